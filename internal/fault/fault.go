@@ -1,0 +1,145 @@
+// Package fault is the one error type that crosses rotatord's rooms: what was
+// tried, on what, why it failed, whether trying again can help, and what a
+// person can do about it.
+package fault
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+)
+
+// Class says what the caller may do after an error.
+type Class uint8
+
+// The classes. The zero value is Retry, so that an unclassed error is tried again.
+const (
+	Retry     Class = iota // nothing was changed; trying again may help
+	Permanent              // nothing was changed; it will fail again until somebody acts
+	Ambiguous              // it may or may not have been carried out
+)
+
+// String returns the class's name.
+func (c Class) String() string {
+	return [...]string{"retry", "permanent", "ambiguous"}[c]
+}
+
+// Reason is the small closed set that metrics use as a label; docs/metrics.md lists it.
+type Reason string
+
+// Every Reason there is.
+const (
+	Unauthorized Reason = "unauthorized" // credentials missing, wrong or expired
+	Forbidden    Reason = "forbidden"    // credentials lack a permission
+	NotFound     Reason = "not_found"    // relay, mount or secret does not exist
+	NotOffered   Reason = "not_offered"  // the account does not offer the strategy's endpoint
+	Conflict     Reason = "conflict"     // another writer came in between
+	Foreign      Reason = "foreign"      // the target holds something rotatord did not write
+	Full         Reason = "full"         // no room: relay limit, slot limit or disk
+	RateLimited  Reason = "rate_limited" // told to slow down
+	Unreachable  Reason = "unreachable"  // no connection, DNS or TLS failure
+	Timeout      Reason = "timeout"      // no answer in time
+	ServerError  Reason = "server_error" // 5xx, sealed, internal failure
+	BadAnswer    Reason = "bad_answer"   // an answer that makes no sense
+	Invalid      Reason = "invalid"      // the request or configuration was refused as wrong
+	Mismatch     Reason = "mismatch"     // read back something else than was written
+	Lost         Reason = "lost"         // the value or its token is gone
+	Storage      Reason = "storage"      // the journal or a local disk cannot be written
+	Canceled     Reason = "canceled"     // rotatord is stopping
+	Internal     Reason = "internal"     // a fault of rotatord's own
+)
+
+// Reasons lists the closed set, in the order of the documentation.
+func Reasons() []Reason {
+	return []Reason{
+		Unauthorized, Forbidden, NotFound, NotOffered, Conflict, Foreign, Full, RateLimited, Unreachable,
+		Timeout, ServerError, BadAnswer, Invalid, Mismatch, Lost, Storage, Canceled, Internal,
+	}
+}
+
+// Error is a classed failure. Its text never holds a token's value.
+type Error struct {
+	Class  Class
+	Reason Reason
+	Op     string        // what was tried: "create token", "write"
+	Object string        // on what: "relay a1b2…", "vault-prod secret/moq/live-main"
+	Hint   string        // what a person can do; may be empty
+	After  time.Duration // do not try again before; zero when unknown
+	Err    error         // the cause, with the upstream's own code and message
+}
+
+// Error says what, where, why and what to do, in that order.
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString(e.Op)
+	if e.Object != "" {
+		b.WriteString(" " + e.Object)
+	}
+	if e.Err != nil {
+		b.WriteString(": " + e.Err.Error())
+	}
+	if e.Hint != "" {
+		b.WriteString(" (" + e.Hint + ")")
+	}
+	return b.String()
+}
+
+// Unwrap gives errors.Is and errors.As the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Of finds the *Error in err's chain. An error without one is classed from what
+// it is: timeouts, cancellations and network failures are Retry, and so is
+// anything unknown, under Internal. Of(nil) is nil.
+func Of(err error) *Error {
+	if err == nil {
+		return nil
+	}
+	var e *Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return &Error{Class: Retry, Reason: reasonOf(err), Err: err}
+}
+
+func reasonOf(err error) Reason {
+	var n net.Error
+	switch {
+	case errors.Is(err, context.Canceled):
+		return Canceled
+	case errors.Is(err, context.DeadlineExceeded):
+		return Timeout
+	case errors.As(err, &n) && n.Timeout():
+		return Timeout
+	case errors.As(err, &n):
+		return Unreachable
+	}
+	return Internal
+}
+
+// Transport classes an error of a call that got no answer at all: a time-out,
+// a refused connection, a failed handshake. It is Retry; a caller whose request
+// may have been carried out sets Class to Ambiguous.
+func Transport(op, object string, err error) *Error {
+	return &Error{Class: Retry, Reason: transportReason(err), Op: op, Object: object, Err: err}
+}
+
+func transportReason(err error) Reason {
+	if r := reasonOf(err); r != Internal {
+		return r
+	}
+	return Unreachable
+}
+
+// Newf builds an Error whose cause is a formatted text.
+func Newf(c Class, r Reason, op, object, format string, args ...any) *Error {
+	return &Error{Class: c, Reason: r, Op: op, Object: object, Err: fmt.Errorf(format, args...)}
+}
+
+// WithHint returns e with what a person can do.
+func (e *Error) WithHint(format string, args ...any) *Error {
+	e.Hint = fmt.Sprintf(format, args...)
+	return e
+}

@@ -1,0 +1,28 @@
+package moq
+
+import (
+	"crypto/rand"
+	"encoding/base32"
+	"encoding/binary"
+	"time"
+)
+
+const rotationIDLen = 26
+
+// Crockford's alphabet in lower case sorts like the bytes it encodes.
+var rotationIDEncoding = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
+
+// NewRotationID returns a fresh id for one mint attempt: 26 characters
+// [0-9a-z], ordered by at (milliseconds), unique by 80 random bits.
+func NewRotationID(at time.Time) string {
+	var b [16]byte
+	binary.BigEndian.PutUint64(b[:8], uint64(at.UnixMilli())<<16)
+	_, _ = rand.Read(b[6:]) // crypto/rand never fails: it aborts the program instead
+	return rotationIDEncoding.EncodeToString(b[:])
+}
+
+// IsRotationID reports whether s has the form of a rotation id.
+func IsRotationID(s string) bool {
+	_, err := rotationIDEncoding.DecodeString(s)
+	return err == nil && len(s) == rotationIDLen
+}

@@ -1,0 +1,89 @@
+package rotation
+
+import (
+	"context"
+	"time"
+
+	"github.com/rotatord/rotatord/internal/moq"
+	"github.com/rotatord/rotatord/internal/secret"
+	"github.com/rotatord/rotatord/internal/sinks"
+)
+
+// Cloudflare is what rotation needs of one account. Errors are *fault.Error:
+// Ambiguous when the call may have been carried out, else nothing was changed.
+// Calls wait for the account's budget in order of priority. Safe for concurrent use.
+type Cloudflare interface {
+	Create(ctx context.Context, p moq.Priority, relayID string, t moq.NewToken) (moq.Token, error)
+	List(ctx context.Context, p moq.Priority, relayID string) ([]moq.Token, error)
+	Revoke(ctx context.Context, p moq.Priority, relayID, tokenID string) error
+	Rotate(ctx context.Context, p moq.Priority, relayID string, t moq.TokenType) (secret.Value, error)
+}
+
+// Journal keeps records and history durably. Safe for concurrent use; writes of
+// different slots are grouped into one commit, without a delay.
+type Journal interface {
+	// Save makes r, and the events if any, durable in one commit before it returns.
+	// On an error nothing of it is kept.
+	Save(ctx context.Context, r *Record, events ...Event) error
+	// Load calls visit for every record. The record is visit's to keep.
+	Load(ctx context.Context, visit func(*Record) error) error
+	// History gives the newest events first, of one slot or (nil) of all; limit 0 means 1000.
+	History(ctx context.Context, key *moq.Key, limit int) ([]Event, error)
+	// Check writes and syncs a small probe, to learn whether Save would work.
+	Check(ctx context.Context) error
+	// DigestKey is the installation's random key for the digests of receipts; it is
+	// made once and lives as long as the journal.
+	DigestKey() []byte
+}
+
+// Sealer seals values for the journal. Safe for concurrent use.
+type Sealer interface {
+	Seal(v secret.Value) ([]byte, error)
+	// Open fails with an error when the identity that sealed is not at hand.
+	Open(sealed []byte) (secret.Value, error)
+}
+
+// Schedule says when a slot is to rotate. It is immutable.
+type Schedule interface {
+	// Next is the first instant after t; zero when there is none. For "@every d"
+	// it is t + d.
+	Next(t time.Time) time.Time
+	// Latest is the last instant in (after, now]; zero when there is none.
+	Latest(after, now time.Time) time.Time
+}
+
+// Sinks finds an open sink by its key in the present configuration.
+type Sinks interface {
+	Sink(name string) (sinks.Sink, bool)
+}
+
+// Observer is told what happened, as it happens; metrics implement it. Its
+// methods do not block and are safe for concurrent use.
+type Observer interface {
+	RotationDone(p *Plan, s moq.Strategy, result Result, took time.Duration)
+	AttemptFailed(account string, step Step, reason string)
+	MintCalled(lag time.Duration) // once a rotation: jittered due instant to mint call
+	BlackoutEnded(d time.Duration)
+	Drifted(sink string)
+	JournalFailed()
+}
+
+// Result is how a rotation ended; a metric label.
+type Result string
+
+// The results.
+const (
+	ResultSuccess    Result = "success"
+	ResultFailure    Result = "failure"
+	ResultSuperseded Result = "superseded"
+)
+
+// Results lists them.
+func Results() []Result { return []Result{ResultSuccess, ResultFailure, ResultSuperseded} }
+
+// Clock tells the wall clock and the elapsed-time clock. Safe for concurrent use.
+type Clock interface {
+	Now() time.Time
+	// Elapsed is the time since boot, counting suspension, and the boot's id.
+	Elapsed() Reading
+}

@@ -1,0 +1,82 @@
+package rotation
+
+import (
+	"time"
+
+	"github.com/rotatord/rotatord/internal/moq"
+)
+
+// State sums up a slot in one word; a metric label.
+type State string
+
+// The states; a slot is in exactly one.
+const (
+	StateIdle       State = "idle"
+	StateMinting    State = "minting"    // probing, or calling Cloudflare
+	StateDelivering State = "delivering" // a minted value is not yet everywhere it is required
+	StateGrace      State = "grace"      // verified; older tokens wait out their grace
+	StateFailing    State = "failing"    // the last attempt failed; waiting for the next
+)
+
+// States lists them.
+func States() []State {
+	return []State{StateIdle, StateMinting, StateDelivering, StateGrace, StateFailing}
+}
+
+// Status is what a slot looks like to people and dashboards. Times are UTC;
+// a zero time means none or unknown.
+type Status struct {
+	Slot      string            `json:"slot"` // relay/type
+	Relay     string            `json:"relay"`
+	Type      moq.TokenType     `json:"type"`
+	RelayID   string            `json:"relay_id"`
+	Account   string            `json:"account"`
+	AccountID string            `json:"account_id"`
+	Strategy  moq.Strategy      `json:"strategy"`
+	Labels    map[string]string `json:"labels,omitempty"`
+	State     State             `json:"state"`
+	Manual    bool              `json:"manual,omitempty"` // no schedule
+
+	TokenID  string    `json:"token_id,omitempty"` // served token; empty for in_place
+	Created  time.Time `json:"token_created,omitzero"`
+	Expires  time.Time `json:"token_expires,omitzero"`
+	Rotated  time.Time `json:"last_rotation,omitzero"` // last verified rotation
+	Next     time.Time `json:"next_rotation,omitzero"` // jittered; the oldest unmet instant until it is met
+	Attempt  time.Time `json:"next_attempt,omitzero"`  // while failing
+	Overdue  bool      `json:"overdue,omitempty"`      // an instant went unmet for over a minute
+	Blackout time.Time `json:"blackout_since,omitzero"`
+
+	Failures int      `json:"consecutive_failures"`
+	Failure  *Failure `json:"failure,omitempty"`
+
+	Rotation string `json:"rotation,omitempty"` // id of the rotation under way
+	Phase    Phase  `json:"phase,omitempty"`    // of the rotation under way
+	Cause    Cause  `json:"cause,omitempty"`
+
+	Sinks []TargetStatus `json:"sinks"`
+	Old   []TokenStatus  `json:"old_tokens,omitempty"`
+	Note  string         `json:"note,omitempty"` // what a person should know: "new target waits for the schedule"
+}
+
+// TargetStatus is one target of a slot.
+type TargetStatus struct {
+	Sink       string    `json:"sink"`
+	Target     string    `json:"target"`
+	Required   bool      `json:"required"`
+	State      string    `json:"state"` // ok | pending | missing | changed | never | unknown
+	RotationID string    `json:"rotation_id,omitempty"`
+	Delivered  time.Time `json:"delivered,omitzero"`
+	Checked    time.Time `json:"checked,omitzero"`
+	Pending    time.Time `json:"pending_since,omitzero"`
+	Error      string    `json:"error,omitempty"`
+}
+
+// TokenStatus is one older token of a slot that Cloudflare may still accept.
+type TokenStatus struct {
+	TokenID    string    `json:"token_id"`
+	RotationID string    `json:"rotation_id,omitempty"`
+	Created    time.Time `json:"created,omitzero"`
+	Expires    time.Time `json:"expires,omitzero"`
+	Retire     time.Time `json:"retire,omitzero"` // when its grace ends
+	Released   bool      `json:"left_to_expire,omitempty"`
+}

@@ -1,0 +1,86 @@
+package secret
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Source says where a secret of the configuration is found: exactly one of its
+// fields is set. It never holds the secret itself.
+type Source struct {
+	Env        string `yaml:"env,omitempty" json:"env,omitempty" jsonschema:"description=Name of an environment variable; read at start."`
+	File       string `yaml:"file,omitempty" json:"file,omitempty" jsonschema:"description=Path of a file that holds the secret and nothing else; read at each use."`
+	Credential string `yaml:"credential,omitempty" json:"credential,omitempty" jsonschema:"description=Name of a systemd credential (LoadCredential=)."`
+}
+
+// IsZero reports whether no source is named.
+func (s Source) IsZero() bool { return s == Source{} }
+
+// Problem says what is wrong with the choice of fields; "" when nothing is.
+func (s Source) Problem() string {
+	n := 0
+	for _, f := range []string{s.Env, s.File, s.Credential} {
+		if f != "" {
+			n++
+		}
+	}
+	if n != 1 {
+		return "exactly one of env, file, credential must be given"
+	}
+	if s.Credential != "" && filepath.Base(s.Credential) != s.Credential {
+		return "credential must be a plain name"
+	}
+	return ""
+}
+
+// String names the source, never the secret: "environment variable X".
+func (s Source) String() string {
+	switch {
+	case s.Env != "":
+		return "environment variable " + s.Env
+	case s.File != "":
+		return "file " + s.File
+	case s.Credential != "":
+		return "systemd credential " + s.Credential
+	}
+	return "no source"
+}
+
+// Read fetches the secret now, without surrounding white space. An empty one is an error.
+func (s Source) Read() (Value, error) {
+	text, err := s.read()
+	if err != nil {
+		return Value{}, fmt.Errorf("read secret from %s: %w", s, err)
+	}
+	if text = strings.TrimSpace(text); text == "" {
+		return Value{}, fmt.Errorf("read secret from %s: it is empty", s)
+	}
+	return New(text), nil
+}
+
+func (s Source) read() (string, error) {
+	switch {
+	case s.Env != "":
+		v, ok := os.LookupEnv(s.Env)
+		if !ok {
+			return "", errors.New("it is not set")
+		}
+		return v, nil
+	case s.Credential != "":
+		dir := os.Getenv("CREDENTIALS_DIRECTORY")
+		if dir == "" {
+			return "", errors.New("CREDENTIALS_DIRECTORY is not set: run under systemd with LoadCredential=")
+		}
+		return readFile(filepath.Join(dir, s.Credential))
+	default:
+		return readFile(s.File)
+	}
+}
+
+func readFile(path string) (string, error) {
+	b, err := os.ReadFile(path) //nolint:gosec // the operator names the file
+	return string(b), err
+}

@@ -1,0 +1,70 @@
+// Package secret keeps token values out of everything that prints, and seals
+// the ones that must rest on disk.
+package secret
+
+import (
+	"crypto/subtle"
+	"fmt"
+	"io"
+)
+
+// Redacted is what every rendering of a Value shows.
+const Redacted = "[redacted]"
+
+// Value is a string that prints as Redacted under every fmt verb, in JSON,
+// YAML and text, and in the logger. Only Reveal gives the string out. The zero
+// Value is empty. A Value is immutable and safe for concurrent use.
+//
+// The string sits behind a pointer because fmt calls no methods on unexported
+// struct fields: there it prints an address instead of the secret.
+type Value struct{ p *string }
+
+// New wraps s.
+func New(s string) Value {
+	if s == "" {
+		return Value{}
+	}
+	return Value{&s}
+}
+
+// Reveal returns the string itself. Call it only where bytes leave for the
+// place that is meant to hold them.
+func (v Value) Reveal() string {
+	if v.p == nil {
+		return ""
+	}
+	return *v.p
+}
+
+// IsEmpty reports whether there is no secret in v.
+func (v Value) IsEmpty() bool { return v.p == nil }
+
+// Equal compares in constant time.
+func (v Value) Equal(o Value) bool {
+	return subtle.ConstantTimeCompare([]byte(v.Reveal()), []byte(o.Reveal())) == 1
+}
+
+// String implements fmt.Stringer.
+func (v Value) String() string { return Redacted }
+
+// GoString implements fmt.GoStringer.
+func (v Value) GoString() string { return Redacted }
+
+// Format implements fmt.Formatter, so that no verb or flag reaches the string.
+func (v Value) Format(w fmt.State, _ rune) { _, _ = io.WriteString(w, Redacted) }
+
+// MarshalText implements encoding.TextMarshaler, which JSON, YAML and the logger honour.
+func (v Value) MarshalText() ([]byte, error) { return []byte(Redacted), nil }
+
+// MarshalJSON implements json.Marshaler.
+func (v Value) MarshalJSON() ([]byte, error) { return []byte(`"` + Redacted + `"`), nil }
+
+// MarshalYAML implements the YAML encoders' marshaler.
+func (v Value) MarshalYAML() (any, error) { return Redacted, nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler: a decoded string is a
+// secret from its first byte on.
+func (v *Value) UnmarshalText(b []byte) error {
+	*v = New(string(b))
+	return nil
+}

@@ -1,0 +1,29 @@
+package sinks
+
+import "time"
+
+// Common are the keys that every sink takes; each sink's configuration embeds it.
+type Common struct {
+	Type          string        `yaml:"type" json:"type"`
+	Timeout       time.Duration `yaml:"timeout,omitempty" json:"timeout,omitempty" jsonschema:"description=Bound on one write\\, read or probe."`
+	ProbeInterval time.Duration `yaml:"probe_interval,omitempty" json:"probe_interval,omitempty" jsonschema:"description=How often every target is probed and compared with what was delivered."`
+	Existing      Existing      `yaml:"existing,omitempty" json:"existing,omitempty" jsonschema:"enum=refuse,enum=adopt"`
+	Insecure      bool          `yaml:"insecure,omitempty" json:"insecure,omitempty" jsonschema:"description=Allow plain http to an address off loopback."`
+}
+
+// Existing says what to do with a target that holds something rotatord did not write.
+type Existing string
+
+// The choices.
+const (
+	Refuse Existing = "refuse" // a preflight failure that says so
+	Adopt  Existing = "adopt"  // take it over
+)
+
+// DefaultCommon gives the documented defaults for a sink of type typ.
+func DefaultCommon(typ string) Common {
+	return Common{Type: typ, Timeout: 10 * time.Second, ProbeInterval: 5 * time.Minute, Existing: Refuse}
+}
+
+// Shared gives the embedded keys; Spec asks for it so that callers need not know the sink.
+func (c *Common) Shared() *Common { return c }

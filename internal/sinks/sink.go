@@ -1,0 +1,93 @@
+// Package sinks is the contract between rotation and the places that keep
+// tokens for their consumers.
+package sinks
+
+import (
+	"context"
+	"time"
+
+	"github.com/rotatord/rotatord/internal/secret"
+)
+
+// Sink keeps values at targets for their consumers to read. A target is a
+// rendered path or secret id of that sink.
+//
+// All methods are safe for concurrent use, for different targets and for one.
+// They return when ctx ends, at the latest. They do not retry and do not log:
+// an error is a *fault.Error (class, reason, operation, target, the store's
+// own code and message, a hint), never holding a value, and the caller decides.
+// A write whose answer was lost may be classed Retry: repeating it is harmless.
+type Sink interface {
+	// Render gives the content that a target of this sink holds for r: the file's
+	// bytes, the secret string, or a JSON object of fields with sorted keys. It is
+	// pure: the same record gives the same bytes.
+	Render(r Record) (secret.Value, error)
+
+	// Probe finds out, as deeply as is possible without changing anything, whether
+	// a Write to target would succeed, and what target holds. With read false the
+	// content need not be readable: Holding.Known may then be false.
+	Probe(ctx context.Context, target string, read bool) (Holding, error)
+
+	// Write makes target hold content, whole or not at all, and returns only when
+	// the store has acknowledged it as durable. Writing the same content for the
+	// same rotation again changes nothing that a consumer can see.
+	Write(ctx context.Context, target string, content secret.Value, rotationID string) error
+
+	// Read gives what target holds, in the form that Render gives. A target that
+	// does not exist, or was deleted, is no error: Holding.Exists is false.
+	Read(ctx context.Context, target string) (Holding, error)
+
+	// Close ends background work and connections. No method is called after it.
+	Close() error
+}
+
+// Holding is what a target was found to hold.
+type Holding struct {
+	Known   bool // false when it could not be looked at (no permission to read)
+	Exists  bool
+	Content secret.Value
+}
+
+// Record is everything a delivery can say about a token.
+type Record struct {
+	Names
+	Token      secret.Value
+	TokenID    string // jti; empty for in_place
+	RotationID string
+	RotatedAt  time.Time // UTC, whole seconds; journalled, so a repeat is the same
+	ExpiresAt  time.Time // zero when unknown (in_place)
+}
+
+// Names are the words that target templates see.
+type Names struct {
+	Relay     string // the relay's key in the configuration
+	RelayID   string
+	Type      string
+	Account   string // the account's key in the configuration
+	AccountID string
+	Instance  string
+}
+
+// Spec is a sink's configuration: pure data, checked without network or files.
+type Spec interface {
+	// Shared gives the keys that every sink takes.
+	Shared() *Common
+	// Problems lists what is wrong, each with its key relative to the sink.
+	Problems() []Problem
+	// TargetTemplate is the text/template over Names that gives a slot's target.
+	TargetTemplate() string
+	// Locate returns the place that target is, the same for the same place whatever
+	// the sink is called (file:///…, vault+https://…, awssm://region/…), or an error
+	// saying why target cannot be one.
+	Locate(target string) (string, error)
+	// Open builds the sink; name is its key in the configuration. It does no I/O
+	// that can fail for a passing reason: a store that is down shows in Probe.
+	Open(ctx context.Context, name string) (Sink, error)
+}
+
+// Problem is one fault of a configuration.
+type Problem struct {
+	Key  string // path of the key below the thing checked: "auth.approle.role_id"; "" for the whole
+	Text string // what is wrong
+	Hint string // what to do; may be empty
+}

@@ -113,6 +113,7 @@ type Priority struct {
 	Urgency  Urgency
 	Deadline time.Time // the slot's nearest token expiry; zero sorts last
 	Revoke   bool      // a revocation: never starved by the others
+	Reserved bool      // the caller holds a place in the budget already: do not wait
 }
 
 // Less reports whether p goes before q. Revoke is not compared: the budget

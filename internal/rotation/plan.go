@@ -15,8 +15,8 @@ type Plan struct {
 	Labels  map[string]string
 
 	Strategy moq.Strategy
-	Schedule Schedule // nil: manual
-	Jitter   time.Duration
+	Schedule Schedule                              // nil: manual
+	Delay    func(instant time.Time) time.Duration // jitter after an instant; nil: none
 	Initial  Initial
 	CatchUp  bool
 	Grace    time.Duration

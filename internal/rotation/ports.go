@@ -12,7 +12,13 @@ import (
 // Cloudflare is what rotation needs of one account. Errors are *fault.Error:
 // Ambiguous when the call may have been carried out, else nothing was changed.
 // Calls wait for the account's budget in order of priority. Safe for concurrent use.
+//
+// Reserve asks for one call's place in the budget without making it; granted is
+// called once, from any goroutine, when the place is there. The next Create or
+// Rotate with Priority.Reserved set uses it up; cancel gives up the wait or
+// hands an unused place back, and does nothing after the place was used.
 type Cloudflare interface {
+	Reserve(p moq.Priority, granted func()) (cancel func())
 	Create(ctx context.Context, p moq.Priority, relayID string, t moq.NewToken) (moq.Token, error)
 	List(ctx context.Context, p moq.Priority, relayID string) ([]moq.Token, error)
 	Revoke(ctx context.Context, p moq.Priority, relayID, tokenID string) error
@@ -50,6 +56,17 @@ type Schedule interface {
 	Next(t time.Time) time.Time
 	// Latest is the last instant in (after, now]; zero when there is none.
 	Latest(after, now time.Time) time.Time
+}
+
+// Accounts finds the client of an account by its Cloudflare id.
+type Accounts interface {
+	Account(id string) (Cloudflare, bool)
+}
+
+// Alarm wakes a slot at a wall-clock time: Set moves it, the zero time clears it.
+// Safe for concurrent use.
+type Alarm interface {
+	Set(k moq.Key, at time.Time)
 }
 
 // Sinks finds an open sink by its key in the present configuration.

@@ -17,8 +17,15 @@ type Record struct {
 	// (or that was waived); instants up to it never fire again.
 	Met time.Time `json:"met,omitzero"`
 
-	// Rotation is the latest mint and its delivery, unfinished or not; nil before the first.
+	// Attempt is a mint under way: journalled before the call, gone with its outcome.
+	// One that a crash left behind may or may not have been carried out.
+	Attempt *Rotation `json:"attempt,omitempty"`
+
+	// Rotation is the latest minted value and its delivery, finished or not; nil before the first.
 	Rotation *Rotation `json:"rotation,omitempty"`
+
+	// LastRotation is when a rotation was last verified.
+	LastRotation time.Time `json:"last_rotation,omitzero"`
 
 	// Served is the token that the last verified rotation delivered: what consumers
 	// read. Its ID is empty for in_place.
@@ -28,7 +35,7 @@ type Record struct {
 	Old []Token `json:"old,omitempty"`
 
 	// Lost lists overlap mints whose answer never came; their labels are looked for.
-	Lost []Attempt `json:"lost,omitempty"`
+	Lost []LostMint `json:"lost,omitempty"`
 
 	// Receipts say what each target was last acknowledged to hold, by Target.Location.
 	Receipts map[string]Receipt `json:"receipts,omitempty"`
@@ -64,6 +71,7 @@ type Rotation struct {
 	By       string       `json:"by,omitempty"`     // who asked, for a manual one
 	Instant  time.Time    `json:"instant,omitzero"` // every schedule instant up to it is met by this rotation
 	Due      time.Time    `json:"due,omitzero"`     // jittered instant, for the schedule lag
+	Period   time.Time    `json:"period,omitzero"`  // the period whose drift this rotation answers
 	Started  time.Time    `json:"started"`          // first mint call of this rotation: where a blackout begins
 	MintedAt time.Time    `json:"minted_at,omitzero"`
 	Finished time.Time    `json:"finished,omitzero"` // verified at
@@ -105,9 +113,9 @@ type Token struct {
 	Clock Reading `json:"clock,omitzero"`
 	// Grace is the elapsed time that must have passed since Clock.
 	Grace time.Duration `json:"grace,omitempty"`
-	// Released tokens may be held by a target that left the configuration: they are
-	// left to expire.
-	Released bool `json:"released,omitempty"`
+	// Forced tokens are compromised: they are revoked even if a target that left the
+	// configuration may still hold them.
+	Forced bool `json:"forced,omitempty"`
 	// NotOurs marks a token that retire: matching takes over.
 	NotOurs bool `json:"not_ours,omitempty"`
 }
@@ -119,12 +127,12 @@ type Reading struct {
 	Elapsed time.Duration `json:"elapsed,omitempty"`
 }
 
-// Attempt is a mint whose answer was lost.
-type Attempt struct {
+// LostMint is an overlap mint whose answer was lost: if it was carried out, its
+// token is found by the label.
+type LostMint struct {
 	RotationID string    `json:"rotation_id"`
 	Label      string    `json:"label"`
 	At         time.Time `json:"at"`
-	Swept      time.Time `json:"swept,omitzero"` // last looked for
 }
 
 // Target is one place a rotation delivers to.

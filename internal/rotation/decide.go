@@ -1,0 +1,575 @@
+package rotation
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/moq"
+)
+
+// action is one kind of step.
+type action uint8
+
+const (
+	doWait       action = iota // nothing to do before until (zero: before something happens)
+	doSave                     // make memory durable
+	doReserve                  // ask for a place in the budget
+	doLook                     // see what targets hold; deep: and whether they could be written
+	doList                     // see what the relay accepts
+	doFailed                   // an attempt failed on what was seen
+	doMint                     // journal the intent, call Cloudflare, journal the value
+	doDeliver                  // bring the value to targets
+	doConclude                 // every required target holds the value
+	doTrail                    // bring the value to optional targets, on the side
+	doDrop                     // every target holds the value: forget it
+	doRevoke                   // revoke an old token
+	doSweepLost                // revoke the token of a lost mint
+	doAdoptLost                // keep the token of a lost mint: a target may serve it
+	doForgetLost               // a lost mint can no longer turn up
+)
+
+// step is what to do next with a slot, as data.
+type step struct {
+	do      action
+	until   time.Time
+	due     due      // mint
+	targets []Target // look, deliver, trail
+	deep    bool     // look
+	token   Token    // revoke, sweepLost, adoptLost
+	lost    LostMint // sweepLost, adoptLost, forgetLost
+	expired bool     // revoke: it was dead already
+	where   Step     // failed, list: what it is for
+	err     error    // failed
+}
+
+func waitUntil(t time.Time) step { return step{do: doWait, until: t} }
+
+// view is everything that a decision is made from.
+type view struct {
+	r     *Record
+	p     *Plan // nil: the slot left the configuration
+	o     *observed
+	sinks map[string]bool // sinks of the configuration
+	now   time.Time
+}
+
+// decide gives the next step for a slot. It is pure: the same record, plan,
+// observations and time give the same step. The order of the parts is the order
+// of the guarantees: what is under way is finished before anything new begins.
+func decide(v *view) step {
+	next := waitUntil(time.Time{})
+	for _, part := range []func(*view) step{
+		(*view).persist, (*view).trail, (*view).finish, (*view).begin,
+		(*view).retire, (*view).sweep, (*view).watch,
+	} {
+		s := part(v)
+		if s.do != doWait {
+			return s
+		}
+		next.until = earliest(next.until, s.until)
+	}
+	return next
+}
+
+// persist catches the journal up after a write that failed.
+func (v *view) persist() step {
+	if !v.o.dirty {
+		return step{}
+	}
+	if v.now.Before(v.o.saveNext) {
+		return waitUntil(v.o.saveNext)
+	}
+	return step{do: doSave}
+}
+
+// finish brings the value at hand to every required target.
+func (v *view) finish() step {
+	rot := v.r.Rotation
+	if v.r.Attempt != nil || !v.r.unfinished() {
+		return step{}
+	}
+	missing := v.missing(rot, true)
+	if len(missing) == 0 {
+		return step{do: doConclude}
+	}
+	if until, shut := v.shut(); shut {
+		return waitUntil(until)
+	}
+	if v.yields() {
+		return step{}
+	}
+	if rot.Strategy == moq.Overlap && !within(v.o.confirmed, v.now, confirmFor) {
+		return v.confirm(missing)
+	}
+	return v.deliver(missing)
+}
+
+// yields tells whether an unfinished rotation leaves the turn to a newer one.
+// When that one just failed to start, the value at hand is still the best there is.
+func (v *view) yields() bool {
+	if v.o.gone == v.r.Rotation.ID {
+		return true
+	}
+	if v.p == nil || v.superseded() == "" {
+		return false
+	}
+	f := v.r.Failure
+	return f == nil || f.Step != StepPreflight && f.Step != StepMint
+}
+
+// confirm looks which of the missing targets answer and whether the token is
+// still accepted, before a dead one is brought to a consumer.
+func (v *view) confirm(missing []Target) step {
+	if s, ok := v.see(missing, false); !ok {
+		return s
+	}
+	if answering := v.answering(missing); len(answering) == 0 {
+		return step{do: doFailed, where: StepDeliver, err: v.trouble(missing)}
+	}
+	return step{do: doList, where: StepDeliver}
+}
+
+// deliver goes to the required targets that miss the value, except those seen a
+// moment ago not to answer; the optional ones are served on the side.
+func (v *view) deliver(missing []Target) step {
+	if answering := v.answering(missing); len(answering) > 0 {
+		missing = answering
+	}
+	return step{do: doDeliver, targets: missing}
+}
+
+// begin starts a rotation that is due.
+func (v *view) begin() step {
+	d := v.due()
+	if d.cause == "" || d.at.After(v.now) {
+		return waitUntil(d.at)
+	}
+	if until, shut := v.shut(); shut {
+		return waitUntil(until)
+	}
+	if v.o.stopped || v.o.dirty {
+		return step{}
+	}
+	if a := v.r.Attempt; a != nil {
+		return v.secure(step{do: doMint, due: d}) // locked out already: nothing to look at first
+	}
+	for _, check := range []func(*view) (step, bool){(*view).room, (*view).known, (*view).settled} {
+		if s, ok := check(v); !ok {
+			return s
+		}
+	}
+	return v.secure(v.preflight(step{do: doMint, due: d}))
+}
+
+// secure puts the wait for the budget before s: what is seen before a mint must
+// not be stale when its turn comes.
+func (v *view) secure(s step) step {
+	switch {
+	case v.o.reserved:
+		return s
+	case v.o.reserving:
+		return step{}
+	}
+	return step{do: doReserve}
+}
+
+// preflight puts a deep look at every required target before s.
+func (v *view) preflight(s step) step {
+	targets := required(v.p.Targets)
+	if s, ok := v.see(targets, true); !ok {
+		return s
+	}
+	err := v.trouble(targets)
+	if err != nil && v.r.unfinished() && len(v.answering(targets)) > 0 {
+		return s // it takes the place of an unfinished one: for every sink that answers
+	}
+	if err != nil {
+		return step{do: doFailed, where: StepPreflight, err: err}
+	}
+	return s
+}
+
+// room keeps a slot at three tokens: a fourth waits for the oldest grace to end.
+func (v *view) room() (step, bool) {
+	if v.p.Strategy != moq.Overlap {
+		return step{}, true
+	}
+	if v.dead() {
+		return step{do: doRevoke, token: *v.r.Served, expired: true}, false
+	}
+	held, waiting := v.held(), false
+	for _, t := range v.r.Old {
+		waiting = waiting || !t.Retire.IsZero()
+	}
+	switch {
+	case held < slotTokens:
+		return step{}, true
+	case waiting:
+		return step{}, false // retire says until when
+	}
+	return step{do: doFailed, where: StepPreflight, err: errThree}, false
+}
+
+var errThree = fault.Newf(fault.Retry, fault.Full, "start rotation", "",
+	"the slot has three tokens, and none can be revoked while a required sink may still serve it").
+	WithHint("bring the sink back, or take it out of the configuration")
+
+// dead tells whether the served token has expired and its place is needed.
+func (v *view) dead() bool {
+	t := v.r.Served
+	return t != nil && t.ID != "" && t.expired(v.now) && !v.now.Before(v.o.retireNext) && (v.p == nil || v.o.full || v.held() >= slotTokens)
+}
+
+func (t *Token) expired(now time.Time) bool { return !t.Expires.IsZero() && !now.Before(t.Expires) }
+
+// held counts the slot's tokens that Cloudflare may accept, without those that
+// are left to expire.
+func (v *view) held() int {
+	n := 0
+	if v.r.Served != nil && v.r.Served.ID != "" {
+		n++
+	}
+	if v.r.unfinished() && v.r.Rotation.Token.ID != "" {
+		n++
+	}
+	for i := range v.r.Old {
+		if t := &v.r.Old[i]; !t.NotOurs && !v.left(t) {
+			n++
+		}
+	}
+	return n
+}
+
+// known lists the relay when the next steps need to know what it accepts.
+func (v *view) known() (step, bool) {
+	if v.o.full && slices.ContainsFunc(v.r.Old, func(t Token) bool { return t.expired(v.now) }) {
+		if s := v.retire(); s.do != doWait {
+			return s, false
+		}
+	}
+	need := len(v.r.Lost) > 0 || v.p.Matching || v.o.full
+	if !need || v.p.Strategy != moq.Overlap || v.o.listing.fresh(v.now) {
+		return step{}, true
+	}
+	return step{do: doList, where: StepPreflight}, false
+}
+
+// settled deals with the tokens of lost mints before another one is minted.
+func (v *view) settled() (step, bool) {
+	if v.p.Strategy != moq.Overlap {
+		return step{}, true
+	}
+	return v.settle()
+}
+
+// settle revokes the listed token of a lost mint, if no required target can be
+// serving it; else it is kept until a newer value is everywhere.
+func (v *view) settle() (step, bool) {
+	if !v.o.listing.fresh(v.now) {
+		return step{}, true
+	}
+	for _, l := range v.r.Lost {
+		t, ok := v.o.listing.byLabel(l.Label)
+		if !ok {
+			continue
+		}
+		tok := Token{ID: t.ID, RotationID: l.RotationID, Created: t.Created, Expires: t.Expires}
+		if s, ok := v.see(v.holders(), false); !ok {
+			return s, false
+		}
+		if v.unchanged(v.holders()) {
+			return step{do: doSweepLost, lost: l, token: tok}, false
+		}
+		return step{do: doAdoptLost, lost: l, token: tok}, false
+	}
+	return step{}, true
+}
+
+// unchanged tells whether every target is seen to hold what was delivered last,
+// or nothing.
+func (v *view) unchanged(targets []Target) bool {
+	for _, t := range targets {
+		l, rc := v.o.looks[t.Location], v.r.Receipts[t.Location]
+		if l.err != nil || !l.known || l.exists && (rc.RotationID == "" || driftOf(rc, l) != "") {
+			return false
+		}
+	}
+	return true
+}
+
+// retire revokes an old token that has expired, or whose grace has ended and
+// that no required target can be serving.
+func (v *view) retire() step {
+	if v.p == nil && v.dead() {
+		return step{do: doRevoke, token: *v.r.Served, expired: true}
+	}
+	var next time.Time
+	for i := range v.r.Old {
+		t := &v.r.Old[i]
+		at, expired := v.ends(t)
+		if at.IsZero() || at.After(v.now) {
+			next = earliest(next, at)
+			continue
+		}
+		if v.now.Before(v.o.retireNext) {
+			return waitUntil(v.o.retireNext)
+		}
+		if v.o.dirty {
+			return step{}
+		}
+		if expired {
+			return step{do: doRevoke, token: *t, expired: true}
+		}
+		return v.release(t)
+	}
+	return waitUntil(next)
+}
+
+// ends is when a token may be revoked; zero: not known yet.
+func (v *view) ends(t *Token) (at time.Time, expired bool) {
+	if t.expired(v.now) || v.left(t) {
+		return t.Expires, true
+	}
+	if t.Retire.IsZero() {
+		return time.Time{}, false
+	}
+	if q := v.r.Request; q != nil && q.Compromised && !t.NotOurs && v.held() >= slotTokens {
+		return v.now, false // a compromised slot has no graces: make room
+	}
+	return later(t.Retire, v.now.Add(v.elapses(t))), false
+}
+
+// elapses is how much of a token's grace has still to pass on the elapsed-time
+// clock. Readings of another boot say nothing; then a short wait gives the wall
+// clock time to be set.
+func (v *view) elapses(t *Token) time.Duration {
+	if t.Clock.Boot == v.o.clock.Boot {
+		return max(0, t.Grace-(v.o.clock.Elapsed-t.Clock.Elapsed))
+	}
+	return max(0, min(t.Grace, otherBootWait)-(v.o.clock.Elapsed-v.o.boot.Elapsed))
+}
+
+// left tells whether a target that is no longer configured may hold the token:
+// it is left to expire.
+func (v *view) left(t *Token) bool {
+	if t.Forced || t.RotationID == "" || v.p == nil {
+		return false
+	}
+	for loc, rc := range v.r.Receipts {
+		held := rc.RotationID == t.RotationID || rc.Maybe == t.RotationID
+		if held && !slices.ContainsFunc(v.p.Targets, func(t Target) bool { return t.Location == loc }) {
+			return true
+		}
+	}
+	return false
+}
+
+// release checks that every required target holds a successor, then revokes.
+func (v *view) release(t *Token) step {
+	holders := v.holders()
+	for _, h := range holders {
+		if rc := v.r.Receipts[h.Location]; rc.RotationID <= t.RotationID {
+			return step{} // the rotation that brings it a successor comes first
+		}
+	}
+	if !v.verifies() {
+		return step{do: doRevoke, token: *t}
+	}
+	if s, ok := v.see(holders, false); !ok {
+		return s
+	}
+	if err := v.trouble(holders); err != nil {
+		return step{do: doFailed, where: StepRetire, err: err}
+	}
+	for _, h := range holders {
+		l := v.o.looks[h.Location]
+		if kind := driftOf(v.r.Receipts[h.Location], l); kind != "" || !l.known {
+			return step{do: doFailed, where: StepRetire, err: errServed(h, kind)}
+		}
+	}
+	return step{do: doRevoke, token: *t}
+}
+
+func errServed(t Target, kind driftKind) error {
+	return fault.Newf(fault.Retry, fault.Mismatch, "retire old token", t.Sink+" "+t.Target,
+		"the target is %s since the last delivery", orElse(string(kind), "unreadable")).
+		WithHint("the old token stays until the target is known to hold a newer one")
+}
+
+// holders are the required targets that must hold a successor before a token goes.
+func (v *view) holders() []Target {
+	if v.p != nil {
+		return required(v.p.Targets)
+	}
+	if v.r.Rotation == nil {
+		return nil
+	}
+	return slices.DeleteFunc(required(v.r.Rotation.Targets), func(t Target) bool { return !v.sinks[t.Sink] })
+}
+
+func (v *view) verifies() bool {
+	if v.p != nil {
+		return v.p.Verify
+	}
+	return v.r.Rotation.Verify
+}
+
+// sweep looks for the tokens of lost mints again and again for a day.
+func (v *view) sweep() step {
+	if len(v.r.Lost) == 0 || v.o.dirty {
+		return step{}
+	}
+	if until := v.o.sweepNext; v.now.Before(until) {
+		return waitUntil(until)
+	}
+	if s, ok := v.settle(); !ok {
+		return s
+	}
+	var next time.Time
+	for _, l := range v.r.Lost {
+		end := l.At.Add(lostFor)
+		if v.o.swept.After(end) {
+			return step{do: doForgetLost, lost: l}
+		}
+		next = earliest(next, sweepAt(l, v.o.swept))
+	}
+	if !next.After(v.now) {
+		return step{do: doList, where: StepRetire}
+	}
+	return waitUntil(next)
+}
+
+// sweepAt doubles the time between two looks for a lost mint, up to the last one after a day.
+func sweepAt(l LostMint, swept time.Time) time.Time {
+	gap := max(time.Minute, 2*swept.Sub(l.At))
+	return l.At.Add(min(gap, lostFor+time.Second))
+}
+
+// trail serves optional targets beside the required ones, waiting for none, and
+// forgets the value when all have it.
+func (v *view) trail() step {
+	rot := v.r.Rotation
+	if rot == nil || len(rot.Sealed) == 0 || v.r.Attempt != nil {
+		return step{}
+	}
+	missing := v.missing(rot, false)
+	if v.o.gone == rot.ID || len(missing) == 0 {
+		if rot.Phase == Verified && len(rot.Sealed) > 0 {
+			return step{do: doDrop}
+		}
+		return step{}
+	}
+	var next time.Time
+	missing = slices.DeleteFunc(missing, func(t Target) bool {
+		at := v.o.trailNext[t.Location]
+		if at.After(v.now) {
+			next = earliest(next, at)
+		}
+		return at.After(v.now) || v.o.trailing[t.Location]
+	})
+	if len(missing) > 0 {
+		return step{do: doTrail, targets: missing}
+	}
+	return waitUntil(next)
+}
+
+// watch compares every target with what was delivered, at start and at every
+// probe interval.
+func (v *view) watch() step {
+	if v.p == nil || v.r.unfinished() || v.r.Attempt != nil {
+		return step{}
+	}
+	if v.now.Before(v.o.watchNext) {
+		return waitUntil(v.o.watchNext)
+	}
+	return step{do: doLook, targets: v.p.Targets, deep: true}
+}
+
+// see asks for a look at those targets of which there is no fresh one.
+func (v *view) see(targets []Target, deep bool) (step, bool) {
+	unseen := slices.DeleteFunc(slices.Clone(targets), func(t Target) bool {
+		l := v.o.looks[t.Location]
+		return l.fresh(v.now) && (l.deep || !deep)
+	})
+	if len(unseen) == 0 {
+		return step{}, true
+	}
+	return step{do: doLook, targets: unseen, deep: deep}, false
+}
+
+// trouble is what the looks at targets found wrong; nil when nothing.
+func (v *view) trouble(targets []Target) error {
+	var errs []error
+	for _, t := range targets {
+		if err := v.o.looks[t.Location].err; err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return joined(errs)
+}
+
+func (v *view) answering(targets []Target) []Target {
+	return slices.DeleteFunc(slices.Clone(targets), func(t Target) bool { return v.o.looks[t.Location].err != nil })
+}
+
+// missing are the targets of a rotation, required or optional, that are still
+// configured and not known to hold its value.
+func (v *view) missing(rot *Rotation, required bool) []Target {
+	var out []Target
+	for _, t := range rot.Targets {
+		t = v.resolve(t)
+		if t.Required == required && v.sinks[t.Sink] && v.r.Receipts[t.Location].RotationID != rot.ID {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+// resolve finds a place under its present sink name: renaming a sink changes nothing.
+func (v *view) resolve(t Target) Target {
+	if v.p == nil {
+		return t
+	}
+	i := slices.IndexFunc(v.p.Targets, func(n Target) bool { return n.Location == t.Location })
+	if i >= 0 {
+		t.Sink, t.Target = v.p.Targets[i].Sink, v.p.Targets[i].Target
+	}
+	return t
+}
+
+// shut tells until when the present run of failures forbids another try.
+func (v *view) shut() (until time.Time, shut bool) {
+	if f := v.r.Failure; f != nil && v.now.Before(f.Next) {
+		return f.Next, true
+	}
+	return time.Time{}, false
+}
+
+func required(targets []Target) []Target {
+	return slices.DeleteFunc(slices.Clone(targets), func(t Target) bool { return !t.Required })
+}
+
+// joined makes one error of several, keeping the class and reason of the first.
+func joined(errs []error) error {
+	if len(errs) <= 1 {
+		if len(errs) == 0 {
+			return nil
+		}
+		return errs[0]
+	}
+	texts := make([]string, len(errs))
+	for i, err := range errs {
+		texts[i] = err.Error()
+	}
+	first := *fault.Of(errs[0])
+	return fault.Newf(first.Class, first.Reason, "", "", "%s", strings.Join(texts, "; "))
+}
+
+func orElse(s, other string) string {
+	if s == "" {
+		return other
+	}
+	return s
+}

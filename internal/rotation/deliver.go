@@ -1,0 +1,312 @@
+package rotation
+
+import (
+	"bytes"
+	"slices"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/moq"
+	"github.com/rotatord/rotatord/internal/secret"
+	"github.com/rotatord/rotatord/internal/sinks"
+)
+
+// delivery is the outcome of bringing a value to one target.
+type delivery struct {
+	target Target
+	digest []byte
+	held   time.Time // the sink acknowledged the write
+	where  Step      // where it failed
+	err    error
+}
+
+// deliver brings the value to required targets, side by side, reads it back,
+// and records who has it.
+func (e *Engine) deliver(s *slot, targets []Target) {
+	rec, rot, err := e.record(s)
+	if err != nil {
+		e.valueGone(s, rot, err)
+		return
+	}
+	results := make([]delivery, len(targets))
+	var wg sync.WaitGroup
+	for i, t := range targets {
+		wg.Go(func() { results[i] = e.deliverTo(s, t, rec, rot.Verify) })
+	}
+	wg.Wait()
+	e.delivered(s, rot, results)
+}
+
+// deliverTo writes the value to one target and reads it back.
+func (e *Engine) deliverTo(s *slot, t Target, rec sinks.Record, verify bool) delivery {
+	d := delivery{target: t, where: StepDeliver}
+	sink, err := e.sink(t)
+	if err != nil {
+		d.err = err
+		return d
+	}
+	content, err := sink.Render(rec)
+	if err != nil {
+		d.err = err
+		return d
+	}
+	if d.err = sink.Write(e.work, t.Target, content, rec.RotationID); d.err != nil {
+		return d
+	}
+	d.held, d.digest = e.now(), e.digest(s, content)
+	if verify {
+		d.where, d.err = StepVerify, e.readBack(s, sink, t, d.digest)
+	}
+	return d
+}
+
+func (e *Engine) readBack(s *slot, sink sinks.Sink, t Target, want []byte) error {
+	h, err := sink.Read(e.work, t.Target)
+	if err != nil {
+		return err
+	}
+	if !h.Exists || !bytes.Equal(e.digest(s, h.Content), want) {
+		return fault.Newf(fault.Retry, fault.Mismatch, "read back", t.Sink+" "+t.Target,
+			"the target does not hold what was just written").WithHint("is there another writer?")
+	}
+	return nil
+}
+
+// delivered records a round of required deliveries. Whatever the round leaves
+// open is seen by the next decision.
+func (e *Engine) delivered(s *slot, rot *Rotation, results []delivery) {
+	var errs []error
+	var where Step
+	s.mu.Lock()
+	for _, d := range results {
+		if d.err != nil {
+			errs, where = append(errs, d.err), d.where
+		}
+		e.noteDelivery(s, rot.ID, d)
+	}
+	s.mu.Unlock()
+	if len(errs) > 0 {
+		e.failed(s, where, joined(errs)) // saves the receipts too
+	}
+}
+
+// noteDelivery puts one outcome into the record; s.mu is held.
+func (e *Engine) noteDelivery(s *slot, rotationID string, d delivery) {
+	loc := d.target.Location
+	if d.err != nil {
+		s.seen.errs[loc] = d.err
+		return
+	}
+	if rc, ok := s.rec.Receipts[loc]; ok && rc.RotationID > rotationID {
+		return // a newer value went there meanwhile
+	}
+	s.rec.acknowledge(d.target, rotationID, d.digest, d.held)
+	delete(s.seen.errs, loc)
+	delete(s.seen.drift, loc)
+	delete(s.seen.looks, loc)
+}
+
+// conclude makes the value the served one: every required target holds it.
+func (e *Engine) conclude(s *slot) {
+	s.mu.Lock()
+	now := e.now()
+	s.rec.verified(now, e.Clock.Elapsed())
+	rot, held := s.rec.Rotation, s.rec.held()
+	if len(e.view(s).missing(rot, false)) == 0 {
+		s.rec.drop()
+		s.value = heldValue{}
+	}
+	ev := e.event(s, Rotated)
+	ev.Took = now.Sub(rot.Started)
+	s.mu.Unlock()
+	_ = e.save(s, ev)
+	e.rotated(s, rot, ev, held)
+}
+
+// rotated tells everybody of a verified rotation.
+func (e *Engine) rotated(s *slot, rot *Rotation, ev Event, held time.Time) {
+	if plan := s.currentPlan(); plan != nil {
+		e.Observer.RotationDone(plan, rot.Strategy, ResultSuccess, ev.Took)
+	}
+	if rot.Strategy == moq.InPlace {
+		e.Observer.BlackoutEnded(later(held, rot.Started).Sub(rot.Started))
+	}
+	e.log(s).Info("rotated", zap.String("rotation", rot.ID), zap.String("token_id", ev.TokenID),
+		zap.String("cause", string(rot.Cause)), zap.String("strategy", string(rot.Strategy)),
+		zap.Duration("took", ev.Took), zap.Time("expires", rot.Token.Expires))
+}
+
+// held is when the last required target acknowledged the latest value.
+func (r *Record) held() time.Time {
+	var at time.Time
+	for _, t := range r.Rotation.Targets {
+		if rc := r.Receipts[t.Location]; t.Required && rc.RotationID == r.Rotation.ID {
+			at = later(at, rc.At)
+		}
+	}
+	return at
+}
+
+// drop forgets the value: every target holds it.
+func (e *Engine) drop(s *slot) {
+	s.mu.Lock()
+	s.value = heldValue{}
+	s.mu.Unlock()
+	e.amend(s, (*Record).drop)
+}
+
+// trail brings the value to optional targets without holding the slot up.
+func (e *Engine) trail(s *slot, targets []Target) {
+	s.mu.Lock()
+	for _, t := range targets {
+		s.seen.trailing[t.Location] = true
+	}
+	s.mu.Unlock()
+	for _, t := range targets {
+		e.passes.Go(func() { e.trailTo(s, t) })
+	}
+}
+
+func (e *Engine) trailTo(s *slot, t Target) {
+	rec, rot, err := e.record(s)
+	if err == nil {
+		err = e.accepted(s, rot, t)
+	}
+	d := delivery{target: t, err: err}
+	if err == nil {
+		d = e.deliverTo(s, t, rec, rot.Verify)
+	}
+	s.mu.Lock()
+	if rot != nil {
+		e.noteDelivery(s, rot.ID, d)
+	}
+	delete(s.seen.trailing, t.Location)
+	if d.err != nil {
+		s.seen.trails++
+		s.seen.trailNext[t.Location] = e.now().Add(routine.delay(s.seen.trails, fault.Of(d.err).After))
+	} else {
+		s.seen.trails = 0
+	}
+	s.mu.Unlock()
+	if d.err != nil {
+		e.log(s).Warn("optional delivery failed", zap.String("sink", t.Sink), zap.String("target", t.Target), zap.Error(d.err))
+	}
+	e.wake(s)
+}
+
+// accepted makes sure that a value from before is still worth delivering: first
+// that the target answers, then that Cloudflare still lists the token.
+func (e *Engine) accepted(s *slot, rot *Rotation, t Target) error {
+	s.mu.Lock()
+	sure := rot.Strategy != moq.Overlap || within(s.seen.confirmed, e.now(), confirmFor)
+	s.mu.Unlock()
+	if sure {
+		return nil
+	}
+	if l := e.lookAt(s, t, false, true); l.err != nil {
+		return l.err
+	}
+	if err := e.confirm(s); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.seen.gone == rot.ID {
+		return errGone(rot)
+	}
+	return nil
+}
+
+func errGone(rot *Rotation) error {
+	return fault.Newf(fault.Permanent, fault.Lost, "deliver", "token "+rot.Token.ID,
+		"Cloudflare does not list the token any more")
+}
+
+// record gathers what a delivery writes, opening the sealed value if this
+// process did not mint it.
+func (e *Engine) record(s *slot) (sinks.Record, *Rotation, error) {
+	s.mu.Lock()
+	rot, held := s.rec.Rotation, s.value
+	s.mu.Unlock()
+	if held.rotationID != rot.ID {
+		v, err := e.Sealer.Open(rot.Sealed)
+		if err != nil {
+			return sinks.Record{}, rot, fault.Newf(fault.Permanent, fault.Lost, "open the sealed value of", "rotation "+rot.ID, "%w", err).
+				WithHint("was the identity file replaced? the slot rotates anew")
+		}
+		held = heldValue{rot.ID, v}
+		s.mu.Lock()
+		s.value = held
+		s.mu.Unlock()
+	}
+	return recordOf(s.key, rot, held.value), rot, nil
+}
+
+func recordOf(k moq.Key, rot *Rotation, v secret.Value) sinks.Record {
+	return sinks.Record{
+		Names: sinks.Names{
+			Relay: rot.Names.Relay, RelayID: k.RelayID, Type: string(k.Type),
+			Account: rot.Names.Account, AccountID: k.AccountID, Instance: rot.Names.Instance,
+		},
+		Token: v, TokenID: rot.Token.ID, RotationID: rot.ID,
+		RotatedAt: rot.MintedAt.UTC().Truncate(time.Second), ExpiresAt: rot.Token.Expires,
+	}
+}
+
+// valueGone gives up a value that cannot be delivered any more: the slot rotates anew.
+func (e *Engine) valueGone(s *slot, rot *Rotation, err error) {
+	s.mu.Lock()
+	s.seen.gone = rot.ID
+	s.mu.Unlock()
+	e.failed(s, StepDeliver, err)
+	s.mu.Lock()
+	s.rec.Failure.Next = e.now() // there is nothing to wait for
+	s.mu.Unlock()
+}
+
+// list sees what the relay accepts, and with it whether a pending token still lives.
+func (e *Engine) list(s *slot, st step) {
+	if err := e.confirm(s); err != nil {
+		e.failed(s, st.where, err)
+		return
+	}
+	s.mu.Lock()
+	rot := s.rec.Rotation
+	gone := st.where == StepDeliver && s.seen.gone == rot.ID
+	s.mu.Unlock()
+	if gone {
+		e.valueGone(s, rot, errGone(rot))
+	}
+}
+
+// confirm lists the relay's tokens and looks for the latest rotation's among them.
+func (e *Engine) confirm(s *slot) error {
+	cf, err := e.account(s)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	p := s.priority()
+	s.mu.Unlock()
+	tokens, err := cf.List(e.work, p, s.key.RelayID)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := e.now()
+	s.seen.listing, s.seen.swept = &listing{now, tokens}, now
+	rot := s.rec.Rotation
+	if rot == nil || rot.Token == nil || rot.Token.ID == "" {
+		return nil
+	}
+	if s.seen.listing.has(rot.Token.ID) {
+		s.seen.confirmed = now
+	} else if s.rec.unfinished() || slices.ContainsFunc(rot.Targets, func(t Target) bool { return !t.Required }) {
+		s.seen.gone = rot.ID
+	}
+	return nil
+}

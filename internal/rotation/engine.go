@@ -1,0 +1,372 @@
+// Package rotation is the heart: it mints, delivers, verifies and retires the
+// tokens of every slot, so that a crash, a lost answer or a silent sink at any
+// instant loses no token and revokes none that is served.
+//
+// decide says what to do next, as data in and data out; the engine carries it
+// out, and journals every step before it acts on it.
+package rotation
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/moq"
+)
+
+// Options are what an Engine works with. All are required.
+type Options struct {
+	Instance string // names this installation in token labels
+	Journal  Journal
+	Sealer   Sealer
+	Accounts Accounts
+	Sinks    Sinks
+	Alarm    Alarm
+	Clock    Clock
+	Observer Observer
+	Log      *zap.Logger
+}
+
+// Engine carries out rotations. Its methods are safe for concurrent use.
+type Engine struct {
+	Options
+
+	mu    sync.RWMutex
+	slots map[moq.Key]*slot
+	names atomic.Pointer[map[string]*slot] // configured slots by relay/type
+	ports atomic.Pointer[ports]
+
+	work     context.Context // of outside calls: outlives stopping by a little
+	kill     context.CancelFunc
+	stopping atomic.Bool
+	passes   sync.WaitGroup
+
+	storage  sync.Mutex
+	storeErr error // why the journal cannot be written; nil while it can
+}
+
+// ports are what a reload replaces: accounts, sinks and the sinks' names.
+type ports struct {
+	accounts   Accounts
+	sinks      Sinks
+	configured map[string]bool
+}
+
+// slot is one slot in memory. mu guards all but what saving guards.
+type slot struct {
+	key    moq.Key
+	saving sync.Mutex // one save at a time, so that an older one never lands last
+
+	mu      sync.Mutex
+	plan    *Plan // nil: not configured any more
+	rec     Record
+	seen    *observed
+	value   heldValue
+	ticket  int    // tells one reservation from the next
+	cancel  func() // gives back the place in the budget
+	running bool
+	again   bool
+}
+
+// New makes an engine; Configure gives it its slots.
+func New(o Options) *Engine {
+	e := &Engine{Options: o, slots: map[moq.Key]*slot{}}
+	e.work, e.kill = context.WithCancel(context.Background())
+	e.ports.Store(&ports{accounts: o.Accounts, sinks: o.Sinks})
+	e.names.Store(&map[string]*slot{})
+	return e
+}
+
+// Wake looks at a slot now. It does not block.
+func (e *Engine) Wake(k moq.Key) {
+	e.mu.RLock()
+	s := e.slots[k]
+	e.mu.RUnlock()
+	if s != nil {
+		e.wake(s)
+	}
+}
+
+// WakeAll looks at every slot, after a suspension or a recovery of the journal.
+func (e *Engine) WakeAll() {
+	for _, s := range e.all() {
+		e.wake(s)
+	}
+}
+
+func (e *Engine) wake(s *slot) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.running {
+		s.again = true
+		return
+	}
+	if e.stopping.Load() {
+		return
+	}
+	s.running = true
+	e.passes.Go(func() { e.run(s) })
+}
+
+// run makes passes over a slot until nothing is left to do now.
+func (e *Engine) run(s *slot) {
+	for {
+		e.Alarm.Set(s.key, e.pass(s)) // while running: no other pass sets it meanwhile
+		if e.rest(s) {
+			return
+		}
+	}
+}
+
+// rest ends the run unless the slot was woken meanwhile.
+func (e *Engine) rest(s *slot) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.running = s.again && !e.stopping.Load()
+	s.again = false
+	return !s.running
+}
+
+// maxSteps bounds one pass: no sound decision takes so many.
+const maxSteps = 100
+
+// pass carries out steps until the slot has to wait, and returns until when.
+func (e *Engine) pass(s *slot) (until time.Time) {
+	defer func() {
+		if p := recover(); p != nil {
+			until = e.panicked(s, p)
+		}
+	}()
+	for range maxSteps {
+		st := e.next(s)
+		if st.do == doWait {
+			return st.until
+		}
+		if e.stopping.Load() && !st.urgent() {
+			return time.Time{}
+		}
+		e.do(s, st)
+	}
+	panic("the slot found no rest")
+}
+
+// urgent steps are still taken while stopping: a value at hand is brought home.
+func (s step) urgent() bool {
+	return s.do == doDeliver || s.do == doConclude || s.do == doSave
+}
+
+func (e *Engine) next(s *slot) step {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return decide(e.view(s))
+}
+
+// view gathers what decide needs; s.mu is held.
+func (e *Engine) view(s *slot) *view {
+	s.seen.clock = e.Clock.Elapsed()
+	s.seen.stopped = e.StorageErr() != nil
+	return &view{r: &s.rec, p: s.plan, o: s.seen, sinks: e.ports.Load().configured, now: e.now()}
+}
+
+// now is the wall clock without a monotonic reading: schedules, graces and
+// expiries are wall-clock times.
+func (e *Engine) now() time.Time { return e.Clock.Now().Round(0) }
+
+func (e *Engine) do(s *slot, st step) {
+	switch st.do {
+	case doSave:
+		e.catchUp(s)
+	case doReserve:
+		e.reserve(s)
+	case doLook:
+		e.look(s, st)
+	case doList:
+		e.list(s, st)
+	case doFailed:
+		e.failed(s, st.where, st.err)
+	case doMint:
+		e.mint(s, st.due)
+	case doDeliver:
+		e.deliver(s, st.targets)
+	case doConclude:
+		e.conclude(s)
+	case doTrail:
+		e.trail(s, st.targets)
+	case doDrop:
+		e.drop(s)
+	case doRevoke:
+		e.revoke(s, st)
+	case doSweepLost:
+		e.sweep(s, st)
+	case doAdoptLost:
+		e.adopt(s, st)
+	case doForgetLost:
+		e.amend(s, func(r *Record) { r.found(st.lost.Label) })
+	}
+}
+
+// panicked turns a bug into one slot's failure: the others go on.
+func (e *Engine) panicked(s *slot, p any) time.Time {
+	e.log(s).Error("internal error; the slot is tried again later",
+		zap.String("panic", fmt.Sprint(p)), zap.ByteString("stack", debug.Stack()))
+	e.failed(s, StepPreflight, fault.Newf(fault.Retry, fault.Internal, "rotate", "", "internal error: %v", p))
+	return e.now().Add(time.Minute)
+}
+
+// failed records one failed attempt and when the next is made.
+func (e *Engine) failed(s *slot, where Step, err error) {
+	f := fault.Of(err)
+	s.mu.Lock()
+	e.unreserve(s)
+	clear(s.seen.looks)
+	s.mu.Unlock()
+	if where == StepRetire {
+		e.retireFailed(s, f, err)
+		return
+	}
+	e.attemptFailed(s, where, f, err)
+}
+
+// retireFailed puts the slot's retirements off; its rotations are not held up.
+func (e *Engine) retireFailed(s *slot, f *fault.Error, err error) {
+	s.mu.Lock()
+	s.seen.retires++
+	next := e.now().Add(routine.delay(s.seen.retires, f.After))
+	s.seen.retireNext, s.seen.sweepNext = next, next
+	account := s.account()
+	s.mu.Unlock()
+	e.Observer.AttemptFailed(account, StepRetire, string(f.Reason))
+	e.log(s).Warn("retirement failed", zap.String("step", string(StepRetire)),
+		zap.String("reason", string(f.Reason)), zap.Error(err), zap.Time("next_attempt", next))
+}
+
+// attemptFailed records the failure and tells everybody.
+func (e *Engine) attemptFailed(s *slot, where Step, cause *fault.Error, err error) {
+	s.mu.Lock()
+	now := e.now()
+	s.rec.fail(Failure{At: now, Step: where, Reason: string(cause.Reason), Message: err.Error()})
+	s.rec.Failure.Next = now.Add(s.backoff().delay(s.rec.Failure.Count, cause.After))
+	f, plan, ev := *s.rec.Failure, s.plan, e.event(s, Failed)
+	ev.Step, ev.Detail = f.Step, f.Message
+	account, strategy := s.account(), s.strategy()
+	s.mu.Unlock()
+
+	e.Observer.AttemptFailed(account, f.Step, f.Reason)
+	if plan != nil {
+		e.Observer.RotationDone(plan, strategy, ResultFailure, 0)
+	}
+	e.log(s).Warn("attempt failed", zap.String("step", string(f.Step)), zap.String("reason", f.Reason),
+		zap.Int("consecutive", f.Count), zap.Error(err), zap.Time("next_attempt", f.Next))
+	var events []Event
+	if f.Count == 1 {
+		events = append(events, ev)
+	}
+	_ = e.save(s, events...) // a failure that cannot be journalled is still in memory
+}
+
+// backoff is capped exponential backoff with full jitter.
+type backoff struct{ first, longest time.Duration }
+
+var (
+	routine  = backoff{time.Second, 5 * time.Minute}
+	blackout = backoff{200 * time.Millisecond, 10 * time.Second} // consumers are locked out meanwhile
+)
+
+// delay gives the wait after the nth failure in a row, at least what the upstream asked for.
+func (b backoff) delay(n int, asked time.Duration) time.Duration {
+	ceiling := min(b.longest, b.first<<min(n-1, 16))
+	return max(asked, b.first/10, rand.N(ceiling))
+}
+
+func (s *slot) backoff() backoff {
+	if s.blackout().IsZero() {
+		return routine
+	}
+	return blackout
+}
+
+// blackout is since when the slot's consumers may be locked out (in_place);
+// zero when they are not. s.mu is held.
+func (s *slot) blackout() time.Time {
+	if a := s.rec.Attempt; a != nil && a.Strategy == moq.InPlace {
+		return a.Started
+	}
+	if rot := s.rec.Rotation; rot != nil && rot.Strategy == moq.InPlace && rot.Phase == Minted {
+		return rot.Started
+	}
+	return time.Time{}
+}
+
+func (s *slot) strategy() moq.Strategy {
+	if s.rec.Attempt != nil {
+		return s.rec.Attempt.Strategy
+	}
+	if s.plan != nil && !s.rec.unfinished() {
+		return s.plan.Strategy
+	}
+	if s.rec.Rotation != nil {
+		return s.rec.Rotation.Strategy
+	}
+	return ""
+}
+
+func (s *slot) account() string {
+	if s.plan != nil {
+		return s.plan.Account
+	}
+	if s.rec.Rotation != nil {
+		return s.rec.Rotation.Names.Account
+	}
+	return ""
+}
+
+// name is relay/type as configured, or as it was when last configured.
+func (s *slot) name() string {
+	switch {
+	case s.plan != nil:
+		return s.plan.Slot()
+	case s.rec.Rotation != nil:
+		return s.rec.Rotation.Names.Relay + "/" + string(s.key.Type)
+	}
+	return s.key.String()
+}
+
+func (e *Engine) log(s *slot) *zap.Logger {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return e.Log.With(zap.String("slot", s.name()))
+}
+
+func (e *Engine) all() []*slot {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	out := make([]*slot, 0, len(e.slots))
+	for _, s := range e.slots {
+		out = append(out, s)
+	}
+	return out
+}
+
+// Stop finishes the steps in hand and leaves the rest to the journal. When ctx
+// ends first, outside calls are cut off.
+func (e *Engine) Stop(ctx context.Context) error {
+	e.stopping.Store(true)
+	done := make(chan struct{})
+	go func() { e.passes.Wait(); close(done) }()
+	select {
+	case <-done:
+		e.kill()
+		return nil
+	case <-ctx.Done():
+		e.kill()
+		<-done
+		return ctx.Err()
+	}
+}

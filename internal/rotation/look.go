@@ -1,0 +1,136 @@
+package rotation
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/secret"
+	"github.com/rotatord/rotatord/internal/sinks"
+)
+
+// digest is a keyed digest of what a target holds: equal contents of one slot
+// have equal digests, and nothing can be learned from one without the key.
+func (e *Engine) digest(s *slot, content secret.Value) []byte {
+	h := hmac.New(sha256.New, e.Journal.DigestKey())
+	_, _ = h.Write([]byte(s.key.String() + "\x00" + content.Reveal()))
+	return h.Sum(nil)
+}
+
+// look sees what targets hold, side by side, and notes what differs from what
+// was delivered there.
+func (e *Engine) look(s *slot, st step) {
+	s.mu.Lock()
+	read := e.view(s).verifies()
+	s.mu.Unlock()
+	looks := make([]look, len(st.targets))
+	var wg sync.WaitGroup
+	for i, t := range st.targets {
+		wg.Go(func() { looks[i] = e.lookAt(s, t, st.deep, read) })
+	}
+	wg.Wait()
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, t := range st.targets {
+		e.noteLook(s, t, looks[i])
+	}
+	if st.deep {
+		s.seen.watchNext = e.now().Add(s.plan.watchEvery())
+	}
+}
+
+func (e *Engine) lookAt(s *slot, t Target, deep, read bool) look {
+	sink, err := e.sink(t)
+	if err != nil {
+		return look{at: e.now(), deep: deep, err: err}
+	}
+	var h sinks.Holding
+	if deep {
+		h, err = sink.Probe(e.work, t.Target, read)
+	} else {
+		h, err = sink.Read(e.work, t.Target)
+	}
+	l := look{at: e.now(), deep: deep, err: err, known: err == nil && h.Known, exists: h.Exists}
+	if l.known && h.Exists {
+		l.digest = e.digest(s, h.Content)
+	}
+	return l
+}
+
+// noteLook keeps a look, refuses a target that is somebody else's, and reports drift; s.mu is held.
+func (e *Engine) noteLook(s *slot, t Target, l look) {
+	if l.err == nil && !t.Adopt && s.foreign(t, l) {
+		l.err = errForeign(t)
+	}
+	s.seen.looks[t.Location] = l
+	delete(s.seen.errs, t.Location)
+	if l.err != nil {
+		s.seen.errs[t.Location] = l.err
+	}
+	if s.rec.unfinished() || s.rec.Attempt != nil || l.err != nil || !l.known {
+		return
+	}
+	e.noteDrift(s, t, driftOf(s.rec.Receipts[t.Location], l))
+}
+
+func (e *Engine) noteDrift(s *slot, t Target, kind driftKind) {
+	before := s.seen.drift[t.Location]
+	if kind == "" {
+		delete(s.seen.drift, t.Location)
+		return
+	}
+	s.seen.drift[t.Location] = kind
+	if before == kind {
+		return
+	}
+	e.Observer.Drifted(t.Sink)
+	e.Log.Warn("a target is not as it was delivered", zap.String("slot", s.name()), zap.String("sink", t.Sink),
+		zap.String("target", t.Target), zap.String("drift", string(kind)), zap.Bool("required", t.Required))
+}
+
+// foreign tells whether a target holds something rotatord did not write there:
+// no delivery to the place is known, and the content is none of the slot's. s.mu is held.
+func (s *slot) foreign(t Target, l look) bool {
+	if !l.exists || !l.known {
+		return false
+	}
+	if _, ours := s.rec.Receipts[t.Location]; ours {
+		return false
+	}
+	for _, rc := range s.rec.Receipts {
+		if hmac.Equal(rc.Digest, l.digest) {
+			return false
+		}
+	}
+	return true
+}
+
+func errForeign(t Target) error {
+	return fault.Newf(fault.Permanent, fault.Foreign, "deliver to", t.Sink+" "+t.Target,
+		"the target already holds something rotatord did not write").
+		WithHint("look at it, then move it away, or set `existing: adopt` on sink %s to take it over", t.Sink)
+}
+
+func (e *Engine) sink(t Target) (sinks.Sink, error) {
+	if sink, ok := e.ports.Load().sinks.Sink(t.Sink); ok {
+		return sink, nil
+	}
+	return nil, fault.Newf(fault.Permanent, fault.Invalid, "reach sink", t.Sink, "no sink of this name is configured any more")
+}
+
+// watchEvery is the shortest probe interval of the plan's sinks.
+func (p *Plan) watchEvery() time.Duration {
+	every := time.Hour
+	if p == nil {
+		return every
+	}
+	for _, d := range p.ProbeInterval {
+		every = min(every, d)
+	}
+	return every
+}

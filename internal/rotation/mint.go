@@ -1,0 +1,305 @@
+package rotation
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/moq"
+	"github.com/rotatord/rotatord/internal/secret"
+)
+
+// oneYear is the longest life of a token, and what Cloudflare gives when not asked.
+const oneYear = 365 * 24 * time.Hour
+
+// heldValue is an unsealed value in memory, so that a delivery need not open it.
+type heldValue struct {
+	rotationID string
+	value      secret.Value
+}
+
+// reserve asks for a place in the account's budget; the slot is woken when it is there.
+func (e *Engine) reserve(s *slot) {
+	cf, err := e.account(s)
+	if err != nil {
+		e.failed(s, StepPreflight, err)
+		return
+	}
+	s.mu.Lock()
+	s.seen.reserving = true
+	s.ticket++
+	ticket, p := s.ticket, s.priority()
+	s.mu.Unlock()
+
+	cancel := cf.Reserve(p, func() { e.granted(s, ticket) })
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ticket == ticket {
+		s.cancel = cancel
+	} else {
+		cancel() // given up meanwhile
+	}
+}
+
+// granted is called by the budget, perhaps while reserve still runs.
+func (e *Engine) granted(s *slot, ticket int) {
+	s.mu.Lock()
+	if s.ticket == ticket {
+		s.seen.reserving, s.seen.reserved = false, true
+	}
+	s.mu.Unlock()
+	e.wake(s)
+}
+
+// unreserve gives the place back, if there is one; s.mu is held.
+func (e *Engine) unreserve(s *slot) {
+	if s.cancel != nil {
+		s.cancel()
+	}
+	s.ticket++
+	s.cancel, s.seen.reserving, s.seen.reserved = nil, false, false
+}
+
+// priority is the slot's place in the queue; s.mu is held.
+func (s *slot) priority() moq.Priority {
+	p := moq.Priority{Urgency: moq.Routine}
+	if q := s.rec.Request; q != nil && q.Compromised {
+		p.Urgency = moq.Compromised
+	}
+	if !s.blackout().IsZero() {
+		p.Urgency = moq.Blackout
+	}
+	if s.rec.Served != nil {
+		p.Deadline = s.rec.Served.Expires
+	}
+	return p
+}
+
+// mint journals the intent, calls Cloudflare and journals the value.
+func (e *Engine) mint(s *slot, d due) {
+	cf, err := e.account(s)
+	if err != nil {
+		e.failed(s, StepMint, err)
+		return
+	}
+	a, before := e.intend(s, d)
+	if err := e.save(s); err != nil {
+		e.takeBack(s, before, err)
+		return
+	}
+	e.observeCall(a, before)
+	s.mu.Lock()
+	p := s.priority()
+	p.Reserved, s.seen.reserved, s.cancel = true, false, nil
+	s.mu.Unlock()
+
+	if a.LostAt.IsZero() {
+		a.Started = e.now() // the first call of the rotation, without the journal's time
+	}
+	tok, err := e.call(cf, p, s.key, a)
+	if err != nil {
+		e.mintFailed(s, err)
+		return
+	}
+	e.mintDone(s, a, tok)
+}
+
+// intend writes the attempt into the record; before is the attempt it replaces,
+// nil for the first of a rotation.
+func (e *Engine) intend(s *slot, d due) (a Rotation, before *Rotation) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := e.now()
+	before = s.rec.Attempt
+	if before != nil {
+		a = *before
+	} else {
+		a = e.attempt(s, d, now)
+	}
+	a.ID = moq.NewRotationID(now)
+	s.rec.intend(a)
+	return a, before
+}
+
+// attempt fixes everything that a new rotation needs to finish; s.mu is held.
+func (e *Engine) attempt(s *slot, d due, now time.Time) Rotation {
+	p := s.plan
+	a := Rotation{
+		Phase: Intended, Strategy: p.Strategy, Cause: d.cause, Instant: d.instant, Started: now,
+		Verify: p.Verify, Targets: slices.Clone(p.Targets),
+		Names: Names{Relay: p.Relay, Account: p.Account, Instance: e.Instance},
+	}
+	if d.cause == BySchedule {
+		a.Due = d.at
+	}
+	if d.cause == ByDrift {
+		a.Period = e.view(s).period()
+	}
+	if s.rec.Request != nil {
+		a.By = s.rec.Request.By
+	}
+	if p.Strategy == moq.Overlap {
+		a.Grace = p.Grace
+		a.Existing = s.matching(p, e.Instance)
+		if p.Lifetime < oneYear {
+			a.Expires = now.Add(p.Lifetime).UTC().Truncate(time.Second)
+		}
+	}
+	return a
+}
+
+// matching are the listed tokens that retire: matching takes over: exactly the
+// slot's operations, and no other installation's label. s.mu is held.
+func (s *slot) matching(p *Plan, instance string) []Token {
+	if !p.Matching || s.seen.listing == nil {
+		return nil
+	}
+	var out []Token
+	for _, t := range s.seen.listing.tokens {
+		owner, labelled := moq.LabelInstance(t.Label)
+		if t.Grants(s.key.Type) && (!labelled || owner == instance) && !s.owns(t) {
+			out = append(out, Token{ID: t.ID, Created: t.Created, Expires: t.Expires, NotOurs: true})
+		}
+	}
+	return out
+}
+
+// owns tells whether the record accounts for a listed token. s.mu is held.
+func (s *slot) owns(t moq.Token) bool {
+	r := &s.rec
+	switch {
+	case r.Served != nil && r.Served.ID == t.ID:
+		return true
+	case r.Rotation != nil && r.Rotation.Token != nil && r.Rotation.Token.ID == t.ID:
+		return true
+	case slices.ContainsFunc(r.Old, func(o Token) bool { return o.ID == t.ID }):
+		return true
+	}
+	return slices.ContainsFunc(r.Lost, func(l LostMint) bool { return l.Label == t.Label })
+}
+
+// takeBack undoes an intent that could not be journalled: nothing was called.
+func (e *Engine) takeBack(s *slot, before *Rotation, err error) {
+	s.mu.Lock()
+	s.rec.Attempt = before
+	s.mu.Unlock()
+	e.failed(s, StepMint, errStorage(err))
+}
+
+// observeCall measures the schedule lag, once a rotation.
+func (e *Engine) observeCall(a Rotation, before *Rotation) {
+	if before == nil && !a.Due.IsZero() {
+		e.Observer.MintCalled(e.now().Sub(a.Due))
+	}
+}
+
+func (e *Engine) call(cf Cloudflare, p moq.Priority, k moq.Key, a Rotation) (moq.Token, error) {
+	if a.Strategy == moq.InPlace {
+		v, err := cf.Rotate(e.work, p, k.RelayID, k.Type)
+		return moq.Token{Value: v}, err
+	}
+	want := moq.NewToken{Type: k.Type, Expires: a.Expires, Label: moq.Label(e.Instance, a.ID)}
+	return cf.Create(e.work, p, k.RelayID, want)
+}
+
+// mintFailed keeps what may have been carried out, and forgets what was not.
+func (e *Engine) mintFailed(s *slot, err error) {
+	f := fault.Of(err)
+	s.mu.Lock()
+	lost := f.Class == fault.Ambiguous
+	switch {
+	case lost:
+		s.rec.lose(e.Instance, e.now())
+	case s.rec.Attempt.LostAt.IsZero():
+		s.rec.abandon()
+	}
+	s.seen.full = f.Reason == fault.Full
+	if s.seen.full {
+		err = s.explainFull(err)
+	}
+	s.mu.Unlock()
+	e.failed(s, StepMint, err)
+}
+
+// explainFull names who holds the relay's places, as far as they were listed. s.mu is held.
+func (s *slot) explainFull(err error) error {
+	if s.seen.listing == nil {
+		return err
+	}
+	holders := make([]string, 0, len(s.seen.listing.tokens))
+	for _, t := range s.seen.listing.tokens {
+		holders = append(holders, fmt.Sprintf("%s (%s, created %s, expires %s)", t.ID, ownerOf(t),
+			t.Created.UTC().Format(time.DateOnly), t.Expires.UTC().Format(time.DateOnly)))
+	}
+	return fault.Newf(fault.Permanent, fault.Full, "", "", "%w; the places are held by %s", err, strings.Join(holders, ", ")).
+		WithHint("revoke a token that nobody uses, or see `rotatord tokens prune`")
+}
+
+// ownerOf says who made a token, as far as its label tells.
+func ownerOf(t moq.Token) string {
+	if instance, ok := moq.LabelInstance(t.Label); ok {
+		return "rotatord " + instance
+	}
+	return orElse(t.Label, "no label")
+}
+
+// mintDone journals the value before anything else is done with it. When that
+// fails, delivery goes on from memory.
+func (e *Engine) mintDone(s *slot, a Rotation, t moq.Token) {
+	sealed, err := e.Sealer.Seal(t.Value)
+	if err != nil {
+		e.log(s).Error("the value cannot be sealed: it is delivered from memory", zap.Error(err))
+	}
+	now := e.now()
+	tok := Token{ID: t.ID, RotationID: a.ID, Created: t.Created, Expires: t.Expires}
+	if tok.Created.IsZero() {
+		tok.Created = now.UTC().Truncate(time.Second)
+	}
+	if tok.Expires.IsZero() {
+		tok.Expires = a.Expires
+	}
+	s.mu.Lock()
+	s.rec.intend(a) // with the time of the call
+	superseded := s.rec.minted(tok, sealed, now)
+	s.value = heldValue{a.ID, t.Value}
+	s.seen.confirmed, s.seen.full, s.seen.listing = now, false, nil
+	clear(s.seen.trailNext)
+	var events []Event
+	if superseded != nil {
+		ev := e.event(s, Superseded)
+		ev.RotationID, ev.TokenID, ev.Cause = superseded.ID, superseded.Token.ID, a.Cause
+		events = append(events, ev)
+	}
+	s.mu.Unlock()
+	_ = e.save(s, events...)
+	if plan := s.currentPlan(); superseded != nil && plan != nil {
+		e.Observer.RotationDone(plan, superseded.Strategy, ResultSuperseded, 0)
+	}
+	e.log(s).Info("token minted", zap.String("rotation", a.ID), zap.String("token_id", t.ID),
+		zap.String("cause", string(a.Cause)), zap.String("strategy", string(a.Strategy)))
+}
+
+func (e *Engine) account(s *slot) (Cloudflare, error) {
+	if cf, ok := e.ports.Load().accounts.Account(s.key.AccountID); ok {
+		return cf, nil
+	}
+	return nil, fault.Newf(fault.Permanent, fault.Invalid, "reach account", s.key.AccountID,
+		"no account with this id is configured any more")
+}
+
+// event starts a history line about the slot as it is; s.mu is held.
+func (e *Engine) event(s *slot, w What) Event {
+	ev := Event{At: e.now().UTC(), Slot: s.name(), Key: s.key, What: w, Strategy: s.strategy()}
+	if rot := s.rec.Rotation; rot != nil {
+		ev.RotationID, ev.Cause, ev.By = rot.ID, rot.Cause, rot.By
+		if rot.Token != nil {
+			ev.TokenID = rot.Token.ID
+		}
+	}
+	return ev
+}

@@ -1,0 +1,117 @@
+package rotation
+
+import (
+	"bytes"
+	"time"
+
+	"github.com/rotatord/rotatord/internal/moq"
+)
+
+// How long something seen stays good enough to act on.
+const (
+	freshFor   = 30 * time.Second // a look at a target, a listing
+	confirmFor = time.Minute      // that a pending token is still accepted
+)
+
+// observed is what this process has seen of a slot: volatile, and rebuilt after
+// a restart by looking again.
+type observed struct {
+	since time.Time // instants before it were missed: process start, or the end of a suspension
+	boot  Reading   // elapsed clock when this process first saw the slot
+	clock Reading   // elapsed clock now
+
+	listing *listing
+	looks   map[string]look      // by location; cleared by a failure
+	drift   map[string]driftKind // by location; until delivered anew
+	errs    map[string]error     // last trouble with each target, for people
+
+	reserving bool // a place in the budget is asked for
+	reserved  bool // and was granted
+
+	confirmed time.Time // pending token known to be listed
+	gone      string    // rotation whose value or token can no longer be had
+	full      bool      // the relay refused a mint: it holds its limit
+	dirty     bool      // memory is ahead of the journal
+	stopped   bool      // the journal cannot be written: mint nothing
+
+	saveNext   time.Time
+	retireNext time.Time
+	retires    int // failed retirements in a row
+	swept      time.Time
+	sweepNext  time.Time
+	watchNext  time.Time
+	trailing   map[string]bool // optional deliveries in flight, by location
+	trailNext  map[string]time.Time
+	trails     int // failed optional rounds in a row
+}
+
+func newObserved(now time.Time, boot Reading) *observed {
+	return &observed{
+		since: now, boot: boot, clock: boot,
+		looks: map[string]look{}, drift: map[string]driftKind{}, errs: map[string]error{},
+		trailing: map[string]bool{}, trailNext: map[string]time.Time{},
+	}
+}
+
+// listing is what a relay was seen to accept.
+type listing struct {
+	at     time.Time
+	tokens []moq.Token
+}
+
+func (l *listing) fresh(now time.Time) bool { return l != nil && within(l.at, now, freshFor) }
+
+func (l *listing) byLabel(label string) (moq.Token, bool) {
+	for _, t := range l.tokens {
+		if t.Label == label {
+			return t, true
+		}
+	}
+	return moq.Token{}, false
+}
+
+func (l *listing) has(id string) bool {
+	for _, t := range l.tokens {
+		if t.ID == id {
+			return true
+		}
+	}
+	return false
+}
+
+// look is what a target was seen to hold, or why it could not be seen.
+type look struct {
+	at     time.Time
+	deep   bool // probed for writing too
+	err    error
+	known  bool
+	exists bool
+	digest []byte
+}
+
+func (l look) fresh(now time.Time) bool { return within(l.at, now, freshFor) }
+
+// within tells whether at lies no more than d from now, on either side: a wall
+// clock set back does not make an observation good for ever.
+func within(at, now time.Time, d time.Duration) bool {
+	return !at.IsZero() && now.Sub(at).Abs() <= d
+}
+
+// driftKind says how a target differs from what was delivered; "" when it does not.
+type driftKind string
+
+const (
+	driftMissing driftKind = "missing"
+	driftChanged driftKind = "changed"
+)
+
+// driftOf compares a look with the target's receipt.
+func driftOf(rc Receipt, l look) driftKind {
+	switch {
+	case rc.RotationID == "" || l.err != nil || !l.known || bytes.Equal(rc.Digest, l.digest):
+		return ""
+	case !l.exists:
+		return driftMissing
+	}
+	return driftChanged
+}

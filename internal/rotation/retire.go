@@ -1,0 +1,61 @@
+package rotation
+
+import (
+	"go.uber.org/zap"
+
+	"github.com/rotatord/rotatord/internal/moq"
+)
+
+// revoke revokes an old token. Revoking is idempotent: after a crash it is done again.
+func (e *Engine) revoke(s *slot, st step) {
+	if err := e.revokeID(s, st.token.ID); err != nil {
+		e.failed(s, StepRetire, err)
+		return
+	}
+	s.mu.Lock()
+	s.seen.retires = 0
+	ev := e.event(s, Revoked)
+	s.mu.Unlock()
+	ev.TokenID, ev.RotationID = st.token.ID, st.token.RotationID
+	if st.expired {
+		ev.Detail = "it had expired"
+	}
+	e.amend(s, func(r *Record) { r.revoked(st.token.ID) }, ev)
+	e.log(s).Info("old token revoked", zap.String("token_id", st.token.ID), zap.String("rotation", st.token.RotationID),
+		zap.Bool("expired", st.expired))
+}
+
+// sweep revokes the token of a lost mint.
+func (e *Engine) sweep(s *slot, st step) {
+	if err := e.revokeID(s, st.token.ID); err != nil {
+		e.failed(s, StepRetire, err)
+		return
+	}
+	s.mu.Lock()
+	ev := e.event(s, Swept)
+	s.mu.Unlock()
+	ev.TokenID, ev.RotationID = st.token.ID, st.lost.RotationID
+	e.amend(s, func(r *Record) { r.found(st.lost.Label) }, ev)
+	e.log(s).Info("token of a lost mint found and revoked", zap.String("token_id", st.token.ID),
+		zap.String("rotation", st.lost.RotationID))
+}
+
+// adopt keeps a lost mint's token among the old ones until a newer one is verified.
+func (e *Engine) adopt(s *slot, st step) {
+	tok := moq.Token{ID: st.token.ID, Created: st.token.Created, Expires: st.token.Expires}
+	e.amend(s, func(r *Record) { r.adopt(st.lost, tok) })
+	e.log(s).Warn("token of a lost mint found; a target may serve it, so it is kept until a newer one is verified",
+		zap.String("token_id", st.token.ID), zap.String("rotation", st.lost.RotationID))
+}
+
+func (e *Engine) revokeID(s *slot, id string) error {
+	cf, err := e.account(s)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	p := s.priority()
+	s.mu.Unlock()
+	p.Revoke = true
+	return cf.Revoke(e.work, p, s.key.RelayID, id)
+}

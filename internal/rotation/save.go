@@ -1,0 +1,80 @@
+package rotation
+
+import (
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/rotatord/rotatord/internal/fault"
+)
+
+const saveRetry = time.Second // between tries to make memory durable again
+
+// save makes the slot's record durable. On an error memory is ahead of the
+// journal until catchUp succeeds.
+func (e *Engine) save(s *slot, events ...Event) error {
+	s.saving.Lock()
+	defer s.saving.Unlock()
+	s.mu.Lock()
+	rec := s.rec.clone()
+	s.mu.Unlock()
+
+	err := e.Journal.Save(e.work, rec, events...)
+
+	s.mu.Lock()
+	s.seen.dirty = err != nil
+	if err != nil {
+		s.seen.saveNext = e.now().Add(saveRetry)
+	}
+	s.mu.Unlock()
+	e.stored(err)
+	return err
+}
+
+// amend changes the record and makes the change durable; what cannot be saved
+// now is saved later.
+func (e *Engine) amend(s *slot, change func(*Record), events ...Event) {
+	s.mu.Lock()
+	change(&s.rec)
+	s.mu.Unlock()
+	_ = e.save(s, events...)
+}
+
+func (e *Engine) catchUp(s *slot) { _ = e.save(s) }
+
+// stored notes whether the journal can be written, and says so once.
+func (e *Engine) stored(err error) {
+	e.storage.Lock()
+	was := e.storeErr
+	e.storeErr = err
+	e.storage.Unlock()
+	switch {
+	case err != nil:
+		e.Observer.JournalFailed()
+		if was == nil {
+			e.Log.Error("the journal cannot be written: no new token is minted until it can", zap.Error(err))
+		}
+	case was != nil:
+		e.Log.Info("the journal can be written again")
+		e.WakeAll()
+	}
+}
+
+// StorageErr says why the journal cannot be written; nil while it can.
+func (e *Engine) StorageErr() error {
+	e.storage.Lock()
+	defer e.storage.Unlock()
+	return e.storeErr
+}
+
+// CheckStorage tries whether the journal can be written (again).
+func (e *Engine) CheckStorage() error {
+	err := e.Journal.Check(e.work)
+	e.stored(err)
+	return err
+}
+
+func errStorage(err error) error {
+	return fault.Newf(fault.Retry, fault.Storage, "journal", "", "%w", err).
+		WithHint("no token is minted while the journal cannot be written")
+}

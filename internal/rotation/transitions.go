@@ -1,0 +1,197 @@
+package rotation
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/rotatord/rotatord/internal/moq"
+)
+
+// The changes that a record goes through, each as one pure function. What a
+// record points to is never changed in place: a clone may still be on its way
+// to the journal.
+
+// clone copies r far enough that no transition of r shows in the copy.
+func (r *Record) clone() *Record {
+	c := *r
+	c.Old = slices.Clone(r.Old)
+	c.Lost = slices.Clone(r.Lost)
+	c.Receipts = maps.Clone(r.Receipts)
+	return &c
+}
+
+// intend records that a mint is about to be called.
+func (r *Record) intend(a Rotation) { r.Attempt = &a }
+
+// abandon forgets an attempt that was certainly not carried out.
+func (r *Record) abandon() { r.Attempt = nil }
+
+// lose records that an attempt may have been carried out, and its value is lost:
+// overlap looks for it by its label; in_place rotates again.
+func (r *Record) lose(instance string, at time.Time) {
+	a := *r.Attempt
+	if a.Strategy == moq.InPlace {
+		a.LostAt = at
+		r.Attempt = &a
+		return
+	}
+	r.Lost = append(r.Lost, LostMint{RotationID: a.ID, Label: moq.Label(instance, a.ID), At: at})
+	r.doubt(a.Targets, a.ID)
+	r.Attempt = nil
+}
+
+// doubt notes that targets may hold the value of rotation id.
+func (r *Record) doubt(targets []Target, id string) {
+	if r.Receipts == nil {
+		r.Receipts = map[string]Receipt{}
+	}
+	for _, t := range targets {
+		rc := r.Receipts[t.Location]
+		rc.Target, rc.Maybe = t, id
+		r.Receipts[t.Location] = rc
+	}
+}
+
+// minted makes the attempt the slot's latest rotation. One that it leaves
+// unfinished is superseded: its token waits with the old ones.
+func (r *Record) minted(t Token, sealed []byte, at time.Time) (superseded *Rotation) {
+	a := *r.Attempt
+	a.Phase, a.MintedAt, a.Token, a.Sealed = Minted, at, &t, sealed
+	if r.unfinished() {
+		superseded = r.Rotation
+		r.shelve(superseded.Token)
+	}
+	if a.Cause == ByDrift {
+		r.DriftPeriod = a.Period
+	}
+	r.Rotation, r.Attempt, r.Failure = &a, nil, nil
+	r.doubt(a.Targets, a.ID)
+	return superseded
+}
+
+// shelve keeps a token that is no longer the one to serve until it is revoked.
+func (r *Record) shelve(t *Token) {
+	if t != nil && t.ID != "" {
+		r.Old = append(r.Old, *t)
+	}
+}
+
+// acknowledge records that a target holds the rotation's content.
+func (r *Record) acknowledge(t Target, rotationID string, digest []byte, at time.Time) {
+	rc := Receipt{Target: t, RotationID: rotationID, Digest: digest, At: at}
+	if old := r.Receipts[t.Location]; old.Maybe > rotationID {
+		rc.Maybe = old.Maybe
+	}
+	r.Receipts[t.Location] = rc
+}
+
+// verified records that every required target holds the value: the token is
+// served from now on, and the graces of those before it begin.
+func (r *Record) verified(at time.Time, clock Reading) {
+	rot := *r.Rotation
+	rot.Phase, rot.Finished = Verified, at
+	r.shelve(r.Served)
+	r.Old = append(r.Old, rot.Existing...)
+	rot.Existing = nil
+	for i := range r.Old {
+		r.Old[i] = r.Old[i].graced(&rot, clock)
+	}
+	r.Served, r.Rotation, r.Failure, r.LastRotation = rot.Token, &rot, nil, at
+	if rot.Instant.After(r.Met) {
+		r.Met = rot.Instant
+	}
+	if r.Request != nil && !rot.Started.Before(r.Request.At) {
+		r.Request = nil
+	}
+	r.prune()
+}
+
+// graced starts a token's grace, if it does not run already; a compromised one has none.
+func (t Token) graced(rot *Rotation, clock Reading) Token {
+	if rot.Cause == ByCompro && !t.NotOurs {
+		t.Retire, t.Grace, t.Forced = rot.Finished, 0, true
+		return t
+	}
+	if t.Retire.IsZero() {
+		t.Retire, t.Grace, t.Clock = rot.Finished.Add(rot.Grace), rot.Grace, clock
+	}
+	return t
+}
+
+// prune drops receipts of places the rotation no longer delivers to once no
+// token that they may hold is known any more.
+func (r *Record) prune() {
+	maps.DeleteFunc(r.Receipts, func(loc string, rc Receipt) bool {
+		return !r.Rotation.delivers(loc) && !r.knows(rc.RotationID) && !r.knows(rc.Maybe)
+	})
+}
+
+// drop forgets the sealed value: every target holds it.
+func (r *Record) drop() {
+	rot := *r.Rotation
+	rot.Sealed = nil
+	r.Rotation = &rot
+}
+
+// revoked forgets a token's id.
+func (r *Record) revoked(id string) {
+	if r.Served != nil && r.Served.ID == id {
+		t := *r.Served
+		t.ID = ""
+		r.Served = &t
+	}
+	r.Old = slices.DeleteFunc(r.Old, func(t Token) bool { return t.ID == id })
+}
+
+// found forgets a lost mint whose token was revoked, or that can no longer turn up.
+func (r *Record) found(label string) {
+	r.Lost = slices.DeleteFunc(r.Lost, func(l LostMint) bool { return l.Label == label })
+}
+
+// adopt keeps a lost mint's token as an old one, because a target may serve it.
+func (r *Record) adopt(l LostMint, t moq.Token) {
+	r.Old = append(r.Old, Token{ID: t.ID, RotationID: l.RotationID, Created: t.Created, Expires: t.Expires})
+	r.found(l.Label)
+}
+
+// fail adds one failed attempt.
+func (r *Record) fail(f Failure) {
+	f.Since = f.At
+	if r.Failure != nil {
+		f.Count, f.Since = r.Failure.Count, r.Failure.Since
+	}
+	f.Count++
+	r.Failure = &f
+}
+
+// ask records that somebody wants a rotation; the wish to end a compromise stays.
+func (r *Record) ask(q Request) {
+	if r.Request != nil && r.Request.Compromised {
+		q.Compromised = true
+	}
+	r.Request = &q
+	if r.Failure != nil {
+		f := *r.Failure
+		f.Next = q.At
+		r.Failure = &f
+	}
+}
+
+func (r *Record) unfinished() bool { return r.Rotation != nil && r.Rotation.Phase == Minted }
+
+// knows tells whether the token of a rotation may still be accepted.
+func (r *Record) knows(rotationID string) bool {
+	if rotationID == "" {
+		return false
+	}
+	if r.Served != nil && r.Served.RotationID == rotationID || r.Rotation.ID == rotationID {
+		return true
+	}
+	return slices.ContainsFunc(r.Old, func(t Token) bool { return t.RotationID == rotationID }) ||
+		slices.ContainsFunc(r.Lost, func(l LostMint) bool { return l.RotationID == rotationID })
+}
+
+func (rot *Rotation) delivers(location string) bool {
+	return slices.ContainsFunc(rot.Targets, func(t Target) bool { return t.Location == location })
+}

@@ -13,10 +13,16 @@ const rotationIDLen = 26
 var rotationIDEncoding = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
 
 // NewRotationID returns a fresh id for one mint attempt: 26 characters
-// [0-9a-z], ordered by at (milliseconds), unique by 80 random bits.
-func NewRotationID(at time.Time) string {
+// [0-9a-z], ordered by at (milliseconds), unique by 80 random bits. It sorts
+// after prev, the slot's latest id so far, even when the clock was set back; prev
+// may be empty.
+func NewRotationID(at time.Time, prev string) string {
+	ms := uint64(at.UnixMilli())
+	if p, err := rotationIDEncoding.DecodeString(prev); err == nil && len(p) == 16 {
+		ms = max(ms, binary.BigEndian.Uint64(p)>>16+1)
+	}
 	var b [16]byte
-	binary.BigEndian.PutUint64(b[:8], uint64(at.UnixMilli())<<16)
+	binary.BigEndian.PutUint64(b[:], ms<<16)
 	_, _ = rand.Read(b[6:]) // crypto/rand never fails: it aborts the program instead
 	return rotationIDEncoding.EncodeToString(b[:])
 }

@@ -3,7 +3,6 @@ package rotation
 import (
 	"bytes"
 	"slices"
-	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -32,11 +31,7 @@ func (e *Engine) deliver(s *slot, targets []Target) {
 		return
 	}
 	results := make([]delivery, len(targets))
-	var wg sync.WaitGroup
-	for i, t := range targets {
-		wg.Go(func() { results[i] = e.deliverTo(s, t, rec, rot.Verify) })
-	}
-	wg.Wait()
+	e.together(len(targets), func(i int) { results[i] = e.deliverTo(s, targets[i], rec, rot.Verify) })
 	e.delivered(s, rot, results)
 }
 
@@ -166,7 +161,7 @@ func (e *Engine) trail(s *slot, targets []Target) {
 	}
 	s.mu.Unlock()
 	for _, t := range targets {
-		e.passes.Go(func() { e.trailTo(s, t) })
+		e.spawn(func() { e.trailTo(s, t) })
 	}
 }
 

@@ -43,10 +43,19 @@ type Engine struct {
 	names atomic.Pointer[map[string]*slot] // configured slots by relay/type
 	ports atomic.Pointer[ports]
 
+	digestKey []byte
+
 	work     context.Context // of outside calls: outlives stopping by a little
 	kill     context.CancelFunc
 	stopping atomic.Bool
 	passes   sync.WaitGroup
+
+	idle   *sync.Cond // on idleMu: a slot came to rest
+	idleMu sync.Mutex
+
+	// How work runs side by side; the exploration test puts its own order here.
+	spawn    func(func())
+	together func(n int, do func(i int))
 
 	storage  sync.Mutex
 	storeErr error // why the journal cannot be written; nil while it can
@@ -73,15 +82,30 @@ type slot struct {
 	cancel  func() // gives back the place in the budget
 	running bool
 	again   bool
+	visited bool // a pass was made since the configuration came into force
 }
 
 // New makes an engine; Configure gives it its slots.
 func New(o Options) *Engine {
-	e := &Engine{Options: o, slots: map[moq.Key]*slot{}}
+	e := &Engine{Options: o, slots: map[moq.Key]*slot{}, together: sideBySide, digestKey: o.Journal.DigestKey()}
+	e.spawn, e.idle = e.passes.Go, sync.NewCond(&e.idleMu)
 	e.work, e.kill = context.WithCancel(context.Background())
 	e.ports.Store(&ports{accounts: o.Accounts, sinks: o.Sinks})
 	e.names.Store(&map[string]*slot{})
 	return e
+}
+
+// sideBySide runs do(0) to do(n-1) at once and waits for all.
+func sideBySide(n int, do func(i int)) {
+	if n == 1 {
+		do(0)
+		return
+	}
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() { do(i) })
+	}
+	wg.Wait()
 }
 
 // Wake looks at a slot now. It does not block.
@@ -112,7 +136,7 @@ func (e *Engine) wake(s *slot) {
 		return
 	}
 	s.running = true
-	e.passes.Go(func() { e.run(s) })
+	e.spawn(func() { e.run(s) })
 }
 
 // run makes passes over a slot until nothing is left to do now.
@@ -120,6 +144,7 @@ func (e *Engine) run(s *slot) {
 	for {
 		e.Alarm.Set(s.key, e.pass(s)) // while running: no other pass sets it meanwhile
 		if e.rest(s) {
+			e.rested()
 			return
 		}
 	}
@@ -130,8 +155,43 @@ func (e *Engine) rest(s *slot) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.running = s.again && !e.stopping.Load()
-	s.again = false
+	s.again, s.visited = false, true
 	return !s.running
+}
+
+func (e *Engine) rested() {
+	e.idleMu.Lock()
+	defer e.idleMu.Unlock()
+	e.idle.Broadcast()
+}
+
+// Quiesce returns when no slot has anything left to do now, or when ctx ends.
+// What failed is not waited for.
+func (e *Engine) Quiesce(ctx context.Context) {
+	defer context.AfterFunc(ctx, e.rested)()
+	e.idleMu.Lock()
+	defer e.idleMu.Unlock()
+	for ctx.Err() == nil && !e.quiet() {
+		e.idle.Wait()
+	}
+}
+
+func (e *Engine) quiet() bool {
+	for _, s := range e.all() {
+		if !s.quiet() {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *slot) quiet() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.visited || s.running || s.seen.reserving || s.seen.reserved || len(s.seen.trailing) > 0 {
+		return false
+	}
+	return s.seen.watched || s.plan == nil || s.rec.Failure != nil || s.rec.unfinished()
 }
 
 // maxSteps bounds one pass: no sound decision takes so many.
@@ -281,7 +341,7 @@ var (
 
 // delay gives the wait after the nth failure in a row, at least what the upstream asked for.
 func (b backoff) delay(n int, asked time.Duration) time.Duration {
-	ceiling := min(b.longest, b.first<<min(n-1, 16))
+	ceiling := min(b.longest, b.first<<min(max(n-1, 0), 16))
 	return max(asked, b.first/10, rand.N(ceiling))
 }
 

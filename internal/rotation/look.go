@@ -3,7 +3,6 @@ package rotation
 import (
 	"crypto/hmac"
 	"crypto/sha256"
-	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -16,7 +15,7 @@ import (
 // digest is a keyed digest of what a target holds: equal contents of one slot
 // have equal digests, and nothing can be learned from one without the key.
 func (e *Engine) digest(s *slot, content secret.Value) []byte {
-	h := hmac.New(sha256.New, e.Journal.DigestKey())
+	h := hmac.New(sha256.New, e.digestKey)
 	_, _ = h.Write([]byte(s.key.String() + "\x00" + content.Reveal()))
 	return h.Sum(nil)
 }
@@ -28,11 +27,7 @@ func (e *Engine) look(s *slot, st step) {
 	read := e.view(s).verifies()
 	s.mu.Unlock()
 	looks := make([]look, len(st.targets))
-	var wg sync.WaitGroup
-	for i, t := range st.targets {
-		wg.Go(func() { looks[i] = e.lookAt(s, t, st.deep, read) })
-	}
-	wg.Wait()
+	e.together(len(looks), func(i int) { looks[i] = e.lookAt(s, st.targets[i], st.deep, read) })
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -40,7 +35,7 @@ func (e *Engine) look(s *slot, st step) {
 		e.noteLook(s, t, looks[i])
 	}
 	if st.deep {
-		s.seen.watchNext = e.now().Add(s.plan.watchEvery())
+		s.seen.watchNext, s.seen.watched = e.now().Add(s.plan.watchEvery()), true
 	}
 }
 

@@ -121,7 +121,7 @@ func (e *Engine) intend(s *slot, d due) (a Rotation, before *Rotation) {
 	} else {
 		a = e.attempt(s, d, now)
 	}
-	a.ID = moq.NewRotationID(now)
+	a.ID = moq.NewRotationID(now, s.rec.latestID())
 	s.rec.intend(a)
 	return a, before
 }

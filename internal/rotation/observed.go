@@ -35,11 +35,13 @@ type observed struct {
 	stopped   bool      // the journal cannot be written: mint nothing
 
 	saveNext   time.Time
+	saves      int // failed saves in a row
 	retireNext time.Time
 	retires    int // failed retirements in a row
 	swept      time.Time
 	sweepNext  time.Time
 	watchNext  time.Time
+	watched    bool            // once at least
 	trailing   map[string]bool // optional deliveries in flight, by location
 	trailNext  map[string]time.Time
 	trails     int // failed optional rounds in a row

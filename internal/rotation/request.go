@@ -90,22 +90,25 @@ func mergeNewest(a, b []Event, limit int) []Event {
 	return out
 }
 
-// Run is one rotation that a schedule will start.
-type Run struct {
-	At   time.Time // jitter included
-	Plan *Plan
+// PlannedRun is one rotation that a schedule will start.
+type PlannedRun struct {
+	At       time.Time     `json:"at"` // jitter included
+	Slot     string        `json:"slot"`
+	Relay    string        `json:"relay"`
+	Type     moq.TokenType `json:"type"`
+	Account  string        `json:"account"`
+	Strategy moq.Strategy  `json:"strategy"`
 }
 
-// maxRuns bounds what Upcoming gives of one slot.
+// maxRuns bounds what is planned of one slot.
 const maxRuns = 1000
 
-// Upcoming gives the runs that schedules will start before until, by slot.
-func (e *Engine) Upcoming(until time.Time) []Run {
-	var out []Run
+// Upcoming gives the runs that schedules will start before until, in no order.
+func (e *Engine) Upcoming(until time.Time) []PlannedRun {
+	var out []PlannedRun
 	for _, s := range *e.names.Load() {
 		s.mu.Lock()
-		v := e.view(s)
-		if v.p != nil && v.p.Schedule != nil {
+		if v := e.view(s); v.p != nil {
 			out = append(out, v.upcoming(until)...)
 		}
 		s.mu.Unlock()
@@ -113,21 +116,33 @@ func (e *Engine) Upcoming(until time.Time) []Run {
 	return out
 }
 
-func (v *view) upcoming(until time.Time) []Run {
-	var out []Run
-	if d := v.first(); d.cause != "" {
-		out = append(out, Run{later(d.at, v.now), v.p})
+// Forecast gives the runs of a slot that is seen for the first time now.
+func Forecast(p *Plan, now, until time.Time) []PlannedRun {
+	seen := now.Round(0).Truncate(time.Second)
+	v := &view{r: &Record{Key: p.Key, FirstSeen: seen}, p: p, o: newObserved(now, Reading{}), now: now.Round(0)}
+	return v.upcoming(until)
+}
+
+func (v *view) upcoming(until time.Time) []PlannedRun {
+	var out []PlannedRun
+	add := func(at time.Time) {
+		out = append(out, PlannedRun{
+			At: utc(later(at, v.now)), Slot: v.p.Slot(), Relay: v.p.Relay, Type: v.p.Key.Type,
+			Account: v.p.Account, Strategy: v.p.Strategy,
+		})
 	}
-	t := v.base()
-	for len(out) < maxRuns {
-		t = v.p.Schedule.Next(t)
-		if t.IsZero() || v.jittered(t).After(until) {
+	if d := v.first(); d.cause != "" {
+		add(d.at)
+	}
+	if v.p.Schedule == nil {
+		return out
+	}
+	for t := v.p.Schedule.Next(v.base()); !t.IsZero() && len(out) < maxRuns; t = v.p.Schedule.Next(t) {
+		t = later(t, v.p.Schedule.Latest(t, v.now)) // missed instants run once
+		if v.jittered(t).After(until) {
 			break
 		}
-		if last := v.p.Schedule.Latest(t, v.now); !last.IsZero() {
-			t = last // missed instants run once
-		}
-		out = append(out, Run{later(v.jittered(t), v.now), v.p})
+		add(v.jittered(t))
 	}
 	return out
 }

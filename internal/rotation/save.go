@@ -8,7 +8,7 @@ import (
 	"github.com/rotatord/rotatord/internal/fault"
 )
 
-const saveRetry = time.Second // between tries to make memory durable again
+var saveAgain = backoff{time.Second, 30 * time.Second} // tries to make memory durable again
 
 // save makes the slot's record durable. On an error memory is ahead of the
 // journal until catchUp succeeds.
@@ -23,9 +23,10 @@ func (e *Engine) save(s *slot, events ...Event) error {
 
 	s.mu.Lock()
 	s.seen.dirty = err != nil
-	if err != nil {
-		s.seen.saveNext = e.now().Add(saveRetry)
+	if s.seen.saves++; err == nil {
+		s.seen.saves = 0
 	}
+	s.seen.saveNext = e.now().Add(saveAgain.delay(s.seen.saves, 0))
 	s.mu.Unlock()
 	e.stored(err)
 	return err

@@ -178,6 +178,19 @@ func (r *Record) ask(q Request) {
 	}
 }
 
+// latestID is the greatest rotation id the slot has used.
+func (r *Record) latestID() (id string) {
+	for _, rot := range []*Rotation{r.Attempt, r.Rotation} {
+		if rot != nil {
+			id = max(id, rot.ID)
+		}
+	}
+	for _, l := range r.Lost {
+		id = max(id, l.RotationID)
+	}
+	return id
+}
+
 func (r *Record) unfinished() bool { return r.Rotation != nil && r.Rotation.Phase == Minted }
 
 // knows tells whether the token of a rotation may still be accepted.

@@ -30,7 +30,7 @@ func (s Source) Problem() string {
 	if n != 1 {
 		return "exactly one of env, file, credential must be given"
 	}
-	if s.Credential != "" && filepath.Base(s.Credential) != s.Credential {
+	if c := s.Credential; c == "." || c == ".." || c != "" && filepath.Base(c) != c {
 		return "credential must be a plain name"
 	}
 	return ""

@@ -5,7 +5,9 @@ package secret
 import (
 	"crypto/subtle"
 	"fmt"
+	"hash/maphash"
 	"io"
+	"strconv"
 )
 
 // Redacted is what every rendering of a Value shows.
@@ -68,3 +70,12 @@ func (v *Value) UnmarshalText(b []byte) error {
 	*v = New(string(b))
 	return nil
 }
+
+// Fingerprint tells values apart without showing them. It is for comparing
+// within one process: it is keyed with a key of the process.
+func Fingerprint(v Value) string {
+	h := maphash.String(fingerprintSeed, v.Reveal())
+	return strconv.FormatUint(h, 16)
+}
+
+var fingerprintSeed = maphash.MakeSeed()

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rotatord/rotatord/internal/config"
+)
+
+func (a *app) checkCommand() *cobra.Command {
+	var online bool
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Check the configuration; with --online, also every account, relay and sink",
+		Args:  usage(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := a.load()
+			if err != nil {
+				return err
+			}
+			for _, w := range cfg.Warnings() {
+				a.say("warning: %s", w.String())
+			}
+			if !online {
+				a.say("%s is valid: %s, %s, %s", a.config, count(len(cfg.Slots()), "slot"), count(len(cfg.Sinks), "sink"), count(len(cfg.Accounts), "account"))
+				return nil
+			}
+			return a.checkOnline(cmd.Context(), cfg)
+		},
+	}
+	cmd.Flags().BoolVar(&online, "online", false, "also reach every account, relay and sink, read-only")
+	return cmd
+}
+
+func (a *app) checkOnline(ctx context.Context, cfg *config.Config) (err error) {
+	if err := checkSecrets(cfg); err != nil {
+		return err
+	}
+	o, err := newOnline(ctx, a, cfg)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, o.ports.closeBut(nil)) }()
+	for relay, slots := range o.byRelay() {
+		o.checkRelay(ctx, relay, slots)
+	}
+	for i := range cfg.Slots() {
+		o.checkSlot(ctx, &cfg.Slots()[i])
+	}
+	return o.verdict()
+}

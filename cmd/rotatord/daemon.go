@@ -1,0 +1,321 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/rotatord/rotatord/internal/config"
+	"github.com/rotatord/rotatord/internal/journal"
+	"github.com/rotatord/rotatord/internal/metrics"
+	"github.com/rotatord/rotatord/internal/moq"
+	"github.com/rotatord/rotatord/internal/rotation"
+	"github.com/rotatord/rotatord/internal/scheduler"
+	"github.com/rotatord/rotatord/internal/sinks/all"
+)
+
+// daemon is one running rotatord: everything that lives as long as the process.
+type daemon struct {
+	configPath string
+	log        *zap.Logger
+	level      zap.AtomicLevel
+	metrics    *metrics.Metrics
+
+	reloading sync.Mutex
+	ports     atomic.Pointer[ports]
+	core      atomic.Pointer[core] // nil until the journal is open
+	starting  atomic.Pointer[error]
+}
+
+// core is what needs the journal.
+type core struct {
+	journal *journal.Bolt
+	engine  *rotation.Engine
+	queue   *scheduler.Queue[moq.Key]
+}
+
+var errStarting = errors.New("rotatord is starting")
+
+func newDaemon(configPath string, cfg *config.Config, log *zap.Logger, level zap.AtomicLevel) *daemon {
+	d := &daemon{configPath: configPath, log: log, level: level}
+	v := version()
+	d.metrics = metrics.New(metrics.Options{Version: v.Version, Revision: v.Revision, PerSlot: cfg.Metrics.PerSlot})
+	d.metrics.Watch(d)
+	d.metrics.Leader(true) // without replicas there is nobody else
+	d.unready(errStarting)
+	return d
+}
+
+// open opens the journal and puts cfg into force.
+func (d *daemon) open(ctx context.Context, cfg *config.Config) error {
+	c, err := d.openCore(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	if err := d.adopt(ctx, cfg, c.engine); err != nil {
+		return errors.Join(err, c.journal.Close())
+	}
+	d.core.Store(c)
+	d.unready(nil)
+	return nil
+}
+
+func (d *daemon) openCore(ctx context.Context, cfg *config.Config) (*core, error) {
+	j, id, err := openState(cfg.State, journal.Options{Observe: d.metrics.JournalWrite})
+	if err != nil {
+		return nil, err
+	}
+	c := &core{journal: j, queue: scheduler.NewQueue[moq.Key](time.Now)}
+	c.engine = rotation.New(rotation.Options{
+		Instance: cfg.Instance, Journal: j, Sealer: id, Alarm: c.queue,
+		Clock: rotation.NewSystemClock(), Observer: d.metrics, Log: d.log,
+	})
+	if err := c.engine.Load(ctx); err != nil {
+		return nil, errors.Join(err, j.Close())
+	}
+	return c, nil
+}
+
+// adopt puts a configuration into force. All that can fail comes first.
+func (d *daemon) adopt(ctx context.Context, cfg *config.Config, e *rotation.Engine) error {
+	before := d.ports.Load()
+	next, err := openPorts(ctx, cfg, before, d.metrics)
+	if err != nil {
+		return err
+	}
+	d.level.SetLevel(levelOf(cfg.Log))
+	d.metrics.SetPerSlot(cfg.Metrics.PerSlot)
+	d.metrics.Configure(metricNames(cfg))
+	d.ports.Store(next)
+	e.Configure(plans(cfg), next, next, next.sinkNames())
+	if before != nil {
+		// Steps in hand may still use what is gone; the longest takes less than this.
+		time.AfterFunc(closeAfter, func() { _ = before.closeBut(next) })
+	}
+	for _, w := range cfg.Warnings() {
+		d.log.Warn("configuration: " + w.String())
+	}
+	return nil
+}
+
+const closeAfter = 2 * time.Minute
+
+func metricNames(cfg *config.Config) (slots []metrics.SlotRef, sinks []metrics.SinkRef, accounts []string) {
+	for _, s := range cfg.Slots() {
+		slots = append(slots, metrics.SlotRef{Relay: s.Relay, Type: s.Key.Type, Account: s.Account, Strategy: s.Strategy})
+	}
+	for name, spec := range cfg.Sinks {
+		sinks = append(sinks, metrics.SinkRef{Name: name, Type: spec.Shared().Type})
+	}
+	for name := range cfg.Accounts {
+		accounts = append(accounts, name)
+	}
+	return slots, sinks, accounts
+}
+
+// Reload reads the configuration again; on an error nothing has changed.
+func (d *daemon) Reload(ctx context.Context) error {
+	d.reloading.Lock()
+	defer d.reloading.Unlock()
+	err := d.reload(ctx)
+	d.metrics.Reloaded(err == nil, time.Now())
+	if err != nil {
+		d.log.Error("reload failed; the former configuration stays in force", zap.Error(err))
+		return err
+	}
+	d.log.Info("configuration reloaded", zap.String("file", d.configPath))
+	return nil
+}
+
+func (d *daemon) reload(ctx context.Context) error {
+	c := d.core.Load()
+	if c == nil {
+		return errStarting
+	}
+	cfg, err := config.Load(d.configPath, all.Specs())
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(needsRestart(d.ports.Load().cfg, cfg), checkSecrets(cfg)); err != nil {
+		return err
+	}
+	return d.adopt(ctx, cfg, c.engine)
+}
+
+// needsRestart refuses a reload that it could only half carry out.
+func needsRestart(old, cfg *config.Config) error {
+	var errs []error
+	for key, same := range map[string]bool{
+		"instance": old.Instance == cfg.Instance, "state": same(old.State, cfg.State),
+		"server": old.Server == cfg.Server, "log.format": old.Log.Format == cfg.Log.Format,
+	} {
+		if !same {
+			errs = append(errs, fmt.Errorf("%s was changed: that takes effect only with a restart", key))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// checkSecrets makes sure that what is read from the environment is there: it
+// cannot come later.
+func checkSecrets(cfg *config.Config) error {
+	var errs []error
+	for name, a := range cfg.Accounts {
+		if a.APIToken.Env == "" {
+			continue
+		}
+		if _, err := a.APIToken.Read(); err != nil {
+			errs = append(errs, errUsage{fmt.Errorf("accounts.%s.api_token: %w", name, err)})
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// work runs the schedule until ctx ends, and watches the clocks and the journal.
+func (d *daemon) work(ctx context.Context) {
+	c := d.core.Load()
+	var wg sync.WaitGroup
+	wg.Go(func() { c.queue.Run(ctx, c.engine.Wake) })
+	wg.Go(func() { d.watchClock(ctx, c.engine) })
+	wg.Go(func() { d.watchStorage(ctx, c.engine) })
+	wg.Wait()
+}
+
+const (
+	clockCheck   = 30 * time.Second
+	standstill   = 2 * time.Minute // a gap in the checks that means the process was not running
+	storageCheck = 10 * time.Second
+	storageRetry = time.Second
+)
+
+// watchClock notices that the process stood still: a suspended machine.
+func (d *daemon) watchClock(ctx context.Context, e *rotation.Engine) {
+	last := time.Now().Round(0)
+	for wait(ctx, clockCheck) {
+		now := time.Now().Round(0)
+		if now.Sub(last) > standstill {
+			d.log.Info("time passed without rotatord running; catching up", zap.Duration("gap", now.Sub(last)))
+			e.Resumed()
+		}
+		last = now
+	}
+}
+
+// watchStorage keeps readiness true to whether the journal can be written.
+func (d *daemon) watchStorage(ctx context.Context, e *rotation.Engine) {
+	every := storageCheck
+	for wait(ctx, every) {
+		every = storageCheck
+		if e.CheckStorage() != nil {
+			every = storageRetry
+		}
+	}
+}
+
+// wait sleeps, and tells false when ctx ended.
+func wait(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// close finishes what is in hand and lets everything go.
+func (d *daemon) close(ctx context.Context) error {
+	c := d.core.Load()
+	if c == nil {
+		return nil
+	}
+	err := c.engine.Stop(ctx)
+	if p := d.ports.Load(); p != nil {
+		err = errors.Join(err, p.closeBut(nil))
+	}
+	return errors.Join(err, c.journal.Close())
+}
+
+func (d *daemon) unready(err error) { d.starting.Store(&err) }
+
+// Ready is nil, or why this daemon cannot do its work at present.
+func (d *daemon) Ready() error {
+	if err := *d.starting.Load(); err != nil {
+		return err
+	}
+	return d.core.Load().engine.StorageErr()
+}
+
+// The rest of what the pages and the API ask for.
+
+func (d *daemon) Slots(yield func(*rotation.Status) bool) {
+	if c := d.core.Load(); c != nil {
+		c.engine.Slots(yield)
+	}
+}
+
+func (d *daemon) Slot(relay, typ string) (rotation.Status, bool) {
+	c := d.core.Load()
+	if c == nil {
+		return rotation.Status{}, false
+	}
+	return c.engine.Slot(relay, typ)
+}
+
+func (d *daemon) Rotate(ctx context.Context, relay, typ, by string, compromised bool) (rotation.Status, error) {
+	c := d.core.Load()
+	if c == nil {
+		return rotation.Status{}, errStarting
+	}
+	return c.engine.Rotate(ctx, relay, typ, by, compromised)
+}
+
+func (d *daemon) History(ctx context.Context, relay, typ string, limit int) ([]rotation.Event, error) {
+	c := d.core.Load()
+	if c == nil {
+		return nil, errStarting
+	}
+	return c.engine.History(ctx, relay, typ, limit)
+}
+
+func (d *daemon) Tokens(ctx context.Context, relay string) ([]rotation.RelayToken, error) {
+	c := d.core.Load()
+	if c == nil {
+		return nil, errStarting
+	}
+	return c.engine.Tokens(ctx, relay)
+}
+
+func (d *daemon) Prune(ctx context.Context, relay string, dryRun bool) ([]rotation.RelayToken, error) {
+	c := d.core.Load()
+	if c == nil {
+		return nil, errStarting
+	}
+	return c.engine.Prune(ctx, relay, dryRun)
+}
+
+func (d *daemon) Plan(within time.Duration) []rotation.PlannedRun {
+	c := d.core.Load()
+	if c == nil {
+		return nil
+	}
+	return soonest(c.engine.Upcoming(time.Now().Add(within)))
+}
+
+// maxPlanned bounds what is listed at once.
+const maxPlanned = 10_000
+
+func soonest(runs []rotation.PlannedRun) []rotation.PlannedRun {
+	slices.SortFunc(runs, func(a, b rotation.PlannedRun) int { return a.At.Compare(b.At) })
+	return runs[:min(len(runs), maxPlanned)]
+}
+
+func (d *daemon) handler() http.Handler { return d.metrics.Handler() }

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rotatord/rotatord/internal/moq"
+	"github.com/rotatord/rotatord/internal/rotation"
+)
+
+func (a *app) historyCommand() *cobra.Command {
+	var limit int
+	cmd := a.listing(&cobra.Command{
+		Use:   "history [RELAY[/TYPE]]",
+		Short: "Show what was done, when, by whom",
+		Args:  usage(cobra.MaximumNArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			name := strings.Join(args, "")
+			if _, typ, ok := strings.Cut(name, "/"); ok && !moq.TokenType(typ).Valid() {
+				return errUsage{fmt.Errorf("%q is no token type: use publish_subscribe or subscribe", typ)}
+			}
+			client, err := a.daemon()
+			if err != nil {
+				return err
+			}
+			events, err := client.History(cmd.Context(), name, limit)
+			if err != nil {
+				return err
+			}
+			rows := make([][]string, len(events))
+			for i, e := range events {
+				rows[i] = []string{clock(e.At), e.Slot, string(e.What), string(e.Cause), orDash(e.By), took(e), orDash(e.TokenID), detail(e)}
+			}
+			return a.print(events, "TIME\tSLOT\tWHAT\tCAUSE\tBY\tTOOK\tTOKEN\tDETAIL", rows)
+		},
+	})
+	cmd.Flags().IntVarP(&limit, "limit", "n", 50, "show at most so many, newest first")
+	return cmd
+}
+
+func took(e rotation.Event) string {
+	if e.Took == 0 {
+		return "-"
+	}
+	return e.Took.Round(time.Millisecond).String()
+}
+
+func detail(e rotation.Event) string {
+	if e.Step != "" {
+		return string(e.Step) + ": " + e.Detail
+	}
+	return e.Detail
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}

@@ -1,0 +1,13 @@
+// Command rotatord rotates the tokens of Cloudflare Media-over-QUIC relays on
+// schedule, delivers them to secret stores, and loses none on the way.
+package main
+
+import (
+	"context"
+	"os"
+	_ "time/tzdata" // schedules have time zones, and the image may have none
+)
+
+func main() {
+	os.Exit(execute(context.Background(), os.Args[1:], stdio{in: os.Stdin, out: os.Stdout, err: os.Stderr}))
+}

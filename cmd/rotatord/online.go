@@ -1,0 +1,199 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rotatord/rotatord/internal/adminapi"
+	"github.com/rotatord/rotatord/internal/config"
+	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/metrics"
+	"github.com/rotatord/rotatord/internal/moq"
+	"github.com/rotatord/rotatord/internal/rotation"
+	"github.com/rotatord/rotatord/internal/sinks"
+)
+
+// relayLimit is how many tokens a relay holds at most; slotMost is what one slot needs.
+const (
+	relayLimit = 10
+	slotMost   = 3
+)
+
+// online is one read-only tour of everything a configuration names.
+type online struct {
+	*app
+	cfg    *config.Config
+	ports  *ports
+	known  map[string]rotation.Status // by slot, when a daemon answers
+	offers map[string]error           // by relay id: why tokens cannot be listed
+	bad    int
+}
+
+func newOnline(ctx context.Context, a *app, cfg *config.Config) (*online, error) {
+	p, err := openPorts(ctx, cfg, nil, metrics.New(metrics.Options{}))
+	if err != nil {
+		return nil, err
+	}
+	o := &online{app: a, cfg: cfg, ports: p, known: map[string]rotation.Status{}, offers: map[string]error{}}
+	slots, err := adminapi.NewClient(cfg.Server.AdminSocket).Slots(ctx)
+	if err != nil {
+		return o, nil //nolint:nilerr // without a daemon less is known, and that is said
+	}
+	for _, s := range slots {
+		o.known[s.Slot] = s
+	}
+	return o, nil
+}
+
+// byRelay gives the slots of each relay, in the order of the configuration.
+func (o *online) byRelay() iter.Seq2[string, []config.Slot] {
+	return func(yield func(string, []config.Slot) bool) {
+		slots := o.cfg.Slots()
+		for len(slots) > 0 {
+			n := 1
+			for n < len(slots) && slots[n].Relay == slots[0].Relay {
+				n++
+			}
+			if !yield(slots[0].Relay, slots[:n]) {
+				return
+			}
+			slots = slots[n:]
+		}
+	}
+}
+
+func (o *online) fail(format string, args ...any) {
+	o.bad++
+	o.say("  FAIL  "+format, args...)
+}
+
+func (o *online) pass(format string, args ...any) { o.say("  ok    "+format, args...) }
+
+func (o *online) warn(format string, args ...any) { o.say("  warn  "+format, args...) }
+
+// checkRelay reaches a relay: does it exist, may its tokens be listed, is there room?
+func (o *online) checkRelay(ctx context.Context, relay string, slots []config.Slot) {
+	k := slots[0].Key
+	o.say("relay %s (%s, account %s)", relay, k.RelayID, slots[0].Account)
+	client := o.ports.accounts[k.AccountID]
+	r, err := client.Relay(ctx, moq.Priority{Urgency: moq.Routine}, k.RelayID)
+	if err != nil {
+		o.fail("%v", err)
+	} else {
+		o.pass("it exists: %q", r.Name)
+	}
+	tokens, err := client.List(ctx, moq.Priority{Urgency: moq.Routine}, k.RelayID)
+	o.offers[k.RelayID] = err
+	if err == nil {
+		o.checkRoom(tokens, slots)
+	}
+}
+
+// checkRoom counts others' tokens and three for each overlap slot.
+func (o *online) checkRoom(tokens []moq.Token, slots []config.Slot) {
+	others, need := 0, 0
+	for _, t := range tokens {
+		if owner, ok := moq.LabelInstance(t.Label); !ok || owner != o.cfg.Instance {
+			others++
+		}
+	}
+	for i := range slots {
+		if slots[i].Strategy == moq.Overlap {
+			need += slotMost
+		}
+	}
+	if others+need > relayLimit {
+		o.fail("no room: others hold %s and rotatord needs up to %d, but a relay holds %d; revoke tokens that nobody uses",
+			count(others, "token"), need, relayLimit)
+		return
+	}
+	o.pass("room: others hold %s, rotatord needs up to %d of the other %d places", count(others, "token"), need, relayLimit-others)
+}
+
+// checkSlot tells whether the slot's strategy is offered and its targets can be written.
+func (o *online) checkSlot(ctx context.Context, s *config.Slot) {
+	o.say("slot %s (%s)", s.Name(), s.Strategy)
+	o.checkStrategy(s)
+	for _, t := range s.Targets {
+		o.checkTarget(ctx, s, t)
+	}
+}
+
+func (o *online) checkStrategy(s *config.Slot) {
+	err := o.offers[s.Key.RelayID]
+	switch {
+	case s.Strategy == moq.Overlap && err != nil:
+		o.fail("overlap: %v", err)
+	case s.Strategy == moq.Overlap:
+		o.pass("overlap is offered: tokens can be listed; that they may be created shows only when one is")
+	case fault.Of(err) != nil && fault.Of(err).Reason == fault.NotOffered:
+		o.pass("the account does not list tokens, so in_place is its only strategy; that it is offered shows only when a token is rotated")
+	case err != nil:
+		o.fail("in_place: %v", err)
+	default:
+		o.warn("in_place: whether it is offered shows only when a token is rotated; the account offers overlap, which has no blackout")
+	}
+}
+
+// checkTarget probes one target and says what it holds.
+func (o *online) checkTarget(ctx context.Context, s *config.Slot, t config.Target) {
+	where := t.Sink + " " + t.Target
+	h, err := o.ports.sinks[t.Sink].Probe(ctx, t.Target, s.Verify)
+	switch {
+	case err != nil && !t.Required:
+		o.warn("%v (the sink is optional)", err)
+	case err != nil:
+		o.fail("%v", err)
+	case !h.Known:
+		o.pass("%s can be written; what it holds cannot be read", where)
+	case !h.Exists:
+		o.pass("%s can be written; it holds nothing yet", where)
+	default:
+		o.holds(s, t, h, where)
+	}
+}
+
+func (o *online) holds(s *config.Slot, t config.Target, h sinks.Holding, where string) {
+	size := len(h.Content.Reveal())
+	switch state := o.stateOf(s, t); {
+	case state == "ok":
+		o.pass("%s can be written; it holds the token that rotatord delivered", where)
+	case state == "never" && !t.Adopt:
+		o.fail("%s holds something rotatord did not write (%d bytes): move it away, or set `existing: adopt` on sink %s", where, size, t.Sink)
+	case state != "":
+		o.warn("%s holds %d bytes; the daemon says of it: %s", where, size, state)
+	case t.Adopt:
+		o.pass("%s can be written; it holds %d bytes, which rotatord will take over if it did not write them", where, size)
+	default:
+		o.warn("%s holds %d bytes; without a running daemon it cannot be told whether rotatord wrote them. If not, the rotation "+
+			"is refused: move them away, or set `existing: adopt` on sink %s", where, size, t.Sink)
+	}
+}
+
+// stateOf is what the daemon says of a target; "" without a daemon.
+func (o *online) stateOf(s *config.Slot, t config.Target) string {
+	st, ok := o.known[s.Name()]
+	if !ok {
+		return ""
+	}
+	i := slices.IndexFunc(st.Sinks, func(ts rotation.TargetStatus) bool { return ts.Sink == t.Sink && ts.Target == t.Target })
+	if i < 0 {
+		return ""
+	}
+	return st.Sinks[i].State
+}
+
+func (o *online) verdict() error {
+	if o.bad == 0 {
+		o.say("all is well")
+		return nil
+	}
+	return fmt.Errorf("%s found", strings.Replace(count(o.bad, "problem"), " ", " ", 1))
+}
+
+// onlineTimeout bounds the whole tour.
+const onlineTimeout = 5 * time.Minute

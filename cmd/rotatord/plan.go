@@ -1,0 +1,61 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rotatord/rotatord/internal/adminapi"
+	"github.com/rotatord/rotatord/internal/config"
+	"github.com/rotatord/rotatord/internal/rotation"
+)
+
+func (a *app) planCommand() *cobra.Command {
+	var within string
+	cmd := a.listing(&cobra.Command{
+		Use:   "plan",
+		Short: "Show when each slot will run",
+		Long: "Show when each slot will run.\n\nWith a daemon running, from what it knows; without one, from the configuration alone,\n" +
+			"as if every slot were seen for the first time now.",
+		Args: usage(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			d, err := config.ParseDuration(within)
+			if err != nil || d <= 0 {
+				return errUsage{fmt.Errorf("--for takes a duration such as 12h or 7d, not %q", within)}
+			}
+			cfg, err := a.load()
+			if err != nil {
+				return err
+			}
+			runs, err := a.planned(cmd.Context(), cfg, d)
+			if err != nil {
+				return err
+			}
+			rows := make([][]string, len(runs))
+			for i, r := range runs {
+				rows[i] = []string{clock(r.At), until(time.Now(), r.At), r.Slot, string(r.Strategy), r.Account}
+			}
+			return a.print(runs, "TIME\tIN\tSLOT\tSTRATEGY\tACCOUNT", rows)
+		},
+	})
+	cmd.Flags().StringVar(&within, "for", "7d", "how far to look ahead")
+	return cmd
+}
+
+func (a *app) planned(ctx context.Context, cfg *config.Config, d time.Duration) ([]adminapi.PlannedRun, error) {
+	client := adminapi.NewClient(cfg.Server.AdminSocket)
+	runs, err := client.Plan(ctx, d)
+	if !errors.Is(err, adminapi.ErrNoDaemon) {
+		return runs, err
+	}
+	_, _ = fmt.Fprintln(a.err, "no daemon answers: planned from the configuration alone, as if every slot were seen for the first time now")
+	runs = []adminapi.PlannedRun{}
+	now := time.Now()
+	for _, p := range plans(cfg) {
+		runs = append(runs, rotation.Forecast(p, now, now.Add(d))...)
+	}
+	return soonest(runs), nil
+}

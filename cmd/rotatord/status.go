@@ -1,0 +1,108 @@
+package main
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rotatord/rotatord/internal/rotation"
+)
+
+func (a *app) statusCommand() *cobra.Command {
+	var check bool
+	cmd := a.listing(&cobra.Command{
+		Use:   "status",
+		Short: "Show every slot: state, age, next run, expiry, sinks",
+		Args:  usage(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			client, err := a.daemon()
+			if err != nil {
+				return err
+			}
+			slots, err := client.Slots(cmd.Context())
+			if err != nil {
+				return err
+			}
+			slices.SortFunc(slots, func(a, b rotation.Status) int { return strings.Compare(a.Slot, b.Slot) })
+			if err := a.printStatus(slots); err != nil {
+				return err
+			}
+			return failWhen(check, slots)
+		},
+	})
+	cmd.Flags().BoolVar(&check, "check", false, "exit 1 when a slot is failing or overdue")
+	return cmd
+}
+
+func (a *app) printStatus(slots []rotation.Status) error {
+	now := time.Now()
+	rows := make([][]string, len(slots))
+	for i, s := range slots {
+		rows[i] = []string{s.Slot, string(s.State), string(s.Strategy), ago(now, s.Rotated), nextRun(now, s), until(now, s.Expires), sinkStates(s)}
+	}
+	if err := a.print(slots, "SLOT\tSTATE\tSTRATEGY\tAGE\tNEXT RUN\tEXPIRES\tSINKS", rows); err != nil || a.output == "json" {
+		return err
+	}
+	for _, s := range slots {
+		a.explain(now, s)
+	}
+	return nil
+}
+
+// explain adds what the table has no room for.
+func (a *app) explain(now time.Time, s rotation.Status) {
+	if !s.Blackout.IsZero() {
+		a.say("\n%s: BLACKOUT since %s: consumers may be locked out", s.Slot, clock(s.Blackout))
+	}
+	if f := s.Failure; f != nil {
+		a.say("\n%s: failed %d times in a row, at step %s: %s\n  next attempt %s", s.Slot, f.Count, f.Step, f.Message, until(now, f.Next))
+	}
+	for _, t := range s.Sinks {
+		if t.Error != "" && s.Failure == nil {
+			a.say("\n%s: %s: %s", s.Slot, t.Sink, t.Error)
+		}
+	}
+	if s.Note != "" {
+		a.say("\n%s: %s", s.Slot, s.Note)
+	}
+}
+
+func failWhen(check bool, slots []rotation.Status) error {
+	bad := 0
+	for _, s := range slots {
+		if s.Failures > 0 || s.Overdue {
+			bad++
+		}
+	}
+	switch {
+	case !check || bad == 0:
+		return nil
+	case bad == 1:
+		return errors.New("1 slot is failing or overdue")
+	}
+	return errors.New(count(bad, "slot") + " are failing or overdue")
+}
+
+func nextRun(now time.Time, s rotation.Status) string {
+	switch {
+	case s.Manual && s.Next.IsZero():
+		return "manual"
+	case s.Overdue:
+		return "overdue " + ago(now, s.Next)
+	}
+	return until(now, s.Next)
+}
+
+func sinkStates(s rotation.Status) string {
+	out := make([]string, len(s.Sinks))
+	for i, t := range s.Sinks {
+		out[i] = t.Sink + " " + t.State
+		if !t.Required {
+			out[i] += " (optional)"
+		}
+	}
+	return strings.Join(out, ", ")
+}

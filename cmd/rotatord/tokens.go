@@ -1,0 +1,133 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rotatord/rotatord/internal/adminapi"
+)
+
+func (a *app) tokensCommand() *cobra.Command {
+	cmd := a.listing(&cobra.Command{
+		Use:   "tokens RELAY",
+		Short: "Show what a relay holds: owner, age, expiry, who serves it",
+		Args:  usage(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			client, err := a.daemon()
+			if err != nil {
+				return err
+			}
+			tokens, err := client.Tokens(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			return a.printTokens(tokens)
+		},
+	})
+	cmd.AddCommand(a.pruneCommand())
+	return cmd
+}
+
+func (a *app) printTokens(tokens []adminapi.Token) error {
+	now := time.Now()
+	rows := make([][]string, len(tokens))
+	for i, t := range tokens {
+		rows[i] = []string{
+			t.ID, strings.Join(t.Operations, "+"), ownerWords(t), ago(now, t.Created),
+			until(now, t.Expires), until(now, t.Retire), orDash(strings.Join(t.ServedBy, ", ")),
+		}
+	}
+	return a.print(tokens, "TOKEN\tRIGHTS\tOWNER\tAGE\tEXPIRES\tREVOKED\tSERVED BY", rows)
+}
+
+func ownerWords(t adminapi.Token) string {
+	switch t.Owner {
+	case adminapi.Ours:
+		return t.Slot
+	case adminapi.Former:
+		return "former token of this installation"
+	case adminapi.OtherInstance:
+		return "rotatord " + t.Instance
+	}
+	if t.Label != "" {
+		return fmt.Sprintf("others (%q)", t.Label)
+	}
+	return "others"
+}
+
+func (a *app) pruneCommand() *cobra.Command {
+	var yes bool
+	cmd := &cobra.Command{
+		Use:   "prune RELAY",
+		Short: "Revoke former tokens of this installation that no sink of ours holds",
+		Args:  usage(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			client, err := a.daemon()
+			if err != nil {
+				return err
+			}
+			former, err := client.Prune(cmd.Context(), args[0], true)
+			if err != nil {
+				return err
+			}
+			if !a.showPrunable(former) || !yes && a.interactive() && !a.confirmed() {
+				return nil
+			}
+			pruned, err := client.Prune(cmd.Context(), args[0], false)
+			for _, t := range pruned {
+				if t.Revoked {
+					a.say("revoked %s", t.ID)
+				}
+			}
+			return err
+		},
+	}
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask (it only asks on a terminal)")
+	return cmd
+}
+
+// showPrunable shows the former tokens, and tells whether any may be revoked.
+func (a *app) showPrunable(former []adminapi.Token) (some bool) {
+	if len(former) == 0 {
+		a.say("the relay holds no former token of this installation")
+		return false
+	}
+	_ = a.printTokens(former)
+	kept := 0
+	for _, t := range former {
+		if t.Prunable {
+			some = true
+		} else {
+			kept++
+		}
+	}
+	if kept > 0 {
+		a.say("\n%s will be kept: a sink holds it, or what a sink holds cannot be told", count(kept, "token"))
+	}
+	return some
+}
+
+// interactive tells whether there is somebody to ask.
+func (a *app) interactive() bool {
+	f, ok := a.in.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+func (a *app) confirmed() bool {
+	_, _ = fmt.Fprint(a.out, "\nRevoke the tokens that no sink holds? [y/N] ")
+	var answer string
+	_, _ = fmt.Fscanln(a.in, &answer)
+	if strings.EqualFold(answer, "y") || strings.EqualFold(answer, "yes") {
+		return true
+	}
+	a.say("nothing was revoked")
+	return false
+}

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+)
+
+// versionInfo says which rotatord this is.
+type versionInfo struct {
+	Version   string `json:"version"`
+	Revision  string `json:"revision"`
+	GoVersion string `json:"go_version"`
+}
+
+// buildVersion is set by the linker for releases.
+var buildVersion = ""
+
+// version reads what the Go toolchain recorded of the build.
+func version() versionInfo {
+	v := versionInfo{Version: "devel", Revision: "unknown"}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return v
+	}
+	v.GoVersion = info.GoVersion
+	if info.Main.Version != "" && info.Main.Version != "(devel)" {
+		v.Version = info.Main.Version
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			v.Revision = s.Value
+		}
+	}
+	if buildVersion != "" {
+		v.Version = buildVersion
+	}
+	return v
+}
+
+func (a *app) versionCommand() *cobra.Command {
+	return a.listing(&cobra.Command{
+		Use:   "version",
+		Short: "Say which rotatord this is",
+		Args:  usage(cobra.NoArgs),
+		RunE: func(*cobra.Command, []string) error {
+			v := version()
+			return a.print(v, "VERSION\tREVISION\tGO", [][]string{{v.Version, v.Revision, v.GoVersion}})
+		},
+	})
+}

@@ -1,0 +1,197 @@
+package adminapi
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rotatord/rotatord/internal/rotation"
+)
+
+// ErrNoDaemon is in the chain of every error of a Client that could not
+// connect: the command line exits with status 3 then.
+var ErrNoDaemon = errors.New("no daemon answers")
+
+// maxProblem bounds what is read of an answer that is no JSON problem.
+const maxProblem = 4 << 10
+
+// Error is a refusal or failure that the daemon reported.
+type Error struct {
+	Status int    // HTTP status
+	Text   string // what the daemon said
+}
+
+// Error gives the daemon's own words.
+func (e *Error) Error() string { return e.Text }
+
+// Client talks to a daemon through its admin socket. It sets no time limit of
+// its own: give each call a context. Safe for concurrent use.
+type Client struct {
+	socket string
+	http   *http.Client
+}
+
+// NewClient makes a client of the daemon whose admin socket is at socketPath.
+// It connects at the first call.
+func NewClient(socketPath string) *Client {
+	var d net.Dialer
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return d.DialContext(ctx, "unix", socketPath)
+	}
+	return &Client{socket: socketPath, http: &http.Client{Transport: &http.Transport{DialContext: dial}}}
+}
+
+// Close lets go of idle connections.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// Slots gives the status of every slot.
+func (c *Client) Slots(ctx context.Context) ([]rotation.Status, error) {
+	var out SlotList
+	err := c.do(ctx, http.MethodGet, path("slots"), nil, &out)
+	return out.Slots, err
+}
+
+// Slot gives the status of one slot.
+func (c *Client) Slot(ctx context.Context, relay, typ string) (rotation.Status, error) {
+	var out rotation.Status
+	err := c.do(ctx, http.MethodGet, path("slots", relay, typ), nil, &out)
+	return out, err
+}
+
+// Rotate asks for a rotation. It returns as soon as the request is durable,
+// with the slot's status at that moment.
+func (c *Client) Rotate(ctx context.Context, relay, typ string, compromised bool) (rotation.Status, error) {
+	var out rotation.Status
+	err := c.do(ctx, http.MethodPost, path("slots", relay, typ, "rotate"), RotateRequest{compromised}, &out)
+	return out, err
+}
+
+// History gives the newest events first, of one slot (relay/type), of one
+// relay, or of all when slot is empty. With limit 0 the daemon chooses.
+func (c *Client) History(ctx context.Context, slot string, limit int) ([]rotation.Event, error) {
+	q := url.Values{}
+	if slot != "" {
+		q.Set("slot", slot)
+	}
+	if limit > 0 {
+		q.Set("limit", strconv.Itoa(limit))
+	}
+	var out EventList
+	err := c.do(ctx, http.MethodGet, path("history")+"?"+q.Encode(), nil, &out)
+	return out.Events, err
+}
+
+// Tokens lists what a relay holds.
+func (c *Client) Tokens(ctx context.Context, relay string) ([]Token, error) {
+	var out TokenList
+	err := c.do(ctx, http.MethodGet, path("tokens", relay), nil, &out)
+	return out.Tokens, err
+}
+
+// Prune revokes, or with dryRun only lists, the former tokens of this
+// installation that no sink of ours holds.
+func (c *Client) Prune(ctx context.Context, relay string, dryRun bool) ([]Token, error) {
+	var out TokenList
+	err := c.do(ctx, http.MethodPost, path("tokens", relay, "prune"), PruneRequest{dryRun}, &out)
+	return out.Tokens, err
+}
+
+// Plan lists when each slot will run within the given time from now.
+func (c *Client) Plan(ctx context.Context, within time.Duration) ([]PlannedRun, error) {
+	var out PlannedRuns
+	err := c.do(ctx, http.MethodGet, path("plan")+"?for="+url.QueryEscape(within.String()), nil, &out)
+	return out.Runs, err
+}
+
+// Reload makes the daemon read its configuration again. On an error it goes on
+// with the former one.
+func (c *Client) Reload(ctx context.Context) error {
+	return c.do(ctx, http.MethodPost, "/-/reload", nil, nil)
+}
+
+func path(segments ...string) string {
+	var b strings.Builder
+	b.WriteString("/api/v1")
+	for _, s := range segments {
+		b.WriteString("/" + url.PathEscape(s))
+	}
+	return b.String()
+}
+
+// do sends in, if any, as JSON and decodes the answer into out, if any.
+func (c *Client) do(ctx context.Context, method, target string, in, out any) error {
+	req, err := newRequest(ctx, method, target, in)
+	if err != nil {
+		return err
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return c.unanswered(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode >= http.StatusBadRequest {
+		return problem(resp)
+	}
+	if out == nil {
+		return nil
+	}
+	if err := json.NewDecoder(resp.Body).Decode(out); err != nil {
+		return fmt.Errorf("read the daemon's answer to %s %s: %w", method, target, err)
+	}
+	return nil
+}
+
+func newRequest(ctx context.Context, method, target string, in any) (*http.Request, error) {
+	var body io.Reader
+	if in != nil {
+		b, err := json.Marshal(in)
+		if err != nil {
+			return nil, err
+		}
+		body = bytes.NewReader(b)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, "http://rotatord"+target, body)
+	if err == nil && in != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	return req, err
+}
+
+// unanswered explains why there was no answer. Failing to connect is
+// ErrNoDaemon; a daemon that went away after that is not, for it may have acted.
+func (c *Client) unanswered(err error) error {
+	var op *net.OpError
+	if !errors.As(err, &op) || op.Op != "dial" {
+		return fmt.Errorf("the daemon at %s: %w", c.socket, err)
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("%w at %s: %w (run as root, or as a member of server.admin_socket_group)",
+			ErrNoDaemon, c.socket, op.Err)
+	}
+	return fmt.Errorf("%w at %s: %w (is `rotatord run` up, and server.admin_socket the same?)", ErrNoDaemon, c.socket, op.Err)
+}
+
+func problem(resp *http.Response) error {
+	b, err := io.ReadAll(io.LimitReader(resp.Body, maxProblem))
+	if err != nil {
+		return fmt.Errorf("the daemon answered %s, and then: %w", resp.Status, err)
+	}
+	var p Problem
+	if json.Unmarshal(b, &p) != nil || p.Error == "" {
+		p.Error = strings.TrimSpace(string(b))
+	}
+	if p.Error == "" {
+		p.Error = "the daemon answered " + resp.Status
+	}
+	return &Error{Status: resp.StatusCode, Text: p.Error}
+}

@@ -1,0 +1,58 @@
+// Package adminapi is the HTTP API's vocabulary, shared by the server and its
+// clients, and the client that the command line uses on the admin socket.
+// Nothing in it can carry a token's value.
+package adminapi
+
+import (
+	"github.com/rotatord/rotatord/internal/rotation"
+)
+
+// SlotList answers GET /api/v1/slots.
+type SlotList struct {
+	Slots []rotation.Status `json:"slots"`
+}
+
+// RotateRequest is the optional body of POST /api/v1/slots/{relay}/{type}/rotate.
+type RotateRequest struct {
+	Compromised bool `json:"compromised,omitempty"` // no grace: revoke the old tokens as soon as the new one is served
+}
+
+// EventList answers GET /api/v1/history, newest first.
+type EventList struct {
+	Events []rotation.Event `json:"events"`
+}
+
+// TokenList answers GET /api/v1/tokens/{relay} and POST /api/v1/tokens/{relay}/prune.
+type TokenList struct {
+	Tokens []Token `json:"tokens"`
+}
+
+// PruneRequest is the optional body of POST /api/v1/tokens/{relay}/prune.
+type PruneRequest struct {
+	DryRun bool `json:"dry_run,omitempty"` // only list what would be revoked
+}
+
+// PlannedRuns answers GET /api/v1/plan, soonest first.
+type PlannedRuns struct {
+	Runs []PlannedRun `json:"runs"`
+}
+
+// Problem is the body of every answer that is an error.
+type Problem struct {
+	Error string `json:"error"`
+}
+
+// The words that the engine shares with the API.
+type (
+	Token      = rotation.RelayToken
+	Owner      = rotation.Owner
+	PlannedRun = rotation.PlannedRun
+)
+
+// The owners of a token.
+const (
+	Ours          = rotation.Ours
+	Former        = rotation.Former
+	OtherInstance = rotation.OtherInstance
+	Others        = rotation.Others
+)

@@ -1,0 +1,382 @@
+package cf
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/rotatord/rotatord/internal/moq"
+)
+
+const (
+	defaultWindow = 5 * time.Minute // Cloudflare's, and how long a 429 without Retry-After lasts
+	maxBurst      = 100             // routine calls at one instant: half of Cloudflare's 200 a second per IP
+	usefulBurst   = 10              // a small budget lets one whole rotation through at once
+	wallCheck     = 30 * time.Second
+)
+
+// maxInFlight bounds the requests under way, by urgency: hung routine requests
+// leave room for urgent ones.
+var maxInFlight = [...]int{moq.Blackout: 120, moq.Compromised: 110, moq.Routine: 100}
+
+// Budget is the right to send requests with one API token, shared by all accounts
+// that use it. In no stretch of time of the configured length does it let more
+// requests through than its quota: a request counts from its grant until one such
+// length after its answer, so the order in which requests reach Cloudflare does
+// not matter. Routine requests are also spread out, so that a nearer expiry need
+// not wait for a whole window, and leave the last part of the quota to urgent ones.
+//
+// A reservation that was granted holds a place free, but cannot hold up calls for
+// ever: at most half of the quota is held free, and a call whose place was taken
+// nevertheless waits before all others, so nobody waits for each other.
+//
+// It is safe for concurrent use.
+type Budget struct {
+	per   time.Duration
+	share float64
+	conf  int // the quota as configured; 0: unlimited
+
+	mu       sync.Mutex
+	policy   policy // Cloudflare's own, as last seen
+	low      scarce // set while others use up the same API token's quota
+	queue    queue
+	inFlight int
+	held     int // reservations granted and not yet used
+	window   window
+	tat      time.Time // when the next routine request is due, were there no bursts (GCRA)
+	blocked  time.Time // until when Cloudflare refuses everything; zero when it does not
+	timer    *time.Timer
+	wakeAt   time.Time
+	watchers map[int]func(until time.Time)
+	watcher  int
+}
+
+// NewBudget allows share × requests in any stretch of time of length per. A
+// requests of zero or less means unlimited: only a 429 holds calls back. A share
+// outside (0, 1] counts as 1, a per of zero or less as five minutes.
+func NewBudget(requests int, per time.Duration, share float64) *Budget {
+	b := &Budget{per: per, share: share, watchers: map[int]func(time.Time){}}
+	if per <= 0 {
+		b.per = defaultWindow
+	}
+	if !(share > 0 && share <= 1) {
+		b.share = 1
+	}
+	if requests > 0 {
+		b.conf = b.part(float64(requests))
+	}
+	return b
+}
+
+// part is our share of n requests, one at least.
+func (b *Budget) part(n float64) int { return max(1, int(b.share*n)) }
+
+// Acquire blocks until one request may be sent, or until ctx ends, whose error it
+// then returns. After nil the caller must call Release once. With p.Reserved it
+// uses up a place that Reserve granted, whatever the outcome.
+func (b *Budget) Acquire(ctx context.Context, p moq.Priority) error {
+	w := &waiter{prio: p, ready: make(chan struct{})}
+	b.mu.Lock()
+	w.prio.Reserved = p.Reserved && b.unhold()
+	b.queue.push(w)
+	if ctx.Err() == nil {
+		b.pump()
+	}
+	b.mu.Unlock()
+	select {
+	case <-w.ready:
+		return nil
+	case <-ctx.Done():
+		b.abandon(w)
+		return ctx.Err()
+	}
+}
+
+// Reserve waits for a place in the background and calls granted, from a goroutine
+// of its own, when there is one; the next Acquire with Reserved set uses it up.
+// cancel ends the wait or hands the unused place back; call it at most once, and
+// not after the place was used.
+func (b *Budget) Reserve(p moq.Priority, granted func()) (cancel func()) {
+	w := &waiter{prio: p, granted: granted}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.queue.push(w)
+	b.pump()
+	return sync.OnceFunc(func() { b.cancel(w) })
+}
+
+func (b *Budget) cancel(w *waiter) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.queue.remove(w) && b.unhold() {
+		b.tat = b.tat.Add(-b.interval()) // nothing will be sent for it
+	}
+	b.pump()
+}
+
+// forgo gives up a place held for a call that will not be made after all.
+func (b *Budget) forgo(p moq.Priority) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if p.Reserved && b.unhold() {
+		b.pump()
+	}
+}
+
+func (b *Budget) unhold() bool {
+	if b.held == 0 {
+		return false
+	}
+	b.held--
+	return true
+}
+
+// abandon takes back a call that no longer waits, or that was granted just now.
+func (b *Budget) abandon(w *waiter) {
+	b.mu.Lock()
+	waiting := b.queue.remove(w)
+	if waiting {
+		b.pump()
+	}
+	b.mu.Unlock()
+	if !waiting {
+		b.Release(false)
+	}
+}
+
+// Release ends a request that Acquire let through. sent is false when nothing
+// was sent after all: then it does not count.
+func (b *Budget) Release(sent bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.inFlight--
+	if sent && b.conf > 0 {
+		b.window.add(time.Now())
+	}
+	b.pump()
+}
+
+// Observe follows what an answer's headers say of Cloudflare's own limits; call
+// it before Release. Malformed headers are ignored.
+func (b *Budget) Observe(h http.Header, status int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := time.Now()
+	if p, ok := parsePolicy(h); ok {
+		b.policy = p.scaled(b)
+	}
+	if l, ok := parseLeft(h); ok {
+		b.follow(now, l)
+	}
+	if status == http.StatusTooManyRequests {
+		b.block(now.Add(retryAfter(h, now, defaultWindow)))
+	}
+	b.pump()
+}
+
+// follow learns how much of the window's quota the others have left: ours is our
+// share of that and of what we have used ourselves.
+func (b *Budget) follow(now time.Time, l left) {
+	b.low = scarce{}
+	used := b.inFlight + len(b.window)
+	limit := int(b.share * float64(l.requests+used))
+	if limit < b.quota() || l.requests == 0 {
+		b.low = scarce{limit: limit, left: l.requests, until: now.Add(l.resets(b.per))}
+	}
+}
+
+func (b *Budget) block(until time.Time) {
+	if until.After(b.blocked) {
+		b.blocked = until
+		b.tell(until)
+	}
+}
+
+// isBlocked trusts whichever clock says that it is over: the monotonic one stands
+// still while the machine is suspended, the wall clock may be set back.
+func (b *Budget) isBlocked(now time.Time) bool {
+	return now.Before(b.blocked) && now.Round(0).Before(b.blocked.Round(0))
+}
+
+// watch calls f, with the budget locked, when a block begins, grows or (zero) ends.
+func (b *Budget) watch(f func(until time.Time)) (stop func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.watcher++
+	id := b.watcher
+	b.watchers[id] = f
+	return func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		delete(b.watchers, id)
+	}
+}
+
+func (b *Budget) tell(until time.Time) {
+	for _, f := range b.watchers {
+		f(until)
+	}
+}
+
+// pump lets every call through that may go now, and sets the alarm for the next.
+func (b *Budget) pump() {
+	now := time.Now()
+	b.expire(now)
+	mayGo := func(w *waiter) bool {
+		at, ok := b.readyAt(now, w)
+		return ok && !at.After(now)
+	}
+	for w := b.queue.pop(mayGo); w != nil; w = b.queue.pop(mayGo) {
+		b.grant(now, w)
+	}
+	b.arm(now)
+}
+
+// expire forgets what no longer counts.
+func (b *Budget) expire(now time.Time) {
+	b.window.expire(now.Add(-b.per))
+	if !now.Before(b.low.until) {
+		b.low = scarce{}
+	}
+	if !b.blocked.IsZero() && !b.isBlocked(now) {
+		b.blocked = time.Time{}
+		b.tell(b.blocked)
+	}
+}
+
+func (b *Budget) grant(now time.Time, w *waiter) {
+	if b.conf > 0 && !w.prio.Reserved { // else it was charged with the reservation
+		b.tat = later(b.tat, now).Add(b.interval())
+	}
+	if w.granted != nil {
+		b.held++
+		go w.granted() // it may take locks that a caller of ours holds
+		return
+	}
+	b.inFlight++
+	b.low.left--
+	close(w.ready)
+}
+
+// readyAt says when w may go, as things stand; ok is false when only the end of
+// another request can tell.
+func (b *Budget) readyAt(now time.Time, w *waiter) (at time.Time, ok bool) {
+	u := w.prio.Urgency
+	switch {
+	case b.isBlocked(now):
+		return b.blocked, true
+	case b.inFlight >= maxInFlight[u] && w.granted == nil:
+		return now, false
+	case b.conf <= 0:
+		return now, true
+	}
+	limit := b.limit(u)
+	if w.prio.Reserved {
+		limit = b.limit(moq.Blackout)
+	}
+	at, ok = b.window.room(now, b.taken(w, limit), b.per, limit)
+	if u == moq.Routine && !w.prio.Reserved {
+		at = later(at, b.paced(now))
+	}
+	if b.low.active() && (!ok || at.After(b.low.until)) {
+		return b.low.until, true
+	}
+	return at, ok
+}
+
+// taken is how many places w must see as taken, beside the requests of the window.
+// A new reservation leaves one more place free for each that is held, because who
+// holds one looks at the relay before using it.
+func (b *Budget) taken(w *waiter, limit int) int {
+	switch {
+	case w.prio.Reserved || w.prio.Urgency == moq.Blackout:
+		return b.inFlight
+	case w.granted != nil && b.held > 0:
+		return b.inFlight + 2*b.held + 1
+	}
+	return b.inFlight + min(b.held, limit/2)
+}
+
+// quota is how many requests any one window may hold, as far as is known.
+func (b *Budget) quota() int {
+	if b.policy.limit > 0 {
+		return min(b.conf, b.policy.limit)
+	}
+	return b.conf
+}
+
+// limit is the part of the quota that calls of urgency u may use: the last
+// hundredth is for blackouts, the one before for them and for compromised tokens.
+// When others use up the token's quota, all but blackouts stop at our share of the rest.
+func (b *Budget) limit(u moq.Urgency) int {
+	n := b.quota()
+	switch {
+	case b.low.active() && b.low.left <= 0:
+		return 0
+	case b.low.active() && u != moq.Blackout:
+		n = min(n, b.low.limit)
+	}
+	return n - n/100*int(u)
+}
+
+// interval is the distance of routine requests once a burst is spent.
+func (b *Budget) interval() time.Duration {
+	return b.per / time.Duration(max(1, b.limit(moq.Routine)))
+}
+
+func (b *Budget) burst() int {
+	n := b.quota()
+	burst := max(min(n/5, maxBurst), min(n, usefulBurst), int(float64(n)/b.per.Seconds()))
+	if b.policy.burst > 0 {
+		burst = min(burst, b.policy.burst)
+	}
+	return burst
+}
+
+// paced says when the next routine request is due. It is never further away than
+// one interval, whatever urgent requests or a smaller limit ran up before.
+func (b *Budget) paced(now time.Time) time.Time {
+	tolerance := time.Duration(b.burst()-1) * b.interval()
+	if latest := now.Add(tolerance + b.interval()); b.tat.After(latest) {
+		b.tat = latest
+	}
+	return b.tat.Add(-tolerance)
+}
+
+// arm sets the alarm for the first call that may go later, or for the end of a block.
+func (b *Budget) arm(now time.Time) {
+	at := b.blocked
+	b.queue.heads(func(w *waiter) {
+		if t, ok := b.readyAt(now, w); ok && (at.IsZero() || t.Before(at)) {
+			at = t
+		}
+	})
+	if limit := now.Add(wallCheck); at.After(limit) {
+		at = limit
+	}
+	if at.Equal(b.wakeAt) {
+		return
+	}
+	b.wakeAt = at
+	if b.timer != nil {
+		b.timer.Stop()
+	}
+	if !at.IsZero() {
+		b.timer = time.AfterFunc(at.Sub(now), b.wake)
+	}
+}
+
+func (b *Budget) wake() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.wakeAt = time.Time{}
+	b.pump()
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}

@@ -1,0 +1,286 @@
+package cfsim
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// request is one call, taken apart.
+type request struct {
+	op                    Op
+	routed                bool // the path exists, whatever the method
+	account, relay, token string
+	bearer                string
+	authorized            bool // the Authorization header has the right form
+	query                 url.Values
+	body                  []byte
+	entry                 *Call
+}
+
+// reply is an answer before it is wrapped into Cloudflare's envelope.
+type reply struct {
+	status int
+	result any
+	info   any // result_info
+	errors []note
+}
+
+type note struct {
+	Code    int    `json:"code"`
+	Message string `json:"message"`
+}
+
+func refuse(status, code int, message string) reply {
+	return reply{status: status, errors: []note{{code, message}}}
+}
+
+func parse(r *http.Request) *request {
+	body, _ := io.ReadAll(io.LimitReader(bodyOf(r), maxBody+1)) // half a body is a malformed one
+	q := &request{query: r.URL.Query(), body: body}
+	q.bearer, q.authorized = strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	q.route(r.Method, r.URL.Path)
+	q.entry = &Call{
+		Op: q.op, Account: q.account, Relay: q.relay, Token: q.token,
+		Method: r.Method, Path: r.URL.Path, Body: string(body),
+	}
+	return q
+}
+
+func bodyOf(r *http.Request) io.Reader {
+	if r.Body == nil {
+		return strings.NewReader("")
+	}
+	return r.Body
+}
+
+// route finds out what is asked for: …/accounts/{a}/moq/relays[/{r}[/tokens[/{jti}|/rotate]]].
+func (q *request) route(method, path string) {
+	q.op = unknownOp
+	rest, ok := strings.CutPrefix(path, BasePath+"/accounts/")
+	part := strings.Split(rest, "/")
+	if !ok || len(part) < 3 || len(part) > 6 || part[1] != "moq" || part[2] != "relays" {
+		return
+	}
+	if len(part) > 4 && part[4] != "tokens" {
+		return
+	}
+	q.routed, q.account = true, part[0]
+	if len(part) > 3 {
+		q.relay = part[3]
+	}
+	if len(part) == 6 && part[5] != "rotate" {
+		q.token = part[5]
+	}
+	shape := fmt.Sprintf("%s %d", method, len(part))
+	if shape == "POST 6" && q.token != "" {
+		return // only DELETE takes a token's id
+	}
+	if op, ok := ops[shape]; ok {
+		q.op = op
+	}
+}
+
+// ops are the kinds of call by method and number of path segments.
+var ops = map[string]Op{
+	"GET 3": ListRelays, "POST 3": CreateRelay, "GET 4": GetRelay,
+	"GET 5": List, "POST 5": Create, "DELETE 6": Revoke, "POST 6": Rotate,
+}
+
+// handle carries one call out, or has it go wrong.
+func (s *Sim) handle(r *http.Request) outcome {
+	q := parse(r)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.o.Now()
+	s.settle(now)
+	f := s.draw(q.op)
+	if f.Kind == Refused {
+		return outcome{refused: true}
+	}
+	q.entry.At, q.entry.Fault = now, f.Kind
+	out := s.suffer(now, q, f)
+	if !out.lost {
+		q.entry.Status = out.status
+	}
+	s.record(*q.entry)
+	return out
+}
+
+// suffer carries a call out as far as its fault lets it.
+func (s *Sim) suffer(now time.Time, q *request, f Fault) outcome {
+	out := outcome{header: http.Header{"Content-Type": {"application/json"}}, wait: s.o.Latency}
+	run := func(now time.Time) reply { return s.admit(now, q, out.header) }
+	switch f.Kind {
+	case LostBefore:
+		out.lost = true
+	case LateCommit:
+		s.late = append(s.late, lateCommit{now.Add(f.Delay), func(due time.Time) { run(due) }})
+		out.lost = true
+	case ErrorBefore, Unsuccessful, RateLimited:
+		s.answer(&out, f.reply(out.header))
+	case Instead:
+		out.status, out.body = orElse(f.Status, 200), []byte(f.Body)
+	default:
+		s.answer(&out, run(now))
+		s.spoil(&out, f)
+	}
+	return out
+}
+
+func (s *Sim) answer(out *outcome, rep reply) { out.status, out.body = rep.status, s.wrap(rep) }
+
+// spoil has the answer of a call that was carried out go wrong.
+func (s *Sim) spoil(out *outcome, f Fault) {
+	switch f.Kind {
+	case LostAfter:
+		out.lost = true
+	case ErrorAfter:
+		s.answer(out, f.reply(out.header))
+	case Garbage:
+		out.status, out.body = orElse(f.Status, 200), []byte(f.Body)
+	case Truncated:
+		out.cut = true
+	case Slow:
+		out.wait += f.Delay
+	}
+}
+
+// reply is what Cloudflare says of its own accord in a fault of this kind.
+func (f Fault) reply(h http.Header) reply {
+	switch f.Kind {
+	case Unsuccessful:
+		return refuse(200, 21006, "internal server error")
+	case RateLimited:
+		if f.Delay > 0 {
+			h.Set("Retry-After", strconv.Itoa(seconds(f.Delay)))
+		}
+		return tooMany()
+	default:
+		return refuse(orElse(f.Status, 500), 21006, "internal server error")
+	}
+}
+
+func tooMany() reply {
+	return refuse(429, 971, "Please wait and consider throttling your request speed")
+}
+
+func orElse(status, otherwise int) int {
+	if status == 0 {
+		return otherwise
+	}
+	return status
+}
+
+// admit checks who asks and what is offered, then carries the call out.
+func (s *Sim) admit(now time.Time, q *request, header http.Header) reply {
+	b := s.bearers[q.bearer]
+	switch {
+	case !q.authorized:
+		return refuse(400, 6003, "Invalid request headers")
+	case b == nil:
+		return refuse(401, 1000, "Invalid API Token")
+	case !b.limit.take(now, header):
+		return tooMany()
+	case !q.routed:
+		return noRoute(q)
+	case !slices.Contains(b.accounts, q.account) || !b.permission.allows(q.op):
+		return refuse(403, 10000, "Authentication error")
+	}
+	return s.dispatch(now, q)
+}
+
+func (p Permission) allows(op Op) bool {
+	switch op {
+	case List, GetRelay, ListRelays:
+		return p >= Read
+	}
+	return p >= Edit
+}
+
+func noRoute(q *request) reply {
+	rep := refuse(404, 7003, fmt.Sprintf("Could not route to %s, perhaps your object identifier is invalid?", q.entry.Path))
+	rep.errors = append(rep.errors, note{7000, "No route for that URI"})
+	return rep
+}
+
+// dispatch carries out a call of somebody who may make it.
+func (s *Sim) dispatch(now time.Time, q *request) reply {
+	acc := s.accounts[q.account]
+	if acc == nil {
+		return noRoute(q)
+	}
+	gen1, gen2 := acc.generation&Gen1 != 0, acc.generation&Gen2 != 0
+	switch q.op {
+	case ListRelays:
+		return s.listRelays(q)
+	case CreateRelay:
+		return s.createRelay(q)
+	case Rotate:
+		if !gen1 && gen2 { // the path is that of a token
+			return refuse(405, 10405, "Method not allowed")
+		}
+		if !gen1 {
+			return noRoute(q)
+		}
+	case Create, List, Revoke:
+		if !gen2 {
+			return noRoute(q)
+		}
+	case unknownOp:
+		return refuse(405, 10405, "Method not allowed")
+	}
+	return s.onRelay(now, q)
+}
+
+func (s *Sim) onRelay(now time.Time, q *request) reply {
+	if !isID(q.relay) {
+		return refuse(400, 21003, "relay id is malformed")
+	}
+	r := s.relays[q.relay]
+	if r == nil || r.account != q.account {
+		return refuse(404, 21007, "relay not found")
+	}
+	switch q.op {
+	case Create:
+		return s.create(now, r, q)
+	case List:
+		return reply{status: 200, result: map[string]any{"issuers": s.issuers(r.tokens, false)}}
+	case Revoke:
+		r.revoke(now, q.token)
+		return reply{status: 200}
+	case Rotate:
+		return s.rotate(now, r, q)
+	default:
+		return reply{status: 200, result: r.describe(true)}
+	}
+}
+
+func isID(text string) bool {
+	return len(text) == 32 && strings.Trim(text, "0123456789abcdef") == ""
+}
+
+// wrap puts a reply into Cloudflare's envelope.
+func (s *Sim) wrap(rep reply) []byte {
+	e := map[string]any{"success": rep.status < 300 && len(rep.errors) == 0, "errors": []note{}, "messages": []note{}}
+	if rep.errors != nil {
+		e["errors"] = rep.errors
+	}
+	if rep.result != nil {
+		e["result"] = rep.result
+	}
+	if rep.info != nil {
+		e["result_info"] = rep.info
+	}
+	if s.o.Strange {
+		e["experimental"] = map[string]any{"flags": []string{"beta"}}
+	}
+	b, _ := json.Marshal(e) // maps, strings and numbers only
+	return b
+}

@@ -1,0 +1,115 @@
+package cfsim
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"slices"
+	"time"
+)
+
+const (
+	publishSubscribe = "publish_subscribe"
+	subscribe        = "subscribe"
+)
+
+var kinds = []string{publishSubscribe, subscribe}
+
+func operationsOf(kind string) []string {
+	if kind == publishSubscribe {
+		return []string{"publish", "subscribe"}
+	}
+	return []string{"subscribe"}
+}
+
+// Token is one token of a relay's registry.
+type Token struct {
+	ID         string // jti
+	Operations []string
+	Created    time.Time
+	Expires    time.Time
+	Label      string
+	Value      string // the JWT
+	revoked    time.Time
+}
+
+type relay struct {
+	id, account, name string
+	created           time.Time
+	tokens            []*Token
+	revoked           []*Token          // may still be accepted for a while
+	standard          map[string]*Token // by kind: what the rotate call replaces
+}
+
+func (r *relay) mint(now time.Time, operations []string, expires time.Time, label string) *Token {
+	if expires.IsZero() {
+		expires = now.Add(year)
+	}
+	now, expires = now.UTC().Truncate(time.Second), expires.UTC().Truncate(time.Second)
+	t := &Token{ID: randomHex(16), Operations: operations, Created: now, Expires: expires, Label: label}
+	t.Value = jwt(r.id, t)
+	r.tokens = append(r.tokens, t)
+	return t
+}
+
+// rotate replaces the standard token of a kind; the old one is refused from now on.
+func (r *relay) rotate(now time.Time, kind string) *Token {
+	if old := r.standard[kind]; old != nil {
+		r.drop(old.ID)
+	}
+	r.standard[kind] = r.mint(now, operationsOf(kind), time.Time{}, "")
+	return r.standard[kind]
+}
+
+// revoke takes a token out of the registry, which relays notice after a while.
+func (r *relay) revoke(now time.Time, id string) {
+	if t := r.drop(id); t != nil {
+		t.revoked = now
+		r.revoked = append(r.revoked, t)
+	}
+}
+
+func (r *relay) drop(id string) *Token {
+	i := slices.IndexFunc(r.tokens, func(t *Token) bool { return t.ID == id })
+	if i < 0 {
+		return nil
+	}
+	t := r.tokens[i]
+	r.tokens = slices.Delete(r.tokens, i, i+1)
+	for kind, s := range r.standard {
+		if s == t {
+			delete(r.standard, kind)
+		}
+	}
+	return t
+}
+
+func (r *relay) accepts(now time.Time, value string, propagation time.Duration) bool {
+	valid := func(t *Token) bool { return t.Value == value && now.Before(t.Expires) }
+	r.revoked = slices.DeleteFunc(r.revoked, func(t *Token) bool { return !now.Before(t.revoked.Add(propagation)) })
+	return slices.ContainsFunc(r.tokens, valid) || slices.ContainsFunc(r.revoked, valid)
+}
+
+// jwt makes a value of a JWT's shape; its signature is random.
+func jwt(relayID string, t *Token) string {
+	header := map[string]any{"alg": "ES256", "kid": "moq-1", "typ": "JWT"}
+	claims := map[string]any{
+		"iss": "cloudflare", "sub": relayID, "jti": t.ID, "ops": t.Operations,
+		"iat": t.Created.Unix(), "exp": t.Expires.Unix(),
+	}
+	return encode(header) + "." + encode(claims) + "." + base64.RawURLEncoding.EncodeToString(random(64))
+}
+
+func encode(claims map[string]any) string {
+	b, _ := json.Marshal(claims) // strings and numbers only
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+func random(n int) []byte {
+	b := make([]byte, n)
+	_, _ = rand.Read(b) // never fails
+	return b
+}
+
+func randomHex(n int) string { return hex.EncodeToString(random(n)) }

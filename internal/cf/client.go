@@ -1,0 +1,230 @@
+// Package cf is the only caller of Cloudflare: it creates, lists, revokes and
+// rotates relay tokens within a request budget, and says of every failure whether
+// the call may have been carried out.
+package cf
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	sdk "github.com/cloudflare/cloudflare-go/v7/moq"
+	"github.com/cloudflare/cloudflare-go/v7/option"
+
+	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/moq"
+	"github.com/rotatord/rotatord/internal/secret"
+)
+
+const (
+	callTimeout = 30 * time.Second
+	idleConns   = 128 // as many as a budget lets be under way, so that none is closed in between
+)
+
+// Options describe one account.
+type Options struct {
+	Account   string // its key in the configuration; for errors and metrics
+	AccountID string // 32 hex digits
+	APIURL    string // such as https://api.cloudflare.com/client/v4
+	// Token gives the API token. It is called for every request, so that a token
+	// which is replaced is used at once; its error should name the source.
+	Token func() (secret.Value, error)
+	// HTTP sends the requests; its redirect policy is not used, for none is followed.
+	// nil: a client with a time limit of 30 s that keeps connections open.
+	HTTP *http.Client
+	// Budget is shared by the accounts that use the same API token. nil: unlimited.
+	Budget *Budget
+	// Observer may be nil.
+	Observer Observer
+}
+
+// Client calls Cloudflare for one account. Every error is a *fault.Error whose
+// text names the account and the relay and keeps Cloudflare's own codes and
+// messages, and never holds a token. It is Ambiguous when the call may have been
+// carried out; else nothing was changed. Nothing is retried. Calls wait for the
+// budget in order of priority, and return when their context ends. An answer that
+// came is never thrown away because the context ended meanwhile.
+//
+// A Client is safe for concurrent use.
+type Client struct {
+	account   string
+	accountID string
+	base      *url.URL
+	token     func() (secret.Value, error)
+	http      *http.Client
+	budget    *Budget
+	observer  Observer
+	unwatch   func()
+	relays    *sdk.RelayService
+}
+
+// New checks o and builds the client; it sends nothing. An error is Permanent.
+func New(o Options) (*Client, error) {
+	base, err := o.check()
+	if err != nil {
+		e := &fault.Error{Class: fault.Permanent, Reason: fault.Invalid, Op: "set up", Object: "account " + o.Account, Err: err}
+		return nil, e.WithHint("check the account in the configuration")
+	}
+	c := &Client{
+		account: o.Account, accountID: o.AccountID, base: base, token: o.Token,
+		http: withoutRedirects(o.HTTP), budget: o.Budget, observer: o.Observer,
+		relays: sdk.NewRelayService(option.WithBaseURL(base.String()), option.WithMaxRetries(0)),
+	}
+	if c.budget == nil {
+		c.budget = NewBudget(0, 0, 1)
+	}
+	if c.observer == nil {
+		c.observer = unobserved{}
+	}
+	c.unwatch = c.budget.watch(func(until time.Time) { c.observer.Blocked(c.account, until) })
+	return c, nil
+}
+
+func (o Options) check() (*url.URL, error) {
+	if !moq.IsID(o.AccountID) {
+		return nil, errors.New("account_id must be 32 hex digits in lower case")
+	}
+	if o.Token == nil {
+		return nil, errors.New("no source of the API token is given")
+	}
+	u, err := url.Parse(strings.TrimRight(o.APIURL, "/"))
+	if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") || u.RawQuery != "" || u.Fragment != "" {
+		return nil, errors.New("api_url must be a plain https:// address")
+	}
+	return u, nil
+}
+
+// Close closes idle connections and stops reporting. No method is called after it.
+func (c *Client) Close() {
+	c.unwatch()
+	c.http.CloseIdleConnections()
+}
+
+// withoutRedirects copies hc: the API token goes to the configured address only.
+func withoutRedirects(hc *http.Client) *http.Client {
+	if hc == nil {
+		hc = &http.Client{Timeout: callTimeout, Transport: warmTransport()}
+	}
+	own := *hc
+	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &own
+}
+
+func warmTransport() *http.Transport {
+	return &http.Transport{
+		Proxy:               http.ProxyFromEnvironment,
+		DialContext:         (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
+		ForceAttemptHTTP2:   true,
+		MaxIdleConns:        idleConns,
+		MaxIdleConnsPerHost: idleConns,
+		IdleConnTimeout:     5 * time.Minute,
+		TLSHandshakeTimeout: 10 * time.Second,
+		// A connection that died while the machine slept is found out before a call hangs on it.
+		HTTP2: &http.HTTP2Config{SendPingTimeout: 10 * time.Second, PingTimeout: 5 * time.Second},
+	}
+}
+
+// Reserve asks for one call's place in the budget without making it. granted is
+// called once, from a goroutine of its own, when the place is there; the next
+// Create or Rotate with Priority.Reserved set uses it up. cancel gives up the wait
+// or hands an unused place back.
+func (c *Client) Reserve(p moq.Priority, granted func()) (cancel func()) {
+	return c.budget.Reserve(p, granted)
+}
+
+// sender builds a request, sends it through x and takes from the answer what the
+// caller wants; problem says what the answer lacks. Both results count only when
+// the answer itself is a success.
+type sender func(x *exchange) (problem string, err error)
+
+// do sends one request, within the budget, and judges the answer.
+func (c *Client) do(ctx context.Context, p moq.Priority, k call, send sender) error {
+	if err := k.check(); err != nil {
+		c.budget.forgo(p)
+		return err
+	}
+	if err := c.budget.Acquire(ctx, p); err != nil {
+		return c.notSent(k, err)
+	}
+	x := &exchange{ctx: ctx, http: c.http}
+	defer func() { c.budget.Release(x.begun) }()
+	var err error
+	if x.token, err = c.readToken(); err != nil {
+		c.observer.Up(c.account, false)
+		return c.unreadableToken(k, err)
+	}
+	if err := ctx.Err(); err != nil {
+		return c.notSent(k, err)
+	}
+	problem, err := send(x)
+	if err != nil {
+		problem = "the answer's result cannot be read"
+	}
+	c.report(k.op, x)
+	return c.verdict(k, x, problem)
+}
+
+func (c *Client) notSent(k call, err error) error {
+	return fault.Transport(k.op.doing, c.object(k), fmt.Errorf("waiting for the request budget: %w", err))
+}
+
+// verdict turns what came of a request into an error or nil, and reports whether
+// the account is up.
+func (c *Client) verdict(k call, x *exchange, problem string) error {
+	e := c.judge(k, x, problem)
+	if up, known := shows(e); known {
+		c.observer.Up(c.account, up)
+	}
+	if e == nil {
+		return nil
+	}
+	return e
+}
+
+func (c *Client) report(op operation, x *exchange) {
+	if !x.begun {
+		return
+	}
+	if op.name != "" {
+		c.observer.Request(c.account, op.name, x.code(), x.took)
+	}
+	if x.header == nil {
+		return
+	}
+	if l, ok := parseLeft(x.header); ok {
+		c.observer.RateLimit(c.account, l.requests)
+	}
+	c.budget.Observe(x.header, x.status)
+}
+
+func (c *Client) readToken() (secret.Value, error) {
+	v, err := c.token()
+	if err != nil {
+		return v, err
+	}
+	if v.IsEmpty() {
+		return v, errors.New("the API token is empty")
+	}
+	if strings.ContainsFunc(v.Reveal(), func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return v, errors.New("the API token holds white space or characters that no API token has")
+	}
+	return v, nil
+}
+
+func (c *Client) unreadableToken(k call, err error) error {
+	e := &fault.Error{Class: fault.Retry, Reason: fault.Unauthorized, Op: k.op.doing, Object: c.object(k), Err: err}
+	return e.WithHint("mend the account's api_token; it is read at each use")
+}
+
+func (c *Client) object(k call) string {
+	text := "relay " + k.relayID + " of account " + c.account
+	if k.tokenID != "" {
+		return k.tokenID + " of " + text
+	}
+	return "for " + text
+}

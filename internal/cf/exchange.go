@@ -1,0 +1,132 @@
+package cf
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"slices"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/cloudflare/cloudflare-go/v7/option"
+
+	"github.com/rotatord/rotatord/internal/secret"
+)
+
+const maxAnswer = 1 << 20 // bytes; a relay's ten tokens take some ten thousand
+
+// exchange is one request and its answer. It stands between the SDK and the HTTP
+// client, so that requests made by either hand are sent, bounded and judged alike.
+type exchange struct {
+	ctx   context.Context // the caller's
+	http  *http.Client
+	token secret.Value
+
+	begun  bool // a request was handed to the HTTP client
+	trace  trace
+	took   time.Duration
+	err    error // no answer, or only the beginning of one
+	status int   // 0 without an answer
+	header http.Header
+	body   []byte
+	envelope
+}
+
+// envelope is what every answer of Cloudflare has, apart from its result.
+type envelope struct {
+	Success *bool      `json:"success"` // nil: not Cloudflare's envelope
+	Errors  []apiError `json:"errors"`
+}
+
+// apiError is one of Cloudflare's own errors. Codes are open-ended.
+type apiError struct {
+	Code    json.RawMessage `json:"code"`
+	Message string          `json:"message"`
+}
+
+// options make the SDK send through x. The API token stays out of the SDK's hands.
+func (x *exchange) options() []option.RequestOption {
+	return []option.RequestOption{option.WithHTTPClient(x)}
+}
+
+// sdkContext never ends: the SDK throws an answer away when its context ended
+// while the answer came in. Do watches the caller's context.
+func (x *exchange) sdkContext() context.Context { return context.WithoutCancel(x.ctx) }
+
+// Do implements the SDK's HTTPClient: it sends req, reads the answer whole and
+// keeps what is needed to judge it.
+func (x *exchange) Do(req *http.Request) (*http.Response, error) {
+	req = req.WithContext(httptrace.WithClientTrace(x.ctx, x.trace.hooks()))
+	req.Header.Set("Authorization", "Bearer "+x.token.Reveal())
+	req.Header.Set("User-Agent", "rotatord")
+	x.begun = true
+	begin := time.Now()
+	defer func() { x.took = time.Since(begin) }()
+	res, err := x.http.Do(req)
+	if err != nil {
+		x.err = err
+		return nil, err
+	}
+	defer res.Body.Close() //nolint:errcheck // it was read
+	x.read(res)
+	if x.err != nil {
+		return nil, x.err
+	}
+	res.Header.Set("Content-Type", "application/json") // or the SDK would not look at the body
+	res.Body = io.NopCloser(bytes.NewReader(x.body))
+	return res, nil
+}
+
+func (x *exchange) read(res *http.Response) {
+	x.status, x.header = res.StatusCode, res.Header.Clone()
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
+	switch {
+	case err != nil:
+		x.err = err
+	case len(body) > maxAnswer:
+		x.err = errors.New("the answer is larger than 1 MiB")
+	default:
+		x.body = body
+	}
+	_ = json.Unmarshal(x.body, &x.envelope) // what is not an envelope has no Success
+}
+
+// succeeded reports whether the answer is complete and says so itself.
+func (x *exchange) succeeded() bool {
+	return x.err == nil && x.status >= 200 && x.status < 300 && x.Success != nil && *x.Success
+}
+
+// code is the metric's word for how the request ended.
+func (x *exchange) code() string {
+	if x.status == 0 {
+		return "error"
+	}
+	return strconv.Itoa(x.status)
+}
+
+// has reports whether Cloudflare's errors hold one of the codes.
+func (x *exchange) has(codes ...string) bool {
+	return slices.ContainsFunc(x.Errors, func(e apiError) bool { return slices.Contains(codes, string(e.Code)) })
+}
+
+// trace finds out whether a request may have reached the server: it has not while
+// no connection was got for it. The transport repeats a POST of its own accord only
+// when the first connection took none of it, and then asks for a connection anew.
+type trace struct {
+	asked atomic.Bool // the transport supports tracing
+	sent  atomic.Bool
+}
+
+func (t *trace) hooks() *httptrace.ClientTrace {
+	return &httptrace.ClientTrace{
+		GetConn: func(string) { t.asked.Store(true); t.sent.Store(false) },
+		GotConn: func(httptrace.GotConnInfo) { t.sent.Store(true) },
+	}
+}
+
+func (t *trace) mayHaveLeft() bool { return !t.asked.Load() || t.sent.Load() }

@@ -1,0 +1,190 @@
+package cf
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/rotatord/rotatord/internal/fault"
+)
+
+// Cloudflare's codes that say more than the HTTP status does.
+const (
+	codeNoRelay = "21007"
+	codeFull    = "21009"
+
+	codeBadHeaders       = "6003" // sent with status 400
+	codeBadAuthorization = "6111"
+)
+
+// judge turns what came of a request into an error, or nil when the answer is in order.
+func (c *Client) judge(k call, x *exchange, problem string) *fault.Error {
+	switch {
+	case !x.begun:
+		return c.fault(k, fault.Permanent, fault.Internal, errors.New("the request could not be built"))
+	case x.status == 0:
+		return c.unanswered(k, x)
+	case x.status < 300 && x.err != nil:
+		return c.cutShort(k, x)
+	case x.succeeded() && problem == "":
+		return nil
+	case x.succeeded():
+		return c.fault(k, k.op.unsure(), fault.BadAnswer, fmt.Errorf("%d: %s", x.status, problem))
+	}
+	return c.refused(k, x)
+}
+
+// fault names the call.
+func (c *Client) fault(k call, class fault.Class, reason fault.Reason, err error) *fault.Error {
+	return &fault.Error{Class: class, Reason: reason, Op: k.op.doing, Object: c.object(k), Err: err}
+}
+
+// unanswered classes a request that got no answer at all.
+func (c *Client) unanswered(k call, x *exchange) *fault.Error {
+	e := fault.Transport(k.op.doing, c.object(k), x.err)
+	e.Err = c.cleanCause(x, "")
+	if x.trace.mayHaveLeft() {
+		e.Class = k.op.unsure()
+	}
+	if e.Reason == fault.Unreachable {
+		e.Hint = "check the network, DNS, proxy and certificates on the way to api_url"
+	}
+	return e
+}
+
+// cutShort classes the beginning of an answer that said success.
+func (c *Client) cutShort(k call, x *exchange) *fault.Error {
+	e := fault.Transport(k.op.doing, c.object(k), x.err)
+	e.Class = k.op.unsure()
+	e.Err = c.cleanCause(x, fmt.Sprintf("%d: the answer was cut short: ", x.status))
+	if e.Reason == fault.Unreachable {
+		e.Reason = fault.BadAnswer
+	}
+	return e
+}
+
+// refused classes an answer that is no success, by Cloudflare's codes and the status.
+func (c *Client) refused(k call, x *exchange) *fault.Error {
+	class, reason := k.op.classify(x)
+	e := c.fault(k, class, reason, errors.New(x.upstream()))
+	if text := x.header.Get("Retry-After"); text != "" || reason == fault.RateLimited {
+		e.After = retryAfter(x.header, time.Now(), defaultWindow)
+	}
+	e.Hint = k.op.hint(e, x.status)
+	return e
+}
+
+func (o operation) classify(x *exchange) (fault.Class, fault.Reason) {
+	switch s := x.status; {
+	case s == http.StatusRequestTimeout || s >= 500:
+		return o.unsure(), fault.ServerError
+	case x.has(codeNoRelay):
+		return fault.Permanent, fault.NotFound
+	case x.has(codeFull):
+		return fault.Permanent, fault.Full
+	case s < 300:
+		return o.unsure(), fault.BadAnswer
+	case s == http.StatusUnauthorized || x.has(codeBadHeaders, codeBadAuthorization):
+		return fault.Permanent, fault.Unauthorized
+	case s == http.StatusForbidden:
+		return fault.Permanent, fault.Forbidden
+	case s == http.StatusNotFound || s == http.StatusMethodNotAllowed:
+		return fault.Permanent, fault.NotOffered
+	case s == http.StatusConflict:
+		return fault.Retry, fault.Conflict
+	case s == http.StatusTooManyRequests:
+		return fault.Retry, fault.RateLimited
+	case s < 400:
+		return fault.Permanent, fault.BadAnswer
+	}
+	return fault.Permanent, fault.Invalid
+}
+
+func (o operation) hint(e *fault.Error, status int) string {
+	switch e.Reason {
+	case fault.Unauthorized:
+		return `check the account's API token; it needs the permission "MoQ: Edit"`
+	case fault.Forbidden:
+		return `give the account's API token the permission "MoQ: Edit" on this account, and check account_id`
+	case fault.NotFound:
+		return "check the relay's id; it may have been deleted, or belong to another account"
+	case fault.NotOffered:
+		return o.absent
+	case fault.Full:
+		return "a relay holds 10 tokens at most, expired ones included; revoke one that nobody needs"
+	case fault.RateLimited:
+		return fmt.Sprintf("Cloudflare refuses every call of this API token; calls go on in %s", e.After.Round(time.Second))
+	}
+	if status >= 300 && status < 400 {
+		return "no redirect is followed with the API token; check api_url"
+	}
+	return ""
+}
+
+// upstream is the status with Cloudflare's own codes and messages:
+// "403: 10000 Authentication error".
+func (x *exchange) upstream() string {
+	var parts []string
+	for _, e := range x.Errors {
+		parts = append(parts, strings.TrimSpace(strings.Trim(string(e.Code), `"`)+" "+e.Message))
+	}
+	text := strings.Join(parts, "; ")
+	switch {
+	case text != "":
+	case x.status >= 300:
+		return strings.TrimSpace(fmt.Sprintf("%d %s", x.status, http.StatusText(x.status)))
+	case x.Success == nil:
+		text = "the answer is not what the Cloudflare API sends"
+	default:
+		text = "no success, and no reason given"
+	}
+	return clean(fmt.Sprintf("%d: %s", x.status, text), x.token.Reveal())
+}
+
+// shows tells what an outcome says of the account: up, down, or (known false) nothing.
+func shows(e *fault.Error) (up, known bool) {
+	if e == nil {
+		return true, true
+	}
+	switch e.Reason {
+	case fault.Canceled, fault.RateLimited, fault.Internal:
+		return false, false
+	case fault.Unauthorized, fault.Forbidden, fault.Unreachable, fault.Timeout, fault.ServerError, fault.BadAnswer:
+		return false, true
+	}
+	return true, true
+}
+
+// cleanCause words x.err without what the server may have put into it, after a prefix.
+func (c *Client) cleanCause(x *exchange, prefix string) error {
+	err := x.err
+	if u := (*url.Error)(nil); errors.As(err, &u) {
+		err = u.Err // its method and address are said by the operation
+	}
+	if prefix == "" {
+		prefix = "no answer from " + c.base.Host + ": "
+	}
+	return &cause{text: prefix + clean(err.Error(), x.token.Reveal()), is: endOf(x.err)}
+}
+
+// cause is an error's safe wording. Of what it was it keeps only whether a context ended.
+type cause struct {
+	text string
+	is   error
+}
+
+func (e *cause) Error() string { return e.text }
+func (e *cause) Unwrap() error { return e.is }
+
+func endOf(err error) error {
+	for _, end := range []error{context.Canceled, context.DeadlineExceeded} {
+		if errors.Is(err, end) {
+			return end
+		}
+	}
+	return nil
+}

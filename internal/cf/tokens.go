@@ -1,0 +1,148 @@
+package cf
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	sdk "github.com/cloudflare/cloudflare-go/v7/moq"
+
+	"github.com/rotatord/rotatord/internal/moq"
+	"github.com/rotatord/rotatord/internal/secret"
+)
+
+// issuerJWT is the one issuer type whose tokens are ours to handle; others are ignored.
+const issuerJWT = "cloudflare_jwt"
+
+// Create mints a token of relay relayID. The token's id, value and rights are
+// checked: an answer that lacks one of them is an Ambiguous error.
+func (c *Client) Create(ctx context.Context, p moq.Priority, relayID string, t moq.NewToken) (moq.Token, error) {
+	k := call{op: createToken, relayID: relayID, kind: t.Type}
+	var made moq.Token
+	err := c.do(ctx, p, k, func(x *exchange) (problem string, err error) {
+		res, err := c.relays.Tokens.New(x.sdkContext(), relayID, c.newParams(t), x.options()...)
+		if err != nil {
+			return "", err
+		}
+		made, problem = minted(res, t.Type)
+		return problem, nil
+	})
+	if err != nil {
+		return moq.Token{}, err
+	}
+	return made, nil
+}
+
+func (c *Client) newParams(t moq.NewToken) sdk.RelayTokenNewParams {
+	var p sdk.RelayTokenNewParams
+	p.AccountID.Value, p.AccountID.Present = c.accountID, true
+	for _, o := range t.Type.Operations() {
+		p.Operations.Value = append(p.Operations.Value, sdk.RelayTokenNewParamsOperation(o))
+	}
+	p.Operations.Present = true
+	p.Label.Value, p.Label.Present = t.Label, t.Label != ""
+	p.Expires.Value, p.Expires.Present = t.Expires.UTC().Truncate(time.Second), !t.Expires.IsZero()
+	return p
+}
+
+// minted finds the one token with a value in the answer to a create call, or says
+// what is wrong with the answer. Other tokens of the relay may be listed beside it.
+func minted(res *sdk.RelayTokenNewResponse, want moq.TokenType) (moq.Token, string) {
+	var found []moq.Token
+	for _, issuer := range res.Issuers {
+		if issuer.Type != issuerJWT {
+			continue
+		}
+		for _, t := range issuer.CloudflareTokens {
+			if t.Secret != "" {
+				found = append(found, moq.Token{
+					ID: t.Jti, Operations: words(t.Operations), Created: t.Created, Expires: t.Expires,
+					Label: t.Label, Value: secret.New(t.Secret),
+				})
+			}
+		}
+	}
+	if len(found) != 1 {
+		return moq.Token{}, "the answer does not hold exactly one new token with its value"
+	}
+	return found[0], mintProblem(found[0], want)
+}
+
+func mintProblem(t moq.Token, want moq.TokenType) string {
+	switch {
+	case !moq.IsID(t.ID):
+		return "the new token has no valid id (jti)"
+	case !t.Grants(want):
+		return "the new token does not have the operations that were asked for"
+	}
+	return ""
+}
+
+// List gives the tokens that relay relayID accepts, and expired ones that still take
+// up room, in the order of the answer and without their values. An answer that does
+// not say which tokens there are is an error, never an empty list.
+func (c *Client) List(ctx context.Context, p moq.Priority, relayID string) ([]moq.Token, error) {
+	k := call{op: listTokens, relayID: relayID}
+	var tokens []moq.Token
+	err := c.do(ctx, p, k, func(x *exchange) (problem string, err error) {
+		var params sdk.RelayTokenListParams
+		params.AccountID.Value, params.AccountID.Present = c.accountID, true
+		res, err := c.relays.Tokens.List(x.sdkContext(), relayID, params, x.options()...)
+		if err != nil {
+			return "", err
+		}
+		tokens, problem = listed(res)
+		return problem, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return tokens, nil
+}
+
+func listed(res *sdk.RelayTokenListResponse) ([]moq.Token, string) {
+	if res.JSON.Issuers.IsMissing() || res.JSON.Issuers.IsInvalid() {
+		return nil, "the answer holds no list of issuers"
+	}
+	var tokens []moq.Token
+	for _, issuer := range res.Issuers {
+		if issuer.Type != issuerJWT {
+			continue
+		}
+		if f := issuer.JSON.CloudflareTokens; f.IsMissing() || f.IsInvalid() {
+			return nil, "the answer holds no list of tokens"
+		}
+		for _, t := range issuer.CloudflareTokens {
+			if !moq.IsID(t.Jti) {
+				return nil, "a listed token has no valid id (jti)"
+			}
+			tokens = append(tokens, moq.Token{
+				ID: t.Jti, Operations: words(t.Operations), Created: t.Created, Expires: t.Expires, Label: t.Label,
+			})
+		}
+	}
+	return tokens, ""
+}
+
+func words[T ~string](list []T) []string {
+	return slices.Collect(func(yield func(string) bool) {
+		for _, w := range list {
+			if !yield(string(w)) {
+				return
+			}
+		}
+	})
+}
+
+// Revoke makes relay relayID refuse the token tokenID, within seconds; connections
+// already open stay open. Revoking an unknown token succeeds.
+func (c *Client) Revoke(ctx context.Context, p moq.Priority, relayID, tokenID string) error {
+	k := call{op: revokeToken, relayID: relayID, tokenID: tokenID}
+	p.Revoke = true
+	return c.do(ctx, p, k, func(x *exchange) (string, error) {
+		var params sdk.RelayTokenDeleteParams
+		params.AccountID.Value, params.AccountID.Present = c.accountID, true
+		_, err := c.relays.Tokens.Delete(x.sdkContext(), relayID, tokenID, params, x.options()...)
+		return "", err
+	})
+}

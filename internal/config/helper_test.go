@@ -1,0 +1,107 @@
+package config
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/rotatord/rotatord/internal/secret"
+	"github.com/rotatord/rotatord/internal/sinks"
+)
+
+// fakeSink stands for every kind of sink: a target, a secret below another
+// key, a list and a map.
+type fakeSink struct {
+	sinks.Common `yaml:",inline"`
+
+	Path   string            `yaml:"path" json:"path"`
+	Fields map[string]string `yaml:"fields" json:"fields,omitempty"`
+	Auth   *fakeAuth         `yaml:"auth" json:"auth,omitempty"`
+	CAs    []string          `yaml:"cas" json:"cas,omitempty"`
+	KV     int               `yaml:"kv_version" json:"kv_version,omitempty"`
+}
+
+type fakeAuth struct {
+	Token secret.Source `yaml:"token" json:"token"`
+	Role  string        `yaml:"role" json:"role,omitempty"`
+}
+
+func (s *fakeSink) Problems() []sinks.Problem {
+	if s.Auth != nil && s.Auth.Token.Problem() != "" {
+		return []sinks.Problem{{Key: "auth.token", Text: s.Auth.Token.Problem(), Hint: "say where it is"}}
+	}
+	return nil
+}
+
+func (s *fakeSink) TargetTemplate() string { return s.Path }
+
+func (s *fakeSink) Locate(target string) (string, error) {
+	if strings.Contains(target, " ") {
+		return "", errors.New("a target holds no spaces")
+	}
+	return s.Type + ":///" + target, nil
+}
+
+func (s *fakeSink) Open(context.Context, string) (sinks.Sink, error) {
+	return nil, errors.New("a fake cannot be opened")
+}
+
+func fakeSpecs() map[string]func() sinks.Spec {
+	specs := map[string]func() sinks.Spec{}
+	for _, kind := range []string{"file", "vault", awsType} {
+		specs[kind] = func() sinks.Spec { return &fakeSink{Common: sinks.DefaultCommon(kind)} }
+	}
+	return specs
+}
+
+const (
+	testAccount = "023e105f4ecef8ad9ca31a8372d0c353"
+	testRelay   = "a1b2c3d4e5f67890a1b2c3d4e5f67890"
+)
+
+// base is a valid configuration; tests add to it or change a part.
+const base = `accounts:
+  main: {account_id: 023e105f4ecef8ad9ca31a8372d0c353, api_token: {env: CLOUDFLARE_API_TOKEN}}
+sinks:
+  disk: {type: file, path: "/moq/{{.Relay}}/{{.Type}}"}
+  safe: {type: vault, path: "moq/{{.Relay}}/{{.Type}}"}
+defaults: {sinks: [disk]}
+relays:
+  live-main:
+    id: a1b2c3d4e5f67890a1b2c3d4e5f67890
+    tokens:
+      subscribe: {}
+`
+
+func parse(t *testing.T, text string) *Config {
+	t.Helper()
+	cfg, err := Parse("config.yaml", []byte(text), fakeSpecs())
+	if err != nil {
+		t.Fatalf("a valid configuration is refused:\n%v", err)
+	}
+	return cfg
+}
+
+// faultsOf are the lines that a wrong configuration is refused with.
+func faultsOf(t *testing.T, text string) string {
+	t.Helper()
+	_, err := Parse("config.yaml", []byte(text), fakeSpecs())
+	if err == nil {
+		t.Fatal("the configuration is accepted")
+	}
+	var faults Faults
+	if !errors.As(err, &faults) {
+		t.Fatalf("the error is no Faults but %T: %v", err, err)
+	}
+	return err.Error()
+}
+
+// change replaces one part of base.
+func change(t testing.TB, old, new string) string {
+	t.Helper()
+	if !strings.Contains(base, old) {
+		t.Fatalf("base does not contain %q", old)
+	}
+	return strings.Replace(base, old, new, 1)
+}

@@ -1,0 +1,83 @@
+package config
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/token"
+)
+
+// path is a place in the configuration: a key of a mapping or an entry of a
+// list, below another place. nil is the root. While decoding, node is what
+// stands there in the file.
+type path struct {
+	up    *path
+	key   string
+	index int // of a list entry; -1 for a key
+	node  ast.Node
+}
+
+func (p *path) child(key string) *path { return &path{up: p, key: key, index: -1} }
+
+func (p *path) item(i int) *path { return &path{up: p, index: i} }
+
+// at is p with what stands there.
+func (p *path) at(n ast.Node) *path {
+	p.node = n
+	return p
+}
+
+// below follows a dotted path of keys.
+func (p *path) below(dotted string) *path {
+	for key := range strings.SplitSeq(dotted, ".") {
+		if key != "" {
+			p = p.child(key)
+		}
+	}
+	return p
+}
+
+// String writes the path as relays.live-main.tokens.subscribe.sinks[0].path.
+func (p *path) String() string {
+	var b strings.Builder
+	for _, step := range p.steps() {
+		switch {
+		case step.index >= 0:
+			b.WriteString("[" + strconv.Itoa(step.index) + "]")
+		case b.Len() > 0:
+			b.WriteString("." + step.key)
+		default:
+			b.WriteString(step.key)
+		}
+	}
+	return b.String()
+}
+
+// steps lists the places from the root's child down to p.
+func (p *path) steps() []*path {
+	var out []*path
+	for ; p != nil; p = p.up {
+		out = append(out, p)
+	}
+	slices.Reverse(out)
+	return out
+}
+
+// position is a place in the file, from 1.
+type position struct{ line, column int }
+
+func positionOf(n ast.Node) position {
+	if n == nil {
+		return position{1, 1}
+	}
+	return positionOfToken(n.GetToken())
+}
+
+func positionOfToken(t *token.Token) position {
+	if t == nil || t.Position == nil {
+		return position{1, 1}
+	}
+	return position{t.Position.Line, t.Position.Column}
+}

@@ -1,0 +1,111 @@
+package config
+
+import (
+	"encoding/json"
+	"maps"
+	"reflect"
+
+	"github.com/invopop/jsonschema"
+
+	"github.com/rotatord/rotatord/internal/secret"
+	"github.com/rotatord/rotatord/internal/sinks"
+)
+
+const (
+	durationSchema = `^(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h|d|w))+)$`
+	defPrefix      = "#/$defs/"
+)
+
+// Schema gives the JSON Schema of the configuration, for editors, with the
+// types of sinks that specs makes. It is made from the types that the file is
+// decoded into; the same specs give the same bytes.
+func Schema(specs map[string]func() sinks.Spec) ([]byte, error) {
+	r := reflector()
+	r.ExpandedStruct = true
+	s := r.Reflect(&Config{})
+	s.Title = "rotatord configuration"
+	maps.Copy(s.Definitions, sharedDefinitions(specs))
+	nameKeys(s)
+	allowEmptyTokens(s.Definitions["Tokens"])
+	text, err := json.MarshalIndent(s, "", "  ")
+	return append(text, '\n'), err
+}
+
+func reflector() *jsonschema.Reflector {
+	return &jsonschema.Reflector{Anonymous: true, Mapper: mapType}
+}
+
+// mapType writes the types that the decoder reads in a way of its own.
+func mapType(t reflect.Type) *jsonschema.Schema {
+	switch t {
+	case durationType:
+		return &jsonschema.Schema{Type: "string", Pattern: durationSchema}
+	case sourceType:
+		return ref("Secret")
+	case reflect.TypeFor[SinkRef]():
+		return ref("SinkRef")
+	}
+	return nil
+}
+
+func ref(name string) *jsonschema.Schema { return &jsonschema.Schema{Ref: defPrefix + name} }
+
+// The same structs under other names, which mapType lets through.
+type (
+	sourceObject  secret.Source
+	sinkRefObject SinkRef
+)
+
+func sharedDefinitions(specs map[string]func() sinks.Spec) jsonschema.Definitions {
+	one := uint64(1)
+	source := object(sourceObject{})
+	source.MinProperties, source.MaxProperties = &one, &one
+	source.Description = "Where a secret is found: exactly one of the keys."
+	defs := jsonschema.Definitions{
+		"Secret":  source,
+		"SinkRef": {OneOf: []*jsonschema.Schema{{Type: "string"}, object(sinkRefObject{})}},
+	}
+	union := &jsonschema.Schema{Type: "object", Required: []string{"type"}}
+	for _, kind := range sortedNames(specs) {
+		spec := object(specs[kind]())
+		if t, ok := spec.Properties.Get("type"); ok {
+			t.Type, t.Const = "", kind
+		}
+		defs["Sink_"+kind] = spec
+		union.OneOf = append(union.OneOf, ref("Sink_"+kind))
+	}
+	defs["Sink"] = union
+	return defs
+}
+
+// object reflects one struct, all that it holds in place.
+func object(v any) *jsonschema.Schema {
+	r := reflector()
+	r.DoNotReference, r.ExpandedStruct = true, true
+	s := r.Reflect(v)
+	s.Version = ""
+	return s
+}
+
+// nameKeys bounds the names of accounts, sinks and relays; a sink is one of the
+// union, which cannot be reflected.
+func nameKeys(s *jsonschema.Schema) {
+	for _, key := range []string{"accounts", "sinks", "relays"} {
+		if p, ok := s.Properties.Get(key); ok {
+			p.PropertyNames = &jsonschema.Schema{Pattern: namePattern.String()}
+		}
+	}
+	if p, ok := s.Properties.Get("sinks"); ok {
+		p.AdditionalProperties = ref("Sink")
+	}
+}
+
+// allowEmptyTokens lets a token type stand with nothing after its colon; one is needed.
+func allowEmptyTokens(tokens *jsonschema.Schema) {
+	one := uint64(1)
+	tokens.MinProperties = &one
+	for p := tokens.Properties.Oldest(); p != nil; p = p.Next() {
+		p.Value.AnyOf = []*jsonschema.Schema{ref("Token"), {Type: "null"}}
+		p.Value.Ref = ""
+	}
+}

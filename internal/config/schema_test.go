@@ -1,0 +1,202 @@
+package config
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"maps"
+	"os"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/goccy/go-yaml"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/rotatord/rotatord/internal/sinks"
+	"github.com/rotatord/rotatord/internal/sinks/all"
+)
+
+var update = flag.Bool("update", false, "write deploy/config.schema.json anew")
+
+const (
+	schemaFile  = "../../deploy/config.schema.json"
+	exampleFile = "../../config.example.yaml"
+	docFile     = "../../docs/configuration.md"
+)
+
+func TestTheSchemaInDeployIsTheCodes(t *testing.T) {
+	want, err := Schema(all.Specs())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if *update {
+		if err := os.WriteFile(schemaFile, want, 0o644); err != nil { //nolint:gosec // it is public
+			t.Fatal(err)
+		}
+	}
+	if got := read(t, schemaFile); !bytes.Equal(got, want) {
+		t.Error("deploy/config.schema.json is stale: go test ./internal/config -update")
+	}
+}
+
+func TestTheExampleIsValidForTheCodeAndTheSchema(t *testing.T) {
+	example := read(t, exampleFile)
+	cfg, err := Parse("config.example.yaml", example, all.Specs())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(cfg.Warnings()) != 0 || len(cfg.Slots()) != 2 {
+		t.Errorf("%d slots, warnings %v", len(cfg.Slots()), cfg.Warnings())
+	}
+	if err := validate(t, compile(t, all.Specs()), string(example)); err != nil {
+		t.Errorf("the schema refuses the example: %v", err)
+	}
+}
+
+func TestSchemaAndCodeAgreeOnUnknownKeys(t *testing.T) {
+	schema := compile(t, fakeSpecs())
+	if err := validate(t, schema, withEtcd); err != nil {
+		t.Fatalf("the schema refuses a full configuration: %v", err)
+	}
+	for _, at := range structPaths(reflect.TypeFor[Config](), "$") {
+		text, _ := withUnknownKey(t, withEtcd, at)
+		if validate(t, schema, text) == nil {
+			t.Errorf("the schema accepts an unknown key at %s", at)
+		}
+	}
+}
+
+func TestSchemaAndCodeAgreeOnWhatIsAccepted(t *testing.T) {
+	schema := compile(t, fakeSpecs())
+	for _, text := range []string{base, full, change(t, "subscribe: {}", "subscribe:")} {
+		parse(t, text)
+		if err := validate(t, schema, text); err != nil {
+			t.Errorf("the schema refuses what the code accepts: %v", err)
+		}
+	}
+	for old, new := range map[string]string{
+		"type: vault": "type: vaullt", "{env: CLOUDFLARE_API_TOKEN}": "{env: A, file: B}", "sinks: [disk]": "grace: 5x",
+		"live-main:": "Live:", "subscribe: {}": "subscriber: {}", testRelay: "abc",
+	} {
+		text := change(t, old, new)
+		faultsOf(t, text)
+		if validate(t, schema, text) == nil {
+			t.Errorf("the schema accepts %s", new)
+		}
+	}
+}
+
+func TestTheDocumentsNameEveryKey(t *testing.T) {
+	schema, err := Schema(all.Specs())
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := propertyNames(t, schema)
+	if len(keys) < 70 {
+		t.Fatalf("only %d keys were found", len(keys))
+	}
+	doc, example := string(read(t, docFile)), string(read(t, exampleFile))
+	for _, key := range keys {
+		if !strings.Contains(doc, "`"+key+"`") {
+			t.Errorf("docs/configuration.md does not name `%s`", key)
+		}
+		if !regexp.MustCompile(`\b`+key+`:`).MatchString(example) && !isSecretKey(key) {
+			t.Errorf("config.example.yaml does not show %s", key)
+		}
+	}
+}
+
+// isSecretKey tells keys that are explained in the example's head.
+func isSecretKey(key string) bool { return key == "env" || key == "file" || key == "credential" }
+
+// documentedKey is the first cell of a row in the document's tables.
+var documentedKey = regexp.MustCompile("(?m)^\\| `([a-z_]+)`")
+
+func TestTheDocumentNamesNoKeyThatIsGone(t *testing.T) {
+	schema, err := Schema(all.Specs())
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := propertyNames(t, schema)
+	for _, m := range documentedKey.FindAllStringSubmatch(string(read(t, docFile)), -1) {
+		if !slices.Contains(keys, m[1]) {
+			t.Errorf("docs/configuration.md describes `%s`, which there is not", m[1])
+		}
+	}
+}
+
+func propertyNames(t *testing.T, schema []byte) []string {
+	t.Helper()
+	var root any
+	if err := json.Unmarshal(schema, &root); err != nil {
+		t.Fatal(err)
+	}
+	names := map[string]bool{}
+	collectProperties(root, names)
+	return slices.Sorted(maps.Keys(names))
+}
+
+func collectProperties(node any, into map[string]bool) {
+	switch v := node.(type) {
+	case []any:
+		for _, e := range v {
+			collectProperties(e, into)
+		}
+	case map[string]any:
+		if props, ok := v["properties"].(map[string]any); ok {
+			for name := range props {
+				into[name] = true
+			}
+		}
+		for _, e := range v {
+			collectProperties(e, into)
+		}
+	}
+}
+
+func compile(t *testing.T, specs map[string]func() sinks.Spec) *jsonschema.Schema {
+	t.Helper()
+	text, err := Schema(specs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := jsonschema.NewCompiler()
+	if err := c.AddResource("config.schema.json", doc); err != nil {
+		t.Fatal(err)
+	}
+	s, err := c.Compile("config.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// validate checks a YAML text as an editor would.
+func validate(t *testing.T, s *jsonschema.Schema, text string) error {
+	t.Helper()
+	asJSON, err := yaml.YAMLToJSON([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(asJSON))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.Validate(doc)
+}
+
+func read(t *testing.T, name string) []byte {
+	t.Helper()
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}

@@ -1,0 +1,159 @@
+package config
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rotatord/rotatord/internal/moq"
+	"github.com/rotatord/rotatord/internal/scheduler"
+)
+
+const (
+	year            = 365 * day
+	maxDefaultGrace = day
+	manualGrace     = 12 * time.Hour
+	minDefaultLife  = 30 * day
+	awsInterval     = 10 * time.Minute
+	awsType         = "aws_secrets_manager"
+)
+
+// The gaps of a schedule are measured from a fixed day, so that a file is right
+// or wrong whenever it is read.
+var gapsFrom = time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
+
+type timingKey struct{ expr, zone string }
+
+// timing is a parsed schedule with its gaps, shared by all slots that have it.
+type timing struct {
+	schedule          *scheduler.Schedule // nil: manual, or err
+	shortest, longest time.Duration
+	err               error
+}
+
+func (c *checker) timing(expr, zone string) *timing {
+	key := timingKey{expr, zone}
+	t := c.timings[key]
+	if t == nil {
+		t = newTiming(expr, zone)
+		c.timings[key] = t
+	}
+	return t
+}
+
+func newTiming(expr, zone string) *timing {
+	if expr == Manual {
+		return &timing{}
+	}
+	loc, err := time.LoadLocation(zone)
+	if err != nil {
+		loc = time.UTC // the time zone is blamed where it stands
+	}
+	s, err := scheduler.Parse(expr, loc)
+	if err != nil {
+		return &timing{err: err}
+	}
+	shortest, longest := s.Gaps(gapsFrom)
+	return &timing{schedule: s, shortest: shortest, longest: longest}
+}
+
+// time resolves the slot's schedule and, under overlap, its grace and lifetime.
+func (c *checker) time(slot *Slot, scope *slotScope) {
+	var from origin
+	slot.Expr, from = nearestOf(scope, func(s *Settings) *string { return s.Schedule }, defaultSchedule)
+	slot.Expr = strings.TrimSpace(slot.Expr)
+	slot.Timezone, _ = nearestOf(scope, func(s *Settings) *string { return s.Timezone }, defaultTimezone)
+	slot.Jitter, _ = nearestOf(scope, func(s *Settings) *time.Duration { return s.Jitter }, 0)
+	t := c.timing(slot.Expr, slot.Timezone)
+	if t.err != nil {
+		c.fault(scope.place(from).child("schedule"), t.err.Error(), suggestManual(slot.Expr))
+		return
+	}
+	slot.Schedule = t.schedule
+	c.warnTiming(slot, t, scope, from)
+	if slot.Strategy != moq.InPlace {
+		c.grace(slot, t, scope, from)
+		c.lifetime(slot, t, scope, from)
+	}
+}
+
+func suggestManual(expr string) string {
+	if nearest(expr, []string{Manual}) != "" {
+		return "did you mean manual?"
+	}
+	return ""
+}
+
+// grace must be over before the next rotation can begin.
+func (c *checker) grace(slot *Slot, t *timing, scope *slotScope, schedule origin) {
+	var from origin
+	slot.Grace, from = nearestOf(scope, func(s *Settings) *time.Duration { return s.Grace }, defaultGrace(t))
+	if from != builtIn && t.schedule != nil && slot.Grace >= t.shortest {
+		c.fault(scope.clash("grace", from, schedule), "grace ("+formatDuration(slot.Grace)+") must be shorter than the schedule's shortest gap ("+formatDuration(t.shortest)+")",
+			"give this slot a shorter grace or a rarer schedule")
+	}
+}
+
+// clash is where two settings that contradict each other are blamed: at key, or
+// at the schedule if that stands nearer to the slot.
+func (s *slotScope) clash(key string, from, schedule origin) *path {
+	if schedule > from {
+		return s.place(schedule).child("schedule")
+	}
+	return s.place(from).child(key)
+}
+
+func defaultGrace(t *timing) time.Duration {
+	if t.schedule == nil {
+		return manualGrace
+	}
+	return min(t.shortest/2, maxDefaultGrace)
+}
+
+// lifetime must outlast the longest wait for the next token and its grace.
+func (c *checker) lifetime(slot *Slot, t *timing, scope *slotScope, schedule origin) {
+	var from origin
+	slot.Lifetime, from = nearestOf(scope, func(s *Settings) *time.Duration { return s.Lifetime }, defaultLifetime(t))
+	if from == builtIn {
+		return
+	}
+	least := t.longest + slot.Jitter + slot.Grace
+	switch {
+	case slot.Lifetime > year:
+		c.fault(scope.place(from).child("lifetime"), "must be at most one year ("+formatDuration(year)+")", "")
+	case slot.Lifetime <= least && least >= year:
+		c.fault(scope.clash("lifetime", from, schedule), "no lifetime can exceed longest gap + jitter + grace ("+formatDuration(least)+"): one year is the most",
+			"leave lifetime out, or give a more frequent schedule")
+	case slot.Lifetime <= least:
+		c.fault(scope.clash("lifetime", from, schedule), "lifetime ("+formatDuration(slot.Lifetime)+") must exceed longest gap + jitter + grace ("+formatDuration(least)+")",
+			"give a longer lifetime or leave it out")
+	}
+}
+
+func defaultLifetime(t *timing) time.Duration {
+	if t.schedule == nil {
+		return year
+	}
+	return min(max(4*t.longest, minDefaultLife), year)
+}
+
+func (c *checker) warnTiming(slot *Slot, t *timing, scope *slotScope, schedule origin) {
+	if t.schedule == nil {
+		return
+	}
+	if slot.Jitter >= t.shortest {
+		_, from := nearestOf(scope, func(s *Settings) *time.Duration { return s.Jitter }, 0)
+		c.warn(scope.clash("jitter", from, schedule), "jitter is not shorter than the schedule's shortest gap ("+formatDuration(t.shortest)+"): runs may be skipped", "")
+	}
+	if t.shortest < awsInterval && c.usesAWS(scope) {
+		c.warn(scope.place(schedule).child("schedule"), "AWS advises against writing a secret more often than once in 10 minutes", "give slots with an AWS sink a rarer schedule")
+	}
+}
+
+func (c *checker) usesAWS(scope *slotScope) bool {
+	refs, _ := scope.sinks()
+	return slices.ContainsFunc(refs, func(r SinkRef) bool {
+		spec := c.cfg.Sinks[r.Sink]
+		return spec != nil && spec.Shared().Type == awsType
+	})
+}

@@ -1,0 +1,134 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"runtime/debug"
+	"syscall"
+
+	berrors "go.etcd.io/bbolt/errors"
+
+	"github.com/rotatord/rotatord/internal/fault"
+)
+
+// ErrInUse says that another process has the journal open.
+var ErrInUse = errors.New("another rotatord holds it")
+
+// ErrDamaged says that a file, or one record of it, is not what was written.
+var ErrDamaged = errors.New("damaged")
+
+// ErrNewer says that the file was written by a newer rotatord.
+var ErrNewer = errors.New("its format is newer than this rotatord knows")
+
+var (
+	errReplaced = errors.New("the file was replaced while rotatord has the former one open")
+	errNoFile   = errors.New("it is not a regular file")
+	errClosed   = errors.New("the journal is closed")
+)
+
+const damageHint = "stop rotatord and restore the file from a backup, or move it aside to start afresh: " +
+	"the tokens it knew are then reported, and `rotatord tokens prune` retires them"
+
+// crash is a panic that was caught.
+type crash struct{ value any }
+
+// Error gives the panic's value.
+func (c *crash) Error() string { return fmt.Sprint(c.value) }
+
+// guarded runs f and turns bbolt's panics, and faults of reading mapped pages, into
+// errors. The callbacks of others do not belong inside it.
+func guarded(f func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%w: %w", ErrDamaged, &crash{r})
+		}
+	}()
+	return f()
+}
+
+func openFault(path string, err error) error {
+	f := &fault.Error{Class: fault.Permanent, Reason: fault.Storage, Op: "open journal", Object: path, Err: err}
+	switch {
+	case errors.Is(err, berrors.ErrTimeout):
+		f.Err = ErrInUse
+		f.Hint = "stop the other one, or give this one a state.path of its own"
+	case errors.Is(err, ErrNewer):
+		f.Hint = "run the rotatord that wrote it, or a newer one; the file was not touched"
+	case isDamage(err):
+		f.Hint = damageHint
+	default:
+		f.Hint = diskHint(err)
+	}
+	return f
+}
+
+func isDamage(err error) bool {
+	for _, d := range []error{ErrDamaged, berrors.ErrInvalid, berrors.ErrChecksum, berrors.ErrVersionMismatch} {
+		if errors.Is(err, d) {
+			return true
+		}
+	}
+	return false
+}
+
+// waitEnded is the fault of a caller whose context ended; nil for any other error.
+func (b *Bolt) waitEnded(op string, err error) *fault.Error {
+	if !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+		return nil
+	}
+	f := fault.Of(err)
+	f.Op, f.Object = op, b.path
+	return f
+}
+
+func (b *Bolt) writeFault(err error) error {
+	if f := b.waitEnded("write journal", err); f != nil {
+		return f
+	}
+	f := &fault.Error{Class: fault.Retry, Reason: fault.Storage, Op: "write journal", Object: b.path, Err: err}
+	switch {
+	case errors.Is(err, errClosed):
+		f.Hint = "rotatord is stopping"
+	case errors.Is(err, errReplaced), errors.Is(err, fs.ErrNotExist):
+		f.Hint = "put the file back, or restart rotatord to use what is there now"
+	case isDamage(err):
+		f.Hint = damageHint
+	default:
+		f.Hint = diskHint(err)
+	}
+	return f
+}
+
+func (b *Bolt) readFault(err error) error {
+	if f := b.waitEnded("read journal", err); f != nil {
+		return f
+	}
+	f := &fault.Error{Class: fault.Permanent, Reason: fault.Storage, Op: "read journal", Object: b.path, Err: err}
+	switch {
+	case errors.Is(err, berrors.ErrDatabaseNotOpen):
+		f.Err, f.Hint = errClosed, "rotatord is stopping"
+	case isDamage(err):
+		f.Hint = damageHint
+	default:
+		f.Hint = diskHint(err)
+	}
+	return f
+}
+
+// diskHint says what to do about what the operating system answered.
+func diskHint(err error) string {
+	switch {
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return "the disk is full: make room; rotatord goes on by itself"
+	case errors.Is(err, syscall.EROFS):
+		return "the file system is read-only: mount it read-write; rotatord goes on by itself"
+	case errors.Is(err, syscall.EIO):
+		return "the disk fails: see the kernel's log and replace it; the journal is the one file to save"
+	case errors.Is(err, fs.ErrPermission):
+		return "give the user rotatord runs as the right to read and write state.path"
+	}
+	return "check the disk and the permissions of state.path"
+}

@@ -1,0 +1,166 @@
+package journal
+
+import (
+	"bytes"
+	"container/heap"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/rotatord/rotatord/internal/moq"
+	"github.com/rotatord/rotatord/internal/rotation"
+)
+
+const (
+	keptEvents     = 100 // of one slot
+	defaultHistory = 1000
+	stampSize      = 16 // time in microseconds, then a sequence number, both big-endian
+)
+
+func historyPrefix(key moq.Key) []byte { return []byte(key.String() + "/") }
+
+// stamp is the part of an event's key that orders it among all events.
+func stamp(key []byte) []byte { return key[len(key)-stampSize:] }
+
+// appendEvent adds an event to its slot's history, and drops the oldest above keptEvents.
+func (e *edits) appendEvent(event rotation.Event, line []byte) error {
+	sequence, err := e.tx.Bucket(historyBucket).NextSequence()
+	if err != nil {
+		return err
+	}
+	prefix := historyPrefix(event.Key)
+	key := binary.BigEndian.AppendUint64(bytes.Clone(prefix), uint64(max(0, event.At.UnixMicro())))
+	key = binary.BigEndian.AppendUint64(key, sequence)
+	if err := e.put(historyBucket, key, encode(key, line)); err != nil {
+		return err
+	}
+	return e.trim(prefix)
+}
+
+func (e *edits) trim(prefix []byte) error {
+	var keys [][]byte
+	c := e.tx.Bucket(historyBucket).Cursor()
+	for k, _ := c.Seek(prefix); bytes.HasPrefix(k, prefix); k, _ = c.Next() {
+		keys = append(keys, k)
+	}
+	for _, k := range keys[:max(0, len(keys)-keptEvents)] {
+		if err := e.remove(historyBucket, bytes.Clone(k)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// History gives the newest events first, of one slot or (nil) of all; limit 0 means
+// 1000. Damaged events are left out and named in the error: the others are good
+// even then.
+func (b *Bolt) History(ctx context.Context, key *moq.Key, limit int) ([]rotation.Event, error) {
+	if limit <= 0 {
+		limit = defaultHistory
+	}
+	var prefix []byte
+	if key != nil {
+		prefix = historyPrefix(*key)
+	}
+	found := newest{limit: limit}
+	if err := b.view(func(tx *bbolt.Tx) error {
+		return found.scan(ctx, tx.Bucket(historyBucket).Cursor(), prefix)
+	}); err != nil {
+		return nil, err
+	}
+	return b.events(found.sorted())
+}
+
+func (b *Bolt) events(list []raw) ([]rotation.Event, error) {
+	events := make([]rotation.Event, 0, len(list))
+	var damaged []error
+	for _, r := range list {
+		var e rotation.Event
+		if err := r.decode(&e); err != nil {
+			slot := bytes.TrimSuffix(r.key[:len(r.key)-stampSize], []byte("/"))
+			damaged = append(damaged, b.readFault(fmt.Errorf("event of slot %q: %w", slot, err)))
+			continue
+		}
+		events = append(events, e)
+	}
+	return events, errors.Join(damaged...)
+}
+
+// newest keeps the newest events of a scan, the oldest of them on top.
+type newest struct {
+	limit int
+	list  []raw
+}
+
+// scan goes backwards through the keys under prefix. Within a slot they are in order of
+// time, so the first that is too old ends the slot.
+func (n *newest) scan(ctx context.Context, c *bbolt.Cursor, prefix []byte) error {
+	var before []byte
+	for k, v := last(c, prefix); bytes.HasPrefix(k, prefix) && k != nil; k, v = c.Prev() {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if len(k) < stampSize || before != nil && bytes.Compare(k, before) >= 0 {
+			return damagedf("its keys are out of order")
+		}
+		before = k
+		if !n.add(k, v) {
+			c.Seek(k[:len(k)-stampSize]) // to the slot's first event
+		}
+	}
+	return nil
+}
+
+// last moves c to the last key under prefix, or to one before all of them.
+func last(c *bbolt.Cursor, prefix []byte) (k, v []byte) {
+	if len(prefix) == 0 {
+		return c.Last()
+	}
+	end := slices.Concat(prefix, bytes.Repeat([]byte{0xff}, stampSize+1))
+	if k, _ = c.Seek(end); k == nil {
+		return c.Last()
+	}
+	return c.Prev()
+}
+
+// add reports whether the event was new enough.
+func (n *newest) add(k, v []byte) bool {
+	if len(n.list) == n.limit {
+		if bytes.Compare(stamp(k), stamp(n.list[0].key)) <= 0 {
+			return false
+		}
+		heap.Pop(n)
+	}
+	heap.Push(n, raw{bytes.Clone(k), bytes.Clone(v)})
+	return true
+}
+
+func (n *newest) sorted() []raw {
+	slices.SortFunc(n.list, func(a, b raw) int { return bytes.Compare(stamp(b.key), stamp(a.key)) })
+	return n.list
+}
+
+// Len implements heap.Interface.
+func (n *newest) Len() int { return len(n.list) }
+
+// Less implements heap.Interface.
+func (n *newest) Less(i, j int) bool {
+	return bytes.Compare(stamp(n.list[i].key), stamp(n.list[j].key)) < 0
+}
+
+// Swap implements heap.Interface.
+func (n *newest) Swap(i, j int) { n.list[i], n.list[j] = n.list[j], n.list[i] }
+
+// Push implements heap.Interface.
+func (n *newest) Push(x any) { n.list = append(n.list, x.(raw)) }
+
+// Pop implements heap.Interface.
+func (n *newest) Pop() any {
+	x := n.list[len(n.list)-1]
+	n.list = n.list[:len(n.list)-1]
+	return x
+}

@@ -1,0 +1,483 @@
+package journal
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+	"unsafe"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/moq"
+	"github.com/rotatord/rotatord/internal/rotation"
+)
+
+var day = time.Date(2026, 11, 23, 4, 0, 0, 0, time.UTC)
+
+func slotKey(n int) moq.Key {
+	return moq.Key{AccountID: strings.Repeat("a", 32), RelayID: fmt.Sprintf("%032x", n), Type: moq.Subscribe}
+}
+
+// recordOf is a record of slot n that tells version from version, size bytes or a little more long.
+func recordOf(n, version, size int) *rotation.Record {
+	return &rotation.Record{
+		Key: slotKey(n), FirstSeen: day, Met: day.Add(time.Duration(version) * time.Second),
+		Rotation: &rotation.Rotation{ID: fmt.Sprint(version), Phase: rotation.Minted, Sealed: make([]byte, size*3/4)},
+	}
+}
+
+func eventOf(n int, at time.Time, detail string) rotation.Event {
+	return rotation.Event{At: at, Key: slotKey(n), Slot: fmt.Sprint("relay", n, "/subscribe"), What: rotation.Rotated, Detail: detail}
+}
+
+func open(t testing.TB, dir string) *Bolt {
+	t.Helper()
+	b, err := Open(dir, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = b.Close() })
+	return b
+}
+
+func mustSave(t testing.TB, b *Bolt, r *rotation.Record, events ...rotation.Event) {
+	t.Helper()
+	if err := b.Save(t.Context(), r, events...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func shut(t testing.TB, b *Bolt) {
+	t.Helper()
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// state is what every record's Met says, in seconds after day.
+func state(t testing.TB, b *Bolt) map[moq.Key]int {
+	t.Helper()
+	found, err := tryState(t, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+func tryState(t testing.TB, b *Bolt) (map[moq.Key]int, error) {
+	t.Helper()
+	found := map[moq.Key]int{}
+	err := b.Load(t.Context(), func(r *rotation.Record) error {
+		found[r.Key] = int(r.Met.Sub(day) / time.Second)
+		return nil
+	})
+	return found, err
+}
+
+func expectState(t testing.TB, b *Bolt, want map[moq.Key]int) {
+	t.Helper()
+	if got := state(t, b); !maps.Equal(got, want) {
+		t.Fatalf("journal holds %v, want %v", got, want)
+	}
+}
+
+func expectFault(t testing.TB, err error, class fault.Class, words ...string) {
+	t.Helper()
+	var f *fault.Error
+	if !errors.As(err, &f) {
+		t.Fatalf("%v is no fault", err)
+	}
+	if f.Class != class || f.Reason != fault.Storage {
+		t.Errorf("%v is %s, %s", err, f.Class, f.Reason)
+	}
+	for _, w := range words {
+		if !strings.Contains(err.Error(), w) {
+			t.Errorf("%q lacks %q", err, w)
+		}
+	}
+}
+
+// onWrite puts itself between bbolt and its file: tests see, refuse or delay each
+// write. bbolt keeps that seam to itself.
+func onWrite(t testing.TB, b *Bolt, hook func(p []byte, off int64, write func() (int, error)) (int, error)) {
+	t.Helper()
+	field := reflect.ValueOf(b.db).Elem().FieldByName("ops").FieldByName("writeAt")
+	writeAt := (*func([]byte, int64) (int, error))(unsafe.Pointer(field.UnsafeAddr())) //nolint:gosec // see above
+	inner := *writeAt
+	*writeAt = func(p []byte, off int64) (int, error) {
+		return hook(p, off, func() (int, error) { return inner(p, off) })
+	}
+}
+
+// isHead tells a write of one of the two head pages, which ends a commit.
+func isHead(off int64) bool { return off < 2*int64(os.Getpagesize()) }
+
+func TestOpenMakesFolderAndFileForTheOwnerOnly(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "var", "rotatord")
+	b := open(t, dir)
+	for path, want := range map[string]os.FileMode{dir: 0o700 | os.ModeDir, filepath.Join(dir, FileName): 0o600} {
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Mode() != want {
+			t.Errorf("%s has mode %s, want %s", path, info.Mode(), want)
+		}
+	}
+	if left, err := filepath.Glob(filepath.Join(dir, "*")); err != nil || len(left) != 1 {
+		t.Errorf("the folder holds %v (%v)", left, err)
+	}
+	if empty, err := b.Empty(); err != nil || !empty {
+		t.Errorf("Empty = %t, %v", empty, err)
+	}
+}
+
+func TestOpenFinishesAFileThatACrashLeftEmpty(t *testing.T) {
+	for name, prepare := range map[string]func(path string) error{
+		"no length": func(path string) error { return os.WriteFile(path, nil, 0o600) },
+		"no buckets": func(path string) error {
+			db, err := bbolt.Open(path, 0o600, nil)
+			return errors.Join(err, db.Close())
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := prepare(filepath.Join(dir, FileName)); err != nil {
+				t.Fatal(err)
+			}
+			b := open(t, dir)
+			mustSave(t, b, recordOf(1, 1, 100))
+			expectState(t, b, map[moq.Key]int{slotKey(1): 1})
+		})
+	}
+}
+
+func TestOpenRefusesAJournalInUse(t *testing.T) {
+	dir := t.TempDir()
+	open(t, dir)
+	_, err := Open(dir, Options{})
+	if !errors.Is(err, ErrInUse) {
+		t.Fatalf("err = %v", err)
+	}
+	expectFault(t, err, fault.Permanent, "another rotatord", filepath.Join(dir, FileName), "state.path")
+}
+
+func TestOpenRefusesWhatItCannotReach(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, FileName), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(dir, Options{}); isDamage(err) {
+		t.Errorf("a folder in the file's place is called damage: %v", err)
+	} else {
+		expectFault(t, err, fault.Permanent, "open journal", FileName)
+	}
+}
+
+func TestOpenLeavesANewerFormatUntouched(t *testing.T) {
+	dir := t.TempDir()
+	b := open(t, dir)
+	if err := b.db.Update(func(tx *bbolt.Tx) error {
+		return tx.Bucket(metaBucket).Put(versionKey, binary.BigEndian.AppendUint32(nil, formatVersion+1))
+	}); err != nil {
+		t.Fatal(err)
+	}
+	shut(t, b)
+	before := read(t, dir)
+	_, err := Open(dir, Options{})
+	if !errors.Is(err, ErrNewer) {
+		t.Fatalf("err = %v", err)
+	}
+	expectFault(t, err, fault.Permanent, "version 2", "not touched")
+	if string(read(t, dir)) != string(before) {
+		t.Error("the file was touched")
+	}
+}
+
+func read(t testing.TB, dir string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(dir, FileName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func write(t testing.TB, dir string, image []byte) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, FileName), image, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestRecordsSurviveReopening(t *testing.T) {
+	dir := t.TempDir()
+	b := open(t, dir)
+	mustSave(t, b, recordOf(1, 1, 10))
+	mustSave(t, b, recordOf(2, 1, 5000))
+	mustSave(t, b, recordOf(1, 2, 10))
+	key := b.DigestKey()
+	shut(t, b)
+	b = open(t, dir)
+	expectState(t, b, map[moq.Key]int{slotKey(1): 2, slotKey(2): 1})
+	if empty, err := b.Empty(); err != nil || empty {
+		t.Errorf("Empty = %t, %v", empty, err)
+	}
+	if len(key) != digestKeySize || string(b.DigestKey()) != string(key) {
+		t.Errorf("digest key %x became %x", key, b.DigestKey())
+	}
+}
+
+func TestRecordsComeBackWhole(t *testing.T) {
+	b := open(t, t.TempDir())
+	want := recordOf(1, 1, 100)
+	want.Receipts = map[string]rotation.Receipt{"file:/x": {Digest: []byte{1, 2}, At: day}}
+	want.Old = []rotation.Token{{ID: "1", Grace: time.Hour}}
+	mustSave(t, b, want)
+	if err := b.Load(t.Context(), func(got *rotation.Record) error {
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("got %+v, want %+v", got, want)
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestLoadVisitorMaySaveAndEnd(t *testing.T) {
+	b := open(t, t.TempDir())
+	for n := range 9 {
+		mustSave(t, b, recordOf(n, 1, 10))
+	}
+	seen := 0
+	enough := errors.New("enough")
+	err := b.Load(t.Context(), func(r *rotation.Record) error {
+		if seen++; seen == 3 {
+			return enough
+		}
+		return b.Save(t.Context(), r, eventOf(1, day, strings.Repeat("x", 100_000))) // the file grows
+	})
+	if seen != 3 || !errors.Is(err, enough) {
+		t.Errorf("seen %d, err %v", seen, err)
+	}
+}
+
+func TestLoadGoesThroughAllBatches(t *testing.T) {
+	for _, n := range []int{0, 1, batchSize - 1, batchSize, batchSize + 1, 2*batchSize + 1} {
+		b := open(t, t.TempDir())
+		var wg sync.WaitGroup
+		for i := range n {
+			wg.Go(func() {
+				if err := b.Save(t.Context(), recordOf(i, 1, 10)); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if got := len(state(t, b)); got != n {
+			t.Errorf("%d records, want %d", got, n)
+		}
+	}
+}
+
+func TestLoadNamesDamagedRecordsAndGivesTheOthers(t *testing.T) {
+	b := open(t, t.TempDir())
+	for n := range 3 {
+		mustSave(t, b, recordOf(n, 1, 10))
+	}
+	swap := func(tx *bbolt.Tx) error { // a good record in another's place is damage too
+		slots := tx.Bucket(slotBucket)
+		return slots.Put([]byte(slotKey(1).String()), slots.Get([]byte(slotKey(0).String())))
+	}
+	if err := b.db.Update(swap); err != nil {
+		t.Fatal(err)
+	}
+	got, err := tryState(t, b)
+	if !maps.Equal(got, map[moq.Key]int{slotKey(0): 1, slotKey(2): 1}) {
+		t.Errorf("got %v", got)
+	}
+	expectFault(t, err, fault.Permanent, slotKey(1).String(), "checksum", "backup", "tokens prune")
+}
+
+func TestNoDamageIsTakenForGoodAndNoneEndsTheProcess(t *testing.T) {
+	image, want := sample(t)
+	dir := t.TempDir()
+	damaged := 0
+	for at := 0; at < len(image); at += 31 {
+		bad := append([]byte(nil), image...)
+		bad[at] ^= 1 << (at % 8)
+		if survives(t, dir, bad, want, int64(at)) {
+			continue
+		}
+		damaged++
+	}
+	if damaged < 100 {
+		t.Errorf("only %d changed bytes were noticed", damaged)
+	}
+	for size := len(image) - 1; size > 0; size -= 4001 {
+		survives(t, dir, image[:size], want, -1)
+	}
+}
+
+// sample is the file of a journal with some of everything in it.
+func sample(t testing.TB) (image []byte, want map[moq.Key]int) {
+	t.Helper()
+	dir := t.TempDir()
+	b := open(t, dir)
+	want = map[moq.Key]int{}
+	for n := range 10 {
+		mustSave(t, b, recordOf(n, 1, 100+n*90), eventOf(n, day, "detail"))
+		want[slotKey(n)] = 1
+	}
+	shut(t, b)
+	image = read(t, dir)
+	h, err := readHead(bytes.NewReader(image))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return image[:int64(h.pages)*h.pageSize], want
+}
+
+// survives opens an image with one changed byte and reports whether all was still
+// there. A changed head page may bring back the commit before.
+func survives(t *testing.T, dir string, image []byte, want map[moq.Key]int, at int64) bool {
+	t.Helper()
+	write(t, dir, image)
+	b, err := Open(dir, Options{})
+	if err != nil {
+		if !isDamage(err) && !errors.Is(err, ErrNewer) {
+			t.Fatalf("byte %d: not called damage: %v", at, err)
+		}
+		if string(read(t, dir)) != string(image) {
+			t.Fatalf("byte %d: the refused file was touched", at)
+		}
+		return false
+	}
+	defer shut(t, b)
+	got, err := tryState(t, b)
+	for k, v := range got {
+		if want[k] != v {
+			t.Fatalf("byte %d: %s says %d, want %d", at, k, v, want[k])
+		}
+	}
+	if err == nil && len(got) != len(want) && !isHead(at) {
+		t.Fatalf("byte %d: %d of %d records, and no error", at, len(got), len(want))
+	}
+	_, historyErr := b.History(t.Context(), nil, 0)
+	return err == nil && historyErr == nil
+}
+
+func TestWhatWasWrittenInAnyOrderIsNeverCalledDamaged(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4)) //nolint:gosec // a test's dice
+	dir, want, moments := t.TempDir(), map[moq.Key]int{}, 0
+	for round := range 8 {
+		b := open(t, dir)
+		expectState(t, b, want)
+		var wg sync.WaitGroup
+		for n := range 100 {
+			r := recordOf(n, round, random.IntN(1<<random.IntN(16)))
+			want[r.Key] = round
+			var events []rotation.Event
+			for range random.IntN(40) {
+				moments++
+				events = append(events, eventOf(n, day.Add(time.Duration(moments)*time.Second), "detail"))
+			}
+			wg.Go(func() {
+				if err := b.Save(t.Context(), r, events...); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		shut(t, b)
+	}
+}
+
+func TestOpenRefusesAFileThatIsNoJournal(t *testing.T) {
+	for name, image := range map[string]string{"text": "hello", "long text": strings.Repeat("hello ", 10_000), "zeros": string(make([]byte, 65536))} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			write(t, dir, []byte(image))
+			_, err := Open(dir, Options{})
+			if !errors.Is(err, ErrDamaged) {
+				t.Fatalf("err = %v", err)
+			}
+			expectFault(t, err, fault.Permanent, "backup", "aside", "tokens prune")
+		})
+	}
+}
+
+func FuzzDecodeRecord(f *testing.F) {
+	key := []byte(slotKey(1).String())
+	f.Add(key, encode(key, []byte(`{"key":{}}`)))
+	f.Add(key, []byte{envelopeVersion})
+	f.Add([]byte{}, []byte{})
+	f.Fuzz(func(t *testing.T, key, value []byte) {
+		r, err := raw{key, value}.record()
+		if (r == nil) == (err == nil) {
+			t.Fatalf("record %v, error %v", r, err)
+		}
+		if err != nil && !errors.Is(err, ErrDamaged) {
+			t.Fatalf("not called damage: %v", err)
+		}
+		if content, err := decode(key, encode(key, value)); err != nil || string(content) != string(value) {
+			t.Fatalf("%q became %q, %v", value, content, err)
+		}
+	})
+}
+
+func FuzzCheckFile(f *testing.F) {
+	image, _ := sample(f)
+	f.Add(image)
+	f.Add([]byte{})
+	f.Fuzz(func(_ *testing.T, image []byte) {
+		_ = checkFile(bytes.NewReader(image), int64(len(image)))
+	})
+}
+
+func BenchmarkOpenOf100000(b *testing.B) {
+	const n = 100_000
+	dir := b.TempDir()
+	j := open(b, dir)
+	var wg sync.WaitGroup
+	for worker := range 1000 {
+		wg.Go(func() {
+			for i := worker; i < n; i += 1000 {
+				if err := j.Save(b.Context(), recordOf(i, 1, 2000), eventOf(i, day, "rotated")); err != nil {
+					b.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	shut(b, j)
+	b.Run("open", func(b *testing.B) {
+		for b.Loop() {
+			shut(b, open(b, dir))
+		}
+	})
+	j = open(b, dir)
+	b.Run("load", func(b *testing.B) {
+		for b.Loop() {
+			state(b, j)
+		}
+	})
+	b.Run("history", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := j.History(b.Context(), nil, 0); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}

@@ -1,0 +1,89 @@
+package journal
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/rotatord/rotatord/internal/rotation"
+)
+
+// Load calls visit for every record, in the order of their keys, outside any
+// transaction: visit may save. Damaged records are left out and named in the error
+// once the others have been visited; an error of visit's ends it at once.
+func (b *Bolt) Load(ctx context.Context, visit func(*rotation.Record) error) error {
+	var damaged []error
+	for after := []byte(nil); ; {
+		if err := ctx.Err(); err != nil {
+			return b.readFault(err)
+		}
+		batch, err := b.batch(after)
+		if err != nil {
+			return err
+		}
+		if len(batch) == 0 {
+			return errors.Join(damaged...)
+		}
+		after = batch[len(batch)-1].key
+		for _, raw := range batch {
+			r, err := raw.record()
+			if err != nil {
+				damaged = append(damaged, b.readFault(err))
+			} else if err = visit(r); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// raw is an entry copied out of its transaction.
+type raw struct{ key, value []byte }
+
+func (r raw) record() (*rotation.Record, error) {
+	record := &rotation.Record{}
+	if err := r.decode(record); err != nil {
+		return nil, fmt.Errorf("record of slot %q: %w", r.key, err)
+	}
+	if record.Key.String() != string(r.key) {
+		return nil, fmt.Errorf("record of slot %q: %w: it says it is of slot %q", r.key, ErrDamaged, record.Key)
+	}
+	return record, nil
+}
+
+func (r raw) decode(into any) error {
+	content, err := decode(r.key, r.value)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(content, into); err != nil {
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	return nil
+}
+
+const batchSize = 256
+
+// batch copies the entries that come after a key.
+func (b *Bolt) batch(after []byte) (list []raw, err error) {
+	err = b.view(func(tx *bbolt.Tx) error {
+		list = nil
+		c := tx.Bucket(slotBucket).Cursor()
+		k, v := c.Seek(after)
+		if after != nil && bytes.Equal(k, after) {
+			k, v = c.Next()
+		}
+		for ; k != nil && len(list) < batchSize; k, v = c.Next() {
+			if after != nil && bytes.Compare(k, after) <= 0 {
+				return damagedf("its keys are out of order")
+			}
+			after = k
+			list = append(list, raw{bytes.Clone(k), bytes.Clone(v)})
+		}
+		return nil
+	})
+	return list, err
+}

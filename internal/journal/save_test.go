@@ -1,0 +1,356 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/moq"
+)
+
+// gate holds the writer in its next head write until it is opened.
+type gate struct{ reached, opened chan struct{} }
+
+func holdNextCommit(t *testing.T, b *Bolt) gate {
+	t.Helper()
+	g := gate{make(chan struct{}), make(chan struct{})}
+	var once sync.Once
+	onWrite(t, b, func(_ []byte, off int64, write func() (int, error)) (int, error) {
+		if isHead(off) {
+			once.Do(func() { close(g.reached); <-g.opened })
+		}
+		return write()
+	})
+	return g
+}
+
+// background saves in a goroutine and gives the outcome later.
+func background(ctx context.Context, b *Bolt, n, version int) <-chan error {
+	outcome := make(chan error, 1)
+	go func() { outcome <- b.Save(ctx, recordOf(n, version, 10)) }()
+	return outcome
+}
+
+func TestSavesThatComeDuringACommitShareTheNext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var commits atomic.Int32
+		b, err := Open(t.TempDir(), Options{Observe: func(_ time.Duration, err error) {
+			if commits.Add(1); err != nil {
+				t.Error(err)
+			}
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		g := holdNextCommit(t, b)
+		outcomes := []<-chan error{background(t.Context(), b, 0, 1)}
+		<-g.reached
+		for n := range 50 {
+			outcomes = append(outcomes, background(t.Context(), b, n, 2))
+		}
+		synctest.Wait()
+		close(g.opened)
+		for _, o := range outcomes {
+			if err := <-o; err != nil {
+				t.Error(err)
+			}
+		}
+		if n := commits.Load(); n != 2 {
+			t.Errorf("%d commits, want 2", n)
+		}
+		shut(t, b)
+	})
+}
+
+func TestSaveHeedsItsContextUntilItIsInACommit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := open(t, t.TempDir())
+		ctx, cancel := context.WithCancel(t.Context())
+		g := holdNextCommit(t, b)
+		inCommit := background(ctx, b, 1, 1)
+		<-g.reached
+		queued := background(ctx, b, 2, 1)
+		synctest.Wait()
+		cancel()
+		if err := <-queued; !errors.Is(err, context.Canceled) || fault.Of(err).Reason != fault.Canceled {
+			t.Errorf("queued: %v", err)
+		}
+		close(g.opened)
+		if err := <-inCommit; err != nil {
+			t.Errorf("in the commit: %v", err)
+		}
+		if err := b.Save(ctx, recordOf(3, 1, 10)); !errors.Is(err, context.Canceled) {
+			t.Errorf("after the end: %v", err)
+		}
+		expectState(t, b, map[moq.Key]int{slotKey(1): 1})
+		shut(t, b)
+	})
+}
+
+func TestCloseWaitsForTheQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		b := open(t, dir)
+		g := holdNextCommit(t, b)
+		outcomes := []<-chan error{background(t.Context(), b, 1, 1)}
+		<-g.reached
+		outcomes = append(outcomes, background(t.Context(), b, 2, 1))
+		synctest.Wait()
+		closed := make(chan error, 1)
+		go func() { closed <- b.Close() }()
+		synctest.Wait()
+		expectFault(t, b.Save(t.Context(), recordOf(3, 1, 10)), fault.Retry, "closed")
+		close(g.opened)
+		for _, o := range append(outcomes, closed) {
+			if err := <-o; err != nil {
+				t.Error(err)
+			}
+		}
+		shut(t, b) // once more does no harm
+		again := open(t, dir)
+		expectState(t, again, map[moq.Key]int{slotKey(1): 1, slotKey(2): 1})
+		shut(t, again)
+	})
+}
+
+func TestReadingAfterCloseFails(t *testing.T) {
+	b := open(t, t.TempDir())
+	shut(t, b)
+	_, err := tryState(t, b)
+	expectFault(t, err, fault.Permanent, "closed")
+	_, err = b.History(t.Context(), nil, 0)
+	expectFault(t, err, fault.Permanent, "closed")
+}
+
+func TestAFailingDiskIsReportedAndRecoveredFrom(t *testing.T) {
+	for number, hint := range map[syscall.Errno]string{
+		syscall.ENOSPC: "make room", syscall.EROFS: "read-write", syscall.EIO: "kernel's log", syscall.EACCES: "state.path", syscall.EBADF: "check the disk",
+	} {
+		for _, during := range []string{"data", "head"} {
+			t.Run(fmt.Sprint(number, " in ", during), func(t *testing.T) {
+				dir := t.TempDir()
+				b := open(t, dir)
+				mustSave(t, b, recordOf(1, 1, 10))
+				var broken atomic.Bool
+				onWrite(t, b, func(_ []byte, off int64, write func() (int, error)) (int, error) {
+					if broken.Load() && isHead(off) == (during == "head") {
+						return 0, &os.PathError{Op: "write", Path: FileName, Err: number}
+					}
+					return write()
+				})
+				broken.Store(true)
+				for _, err := range []error{b.Save(t.Context(), recordOf(1, 2, 9000), eventOf(1, day, "")), b.Check(t.Context())} {
+					expectFault(t, err, fault.Retry, "write journal", filepath.Join(dir, FileName), number.Error(), hint)
+				}
+				expectState(t, b, map[moq.Key]int{slotKey(1): 1})
+				broken.Store(false)
+				mustSave(t, b, recordOf(2, 1, 9000))
+				expectState(t, b, map[moq.Key]int{slotKey(1): 1, slotKey(2): 1})
+				shut(t, b)
+				expectState(t, open(t, dir), map[moq.Key]int{slotKey(1): 1, slotKey(2): 1})
+			})
+		}
+	}
+}
+
+// A disk may keep the last write of a commit and fail to say so.
+func TestASaveThatFailedButWasKeptIsTakenBack(t *testing.T) {
+	kept := func(t *testing.T, b *Bolt, times int) {
+		onWrite(t, b, func(_ []byte, off int64, write func() (int, error)) (int, error) {
+			n, err := write()
+			if isHead(off) && times > 0 {
+				times--
+				return 0, syscall.EIO
+			}
+			return n, err
+		})
+	}
+	fails := func(t *testing.T, b *Bolt, n, version int) {
+		t.Helper()
+		expectFault(t, b.Save(t.Context(), recordOf(n, version, 10), eventOf(n, day, "kept")), fault.Retry, "input/output")
+	}
+	for name, after := range map[string]func(*testing.T, *Bolt){
+		"by the next save": func(t *testing.T, b *Bolt) { mustSave(t, b, recordOf(2, 1, 10)) },
+		"by the next save of the same slot": func(t *testing.T, b *Bolt) {
+			mustSave(t, b, recordOf(1, 1, 10))
+			mustSave(t, b, recordOf(2, 1, 10))
+		},
+		"by closing":           func(*testing.T, *Bolt) {},
+		"by closing, new slot": func(*testing.T, *Bolt) {},
+	} {
+		for times := 1; times <= 3; times++ {
+			t.Run(fmt.Sprint(name, ", ", times, " failures"), func(t *testing.T) {
+				dir := t.TempDir()
+				b := open(t, dir)
+				mustSave(t, b, recordOf(1, 1, 10))
+				mustSave(t, b, recordOf(2, 1, 10))
+				kept(t, b, times)
+				for i := range times {
+					fails(t, b, 1+i%2*2, 5+i) // slots 1 and 3 in turn
+				}
+				after(t, b)
+				shut(t, b)
+				b = open(t, dir)
+				expectState(t, b, map[moq.Key]int{slotKey(1): 1, slotKey(2): 1})
+				if events, err := b.History(t.Context(), nil, 0); err != nil || len(events) != 0 {
+					t.Errorf("history %v, %v", events, err)
+				}
+			})
+		}
+	}
+}
+
+func TestAGroupFailsAsOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := open(t, t.TempDir())
+		g := holdNextCommit(t, b)
+		first := background(t.Context(), b, 0, 1)
+		<-g.reached
+		var outcomes []<-chan error
+		for n := range 5 {
+			outcomes = append(outcomes, background(t.Context(), b, n+1, 1))
+		}
+		synctest.Wait()
+		var broken atomic.Bool
+		onWriteLater(t, b, &broken)
+		broken.Store(true)
+		close(g.opened)
+		if err := <-first; err != nil { // it was in its last write already
+			t.Error(err)
+		}
+		for _, o := range outcomes {
+			expectFault(t, <-o, fault.Retry, "no space")
+		}
+		broken.Store(false)
+		mustSave(t, b, recordOf(9, 1, 10))
+		expectState(t, b, map[moq.Key]int{slotKey(0): 1, slotKey(9): 1})
+		shut(t, b)
+	})
+}
+
+// onWriteLater refuses data writes while broken is set. The writer is known to stand
+// in a head write, so that the seam may be changed under it.
+func onWriteLater(t *testing.T, b *Bolt, broken *atomic.Bool) {
+	t.Helper()
+	onWrite(t, b, func(_ []byte, off int64, write func() (int, error)) (int, error) {
+		if broken.Load() && !isHead(off) {
+			return 0, syscall.ENOSPC
+		}
+		return write()
+	})
+}
+
+// The system answers a read of a mapped page that is not there with a signal, which
+// would end the process.
+func TestAPageThatCannotBeReadIsAnError(t *testing.T) {
+	b := open(t, t.TempDir())
+	for n := range 20 {
+		mustSave(t, b, recordOf(n, 1, 4000))
+	}
+	if err := os.Truncate(b.path, 3*int64(os.Getpagesize())); err != nil {
+		t.Fatal(err)
+	}
+	_, err := tryState(t, b)
+	expectFault(t, err, fault.Permanent, "damaged", "backup")
+	for range 2 {
+		expectFault(t, b.Save(t.Context(), recordOf(1, 2, 10)), fault.Retry, "damaged", "backup")
+	}
+	if err := b.Close(); err == nil {
+		t.Error("closed as if nothing had happened")
+	}
+}
+
+func TestCheckNoticesThatTheFileIsGoneOrReplaced(t *testing.T) {
+	dir := t.TempDir()
+	b := open(t, dir)
+	if err := b.Check(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, FileName)
+	if err := os.Rename(path, path+".aside"); err != nil {
+		t.Fatal(err)
+	}
+	expectFault(t, b.Check(t.Context()), fault.Retry, "put the file back")
+	write(t, dir, read(t, mustMove(t, path+".aside")))
+	expectFault(t, b.Check(t.Context()), fault.Retry, "replaced", "restart")
+}
+
+// mustMove moves a file to a folder of its own, under the journal's name.
+func mustMove(t *testing.T, path string) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	if err := os.Rename(path, filepath.Join(dir, FileName)); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func TestCheckKeepsRoomForASaveOnAFullDisk(t *testing.T) {
+	b := open(t, t.TempDir())
+	for range 3 {
+		if err := b.Check(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	info, err := os.Stat(b.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	written := info.Size()
+	onWrite(t, b, func(p []byte, off int64, write func() (int, error)) (int, error) {
+		if off+int64(len(p)) > written {
+			return 0, syscall.ENOSPC
+		}
+		return write()
+	})
+	mustSave(t, b, recordOf(1, 1, probeSize/2), eventOf(1, day, "saved without growing"))
+}
+
+func TestConcurrentSavesOfOneSlotEndWithOneOfThem(t *testing.T) {
+	b := open(t, t.TempDir())
+	var wg sync.WaitGroup
+	for version := range 20 {
+		wg.Go(func() {
+			if err := b.Save(t.Context(), recordOf(1, version, 10), eventOf(1, day, "")); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if n := len(state(t, b)); n != 1 {
+		t.Errorf("%d records", n)
+	}
+	if events, err := b.History(t.Context(), nil, 0); err != nil || len(events) != 20 {
+		t.Errorf("%d events, %v", len(events), err)
+	}
+}
+
+func BenchmarkSave(b *testing.B) {
+	for _, parallel := range []int{1, 64} {
+		b.Run(fmt.Sprint(parallel), func(b *testing.B) {
+			j := open(b, b.TempDir())
+			var n atomic.Int64
+			b.SetParallelism(parallel)
+			if parallel == 1 {
+				for b.Loop() {
+					mustSave(b, j, recordOf(int(n.Add(1))%1000, 1, 2000))
+				}
+				return
+			}
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					mustSave(b, j, recordOf(int(n.Add(1))%1000, 1, 2000))
+				}
+			})
+		})
+	}
+}

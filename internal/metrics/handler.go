@@ -1,0 +1,47 @@
+package metrics
+
+import (
+	"bytes"
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Handler serves a scrape as text, OpenMetrics or protobuf, compressed on
+// request. Only a few scrapes are gathered at once, and a scraper that reads
+// slowly holds nobody up: its answer is complete before it is sent.
+func (m *Metrics) Handler() http.Handler {
+	scrape := promhttp.HandlerForTransactional(gatherer{m}, promhttp.HandlerOpts{
+		ErrorHandling:     promhttp.ContinueOnError,
+		EnableOpenMetrics: true,
+	})
+	turns := make(chan struct{}, maxScrapes)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case turns <- struct{}{}:
+		case <-r.Context().Done():
+			return
+		}
+		answer := gatherAnswer(scrape, w.Header(), r, func() { <-turns })
+		w.WriteHeader(answer.status)
+		_, _ = answer.body.WriteTo(w)
+	})
+}
+
+func gatherAnswer(scrape http.Handler, h http.Header, r *http.Request, done func()) *answer {
+	defer done()
+	a := &answer{header: h, status: http.StatusOK}
+	scrape.ServeHTTP(a, r)
+	return a
+}
+
+// answer is a response kept in memory.
+type answer struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (a *answer) Header() http.Header         { return a.header }
+func (a *answer) WriteHeader(status int)      { a.status = status }
+func (a *answer) Write(p []byte) (int, error) { return a.body.Write(p) }

@@ -1,0 +1,148 @@
+// Package metrics is what rotatord tells Prometheus. It keeps a registry of
+// its own, takes in what the other rooms observe, and reads the slots' gauges
+// from their status at each scrape.
+package metrics
+
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/rotatord/rotatord/internal/rotation"
+)
+
+const namespace = "rotatord"
+
+// A scrape of a large fleet takes much memory: so many are gathered at once,
+// and the others wait.
+const maxScrapes = 2
+
+// Options are what New needs to know.
+type Options struct {
+	Version  string // of build_info
+	Revision string // of build_info
+	PerSlot  bool   // export series by relay and type
+
+	// Now is the wall clock that says which graces are over; nil means time.Now.
+	Now func() time.Time
+}
+
+// Source gives the slots' present status. The *Status is valid during its
+// yield only. Yields are quick and do no I/O, so the source may hold a lock.
+type Source interface {
+	Slots(yield func(*rotation.Status) bool)
+}
+
+// Metrics holds every metric of the documentation. All methods are safe for
+// concurrent use and none blocks; it implements rotation.Observer and, by
+// shape, the observers of the Cloudflare client, the sinks and the journal.
+type Metrics struct {
+	registry *prometheus.Registry
+	now      func() time.Time
+	perSlot  atomic.Bool
+	source   atomic.Pointer[Source]
+	scans    sync.Pool
+
+	rotations  rotations
+	configured configured
+
+	failures    *prometheus.CounterVec   // account, step, reason
+	took        *prometheus.HistogramVec // strategy
+	blackout    prometheus.Histogram
+	lag         prometheus.Histogram
+	deliveries  *prometheus.CounterVec   // sink, sink_type, result
+	delivery    *prometheus.HistogramVec // sink
+	sinkUp      *prometheus.GaugeVec     // sink
+	lastProbe   *prometheus.GaugeVec     // sink
+	drift       *prometheus.CounterVec   // sink
+	requests    *prometheus.CounterVec   // account, operation, code
+	request     *prometheus.HistogramVec // account, operation
+	remaining   *prometheus.GaugeVec     // account
+	accountUp   *prometheus.GaugeVec     // account
+	blocked     *prometheus.GaugeVec     // account
+	journalErrs prometheus.Counter
+	journal     prometheus.Histogram
+	reloadOK    prometheus.Gauge
+	reloadTime  prometheus.Gauge
+	leader      prometheus.Gauge
+}
+
+// New makes the metrics on a registry of their own. Call Watch and Configure
+// before the first scrape.
+func New(o Options) *Metrics {
+	m := &Metrics{registry: prometheus.NewRegistry(), now: o.Now}
+	if m.now == nil {
+		m.now = time.Now
+	}
+	m.perSlot.Store(o.PerSlot)
+	m.scans.New = func() any { return newScan() }
+	m.makeRotationMetrics()
+	m.makeSinkMetrics()
+	m.makeAccountMetrics()
+	m.makeDaemonMetrics(o)
+	return m
+}
+
+// Watch sets where the slots' gauges are read from.
+func (m *Metrics) Watch(s Source) { m.source.Store(&s) }
+
+// SetPerSlot turns the series by relay and type on or off, for a reload.
+func (m *Metrics) SetPerSlot(on bool) { m.perSlot.Store(on) }
+
+func (m *Metrics) makeRotationMetrics() {
+	m.failures = m.counterVec("rotation_failures_total",
+		"Failed attempts of a rotation's step, by account and reason.", "account", "step", "reason")
+	m.took = m.histogramVec("rotation_duration_seconds",
+		"Time from the mint call until the last required sink was verified.", slow(), "strategy")
+	m.blackout = m.histogram("blackout_seconds",
+		"Time during which an in_place rotation left consumers without a valid token.", slow())
+	m.lag = m.histogram("schedule_lag_seconds",
+		"Time from the jittered due instant of a rotation until its mint call.", slow())
+}
+
+func (m *Metrics) makeSinkMetrics() {
+	m.deliveries = m.counterVec("sink_deliveries_total",
+		"Writes to a sink's targets, by result (success, failure).", "sink", "sink_type", "result")
+	m.delivery = m.histogramVec("sink_delivery_duration_seconds",
+		"Duration of a write to a sink's target.", quick(), "sink")
+	m.sinkUp = m.gaugeVec("sink_up",
+		"Whether the last probe of the sink succeeded (1) or failed (0).", "sink")
+	m.lastProbe = m.gaugeVec("sink_last_probe_timestamp_seconds",
+		"When the sink was last probed.", "sink")
+	m.drift = m.counterVec("sink_drift_total",
+		"Targets of the sink that were found missing or changed.", "sink")
+}
+
+func (m *Metrics) makeAccountMetrics() {
+	m.requests = m.counterVec("cloudflare_requests_total",
+		"Requests to Cloudflare, by HTTP status, or error when no answer came.", "account", "operation", "code")
+	m.request = m.histogramVec("cloudflare_request_duration_seconds",
+		"Duration of requests to Cloudflare.", quick(), "account", "operation")
+	m.remaining = m.gaugeVec("cloudflare_ratelimit_remaining",
+		"Requests left in Cloudflare's present rate limit window, as last told.", "account")
+	m.accountUp = m.gaugeVec("account_up",
+		"Whether the last request of the account was answered and authorised (1) or not (0).", "account")
+	m.blocked = m.gaugeVec("account_blocked_until_timestamp_seconds",
+		"Until when Cloudflare blocks the account's calls; absent when it does not.", "account")
+}
+
+func (m *Metrics) makeDaemonMetrics(o Options) {
+	m.journalErrs = m.counter("journal_errors_total", "Writes to the journal that failed.")
+	m.journal = m.histogram("journal_write_duration_seconds",
+		"Duration of durable writes to the journal.", journalBuckets())
+	m.reloadOK = m.gauge("config_last_reload_successful",
+		"Whether the last load of the configuration succeeded (1) or not (0).")
+	m.reloadTime = m.gauge("config_last_reload_success_timestamp_seconds",
+		"When the configuration was last loaded successfully.")
+	m.leader = m.gauge("leader", "Whether this replica does the rotating (1) or stands by (0).")
+	m.gaugeVec("build_info", "What this rotatord was built from; always 1.", "version", "revision", "goversion").
+		WithLabelValues(o.Version, o.Revision, runtime.Version()).Set(1)
+	m.registry.MustRegister(
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
+}

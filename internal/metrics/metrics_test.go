@@ -1,0 +1,568 @@
+package metrics
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	dto "github.com/prometheus/client_model/go"
+
+	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/moq"
+	"github.com/rotatord/rotatord/internal/rotation"
+)
+
+// contract is the documented table: every metric, its type and its labels.
+var contract = []struct {
+	name   string
+	typ    dto.MetricType
+	labels string
+}{
+	{"rotations_total", dto.MetricType_COUNTER, "relay result strategy type"},
+	{"rotation_failures_total", dto.MetricType_COUNTER, "account reason step"},
+	{"consecutive_failures", dto.MetricType_GAUGE, "relay type"},
+	{"rotation_duration_seconds", dto.MetricType_HISTOGRAM, "strategy"},
+	{"blackout_seconds", dto.MetricType_HISTOGRAM, ""},
+	{"blackout_start_timestamp_seconds", dto.MetricType_GAUGE, "relay type"},
+	{"schedule_lag_seconds", dto.MetricType_HISTOGRAM, ""},
+	{"last_rotation_timestamp_seconds", dto.MetricType_GAUGE, "relay type"},
+	{"next_rotation_timestamp_seconds", dto.MetricType_GAUGE, "relay type"},
+	{"next_attempt_timestamp_seconds", dto.MetricType_GAUGE, "relay type"},
+	{"token_created_timestamp_seconds", dto.MetricType_GAUGE, "relay type"},
+	{"token_expiry_timestamp_seconds", dto.MetricType_GAUGE, "relay type"},
+	{"slot_state", dto.MetricType_GAUGE, "relay state type"},
+	{"slot_info", dto.MetricType_GAUGE, "account label_cost_center label_team relay relay_id strategy type"},
+	{"pending_deliveries", dto.MetricType_GAUGE, "sink"},
+	{"oldest_pending_delivery_timestamp_seconds", dto.MetricType_GAUGE, "sink"},
+	{"pending_retirements", dto.MetricType_GAUGE, "account"},
+	{"oldest_pending_retirement_timestamp_seconds", dto.MetricType_GAUGE, "account"},
+	{"sink_deliveries_total", dto.MetricType_COUNTER, "result sink sink_type"},
+	{"sink_delivery_duration_seconds", dto.MetricType_HISTOGRAM, "sink"},
+	{"sink_up", dto.MetricType_GAUGE, "sink"},
+	{"sink_last_probe_timestamp_seconds", dto.MetricType_GAUGE, "sink"},
+	{"sink_drift_total", dto.MetricType_COUNTER, "sink"},
+	{"cloudflare_requests_total", dto.MetricType_COUNTER, "account code operation"},
+	{"cloudflare_request_duration_seconds", dto.MetricType_HISTOGRAM, "account operation"},
+	{"cloudflare_ratelimit_remaining", dto.MetricType_GAUGE, "account"},
+	{"account_up", dto.MetricType_GAUGE, "account"},
+	{"account_blocked_until_timestamp_seconds", dto.MetricType_GAUGE, "account"},
+	{"journal_errors_total", dto.MetricType_COUNTER, ""},
+	{"journal_write_duration_seconds", dto.MetricType_HISTOGRAM, ""},
+	{"config_last_reload_successful", dto.MetricType_GAUGE, ""},
+	{"config_last_reload_success_timestamp_seconds", dto.MetricType_GAUGE, ""},
+	{"leader", dto.MetricType_GAUGE, ""},
+	{"build_info", dto.MetricType_GAUGE, "goversion revision version"},
+}
+
+var now = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
+type fleet []rotation.Status
+
+func (f fleet) Slots(yield func(*rotation.Status) bool) {
+	var shared rotation.Status // as a source may: valid during the yield only
+	for _, s := range f {
+		shared = s
+		if !yield(&shared) {
+			return
+		}
+	}
+}
+
+// busy is a slot that has every gauge at once.
+func busy() rotation.Status {
+	return rotation.Status{
+		Relay: "live", Type: moq.Subscribe, RelayID: strings.Repeat("a", 32), Account: "main", Strategy: moq.Overlap,
+		Labels: map[string]string{"team": "video", "cost-center": "7"}, State: rotation.StateFailing,
+		Created: now.Add(-time.Hour), Expires: now.Add(time.Hour), Rotated: now.Add(-time.Hour),
+		Next: now.Add(-time.Minute), Attempt: now.Add(time.Minute), Blackout: now.Add(-2 * time.Minute), Failures: 3,
+		Sinks: []rotation.TargetStatus{{Sink: "disk", Pending: now.Add(-3 * time.Minute)}, {Sink: "vault"}},
+		Old: []rotation.TokenStatus{
+			{Retire: now.Add(-time.Minute)}, {Retire: now.Add(-time.Hour)}, // past their grace
+			{Retire: now.Add(time.Minute)}, {Retire: now.Add(-time.Hour), Released: true}, {},
+		},
+	}
+}
+
+func quiet() rotation.Status {
+	return rotation.Status{
+		Relay: "edge", Type: moq.PublishSubscribe, Account: "main", Strategy: moq.InPlace,
+		State: rotation.StateIdle, Manual: true, Next: now.Add(time.Hour),
+	}
+}
+
+func refs() []SlotRef {
+	return []SlotRef{{"live", moq.Subscribe, "main", moq.Overlap}, {"edge", moq.PublishSubscribe, "main", moq.InPlace}}
+}
+
+func sinkRefs() []SinkRef { return []SinkRef{{"disk", "file"}, {"vault", "vault"}} }
+
+func newMetrics(t *testing.T, perSlot bool) *Metrics {
+	t.Helper()
+	m := New(Options{Version: "1.2.3", Revision: "abc", PerSlot: perSlot, Now: func() time.Time { return now }})
+	m.Configure(refs(), sinkRefs(), []string{"main"})
+	m.Watch(fleet{busy(), quiet()})
+	return m
+}
+
+// exercise makes every metric that is absent at rest appear.
+func exercise(m *Metrics) {
+	m.Probed("disk", true, now)
+	m.RateLimit("main", 42)
+	m.Up("main", true)
+	m.Blocked("main", now.Add(time.Minute))
+}
+
+func gather(t *testing.T, m *Metrics) map[string]*dto.MetricFamily {
+	t.Helper()
+	families, done, err := gatherer{m}.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(done)
+	byName := map[string]*dto.MetricFamily{}
+	for _, f := range families {
+		if byName[f.GetName()] != nil {
+			t.Errorf("family %s twice", f.GetName())
+		}
+		byName[f.GetName()] = f
+	}
+	return byName
+}
+
+// series renders a family's metrics as `label=value …` to their number.
+func series(f *dto.MetricFamily) map[string]float64 {
+	out := map[string]float64{}
+	for _, m := range f.GetMetric() {
+		var labels []string
+		for _, l := range m.GetLabel() {
+			labels = append(labels, l.GetName()+"="+l.GetValue())
+		}
+		out[strings.Join(labels, " ")] = m.GetCounter().GetValue() + m.GetGauge().GetValue() +
+			float64(m.GetHistogram().GetSampleCount())
+	}
+	return out
+}
+
+func TestEveryMetricOfTheContractIsThereAndNoOther(t *testing.T) {
+	m := newMetrics(t, true)
+	exercise(m)
+	got := gather(t, m)
+	for _, want := range contract {
+		f := got[namespace+"_"+want.name]
+		if f == nil {
+			t.Errorf("%s is missing", want.name)
+			continue
+		}
+		checkFamily(t, f, want.typ, want.labels)
+		delete(got, f.GetName())
+	}
+	for name := range got {
+		if strings.HasPrefix(name, namespace) {
+			t.Errorf("%s is not in the contract", name)
+		}
+	}
+}
+
+func checkFamily(t *testing.T, f *dto.MetricFamily, typ dto.MetricType, labels string) {
+	t.Helper()
+	if f.GetType() != typ || f.GetHelp() == "" {
+		t.Errorf("%s: type %v, want %v; help %q", f.GetName(), f.GetType(), typ, f.GetHelp())
+	}
+	for _, m := range f.GetMetric() {
+		var names []string
+		for _, l := range m.GetLabel() {
+			names = append(names, l.GetName())
+		}
+		if got := strings.Join(names, " "); got != labels {
+			t.Errorf("%s: labels %q, want %q", f.GetName(), got, labels)
+		}
+		if h := m.GetHistogram(); h != nil && (len(h.GetBucket()) == 0 || h.Schema == nil) {
+			t.Errorf("%s: want classic and native buckets", f.GetName())
+		}
+	}
+}
+
+func TestGoAndProcessCollectorsAreThere(t *testing.T) {
+	got := gather(t, newMetrics(t, true))
+	for _, name := range []string{"go_goroutines", "process_start_time_seconds"} {
+		if got[name] == nil {
+			t.Errorf("%s is missing", name)
+		}
+	}
+}
+
+func TestSlotGauges(t *testing.T) {
+	got := gather(t, newMetrics(t, true))
+	at := func(d time.Duration) float64 { return seconds(now.Add(d)) }
+	for name, want := range map[string]map[string]float64{
+		"consecutive_failures":                        {"relay=live type=subscribe": 3, "relay=edge type=publish_subscribe": 0},
+		"blackout_start_timestamp_seconds":            {"relay=live type=subscribe": at(-2 * time.Minute)},
+		"last_rotation_timestamp_seconds":             {"relay=live type=subscribe": at(-time.Hour)},
+		"next_rotation_timestamp_seconds":             {"relay=live type=subscribe": at(-time.Minute)}, // edge is manual
+		"next_attempt_timestamp_seconds":              {"relay=live type=subscribe": at(time.Minute)},
+		"token_created_timestamp_seconds":             {"relay=live type=subscribe": at(-time.Hour)},
+		"token_expiry_timestamp_seconds":              {"relay=live type=subscribe": at(time.Hour)},
+		"pending_deliveries":                          {"sink=disk": 1, "sink=vault": 0},
+		"oldest_pending_delivery_timestamp_seconds":   {"sink=disk": at(-3 * time.Minute)},
+		"pending_retirements":                         {"account=main": 2},
+		"oldest_pending_retirement_timestamp_seconds": {"account=main": at(-time.Hour)},
+		"slot_info": {
+			"account=main label_cost_center=7 label_team=video relay=live relay_id=" + strings.Repeat("a", 32) +
+				" strategy=overlap type=subscribe": 1,
+			"account=main label_cost_center= label_team= relay=edge relay_id= strategy=in_place type=publish_subscribe": 1,
+		},
+	} {
+		if s := series(got[namespace+"_"+name]); !maps.Equal(s, want) {
+			t.Errorf("%s:\n got %v\nwant %v", name, s, want)
+		}
+	}
+}
+
+func TestExactlyOneStateOfASlotIsOne(t *testing.T) {
+	for s, v := range series(gather(t, newMetrics(t, true))["rotatord_slot_state"]) {
+		want := truth(strings.Contains(s, "relay=live state=failing") || strings.Contains(s, "relay=edge state=idle"))
+		if v != want {
+			t.Errorf("%s is %v, want %v", s, v, want)
+		}
+	}
+}
+
+func TestObservationsAreCounted(t *testing.T) {
+	m := newMetrics(t, true)
+	p := &rotation.Plan{Relay: "live", Key: moq.Key{Type: moq.Subscribe}}
+	m.RotationDone(p, moq.Overlap, rotation.ResultSuccess, time.Second)
+	m.RotationDone(p, moq.Overlap, rotation.ResultFailure, time.Second)
+	m.AttemptFailed("main", rotation.StepDeliver, "timeout")
+	m.AttemptFailed("main", rotation.StepDeliver, "whatever the upstream said")
+	m.MintCalled(-time.Second)
+	m.BlackoutEnded(time.Second)
+	m.Drifted("disk")
+	m.Delivered("disk", "file", true, time.Second)
+	m.Delivered("disk", "file", false, time.Second)
+	m.Request("main", "create", "500", time.Second)
+	m.JournalWrite(time.Millisecond, nil)
+	m.JournalWrite(time.Millisecond, errors.New("disk full"))
+	m.JournalFailed()
+	m.Reloaded(true, now)
+	m.Reloaded(false, now.Add(time.Hour))
+	m.Leader(true)
+	m.Probed("disk", false, now)
+
+	got := gather(t, m)
+	for _, want := range []struct {
+		name, labels string
+		value        float64
+	}{
+		{"rotations_total", "relay=live result=success strategy=overlap type=subscribe", 1},
+		{"rotations_total", "relay=live result=failure strategy=overlap type=subscribe", 1},
+		{"rotation_duration_seconds", "strategy=overlap", 1},
+		{"rotation_failures_total", "account=main reason=timeout step=deliver", 1},
+		{"rotation_failures_total", "account=main reason=internal step=deliver", 1},
+		{"schedule_lag_seconds", "", 1},
+		{"blackout_seconds", "", 1},
+		{"sink_drift_total", "sink=disk", 1},
+		{"sink_deliveries_total", "result=success sink=disk sink_type=file", 1},
+		{"sink_deliveries_total", "result=failure sink=disk sink_type=file", 1},
+		{"sink_delivery_duration_seconds", "sink=disk", 2},
+		{"sink_up", "sink=disk", 0},
+		{"sink_last_probe_timestamp_seconds", "sink=disk", seconds(now)},
+		{"cloudflare_requests_total", "account=main code=500 operation=create", 1},
+		{"cloudflare_request_duration_seconds", "account=main operation=create", 1},
+		{"journal_errors_total", "", 1},
+		{"journal_write_duration_seconds", "", 2},
+		{"config_last_reload_successful", "", 0},
+		{"config_last_reload_success_timestamp_seconds", "", seconds(now)},
+		{"leader", "", 1},
+	} {
+		if v, ok := series(got[namespace+"_"+want.name])[want.labels]; !ok || v != want.value {
+			t.Errorf("%s{%s} = %v (there: %v), want %v", want.name, want.labels, v, ok, want.value)
+		}
+	}
+}
+
+func TestCountersExistAtZeroFromTheStart(t *testing.T) {
+	got := gather(t, newMetrics(t, true))
+	for name, count := range map[string]int{
+		"rotations_total":           2 * 3,
+		"rotation_failures_total":   len(rotation.Steps()) * len(fault.Reasons()),
+		"sink_deliveries_total":     2 * 2,
+		"sink_drift_total":          2,
+		"cloudflare_requests_total": 4 * 3,
+		"journal_errors_total":      1,
+	} {
+		s := series(got[namespace+"_"+name])
+		if len(s) != count {
+			t.Errorf("%s has %d series, want %d: %v", name, len(s), count, s)
+		}
+		for labels, v := range s {
+			if v != 0 {
+				t.Errorf("%s{%s} = %v, want 0", name, labels, v)
+			}
+		}
+	}
+}
+
+func TestABlockedAccountIsAbsentAgainWhenItIsNotBlocked(t *testing.T) {
+	m := newMetrics(t, true)
+	m.Blocked("main", now)
+	m.Blocked("main", time.Time{})
+	if f := gather(t, m)["rotatord_account_blocked_until_timestamp_seconds"]; f != nil {
+		t.Errorf("still there: %v", f)
+	}
+}
+
+func TestReconfiguringKeepsWhatStaysAndForgetsWhatIsGone(t *testing.T) {
+	m := newMetrics(t, true)
+	exercise(m)
+	m.Delivered("disk", "file", true, time.Second)
+	m.RotationDone(&rotation.Plan{Relay: "live", Key: moq.Key{Type: moq.Subscribe}}, moq.Overlap, rotation.ResultSuccess, 0)
+	m.Watch(fleet{})
+	m.Configure(refs()[:1], []SinkRef{{"disk", "file"}, {"vault", "aws_secrets_manager"}}, []string{"other"})
+
+	var all []string
+	for name, f := range gather(t, m) {
+		for s := range series(f) {
+			all = append(all, " "+name+" "+s+" ")
+		}
+	}
+	for _, gone := range []string{" relay=edge ", " sink_type=vault ", " account=main "} {
+		if i := slices.IndexFunc(all, func(s string) bool { return strings.Contains(s, gone) }); i >= 0 {
+			t.Errorf("still there: %s", all[i])
+		}
+	}
+	got := gather(t, m)
+	if v := series(got["rotatord_sink_deliveries_total"])["result=success sink=disk sink_type=file"]; v != 1 {
+		t.Errorf("disk's deliveries are %v, want 1 kept", v)
+	}
+	if v := series(got["rotatord_rotations_total"])["relay=live result=success strategy=overlap type=subscribe"]; v != 1 {
+		t.Errorf("live's rotations are %v, want 1 kept", v)
+	}
+	if len(series(got["rotatord_sink_up"])) != 1 {
+		t.Error("disk's probe was forgotten")
+	}
+}
+
+func TestASlotHasAtMostTwentySeries(t *testing.T) {
+	m := newMetrics(t, true)
+	p := &rotation.Plan{Relay: "live", Key: moq.Key{Type: moq.Subscribe}}
+	m.RotationDone(p, moq.InPlace, rotation.ResultSuccess, 0) // its strategy was changed meanwhile
+	n := 0
+	for _, f := range gather(t, m) {
+		for s := range series(f) {
+			if strings.Contains(s, "relay=live") {
+				n++
+			}
+		}
+	}
+	if n == 0 || n > 20 {
+		t.Errorf("%d series of one slot, want 1 to 20", n)
+	}
+}
+
+func TestWithoutPerSlotNoSeriesNamesASlot(t *testing.T) {
+	m := newMetrics(t, false)
+	for _, r := range []string{"live", "edge"} {
+		m.RotationDone(&rotation.Plan{Relay: r, Key: moq.Key{Type: moq.Subscribe}}, moq.Overlap, rotation.ResultSuccess, 0)
+	}
+	got := gather(t, m)
+	for name, f := range got {
+		for s := range series(f) {
+			if strings.Contains(s, "relay=live") || strings.Contains(s, "relay=edge") {
+				t.Errorf("%s{%s}", name, s)
+			}
+		}
+	}
+	if v := series(got["rotatord_rotations_total"])["relay= result=success strategy=overlap type="]; v != 2 {
+		t.Errorf("rotations of all slots are %v, want 2", v)
+	}
+	if v := series(got["rotatord_pending_deliveries"])["sink=disk"]; v != 1 {
+		t.Errorf("pending deliveries are %v, want 1", v)
+	}
+}
+
+func TestLabelsThatComeToOneNameStayUnique(t *testing.T) {
+	m := newMetrics(t, true)
+	s := quiet()
+	s.Labels = map[string]string{"a-b": "2", "a.b": "1", "c": "3"}
+	m.Watch(fleet{s})
+	for labels := range series(gather(t, m)["rotatord_slot_info"]) {
+		if strings.Count(labels, "label_a_b=") != 1 || !strings.Contains(labels, "label_a_b=1 label_c=3") {
+			t.Error(labels)
+		}
+	}
+}
+
+func TestASecondScrapeShowsNothingOfTheFirst(t *testing.T) {
+	ours := func(text string) (lines []string) {
+		for l := range strings.Lines(text) {
+			if strings.HasPrefix(l, namespace) {
+				lines = append(lines, l)
+			}
+		}
+		return lines
+	}
+	m, fresh := newMetrics(t, true), newMetrics(t, true)
+	scrape(t, m, "")
+	m.Watch(fleet{quiet()})
+	fresh.Watch(fleet{quiet()})
+	if got, want := ours(scrape(t, m, "")), ours(scrape(t, fresh, "")); !slices.Equal(got, want) {
+		t.Errorf("the second scrape has %d series, a first one %d:\n%v", len(got), len(want), got)
+	}
+}
+
+func scrape(t *testing.T, m *Metrics, accept string) string {
+	t.Helper()
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil)
+	r.Header.Set("Accept", accept)
+	w := httptest.NewRecorder()
+	m.Handler().ServeHTTP(w, r)
+	if w.Code != http.StatusOK {
+		t.Fatalf("scrape: %d %s", w.Code, w.Body)
+	}
+	return w.Body.String()
+}
+
+func TestScrapeSpeaksEveryFormat(t *testing.T) {
+	m := newMetrics(t, true)
+	exercise(m)
+	for accept, want := range map[string]string{
+		"": `rotatord_consecutive_failures{relay="live",type="subscribe"} 3`,
+		"application/openmetrics-text;version=1.0.0":                                                 "# EOF",
+		"application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited": "rotatord_slot_info",
+	} {
+		if body := scrape(t, m, accept); !strings.Contains(body, want) {
+			t.Errorf("Accept %q: no %q", accept, want)
+		}
+	}
+}
+
+func TestPromlintHasNothingToSay(t *testing.T) {
+	m := newMetrics(t, true)
+	exercise(m)
+	problems, err := testutil.GatherAndLint(prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
+		families, _, err := gatherer{m}.Gather()
+		return families, err
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		t.Errorf("%s: %s", p.Metric, p.Text)
+	}
+}
+
+func TestTheDocumentationListsEverything(t *testing.T) {
+	text, err := os.ReadFile("../../docs/metrics.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want []string
+	for _, c := range contract {
+		want = append(want, "`rotatord_"+c.name+"`")
+	}
+	for _, r := range fault.Reasons() {
+		want = append(want, "| `"+string(r)+"` |")
+	}
+	for _, s := range rotation.Steps() {
+		want = append(want, "`"+string(s)+"`")
+	}
+	for _, w := range want {
+		if !strings.Contains(string(text), w) {
+			t.Errorf("docs/metrics.md does not mention %s", w)
+		}
+	}
+}
+
+func TestScrapesAndObservationsMayOverlap(t *testing.T) {
+	m := newMetrics(t, true)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for i := 0; ctx.Err() == nil; i++ {
+			m.RotationDone(&rotation.Plan{Relay: fmt.Sprint("r", i%50)}, moq.Overlap, rotation.ResultSuccess, 0)
+			m.Configure(refs()[:i%2], sinkRefs()[:i%2], nil)
+		}
+	}()
+	for range 20 {
+		scrape(t, m, "")
+	}
+	cancel()
+	<-done
+}
+
+func TestASlowScraperHoldsNobodyUp(t *testing.T) {
+	h := newMetrics(t, true).Handler()
+	stuck, release := make(chan struct{}), make(chan struct{})
+	defer close(release)
+	for range maxScrapes + 1 {
+		go h.ServeHTTP(slowWriter{discard{http.Header{}}, stuck, release},
+			httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
+		<-stuck
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
+	if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "rotatord_leader 0") {
+		t.Errorf("got %d", w.Code)
+	}
+}
+
+// slowWriter is a reader at the other end who stops reading.
+type slowWriter struct {
+	discard
+	stuck, release chan struct{}
+}
+
+func (s slowWriter) Write(p []byte) (int, error) {
+	s.stuck <- struct{}{}
+	<-s.release
+	return len(p), nil
+}
+
+func bigFleet(n int) (fleet, []SlotRef) {
+	f, slots := make(fleet, n), make([]SlotRef, n)
+	for i := range f {
+		s := busy()
+		s.Relay = fmt.Sprintf("relay-%06d", i)
+		f[i], slots[i] = s, SlotRef{s.Relay, s.Type, s.Account, s.Strategy}
+	}
+	return f, slots
+}
+
+func BenchmarkScrape100kSlots(b *testing.B) {
+	m := New(Options{PerSlot: true})
+	f, slots := bigFleet(100_000)
+	m.Configure(slots, sinkRefs(), []string{"main"})
+	m.Watch(f)
+	b.Run("gather", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			_, done, _ := gatherer{m}.Gather()
+			done()
+		}
+	})
+	b.Run("text", func(b *testing.B) {
+		b.ReportAllocs()
+		r := httptest.NewRequestWithContext(b.Context(), http.MethodGet, "/metrics", nil)
+		for b.Loop() {
+			m.Handler().ServeHTTP(discard{http.Header{}}, r)
+		}
+	})
+}
+
+type discard struct{ header http.Header }
+
+func (d discard) Header() http.Header         { return d.header }
+func (d discard) WriteHeader(int)             {}
+func (d discard) Write(p []byte) (int, error) { return io.Discard.Write(p) }

@@ -1,0 +1,114 @@
+package metrics
+
+import (
+	"slices"
+	"time"
+
+	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/moq"
+	"github.com/rotatord/rotatord/internal/rotation"
+)
+
+var _ rotation.Observer = (*Metrics)(nil)
+
+// RotationDone counts a rotation that has ended; took is observed of a success.
+func (m *Metrics) RotationDone(p *rotation.Plan, s moq.Strategy, result rotation.Result, took time.Duration) {
+	m.rotations.add(rotationKey{slotKey{p.Relay, p.Key.Type}, s}, result)
+	if result == rotation.ResultSuccess {
+		m.took.WithLabelValues(string(s)).Observe(took.Seconds())
+	}
+}
+
+// AttemptFailed counts a failed attempt of a step. A reason outside the closed
+// set counts as internal.
+func (m *Metrics) AttemptFailed(account string, step rotation.Step, reason string) {
+	if !slices.Contains(fault.Reasons(), fault.Reason(reason)) {
+		reason = string(fault.Internal)
+	}
+	m.failures.WithLabelValues(account, string(step), reason).Inc()
+}
+
+// MintCalled observes how long after its due instant a rotation's mint was called.
+func (m *Metrics) MintCalled(lag time.Duration) { m.lag.Observe(max(lag, 0).Seconds()) }
+
+// BlackoutEnded observes how long consumers were locked out.
+func (m *Metrics) BlackoutEnded(d time.Duration) { m.blackout.Observe(d.Seconds()) }
+
+// Drifted counts a target of sink that was found missing or changed.
+func (m *Metrics) Drifted(sink string) { m.drift.WithLabelValues(sink).Inc() }
+
+// Delivered counts and times one write to a target of sink.
+func (m *Metrics) Delivered(sink, sinkType string, ok bool, took time.Duration) {
+	m.deliveries.WithLabelValues(sink, sinkType, deliveryResult(ok)).Inc()
+	m.delivery.WithLabelValues(sink).Observe(took.Seconds())
+}
+
+func deliveryResult(ok bool) string {
+	if ok {
+		return string(rotation.ResultSuccess)
+	}
+	return string(rotation.ResultFailure)
+}
+
+// Probed notes the outcome of a probe of sink.
+func (m *Metrics) Probed(sink string, up bool, at time.Time) {
+	m.sinkUp.WithLabelValues(sink).Set(truth(up))
+	m.lastProbe.WithLabelValues(sink).Set(seconds(at))
+}
+
+// Request counts and times one request to Cloudflare; code is the HTTP status,
+// or "error" when no answer came.
+func (m *Metrics) Request(account, operation, code string, took time.Duration) {
+	m.requests.WithLabelValues(account, operation, code).Inc()
+	m.request.WithLabelValues(account, operation).Observe(took.Seconds())
+}
+
+// RateLimit notes how many requests Cloudflare said are left.
+func (m *Metrics) RateLimit(account string, remaining int) {
+	m.remaining.WithLabelValues(account).Set(float64(remaining))
+}
+
+// Up notes whether the account's last request was answered and authorised.
+func (m *Metrics) Up(account string, up bool) { m.accountUp.WithLabelValues(account).Set(truth(up)) }
+
+// Blocked notes until when the account's calls are blocked; the zero time ends it.
+func (m *Metrics) Blocked(account string, until time.Time) {
+	if until.IsZero() {
+		m.blocked.DeleteLabelValues(account)
+		return
+	}
+	m.blocked.WithLabelValues(account).Set(seconds(until))
+}
+
+// Reloaded notes the outcome of loading the configuration, at the start too.
+func (m *Metrics) Reloaded(ok bool, at time.Time) {
+	m.reloadOK.Set(truth(ok))
+	if ok {
+		m.reloadTime.Set(seconds(at))
+	}
+}
+
+// Leader notes whether this replica does the rotating.
+func (m *Metrics) Leader(leading bool) { m.leader.Set(truth(leading)) }
+
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// seconds is the Unix time with its fraction.
+func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
+
+// JournalWrite times a durable write to the journal and counts it when it failed.
+func (m *Metrics) JournalWrite(took time.Duration, err error) {
+	m.journal.Observe(took.Seconds())
+	if err != nil {
+		m.journalErrs.Inc()
+	}
+}
+
+// JournalFailed does nothing: the journal itself reports every write, failed
+// ones included, through JournalWrite, and one failure is to count once.
+func (m *Metrics) JournalFailed() {}

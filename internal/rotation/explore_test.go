@@ -1,0 +1,352 @@
+package rotation
+
+import (
+	"flag"
+	"fmt"
+	"hash/maphash"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rotatord/rotatord/internal/moq"
+)
+
+// The exhaustive exploration of the heart. A scenario is run again and again;
+// each run is a script of choices, one for every call the engine makes, where 0
+// is "it goes well". All runs with up to depth other choices (faults, deaths of
+// the process, orders of sinks, events of the world) are made, and the oracle
+// checks the promises at every call. Beyond that depth, random walks.
+
+var (
+	exploreDepth = flag.Int("explore.depth", 2, "how many faults, deaths and orders to combine exhaustively")
+	exploreWalks = flag.Int("explore.walks", 3000, "random walks a scenario")
+	exploreSeed  = flag.Uint64("explore.seed", 0, "seed of the random walks; 0: a new one")
+	exploreFloor = flag.Int("explore.floor", 0, "fail when fewer distinct states were covered")
+)
+
+// scenario is a story told with trouble; after it the world is sound again and
+// the slot must come to rest.
+type scenario struct {
+	name     string
+	strategy moq.Strategy
+	sinks    int
+	optional int
+	shallow  bool // one fault less: the story is long
+	plan     func(*Plan)
+	story    func(*world)
+}
+
+// rotation is the plain story: one rotation with trouble from its start to the
+// end of its grace.
+func plainStory(w *world) {
+	w.calmly(2 * time.Minute)
+	w.run(26*time.Hour - w.age())
+}
+
+func scenarios() []scenario {
+	var out []scenario
+	for _, strategy := range []moq.Strategy{moq.Overlap, moq.InPlace} {
+		for n := 1; n <= 3; n++ {
+			out = append(out, scenario{name: fmt.Sprintf("%s/%d sinks", strategy, n), strategy: strategy, sinks: n, story: plainStory, shallow: n == 3})
+		}
+		out = append(out,
+			scenario{name: string(strategy) + "/first rotation", strategy: strategy, sinks: 1, story: func(w *world) { w.run(2 * time.Hour) }},
+			scenario{name: string(strategy) + "/optional sink", strategy: strategy, sinks: 1, optional: 1, story: plainStory},
+			scenario{name: string(strategy) + "/unverified", strategy: strategy, sinks: 1, plan: func(p *Plan) { p.Verify = false }, story: plainStory},
+			scenario{name: string(strategy) + "/manual in a grace", strategy: strategy, sinks: 1, shallow: true, story: manualInGrace},
+			scenario{name: string(strategy) + "/compromised in a grace", strategy: strategy, sinks: 2, shallow: true, story: compromisedInGrace},
+			scenario{name: string(strategy) + "/silent sink", strategy: strategy, sinks: 2, shallow: true, story: silentSink},
+			scenario{name: string(strategy) + "/compromised with a silent sink", strategy: strategy, sinks: 2, shallow: true, story: compromisedSilent},
+			scenario{name: string(strategy) + "/changed target", strategy: strategy, sinks: 1, shallow: true, story: changedTarget},
+			scenario{name: string(strategy) + "/sink gained and lost", strategy: strategy, sinks: 2, shallow: true, story: sinksChange},
+			scenario{name: string(strategy) + "/full disk", strategy: strategy, sinks: 1, shallow: true, story: fullDisk},
+		)
+	}
+	return append(out,
+		scenario{name: "overlap/matching", strategy: moq.Overlap, sinks: 1, shallow: true, plan: func(p *Plan) { p.Matching = true }, story: plainStory},
+		scenario{name: "overlap/second installation", strategy: moq.Overlap, sinks: 1, shallow: true, story: secondInstallation},
+		scenario{name: "overlap/expiry in delivery", strategy: moq.Overlap, sinks: 2, shallow: true, story: expiryInDelivery},
+	)
+}
+
+func manualInGrace(w *world) {
+	w.calmly(2 * time.Minute)
+	w.calmly(24*time.Hour + 10*time.Minute - w.age())
+	w.ask(false)
+	w.run(3 * time.Hour)
+}
+
+func compromisedInGrace(w *world) {
+	w.calmly(24*time.Hour + 10*time.Minute)
+	w.ask(true)
+	w.run(3 * time.Hour)
+}
+
+func silentSink(w *world) {
+	w.calmly(23 * time.Hour)
+	w.during("write", func() { w.sinks["sink1"].down = true })
+	w.run(3 * time.Hour)
+	w.sinks["sink1"].down = false
+	w.run(2 * time.Hour)
+}
+
+func compromisedSilent(w *world) {
+	w.calmly(23 * time.Hour)
+	w.during("write", func() { w.sinks["sink1"].down = true })
+	w.run(2 * time.Hour)
+	w.ask(true)
+	w.run(time.Hour)
+	w.sinks["sink1"].down = false
+	w.run(2 * time.Hour)
+}
+
+func changedTarget(w *world) {
+	w.calmly(10 * time.Hour)
+	w.sinks["sink0"].replace("somebody else's")
+	w.run(13 * time.Hour)
+	w.sinks["sink0"].replace("")
+	w.run(5 * time.Hour)
+}
+
+func sinksChange(w *world) {
+	w.calmly(24*time.Hour - time.Minute)
+	w.during("write", func() {
+		w.addSink("late", true)
+		w.reconfigure()
+	})
+	w.run(3 * time.Hour)
+	p := *w.plan
+	p.Targets, p.ProbeInterval = slices.Clone(p.Targets[:1]), p.ProbeInterval[:1]
+	w.plan = &p
+	for _, name := range []string{"sink1", "late"} {
+		delete(w.sinks, name)
+	}
+	w.removed = true
+	w.reconfigure()
+	w.run(3 * time.Hour)
+}
+
+func fullDisk(w *world) {
+	w.calmly(24*time.Hour - time.Minute)
+	w.during("create", func() { w.disk.full = true })
+	w.during("rotate", func() { w.disk.full = true })
+	w.run(10 * time.Minute)
+	w.disk.full = false
+	w.run(2 * time.Hour)
+}
+
+func secondInstallation(w *world) {
+	w.calmly(10 * time.Hour)
+	w.relay.tokens = append(w.relay.tokens, moq.Token{
+		ID: foreignToken[:31] + "e", Operations: moq.Subscribe.Operations(), Created: w.now, Expires: w.now.Add(oneYear),
+		Label: moq.Label("other", moq.NewRotationID(w.now, "")),
+	})
+	w.run(16 * time.Hour)
+}
+
+func expiryInDelivery(w *world) {
+	p := *w.plan
+	p.Lifetime = 60 * time.Hour
+	w.plan = &p
+	w.reconfigure()
+	w.calmly(23 * time.Hour)
+	w.during("write", func() { w.sinks["sink1"].down = true })
+	w.run(45 * time.Hour)
+	w.sinks["sink1"].down = false
+	w.run(5 * time.Hour)
+}
+
+// age is how long the world has been running.
+func (w *world) age() time.Duration { return w.now.Sub(w.born) }
+
+// calmly lets time pass without any trouble.
+func (w *world) calmly(d time.Duration) {
+	was := w.sane
+	w.sane = true
+	w.run(d)
+	w.sane = was
+}
+
+// during does something once, just before the next call of a kind.
+func (w *world) during(kind string, do func()) { w.ambush[kind] = do }
+
+func (w *world) ask(compromised bool) {
+	w.compromised = w.compromised || compromised
+	_, _ = w.engine.Rotate(w.t.Context(), "live", string(moq.Subscribe), "a test", compromised)
+	w.settle()
+}
+
+func (w *world) reconfigure() {
+	if !w.dead {
+		w.configure()
+	}
+}
+
+// outcome is one run of a scenario.
+type outcome struct {
+	arities []int // of each choice
+	broken  []string
+	trace   string
+}
+
+// tell runs a scenario by a script of choices.
+func (s scenario) tell(t testing.TB, pick func(i, n int) int, seen map[uint64]bool) outcome {
+	w := newWorld(t, s.strategy, s.sinks)
+	for i := range s.optional {
+		w.addSink(fmt.Sprintf("optional%d", i), false)
+	}
+	if s.plan != nil {
+		p := *w.plan
+		s.plan(&p)
+		w.plan = &p
+	}
+	var out outcome
+	w.crashes = 2
+	w.choose = func(_ string, n int) int {
+		c := pick(len(out.arities), n)
+		out.arities = append(out.arities, n)
+		return c
+	}
+	w.check = func(w *world) { seen[w.hash()] = true }
+	w.start()
+	s.story(w)
+	w.peace()
+	w.atRest()
+	out.broken, out.trace = w.broken, strings.Join(w.trace, "\n  ")
+	return out
+}
+
+// peace ends all trouble and lets the slot come to rest, past the day for which
+// lost mints are looked for, some rotations on, and outside a grace.
+func (w *world) peace() {
+	w.sane, w.disk.full = true, false
+	clear(w.ambush)
+	for _, s := range w.sinks {
+		s.down = false
+	}
+	w.settle()
+	w.run(time.Hour)
+	if r := w.rec(); len(r.Lost) > 0 || r.Failure != nil || r.unfinished() || !r.Rotation.LostAt.IsZero() {
+		w.run(30 * time.Hour)
+	}
+	r := w.disk.record()
+	rest := r.LastRotation.Add(w.plan.Grace + time.Minute).Sub(w.now)
+	w.run(max(rest, 0))
+	for _, tok := range w.disk.record().Old { // left to expire, after a change of targets
+		w.run(max(0, tok.Expires.Sub(w.now)) + 2*time.Hour)
+	}
+}
+
+var hashSeed = maphash.MakeSeed()
+
+// hash tells states apart: what is durable, what is accepted, what is served.
+func (w *world) hash() uint64 {
+	var h maphash.Hash
+	h.SetSeed(hashSeed)
+	_, _ = h.Write(w.disk.data)
+	for _, t := range w.relay.tokens {
+		_, _ = h.WriteString(t.ID)
+	}
+	_, _ = h.WriteString(w.relay.inPlace)
+	for _, t := range w.plan.Targets {
+		if s := w.sinks[t.Sink]; s != nil {
+			_, _ = h.WriteString(s.content + "|")
+		}
+	}
+	return h.Sum64()
+}
+
+// explorer makes all runs of a scenario with up to depth choices that are not 0.
+type explorer struct {
+	t     testing.TB
+	s     scenario
+	seen  map[uint64]bool
+	runs  int
+	found bool
+}
+
+func (x *explorer) explore(script []int, depth int) {
+	if x.found {
+		return
+	}
+	x.runs++
+	out := x.s.tell(x.t, func(i, _ int) int {
+		if i < len(script) {
+			return script[i]
+		}
+		return 0
+	}, x.seen)
+	if len(out.broken) > 0 {
+		x.found = true
+		x.t.Errorf("%s: script %v breaks a promise:\n  %s\ncalls:\n  %s", x.s.name, script, strings.Join(out.broken, "\n  "), out.trace)
+		return
+	}
+	if depth == 0 {
+		return
+	}
+	for i := len(script); i < len(out.arities); i++ {
+		for c := 1; c < out.arities[i]; c++ {
+			next := append(append(slices.Clone(script), make([]int, i-len(script))...), c)
+			x.explore(next, depth-1)
+		}
+	}
+}
+
+// walk makes random runs with many choices that are not 0.
+func (x *explorer) walk(n int, rnd *rand.Rand) {
+	for range n {
+		if x.found {
+			return
+		}
+		x.runs++
+		rate := 2 + rnd.IntN(20)
+		var script []int
+		out := x.s.tell(x.t, func(_, n int) int {
+			c := 0
+			if rnd.IntN(rate) == 0 {
+				c = rnd.IntN(n)
+			}
+			script = append(script, c)
+			return c
+		}, x.seen)
+		if len(out.broken) > 0 {
+			x.found = true
+			x.t.Errorf("%s: random walk %v breaks a promise:\n  %s\ncalls:\n  %s", x.s.name, script, strings.Join(out.broken, "\n  "), out.trace)
+		}
+	}
+}
+
+func TestNoCombinationOfFaultsAndDeathsBreaksAPromise(t *testing.T) {
+	seed := *exploreSeed
+	if seed == 0 {
+		seed = rand.Uint64()
+	}
+	t.Logf("random walks with -explore.seed=%d", seed)
+	states := make(chan [2]int, 64)
+	t.Run("scenarios", func(t *testing.T) {
+		for i, s := range scenarios() {
+			t.Run(s.name, func(t *testing.T) {
+				t.Parallel()
+				x := &explorer{t: t, s: s, seen: map[uint64]bool{}}
+				depth := *exploreDepth
+				if s.shallow {
+					depth--
+				}
+				x.explore(nil, depth)
+				x.walk(*exploreWalks, rand.New(rand.NewPCG(seed, uint64(i))))
+				states <- [2]int{x.runs, len(x.seen)}
+			})
+		}
+	})
+	close(states)
+	runs, distinct := 0, 0
+	for s := range states {
+		runs, distinct = runs+s[0], distinct+s[1]
+	}
+	t.Logf("explored %d runs, %d distinct states", runs, distinct)
+	if distinct < *exploreFloor {
+		t.Errorf("only %d distinct states were covered, fewer than %d: what was explored before no longer is", distinct, *exploreFloor)
+	}
+}

@@ -1,0 +1,138 @@
+package rotation
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/rotatord/rotatord/internal/moq"
+)
+
+// The oracle: it knows what Cloudflare accepts and what each sink holds, and
+// says when a promise is broken, at the very call that breaks it.
+
+// onMint: the intent is durable before the call, and the rotation could be delivered.
+func (w *world) onMint(label string) {
+	r := w.disk.record()
+	if r == nil || r.Attempt == nil {
+		w.breaks("1: a mint is called without a durable intent")
+		return
+	}
+	if label != "" && label != moq.Label("test", r.Attempt.ID) {
+		w.breaks("1: the label %s is not that of the durable intent %s", label, r.Attempt.ID)
+	}
+	if w.plan.Strategy == moq.Overlap && !w.removed && len(w.relay.own()) >= slotTokens+w.strays() {
+		w.breaks("6: a fourth token is minted")
+	}
+	if rot := r.Rotation; rot != nil && rot.Phase == Minted && !w.mayReplace(r) {
+		w.breaks("3: a rotation is started while one is unfinished")
+	}
+	if r.Rotation == nil || r.Rotation.Phase != Minted {
+		w.mintableNow(r)
+	}
+}
+
+// strays counts tokens of lost mints that are not settled yet: they may stand
+// beside the three until they are found.
+func (w *world) strays() int {
+	n := 0
+	r := w.disk.record()
+	for _, t := range w.relay.own() {
+		if slices.ContainsFunc(r.Lost, func(l LostMint) bool { return l.Label == t.Label }) {
+			n++
+		}
+	}
+	return n
+}
+
+func (w *world) mayReplace(r *Record) bool {
+	tok := r.Rotation.Token
+	compromised := r.Request != nil && r.Request.Compromised
+	_, listed := w.relay.byID(tok.ID)
+	return compromised || !tok.fresh(w.now) || tok.ID != "" && !listed || w.identityLost
+}
+
+// mintableNow: no mint while a required sink is known to be down, unless consumers
+// are locked out already.
+func (w *world) mintableNow(r *Record) {
+	if !r.Attempt.LostAt.IsZero() {
+		return
+	}
+	for _, t := range w.plan.Targets {
+		if t.Required && w.sinks[t.Sink].down {
+			w.breaks("4: a mint is called while %s is down", t.Sink)
+		}
+	}
+}
+
+// onWrite: what is brought to a sink is durable, sealed, and alive.
+func (w *world) onWrite(s *fakeSink, value string) {
+	r := w.disk.record()
+	if !w.disk.failedOnce && (r == nil || r.Rotation == nil || len(r.Rotation.Sealed) == 0) {
+		w.breaks("1: a value goes to %s before it is durable", s.name)
+	}
+	if w.plan.Strategy == moq.Overlap && !w.relay.accepts(value) && !w.relay.justRevoked(value, w.now) {
+		w.breaks("4: a dead value goes to %s", s.name)
+	}
+}
+
+// onRevoke: nobody else's token, and none that a consumer may rightly hold.
+func (w *world) onRevoke(id string) {
+	if id == foreignToken && !w.plan.Matching {
+		w.breaks("7: somebody else's token is revoked")
+	}
+	t, ok := w.relay.byID(id)
+	if !ok || !w.now.Before(t.Expires) {
+		return
+	}
+	for _, tg := range w.plan.Targets {
+		s := w.sinks[tg.Sink]
+		if s == nil || !tg.Required {
+			continue
+		}
+		if s.content == t.Value.Reveal() {
+			w.breaks("2: the token that %s serves is revoked", s.name)
+		}
+		if gone := s.left[t.Value.Reveal()]; !gone.IsZero() && w.now.Sub(gone) < w.plan.Grace && !w.compromised {
+			w.breaks("2: a token is revoked %s after it left %s; the grace is %s", w.now.Sub(gone), s.name, w.plan.Grace)
+		}
+	}
+}
+
+// atRest: after trouble has ended and time has passed, everything is right.
+func (w *world) atRest() {
+	r := w.disk.record()
+	if r == nil || r.Attempt != nil || r.Rotation == nil || r.Rotation.Phase != Verified || r.Failure != nil {
+		w.breaks("1: the slot found no rest: %s", w.describe())
+		return
+	}
+	for _, t := range w.plan.Targets {
+		s := w.sinks[t.Sink]
+		if !w.relay.accepts(s.content) {
+			w.breaks("1: %s holds a dead value %q", s.name, s.content)
+		}
+		if s.content != w.sinks[w.plan.Targets[0].Sink].content {
+			w.breaks("8: the sinks differ: %s", w.describe())
+		}
+	}
+	if len(r.Rotation.Sealed) > 0 {
+		w.breaks("1: a sealed value is kept though every sink holds it")
+	}
+	if own := w.relay.own(); w.plan.Strategy == moq.Overlap && len(own) != 1 {
+		w.breaks("6: %d tokens are left at rest: %s", len(own), w.describe())
+	}
+	if _, ok := w.relay.byID(foreignToken); !ok && !w.plan.Matching {
+		w.breaks("7: somebody else's token is gone")
+	}
+}
+
+func (w *world) describe() string {
+	out := fmt.Sprintf("now %s; disk %s;", w.now.Format(time.DateTime), w.disk.data)
+	for _, s := range w.sinks {
+		out += fmt.Sprintf(" %s=%q", s.name, s.content)
+	}
+	for _, t := range w.relay.own() {
+		out += fmt.Sprintf(" token %s label %s expires %s", t.Value.Reveal(), t.Label, t.Expires.Format(time.DateTime))
+	}
+	return out
+}

@@ -1,0 +1,612 @@
+package rotation
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/moq"
+	"github.com/rotatord/rotatord/internal/secret"
+	"github.com/rotatord/rotatord/internal/sinks"
+)
+
+// world is everything outside the engine, in virtual time and without a
+// goroutine: Cloudflare, the sinks and the disk outlive a crash of the engine.
+// Every call that the engine makes passes through a choice: to succeed (0, the
+// default), to fail in one of its ways, or to be where the process dies.
+type world struct {
+	t     testing.TB
+	now   time.Time
+	boot  Reading
+	plan  *Plan
+	relay *fakeRelay
+	sinks map[string]*fakeSink
+	disk  *fakeDisk
+
+	engine *Engine
+	alarm  time.Time
+	queue  []func()
+	dead   bool // the process has died; nothing it does has an effect
+
+	choose  func(kind string, n int) int
+	crashes int  // how many more deaths may be chosen
+	sane    bool // no more trouble
+
+	identityLost, compromised, removed bool
+
+	born   time.Time
+	ambush map[string]func()
+	check  func(w *world) // after every call
+	broken []string       // promises seen broken
+	trace  []string
+	stats  tally
+}
+
+// tally is what an observer saw.
+type tally struct {
+	success, failure, superseded, drifts, blackouts int
+	lag                                             []time.Duration
+	steps                                           map[Step]int
+}
+
+var errDead = errors.New("the process is dead")
+
+const (
+	testAccount = "023e105f4ecef8ad9ca31a8372d0c353"
+	testRelay   = "a1b2c3d4e5f67890a1b2c3d4e5f67890"
+)
+
+var testKey = moq.Key{AccountID: testAccount, RelayID: testRelay, Type: moq.Subscribe}
+
+// every is a schedule of equal gaps.
+type every time.Duration
+
+func (d every) Next(t time.Time) time.Time { return t.Add(time.Duration(d)) }
+
+func (d every) Latest(after, now time.Time) time.Time {
+	n := now.Sub(after) / time.Duration(d)
+	if n <= 0 {
+		return time.Time{}
+	}
+	return after.Add(n * time.Duration(d))
+}
+
+// newWorld has a relay with one token of somebody else's and n file-like sinks, all required.
+func newWorld(t testing.TB, strategy moq.Strategy, n int) *world {
+	w := &world{
+		t: t, now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), boot: Reading{Boot: "one", Elapsed: time.Hour},
+		sinks: map[string]*fakeSink{}, choose: func(string, int) int { return 0 }, check: func(*world) {},
+	}
+	w.born, w.ambush, w.stats.steps = w.now, map[string]func(){}, map[Step]int{}
+	w.relay = newFakeRelay(w)
+	w.disk = &fakeDisk{w: w}
+	w.plan = &Plan{
+		Key: testKey, Relay: "live", Account: "main", Strategy: strategy, Schedule: every(24 * time.Hour), Initial: InitialNow,
+		CatchUp: true, Grace: time.Hour, Lifetime: 30 * 24 * time.Hour, Verify: true,
+	}
+	for i := range n {
+		w.addSink(fmt.Sprintf("sink%d", i), true)
+	}
+	return w
+}
+
+func (w *world) addSink(name string, required bool) *fakeSink {
+	s := &fakeSink{w: w, name: name}
+	w.sinks[name] = s
+	p := *w.plan
+	p.Targets = append(slices.Clone(p.Targets), Target{Sink: name, Target: "t", Location: "fake://" + name + "/t", Required: required})
+	p.ProbeInterval = append(slices.Clone(p.ProbeInterval), 6*time.Hour)
+	w.plan = &p
+	return s
+}
+
+// start boots a new process over what the disk holds.
+func (w *world) start() {
+	w.dead, w.queue, w.alarm = false, nil, time.Time{}
+	w.engine = New(Options{
+		Instance: "test", Journal: w.disk, Sealer: fakeSealer{}, Accounts: w, Sinks: w, Alarm: w, Clock: w, Observer: w, Log: zap.NewNop(),
+	})
+	w.engine.spawn = func(f func()) { w.queue = append(w.queue, f) }
+	w.engine.together = w.inSomeOrder
+	if err := w.engine.Load(context.Background()); err != nil {
+		w.t.Fatal(err)
+	}
+	w.configure()
+}
+
+func (w *world) configure() {
+	names := make([]string, 0, len(w.sinks))
+	for n := range w.sinks {
+		names = append(names, n)
+	}
+	w.engine.Configure([]*Plan{w.plan}, w, w, names)
+}
+
+// inSomeOrder runs what is side by side in an order of the explorer's choice.
+func (w *world) inSomeOrder(n int, do func(int)) {
+	order := make([]int, n)
+	for i := range order {
+		order[i] = i
+	}
+	for len(order) > 0 {
+		i := 0
+		if len(order) > 1 {
+			i = w.choose("order", len(order))
+		}
+		do(order[i])
+		order = slices.Delete(order, i, i+1)
+	}
+}
+
+// settle runs what is ready now; it restarts a process that died.
+func (w *world) settle() {
+	for {
+		if w.dead {
+			w.start()
+		}
+		if len(w.queue) == 0 && !w.alarm.IsZero() && !w.alarm.After(w.now) {
+			w.alarm = time.Time{}
+			w.engine.Wake(testKey)
+		}
+		if len(w.queue) == 0 {
+			return
+		}
+		next := w.queue[0]
+		w.queue = w.queue[1:]
+		next()
+		if w.dead {
+			w.queue = nil
+		}
+	}
+}
+
+// run lets d of time pass.
+func (w *world) run(d time.Duration) {
+	end := w.now.Add(d)
+	for w.settle(); !w.alarm.IsZero() && !w.alarm.After(end); w.settle() {
+		w.pass(max(0, w.alarm.Sub(w.now)))
+	}
+	w.pass(end.Sub(w.now))
+	w.settle()
+}
+
+func (w *world) pass(d time.Duration) {
+	w.now = w.now.Add(d)
+	w.boot.Elapsed += d
+}
+
+func (w *world) rec() *Record {
+	s := w.engine.slots[testKey]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.rec.clone()
+}
+
+func (w *world) status() Status { return w.engine.status(w.engine.slots[testKey]) }
+
+// call is one call to the outside: outcome 0 goes well. The process may die
+// before it takes effect or after.
+func (w *world) call(kind string, outcomes int, effect func(outcome int) error) error {
+	if w.dead {
+		return errDead
+	}
+	if do := w.ambush[kind]; do != nil {
+		delete(w.ambush, kind)
+		do()
+	}
+	deaths := 0
+	if w.crashes > 0 && !w.sane {
+		deaths = 2
+	}
+	n := outcomes
+	if w.sane {
+		n = 1
+	}
+	c := 0
+	if n+deaths > 1 {
+		c = w.choose(kind, n+deaths)
+	}
+	if c > 0 || kind == "create" || kind == "rotate" || kind == "revoke" {
+		w.trace = append(w.trace, fmt.Sprintf("%s %s=%d", w.now.Format("15:04:05.000"), kind, c))
+	}
+	switch {
+	case c == n: // dies before
+		w.crashes--
+		w.dead = true
+		return errDead
+	case c > n: // dies after
+		w.crashes--
+		_ = effect(0)
+		w.dead = true
+		w.check(w)
+		return errDead
+	}
+	err := effect(c)
+	w.check(w)
+	return err
+}
+
+func (w *world) breaks(format string, args ...any) {
+	w.broken = append(w.broken, fmt.Sprintf(format, args...))
+}
+
+// The engine's ports.
+
+func (w *world) Account(string) (Cloudflare, bool) { return w.relay, true }
+
+func (w *world) Sink(name string) (sinks.Sink, bool) {
+	s, ok := w.sinks[name]
+	return s, ok
+}
+
+func (w *world) Set(_ moq.Key, at time.Time) {
+	if !w.dead {
+		w.alarm = at
+	}
+}
+func (w *world) Now() time.Time   { return w.now }
+func (w *world) Elapsed() Reading { return w.boot }
+
+func (w *world) RotationDone(_ *Plan, _ moq.Strategy, r Result, _ time.Duration) {
+	switch r {
+	case ResultSuccess:
+		w.stats.success++
+	case ResultFailure:
+		w.stats.failure++
+	case ResultSuperseded:
+		w.stats.superseded++
+	}
+}
+func (w *world) AttemptFailed(_ string, s Step, _ string) { w.stats.steps[s]++ }
+func (w *world) MintCalled(lag time.Duration)             { w.stats.lag = append(w.stats.lag, lag) }
+func (w *world) BlackoutEnded(time.Duration)              { w.stats.blackouts++ }
+func (w *world) Drifted(string)                           { w.stats.drifts++ }
+func (w *world) JournalFailed()                           {}
+
+// fakeRelay is Cloudflare's side of one relay: both generations.
+type fakeRelay struct {
+	w       *world
+	tokens  []moq.Token // generation 2, values included
+	inPlace string      // the one accepted value of generation 1
+	next    int
+	late    []func() // lost calls that have not been carried out yet
+	offline bool
+	revokes []string
+	buried  map[string]time.Time // values by when they were revoked
+	creates int
+	rotates int
+	lists   int
+}
+
+const foreignToken = "ffffffffffffffffffffffffffffffff"
+
+func newFakeRelay(w *world) *fakeRelay {
+	return &fakeRelay{w: w, buried: map[string]time.Time{}, tokens: []moq.Token{{
+		ID: foreignToken, Operations: moq.Subscribe.Operations(), Created: w.now, Expires: w.now.Add(oneYear),
+	}}}
+}
+
+func (f *fakeRelay) accepts(value string) bool {
+	if value == f.inPlace && value != "" {
+		return true
+	}
+	return slices.ContainsFunc(f.tokens, func(t moq.Token) bool {
+		return t.Value.Reveal() == value && value != "" && f.w.now.Before(t.Expires)
+	})
+}
+
+func (f *fakeRelay) own() (out []moq.Token) {
+	for _, t := range f.tokens {
+		if owner, _ := moq.LabelInstance(t.Label); owner == "test" {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+func (f *fakeRelay) byValue(v string) (moq.Token, bool) {
+	i := slices.IndexFunc(f.tokens, func(t moq.Token) bool { return t.Value.Reveal() == v && v != "" })
+	if i < 0 {
+		return moq.Token{}, false
+	}
+	return f.tokens[i], true
+}
+
+func (f *fakeRelay) byID(id string) (moq.Token, bool) {
+	i := slices.IndexFunc(f.tokens, func(t moq.Token) bool { return t.ID == id })
+	if i < 0 {
+		return moq.Token{}, false
+	}
+	return f.tokens[i], true
+}
+
+// justRevoked allows for what nobody can see: a token that another hand revoked
+// within the minute for which a listing is trusted.
+func (f *fakeRelay) justRevoked(value string, now time.Time) bool {
+	at, ok := f.buried[value]
+	return ok && now.Sub(at) <= confirmFor
+}
+
+func (f *fakeRelay) Reserve(_ moq.Priority, granted func()) func() {
+	granted()
+	return func() {}
+}
+
+// The outcomes of a mint besides success.
+const (
+	mintLostBefore = 1 + iota // the answer is lost, nothing was done
+	mintLostAfter             // the answer is lost, it was done
+	mintRefused               // certainly nothing was done
+	mintLimited               // 429
+	mintLate                  // the answer is lost, and it is done a while later
+	mintOutcomes
+)
+
+func (f *fakeRelay) mint(kind string, commit func()) error {
+	return f.w.call(kind, mintOutcomes, func(c int) error {
+		switch c {
+		case mintLostBefore:
+			return fault.Newf(fault.Ambiguous, fault.Timeout, kind, "", "lost before")
+		case mintLostAfter:
+			commit()
+			return fault.Newf(fault.Ambiguous, fault.BadAnswer, kind, "", "lost after")
+		case mintRefused:
+			return fault.Newf(fault.Permanent, fault.Forbidden, kind, "", "refused")
+		case mintLimited:
+			e := fault.Newf(fault.Retry, fault.RateLimited, kind, "", "limited")
+			e.After = 5 * time.Minute
+			return e
+		case mintLate:
+			due := f.w.now.Add(30 * time.Second)
+			f.late = append(f.late, func() {
+				if !f.w.now.Before(due) {
+					commit()
+					commit = func() {}
+				}
+			})
+			return fault.Newf(fault.Ambiguous, fault.Timeout, kind, "", "late")
+		}
+		commit()
+		return nil
+	})
+}
+
+func (f *fakeRelay) commitLate() {
+	for _, c := range f.late {
+		c()
+	}
+}
+
+func (f *fakeRelay) Create(_ context.Context, _ moq.Priority, _ string, t moq.NewToken) (moq.Token, error) {
+	f.creates++
+	f.w.onMint(t.Label)
+	f.next++
+	tok := moq.Token{
+		ID: fmt.Sprintf("%032x", f.next), Operations: t.Type.Operations(), Created: f.w.now,
+		Expires: t.Expires, Label: t.Label, Value: secret.New(fmt.Sprintf("value-%d", f.next)),
+	}
+	if tok.Expires.IsZero() {
+		tok.Expires = f.w.now.Add(oneYear)
+	}
+	err := f.mint("create", func() { f.tokens = append(f.tokens, tok) })
+	if err != nil {
+		return moq.Token{}, err
+	}
+	return tok, nil
+}
+
+func (f *fakeRelay) Rotate(_ context.Context, _ moq.Priority, _ string, _ moq.TokenType) (secret.Value, error) {
+	f.rotates++
+	f.w.onMint("")
+	f.next++
+	v := fmt.Sprintf("value-%d", f.next)
+	if err := f.mint("rotate", func() { f.inPlace = v }); err != nil {
+		return secret.Value{}, err
+	}
+	return secret.New(v), nil
+}
+
+func (f *fakeRelay) List(context.Context, moq.Priority, string) (out []moq.Token, err error) {
+	f.lists++
+	f.commitLate()
+	err = f.w.call("list", 2, func(c int) error {
+		if c == 1 {
+			return fault.Newf(fault.Retry, fault.ServerError, "list", "", "refused")
+		}
+		for _, t := range f.tokens {
+			t.Value = secret.Value{}
+			out = append(out, t)
+		}
+		return nil
+	})
+	return out, err
+}
+
+func (f *fakeRelay) Revoke(_ context.Context, _ moq.Priority, _, id string) error {
+	return f.w.call("revoke", 3, func(c int) error {
+		if c != 1 {
+			f.w.onRevoke(id)
+			f.revokes = append(f.revokes, id)
+			if t, ok := f.byID(id); ok {
+				f.buried[t.Value.Reveal()] = f.w.now
+			}
+			f.tokens = slices.DeleteFunc(f.tokens, func(t moq.Token) bool { return t.ID == id })
+		}
+		if c > 0 {
+			return fault.Newf(fault.Retry, fault.ServerError, "revoke", "", "lost")
+		}
+		return nil
+	})
+}
+
+// fakeSink is a store with one target.
+type fakeSink struct {
+	w        *world
+	name     string
+	content  string // "" is absent
+	rotation string
+	since    time.Time // when the present content was written
+	down     bool
+	writes   int
+	left     map[string]time.Time // values by when they were replaced
+}
+
+func (s *fakeSink) Render(r sinks.Record) (secret.Value, error) {
+	return secret.New(r.Token.Reveal()), nil
+}
+
+func (s *fakeSink) trouble(op string) error {
+	return fault.Newf(fault.Retry, fault.Unreachable, op, s.name, "the sink is down")
+}
+
+func (s *fakeSink) Probe(_ context.Context, _ string, read bool) (h sinks.Holding, err error) {
+	err = s.w.call("probe", 2, func(c int) error {
+		if c == 1 || s.down {
+			return s.trouble("probe")
+		}
+		h = s.holding()
+		h.Known = read
+		return nil
+	})
+	return h, err
+}
+
+func (s *fakeSink) Read(context.Context, string) (h sinks.Holding, err error) {
+	err = s.w.call("read", 2, func(c int) error {
+		if c == 1 || s.down {
+			return s.trouble("read")
+		}
+		h = s.holding()
+		return nil
+	})
+	return h, err
+}
+
+func (s *fakeSink) holding() sinks.Holding {
+	return sinks.Holding{Known: true, Exists: s.content != "", Content: secret.New(s.content)}
+}
+
+func (s *fakeSink) Write(_ context.Context, _ string, v secret.Value, rotationID string) error {
+	return s.w.call("write", 3, func(c int) error {
+		s.writes++
+		if c == 1 || s.down {
+			return s.trouble("write")
+		}
+		s.w.onWrite(s, v.Reveal())
+		if s.content != v.Reveal() {
+			s.replace(v.Reveal())
+			s.rotation, s.since = rotationID, s.w.now
+		}
+		if c == 2 {
+			return s.trouble("write, answer lost")
+		}
+		return nil
+	})
+}
+
+func (s *fakeSink) replace(v string) {
+	if s.left == nil {
+		s.left = map[string]time.Time{}
+	}
+	s.left[s.content] = s.w.now
+	delete(s.left, v)
+	s.content = v
+}
+
+func (s *fakeSink) Close() error { return nil }
+
+// fakeDisk keeps the record as bytes, as a disk does.
+type fakeDisk struct {
+	w          *world
+	data       []byte
+	events     []Event
+	full       bool
+	failedOnce bool
+	parsed     *Record // of data
+	saves      int
+}
+
+func (d *fakeDisk) Save(_ context.Context, r *Record, events ...Event) error {
+	b, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	if bytes.Contains(b, []byte("value-")) {
+		d.w.breaks("a value lies in clear in the journal")
+	}
+	return d.w.call("save", 2, func(c int) error {
+		if c == 1 || d.full {
+			d.failedOnce = true
+			return errors.New("no space left on device")
+		}
+		d.saves++
+		d.data, d.parsed, d.events = b, nil, append(d.events, events...)
+		return nil
+	})
+}
+
+func (d *fakeDisk) record() *Record {
+	if d.data == nil {
+		return nil
+	}
+	if d.parsed != nil {
+		return d.parsed
+	}
+	r := new(Record)
+	if err := json.Unmarshal(d.data, r); err != nil {
+		d.w.t.Fatal(err)
+	}
+	d.parsed = r
+	return r
+}
+
+func (d *fakeDisk) Load(_ context.Context, visit func(*Record) error) error {
+	d.parsed = nil // the engine keeps what it visits
+	if r := d.record(); r != nil {
+		d.parsed = nil
+		return visit(r)
+	}
+	return nil
+}
+
+func (d *fakeDisk) History(context.Context, *moq.Key, int) ([]Event, error) {
+	out := slices.Clone(d.events)
+	slices.Reverse(out)
+	return out, nil
+}
+
+func (d *fakeDisk) Check(context.Context) error {
+	if d.full {
+		return errors.New("no space left on device")
+	}
+	return nil
+}
+func (d *fakeDisk) DigestKey() []byte { return []byte("0123456789abcdef0123456789abcdef") }
+
+// fakeSealer reverses and shifts, so that a value is never in clear.
+type fakeSealer struct{}
+
+func (fakeSealer) Seal(v secret.Value) ([]byte, error) { return shift([]byte(v.Reveal()), 1), nil }
+
+func (fakeSealer) Open(b []byte) (secret.Value, error) {
+	if len(b) == 0 {
+		return secret.Value{}, errors.New("nothing is sealed")
+	}
+	return secret.New(string(shift(b, 255))), nil
+}
+
+func shift(b []byte, by byte) []byte {
+	out := bytes.Clone(b)
+	for i := range out {
+		out[i] += by
+	}
+	return out
+}

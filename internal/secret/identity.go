@@ -1,0 +1,186 @@
+package secret
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"filippo.io/age"
+)
+
+const identityPrefix = "AGE-SECRET-KEY-1"
+
+// maxIdentityFile is far more than the file of a key can take.
+const maxIdentityFile = 64 << 10
+
+// Identity seals values for a disk and opens them again: an age X25519 key. What it
+// seals the ordinary age tool opens with the same key. It prints as Redacted. It is
+// immutable and safe for concurrent use.
+type Identity struct{ key *age.X25519Identity }
+
+// GenerateIdentity makes a new identity, in memory only.
+func GenerateIdentity() (*Identity, error) {
+	key, err := age.GenerateX25519Identity()
+	if err != nil {
+		return nil, fmt.Errorf("make an age identity: %w", err)
+	}
+	return &Identity{key}, nil
+}
+
+// LoadIdentity reads an identity from a file as age-keygen writes it. A file that
+// others than its owner may read is refused.
+func LoadIdentity(path string) (*Identity, error) {
+	text, err := readPrivate(path)
+	if err != nil {
+		return nil, fmt.Errorf("read age identity %s: %w", path, err)
+	}
+	id, err := parseIdentity(text)
+	if err != nil {
+		return nil, fmt.Errorf("read age identity %s: %w", path, err)
+	}
+	return id, nil
+}
+
+func readPrivate(path string) (string, error) {
+	f, err := os.Open(path) //nolint:gosec // the operator names the file
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = f.Close() }()
+	info, err := f.Stat()
+	if err != nil {
+		return "", err
+	}
+	if mode := info.Mode(); !mode.IsRegular() {
+		return "", errors.New("it is not a regular file")
+	} else if mode.Perm()&0o077 != 0 {
+		return "", fmt.Errorf("its mode %#o lets others read it: chmod 600 it, and think whether the key is still secret", mode.Perm())
+	}
+	b, err := io.ReadAll(io.LimitReader(f, maxIdentityFile))
+	return string(b), err
+}
+
+// parseIdentity finds the one key between comments. Errors of the age library are not
+// passed on: they quote parts of what they cannot read, which is the key.
+func parseIdentity(text string) (*Identity, error) {
+	var found *Identity
+	n := 0
+	for line := range strings.Lines(text) {
+		n++
+		if line = strings.TrimSpace(line); line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		key, err := age.ParseX25519Identity(line)
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("line %d is no age X25519 key: it must be %s…, as age-keygen writes it", n, identityPrefix)
+		case found != nil:
+			return nil, fmt.Errorf("line %d is a second key: keep one in the file", n)
+		}
+		found = &Identity{key}
+	}
+	if found == nil {
+		return nil, errors.New("there is no key in it: restore it from a backup, or put the output of age-keygen there")
+	}
+	return found, nil
+}
+
+// CreateIdentity makes a new identity and keeps it in a new file at path, mode 0600,
+// durably. It fails with fs.ErrExist when something is at path already, and leaves
+// no half-written file there, whatever happens.
+func CreateIdentity(path string) (*Identity, error) {
+	id, err := GenerateIdentity()
+	if err != nil {
+		return nil, err
+	}
+	if err := id.save(path); err != nil {
+		return nil, fmt.Errorf("make age identity %s: %w", path, err)
+	}
+	return id, nil
+}
+
+func (i Identity) save(path string) error {
+	text := fmt.Sprintf("# created: %s\n# public key: %s\n%s\n", time.Now().UTC().Format(time.RFC3339), i.key.Recipient(), i.key)
+	dir := filepath.Dir(path)
+	temp, err := os.CreateTemp(dir, ".identity-*") // 0600
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.Remove(temp.Name()) }()
+	_, err = temp.WriteString(text)
+	if err = errors.Join(err, temp.Sync(), temp.Close()); err != nil {
+		return err
+	}
+	// A link, unlike a rename, never replaces what is there.
+	if err := os.Link(temp.Name(), path); err != nil {
+		return linkError(err)
+	}
+	return syncFolder(dir)
+}
+
+func linkError(err error) error {
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%w: an identity is never replaced, since only it opens what it sealed", fs.ErrExist)
+	}
+	return fmt.Errorf("%w: if the file system has no hard links, make the file with age-keygen", err)
+}
+
+func syncFolder(dir string) error {
+	f, err := os.Open(dir) //nolint:gosec // the operator names the folder
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+// Recipient is the public key, for encrypting to the identity.
+func (i Identity) Recipient() string { return i.key.Recipient().String() }
+
+// Seal encrypts v; only the same identity opens it.
+func (i Identity) Seal(v Value) ([]byte, error) {
+	var sealed bytes.Buffer
+	w, err := age.Encrypt(&sealed, i.key.Recipient())
+	if err != nil {
+		return nil, fmt.Errorf("seal a value: %w", err)
+	}
+	if _, err := io.WriteString(w, v.Reveal()); err != nil {
+		return nil, fmt.Errorf("seal a value: %w", err)
+	}
+	if err := w.Close(); err != nil {
+		return nil, fmt.Errorf("seal a value: %w", err)
+	}
+	return sealed.Bytes(), nil
+}
+
+// Open decrypts what Seal made. It fails when another identity sealed it, or when a
+// byte was changed.
+func (i Identity) Open(sealed []byte) (Value, error) {
+	r, err := age.Decrypt(bytes.NewReader(sealed), i.key)
+	var other *age.NoIdentityMatchError
+	switch {
+	case errors.As(err, &other):
+		return Value{}, errors.New("open a sealed value: another age identity sealed it: put that identity file back")
+	case err != nil:
+		return Value{}, fmt.Errorf("open a sealed value: %w", err)
+	}
+	text, err := io.ReadAll(r)
+	if err != nil {
+		return Value{}, fmt.Errorf("open a sealed value: %w", err)
+	}
+	return New(string(text)), nil
+}
+
+// String implements fmt.Stringer; it hides the key.
+func (i Identity) String() string { return Redacted }
+
+// Format implements fmt.Formatter, so that no verb or flag reaches the key.
+func (i Identity) Format(w fmt.State, _ rune) { _, _ = io.WriteString(w, Redacted) }
+
+// MarshalText implements encoding.TextMarshaler, which JSON, YAML and the logger honour.
+func (i Identity) MarshalText() ([]byte, error) { return []byte(Redacted), nil }

@@ -1,0 +1,141 @@
+// Package awssm is the sink that keeps each value in a secret of AWS Secrets Manager.
+package awssm
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"regexp"
+	"strings"
+
+	"github.com/rotatord/rotatord/internal/sinks"
+)
+
+// Type is the sink's name in the configuration.
+const Type = "aws_secrets_manager"
+
+// Config is an AWS Secrets Manager sink's configuration. Credentials come from
+// the SDK's default chain.
+type Config struct {
+	sinks.Common `yaml:",inline"`
+
+	Region      string            `yaml:"region,omitempty" json:"region,omitempty" jsonschema:"description=AWS region; default: the SDK's (AWS_REGION or the profile's)."`
+	RoleARN     string            `yaml:"role_arn,omitempty" json:"role_arn,omitempty" jsonschema:"description=Role to assume."`
+	EndpointURL string            `yaml:"endpoint_url,omitempty" json:"endpoint_url,omitempty" jsonschema:"description=Where Secrets Manager is\\, instead of AWS's own address: a VPC endpoint."`
+	SecretID    string            `yaml:"secret_id" json:"secret_id" jsonschema:"description=Template of the secret's name or ARN."`
+	Create      bool              `yaml:"create" json:"create,omitempty" jsonschema:"description=Create the secret when it is absent."`
+	KMSKeyID    string            `yaml:"kms_key_id,omitempty" json:"kms_key_id,omitempty" jsonschema:"description=Key that encrypts a secret made by create; default: aws/secretsmanager."`
+	Tags        map[string]string `yaml:"tags,omitempty" json:"tags,omitempty" jsonschema:"description=Tags of a secret made by create."`
+	Format      sinks.Format      `yaml:"format,omitempty" json:"format,omitempty" jsonschema:"enum=json,enum=raw,enum=template"`
+	Template    string            `yaml:"template,omitempty" json:"template,omitempty" jsonschema:"description=The secret string\\, for format: template."`
+}
+
+// NewConfig gives a configuration with the documented defaults.
+func NewConfig() *Config {
+	return &Config{Common: sinks.DefaultCommon(Type), Create: true, Format: sinks.FormatJSON}
+}
+
+var (
+	regionPattern = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]+$`)
+	rolePattern   = regexp.MustCompile(`^arn:aws[a-z-]*:iam::([0-9]{12}):role/[\w+=,.@/-]{1,512}$`)
+	namePattern   = regexp.MustCompile(`^[A-Za-z0-9/_+=.@-]{1,512}$`)
+	arnPattern    = regexp.MustCompile(`^arn:aws[a-z-]*:secretsmanager:([a-z0-9-]+):([0-9]{12}):secret:([A-Za-z0-9/_+=.@-]{1,512})$`)
+	arnEnd        = regexp.MustCompile(`-[A-Za-z0-9]{6}$`)
+	tagPattern    = regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+@-]*$`)
+)
+
+// Problems lists what is wrong with c.
+func (c *Config) Problems() []sinks.Problem {
+	out := sinks.TargetProblems("secret_id", c.SecretID, c.Locate)
+	out = append(out, c.Format.Problems(c.Template, sinks.FormatJSON, sinks.FormatRaw, sinks.FormatTemplate)...)
+	if c.Region != "" && !regionPattern.MatchString(c.Region) {
+		out = append(out, sinks.Problem{Key: "region", Text: fmt.Sprintf("%q is no AWS region", c.Region), Hint: "such as eu-west-1"})
+	}
+	if c.RoleARN != "" && !rolePattern.MatchString(c.RoleARN) {
+		out = append(out, sinks.Problem{Key: "role_arn", Text: "is no ARN of a role", Hint: "such as arn:aws:iam::123456789012:role/rotatord"})
+	}
+	if err := c.checkEndpoint(c.EndpointURL); err != nil {
+		out = append(out, sinks.Problem{Key: "endpoint_url", Text: err.Error(), Hint: "https://…; or insecure: true for plain http off loopback"})
+	}
+	if !c.Create && (c.KMSKeyID != "" || len(c.Tags) > 0) {
+		out = append(out, sinks.Problem{Key: "create", Text: "is off, but kms_key_id or tags are given", Hint: "they are for secrets that rotatord creates: remove them, or set create: true"})
+	}
+	return append(out, c.tagProblems()...)
+}
+
+// AWS's limits of tags.
+const (
+	maxTags     = 50
+	maxTagKey   = 128
+	maxTagValue = 256
+)
+
+func (c *Config) tagProblems() []sinks.Problem {
+	if len(c.Tags) > maxTags {
+		return []sinks.Problem{{Key: "tags", Text: fmt.Sprintf("%d are more than AWS's %d", len(c.Tags), maxTags)}}
+	}
+	for k, v := range c.Tags {
+		reserved := strings.HasPrefix(strings.ToLower(k), "aws:")
+		if k == "" || reserved || len(k) > maxTagKey || len(v) > maxTagValue || !tagPattern.MatchString(k+v) {
+			return []sinks.Problem{{
+				Key: "tags", Text: fmt.Sprintf("AWS does not take the tag %q", k),
+				Hint: "letters, digits, spaces and _.:/=+-@; key up to 128, value up to 256; aws: is reserved",
+			}}
+		}
+	}
+	return nil
+}
+
+// checkEndpoint refuses an address that would carry values in clear off this machine.
+func (c *Config) checkEndpoint(address string) error {
+	if address == "" {
+		return nil
+	}
+	u, err := url.Parse(address)
+	switch {
+	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
+		return errors.New("is no http or https address")
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return errors.New("must be a bare address")
+	case u.Scheme == "http" && !c.Insecure && !loopback(u.Hostname()):
+		return errors.New("is plain http off loopback: values would cross the network in clear")
+	}
+	return nil
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// TargetTemplate gives the template of the secret id.
+func (c *Config) TargetTemplate() string { return c.SecretID }
+
+// Locate gives awssm://, the account where it is known, the region or the
+// endpoint, and the secret's name. target is a name or an ARN.
+func (c *Config) Locate(target string) (string, error) {
+	region, account, name := c.Region, "", target
+	if m := rolePattern.FindStringSubmatch(c.RoleARN); m != nil {
+		account = m[1] + "@"
+	}
+	if m := arnPattern.FindStringSubmatch(target); m != nil {
+		if region != "" && m[1] != region {
+			return "", fmt.Errorf("secret id %q is of region %s, not %s", target, m[1], region)
+		}
+		region, account, name = m[1], m[2]+"@", arnEnd.ReplaceAllString(m[3], "")
+	} else if !namePattern.MatchString(target) {
+		return "", fmt.Errorf("secret id %q: AWS takes letters, digits and /_+=.@-, up to 512, or an ARN", target)
+	}
+	return "awssm://" + account + c.where(region) + "/" + name, nil
+}
+
+func (c *Config) where(region string) string {
+	if u, err := url.Parse(c.EndpointURL); err == nil && u.Host != "" {
+		return u.Host
+	}
+	if region == "" {
+		return "default"
+	}
+	return region
+}

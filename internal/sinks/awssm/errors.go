@@ -1,0 +1,206 @@
+package awssm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/secret"
+)
+
+type meaning struct {
+	class  fault.Class
+	reason fault.Reason
+	hint   string
+}
+
+const (
+	credentialsHint = "give rotatord working AWS credentials: environment, profile, instance role or role_arn"
+	clockHint       = "check the secret access key, and set this machine's clock: AWS refuses requests that are five minutes off"
+	kmsHint         = "allow kms:GenerateDataKey and kms:Decrypt on the secret's KMS key, and see that the key is enabled"
+)
+
+// meanings says what AWS's error codes mean here. The suffix Exception, which
+// some of its services leave out, is not part of the key.
+var meanings = map[string]meaning{
+	"AccessDenied":               {fault.Permanent, fault.Forbidden, ""},
+	"UnrecognizedClient":         {fault.Permanent, fault.Unauthorized, credentialsHint},
+	"InvalidClientTokenId":       {fault.Permanent, fault.Unauthorized, credentialsHint},
+	"MissingAuthenticationToken": {fault.Permanent, fault.Unauthorized, credentialsHint},
+	"IncompleteSignature":        {fault.Permanent, fault.Unauthorized, credentialsHint},
+	"OptInRequired":              {fault.Permanent, fault.Unauthorized, "enable the region for the account"},
+	"ExpiredToken":               {fault.Retry, fault.Unauthorized, "renew the session's credentials; " + credentialsHint},
+	"InvalidSignature":           {fault.Permanent, fault.Unauthorized, clockHint},
+	"SignatureDoesNotMatch":      {fault.Permanent, fault.Unauthorized, clockHint},
+	"RequestExpired":             {fault.Retry, fault.Unauthorized, clockHint},
+	"RequestTimeTooSkewed":       {fault.Retry, fault.Unauthorized, clockHint},
+	"Throttling":                 {fault.Retry, fault.RateLimited, "rotate less often, or spread schedules with jitter"},
+	"RequestThrottled":           {fault.Retry, fault.RateLimited, "rotate less often, or spread schedules with jitter"},
+	"TooManyRequests":            {fault.Retry, fault.RateLimited, "rotate less often, or spread schedules with jitter"},
+	"RequestLimitExceeded":       {fault.Retry, fault.RateLimited, "rotate less often, or spread schedules with jitter"},
+	"LimitExceeded":              {fault.Retry, fault.Full, "an AWS quota is reached: versions of a secret are kept for a day, so rotate less often, or raise the number of secrets"},
+	"ResourceNotFound":           {fault.Permanent, fault.NotFound, "create the secret, or set create: true"},
+	"ResourceExists":             {fault.Retry, fault.Conflict, "another writer is at this secret"},
+	"InvalidParameter":           {fault.Permanent, fault.Invalid, "correct the sink's configuration"},
+	"InvalidRequest":             {fault.Permanent, fault.Invalid, "look at the secret's state with: aws secretsmanager describe-secret"},
+	"Validation":                 {fault.Permanent, fault.Invalid, "correct the sink's configuration"},
+	"ValidationError":            {fault.Permanent, fault.Invalid, "correct the sink's configuration"},
+	"MalformedPolicyDocument":    {fault.Permanent, fault.Invalid, "correct the sink's configuration"},
+	"PreconditionNotMet":         {fault.Retry, fault.Conflict, ""},
+	"DecryptionFailure":          {fault.Permanent, fault.Forbidden, kmsHint},
+	"EncryptionFailure":          {fault.Permanent, fault.Forbidden, kmsHint},
+	"InternalServiceError":       {fault.Retry, fault.ServerError, ""},
+	"InternalFailure":            {fault.Retry, fault.ServerError, ""},
+	"InternalServerError":        {fault.Retry, fault.ServerError, ""},
+	"ServiceUnavailable":         {fault.Retry, fault.ServerError, ""},
+}
+
+// explain gives err as a *fault.Error with AWS's own code, message and request
+// id. The SDK's error is not kept: it leads to the request, which holds the value.
+func explain(ctx context.Context, op, target string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() != nil {
+		return fault.Transport(op, target, ctx.Err())
+	}
+	var api smithy.APIError
+	if errors.As(err, &api) {
+		return refused(op, target, err, api)
+	}
+	return unanswered(op, target, err)
+}
+
+func refused(op, target string, err error, api smithy.APIError) *fault.Error {
+	m := meaningOf(err, api)
+	hint := m.hint
+	switch {
+	case isDeleted(api):
+		hint, m.reason = restoreHint(target), fault.NotFound
+	case strings.Contains(api.ErrorMessage(), "RemoveFromVersionId"):
+		m, hint = meanings["ResourceExists"], meanings["ResourceExists"].hint
+	case m.reason == fault.Forbidden && strings.Contains(api.ErrorMessage(), "KMS"):
+		hint = kmsHint
+	case m.reason == fault.Forbidden && service(err) == "STS":
+		hint = "let rotatord's credentials call sts:AssumeRole on role_arn, in their policy and in the role's trust policy"
+	case m.reason == fault.Forbidden && hint == "":
+		hint = permissionHint(op)
+	case strings.HasPrefix(api.ErrorMessage(), "Signature expired"), strings.HasPrefix(api.ErrorMessage(), "Signature not yet current"):
+		m.class = fault.Retry // the SDK corrects its clock by the answer
+	}
+	f := fault.Newf(m.class, m.reason, op, target, "%s", said(err, api))
+	return f.WithHint("%s", hint)
+}
+
+func meaningOf(err error, api smithy.APIError) meaning {
+	for _, code := range []string{api.ErrorCode(), strings.TrimSuffix(api.ErrorCode(), "Exception")} {
+		if m, ok := meanings[code]; ok {
+			return m
+		}
+	}
+	switch status := statusOf(err); {
+	case status == 429:
+		return meanings["Throttling"]
+	case status == 401 || status == 403:
+		return meanings["AccessDenied"]
+	case status >= 400 && status < 500:
+		return meanings["InvalidRequest"]
+	}
+	return meanings["InternalServiceError"]
+}
+
+func statusOf(err error) int {
+	var r *smithyhttp.ResponseError
+	if errors.As(err, &r) {
+		return r.HTTPStatusCode()
+	}
+	return 0
+}
+
+// quoted is what a message of a failed validation repeats of the request.
+var quoted = regexp.MustCompile(`(?s)Value '.*'( at '[^']*' failed)`)
+
+func said(err error, api smithy.APIError) string {
+	text := fmt.Sprintf("%s: %s", api.ErrorCode(), quoted.ReplaceAllString(api.ErrorMessage(), "Value "+secret.Redacted+"$1"))
+	if s := service(err); s != "Secrets Manager" && s != "" {
+		text = s + " " + text
+	}
+	var r interface{ ServiceRequestID() string }
+	if errors.As(err, &r) && r.ServiceRequestID() != "" {
+		text += " (request id " + r.ServiceRequestID() + ")"
+	}
+	return text
+}
+
+// service names the innermost AWS service that was called: STS, when it was the
+// role that could not be assumed.
+func service(err error) string {
+	name := ""
+	for op := (*smithy.OperationError)(nil); errors.As(err, &op); err = op.Err {
+		name = op.ServiceID
+	}
+	return name
+}
+
+// unanswered is for calls that never reached AWS or got no sense out of it.
+func unanswered(op, target string, err error) *fault.Error {
+	var u *url.Error
+	var wrong *smithy.DeserializationError
+	text := err.Error()
+	switch {
+	case errors.As(err, &u):
+		return fault.Transport(op, target, fmt.Errorf("%s %s: %w", u.Op, u.URL, u.Err)).
+			WithHint("check the network, DNS and endpoint_url")
+	case errors.As(err, &wrong):
+		return fault.Newf(fault.Retry, fault.BadAnswer, op, target, "the answer could not be read (HTTP status %d)", statusOf(err)).
+			WithHint("check that endpoint_url is Secrets Manager")
+	case strings.Contains(text, "get identity") || strings.Contains(text, "get credentials"):
+		return fault.Newf(fault.Retry, fault.Unauthorized, op, target, "%s", text).WithHint(credentialsHint)
+	case strings.Contains(text, "Missing Region"):
+		return fault.Newf(fault.Permanent, fault.Invalid, op, target, "%s", text).WithHint("set region")
+	}
+	return fault.Newf(fault.Retry, fault.Unreachable, op, target, "%s", text).WithHint("check the network and endpoint_url")
+}
+
+// hide takes content out of a message that repeats it.
+func hide(err error, content secret.Value) error {
+	f := fault.Of(err)
+	if f == nil || content.IsEmpty() || f.Err == nil || !strings.Contains(f.Err.Error(), content.Reveal()) {
+		return err
+	}
+	f.Err = errors.New(strings.ReplaceAll(f.Err.Error(), content.Reveal(), secret.Redacted))
+	return f
+}
+
+func permissionHint(op string) string {
+	actions := map[string]string{
+		"probe": "secretsmanager:DescribeSecret and GetSecretValue",
+		"read":  "secretsmanager:GetSecretValue",
+		"write": "secretsmanager:PutSecretValue, CreateSecret, TagResource, DescribeSecret and UpdateSecretVersionStage",
+	}
+	return "allow " + actions[op] + " on the secret"
+}
+
+func restoreHint(target string) string {
+	return "restore it: aws secretsmanager restore-secret --secret-id " + target
+}
+
+func is[E error](err error) bool {
+	var e E
+	return errors.As(err, &e)
+}
+
+// isDeleted tells a secret that is marked for deletion; AWS has no code for it.
+func isDeleted(err error) bool {
+	var e *types.InvalidRequestException
+	return errors.As(err, &e) &&
+		(strings.Contains(e.ErrorMessage(), "marked for deletion") || strings.Contains(e.ErrorMessage(), "scheduled for deletion"))
+}

@@ -1,0 +1,81 @@
+package awssm
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/sinks"
+)
+
+// maxConnections bounds the connections of one sink.
+const maxConnections = 32
+
+// Open reads the SDK's configuration (environment, shared files) and builds the
+// sink. Credentials are fetched at the first call, and again before they expire.
+func (c *Config) Open(ctx context.Context, name string) (sinks.Sink, error) {
+	cfg, err := config.LoadDefaultConfig(ctx, c.loadOptions()...)
+	if err != nil {
+		return nil, (&fault.Error{Class: fault.Permanent, Reason: fault.Invalid, Op: "open", Object: name, Err: err}).
+			WithHint("check the AWS_* variables and the shared configuration files")
+	}
+	transport := transportOf(cfg.HTTPClient)
+	cfg.HTTPClient = &http.Client{Transport: transport, CheckRedirect: noRedirect}
+	if c.RoleARN != "" {
+		cfg.Credentials = c.assumeRole(cfg, name)
+	}
+	client := secretsmanager.NewFromConfig(cfg, func(o *secretsmanager.Options) {
+		if c.EndpointURL != "" {
+			o.BaseEndpoint = &c.EndpointURL
+		}
+	})
+	// The environment may name an endpoint as well.
+	if err := c.checkEndpoint(aws.ToString(client.Options().BaseEndpoint)); err != nil {
+		return nil, fault.Newf(fault.Permanent, fault.Invalid, "open", name, "the endpoint %w", err).
+			WithHint("correct endpoint_url or AWS_ENDPOINT_URL_SECRETS_MANAGER, or set insecure: true")
+	}
+	return &sink{config: *c, api: client, transport: transport}, nil
+}
+
+func (c *Config) loadOptions() []func(*config.LoadOptions) error {
+	opts := []func(*config.LoadOptions) error{
+		// The caller decides what is tried again, and when.
+		config.WithRetryer(func() aws.Retryer { return aws.NopRetryer{} }),
+		config.WithHTTPClient(awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
+			t.MaxIdleConnsPerHost = maxConnections
+			t.MaxConnsPerHost = maxConnections
+		})),
+		config.WithAppID("rotatord"),
+	}
+	if c.Region != "" {
+		opts = append(opts, config.WithRegion(c.Region))
+	}
+	return opts
+}
+
+// transportOf keeps hold of the transport that the SDK has set up (AWS_CA_BUNDLE
+// goes into it), so that Close can end its connections.
+func transportOf(client aws.HTTPClient) *http.Transport {
+	if b, ok := client.(*awshttp.BuildableClient); ok {
+		return b.GetTransport()
+	}
+	return awshttp.NewBuildableClient().GetTransport()
+}
+
+// noRedirect: Secrets Manager sends nobody elsewhere, and a value must not follow.
+func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
+func (c *Config) assumeRole(cfg aws.Config, name string) aws.CredentialsProvider {
+	session := "rotatord-" + name
+	provider := stscreds.NewAssumeRoleProvider(sts.NewFromConfig(cfg), c.RoleARN, func(o *stscreds.AssumeRoleOptions) {
+		o.RoleSessionName = session[:min(len(session), 64)] // AWS's limit
+	})
+	return aws.NewCredentialsCache(provider)
+}

@@ -1,0 +1,179 @@
+package awssm
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"fmt"
+	"net/http"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
+
+	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/secret"
+	"github.com/rotatord/rotatord/internal/sinks"
+)
+
+const (
+	current = "AWSCURRENT"
+	// maxSize is what AWS takes as one secret value.
+	maxSize = 65536
+)
+
+type sink struct {
+	config    Config
+	templates sinks.Templates
+	api       *secretsmanager.Client
+	transport *http.Transport
+}
+
+// Render gives the secret string.
+func (s *sink) Render(r sinks.Record) (secret.Value, error) {
+	return s.config.Format.Render(&s.templates, s.config.Template, r)
+}
+
+// Probe describes the secret and reads its value. AWS has no way to try the
+// permission to write, or to use the key for it, without writing; that one
+// shows at the first write.
+func (s *sink) Probe(ctx context.Context, target string, read bool) (sinks.Holding, error) {
+	d, err := s.api.DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{SecretId: &target})
+	switch {
+	case is[*types.ResourceNotFoundException](err) && s.mayCreate(target):
+		return sinks.Holding{Known: true}, nil
+	case err != nil:
+		return sinks.Holding{}, explain(ctx, "probe", target, err)
+	}
+	if err := notWritable(d, target); err != nil {
+		return sinks.Holding{}, err
+	}
+	h, err := s.Read(ctx, target)
+	if !read && err != nil && fault.Of(err).Reason == fault.Forbidden {
+		return sinks.Holding{}, nil
+	}
+	return h, err
+}
+
+// notWritable says what of a secret's description would make a write fail.
+func notWritable(d *secretsmanager.DescribeSecretOutput, target string) error {
+	switch arn := arnPattern.FindStringSubmatch(aws.ToString(d.ARN)); {
+	case d.DeletedDate != nil:
+		return fault.Newf(fault.Permanent, fault.NotFound, "probe", target, "the secret is marked for deletion").
+			WithHint("%s", restoreHint(target))
+	case aws.ToString(d.OwningService) != "":
+		return fault.Newf(fault.Permanent, fault.Foreign, "probe", target, "the secret belongs to the AWS service %s", *d.OwningService).
+			WithHint("choose another secret_id")
+	case arn != nil && aws.ToString(d.PrimaryRegion) != "" && *d.PrimaryRegion != arn[1]:
+		return fault.Newf(fault.Permanent, fault.Invalid, "probe", target, "the secret is a replica of one in %s", *d.PrimaryRegion).
+			WithHint("set region: %s; AWS replicates what is written there", *d.PrimaryRegion)
+	}
+	return nil
+}
+
+// Write makes content the secret's AWSCURRENT version. The version's id follows
+// from the rotation and the content, so AWS takes a repeat for the same write.
+func (s *sink) Write(ctx context.Context, target string, content secret.Value, rotationID string) error {
+	if n := len(content.Reveal()); n > maxSize {
+		return fault.Newf(fault.Permanent, fault.Invalid, "write", target, "the content has %d bytes, AWS takes %d", n, maxSize).
+			WithHint("shorten the sink's template")
+	}
+	return hide(explain(ctx, "write", target, s.write(ctx, target, content, versionID(rotationID, content))), content)
+}
+
+func (s *sink) write(ctx context.Context, target string, content secret.Value, id string) error {
+	err := s.put(ctx, target, content, id)
+	if !is[*types.ResourceNotFoundException](err) || !s.mayCreate(target) {
+		return err
+	}
+	err = s.create(ctx, target, content, id)
+	if is[*types.ResourceExistsException](err) { // somebody was faster, or it is our own lost create
+		return s.put(ctx, target, content, id)
+	}
+	return err
+}
+
+func (s *sink) put(ctx context.Context, target string, content secret.Value, id string) error {
+	out, err := s.api.PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{
+		SecretId: &target, ClientRequestToken: &id, SecretString: aws.String(content.Reveal()),
+	})
+	if err != nil || slices.Contains(out.VersionStages, current) {
+		return err
+	}
+	return s.makeCurrent(ctx, target, id)
+}
+
+// makeCurrent moves AWSCURRENT back to a version that was written earlier and has
+// been pushed aside since.
+func (s *sink) makeCurrent(ctx context.Context, target, id string) error {
+	d, err := s.api.DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{SecretId: &target})
+	if err != nil {
+		return err
+	}
+	holder := ""
+	for v, stages := range d.VersionIdsToStages {
+		if slices.Contains(stages, current) {
+			holder = v
+		}
+	}
+	if holder == id {
+		return nil
+	}
+	in := &secretsmanager.UpdateSecretVersionStageInput{SecretId: &target, VersionStage: aws.String(current), MoveToVersionId: &id}
+	if holder != "" {
+		in.RemoveFromVersionId = &holder
+	}
+	_, err = s.api.UpdateSecretVersionStage(ctx, in)
+	return err
+}
+
+func (s *sink) create(ctx context.Context, target string, content secret.Value, id string) error {
+	in := &secretsmanager.CreateSecretInput{
+		Name: &target, ClientRequestToken: &id, SecretString: aws.String(content.Reveal()),
+		Description: aws.String("MoQ relay token, kept by rotatord"),
+	}
+	if s.config.KMSKeyID != "" {
+		in.KmsKeyId = &s.config.KMSKeyID
+	}
+	for k, v := range s.config.Tags {
+		in.Tags = append(in.Tags, types.Tag{Key: aws.String(k), Value: aws.String(v)})
+	}
+	_, err := s.api.CreateSecret(ctx, in)
+	return err
+}
+
+// mayCreate: an ARN names a secret that exists already; it cannot be created under it.
+func (s *sink) mayCreate(target string) bool {
+	return s.config.Create && !arnPattern.MatchString(target)
+}
+
+// Read gives the secret string at AWSCURRENT. A secret that is marked for
+// deletion, or has no value yet, does not exist; one that holds bytes exists
+// with no content.
+func (s *sink) Read(ctx context.Context, target string) (sinks.Holding, error) {
+	out, err := s.api.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &target, VersionStage: aws.String(current)})
+	switch {
+	case is[*types.ResourceNotFoundException](err), isDeleted(err):
+		return sinks.Holding{Known: true}, nil
+	case err != nil:
+		return sinks.Holding{}, explain(ctx, "read", target, err)
+	}
+	return sinks.Holding{Known: true, Exists: true, Content: secret.New(aws.ToString(out.SecretString))}, nil
+}
+
+// Close ends the idle connections.
+func (s *sink) Close() error {
+	s.transport.CloseIdleConnections()
+	return nil
+}
+
+// versionID is a UUID (version 8: a use of our own) out of the rotation and the content.
+func versionID(rotationID string, content secret.Value) string {
+	mac := hmac.New(sha256.New, []byte(rotationID))
+	_, _ = mac.Write([]byte(content.Reveal())) // a hash never fails
+	b := mac.Sum(nil)[:16]
+	b[6] = b[6]&0x0f | 0x80
+	b[8] = b[8]&0x3f | 0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}

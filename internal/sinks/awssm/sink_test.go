@@ -1,0 +1,420 @@
+package awssm
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/secret"
+	"github.com/rotatord/rotatord/internal/sinks"
+	"github.com/rotatord/rotatord/internal/sinks/awssm/awstest"
+	"github.com/rotatord/rotatord/internal/sinks/sinktest"
+)
+
+// credentials sets the SDK's environment and shuts out the machine's own.
+func credentials(t *testing.T, s *awstest.Server) {
+	t.Helper()
+	for k, v := range map[string]string{
+		"AWS_ACCESS_KEY_ID": awstest.AccessKeyID, "AWS_SECRET_ACCESS_KEY": awstest.SecretAccessKey,
+		"AWS_SESSION_TOKEN": "", "AWS_PROFILE": "", "AWS_REGION": "", "AWS_DEFAULT_REGION": "",
+		"AWS_CONFIG_FILE": t.TempDir() + "/none", "AWS_SHARED_CREDENTIALS_FILE": t.TempDir() + "/none",
+		"AWS_EC2_METADATA_DISABLED": "true", "AWS_ENDPOINT_URL": "", "AWS_ENDPOINT_URL_SECRETS_MANAGER": "",
+		"AWS_ENDPOINT_URL_STS": s.URL, "HTTP_PROXY": "", "http_proxy": "",
+	} {
+		t.Setenv(k, v)
+	}
+}
+
+func configFor(s *awstest.Server) *Config {
+	c := NewConfig()
+	c.Region, c.EndpointURL, c.SecretID = awstest.Region, s.URL, "moq/{{.Relay}}"
+	return c
+}
+
+func openSink(t *testing.T, c *Config) sinks.Sink {
+	t.Helper()
+	s, err := c.Open(t.Context(), "aws-prod")
+	must(t, err)
+	t.Cleanup(func() { must(t, s.Close()) })
+	return s
+}
+
+// start gives a server and a sink on it.
+func start(t *testing.T, change func(*Config)) (*awstest.Server, sinks.Sink) {
+	t.Helper()
+	server := awstest.New(t)
+	credentials(t, server)
+	c := configFor(server)
+	if change != nil {
+		change(c)
+	}
+	return server, openSink(t, c)
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func put(t *testing.T, s sinks.Sink, target, content, rotation string) {
+	t.Helper()
+	must(t, s.Write(t.Context(), target, secret.New(content), rotation))
+}
+
+func TestConformance(t *testing.T) {
+	for _, format := range []sinks.Format{sinks.FormatJSON, sinks.FormatRaw} {
+		t.Run(string(format), func(t *testing.T) {
+			server := awstest.New(t)
+			credentials(t, server)
+			c := configFor(server)
+			c.Format = format
+			sinktest.Run(t, harness(server, c))
+		})
+	}
+}
+
+func harness(server *awstest.Server, c *Config) sinktest.Harness {
+	var n atomic.Int64
+	inject := func(f func(op, id string) *awstest.Failure) func() {
+		server.Inject(f)
+		return func() { server.Inject(nil) }
+	}
+	return sinktest.Harness{
+		Open: func(t *testing.T) sinks.Sink {
+			s, err := c.Open(t.Context(), "aws-prod")
+			must(t, err)
+			return s
+		},
+		Target:   func(*testing.T) string { return fmt.Sprintf("moq/relay%d/subscribe", n.Add(1)) },
+		Peek:     func(_ *testing.T, target string) (string, bool) { return server.Value(target) },
+		Foreign:  func(_ *testing.T, target string) { server.Put(target, "somebody else's") },
+		Versions: func(_ *testing.T, target string) int { return server.Versions(target) },
+		Break: func(*testing.T) func() {
+			return inject(func(string, string) *awstest.Failure { return &awstest.Failure{Dropped: true} })
+		},
+		Deny: func(*testing.T, string) func() {
+			return inject(func(op, id string) *awstest.Failure { return deniedOp(op, id, "PutSecretValue") })
+		},
+		ProbeBlind: true,
+		Hang: func(*testing.T) func() {
+			gone := make(chan struct{})
+			undo := inject(func(string, string) *awstest.Failure { return &awstest.Failure{Hang: gone} })
+			return func() { undo(); close(gone) }
+		},
+	}
+}
+
+func deniedOp(op, id, which string) *awstest.Failure {
+	if op != which {
+		return nil
+	}
+	return &awstest.Failure{Code: "AccessDeniedException", Message: "User: arn:aws:iam::123456789012:user/rotatord is not authorized to perform: secretsmanager:" +
+		op + " on resource: " + id + " because no identity-based policy allows the action"}
+}
+
+func TestAWriteMovesThePreviousValueToAWSPREVIOUS(t *testing.T) {
+	server, s := start(t, nil)
+	put(t, s, "moq/a", "one", "r1")
+	put(t, s, "moq/a", "two", "r2")
+	put(t, s, "moq/a", "two", "r2")
+	if got, _ := server.Value("moq/a"); got != "two" || server.Versions("moq/a") != 2 {
+		t.Errorf("current %q, %d versions; want two, 2", got, server.Versions("moq/a"))
+	}
+	if got := stageOf(t, server, "moq/a", "AWSPREVIOUS"); got != "one" {
+		t.Errorf("AWSPREVIOUS = %q, want one", got)
+	}
+}
+
+func TestALostAnswerIsRepeatedWithoutASecondVersion(t *testing.T) {
+	for _, op := range []string{"CreateSecret", "PutSecretValue"} {
+		t.Run(op, func(t *testing.T) {
+			server, s := start(t, nil)
+			if op == "PutSecretValue" {
+				put(t, s, "moq/a", "one", "r1")
+			}
+			before := server.Versions("moq/a")
+			server.Inject(func(o, _ string) *awstest.Failure {
+				if o == op {
+					return &awstest.Failure{Lost: true}
+				}
+				return nil
+			})
+			err := s.Write(t.Context(), "moq/a", secret.New("two"), "r2")
+			if f := fault.Of(err); f == nil || f.Class != fault.Retry || f.Reason != fault.Unreachable {
+				t.Errorf("error = %v, want one to retry", err)
+			}
+			server.Inject(nil)
+			put(t, s, "moq/a", "two", "r2")
+			if got, _ := server.Value("moq/a"); got != "two" || server.Versions("moq/a") != before+1 {
+				t.Errorf("current %q, %d versions; want two, %d", got, server.Versions("moq/a"), before+1)
+			}
+		})
+	}
+}
+
+func TestAnAbsentSecretIsCreatedOnlyWhenThatIsAllowed(t *testing.T) {
+	server, s := start(t, func(c *Config) { c.Create = false })
+	for op, err := range map[string]error{
+		"Probe": probe(t, s, "moq/a"),
+		"Write": s.Write(t.Context(), "moq/a", secret.New("one"), "r1"),
+	} {
+		wantFault(t, op, err, fault.Permanent, fault.NotFound, "create: true")
+	}
+	server.Put("moq/a", "theirs")
+	put(t, s, "moq/a", "one", "r1")
+}
+
+func TestAnARNIsWrittenButNotCreated(t *testing.T) {
+	server, s := start(t, nil)
+	server.Put("moq/a", "theirs")
+	arn := describe(t, server, "moq/a")
+	put(t, s, arn, "one", "r1")
+	if got, _ := server.Value("moq/a"); got != "one" {
+		t.Errorf("current = %q", got)
+	}
+	err := s.Write(t.Context(), strings.Replace(arn, "moq/a", "moq/b", 1), secret.New("one"), "r1")
+	wantFault(t, "Write", err, fault.Permanent, fault.NotFound, "create the secret")
+}
+
+func TestACreatedSecretHasTheConfiguredKeyAndTags(t *testing.T) {
+	server, s := start(t, func(c *Config) { c.KMSKeyID, c.Tags = "alias/moq", map[string]string{"team": "video"} })
+	put(t, s, "moq/a", "one", "r1")
+	out := describeAll(t, server, "moq/a")
+	if got := *out.KmsKeyId; got != "alias/moq" {
+		t.Errorf("key = %q", got)
+	}
+	if len(out.Tags) != 1 || *out.Tags[0].Key != "team" || *out.Tags[0].Value != "video" {
+		t.Errorf("tags = %+v", out.Tags)
+	}
+}
+
+func TestASecretMarkedForDeletionSaysHowToRestoreIt(t *testing.T) {
+	server, s := start(t, nil)
+	put(t, s, "moq/a", "one", "r1")
+	deleteSecret(t, server, "moq/a")
+	for op, err := range map[string]error{
+		"Probe": probe(t, s, "moq/a"),
+		"Write": s.Write(t.Context(), "moq/a", secret.New("two"), "r2"),
+	} {
+		wantFault(t, op, err, fault.Permanent, fault.NotFound, "aws secretsmanager restore-secret --secret-id moq/a")
+	}
+	if got, err := s.Read(t.Context(), "moq/a"); err != nil || !got.Known || got.Exists {
+		t.Errorf("Read = %+v, %v; want absent", got, err)
+	}
+}
+
+func TestBytesAreForeign(t *testing.T) {
+	server, s := start(t, nil)
+	createBinary(t, server, "moq/a")
+	got, err := s.Read(t.Context(), "moq/a")
+	if err != nil || !got.Known || !got.Exists || !got.Content.IsEmpty() {
+		t.Errorf("Read = %+v, %v; want something foreign", got, err)
+	}
+	put(t, s, "moq/a", "one", "r1")
+}
+
+func TestAProbeNeedsTheValueOnlyWhenItIsToBeRead(t *testing.T) {
+	server, s := start(t, nil)
+	put(t, s, "moq/a", "one", "r1")
+	server.Inject(func(op, id string) *awstest.Failure { return deniedOp(op, id, "GetSecretValue") })
+	if got, err := s.Probe(t.Context(), "moq/a", false); err != nil || got.Known {
+		t.Errorf("Probe = %+v, %v; want not known", got, err)
+	}
+	wantFault(t, "Probe", probe(t, s, "moq/a"), fault.Permanent, fault.Forbidden, "GetSecretValue")
+}
+
+func TestAProbeOnlyLooks(t *testing.T) {
+	server, s := start(t, nil)
+	put(t, s, "moq/a", "one", "r1")
+	before := len(server.Calls())
+	must(t, probe(t, s, "moq/a"))
+	must(t, probe(t, s, "moq/absent"))
+	if got := server.Calls()[before:]; !slices.Equal(got, []string{"DescribeSecret", "GetSecretValue", "DescribeSecret"}) {
+		t.Errorf("calls = %q", got)
+	}
+}
+
+func TestErrorsAreClassedByAWSCode(t *testing.T) {
+	for _, c := range []struct {
+		status        int
+		code, message string
+		class         fault.Class
+		reason        fault.Reason
+		hint          string
+	}{
+		{400, "AccessDeniedException", "not authorized", fault.Permanent, fault.Forbidden, "secretsmanager:PutSecretValue"},
+		{400, "AccessDeniedException", "Access to KMS is not allowed", fault.Permanent, fault.Forbidden, "kms:GenerateDataKey"},
+		{400, "EncryptionFailure", "key disabled", fault.Permanent, fault.Forbidden, "kms:"},
+		{400, "DecryptionFailure", "key disabled", fault.Permanent, fault.Forbidden, "kms:"},
+		{403, "UnrecognizedClientException", "invalid token", fault.Permanent, fault.Unauthorized, "credentials"},
+		{403, "ExpiredTokenException", "expired", fault.Retry, fault.Unauthorized, "renew"},
+		{403, "InvalidSignatureException", "does not match", fault.Permanent, fault.Unauthorized, "clock"},
+		{400, "ThrottlingException", "Rate exceeded", fault.Retry, fault.RateLimited, "less often"},
+		{400, "LimitExceededException", "too many versions", fault.Retry, fault.Full, "quota"},
+		{400, "InvalidParameterException", "no", fault.Permanent, fault.Invalid, ""},
+		{400, "InvalidRequestException", "managed by another", fault.Permanent, fault.Invalid, "describe-secret"},
+		{500, "InternalServiceError", "oops", fault.Retry, fault.ServerError, ""},
+		{503, "Surprise", "oops", fault.Retry, fault.ServerError, ""},
+		{429, "Surprise", "oops", fault.Retry, fault.RateLimited, ""},
+		{403, "Surprise", "oops", fault.Permanent, fault.Forbidden, ""},
+		{400, "Surprise", "oops", fault.Permanent, fault.Invalid, ""},
+	} {
+		t.Run(c.code+" "+c.message, func(t *testing.T) {
+			server, s := start(t, nil)
+			server.Inject(func(string, string) *awstest.Failure {
+				return &awstest.Failure{Status: c.status, Code: c.code, Message: c.message}
+			})
+			err := s.Write(t.Context(), "moq/a", secret.New("one"), "r1")
+			wantFault(t, "Write", err, c.class, c.reason, c.hint)
+			for _, want := range []string{c.code, c.message, "request id request-", "moq/a"} {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("%q is not in %q", want, err)
+				}
+			}
+			if calls := server.Calls(); len(calls) != 1 {
+				t.Errorf("calls = %q: the SDK tried again by itself", calls)
+			}
+		})
+	}
+}
+
+func TestAMessageThatQuotesTheValueIsRedacted(t *testing.T) {
+	server, s := start(t, nil)
+	const canary = sinktest.Canary
+	for _, message := range []string{
+		"1 validation error detected: Value '" + canary + "' at 'secretString' failed to satisfy constraint",
+		"I was sent " + canary + " and do not like it",
+	} {
+		server.Inject(func(string, string) *awstest.Failure {
+			return &awstest.Failure{Code: "ValidationException", Message: message}
+		})
+		err := s.Write(t.Context(), "moq/a", secret.New(canary), "r1")
+		wantFault(t, "Write", err, fault.Permanent, fault.Invalid, "")
+		sinktest.NoLeak(t, err, canary)
+		if !strings.Contains(err.Error(), secret.Redacted) {
+			t.Errorf("nothing was redacted: the value did not come back: %v", err)
+		}
+	}
+}
+
+func TestAnAnswerThatIsNoJSONIsABadAnswer(t *testing.T) {
+	_, s := start(t, func(c *Config) { c.EndpointURL = newHTML(t) })
+	err := s.Write(t.Context(), "moq/a", secret.New("one"), "r1")
+	wantFault(t, "Write", err, fault.Retry, fault.BadAnswer, "endpoint_url")
+}
+
+func TestAContentTooLargeIsRefusedBeforeItIsSent(t *testing.T) {
+	server, s := start(t, nil)
+	err := s.Write(t.Context(), "moq/a", secret.New(strings.Repeat("x", maxSize+1)), "r1")
+	wantFault(t, "Write", err, fault.Permanent, fault.Invalid, "template")
+	if calls := server.Calls(); len(calls) != 0 {
+		t.Errorf("calls = %q", calls)
+	}
+}
+
+func TestMissingCredentialsSayWhatToGive(t *testing.T) {
+	server := awstest.New(t)
+	credentials(t, server)
+	t.Setenv("AWS_ACCESS_KEY_ID", "")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "")
+	s := openSink(t, configFor(server))
+	wantFault(t, "Probe", probe(t, s, "moq/a"), fault.Retry, fault.Unauthorized, "give rotatord working AWS credentials")
+}
+
+func TestWrongCredentialsAreUnauthorized(t *testing.T) {
+	server := awstest.New(t)
+	credentials(t, server)
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "wrong")
+	s := openSink(t, configFor(server))
+	wantFault(t, "Probe", probe(t, s, "moq/a"), fault.Permanent, fault.Unauthorized, "secret access key")
+}
+
+func TestAMissingRegionSaysSo(t *testing.T) {
+	_, s := start(t, func(c *Config) { c.Region, c.EndpointURL = "", "" })
+	wantFault(t, "Probe", probe(t, s, "moq/a"), fault.Permanent, fault.Invalid, "set region")
+}
+
+func TestAClockThatIsOffIsATransientErrorWithAHint(t *testing.T) {
+	server, s := start(t, nil)
+	server.SetSkew(time.Hour)
+	wantFault(t, "Probe", probe(t, s, "moq/a"), fault.Retry, fault.Unauthorized, "clock")
+	must(t, probe(t, s, "moq/a")) // the SDK has learnt the time from the answer
+}
+
+func TestARoleIsAssumedOnceForManyCalls(t *testing.T) {
+	server, s := start(t, func(c *Config) { c.RoleARN = "arn:aws:iam::123456789012:role/rotatord" })
+	put(t, s, "moq/a", "one", "r1")
+	put(t, s, "moq/a", "two", "r2")
+	if got := server.Calls(); !slices.Equal(got, []string{"AssumeRole", "PutSecretValue", "CreateSecret", "PutSecretValue"}) {
+		t.Errorf("calls = %q", got)
+	}
+}
+
+func TestARoleThatMayNotBeAssumedIsNamed(t *testing.T) {
+	server, s := start(t, func(c *Config) { c.RoleARN = "arn:aws:iam::123456789012:role/rotatord" })
+	server.Inject(func(op, id string) *awstest.Failure {
+		f := deniedOp(op, id, "AssumeRole")
+		if f != nil {
+			f.Status = http.StatusForbidden
+		}
+		return f
+	})
+	err := probe(t, s, "moq/a")
+	wantFault(t, "Probe", err, fault.Permanent, fault.Forbidden, "sts:AssumeRole")
+	if !strings.Contains(err.Error(), "STS AccessDenied") {
+		t.Errorf("the service is not named: %v", err)
+	}
+}
+
+func TestAnEndpointOfTheEnvironmentIsHeldToTheSameRule(t *testing.T) {
+	server := awstest.New(t)
+	credentials(t, server)
+	t.Setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", "http://secrets.example")
+	c := configFor(server)
+	c.EndpointURL = ""
+	_, err := c.Open(t.Context(), "aws-prod")
+	wantFault(t, "Open", err, fault.Permanent, fault.Invalid, "insecure: true")
+	c.Insecure = true
+	openSink(t, c)
+}
+
+// Two writers move the label at once: whoever comes second is told to look again.
+func TestAStageThatSomebodyElseMovedIsAConflict(t *testing.T) {
+	server, s := start(t, nil)
+	put(t, s, "moq/a", "one", "r1")
+	put(t, s, "moq/a", "two", "r2")
+	server.Inject(func(op, id string) *awstest.Failure {
+		if op == "UpdateSecretVersionStage" {
+			server.Inject(nil)
+			server.Put(id, "theirs")
+		}
+		return nil
+	})
+	err := s.Write(t.Context(), "moq/a", secret.New("one"), "r1")
+	wantFault(t, "Write", err, fault.Retry, fault.Conflict, "another writer")
+	put(t, s, "moq/a", "one", "r1")
+	if got, _ := server.Value("moq/a"); got != "one" {
+		t.Errorf("current = %q, want one", got)
+	}
+}
+
+func probe(t *testing.T, s sinks.Sink, target string) error {
+	t.Helper()
+	_, err := s.Probe(t.Context(), target, true)
+	return err
+}
+
+func wantFault(t *testing.T, op string, err error, class fault.Class, reason fault.Reason, hint string) {
+	t.Helper()
+	f := fault.Of(err)
+	if f == nil || f.Class != class || f.Reason != reason || !strings.Contains(f.Hint, hint) {
+		t.Errorf("%s: %+v\nwant %s, %s, hint with %q", op, err, class, reason, hint)
+	}
+}

@@ -1,0 +1,176 @@
+package sinks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/secret"
+)
+
+// Observer is told what a sink's calls came to; metrics implement it. Its
+// methods do not block and are safe for concurrent use.
+type Observer interface {
+	// Delivered is called once for each Write.
+	Delivered(sink, sinkType string, ok bool, took time.Duration)
+	// Probed is called once for each Probe that was not cancelled. up says that the
+	// store can be reached and takes our credentials, whatever it thinks of the target.
+	Probed(sink string, up bool, at time.Time)
+}
+
+// Decorate gives s what every sink needs around it: a bound on each operation,
+// panics turned into errors, the sink's name in every error, and metrics. A nil
+// Observer is fine; so is a timeout of zero, for none.
+func Decorate(name, typ string, s Sink, timeout time.Duration, o Observer) Sink {
+	if o == nil {
+		o = nobody{}
+	}
+	return &decorated{Sink: s, name: name, typ: typ, timeout: timeout, observer: o}
+}
+
+type decorated struct {
+	Sink
+	name, typ string
+	timeout   time.Duration
+	observer  Observer
+}
+
+func (d *decorated) Render(r Record) (v secret.Value, err error) {
+	err = Guard("render", r.Relay+"/"+r.Type, func() error {
+		v, err = d.Sink.Render(r)
+		return err
+	})
+	return v, d.named("render", r.Relay+"/"+r.Type, err)
+}
+
+func (d *decorated) Probe(ctx context.Context, target string, read bool) (h Holding, err error) {
+	err = d.bounded(ctx, "probe", target, func(ctx context.Context) error {
+		h, err = d.Sink.Probe(ctx, target, read)
+		return err
+	})
+	if ctx.Err() == nil {
+		d.observer.Probed(d.name, isUp(err), time.Now())
+	}
+	return h, err
+}
+
+func (d *decorated) Write(ctx context.Context, target string, content secret.Value, rotationID string) error {
+	began := time.Now()
+	err := d.bounded(ctx, "write", target, func(ctx context.Context) error {
+		return d.Sink.Write(ctx, target, content, rotationID)
+	})
+	d.observer.Delivered(d.name, d.typ, err == nil, time.Since(began))
+	return err
+}
+
+func (d *decorated) Read(ctx context.Context, target string) (h Holding, err error) {
+	err = d.bounded(ctx, "read", target, func(ctx context.Context) error {
+		h, err = d.Sink.Read(ctx, target)
+		return err
+	})
+	return h, err
+}
+
+func (d *decorated) Close() error {
+	return d.named("close", "", Guard("close", "", d.Sink.Close))
+}
+
+func (d *decorated) bounded(ctx context.Context, op, target string, call func(context.Context) error) error {
+	inner, cancel := ctx, context.CancelFunc(func() {})
+	if d.timeout > 0 {
+		inner, cancel = context.WithTimeout(ctx, d.timeout)
+	}
+	defer cancel()
+	err := d.named(op, target, Guard(op, target, func() error { return call(inner) }))
+	if err != nil && inner.Err() != nil && ctx.Err() == nil {
+		return d.late(err)
+	}
+	return err
+}
+
+// late says that it was the sink's own bound that ended the call, unless the
+// call had found a better reason by then.
+func (d *decorated) late(err error) error {
+	f := *fault.Of(err)
+	if !slices.Contains([]fault.Reason{fault.Timeout, fault.Canceled, fault.Unreachable}, f.Reason) {
+		return err
+	}
+	f.Class, f.Reason = fault.Retry, fault.Timeout
+	f.Err = fmt.Errorf("no answer within the sink's timeout of %s", d.timeout)
+	return &f
+}
+
+// named gives err as a *fault.Error whose object begins with the sink's name.
+func (d *decorated) named(op, target string, err error) error {
+	if err == nil {
+		return nil
+	}
+	f := *fault.Of(err)
+	if f.Op == "" {
+		f.Op = op
+	}
+	if f.Object == "" {
+		f.Object = target
+	}
+	if f.Object != d.name && !strings.HasPrefix(f.Object, d.name+" ") {
+		f.Object = strings.TrimSpace(d.name + " " + f.Object)
+	}
+	return &f
+}
+
+// isUp reports whether a probe's outcome shows a store that answers and takes
+// our credentials: it does, or what it refuses is about the target alone.
+func isUp(err error) bool {
+	if err == nil {
+		return true
+	}
+	aboutTarget := []fault.Reason{fault.NotFound, fault.Foreign, fault.Conflict, fault.Mismatch, fault.Invalid, fault.RateLimited}
+	return slices.Contains(aboutTarget, fault.Of(err).Reason)
+}
+
+// Guard runs f and turns a panic into an error that says where it happened. A
+// panic's text is shown only when the runtime wrote it: another may hold a value.
+func Guard(op, object string, f func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fault.Newf(fault.Retry, fault.Internal, op, object, "panic: %s", describe(p)).
+				WithHint("this is a fault of rotatord; please report it")
+		}
+	}()
+	return f()
+}
+
+// describe runs in the deferred call, so the panicking frames are still there.
+func describe(p any) string {
+	what := fmt.Sprintf("a %T", p)
+	var r runtime.Error
+	if e, ok := p.(error); ok && errors.As(e, &r) {
+		what = r.Error()
+	}
+	return what + " in " + panicSite()
+}
+
+// panicSite names the function that panicked: the first one below the runtime's
+// own panic machinery.
+func panicSite() string {
+	var pcs [64]uintptr
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])])
+	for panicked := false; ; {
+		f, more := frames.Next()
+		inRuntime := strings.HasPrefix(f.Function, "runtime.")
+		if panicked && !inRuntime || !more {
+			return fmt.Sprintf("%s, line %d", f.Function, f.Line)
+		}
+		panicked = panicked || inRuntime
+	}
+}
+
+type nobody struct{}
+
+func (nobody) Delivered(string, string, bool, time.Duration) {}
+func (nobody) Probed(string, bool, time.Time)                {}

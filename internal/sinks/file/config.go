@@ -1,0 +1,93 @@
+// Package file is the sink that keeps each value in a file of its own.
+package file
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/rotatord/rotatord/internal/sinks"
+)
+
+// Type is the sink's name in the configuration.
+const Type = "file"
+
+// Config is a file sink's configuration. Folders it has to make get mode 0750
+// and the file's group, so that its readers can reach it.
+type Config struct {
+	sinks.Common `yaml:",inline"`
+
+	Path     string       `yaml:"path" json:"path" jsonschema:"description=Template of the file's absolute path."`
+	Format   sinks.Format `yaml:"format,omitempty" json:"format,omitempty" jsonschema:"enum=raw,enum=json,enum=env,enum=template"`
+	Template string       `yaml:"template,omitempty" json:"template,omitempty" jsonschema:"description=The file's content\\, for format: template."`
+	Mode     string       `yaml:"mode,omitempty" json:"mode,omitempty" jsonschema:"description=Permissions in octal\\, such as \"0640\"."`
+	Owner    string       `yaml:"owner,omitempty" json:"owner,omitempty" jsonschema:"description=Name or id of the file's owner."`
+	Group    string       `yaml:"group,omitempty" json:"group,omitempty" jsonschema:"description=Name or id of the file's group."`
+}
+
+// NewConfig gives a configuration with the documented defaults.
+func NewConfig() *Config {
+	return &Config{Common: sinks.DefaultCommon(Type), Format: sinks.FormatRaw, Mode: "0640"}
+}
+
+// Problems lists what is wrong with c.
+func (c *Config) Problems() []sinks.Problem {
+	out := sinks.TargetProblems("path", c.Path, c.Locate)
+	out = append(out, c.Format.Problems(c.Template, sinks.FormatRaw, sinks.FormatJSON, sinks.FormatEnv, sinks.FormatTemplate)...)
+	if _, err := parseMode(c.Mode); err != nil {
+		out = append(out, sinks.Problem{Key: "mode", Text: err.Error(), Hint: `octal and quoted, such as "0640"`})
+	}
+	return out
+}
+
+// TargetTemplate gives the template of the file's path.
+func (c *Config) TargetTemplate() string { return c.Path }
+
+// Locate gives file:// and the path. The path must be absolute and clean;
+// symbolic links in it are not resolved.
+func (c *Config) Locate(target string) (string, error) {
+	switch {
+	case !filepath.IsAbs(target):
+		return "", fmt.Errorf("path %q is not absolute", target)
+	case filepath.Clean(target) != target:
+		return "", fmt.Errorf("path %q is not clean: write %q", target, filepath.Clean(target))
+	case target == "/":
+		return "", errors.New("path / is a folder")
+	case strings.ContainsRune(target, 0):
+		return "", fmt.Errorf("path %q holds a NUL", target)
+	}
+	return "file://" + target, nil
+}
+
+// Open builds the sink. It touches no file.
+func (c *Config) Open(_ context.Context, _ string) (sinks.Sink, error) {
+	return c.open(hooks{})
+}
+
+func (c *Config) open(h hooks) (*sink, error) {
+	mode, err := parseMode(c.Mode)
+	if err != nil {
+		return nil, err
+	}
+	return &sink{
+		config: *c, mode: mode, disk: disk{hooks: h},
+		gate: newGate(maxBusy),
+	}, nil
+}
+
+func parseMode(s string) (fs.FileMode, error) {
+	n, err := strconv.ParseUint(s, 8, 32)
+	switch {
+	case err != nil:
+		return 0, fmt.Errorf("mode %q is not an octal number", s)
+	case n > 0o777:
+		return 0, fmt.Errorf("mode %q is out of range: 0777 at most", s)
+	case n&0o002 != 0:
+		return 0, fmt.Errorf("mode %q lets everybody write the token", s)
+	}
+	return fs.FileMode(n), nil
+}

@@ -1,0 +1,169 @@
+package file
+
+import (
+	"context"
+	"io/fs"
+	"sync"
+
+	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/secret"
+	"github.com/rotatord/rotatord/internal/sinks"
+)
+
+// maxSize bounds what is read of a target; nothing we write comes near.
+const maxSize = 1 << 20
+
+// maxBusy bounds the calls that may wait for the kernel at once: each holds a thread.
+const maxBusy = 64
+
+type sink struct {
+	config    Config
+	mode      fs.FileMode
+	templates sinks.Templates
+	disk      disk
+	gate      *gate
+}
+
+// Render gives the file's bytes; json ends with a newline.
+func (s *sink) Render(r sinks.Record) (secret.Value, error) {
+	v, err := s.config.Format.Render(&s.templates, s.config.Template, r)
+	if err == nil && s.config.Format == sinks.FormatJSON {
+		v = secret.New(v.Reveal() + "\n")
+	}
+	return v, err
+}
+
+// Probe looks at the target and at everything that a write would need.
+func (s *sink) Probe(ctx context.Context, target string, read bool) (sinks.Holding, error) {
+	return run(ctx, s, "probe", target, func() (sinks.Holding, error) {
+		who, err := s.owner()
+		if err != nil {
+			return sinks.Holding{}, err
+		}
+		if err := s.disk.mayWrite(target, who); err != nil {
+			return sinks.Holding{}, err
+		}
+		if err := mayReadBack(s.mode, who); read && err != nil {
+			return sinks.Holding{}, err
+		}
+		h, err := s.disk.read(target)
+		if !read && classify(err).reason == fault.Forbidden {
+			return sinks.Holding{}, nil
+		}
+		return h, err
+	})
+}
+
+// Write replaces the target by a new file that holds content.
+func (s *sink) Write(ctx context.Context, target string, content secret.Value, _ string) error {
+	_, err := run(ctx, s, "write", target, func() (struct{}, error) {
+		who, err := s.owner()
+		if err != nil {
+			return struct{}{}, err
+		}
+		return struct{}{}, s.disk.write(ctx, target, content, s.mode, who)
+	})
+	return err
+}
+
+// Read gives the file's bytes. A symbolic link at the target, and a file that is
+// too large to be ours, exist with no content.
+func (s *sink) Read(ctx context.Context, target string) (sinks.Holding, error) {
+	return run(ctx, s, "read", target, func() (sinks.Holding, error) { return s.disk.read(target) })
+}
+
+// Close has nothing to end: a call that the kernel holds cannot be recalled.
+func (s *sink) Close() error { return nil }
+
+// run does work apart from the caller, who leaves when ctx ends even if the
+// kernel does not answer (a hung network file system). The target stays taken
+// until then, so that nothing overtakes a write that is stuck.
+func run[T any](ctx context.Context, s *sink, op, target string, work func() (T, error)) (T, error) {
+	type answer struct {
+		v   T
+		err error
+	}
+	leave, err := s.gate.enter(ctx, target)
+	if err != nil {
+		var none T
+		return none, explain(op, target, err)
+	}
+	answers := make(chan answer, 1)
+	go func() {
+		defer leave()
+		var a answer
+		a.err = sinks.Guard(op, target, func() (err error) {
+			a.v, err = work()
+			return err
+		})
+		answers <- a
+	}()
+	select {
+	case a := <-answers:
+		return a.v, explain(op, target, a.err)
+	case <-ctx.Done():
+		var none T
+		return none, explain(op, target, ctx.Err())
+	}
+}
+
+// gate lets one call at a target in at a time, and a bounded number in all.
+type gate struct {
+	mu    sync.Mutex
+	doors map[string]*door
+	room  chan struct{}
+}
+
+type door struct {
+	taken chan struct{} // of capacity one
+	users int           // waiting or inside; guarded by gate.mu
+}
+
+func newGate(room int) *gate {
+	return &gate{doors: map[string]*door{}, room: make(chan struct{}, room)}
+}
+
+func (g *gate) enter(ctx context.Context, target string) (leave func(), err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	d := g.queue(target)
+	select {
+	case d.taken <- struct{}{}:
+	case <-ctx.Done():
+		g.unqueue(target, d)
+		return nil, ctx.Err()
+	}
+	select {
+	case g.room <- struct{}{}:
+	case <-ctx.Done():
+		<-d.taken
+		g.unqueue(target, d)
+		return nil, ctx.Err()
+	}
+	return func() {
+		<-g.room
+		<-d.taken
+		g.unqueue(target, d)
+	}, nil
+}
+
+func (g *gate) queue(target string) *door {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	d := g.doors[target]
+	if d == nil {
+		d = &door{taken: make(chan struct{}, 1)}
+		g.doors[target] = d
+	}
+	d.users++
+	return d
+}
+
+func (g *gate) unqueue(target string, d *door) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if d.users--; d.users == 0 {
+		delete(g.doors, target)
+	}
+}

@@ -1,0 +1,237 @@
+package sinktest
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/secret"
+	"github.com/rotatord/rotatord/internal/sinks"
+)
+
+// Run runs the whole suite against h.
+func Run(t *testing.T, h Harness) {
+	t.Helper()
+	for _, c := range []struct {
+		name string
+		test func(*testing.T, *suite)
+	}{
+		{"render is pure and carries the token", renderIsPure},
+		{"a written value is what is read and what a consumer sees", writeThenRead},
+		{"writing the same again changes nothing", rewriteIsIdempotent},
+		{"a new value replaces the old one", newValueReplaces},
+		{"an earlier value can be written back", earlierValueReturns},
+		{"a repeat repairs what somebody else changed", repeatRepairs},
+		{"an absent target is no error", absentTarget},
+		{"what others wrote is seen as there", foreignIsSeen},
+		{"a probe has no side effects", probeHasNoSideEffects},
+		{"a probe without reading may know less but never errs for it", probeWithoutReading},
+		{"a denied write is a classed error and is predicted", denial},
+		{"a broken store is a passing error", brokenStore},
+		{"a cancelled call returns at once and changes nothing", cancellation},
+		{"a call ends with its deadline", deadline},
+		{"different targets can be written at once", concurrentTargets},
+		{"one target written at once holds one whole value", concurrentWrites},
+		{"no error shows the value", canaryStaysHidden},
+	} {
+		t.Run(c.name, func(t *testing.T) { c.test(t, open(t, h)) })
+	}
+}
+
+// suite is one open sink and a fresh target.
+type suite struct {
+	Harness
+	sink   sinks.Sink
+	target string
+}
+
+func open(t *testing.T, h Harness) *suite {
+	t.Helper()
+	s := h.Open(t)
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	})
+	return &suite{Harness: h, sink: s, target: h.Target(t)}
+}
+
+func renderIsPure(t *testing.T, s *suite) {
+	first, again := s.render(t, 1), s.render(t, 1)
+	if !first.Equal(again) {
+		t.Error("two renderings of one record differ")
+	}
+	if first.Equal(s.render(t, 2)) {
+		t.Error("renderings of two records are the same: the token is not in them")
+	}
+}
+
+func writeThenRead(t *testing.T, s *suite) {
+	content := s.write(t, 1)
+	s.mustHold(t, content)
+}
+
+func rewriteIsIdempotent(t *testing.T, s *suite) {
+	content := s.write(t, 1)
+	before := s.versions(t)
+	s.write(t, 1)
+	s.afterRestart(t).write(t, 1)
+	s.mustHold(t, content)
+	if after := s.versions(t); after != before {
+		t.Errorf("versions after two repeats = %d, want %d", after, before)
+	}
+}
+
+func newValueReplaces(t *testing.T, s *suite) {
+	s.write(t, 1)
+	s.mustHold(t, s.write(t, 2))
+}
+
+func earlierValueReturns(t *testing.T, s *suite) {
+	s.write(t, 1)
+	s.write(t, 2)
+	s.mustHold(t, s.write(t, 1))
+}
+
+func repeatRepairs(t *testing.T, s *suite) {
+	s.write(t, 1)
+	s.Foreign(t, s.target)
+	s.mustHold(t, s.write(t, 1))
+}
+
+func absentTarget(t *testing.T, s *suite) {
+	got, err := s.sink.Read(t.Context(), s.target)
+	s.wantAbsent(t, "Read", got, err)
+	got, err = s.sink.Probe(t.Context(), s.target, true)
+	s.wantAbsent(t, "Probe", got, err)
+}
+
+func foreignIsSeen(t *testing.T, s *suite) {
+	s.Foreign(t, s.target)
+	content := s.render(t, 1)
+	got, err := s.sink.Read(t.Context(), s.target)
+	if err != nil || !got.Known || !got.Exists || got.Content.Equal(content) {
+		t.Errorf("Read = known %t, exists %t, %v; want something foreign", got.Known, got.Exists, err)
+	}
+	got, err = s.sink.Probe(t.Context(), s.target, true)
+	if err != nil || !got.Known || !got.Exists || got.Content.Equal(content) {
+		t.Errorf("Probe = known %t, exists %t, %v; want something foreign", got.Known, got.Exists, err)
+	}
+}
+
+func probeHasNoSideEffects(t *testing.T, s *suite) {
+	s.probe(t)
+	if _, exists := s.Peek(t, s.target); exists {
+		t.Error("probing an absent target created it")
+	}
+	content := s.write(t, 1)
+	before := s.versions(t)
+	got := s.probe(t)
+	if !got.Exists || !got.Content.Equal(content) {
+		t.Errorf("Probe does not give what the target holds (exists %t)", got.Exists)
+	}
+	s.mustHold(t, content)
+	if after := s.versions(t); after != before {
+		t.Errorf("versions after a probe = %d, want %d", after, before)
+	}
+}
+
+func probeWithoutReading(t *testing.T, s *suite) {
+	content := s.write(t, 1)
+	got, err := s.sink.Probe(t.Context(), s.target, false)
+	if err != nil {
+		t.Fatalf("Probe: %v", err)
+	}
+	if got.Known && (!got.Exists || !got.Content.Equal(content)) {
+		t.Error("Probe claims to know the content and is wrong")
+	}
+}
+
+func denial(t *testing.T, s *suite) {
+	if s.Deny == nil {
+		return
+	}
+	old := s.write(t, 1)
+	allow := s.Deny(t, s.target)
+	wantFault(t, "Write", s.sink.Write(t.Context(), s.target, s.render(t, 2), Record(2).RotationID))
+	_, err := s.sink.Probe(t.Context(), s.target, true)
+	if !s.ProbeBlind {
+		wantFault(t, "Probe", err)
+	}
+	allow()
+	s.mustHold(t, old)
+	s.mustHold(t, s.write(t, 2))
+}
+
+func brokenStore(t *testing.T, s *suite) {
+	if s.Break == nil {
+		return
+	}
+	old := s.write(t, 1)
+	mend := s.Break(t)
+	for op, err := range s.everything(t.Context(), s.render(t, 2)) {
+		if f := wantFault(t, op, err); f != nil && f.Class == fault.Permanent {
+			t.Errorf("%s on a broken store is permanent: %v", op, err)
+		}
+	}
+	mend()
+	s.mustHold(t, old)
+	s.mustHold(t, s.write(t, 2))
+}
+
+func cancellation(t *testing.T, s *suite) {
+	old := s.write(t, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for op, err := range s.everything(ctx, s.render(t, 2)) {
+		if f := wantFault(t, op, err); f != nil && f.Reason != fault.Canceled {
+			t.Errorf("%s, cancelled: reason %s, want %s (%v)", op, f.Reason, fault.Canceled, err)
+		}
+	}
+	s.mustHold(t, old)
+}
+
+func deadline(t *testing.T, s *suite) {
+	if s.Hang == nil {
+		return
+	}
+	content := s.write(t, 1)
+	defer s.Hang(t)()
+	for _, op := range s.operations(content) {
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		began := time.Now()
+		f := wantFault(t, op.name, op.call(ctx))
+		cancel()
+		if f != nil && f.Reason != fault.Timeout {
+			t.Errorf("%s past its deadline: reason %s, want %s", op.name, f.Reason, fault.Timeout)
+		}
+		if took := time.Since(began); took > 5*time.Second {
+			t.Errorf("%s returned %s after its deadline", op.name, took)
+		}
+	}
+}
+
+func (s *suite) everything(ctx context.Context, content secret.Value) map[string]error {
+	out := map[string]error{}
+	for _, op := range s.operations(content) {
+		out[op.name] = op.call(ctx)
+	}
+	return out
+}
+
+type operation struct {
+	name string
+	call func(context.Context) error
+}
+
+// operations are every call that can fail; the write is of rotation 2.
+func (s *suite) operations(content secret.Value) []operation {
+	return []operation{
+		{"Write", func(ctx context.Context) error {
+			return s.sink.Write(ctx, s.target, content, Record(2).RotationID)
+		}},
+		{"Read", func(ctx context.Context) error { _, err := s.sink.Read(ctx, s.target); return err }},
+		{"Probe", func(ctx context.Context) error { _, err := s.sink.Probe(ctx, s.target, true); return err }},
+	}
+}

@@ -1,0 +1,148 @@
+package vault
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/vault/api"
+
+	"github.com/rotatord/rotatord/internal/secret"
+	"github.com/rotatord/rotatord/internal/sinks"
+)
+
+// Auth says how rotatord proves to Vault who it is: exactly one field is set.
+type Auth struct {
+	Token      *secret.Source `yaml:"token,omitempty" json:"token,omitempty" jsonschema:"description=A token; renewed while Vault allows it; a file is read at each use."`
+	AppRole    *AppRole       `yaml:"approle,omitempty" json:"approle,omitempty"`
+	Kubernetes *Kubernetes    `yaml:"kubernetes,omitempty" json:"kubernetes,omitempty"`
+	JWT        *JWT           `yaml:"jwt,omitempty" json:"jwt,omitempty"`
+	Cert       *Cert          `yaml:"cert,omitempty" json:"cert,omitempty"`
+}
+
+// AppRole logs in with a role id and a secret id.
+type AppRole struct {
+	RoleID   string        `yaml:"role_id" json:"role_id"`
+	SecretID secret.Source `yaml:"secret_id" json:"secret_id"`
+	Mount    string        `yaml:"mount,omitempty" json:"mount,omitempty" jsonschema:"default=approle"`
+}
+
+// Kubernetes logs in with the pod's service account.
+type Kubernetes struct {
+	Role      string `yaml:"role" json:"role"`
+	TokenFile string `yaml:"token_file,omitempty" json:"token_file,omitempty" jsonschema:"description=The service account's token; read at each login.,default=/var/run/secrets/kubernetes.io/serviceaccount/token"`
+	Mount     string `yaml:"mount,omitempty" json:"mount,omitempty" jsonschema:"default=kubernetes"`
+}
+
+// JWT logs in with a signed token of another issuer.
+type JWT struct {
+	Role  string        `yaml:"role,omitempty" json:"role,omitempty" jsonschema:"description=Absent: the mount's default role."`
+	Token secret.Source `yaml:"token" json:"token"`
+	Mount string        `yaml:"mount,omitempty" json:"mount,omitempty" jsonschema:"default=jwt"`
+}
+
+// Cert logs in with a TLS client certificate; its files are read at each handshake.
+type Cert struct {
+	CertFile string `yaml:"cert_file" json:"cert_file"`
+	KeyFile  string `yaml:"key_file" json:"key_file"`
+	Role     string `yaml:"role,omitempty" json:"role,omitempty" jsonschema:"description=Absent: Vault tries every role that trusts the certificate."`
+	Mount    string `yaml:"mount,omitempty" json:"mount,omitempty" jsonschema:"default=cert"`
+}
+
+// method is one way to log in.
+type method interface {
+	problems() []sinks.Problem
+	// prepare reads what is read at start, once.
+	prepare() error
+	// login obtains a token. c has no token; it is login's to set one.
+	login(ctx context.Context, c *api.Client) (*api.Secret, error)
+	// current reports whether token is still the one to use, as far as can be told
+	// without asking Vault.
+	current(token secret.Value) bool
+}
+
+// chosen is a method with its key in the configuration.
+type chosen struct {
+	key string
+	method
+}
+
+func (a *Auth) chosen() []chosen {
+	var out []chosen
+	if a.Token != nil {
+		out = append(out, chosen{"token", &static{source: *a.Token}})
+	}
+	if a.AppRole != nil {
+		out = append(out, chosen{"approle", a.AppRole})
+	}
+	if a.Kubernetes != nil {
+		out = append(out, chosen{"kubernetes", a.Kubernetes})
+	}
+	if a.JWT != nil {
+		out = append(out, chosen{"jwt", a.JWT})
+	}
+	if a.Cert != nil {
+		out = append(out, chosen{"cert", a.Cert})
+	}
+	return out
+}
+
+func (a *Auth) problems() []sinks.Problem {
+	all := a.chosen()
+	if len(all) != 1 {
+		return []sinks.Problem{{
+			Key: "auth", Text: "exactly one method must be given", Hint: "token, approle, kubernetes, jwt or cert",
+		}}
+	}
+	var out []sinks.Problem
+	for _, p := range all[0].problems() {
+		p.Key = strings.TrimSuffix("auth."+all[0].key+"."+p.Key, ".")
+		out = append(out, p)
+	}
+	return out
+}
+
+func (s *static) problems() []sinks.Problem { return problem("", s.source.Problem()) }
+
+func (m *AppRole) problems() []sinks.Problem {
+	return slices.Concat(required("role_id", m.RoleID), problem("secret_id", m.SecretID.Problem()), badMount(m.Mount))
+}
+
+func (m *Kubernetes) problems() []sinks.Problem {
+	return slices.Concat(required("role", m.Role), badMount(m.Mount))
+}
+
+func (m *JWT) problems() []sinks.Problem {
+	return slices.Concat(problem("token", m.Token.Problem()), badMount(m.Mount))
+}
+
+func (m *Cert) problems() []sinks.Problem {
+	return slices.Concat(required("cert_file", m.CertFile), required("key_file", m.KeyFile), badMount(m.Mount))
+}
+
+func problem(key, text string) []sinks.Problem {
+	if text == "" {
+		return nil
+	}
+	return []sinks.Problem{{Key: key, Text: text}}
+}
+
+func required(key, value string) []sinks.Problem {
+	if value != "" {
+		return nil
+	}
+	return problem(key, "missing")
+}
+
+func badMount(mount string) []sinks.Problem {
+	if mount == "" {
+		return nil
+	}
+	if err := checkPath(trimmed(mount)); err != nil {
+		return problem("mount", err.Error())
+	}
+	return nil
+}
+
+// trimmed gives a mount as it stands in a path.
+func trimmed(mount string) string { return strings.Trim(mount, "/") }

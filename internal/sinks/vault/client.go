@@ -1,0 +1,152 @@
+package vault
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/vault/api"
+
+	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/secret"
+)
+
+// endpoint is where and how Vault is reached.
+type endpoint struct {
+	address   string
+	namespace string
+	http      *http.Client
+}
+
+// resolved gives c with what the environment adds to it: only without an
+// address, as the configuration's documentation says.
+func (c *Config) resolved() (*Config, error) {
+	r := *c
+	if r.Address == "" {
+		r.Address = os.Getenv(api.EnvVaultAddress)
+		r.Namespace = orEnv(r.Namespace, api.EnvVaultNamespace)
+		r.CAFile = orEnv(r.CAFile, api.EnvVaultCACert)
+	}
+	if r.Address == "" {
+		return nil, fault.Newf(fault.Permanent, fault.Invalid, "", "", "no address is known").
+			WithHint("give the sink an address, or set VAULT_ADDR")
+	}
+	if p := r.addressProblems(r.Address); len(p) > 0 {
+		return nil, fault.Newf(fault.Permanent, fault.Invalid, "", "", "address: %s", p[0].Text).WithHint("%s", p[0].Hint)
+	}
+	return &r, nil
+}
+
+func orEnv(value, name string) string {
+	if value != "" {
+		return value
+	}
+	return os.Getenv(name)
+}
+
+func (c *Config) tls() (*tls.Config, error) {
+	out := &tls.Config{MinVersion: tls.VersionTLS12}
+	if c.CAFile != "" {
+		pem, err := os.ReadFile(c.CAFile)
+		if err != nil {
+			return nil, fmt.Errorf("read ca_file: %w", err)
+		}
+		out.RootCAs = x509.NewCertPool()
+		if !out.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("ca_file %s holds no PEM certificate", c.CAFile)
+		}
+	}
+	if m := c.Auth.Cert; m != nil {
+		out.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			pair, err := tls.LoadX509KeyPair(m.CertFile, m.KeyFile)
+			return &pair, err
+		}
+	}
+	return out, nil
+}
+
+// newTransport keeps connections alive for as many calls as a fleet makes side by side.
+func newTransport(config *tls.Config) *http.Transport {
+	return &http.Transport{
+		Proxy:           http.ProxyFromEnvironment,
+		DialContext:     (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		TLSClientConfig: config, ForceAttemptHTTP2: true,
+		MaxIdleConns: 64, MaxIdleConnsPerHost: 64, IdleConnTimeout: 90 * time.Second,
+		TLSHandshakeTimeout: 10 * time.Second,
+	}
+}
+
+// client makes a client with token. NewClient reads the environment; all that it
+// takes from there is overwritten.
+func (e endpoint) client(token secret.Value) (*api.Client, error) {
+	config := &api.Config{Address: e.address, HttpClient: e.http, MaxRetries: 0, ReadYourWrites: true}
+	c, err := api.NewClient(config)
+	if err != nil {
+		return nil, fmt.Errorf("make a Vault client: %w", err)
+	}
+	c.SetHeaders(http.Header{api.RequestHeaderName: {"true"}})
+	if e.namespace != "" {
+		c.SetNamespace(e.namespace)
+	}
+	c.SetToken(token.Reveal())
+	return c, nil
+}
+
+// tied is a RoundTripper whose calls end, at the latest, with life: the renewal
+// of a token takes no context of its own.
+type tied struct {
+	http.RoundTripper
+	life context.Context
+}
+
+// RoundTrip implements http.RoundTripper.
+func (t tied) RoundTrip(r *http.Request) (*http.Response, error) {
+	ctx, cancel := context.WithCancel(r.Context())
+	stop := context.AfterFunc(t.life, cancel)
+	done := func() { stop(); cancel() }
+	answer, err := t.RoundTripper.RoundTrip(r.WithContext(ctx))
+	if err != nil {
+		done()
+		return nil, err
+	}
+	noteRetryAfter(r.Context(), answer)
+	answer.Body = &tiedBody{ReadCloser: answer.Body, done: done}
+	return answer, nil
+}
+
+type tiedBody struct {
+	io.ReadCloser
+	done func()
+}
+
+// Close implements io.Closer.
+func (b *tiedBody) Close() error {
+	defer b.done()
+	return b.ReadCloser.Close()
+}
+
+type retryAfterKey struct{}
+
+// withRetryAfter makes room in a context for the Retry-After of the calls made
+// under it, which Vault's client does not hand out.
+func withRetryAfter(ctx context.Context) (_ context.Context, after func() time.Duration) {
+	seconds := new(atomic.Int64)
+	return context.WithValue(ctx, retryAfterKey{}, seconds),
+		func() time.Duration { return time.Duration(seconds.Load()) * time.Second }
+}
+
+func noteRetryAfter(ctx context.Context, answer *http.Response) {
+	seconds, ok := ctx.Value(retryAfterKey{}).(*atomic.Int64)
+	n, err := strconv.ParseInt(answer.Header.Get("Retry-After"), 10, 32)
+	if ok && err == nil && n > 0 {
+		seconds.Store(n)
+	}
+}

@@ -1,0 +1,137 @@
+// Package vault is the sink that keeps each value in a secret of HashiCorp
+// Vault's KV engine, version 1 or 2.
+package vault
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/url"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/rotatord/rotatord/internal/secret"
+	"github.com/rotatord/rotatord/internal/sinks"
+)
+
+// Type is the sink's name in the configuration.
+const Type = "vault"
+
+// Config is a Vault sink's configuration.
+//
+// With KV version 1 there is no check-and-set: write: merge then reads, changes
+// and writes back, and another writer may come in between.
+type Config struct {
+	sinks.Common `yaml:",inline"`
+
+	Address   string            `yaml:"address,omitempty" json:"address,omitempty" jsonschema:"description=Absent: VAULT_ADDR\\, and VAULT_NAMESPACE and VAULT_CACERT where namespace and ca_file are absent."`
+	Namespace string            `yaml:"namespace,omitempty" json:"namespace,omitempty" jsonschema:"description=Vault Enterprise namespace."`
+	CAFile    string            `yaml:"ca_file,omitempty" json:"ca_file,omitempty" jsonschema:"description=PEM file of the authorities that sign Vault's certificate\\, instead of the system's."`
+	Mount     string            `yaml:"mount,omitempty" json:"mount,omitempty" jsonschema:"description=Where the KV engine is mounted.,default=secret"`
+	KVVersion int               `yaml:"kv_version,omitempty" json:"kv_version,omitempty" jsonschema:"enum=1,enum=2,default=2"`
+	Path      string            `yaml:"path" json:"path" jsonschema:"description=Template of the secret's path below the mount."`
+	Fields    map[string]string `yaml:"fields,omitempty" json:"fields,omitempty" jsonschema:"description=Template of each field; absent: every field of the record."`
+	WriteMode WriteMode         `yaml:"write,omitempty" json:"write,omitempty" jsonschema:"enum=replace,enum=merge,default=replace"`
+	CAS       bool              `yaml:"cas,omitempty" json:"cas,omitempty" jsonschema:"description=Check-and-set (KV version 2).,default=true"`
+	Auth      Auth              `yaml:"auth" json:"auth"`
+}
+
+// WriteMode says what becomes of fields that are not ours.
+type WriteMode string
+
+// The modes.
+const (
+	Replace WriteMode = "replace" // the secret holds our fields and no others
+	Merge   WriteMode = "merge"   // others' fields stay
+)
+
+// NewConfig gives a configuration with the documented defaults.
+func NewConfig() *Config {
+	return &Config{
+		Common: sinks.DefaultCommon(Type), Mount: "secret", KVVersion: 2, WriteMode: Replace, CAS: true,
+	}
+}
+
+// Problems lists what is wrong with c. It reads no environment.
+func (c *Config) Problems() []sinks.Problem {
+	var out []sinks.Problem
+	if c.Address != "" {
+		out = append(out, c.addressProblems(c.Address)...)
+	}
+	if err := checkPath(c.mount()); err != nil {
+		out = append(out, sinks.Problem{Key: "mount", Text: err.Error(), Hint: `such as "secret"`})
+	}
+	if c.KVVersion != 1 && c.KVVersion != 2 {
+		out = append(out, sinks.Problem{Key: "kv_version", Text: fmt.Sprintf("unknown version %d", c.KVVersion), Hint: "1 or 2"})
+	}
+	if c.WriteMode != Replace && c.WriteMode != Merge {
+		out = append(out, sinks.Problem{Key: "write", Text: fmt.Sprintf("unknown mode %q", string(c.WriteMode)), Hint: "replace or merge"})
+	}
+	out = append(out, sinks.TargetProblems("path", c.Path, func(target string) (string, error) { return target, checkPath(target) })...)
+	out = append(out, c.fieldProblems()...)
+	return append(out, c.Auth.problems()...)
+}
+
+func (c *Config) fieldProblems() []sinks.Problem {
+	var out []sinks.Problem
+	for _, name := range slices.Sorted(maps.Keys(c.Fields)) {
+		_, err := new(sinks.Templates).RenderRecord(c.Fields[name], sample("a"))
+		if strings.TrimSpace(name) == "" {
+			err = fmt.Errorf("a field needs a name")
+		}
+		if err != nil {
+			out = append(out, sinks.Problem{Key: "fields." + name, Text: err.Error()})
+		}
+	}
+	if len(out) == 0 && len(c.Fields) > 0 && c.isBlind() {
+		out = append(out, sinks.Problem{Key: "fields", Text: "no field holds the token", Hint: `such as token: "{{.Token}}"`})
+	}
+	return out
+}
+
+// isBlind reports whether records of different tokens give the same fields:
+// rotatord would then revoke tokens that nobody was given a successor of.
+func (c *Config) isBlind() bool {
+	r := renderer{fields: c.Fields}
+	a, errA := r.render(sample("a"))
+	b, errB := r.render(sample("b"))
+	return errA == nil && errB == nil && a.Equal(b)
+}
+
+func sample(token string) sinks.Record {
+	return sinks.Record{Names: sinks.SampleNames(), Token: secret.New(token)}
+}
+
+// TargetTemplate gives the template of the secret's path below the mount.
+func (c *Config) TargetTemplate() string { return c.Path }
+
+// Locate gives vault+<scheme>://host[:port]/[namespace/]mount/path. Without an
+// address in the configuration it is vault://default-env/….
+func (c *Config) Locate(target string) (string, error) {
+	if err := checkPath(target); err != nil {
+		return "", err
+	}
+	at := &url.URL{Scheme: "vault", Host: "default-env"}
+	if c.Address != "" {
+		u, err := parseAddress(c.Address)
+		if err != nil {
+			return "", err
+		}
+		at = &url.URL{Scheme: "vault+" + u.Scheme, Host: u.Host, Path: u.Path}
+	}
+	at.Path = path.Join("/", at.Path, trimmed(c.Namespace), c.mount(), target)
+	return at.String(), nil
+}
+
+// Open builds the sink. It reads ca_file, and the environment where the
+// configuration says so; it does not call Vault.
+func (c *Config) Open(_ context.Context, name string) (sinks.Sink, error) {
+	s, err := c.open()
+	if err != nil {
+		return nil, opening(name, err)
+	}
+	return s, nil
+}
+
+func (c *Config) mount() string { return trimmed(c.Mount) }

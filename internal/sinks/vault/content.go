@@ -1,0 +1,99 @@
+package vault
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"strings"
+
+	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/secret"
+	"github.com/rotatord/rotatord/internal/sinks"
+)
+
+// renderer makes the content of a secret out of a record.
+type renderer struct {
+	fields    map[string]string // template of each field; none: every field of the record
+	templates sinks.Templates
+}
+
+func (r *renderer) render(record sinks.Record) (secret.Value, error) {
+	out := map[string]any{}
+	if len(r.fields) == 0 {
+		for _, f := range record.Fields() {
+			out[f.Key] = f.Value
+		}
+	}
+	for name, text := range r.fields {
+		v, err := r.templates.RenderRecord(text, record)
+		if err != nil {
+			return secret.Value{}, fmt.Errorf("field %s: %w", name, err)
+		}
+		out[name] = v.Reveal()
+	}
+	return canonical(out)
+}
+
+// names tells which fields are ours.
+func (r *renderer) names() map[string]bool {
+	out := map[string]bool{}
+	for name := range r.fields {
+		out[name] = true
+	}
+	if len(r.fields) == 0 {
+		for _, f := range (sinks.Record{}).Fields() {
+			out[f.Key] = true
+		}
+	}
+	return out
+}
+
+// canonical encodes fields as one JSON object with sorted keys: equal contents
+// are equal bytes.
+func canonical(fields map[string]any) (secret.Value, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(fields); err != nil {
+		return secret.Value{}, err
+	}
+	return secret.New(strings.TrimSuffix(b.String(), "\n")), nil
+}
+
+func parse(content secret.Value) (map[string]any, error) {
+	var out map[string]any
+	dec := json.NewDecoder(strings.NewReader(content.Reveal()))
+	dec.UseNumber()
+	if err := dec.Decode(&out); err != nil || len(out) == 0 {
+		return nil, fault.Newf(fault.Permanent, fault.Internal, "", "", "the content is not a JSON object of fields")
+	}
+	return out, nil
+}
+
+// only gives the fields that are ours.
+func only(fields map[string]any, ours map[string]bool) map[string]any {
+	out := map[string]any{}
+	for name, v := range fields {
+		if ours[name] {
+			out[name] = v
+		}
+	}
+	return out
+}
+
+// merged gives theirs, overlaid with ours.
+func merged(theirs, ours map[string]any) map[string]any {
+	out := maps.Clone(theirs)
+	if out == nil {
+		out = map[string]any{}
+	}
+	maps.Copy(out, ours)
+	return out
+}
+
+func same(a, b map[string]any) bool {
+	x, errX := canonical(a)
+	y, errY := canonical(b)
+	return errX == nil && errY == nil && x.Equal(y)
+}

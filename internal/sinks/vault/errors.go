@@ -1,0 +1,171 @@
+package vault
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/vault/api"
+
+	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/secret"
+)
+
+const opLogin = "log in to Vault"
+
+// answered is an error that Vault answered with: its status and its own words.
+type answered struct {
+	status int
+	call   string // "PUT secret/data/moq/live-main"
+	words  string
+}
+
+// Error implements error.
+func (a *answered) Error() string { return fmt.Sprintf("%s answers %d: %s", a.call, a.status, a.words) }
+
+func hasStatus(err error, status int) bool {
+	var r *api.ResponseError
+	return errors.As(err, &r) && r.StatusCode == status
+}
+
+func isConflict(err error) bool {
+	var r *api.ResponseError
+	return hasStatus(err, 400) && errors.As(err, &r) &&
+		slices.ContainsFunc(r.Errors, func(s string) bool { return strings.Contains(s, "did not match the current version") })
+}
+
+func newAnswered(r *api.ResponseError) *answered {
+	call := r.URL
+	if u, err := url.Parse(r.URL); err == nil {
+		_, call, _ = strings.Cut(u.Path, "/v1/")
+	}
+	return &answered{status: r.StatusCode, call: r.HTTPMethod + " " + call, words: wordsOf(r)}
+}
+
+// wordsOf gives Vault's own list of errors on one line. An answer that is not
+// Vault's JSON is not shown: a proxy's page may echo what it was sent.
+func wordsOf(r *api.ResponseError) string {
+	switch {
+	case r.RawError:
+		return "not an answer of Vault's: look at the proxy or load balancer in front of it"
+	case len(r.Errors) == 0:
+		return "no reason is given"
+	}
+	return strings.Join(strings.Fields(strings.Join(r.Errors, "; ")), " ")
+}
+
+// meanings says what each status means here.
+var meanings = map[int]struct {
+	class  fault.Class
+	reason fault.Reason
+	hint   string
+}{
+	400: {fault.Permanent, fault.Invalid, "correct the sink's configuration"},
+	403: {fault.Permanent, fault.Forbidden, "the token lacks a permission"},
+	404: {fault.Permanent, fault.NotFound, "correct mount and namespace"},
+	405: {fault.Permanent, fault.Invalid, "correct mount, path and kv_version"},
+	412: {fault.Retry, fault.ServerError, "this Vault node lags behind its cluster"},
+	413: {fault.Permanent, fault.Invalid, "the secret is too large for this Vault"},
+	429: {fault.Retry, fault.RateLimited, "a rate limit quota of Vault is used up: raise it, or probe less often"},
+	472: {fault.Retry, fault.ServerError, "this Vault is a disaster recovery secondary: use the primary's address"},
+	473: {fault.Retry, fault.ServerError, "this Vault node is a standby: use the active node's address"},
+	503: {fault.Retry, fault.ServerError, "unseal it, or wait for its active node"},
+}
+
+// explain gives err as a *fault.Error about op on object, in Vault's own words.
+func explain(op, object string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var f *fault.Error
+	if errors.As(err, &f) {
+		if f.Op == "" {
+			f.Op, f.Object = op, object
+		}
+		return f
+	}
+	var r *api.ResponseError
+	if errors.As(err, &r) {
+		return explainAnswer(op, object, r)
+	}
+	return explainSilence(op, object, err)
+}
+
+func explainAnswer(op, object string, r *api.ResponseError) *fault.Error {
+	m, known := meanings[r.StatusCode]
+	switch {
+	case !known && r.StatusCode >= 500:
+		m.reason, m.hint = fault.ServerError, "look at Vault's log"
+	case !known:
+		m.class, m.reason = fault.Permanent, fault.BadAnswer
+	}
+	a := newAnswered(r)
+	if strings.Contains(a.words, "check-and-set parameter required") {
+		m.hint = "set cas: true, as this mount demands it"
+	}
+	return &fault.Error{Class: m.class, Reason: m.reason, Op: op, Object: object, Err: a, Hint: m.hint}
+}
+
+// explainSilence classes a call that got no answer that could be understood.
+func explainSilence(op, object string, err error) *fault.Error {
+	f := fault.Transport(op, object, err)
+	var unknown x509.UnknownAuthorityError
+	var u *url.Error
+	switch {
+	case errors.As(err, &unknown):
+		f.Hint = "set ca_file to the authority that signed Vault's certificate"
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	case !errors.As(err, &u):
+		f.Reason = fault.BadAnswer
+	}
+	return f
+}
+
+// loginFailed says that it was the login that failed, and what Vault's refusals
+// mean there.
+func loginFailed(method string, err error) error {
+	e := explain(opLogin, "with auth."+method, err)
+	var f *fault.Error
+	if errors.As(e, &f) {
+		f.Op, f.Object = opLogin, "with auth."+method
+		switch {
+		case hasStatus(err, 400) || hasStatus(err, 403):
+			f.Reason, f.Hint = fault.Unauthorized, "check the sink's auth, its mount and its role in Vault"
+		case hasStatus(err, 404):
+			f.Hint = "check that the auth method is enabled at the sink's auth mount"
+		}
+	}
+	return e
+}
+
+func badAnswer(format string, args ...any) error {
+	return fault.Newf(fault.Retry, fault.BadAnswer, "", "", "Vault answers with "+format, args...)
+}
+
+func opening(name string, err error) error {
+	f := &fault.Error{Class: fault.Permanent, Reason: fault.Invalid, Err: err}
+	var g *fault.Error
+	if errors.As(err, &g) {
+		f = g
+	}
+	f.Op, f.Object = "open sink", name
+	return f
+}
+
+// scrubbed takes the values of fields out of Vault's words, should it ever echo them.
+func scrubbed(err error, fields map[string]any) error {
+	var a *answered
+	if !errors.As(err, &a) {
+		return err
+	}
+	for _, v := range fields {
+		if s, ok := v.(string); ok && len(s) >= 8 {
+			a.words = strings.ReplaceAll(a.words, s, secret.Redacted)
+		}
+	}
+	return err
+}

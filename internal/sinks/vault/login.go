@@ -1,0 +1,154 @@
+package vault
+
+import (
+	"cmp"
+	"context"
+	"path"
+	"time"
+
+	"github.com/hashicorp/vault/api"
+	"github.com/hashicorp/vault/api/auth/approle"
+	"github.com/hashicorp/vault/api/auth/kubernetes"
+
+	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/secret"
+)
+
+const serviceAccountToken = "/var/run/secrets/kubernetes.io/serviceaccount/token" //nolint:gosec // a path
+
+// static is a token that somebody else obtained.
+type static struct {
+	source secret.Source
+	fixed  secret.Value // of an environment variable, which is read at start
+}
+
+// prepare reads an environment variable, once.
+func (s *static) prepare() (err error) {
+	if s.source.Env != "" {
+		s.fixed, err = s.source.Read()
+	}
+	return err
+}
+
+func (s *static) read() (secret.Value, error) {
+	if !s.fixed.IsEmpty() {
+		return s.fixed, nil
+	}
+	return s.source.Read()
+}
+
+// login asks how long the token lives, so that it can be renewed in time. A
+// token that may not ask is used as it is.
+func (s *static) login(ctx context.Context, c *api.Client) (*api.Secret, error) {
+	token, err := s.read()
+	if err != nil {
+		return nil, unreadable(err)
+	}
+	c.SetToken(token.Reveal())
+	auth := &api.SecretAuth{ClientToken: token.Reveal()}
+	self, err := c.Auth().Token().LookupSelfWithContext(ctx)
+	switch {
+	case hasStatus(err, 403):
+		return &api.Secret{Auth: auth}, nil
+	case err != nil:
+		return nil, err
+	}
+	ttl, err := self.TokenTTL()
+	if err != nil {
+		return nil, err
+	}
+	auth.LeaseDuration = int(ttl / time.Second)
+	auth.Renewable, err = self.TokenIsRenewable()
+	return &api.Secret{Auth: auth}, err
+}
+
+// current reads the source again, so that a token file that was replaced is
+// noticed at its next use.
+func (s *static) current(token secret.Value) bool {
+	now, err := s.read()
+	return err != nil || now.Equal(token)
+}
+
+func (m *AppRole) login(ctx context.Context, c *api.Client) (*api.Secret, error) {
+	id, err := m.SecretID.Read()
+	if err != nil {
+		return nil, unreadable(err)
+	}
+	login, err := approle.NewAppRoleAuth(m.RoleID, &approle.SecretID{FromString: id.Reveal()},
+		approle.WithMountPath(mountOr(m.Mount, "approle")))
+	if err != nil {
+		return nil, err
+	}
+	return login.Login(ctx, c)
+}
+
+func (m *Kubernetes) login(ctx context.Context, c *api.Client) (*api.Secret, error) {
+	token, err := secret.Source{File: cmp.Or(m.TokenFile, serviceAccountToken)}.Read()
+	if err != nil {
+		return nil, unreadable(err)
+	}
+	login, err := kubernetes.NewKubernetesAuth(m.Role, kubernetes.WithServiceAccountToken(token.Reveal()),
+		kubernetes.WithMountPath(mountOr(m.Mount, "kubernetes")))
+	if err != nil {
+		return nil, err
+	}
+	return login.Login(ctx, c)
+}
+
+func (m *JWT) login(ctx context.Context, c *api.Client) (*api.Secret, error) {
+	token, err := m.Token.Read()
+	if err != nil {
+		return nil, unreadable(err)
+	}
+	words := map[string]any{"jwt": token.Reveal()}
+	if m.Role != "" {
+		words["role"] = m.Role
+	}
+	return c.Logical().WriteWithContext(ctx, loginPath(m.Mount, "jwt"), words)
+}
+
+func (m *Cert) login(ctx context.Context, c *api.Client) (*api.Secret, error) {
+	words := map[string]any{}
+	if m.Role != "" {
+		words["name"] = m.Role
+	}
+	return c.Logical().WriteWithContext(ctx, loginPath(m.Mount, "cert"), words)
+}
+
+func (*AppRole) prepare() error    { return nil }
+func (*Kubernetes) prepare() error { return nil }
+func (*JWT) prepare() error        { return nil }
+func (*Cert) prepare() error       { return nil }
+
+// Only Vault can tell whether a token that it gave at a login is still good.
+func (*AppRole) current(secret.Value) bool    { return true }
+func (*Kubernetes) current(secret.Value) bool { return true }
+func (*JWT) current(secret.Value) bool        { return true }
+func (*Cert) current(secret.Value) bool       { return true }
+
+func mountOr(mount, standard string) string { return trimmed(cmp.Or(mount, standard)) }
+
+func loginPath(mount, standard string) string {
+	return path.Join("auth", mountOr(mount, standard), "login")
+}
+
+func unreadable(err error) error {
+	return &fault.Error{
+		Class: fault.Permanent, Reason: fault.Unauthorized, Op: opLogin, Err: err,
+		Hint: "check the source that the sink's auth names",
+	}
+}
+
+// tokenOf takes the token out of a login's answer.
+func tokenOf(answer *api.Secret) (secret.Value, error) {
+	switch {
+	case answer == nil || answer.Auth == nil:
+		return secret.Value{}, badAnswer("a login without a token")
+	case answer.Auth.MFARequirement != nil:
+		return secret.Value{}, fault.Newf(fault.Permanent, fault.Unauthorized, opLogin, "", "Vault demands a second factor").
+			WithHint("exempt rotatord's role from login MFA")
+	case answer.Auth.ClientToken == "":
+		return secret.Value{}, badAnswer("a login with an empty token")
+	}
+	return secret.New(answer.Auth.ClientToken), nil
+}

@@ -1,0 +1,179 @@
+package vault
+
+import (
+	"context"
+	"sync"
+
+	"github.com/hashicorp/vault/api"
+	"golang.org/x/sync/singleflight"
+
+	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/secret"
+)
+
+// session keeps one login for all users of a sink: it logs in when it is first
+// needed, renews the token in the background, and logs in again when the token
+// ends or is refused. It is safe for concurrent use.
+type session struct {
+	dial   func(token secret.Value) (*api.Client, error)
+	method chosen
+
+	life   context.Context // ends with close
+	end    context.CancelFunc
+	flight singleflight.Group
+	tasks  sync.WaitGroup
+
+	mu   sync.Mutex
+	held *login // nil: log in first
+}
+
+// login is one token and the client that carries it.
+type login struct {
+	client *api.Client
+	token  secret.Value
+	drop   context.CancelFunc // ends the token's renewal
+}
+
+func newSession(m chosen, dial func(secret.Value) (*api.Client, error)) *session {
+	s := &session{dial: dial, method: m}
+	s.life, s.end = context.WithCancel(context.Background())
+	return s
+}
+
+// use calls work with a client that is logged in. When Vault refuses and the
+// token turns out to be dead, use logs in again, once, and repeats the work.
+func (s *session) use(ctx context.Context, work func(context.Context, *api.Client) error) error {
+	l, err := s.login(ctx)
+	if err != nil {
+		return err
+	}
+	err = work(ctx, l.client)
+	if !hasStatus(err, 403) || !isDead(ctx, l.client) {
+		return err
+	}
+	fresh, err := s.replace(ctx, l)
+	if err != nil {
+		return err
+	}
+	return work(ctx, fresh.client)
+}
+
+// isDead reports whether Vault no longer knows the client's token. A token that
+// may not look itself up counts as dead: a new one cannot be worse.
+func isDead(ctx context.Context, c *api.Client) bool {
+	_, err := c.Auth().Token().LookupSelfWithContext(ctx)
+	return hasStatus(err, 403)
+}
+
+func (s *session) replace(ctx context.Context, dead *login) (*login, error) {
+	s.forget(dead)
+	fresh, err := s.login(ctx)
+	if err == nil && fresh.token.Equal(dead.token) {
+		s.forget(fresh)
+		return nil, fault.Newf(fault.Permanent, fault.Unauthorized, "", "",
+			"Vault refuses the token: it is expired, revoked, or of another Vault").
+			WithHint("put a new token into the source that auth.token names")
+	}
+	return fresh, err
+}
+
+// login gives the login that all share. The one who finds none logs in for all
+// who wait; who gives up waiting leaves the others undisturbed.
+func (s *session) login(ctx context.Context) (*login, error) {
+	if l := s.usable(); l != nil {
+		return l, ctx.Err()
+	}
+	done := s.flight.DoChan("", func() (any, error) {
+		if l := s.usable(); l != nil {
+			return l, nil
+		}
+		l, err := s.open(s.life)
+		return l, err
+	})
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case r := <-done:
+		if r.Err != nil {
+			return nil, r.Err
+		}
+		return r.Val.(*login), nil
+	}
+}
+
+func (s *session) usable() *login {
+	s.mu.Lock()
+	l := s.held
+	s.mu.Unlock()
+	if l == nil || s.method.current(l.token) {
+		return l
+	}
+	s.forget(l)
+	return nil
+}
+
+func (s *session) forget(l *login) {
+	l.drop()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.held == l {
+		s.held = nil
+	}
+}
+
+func (s *session) open(ctx context.Context) (*login, error) {
+	bare, err := s.dial(secret.Value{})
+	if err != nil {
+		return nil, err
+	}
+	answer, err := s.method.login(ctx, bare)
+	if err != nil {
+		return nil, loginFailed(s.method.key, err)
+	}
+	token, err := tokenOf(answer)
+	if err != nil {
+		return nil, loginFailed(s.method.key, err)
+	}
+	client, err := s.dial(token)
+	if err != nil {
+		return nil, err
+	}
+	l := &login{client: client, token: token}
+	if err := s.watch(l, answer); err != nil {
+		return nil, loginFailed(s.method.key, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.held = l
+	return l, nil
+}
+
+// watch renews l's token until it cannot be renewed any longer, a little before
+// its end, and then forgets it.
+func (s *session) watch(l *login, answer *api.Secret) error {
+	ctx, drop := context.WithCancel(s.life)
+	l.drop = drop
+	if answer.Auth.LeaseDuration == 0 {
+		return nil // it lives for ever
+	}
+	w, err := l.client.NewLifetimeWatcher(&api.LifetimeWatcherInput{Secret: answer})
+	if err != nil {
+		return err
+	}
+	s.tasks.Go(w.Start)
+	s.tasks.Go(func() {
+		defer w.Stop()
+		select {
+		case <-ctx.Done():
+		case <-w.DoneCh():
+			s.forget(l)
+		}
+	})
+	return nil
+}
+
+// close ends renewal and every call under way.
+func (s *session) close() {
+	s.end()
+	s.tasks.Wait()
+}

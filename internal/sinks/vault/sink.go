@@ -1,0 +1,191 @@
+package vault
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync/atomic"
+
+	"github.com/hashicorp/vault/api"
+
+	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/secret"
+	"github.com/rotatord/rotatord/internal/sinks"
+)
+
+// casAttempts bounds how often one Write gives way to other writers.
+const casAttempts = 5
+
+type sink struct {
+	config    Config
+	engine    engine
+	renderer  renderer
+	ours      map[string]bool
+	session   *session
+	transport *http.Transport
+	verified  atomic.Int64 // Unix nanoseconds: when the mount was last found right
+}
+
+func (c *Config) open() (*sink, error) {
+	r, err := c.resolved()
+	if err != nil {
+		return nil, err
+	}
+	config, err := r.tls()
+	if err != nil {
+		return nil, err
+	}
+	how := r.Auth.chosen()
+	if len(how) != 1 {
+		return nil, errors.New("exactly one method of auth must be given")
+	}
+	if err := how[0].prepare(); err != nil {
+		return nil, err
+	}
+	s := &sink{
+		config: *r, engine: newEngine(r.mount(), r.KVVersion), renderer: renderer{fields: r.Fields},
+		transport: newTransport(config),
+	}
+	s.ours = s.renderer.names()
+	at := endpoint{address: r.Address, namespace: trimmed(r.Namespace)}
+	s.session = newSession(how[0], func(token secret.Value) (*api.Client, error) { return at.client(token) })
+	at.http = &http.Client{
+		Transport: tied{s.transport, s.session.life}, Timeout: r.Timeout,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	_, err = at.client(secret.Value{})
+	return s, err
+}
+
+// Render gives the fields as a JSON object with sorted keys.
+func (s *sink) Render(r sinks.Record) (secret.Value, error) {
+	v, err := s.renderer.render(r)
+	if err == nil && r.Token.IsEmpty() {
+		err = errors.New("the token's value is empty")
+	}
+	if err != nil {
+		return secret.Value{}, &fault.Error{
+			Class: fault.Permanent, Reason: fault.Invalid, Op: "render", Object: r.Relay + "/" + r.Type, Err: err,
+			Hint: "correct the sink's fields",
+		}
+	}
+	return v, nil
+}
+
+// Read gives the secret's fields; under write: merge, those that are ours.
+func (s *sink) Read(ctx context.Context, target string) (sinks.Holding, error) {
+	var out sinks.Holding
+	err := s.do(ctx, "read", target, func(ctx context.Context, c *api.Client) error {
+		h, err := s.engine.read(ctx, c, target)
+		if err != nil {
+			return err
+		}
+		out, err = s.holding(h)
+		return err
+	})
+	return out, err
+}
+
+func (s *sink) holding(h held) (sinks.Holding, error) {
+	fields := h.fields
+	if s.config.WriteMode == Merge {
+		fields = only(h.fields, s.ours)
+		h.live = len(fields) > 0
+	}
+	if !h.known || !h.live {
+		return sinks.Holding{Known: h.known}, nil
+	}
+	v, err := canonical(fields)
+	return sinks.Holding{Known: true, Exists: true, Content: v}, err
+}
+
+// Write makes the secret hold content. A secret that holds it already is not
+// written again.
+func (s *sink) Write(ctx context.Context, target string, content secret.Value, _ string) error {
+	ours, err := parse(content)
+	if err != nil {
+		return explain("write", s.object(target), err)
+	}
+	err = s.do(ctx, "write", target, func(ctx context.Context, c *api.Client) error {
+		if err := s.checkMountOnce(ctx, c); err != nil {
+			return err
+		}
+		return s.put(ctx, c, target, ours)
+	})
+	return scrubbed(err, ours)
+}
+
+func (s *sink) put(ctx context.Context, c *api.Client, target string, ours map[string]any) error {
+	for range casAttempts {
+		now, err := s.before(ctx, c, target)
+		if err != nil {
+			return err
+		}
+		want := ours
+		if s.config.WriteMode == Merge {
+			want = merged(now.fields, ours)
+		}
+		if now.live && same(now.fields, want) {
+			return nil
+		}
+		if err := s.engine.put(ctx, c, target, want, s.expect(now)); !isConflict(err) {
+			return err
+		}
+	}
+	return fault.Newf(fault.Retry, fault.Conflict, "", "", "other writers came in between %d times", casAttempts).
+		WithHint("find out who else writes this secret")
+}
+
+// expect gives the version that a write compares with; nil for none.
+func (s *sink) expect(now held) *int {
+	if !s.usesCAS() {
+		return nil
+	}
+	return &now.version
+}
+
+func (s *sink) usesCAS() bool { return s.config.KVVersion == 2 && s.config.CAS }
+
+// before finds out what a write has to know of the present content: all of it
+// for a merge, the version for check-and-set, and else nothing: reading then
+// only spares a version.
+func (s *sink) before(ctx context.Context, c *api.Client, target string) (held, error) {
+	merge := s.config.WriteMode == Merge
+	if s.config.KVVersion == 1 && !merge {
+		return held{}, nil
+	}
+	now, err := s.engine.read(ctx, c, target)
+	if !hasStatus(err, 403) || merge {
+		return now, err
+	}
+	if v2, ok := s.engine.(kv2); ok && s.usesCAS() {
+		now.version, err = v2.current(ctx, c, target)
+		return now, err
+	}
+	return held{}, nil
+}
+
+// Close ends the renewal of the token and all connections.
+func (s *sink) Close() error {
+	s.session.close()
+	s.transport.CloseIdleConnections()
+	return nil
+}
+
+// do runs work on target with a client that is logged in.
+func (s *sink) do(ctx context.Context, op, target string, work func(context.Context, *api.Client) error) error {
+	if err := checkPath(target); err != nil {
+		return fault.Newf(fault.Permanent, fault.Invalid, op, s.object(target), "%w", err).WithHint("correct the sink's path")
+	}
+	ctx, after := withRetryAfter(ctx)
+	err := explain(op, s.object(target), s.session.use(ctx, work))
+	if err == nil {
+		return nil
+	}
+	f := *fault.Of(err) // a failed login's error is shared by all who waited for it
+	f.After = max(f.After, after())
+	s.advise(ctx, &f, target)
+	return &f
+}
+
+func (s *sink) object(target string) string { return s.config.mount() + "/" + target }

@@ -1,0 +1,247 @@
+package web
+
+import (
+	"cmp"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/rotatord/rotatord/internal/rotation"
+)
+
+const slotsPerPage = 100
+
+// filter is what the overview's address asks for.
+type filter struct {
+	State string // a rotation.State, or one of the conditions below; "" for all
+	Query string
+	Page  int // from 1
+}
+
+// Conditions that a filter knows beside the states.
+const (
+	inBlackout = "blackout"
+	isOverdue  = "overdue"
+)
+
+func filterOf(q url.Values) filter {
+	n, err := strconv.Atoi(q.Get("page"))
+	if err != nil {
+		n = 1
+	}
+	return filter{State: q.Get("state"), Query: strings.TrimSpace(q.Get("q")), Page: max(n, 1)}
+}
+
+func (f filter) matches(st *rotation.Status) bool {
+	return has(st, f.State) && (f.Query == "" || mentions(st, strings.ToLower(f.Query)))
+}
+
+// has reports whether a slot is in a state or condition.
+func has(st *rotation.Status, state string) bool {
+	switch state {
+	case "":
+		return true
+	case inBlackout:
+		return !st.Blackout.IsZero()
+	case isOverdue:
+		return st.Overdue
+	}
+	return string(st.State) == state
+}
+
+// mentions looks for lower-case text in what names a slot.
+func mentions(st *rotation.Status, text string) bool {
+	hit := func(s string) bool { return strings.Contains(strings.ToLower(s), text) }
+	if hit(st.Slot) || hit(st.Account) || hit(st.RelayID) || hit(string(st.Strategy)) {
+		return true
+	}
+	for k, v := range st.Labels {
+		if hit(k + "=" + v) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(st.Sinks, func(t rotation.TargetStatus) bool { return hit(t.Sink) })
+}
+
+// link is the overview's address with f.
+func (f filter) link() string {
+	q := url.Values{}
+	if f.State != "" {
+		q.Set("state", f.State)
+	}
+	if f.Query != "" {
+		q.Set("q", f.Query)
+	}
+	if f.Page > 1 {
+		q.Set("page", strconv.Itoa(f.Page))
+	}
+	if len(q) == 0 {
+		return "/"
+	}
+	return "/?" + q.Encode()
+}
+
+// survey is one pass over all slots: how many are in what state, and which
+// ones the filter wants, worst first.
+type survey struct {
+	total  int
+	counts map[string]int
+	found  []found
+}
+
+// found is as little of a slot as its place in the list needs.
+type found struct {
+	relay, typ string
+	rank       int
+}
+
+func (s *Server) survey(f filter) survey {
+	sv := survey{counts: map[string]int{}}
+	s.Daemon.Slots(func(st *rotation.Status) bool {
+		sv.count(st)
+		if f.matches(st) {
+			sv.found = append(sv.found, found{st.Relay, string(st.Type), rank(st)})
+		}
+		return true
+	})
+	slices.SortFunc(sv.found, func(a, b found) int {
+		return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(a.relay, b.relay), cmp.Compare(a.typ, b.typ))
+	})
+	return sv
+}
+
+func (sv *survey) count(st *rotation.Status) {
+	sv.total++
+	sv.counts[string(st.State)]++
+	for _, condition := range []string{inBlackout, isOverdue} {
+		if has(st, condition) {
+			sv.counts[condition]++
+		}
+	}
+}
+
+// rank puts what needs a person first, then what moves, then the rest.
+func rank(st *rotation.Status) int {
+	switch {
+	case !st.Blackout.IsZero():
+		return 0
+	case st.State == rotation.StateFailing:
+		return 1
+	case st.Overdue:
+		return 2
+	case st.State == rotation.StateMinting || st.State == rotation.StateDelivering:
+		return 3
+	}
+	return 4
+}
+
+// overview is the status page's body.
+type overview struct {
+	Tiles     []tile
+	Bars      []bar
+	Total     int
+	Found     int
+	Blackouts int
+	Filter    filter
+	Clear     string // address without a filter; "" when there is none
+	Rows      []row
+	First     int // number of the first row shown
+	Last      int
+	Newer     string // addresses of the neighbouring pages; "" for none
+	Older     string
+}
+
+// tile is a count that leads to the slots it counts.
+type tile struct {
+	Label, Class, Link string
+	N                  int
+	Chosen             bool
+}
+
+// bar is a state's share of all slots, in thousandths of the width.
+type bar struct {
+	Class    string
+	At, Wide int
+}
+
+func (s *Server) overviewPage(w http.ResponseWriter, r *http.Request) {
+	done, err := s.turn(r.Context())
+	if err != nil {
+		return
+	}
+	f := filterOf(r.URL.Query())
+	sv := s.survey(f)
+	done()
+	s.render(w, r, http.StatusOK, "overview.html", "", s.overview(f, sv))
+}
+
+func (s *Server) overview(f filter, sv survey) overview {
+	pages := max(1, (len(sv.found)+slotsPerPage-1)/slotsPerPage)
+	f.Page = min(f.Page, pages)
+	from := (f.Page - 1) * slotsPerPage
+	to := min(from+slotsPerPage, len(sv.found))
+	o := overview{
+		Tiles: tiles(f, sv), Bars: bars(sv), Total: sv.total, Found: len(sv.found),
+		Blackouts: sv.counts[inBlackout], Filter: f, Rows: s.rows(sv.found[from:to]), First: from + 1, Last: to,
+	}
+	if f.State != "" || f.Query != "" {
+		o.Clear = filter{}.link()
+	}
+	if f.Page > 1 {
+		o.Newer = filter{f.State, f.Query, f.Page - 1}.link()
+	}
+	if f.Page < pages {
+		o.Older = filter{f.State, f.Query, f.Page + 1}.link()
+	}
+	return o
+}
+
+// rows looks the slots of one page up; one that has gone meanwhile is left out.
+func (s *Server) rows(list []found) []row {
+	now := s.Now()
+	rows := make([]row, 0, len(list))
+	for _, f := range list {
+		if st, ok := s.Daemon.Slot(f.relay, f.typ); ok {
+			rows = append(rows, newRow(&st, now))
+		}
+	}
+	return rows
+}
+
+// shown are the states in the order of the tiles, worst first.
+func shown() []string {
+	return []string{
+		inBlackout, string(rotation.StateFailing), isOverdue, string(rotation.StateMinting),
+		string(rotation.StateDelivering), string(rotation.StateGrace), string(rotation.StateIdle),
+	}
+}
+
+func tiles(f filter, sv survey) []tile {
+	list := []tile{{Label: "all slots", Class: "all", Link: filter{Query: f.Query}.link(), N: sv.total, Chosen: f.State == ""}}
+	for _, state := range shown() {
+		list = append(list, tile{
+			Label: state, Class: state, Link: filter{State: state, Query: f.Query}.link(),
+			N: sv.counts[state], Chosen: f.State == state,
+		})
+	}
+	return list
+}
+
+const barWidth = 1000
+
+func bars(sv survey) []bar {
+	var list []bar
+	before := 0
+	for _, state := range shown() {
+		n := sv.counts[state]
+		if n == 0 || state == inBlackout || state == isOverdue { // conditions, no states: they would count twice
+			continue
+		}
+		left, right := before*barWidth/sv.total, (before+n)*barWidth/sv.total
+		list = append(list, bar{Class: state, At: left, Wide: max(right-left, 4)})
+		before += n
+	}
+	return list
+}

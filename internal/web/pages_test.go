@@ -1,0 +1,217 @@
+package web
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rotatord/rotatord/internal/moq"
+	"github.com/rotatord/rotatord/internal/rotation"
+)
+
+func get(t *testing.T, d Daemon, target string) string {
+	t.Helper()
+	w := ask(New(options(d)).adminHandler(), "GET", target, "")
+	if w.Code != http.StatusOK {
+		t.Fatalf("%s: %d %s", target, w.Code, w.Body)
+	}
+	return w.Body.String()
+}
+
+// order gives the slots that a page lists, in its order.
+func order(page string) string {
+	var names []string
+	for _, m := range regexp.MustCompile(`href="/slots/([^/]+)/`).FindAllStringSubmatch(page, -1) {
+		names = append(names, m[1])
+	}
+	return strings.Join(names, " ")
+}
+
+func variety() *fakeDaemon {
+	failing := slot("failing", rotation.StateFailing)
+	failing.Failures, failing.Attempt = 3, now.Add(90*time.Second)
+	failing.Failure = &rotation.Failure{Count: 3, Since: now.Add(-time.Hour), Step: rotation.StepDeliver,
+		Reason: "server_error", Sink: "vault", Message: "503 Vault is sealed"}
+	dark := slot("dark", rotation.StateDelivering)
+	dark.Strategy, dark.Blackout = moq.InPlace, now.Add(-41*time.Second)
+	overdue := slot("overdue", rotation.StateIdle)
+	overdue.Overdue, overdue.Next = true, now.Add(-5*time.Minute)
+	return &fakeDaemon{slots: []rotation.Status{
+		slot("b", rotation.StateIdle), slot("a", rotation.StateGrace), overdue, slot("minting", rotation.StateMinting), failing, dark,
+	}}
+}
+
+func TestTheOverviewPutsWhatNeedsAPersonFirst(t *testing.T) {
+	page := get(t, variety(), "/")
+	if got := order(page); got != "dark failing overdue minting a b" {
+		t.Errorf("order is %s", got)
+	}
+	for _, want := range []string{
+		"1 slot is in blackout", "the old token died", "41 s ago", // the blackout, loudly
+		"503 Vault is sealed", "server error", "deliver at vault", "next attempt", "in 1 min", // the failure
+		`title="Mon 2026-11-23 13:00:00 UTC">in 1 h<`, // relative, exact in the title
+		"due ", "5 min ago",
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("no %q", want)
+		}
+	}
+}
+
+func TestTheOverviewFilters(t *testing.T) {
+	for target, want := range map[string]string{
+		"/?state=failing": "failing", "/?state=blackout": "dark", "/?state=overdue": "overdue", "/?state=grace": "a",
+		"/?q=MINT": "minting", "/?q=team%3Dvideo&state=idle": "overdue b", "/?q=nobody": "", "/?state=nonsense": "",
+		"/?q=in_place": "dark", "/?q=disk&state=failing": "failing", "/?page=77": "dark failing overdue minting a b",
+		"/?page=-1": "dark failing overdue minting a b", "/?page=x": "dark failing overdue minting a b",
+	} {
+		if got := order(get(t, variety(), target)); got != want {
+			t.Errorf("%s shows %q, want %q", target, got, want)
+		}
+	}
+}
+
+func TestTheOverviewPagesSoThatItNeverGrowsWithoutBound(t *testing.T) {
+	d := &fakeDaemon{}
+	for i := range 250 {
+		d.slots = append(d.slots, slot(fmt.Sprintf("r%03d", i), rotation.StateIdle))
+	}
+	for target, want := range map[string]struct{ rows, has, hasNot string }{
+		"/":              {"100", "page=2", "previous"},
+		"/?page=2&q=r":   {"100", "/?page=3&amp;q=r", "xxx"},
+		"/?page=3":       {"50", "previous", "next →"},
+		"/?q=r00&page=1": {"10", "1–10 of 10", "next →"},
+	} {
+		page := get(t, d, target)
+		if n := fmt.Sprint(len(strings.Fields(order(page)))); n != want.rows {
+			t.Errorf("%s has %s rows, want %s", target, n, want.rows)
+		}
+		if !strings.Contains(page, want.has) || strings.Contains(page, want.hasNot) {
+			t.Errorf("%s: want %q and not %q", target, want.has, want.hasNot)
+		}
+	}
+}
+
+func TestASlotsPageShowsItAllWithItsHistory(t *testing.T) {
+	d := variety()
+	d.slots[4].Rotation, d.slots[4].Phase = "0123", rotation.Minted
+	d.slots[4].Old = []rotation.TokenStatus{{TokenID: "0ld", Retire: now.Add(2 * time.Hour)}, {TokenID: "0lder", Released: true}}
+	d.events = []rotation.Event{
+		{At: now.Add(-time.Hour), What: rotation.Rotated, Took: 812 * time.Millisecond, By: "uid 0 (root)", TokenID: "t0ken"},
+		{At: now.Add(-2 * time.Hour), What: rotation.Failed, Step: rotation.StepMint, Detail: "code 21006"},
+	}
+	page := get(t, d, "/slots/failing/subscribe")
+	for _, want := range []string{
+		"503 Vault is sealed", "team=video", "/t/failing", "0ld", "in 2 h", "left to expire", "812 ms", "uid 0 (root)",
+		"t0ken", "code 21006", `aria-current="step">2. deliver`,
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("no %q", want)
+		}
+	}
+	d.err = errors.New("the journal is locked")
+	if page := get(t, d, "/slots/failing/subscribe"); !strings.Contains(page, "the journal is locked") {
+		t.Error("a history that cannot be read goes unsaid")
+	}
+}
+
+func TestPagesOfAnEmptyFleet(t *testing.T) {
+	if page := get(t, &fakeDaemon{}, "/"); !strings.Contains(page, "No slots are configured yet") {
+		t.Error("the empty fleet is not explained")
+	}
+}
+
+// hostile is text that would be markup, script or an attribute if it were not escaped.
+const hostile = `"><script>alert(1)</script><img src=x onerror=alert(1)>'`
+
+func TestNothingThatComesFromElsewhereBecomesMarkup(t *testing.T) {
+	s := slot("live", rotation.StateFailing)
+	s.Slot, s.Account, s.RelayID, s.TokenID, s.Note, s.Cause = hostile, hostile, hostile, hostile, hostile, rotation.Cause(hostile)
+	s.State, s.Strategy, s.Rotation = rotation.State(hostile), moq.Strategy(hostile), hostile
+	s.Labels = map[string]string{hostile: hostile}
+	s.Sinks = []rotation.TargetStatus{{Sink: hostile, Target: hostile, State: hostile, Error: hostile, RotationID: hostile}}
+	s.Old = []rotation.TokenStatus{{TokenID: hostile, RotationID: hostile}}
+	s.Failure = &rotation.Failure{Step: rotation.Step(hostile), Reason: hostile, Sink: hostile, Message: hostile}
+	d := &fakeDaemon{slots: []rotation.Status{s}, ready: errors.New(hostile), events: []rotation.Event{{
+		What: rotation.What(hostile), Cause: rotation.Cause(hostile), By: hostile, Step: rotation.Step(hostile), Detail: hostile,
+		RotationID: hostile, TokenID: hostile,
+	}}}
+	o := options(d)
+	o.Version, o.Instance = hostile, hostile
+	h := New(o).adminHandler()
+	for _, target := range []string{
+		"/", "/slots/live/subscribe", "/?q=%22%3E%3Cscript%3Ealert(1)%3C/script%3E&state=%22%3E%3Cscript%3Ealert(1)",
+		"/slots/%22%3E%3Cscript%3Ealert(1)%3C%2Fscript%3E/x",
+	} {
+		page := ask(h, "GET", target, "").Body.String()
+		if !strings.Contains(page, "alert(1)") {
+			t.Fatalf("%s: the hostile text is not on the page, so this shows nothing", target)
+		}
+		if strings.Contains(page, "<script>alert") || strings.Contains(page, "<img src=x") || strings.Contains(page, `""><`) {
+			t.Errorf("%s: hostile text became markup", target)
+		}
+	}
+	w := ask(h, "GET", "/%3Cscript%3Ealert(1)%3C/script%3E", "")
+	if got := w.Header().Get("Content-Type"); !strings.HasPrefix(got, "text/plain") {
+		t.Errorf("an error page that repeats the path is %s", got)
+	}
+}
+
+func TestThePolicyAllowsExactlyTheInlineStyleAndScript(t *testing.T) {
+	w := ask(New(options(newDaemon())).adminHandler(), "GET", "/", "")
+	csp, page := w.Header().Get("Content-Security-Policy"), w.Body.String()
+	for _, tag := range []string{"style", "script"} {
+		found := regexp.MustCompile(`(?s)<`+tag+`>(.*?)</`+tag+`>`).FindAllStringSubmatch(page, -1)
+		if len(found) != 1 || !strings.Contains(csp, tag+"-src "+hash(found[0][1])) {
+			t.Errorf("%d inline %ss; the policy %q has not its hash", len(found), tag, csp)
+		}
+	}
+	if strings.Contains(page, ` style="`) || regexp.MustCompile(` on[a-z]+="`).MatchString(page) {
+		t.Error("an inline style attribute or handler, which the policy blocks")
+	}
+	if m := regexp.MustCompile(`(?:src|href)="(?:https?:)?//[^"]*"`).FindString(page); m != "" {
+		t.Errorf("something from elsewhere: %s", m)
+	}
+}
+
+func TestRelativeTimes(t *testing.T) {
+	const day = 24 * time.Hour
+	for d, want := range map[time.Duration]string{
+		0: "now", 500 * time.Millisecond: "now", time.Second: "in 1 s", -59 * time.Second: "59 s ago",
+		90 * time.Second: "in 1 min", 2 * time.Hour: "in 2 h", -(2*time.Hour + 5*time.Minute): "2 h 5 min ago",
+		3*day + 8*time.Hour: "in 3 d 8 h", -40 * day: "40 d ago",
+	} {
+		if got := at(now.Add(d), now).Relative; got != want {
+			t.Errorf("%v: %q, want %q", d, got, want)
+		}
+	}
+	if m := at(time.Time{}, now); m != (moment{}) {
+		t.Errorf("no time is %+v", m)
+	}
+	for d, want := range map[time.Duration]string{0: "", 812 * time.Millisecond: "812 ms", 1340 * time.Millisecond: "1.3 s", 2 * time.Minute: "2 min"} {
+		if got := took(d); got != want {
+			t.Errorf("took %v: %q, want %q", d, got, want)
+		}
+	}
+}
+
+func BenchmarkOverview100kSlots(b *testing.B) {
+	d := &bigDaemon{fakeDaemon: &fakeDaemon{}}
+	for i := range 100_000 {
+		d.slots = append(d.slots, slot(fmt.Sprintf("r%06d", i), rotation.StateIdle))
+	}
+	h := New(options(d)).adminHandler()
+	b.ReportAllocs()
+	for b.Loop() {
+		ask(h, "GET", "/?q=r0", "")
+	}
+}
+
+// bigDaemon finds a slot without a search.
+type bigDaemon struct{ *fakeDaemon }
+
+func (d *bigDaemon) Slot(string, string) (rotation.Status, bool) { return d.slots[0], true }

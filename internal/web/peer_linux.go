@@ -1,0 +1,25 @@
+package web
+
+import (
+	"net"
+	"syscall"
+)
+
+// peerUID gives the user at the other end of a unix socket, as the kernel knows it.
+func peerUID(c net.Conn) (uid uint32, ok bool) {
+	unix, isUnix := c.(*net.UnixConn)
+	if !isUnix {
+		return 0, false
+	}
+	raw, err := unix.SyscallConn()
+	if err != nil {
+		return 0, false
+	}
+	err = raw.Control(func(fd uintptr) {
+		cred, credErr := syscall.GetsockoptUcred(int(fd), syscall.SOL_SOCKET, syscall.SO_PEERCRED)
+		if credErr == nil {
+			uid, ok = cred.Uid, true
+		}
+	})
+	return uid, ok && err == nil
+}

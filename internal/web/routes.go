@@ -1,0 +1,90 @@
+package web
+
+import (
+	"context"
+	"net/http"
+	"net/http/pprof"
+)
+
+// methods are a path's handlers. HEAD is served by get.
+type methods struct{ get, post http.HandlerFunc }
+
+// ServeHTTP picks the handler by the request's method, or answers 405.
+func (m methods) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch {
+	case m.get != nil && isSafe(r.Method):
+		m.get(w, r)
+	case m.post != nil && r.Method == http.MethodPost:
+		m.post(w, r)
+	default:
+		w.Header().Set("Allow", m.allowed())
+		fail(w, r, http.StatusMethodNotAllowed, r.Method+" is not served here; "+m.allowed()+" is")
+	}
+}
+
+func (m methods) allowed() string {
+	switch {
+	case m.post == nil:
+		return "GET, HEAD"
+	case m.get == nil:
+		return "POST"
+	}
+	return "GET, HEAD, POST"
+}
+
+// publicHandler serves the TCP listener.
+func (s *Server) publicHandler(loopback bool) http.Handler {
+	mux := http.NewServeMux()
+	s.addCommon(mux)
+	return s.harden(s.guardPublic(mux, loopback))
+}
+
+// adminHandler serves the admin socket: everything.
+func (s *Server) adminHandler() http.Handler {
+	mux := http.NewServeMux()
+	s.addCommon(mux)
+	s.addAdmin(mux)
+	addProfiles(mux)
+	return s.harden(http.NewCrossOriginProtection().Handler(mux))
+}
+
+func (s *Server) addCommon(mux *http.ServeMux) {
+	mux.Handle("/{$}", methods{get: s.overviewPage})
+	mux.Handle("/slots/{relay}/{type}", methods{get: s.slotPage})
+	mux.Handle("/metrics", methods{get: s.Metrics.ServeHTTP})
+	mux.Handle("/-/healthy", methods{get: healthy})
+	mux.Handle("/-/ready", methods{get: s.ready})
+	mux.Handle("/-/reload", methods{post: s.reload})
+	mux.Handle("/api/v1/slots", methods{get: s.listSlots})
+	mux.Handle("/api/v1/slots/{relay}/{type}", methods{get: s.getSlot})
+	mux.Handle("/api/v1/slots/{relay}/{type}/rotate", methods{post: s.rotate})
+	mux.Handle("/api/v1/history", methods{get: s.history})
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		fail(w, r, http.StatusNotFound, "there is nothing at "+r.URL.Path)
+	})
+}
+
+func (s *Server) addAdmin(mux *http.ServeMux) {
+	mux.Handle("/api/v1/tokens/{relay}", methods{get: s.tokens})
+	mux.Handle("/api/v1/tokens/{relay}/prune", methods{post: s.prune})
+	mux.Handle("/api/v1/plan", methods{get: s.plan})
+}
+
+func addProfiles(mux *http.ServeMux) {
+	mux.Handle("/debug/pprof/", methods{get: pprof.Index})
+	mux.Handle("/debug/pprof/cmdline", methods{get: pprof.Cmdline})
+	mux.Handle("/debug/pprof/profile", methods{get: pprof.Profile})
+	mux.Handle("/debug/pprof/symbol", methods{get: pprof.Symbol, post: pprof.Symbol})
+	mux.Handle("/debug/pprof/trace", methods{get: pprof.Trace})
+}
+
+// turn waits until a request may look at every slot; the caller calls done
+// before it writes, so that a slow reader keeps no turn.
+func (s *Server) turn(ctx context.Context) (done func(), err error) {
+	select {
+	case s.turns <- struct{}{}:
+		return func() { <-s.turns }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}

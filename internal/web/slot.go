@@ -1,0 +1,239 @@
+package web
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/rotatord/rotatord/internal/moq"
+	"github.com/rotatord/rotatord/internal/rotation"
+)
+
+// slotHistory is how many events a slot's page shows.
+const slotHistory = 50
+
+// row is one slot as the pages show it.
+type row struct {
+	Slot, Relay, Type string
+	Link              string
+	State             string
+	Strategy          string
+	Account           string
+	Manual            bool
+	Overdue           bool
+	Late              bool // the next run was due in the past
+	Blackout          moment
+	Age               moment
+	Next              moment
+	Expires           moment
+	Attempt           moment
+	Failure           *failure
+	Sinks             []sink
+	Note              string
+	Labels            []string
+}
+
+// failure is the present run of failures.
+type failure struct {
+	Step, Reason, Sink, Message string
+	Count                       int
+	Since                       moment
+}
+
+// sink is one target's state.
+type sink struct {
+	Name, Target, State, Error, RotationID string
+	Class, Sign                            string
+	Required                               bool
+	Delivered, Checked, Pending            moment
+}
+
+func newRow(st *rotation.Status, now time.Time) row {
+	r := row{
+		Slot: st.Slot, Relay: st.Relay, Type: string(st.Type), Link: slotLink(st.Relay, string(st.Type)),
+		State: string(st.State), Strategy: string(st.Strategy), Account: st.Account,
+		Manual: st.Manual, Overdue: st.Overdue, Late: st.Next.Before(now), Blackout: at(st.Blackout, now),
+		Age: age(st, now), Next: at(st.Next, now), Expires: at(st.Expires, now), Attempt: at(st.Attempt, now),
+		Failure: newFailure(st.Failure, now), Note: st.Note, Labels: labels(st.Labels),
+	}
+	for _, t := range st.Sinks {
+		r.Sinks = append(r.Sinks, newSink(t, now))
+	}
+	return r
+}
+
+func slotLink(relay, typ string) string {
+	return "/slots/" + url.PathEscape(relay) + "/" + url.PathEscape(typ)
+}
+
+// age is since when the served token exists; under in_place that is the last rotation.
+func age(st *rotation.Status, now time.Time) moment {
+	since := st.Created
+	if since.IsZero() {
+		since = st.Rotated
+	}
+	m := at(since, now)
+	m.Relative = strings.TrimSuffix(m.Relative, " ago")
+	return m
+}
+
+func labels(m map[string]string) []string {
+	var list []string
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		list = append(list, k+"="+m[k])
+	}
+	return list
+}
+
+func newFailure(f *rotation.Failure, now time.Time) *failure {
+	if f == nil {
+		return nil
+	}
+	return &failure{
+		Step: string(f.Step), Reason: strings.ReplaceAll(f.Reason, "_", " "), Sink: f.Sink,
+		Message: f.Message, Count: f.Count, Since: at(f.Since, now),
+	}
+}
+
+func newSink(t rotation.TargetStatus, now time.Time) sink {
+	class, sign := signOf(t.State)
+	return sink{
+		Name: t.Sink, Target: t.Target, State: t.State, Error: t.Error, RotationID: t.RotationID, Class: class, Sign: sign,
+		Required: t.Required, Delivered: at(t.Delivered, now), Checked: at(t.Checked, now), Pending: at(t.Pending, now),
+	}
+}
+
+// signOf gives a target's state a colour, and a sign for those who see none.
+func signOf(state string) (class, sign string) {
+	switch state {
+	case "ok":
+		return "good", "✓"
+	case "pending":
+		return "busy", "○"
+	case "missing", "changed":
+		return "bad", "!"
+	}
+	return "dull", "–"
+}
+
+// detail is a slot page's body.
+type detail struct {
+	row
+	RelayID, TokenID    string
+	Rotation, Cause     string
+	Rotated             moment
+	Steps               []step
+	Old                 []oldToken
+	History             []event
+	HistoryError        string
+	HistoryMayGoFurther bool
+}
+
+// step is one stage of the rotation under way.
+type step struct{ Name, Class string }
+
+type oldToken struct {
+	ID, RotationID           string
+	Created, Expires, Retire moment
+	Released                 bool
+}
+
+type event struct {
+	At                              moment
+	What, Class, Cause, By, Took    string
+	Step, Detail, RotationID, Token string
+}
+
+func (s *Server) slotPage(w http.ResponseWriter, r *http.Request) {
+	relay, typ := r.PathValue("relay"), r.PathValue("type")
+	st, ok := s.Daemon.Slot(relay, typ)
+	if !ok {
+		s.render(w, r, http.StatusNotFound, "missing.html", "no such slot", noSlot(relay, typ))
+		return
+	}
+	d := newDetail(&st, s.Now())
+	s.addHistory(r, &d, relay, typ)
+	s.render(w, r, http.StatusOK, "slot.html", st.Slot, d)
+}
+
+func newDetail(st *rotation.Status, now time.Time) detail {
+	d := detail{
+		row: newRow(st, now), RelayID: st.RelayID, TokenID: st.TokenID, Rotation: st.Rotation, Cause: words(string(st.Cause)),
+		Rotated: at(st.Rotated, now), Steps: steps(st),
+	}
+	for _, t := range st.Old {
+		d.Old = append(d.Old, oldToken{
+			ID: t.TokenID, RotationID: t.RotationID, Created: at(t.Created, now), Expires: at(t.Expires, now),
+			Retire: at(t.Retire, now), Released: t.Released,
+		})
+	}
+	return d
+}
+
+func (s *Server) addHistory(r *http.Request, d *detail, relay, typ string) {
+	events, err := s.Daemon.History(r.Context(), relay, typ, slotHistory)
+	if err != nil {
+		d.HistoryError = err.Error()
+		s.Log.Warn("the history of a slot cannot be read", zap.String("slot", d.Slot), zap.Error(err))
+	}
+	now := s.Now()
+	for _, e := range events {
+		d.History = append(d.History, newEvent(e, now))
+	}
+	d.HistoryMayGoFurther = len(events) == slotHistory
+}
+
+func newEvent(e rotation.Event, now time.Time) event {
+	return event{
+		At: at(e.At, now), What: words(string(e.What)), Class: eventClass(e.What), Cause: words(string(e.Cause)),
+		By: e.By, Took: took(e.Took), Step: string(e.Step), Detail: e.Detail, RotationID: e.RotationID, Token: e.TokenID,
+	}
+}
+
+func eventClass(w rotation.What) string {
+	switch w {
+	case rotation.Rotated:
+		return "good"
+	case rotation.Failed, rotation.Drifted:
+		return "bad"
+	case rotation.Requested, rotation.Superseded:
+		return "busy"
+	}
+	return "dull"
+}
+
+func words(s string) string { return strings.ReplaceAll(s, "_", " ") }
+
+// steps shows how far the rotation under way has come; nil without one.
+func steps(st *rotation.Status) []step {
+	if st.Rotation == "" {
+		return nil
+	}
+	phases := []rotation.Phase{rotation.Intended, rotation.Minted, rotation.Verified}
+	now := slices.Index(phases, st.Phase)
+	names := []string{"mint", "deliver and verify", "wait out the grace"}
+	if st.Strategy == moq.InPlace {
+		names = names[:2] // the old token is dead already
+	}
+	var list []step
+	for i, name := range names {
+		list = append(list, step{Name: fmt.Sprintf("%d. %s", i+1, name), Class: stepClass(i, now)})
+	}
+	return list
+}
+
+func stepClass(i, now int) string {
+	switch {
+	case i < now:
+		return "done"
+	case i == now:
+		return "current"
+	}
+	return "ahead"
+}

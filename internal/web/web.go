@@ -1,0 +1,232 @@
+// Package web is rotatord's face: the status page, the API, health, metrics
+// and the admin socket. It reads and asks through the Daemon interface and
+// knows no token's value.
+package web
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	toolkit "github.com/prometheus/exporter-toolkit/web"
+	"go.uber.org/zap"
+	"go.uber.org/zap/exp/zapslog"
+	"golang.org/x/net/netutil"
+
+	"github.com/rotatord/rotatord/internal/adminapi"
+	"github.com/rotatord/rotatord/internal/rotation"
+)
+
+// Daemon is what the pages and the API show and ask for. All methods are safe
+// for concurrent use. Errors are written for people; a *fault.Error also
+// chooses the HTTP status. relay and typ come from a URL and may name nothing.
+type Daemon interface {
+	// Slots visits every slot. The *Status is valid during its yield only; yields
+	// do no I/O, so the daemon may hold a lock.
+	Slots(yield func(*rotation.Status) bool)
+	// Slot gives one slot's status, a copy.
+	Slot(relay, typ string) (rotation.Status, bool)
+	// Rotate makes a request by somebody for a rotation durable and returns at once.
+	Rotate(ctx context.Context, relay, typ, by string, compromised bool) (rotation.Status, error)
+	// History gives at most limit events, newest first: of all slots when relay is
+	// empty, of a relay's when typ is.
+	History(ctx context.Context, relay, typ string, limit int) ([]rotation.Event, error)
+	// Tokens lists what a relay holds.
+	Tokens(ctx context.Context, relay string) ([]adminapi.Token, error)
+	// Prune revokes, or with dryRun only lists, former tokens of this installation.
+	Prune(ctx context.Context, relay string, dryRun bool) ([]adminapi.Token, error)
+	// Plan lists the runs within the given time from now, soonest first, bounded in number.
+	Plan(within time.Duration) []adminapi.PlannedRun
+	// Reload reads the configuration again; on an error nothing has changed.
+	Reload(ctx context.Context) error
+	// Ready is nil, or why this daemon cannot do its work at present.
+	Ready() error
+}
+
+// Options are what a Server needs. Daemon, Metrics and Log must be set.
+type Options struct {
+	Daemon  Daemon
+	Metrics http.Handler
+	Log     *zap.Logger
+
+	Version  string // shown on the page
+	Instance string // shown on the page
+
+	Listen        string // TCP address; "" for none
+	WebConfigFile string // exporter-toolkit file: TLS, basic auth; "" for none
+
+	AdminSocket      string      // path; "" for none
+	AdminSocketMode  fs.FileMode // permission bits; zero means 0600
+	AdminSocketGroup string      // name or id; "" leaves it
+
+	Now func() time.Time // nil means time.Now
+}
+
+// Server serves the TCP listener and the admin socket. Listen, Serve and
+// Shutdown are each called once, in that order.
+type Server struct {
+	Options
+	limits limits
+	pages  *pages
+	turns  chan struct{} // requests that look at every slot
+
+	tcp, admin                 *http.Server
+	tcpListener, adminListener net.Listener
+}
+
+// limits bound what one client can take.
+type limits struct {
+	header, read, write, idle time.Duration
+	headerBytes               int
+	bodyBytes                 int64
+	connections               int // of the TCP listener
+	scans                     int // requests that look at every slot, at once
+}
+
+func defaultLimits() limits {
+	return limits{
+		header: 5 * time.Second, read: 15 * time.Second, write: time.Minute, idle: 2 * time.Minute,
+		headerBytes: 32 << 10, bodyBytes: 64 << 10, connections: 512, scans: 4,
+	}
+}
+
+// Profiles and the daemon's calls to Cloudflare take their time.
+const adminWriteTimeout = 5 * time.Minute
+
+// New makes a server; nothing is reachable before Listen.
+func New(o Options) *Server {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.AdminSocketMode == 0 {
+		o.AdminSocketMode = 0o600
+	}
+	l := defaultLimits()
+	return &Server{Options: o, limits: l, pages: newPages(), turns: make(chan struct{}, l.scans)}
+}
+
+// Listen checks the web configuration and binds the listener and the socket. On
+// an error nothing stays bound.
+func (s *Server) Listen() error {
+	if err := s.listenTCP(); err != nil {
+		return err
+	}
+	if err := s.listenAdmin(); err != nil {
+		return errors.Join(err, closeListener(s.tcpListener))
+	}
+	return nil
+}
+
+func (s *Server) listenTCP() error {
+	if s.Options.Listen == "" {
+		return nil
+	}
+	if err := toolkit.Validate(s.WebConfigFile); err != nil {
+		return fmt.Errorf("server.web_config_file %s: %w", s.WebConfigFile, err)
+	}
+	l, err := net.Listen("tcp", s.Options.Listen)
+	if err != nil {
+		return fmt.Errorf("server.listen: %w (is another rotatord running? \"\" turns it off)", err)
+	}
+	s.tcpListener = l
+	s.tcp = s.httpServer(s.publicHandler(isLoopback(l.Addr())))
+	return nil
+}
+
+func (s *Server) listenAdmin() error {
+	if s.AdminSocket == "" {
+		return nil
+	}
+	l, err := listenSocket(s.AdminSocket, s.AdminSocketMode, s.AdminSocketGroup)
+	if err != nil {
+		return fmt.Errorf("server.admin_socket: %w", err)
+	}
+	s.adminListener = l
+	s.admin = s.httpServer(s.adminHandler())
+	s.admin.WriteTimeout = adminWriteTimeout
+	s.admin.ConnContext = withPeer
+	return nil
+}
+
+func (s *Server) httpServer(h http.Handler) *http.Server {
+	errorLog, _ := zap.NewStdLogAt(s.Log, zap.DebugLevel) // fails for unknown levels only
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: s.limits.header,
+		ReadTimeout:       s.limits.read,
+		WriteTimeout:      s.limits.write,
+		IdleTimeout:       s.limits.idle,
+		MaxHeaderBytes:    s.limits.headerBytes,
+		ErrorLog:          errorLog,
+		TLSConfig:         &tls.Config{MinVersion: tls.VersionTLS12}, // the web configuration's replaces it
+	}
+}
+
+// Addr is the address that the TCP listener is bound to; "" without one.
+func (s *Server) Addr() string {
+	if s.tcpListener == nil {
+		return ""
+	}
+	return s.tcpListener.Addr().String()
+}
+
+// Serve answers requests until Shutdown, then returns nil. An error means that
+// a listener failed; the other may still be served.
+func (s *Server) Serve() error {
+	var running int
+	failed := make(chan error, 2)
+	if s.tcp != nil {
+		running++
+		go func() { failed <- s.serveTCP() }()
+	}
+	if s.admin != nil {
+		running++
+		go func() { failed <- s.admin.Serve(s.adminListener) }()
+	}
+	for range running {
+		if err := <-failed; !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Server) serveTCP() error {
+	log := slog.New(zapslog.NewHandler(s.Log.Core(), zapslog.WithName("web")))
+	flags := &toolkit.FlagConfig{WebConfigFile: &s.WebConfigFile}
+	return toolkit.Serve(netutil.LimitListener(s.tcpListener, s.limits.connections), s.tcp, flags, log)
+}
+
+// Shutdown stops listening, lets requests in hand finish until ctx ends, and
+// then cuts them off. The admin socket's file is gone when it returns.
+func (s *Server) Shutdown(ctx context.Context) error {
+	err := errors.Join(shutdown(ctx, s.tcp), shutdown(ctx, s.admin))
+	// A server that never came to Serve does not know its listener.
+	return errors.Join(err, closeListener(s.tcpListener), closeListener(s.adminListener))
+}
+
+func shutdown(ctx context.Context, h *http.Server) error {
+	if h == nil {
+		return nil
+	}
+	if err := h.Shutdown(ctx); err != nil {
+		return errors.Join(err, h.Close())
+	}
+	return nil
+}
+
+func closeListener(l net.Listener) error {
+	if l == nil {
+		return nil
+	}
+	if err := l.Close(); !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	return nil
+}

@@ -8,8 +8,10 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"text/template"
 	"time"
 
@@ -52,11 +54,14 @@ type devWorld struct {
 }
 
 func (a *app) runDev(ctx context.Context, strategy string) (err error) {
+	// Held until all is cleaned up: a second Ctrl-C must not leave half of it behind.
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, os.Interrupt)
+	defer stop()
 	w, err := newDevWorld(strategy)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, w.close()) }()
+	defer func() { err = errors.Join(err, a.cleanUp(w)) }()
 	a.config = filepath.Join(w.Dir, "config.yaml")
 	if err := w.writeConfig(a.config); err != nil {
 		return err
@@ -65,8 +70,14 @@ func (a *app) runDev(ctx context.Context, strategy string) (err error) {
 	if err != nil {
 		return err
 	}
-	err = a.runDaemon(ctx, cfg, func(addr string) { a.showAround(w, addr) })
-	a.say("\nstopped; %s is removed", w.Dir)
+	return a.runDaemon(ctx, cfg, func(addr string) { a.showAround(w, addr) })
+}
+
+func (a *app) cleanUp(w *devWorld) error {
+	err := w.close()
+	if err == nil {
+		a.say("\nstopped; %s is removed", w.Dir)
+	}
 	return err
 }
 

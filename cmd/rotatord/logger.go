@@ -18,7 +18,7 @@ func newLogger(w io.Writer, level zap.AtomicLevel, format string) *zap.Logger {
 	ec.CallerKey = zapcore.OmitKey
 	enc := zapcore.NewJSONEncoder(ec)
 	if format == "console" {
-		ec.EncodeTime = zapcore.TimeEncoderOfLayout(time.TimeOnly)
+		ec.EncodeTime = zapcore.TimeEncoderOfLayout(time.DateTime)
 		ec.EncodeLevel = zapcore.CapitalLevelEncoder
 		ec.ConsoleSeparator = "  "
 		enc = zapcore.NewConsoleEncoder(ec)

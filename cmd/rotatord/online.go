@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"iter"
 	"slices"
-	"strings"
-	"time"
 
 	"github.com/rotatord/rotatord/internal/adminapi"
 	"github.com/rotatord/rotatord/internal/config"
@@ -192,8 +190,5 @@ func (o *online) verdict() error {
 		o.say("all is well")
 		return nil
 	}
-	return fmt.Errorf("%s found", strings.Replace(count(o.bad, "problem"), " ", " ", 1))
+	return fmt.Errorf("%s found", count(o.bad, "problem"))
 }
-
-// onlineTimeout bounds the whole tour.
-const onlineTimeout = 5 * time.Minute

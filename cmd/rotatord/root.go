@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -41,11 +42,6 @@ type app struct {
 // errUsage marks wrong use of the command line.
 type errUsage struct{ error }
 
-// errSilent ends with a code when everything has been said already.
-type errSilent struct{ code int }
-
-func (errSilent) Error() string { return "failed" }
-
 // execute runs one command line and returns the exit code.
 func execute(ctx context.Context, args []string, std stdio) int {
 	root := newRoot(&app{stdio: std})
@@ -54,23 +50,28 @@ func execute(ctx context.Context, args []string, std stdio) int {
 	root.SetOut(std.out)
 	root.SetErr(std.err)
 	err := root.ExecuteContext(ctx)
-	code := exitCode(err)
-	var silent errSilent
-	if err != nil && !errors.As(err, &silent) {
-		_, _ = fmt.Fprintf(std.err, "rotatord: %v\n", err)
+	complain(std.err, err)
+	return exitCode(err)
+}
+
+// complain says what went wrong; a configuration's faults one a line, as editors
+// and people read them.
+func complain(w io.Writer, err error) {
+	if faults, ok := errors.AsType[config.Faults](err); ok {
+		_, _ = fmt.Fprintf(w, "%v\nrotatord: %s in the configuration; nothing was done\n", faults, count(len(faults), "fault"))
+		return
 	}
-	return code
+	if err != nil {
+		_, _ = fmt.Fprintf(w, "rotatord: %v\n", err)
+	}
 }
 
 func exitCode(err error) int {
 	var usage errUsage
 	var faults config.Faults
-	var silent errSilent
 	switch {
 	case err == nil:
 		return exitDone
-	case errors.As(err, &silent):
-		return silent.code
 	case errors.As(err, &usage), errors.As(err, &faults):
 		return exitUsage
 	case errors.Is(err, adminapi.ErrNoDaemon):
@@ -85,8 +86,8 @@ func newRoot(a *app) *cobra.Command {
 		Short:         "Rotates Cloudflare MoQ relay tokens and delivers them to your secret stores",
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          usage(cobra.NoArgs),
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Args:          knownCommand,
+		RunE:          help,
 	}
 	root.PersistentFlags().StringVarP(&a.config, "config", "c", defaultConfig, "configuration file")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
@@ -96,18 +97,35 @@ func newRoot(a *app) *cobra.Command {
 		a.runCommand(), a.checkCommand(), a.rotateCommand(), a.statusCommand(), a.planCommand(),
 		a.historyCommand(), a.tokensCommand(), a.devCommand(), a.schemaCommand(), a.versionCommand(),
 	)
-	root.CompletionOptions.HiddenDefaultCmd = false
+	root.InitDefaultCompletionCmd()
+	if completion, _, err := root.Find([]string{"completion"}); err == nil {
+		completion.Args, completion.RunE = knownCommand, help
+	}
 	return root
 }
+
+func help(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 
 // usage makes a complaint about arguments one about wrong use.
 func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
-		if err := check(cmd, args); err != nil {
-			return errUsage{fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath())}
+		if check(cmd, args) == nil {
+			return nil
 		}
+		return errUsage{fmt.Errorf("wrong arguments %q: it is `%s`; see `%s --help`", args, cmd.UseLine(), cmd.CommandPath())}
+	}
+}
+
+// knownCommand refuses what is left over after the commands that there are.
+func knownCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
 		return nil
 	}
+	meant := ""
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		meant = fmt.Sprintf(" (did you mean %s?)", strings.Join(near, " or "))
+	}
+	return errUsage{fmt.Errorf("there is no command %q%s; see `%s --help`", args[0], meant, cmd.CommandPath())}
 }
 
 // listing adds -o to a verb that lists something.
@@ -146,7 +164,14 @@ func (a *app) print(v any, heading string, rows [][]string) error {
 
 func (a *app) say(format string, args ...any) { _, _ = fmt.Fprintf(a.out, format+"\n", args...) }
 
-func (a *app) load() (*config.Config, error) { return config.Load(a.config, all.Specs()) }
+// load reads the configuration. That there is none to read is wrong use, too.
+func (a *app) load() (*config.Config, error) {
+	cfg, err := config.Load(a.config, all.Specs())
+	if _, bad := errors.AsType[config.Faults](err); err != nil && !bad {
+		err = errUsage{err}
+	}
+	return cfg, err
+}
 
 // daemon gives a client of the running daemon.
 func (a *app) daemon() (*adminapi.Client, error) {

@@ -11,14 +11,11 @@ import (
 
 const (
 	defaultWindow = 5 * time.Minute // Cloudflare's, and how long a 429 without Retry-After lasts
+	maxInFlight   = 120             // requests under way; hung routine ones leave room for urgent ones
 	maxBurst      = 100             // routine calls at one instant: half of Cloudflare's 200 a second per IP
 	usefulBurst   = 10              // a small budget lets one whole rotation through at once
 	wallCheck     = 30 * time.Second
 )
-
-// maxInFlight bounds the requests under way, by urgency: hung routine requests
-// leave room for urgent ones.
-var maxInFlight = [...]int{moq.Blackout: 120, moq.Compromised: 110, moq.Routine: 100}
 
 // Budget is the right to send requests with one API token, shared by all accounts
 // that use it. In no stretch of time of the configured length does it let more
@@ -109,18 +106,28 @@ func (b *Budget) Reserve(p moq.Priority, granted func()) (cancel func()) {
 func (b *Budget) cancel(w *waiter) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !b.queue.remove(w) && b.unhold() {
-		b.tat = b.tat.Add(-b.interval()) // nothing will be sent for it
+	if !b.queue.remove(w) {
+		b.handBack()
 	}
 	b.pump()
 }
+
+// refund takes back a grant's charge against the pace: nothing was sent for it.
+func (b *Budget) refund() { b.tat = b.tat.Add(-b.interval()) }
 
 // forgo gives up a place held for a call that will not be made after all.
 func (b *Budget) forgo(p moq.Priority) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if p.Reserved && b.unhold() {
+	if p.Reserved {
+		b.handBack()
 		b.pump()
+	}
+}
+
+func (b *Budget) handBack() {
+	if b.unhold() {
+		b.refund()
 	}
 }
 
@@ -151,7 +158,10 @@ func (b *Budget) Release(sent bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.inFlight--
-	if sent && b.conf > 0 {
+	switch {
+	case !sent:
+		b.refund()
+	case b.conf > 0:
 		b.window.add(time.Now())
 	}
 	b.pump()
@@ -266,7 +276,7 @@ func (b *Budget) readyAt(now time.Time, w *waiter) (at time.Time, ok bool) {
 	switch {
 	case b.isBlocked(now):
 		return b.blocked, true
-	case b.inFlight >= maxInFlight[u] && w.granted == nil:
+	case b.inFlight >= maxInFlight-10*int(u) && w.granted == nil:
 		return now, false
 	case b.conf <= 0:
 		return now, true

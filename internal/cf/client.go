@@ -170,7 +170,7 @@ func (c *Client) do(ctx context.Context, p moq.Priority, k call, send sender) er
 }
 
 func (c *Client) notSent(k call, err error) error {
-	return fault.Transport(k.op.doing, c.object(k), fmt.Errorf("waiting for the request budget: %w", err))
+	return fault.Transport(k.op.String(), c.object(k), fmt.Errorf("waiting for the request budget: %w", err))
 }
 
 // verdict turns what came of a request into an error or nil, and reports whether
@@ -190,8 +190,8 @@ func (c *Client) report(op operation, x *exchange) {
 	if !x.begun {
 		return
 	}
-	if op.name != "" {
-		c.observer.Request(c.account, op.name, x.code(), x.took)
+	if op.name() != "" {
+		c.observer.Request(c.account, op.name(), x.code(), x.took)
 	}
 	if x.header == nil {
 		return
@@ -217,7 +217,7 @@ func (c *Client) readToken() (secret.Value, error) {
 }
 
 func (c *Client) unreadableToken(k call, err error) error {
-	e := &fault.Error{Class: fault.Retry, Reason: fault.Unauthorized, Op: k.op.doing, Object: c.object(k), Err: err}
+	e := &fault.Error{Class: fault.Retry, Reason: fault.Unauthorized, Op: k.op.String(), Object: c.object(k), Err: err}
 	return e.WithHint("mend the account's api_token; it is read at each use")
 }
 

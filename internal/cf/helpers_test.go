@@ -1,6 +1,7 @@
 package cf_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -81,17 +82,16 @@ var operations = []operation{
 	}},
 }
 
-// wantFault checks an error's class and reason, and gives the error.
-func wantFault(t *testing.T, err error, class fault.Class, reason fault.Reason) *fault.Error {
+// wantFault checks that err is a *fault.Error of this class and reason.
+func wantFault(t *testing.T, err error, class fault.Class, reason fault.Reason) {
 	t.Helper()
-	e, ok := err.(*fault.Error)
+	e, ok := errors.AsType[*fault.Error](err)
 	if !ok {
 		t.Fatalf("got error %v (%T), want a *fault.Error", err, err)
 	}
 	if e.Class != class || e.Reason != reason {
 		t.Errorf("got %s/%s, want %s/%s: %v", e.Class, e.Reason, class, reason, e)
 	}
-	return e
 }
 
 func wantText(t *testing.T, err error, parts ...string) {

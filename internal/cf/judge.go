@@ -40,12 +40,12 @@ func (c *Client) judge(k call, x *exchange, problem string) *fault.Error {
 
 // fault names the call.
 func (c *Client) fault(k call, class fault.Class, reason fault.Reason, err error) *fault.Error {
-	return &fault.Error{Class: class, Reason: reason, Op: k.op.doing, Object: c.object(k), Err: err}
+	return &fault.Error{Class: class, Reason: reason, Op: k.op.String(), Object: c.object(k), Err: err}
 }
 
 // unanswered classes a request that got no answer at all.
 func (c *Client) unanswered(k call, x *exchange) *fault.Error {
-	e := fault.Transport(k.op.doing, c.object(k), x.err)
+	e := fault.Transport(k.op.String(), c.object(k), x.err)
 	e.Err = c.cleanCause(x, "")
 	if x.trace.mayHaveLeft() {
 		e.Class = k.op.unsure()
@@ -58,7 +58,7 @@ func (c *Client) unanswered(k call, x *exchange) *fault.Error {
 
 // cutShort classes the beginning of an answer that said success.
 func (c *Client) cutShort(k call, x *exchange) *fault.Error {
-	e := fault.Transport(k.op.doing, c.object(k), x.err)
+	e := fault.Transport(k.op.String(), c.object(k), x.err)
 	e.Class = k.op.unsure()
 	e.Err = c.cleanCause(x, fmt.Sprintf("%d: the answer was cut short: ", x.status))
 	if e.Reason == fault.Unreachable {
@@ -113,7 +113,7 @@ func (o operation) hint(e *fault.Error, status int) string {
 	case fault.NotFound:
 		return "check the relay's id; it may have been deleted, or belong to another account"
 	case fault.NotOffered:
-		return o.absent
+		return o.absent()
 	case fault.Full:
 		return "a relay holds 10 tokens at most, expired ones included; revoke one that nobody needs"
 	case fault.RateLimited:

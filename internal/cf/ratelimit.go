@@ -103,7 +103,7 @@ func itemParams(text string) map[string]string {
 // number accepts what a quota or a number of seconds can sensibly be.
 func number(text string) (int, bool) {
 	n, err := strconv.ParseUint(text, 10, 31)
-	return int(n), err == nil //nolint:gosec // 31 bits fit
+	return int(n), err == nil
 }
 
 // retryAfter reads Retry-After, in seconds or as an HTTP date: at least a second,

@@ -73,18 +73,17 @@ type Error struct {
 
 // Error says what, where, why and what to do, in that order.
 func (e *Error) Error() string {
-	var b strings.Builder
-	b.WriteString(e.Op)
-	if e.Object != "" {
-		b.WriteString(" " + e.Object)
-	}
+	text := strings.TrimSpace(e.Op + " " + e.Object)
 	if e.Err != nil {
-		b.WriteString(": " + e.Err.Error())
+		if text != "" {
+			text += ": "
+		}
+		text += e.Err.Error()
 	}
 	if e.Hint != "" {
-		b.WriteString(" (" + e.Hint + ")")
+		text += " (" + e.Hint + ")"
 	}
-	return b.String()
+	return text
 }
 
 // Unwrap gives errors.Is and errors.As the cause.

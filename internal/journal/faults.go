@@ -49,18 +49,22 @@ func guarded(f func() error) (err error) {
 	return f()
 }
 
+// openFault is Retry and Storage where the disk may come right by itself; what only a
+// person can mend has another reason.
 func openFault(path string, err error) error {
-	f := &fault.Error{Class: fault.Permanent, Reason: fault.Storage, Op: "open journal", Object: path, Err: err}
+	f := &fault.Error{Class: fault.Permanent, Reason: fault.Invalid, Op: "open journal", Object: path, Err: err}
 	switch {
 	case errors.Is(err, berrors.ErrTimeout):
-		f.Err = ErrInUse
+		f.Reason, f.Err = fault.Conflict, ErrInUse
 		f.Hint = "stop the other one, or give this one a state.path of its own"
 	case errors.Is(err, ErrNewer):
 		f.Hint = "run the rotatord that wrote it, or a newer one; the file was not touched"
+	case errors.Is(err, errNoFile):
+		f.Hint = "move away what is there, or set another state.path"
 	case isDamage(err):
 		f.Hint = damageHint
 	default:
-		f.Hint = diskHint(err)
+		f.Class, f.Reason, f.Hint = fault.Retry, fault.Storage, diskHint(err)
 	}
 	return f
 }
@@ -106,12 +110,12 @@ func (b *Bolt) readFault(err error) error {
 	if f := b.waitEnded("read journal", err); f != nil {
 		return f
 	}
-	f := &fault.Error{Class: fault.Permanent, Reason: fault.Storage, Op: "read journal", Object: b.path, Err: err}
+	f := &fault.Error{Class: fault.Retry, Reason: fault.Storage, Op: "read journal", Object: b.path, Err: err}
 	switch {
 	case errors.Is(err, berrors.ErrDatabaseNotOpen):
 		f.Err, f.Hint = errClosed, "rotatord is stopping"
 	case isDamage(err):
-		f.Hint = damageHint
+		f.Class, f.Reason, f.Hint = fault.Permanent, fault.Invalid, damageHint
 	default:
 		f.Hint = diskHint(err)
 	}

@@ -5,7 +5,6 @@ import (
 	"container/heap"
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -77,17 +76,17 @@ func (b *Bolt) History(ctx context.Context, key *moq.Key, limit int) ([]rotation
 
 func (b *Bolt) events(list []raw) ([]rotation.Event, error) {
 	events := make([]rotation.Event, 0, len(list))
-	var damaged []error
+	var damaged damages
 	for _, r := range list {
 		var e rotation.Event
 		if err := r.decode(&e); err != nil {
 			slot := bytes.TrimSuffix(r.key[:len(r.key)-stampSize], []byte("/"))
-			damaged = append(damaged, b.readFault(fmt.Errorf("event of slot %q: %w", slot, err)))
+			damaged.add(b.readFault(fmt.Errorf("event of slot %q: %w", slot, err)))
 			continue
 		}
 		events = append(events, e)
 	}
-	return events, errors.Join(damaged...)
+	return events, damaged.err()
 }
 
 // newest keeps the newest events of a scan, the oldest of them on top.

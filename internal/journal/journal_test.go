@@ -98,7 +98,7 @@ func expectFault(t testing.TB, err error, class fault.Class, words ...string) {
 	if !errors.As(err, &f) {
 		t.Fatalf("%v is no fault", err)
 	}
-	if f.Class != class || f.Reason != fault.Storage {
+	if f.Class != class || (f.Reason == fault.Storage) != (class == fault.Retry) {
 		t.Errorf("%v is %s, %s", err, f.Class, f.Reason)
 	}
 	for _, w := range words {
@@ -308,6 +308,22 @@ func TestLoadNamesDamagedRecordsAndGivesTheOthers(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 	expectFault(t, err, fault.Permanent, slotKey(1).String(), "checksum", "backup", "tokens prune")
+}
+
+func TestLoadNamesTheFirstOfManyDamagedRecords(t *testing.T) {
+	b := open(t, t.TempDir())
+	if err := b.db.Update(func(tx *bbolt.Tx) error {
+		for n := range namedDamages + 5 {
+			if err := tx.Bucket(slotBucket).Put([]byte(slotKey(n).String()), []byte("rubbish")); err != nil {
+				return err
+			}
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := tryState(t, b)
+	expectFault(t, err, fault.Permanent, slotKey(0).String(), slotKey(namedDamages-1).String(), "and 5 more")
 }
 
 func TestNoDamageIsTakenForGoodAndNoneEndsTheProcess(t *testing.T) {

@@ -16,7 +16,7 @@ import (
 // transaction: visit may save. Damaged records are left out and named in the error
 // once the others have been visited; an error of visit's ends it at once.
 func (b *Bolt) Load(ctx context.Context, visit func(*rotation.Record) error) error {
-	var damaged []error
+	var damaged damages
 	for after := []byte(nil); ; {
 		if err := ctx.Err(); err != nil {
 			return b.readFault(err)
@@ -26,18 +26,41 @@ func (b *Bolt) Load(ctx context.Context, visit func(*rotation.Record) error) err
 			return err
 		}
 		if len(batch) == 0 {
-			return errors.Join(damaged...)
+			return damaged.err()
 		}
 		after = batch[len(batch)-1].key
 		for _, raw := range batch {
 			r, err := raw.record()
 			if err != nil {
-				damaged = append(damaged, b.readFault(err))
+				damaged.add(b.readFault(err))
 			} else if err = visit(r); err != nil {
 				return err
 			}
 		}
 	}
+}
+
+// damages collects what is damaged, and names the first few.
+type damages struct {
+	named []error
+	more  int
+}
+
+const namedDamages = 10
+
+func (d *damages) add(err error) {
+	if len(d.named) == namedDamages {
+		d.more++
+		return
+	}
+	d.named = append(d.named, err)
+}
+
+func (d *damages) err() error {
+	if d.more > 0 {
+		return errors.Join(append(d.named, fmt.Errorf("and %d more", d.more))...)
+	}
+	return errors.Join(d.named...)
 }
 
 // raw is an entry copied out of its transaction.

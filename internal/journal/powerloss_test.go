@@ -75,7 +75,7 @@ func (f *film) shoot(n, version, size int, want map[moq.Key]int) {
 func TestPowerLossNeverLosesAnAcknowledgedSave(t *testing.T) {
 	f := record(t)
 	want := map[moq.Key]int{}
-	for version := range 24 {
+	for version := range 16 {
 		n := version % 5
 		want[slotKey(n)] = version
 		f.shoot(n, version, 50+version%7*900, want)

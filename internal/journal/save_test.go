@@ -126,9 +126,9 @@ func TestReadingAfterCloseFails(t *testing.T) {
 	b := open(t, t.TempDir())
 	shut(t, b)
 	_, err := tryState(t, b)
-	expectFault(t, err, fault.Permanent, "closed")
+	expectFault(t, err, fault.Retry, "closed")
 	_, err = b.History(t.Context(), nil, 0)
-	expectFault(t, err, fault.Permanent, "closed")
+	expectFault(t, err, fault.Retry, "closed")
 }
 
 func TestAFailingDiskIsReportedAndRecoveredFrom(t *testing.T) {
@@ -207,6 +207,27 @@ func TestASaveThatFailedButWasKeptIsTakenBack(t *testing.T) {
 			})
 		}
 	}
+}
+
+func TestAKeptFailureIsTakenBackThoughAnotherFailsInBetween(t *testing.T) {
+	b := open(t, t.TempDir())
+	mustSave(t, b, recordOf(1, 1, 10))
+	steps := []string{"kept", "lost"}
+	onWrite(t, b, func(_ []byte, off int64, write func() (int, error)) (int, error) {
+		if !isHead(off) || len(steps) == 0 {
+			return write()
+		}
+		step := steps[0]
+		if steps = steps[1:]; step == "kept" {
+			_, _ = write()
+		}
+		return 0, syscall.EIO
+	})
+	for _, n := range []int{1, 2} {
+		expectFault(t, b.Save(t.Context(), recordOf(n, 5, 10)), fault.Retry, "input/output")
+	}
+	mustSave(t, b, recordOf(3, 1, 10))
+	expectState(t, b, map[moq.Key]int{slotKey(1): 1, slotKey(3): 1})
 }
 
 func TestAGroupFailsAsOne(t *testing.T) {

@@ -31,12 +31,41 @@ func (e *Engine) deliver(s *slot, targets []Target) {
 		return
 	}
 	results := make([]delivery, len(targets))
-	e.together(len(targets), func(i int) { results[i] = e.deliverTo(s, targets[i], rec, rot.Verify) })
+	guard := e.resumed(s, rot)
+	e.together(len(targets), func(i int) { results[i] = e.deliverTo(s, targets[i], rec, rot.Verify, guard) })
 	e.delivered(s, rot, results)
 }
 
+// resumed tells whether an in_place value comes from the journal alone: if that
+// was restored from a backup, a newer value may be served by now. (Of an overlap
+// value the relay's list tells.)
+func (e *Engine) resumed(s *slot, rot *Rotation) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return rot.Strategy == moq.InPlace && rot.Verify && s.seen.confirmed.IsZero()
+}
+
+// overtaken looks, before an old in_place value is delivered, whether the target
+// holds something that the journal does not know.
+func (e *Engine) overtaken(s *slot, sink sinks.Sink, t Target, content secret.Value) error {
+	h, err := sink.Read(e.work, t.Target)
+	if err != nil || !h.Exists {
+		return err
+	}
+	s.mu.Lock()
+	rc := s.rec.Receipts[t.Location]
+	s.mu.Unlock()
+	held := e.digest(s, h.Content)
+	if bytes.Equal(held, rc.Digest) || bytes.Equal(held, e.digest(s, content)) || rc.RotationID == "" {
+		return nil
+	}
+	return fault.Newf(fault.Permanent, fault.Lost, "deliver to", t.Sink+" "+t.Target,
+		"the target holds a value that the journal does not know, perhaps a newer one").
+		WithHint("was the journal restored from a backup? the slot rotates anew")
+}
+
 // deliverTo writes the value to one target and reads it back.
-func (e *Engine) deliverTo(s *slot, t Target, rec sinks.Record, verify bool) delivery {
+func (e *Engine) deliverTo(s *slot, t Target, rec sinks.Record, verify, guard bool) delivery {
 	d := delivery{target: t, where: StepDeliver}
 	sink, err := e.sink(t)
 	if err != nil {
@@ -47,6 +76,11 @@ func (e *Engine) deliverTo(s *slot, t Target, rec sinks.Record, verify bool) del
 	if err != nil {
 		d.err = err
 		return d
+	}
+	if guard {
+		if d.err = e.overtaken(s, sink, t, content); d.err != nil {
+			return d
+		}
 	}
 	if d.err = sink.Write(e.work, t.Target, content, rec.RotationID); d.err != nil {
 		return d
@@ -82,8 +116,12 @@ func (e *Engine) delivered(s *slot, rot *Rotation, results []delivery) {
 		}
 		e.noteDelivery(s, rot.ID, d)
 	}
+	lost := slices.IndexFunc(errs, func(err error) bool { return fault.Of(err).Reason == fault.Lost })
 	s.mu.Unlock()
-	if len(errs) > 0 {
+	switch {
+	case lost >= 0:
+		e.valueGone(s, rot, errs[lost])
+	case len(errs) > 0:
 		e.failed(s, where, joined(errs)) // saves the receipts too
 	}
 }
@@ -172,7 +210,7 @@ func (e *Engine) trailTo(s *slot, t Target) {
 	}
 	d := delivery{target: t, err: err}
 	if err == nil {
-		d = e.deliverTo(s, t, rec, rot.Verify)
+		d = e.deliverTo(s, t, rec, rot.Verify, e.resumed(s, rot))
 	}
 	s.mu.Lock()
 	if rot != nil {

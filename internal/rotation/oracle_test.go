@@ -1,6 +1,7 @@
 package rotation
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"time"
@@ -21,7 +22,7 @@ func (w *world) onMint(label string) {
 	if label != "" && label != moq.Label("test", r.Attempt.ID) {
 		w.breaks("1: the label %s is not that of the durable intent %s", label, r.Attempt.ID)
 	}
-	if w.plan.Strategy == moq.Overlap && !w.removed && len(w.relay.own()) >= slotTokens+w.strays() {
+	if w.plan.Strategy == moq.Overlap && !w.removed && !w.forgetful && len(w.relay.own()) >= slotTokens+w.strays() {
 		w.breaks("6: a fourth token is minted")
 	}
 	if rot := r.Rotation; rot != nil && rot.Phase == Minted && !w.mayReplace(r) {
@@ -49,7 +50,21 @@ func (w *world) mayReplace(r *Record) bool {
 	tok := r.Rotation.Token
 	compromised := r.Request != nil && r.Request.Compromised
 	_, listed := w.relay.byID(tok.ID)
-	return compromised || !tok.fresh(w.now) || tok.ID != "" && !listed || w.identityLost
+	return compromised || !tok.fresh(w.now) || tok.ID != "" && !listed || w.identityLost || tok.ID == "" && w.unknownServed(r)
+}
+
+// unknownServed: an in_place target holds what the journal knows nothing of, so
+// that the value at hand may be the older one.
+func (w *world) unknownServed(r *Record) bool {
+	s := w.engine.slots[testKey]
+	for _, t := range w.plan.Targets {
+		sink := w.sinks[t.Sink]
+		held := w.engine.digest(s, sink.holding().Content)
+		if sink.content != "" && !bytes.Equal(held, r.Receipts[t.Location].Digest) {
+			return true
+		}
+	}
+	return false
 }
 
 // mintableNow: no mint while a required sink is known to be down, unless consumers
@@ -118,7 +133,7 @@ func (w *world) atRest() {
 	if len(r.Rotation.Sealed) > 0 {
 		w.breaks("1: a sealed value is kept though every sink holds it")
 	}
-	if own := w.relay.own(); w.plan.Strategy == moq.Overlap && len(own) != 1 {
+	if own := w.relay.own(); w.plan.Strategy == moq.Overlap && len(own) != 1 && !w.forgetful {
 		w.breaks("6: %d tokens are left at rest: %s", len(own), w.describe())
 	}
 	if _, ok := w.relay.byID(foreignToken); !ok && !w.plan.Matching {

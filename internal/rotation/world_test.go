@@ -40,7 +40,9 @@ type world struct {
 	crashes int  // how many more deaths may be chosen
 	sane    bool // no more trouble
 
-	identityLost, compromised, removed bool
+	identityLost, compromised, removed, forgetful bool
+	skew                                          time.Duration // of the wall clock against the truth
+	backup                                        []byte
 
 	born   time.Time
 	ambush map[string]func()
@@ -112,7 +114,7 @@ func (w *world) addSink(name string, required bool) *fakeSink {
 func (w *world) start() {
 	w.dead, w.queue, w.alarm = false, nil, time.Time{}
 	w.engine = New(Options{
-		Instance: "test", Journal: w.disk, Sealer: fakeSealer{}, Accounts: w, Sinks: w, Alarm: w, Clock: w, Observer: w, Log: zap.NewNop(),
+		Instance: "test", Journal: w.disk, Sealer: fakeSealer{w}, Accounts: w, Sinks: w, Alarm: w, Clock: w, Observer: w, Log: zap.NewNop(),
 	})
 	w.engine.spawn = func(f func()) { w.queue = append(w.queue, f) }
 	w.engine.together = w.inSomeOrder
@@ -592,11 +594,14 @@ func (d *fakeDisk) Check(context.Context) error {
 func (d *fakeDisk) DigestKey() []byte { return []byte("0123456789abcdef0123456789abcdef") }
 
 // fakeSealer reverses and shifts, so that a value is never in clear.
-type fakeSealer struct{}
+type fakeSealer struct{ w *world }
 
 func (fakeSealer) Seal(v secret.Value) ([]byte, error) { return shift([]byte(v.Reveal()), 1), nil }
 
-func (fakeSealer) Open(b []byte) (secret.Value, error) {
+func (f fakeSealer) Open(b []byte) (secret.Value, error) {
+	if f.w.identityLost && !f.w.sane {
+		return secret.Value{}, errors.New("no identity matched")
+	}
 	if len(b) == 0 {
 		return secret.Value{}, errors.New("nothing is sealed")
 	}

@@ -204,6 +204,7 @@ func TestGaps(t *testing.T) {
 		{"* * 2 * * *", "UTC", time.Second, 23*time.Hour + time.Second},
 		{"* * 0-3,20-23 * * *", "UTC", time.Second, 16*time.Hour + time.Second},
 		{"* * * * 1 *", "UTC", time.Second, 335*day + time.Second}, // a leap year's rest
+		{"* * * * 1-10 *", "UTC", time.Second, 61*day + time.Second},
 		{"0 0,12 1 1 *", "UTC", 12 * time.Hour, 365*day + 12*time.Hour},
 	} {
 		s := mustParse(t, c.expr, zones(t, c.zone)[0])

@@ -110,7 +110,7 @@ func (s *Sim) token(t *Token, secrets bool) map[string]any {
 }
 
 func (r *relay) describe(status bool) map[string]any {
-	created := r.created.UTC().Format(time.RFC3339Nano)
+	created := r.created.Format(time.RFC3339)
 	m := map[string]any{"uid": r.id, "name": r.name, "created": created, "modified": created}
 	if status {
 		m["status"], m["config"] = "connected", map[string]any{}
@@ -154,9 +154,9 @@ func (s *Sim) listRelays(q *request) reply {
 
 // within checks the exclusive bounds of a page; a malformed bound does not bind.
 func within(at time.Time, after, before string) bool {
-	if t, err := time.Parse(time.RFC3339Nano, after); err == nil && !at.After(t) {
+	if t, err := time.Parse(time.RFC3339, after); err == nil && !at.After(t) {
 		return false
 	}
-	t, err := time.Parse(time.RFC3339Nano, before)
+	t, err := time.Parse(time.RFC3339, before)
 	return err != nil || at.Before(t)
 }

@@ -57,7 +57,7 @@ func (s *Sim) Next(op Op, faults ...Fault) {
 func (s *Sim) Random(seed uint64, chances ...Chance) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.random, s.chances = rand.New(rand.NewPCG(seed, 1)), chances //nolint:gosec // to be repeatable
+	s.random, s.chances = rand.New(rand.NewPCG(seed, 1)), chances
 }
 
 // draw decides what goes wrong with the present call.

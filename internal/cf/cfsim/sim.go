@@ -142,7 +142,7 @@ func (s *Sim) AddRelay(accountID, id, name string) {
 
 func (s *Sim) addRelay(accountID, id, name string) *relay {
 	now := s.o.Now()
-	r := &relay{id: id, account: accountID, name: name, created: now, standard: map[string]*Token{}}
+	r := &relay{id: id, account: accountID, name: name, created: now.UTC().Truncate(time.Second), standard: map[string]*Token{}}
 	for _, kind := range kinds {
 		r.standard[kind] = r.mint(now, operationsOf(kind), time.Time{}, "")
 	}

@@ -13,7 +13,7 @@ import (
 func Specs() map[string]func() sinks.Spec {
 	return map[string]func() sinks.Spec{
 		file.Type:  func() sinks.Spec { return file.NewConfig() },
-		"vault":    func() sinks.Spec { return vault.NewConfig() },
+		vault.Type: func() sinks.Spec { return vault.NewConfig() },
 		awssm.Type: func() sinks.Spec { return awssm.NewConfig() },
 	}
 }

@@ -385,6 +385,20 @@ func TestAnEndpointOfTheEnvironmentIsHeldToTheSameRule(t *testing.T) {
 	openSink(t, c)
 }
 
+func TestASecretThatSomebodyElseCreatesMeanwhileIsWritten(t *testing.T) {
+	server, s := start(t, nil)
+	server.Inject(func(op, id string) *awstest.Failure {
+		if op == "CreateSecret" {
+			server.Put(id, "theirs")
+		}
+		return nil
+	})
+	put(t, s, "moq/a", "one", "r1")
+	if got, _ := server.Value("moq/a"); got != "one" || server.Versions("moq/a") != 2 {
+		t.Errorf("current %q, %d versions; want one, 2", got, server.Versions("moq/a"))
+	}
+}
+
 // Two writers move the label at once: whoever comes second is told to look again.
 func TestAStageThatSomebodyElseMovedIsAConflict(t *testing.T) {
 	server, s := start(t, nil)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -39,7 +40,7 @@ func (c *Config) Problems() []sinks.Problem {
 	out := sinks.TargetProblems("path", c.Path, c.Locate)
 	out = append(out, c.Format.Problems(c.Template, sinks.FormatRaw, sinks.FormatJSON, sinks.FormatEnv, sinks.FormatTemplate)...)
 	if _, err := parseMode(c.Mode); err != nil {
-		out = append(out, sinks.Problem{Key: "mode", Text: err.Error(), Hint: `octal and quoted, such as "0640"`})
+		out = append(out, sinks.Problem{Key: "mode", Text: err.Error(), Hint: `put it in quotes: mode: "0640"`})
 	}
 	return out
 }
@@ -79,13 +80,14 @@ func (c *Config) open(h hooks) (*sink, error) {
 	}, nil
 }
 
+// modePattern wants four digits: YAML reads a bare 0640 as a number, and hands on "416".
+var modePattern = regexp.MustCompile(`^0[0-7]{3}$`)
+
 func parseMode(s string) (fs.FileMode, error) {
 	n, err := strconv.ParseUint(s, 8, 32)
 	switch {
-	case err != nil:
-		return 0, fmt.Errorf("mode %q is not an octal number", s)
-	case n > 0o777:
-		return 0, fmt.Errorf("mode %q is out of range: 0777 at most", s)
+	case err != nil || !modePattern.MatchString(s):
+		return 0, fmt.Errorf("mode %q is not 0 and three octal digits", s)
 	case n&0o002 != 0:
 		return 0, fmt.Errorf("mode %q lets everybody write the token", s)
 	}

@@ -13,20 +13,21 @@ func TestProblemsNameTheirKey(t *testing.T) {
 		key    string // "" for none
 		text   string
 	}{
-		"nothing wrong":           {func(*Config) {}, "", ""},
-		"no path":                 {func(c *Config) { c.Path = "" }, "path", "missing"},
-		"relative path":           {func(c *Config) { c.Path = "moq/{{.Relay}}" }, "path", "not absolute"},
-		"path that is not clean":  {func(c *Config) { c.Path = "/moq/../{{.Relay}}" }, "path", "not clean"},
-		"path to a folder":        {func(c *Config) { c.Path = "/{{.Relay}}/" }, "path", "not clean"},
-		"unknown word":            {func(c *Config) { c.Path = "/{{.Token}}" }, "path", "Token"},
-		"template that ends soon": {func(c *Config) { c.Path = "/{{.Relay" }, "path", "unclosed"},
-		"unknown format":          {func(c *Config) { c.Format = "xml" }, "format", "xml"},
-		"template without use":    {func(c *Config) { c.Template = "{{.Token}}" }, "template", "format is raw"},
-		"format without template": {func(c *Config) { c.Format = "template" }, "template", "missing"},
-		"template's unknown word": {func(c *Config) { c.Format, c.Template = "template", "{{.Nope}}" }, "template", "Nope"},
-		"mode in words":           {func(c *Config) { c.Mode = "u=rw" }, "mode", "octal"},
-		"mode with setuid":        {func(c *Config) { c.Mode = "4640" }, "mode", "0777"},
-		"mode for everybody":      {func(c *Config) { c.Mode = "0666" }, "mode", "everybody"},
+		"nothing wrong":                    {func(*Config) {}, "", ""},
+		"no path":                          {func(c *Config) { c.Path = "" }, "path", "missing"},
+		"relative path":                    {func(c *Config) { c.Path = "moq/{{.Relay}}" }, "path", "not absolute"},
+		"path that is not clean":           {func(c *Config) { c.Path = "/moq/../{{.Relay}}" }, "path", "not clean"},
+		"path to a folder":                 {func(c *Config) { c.Path = "/{{.Relay}}/" }, "path", "not clean"},
+		"unknown word":                     {func(c *Config) { c.Path = "/{{.Token}}" }, "path", "Token"},
+		"template that ends soon":          {func(c *Config) { c.Path = "/{{.Relay" }, "path", "unclosed"},
+		"unknown format":                   {func(c *Config) { c.Format = "xml" }, "format", "xml"},
+		"template without use":             {func(c *Config) { c.Template = "{{.Token}}" }, "template", "format is raw"},
+		"format without template":          {func(c *Config) { c.Format = "template" }, "template", "missing"},
+		"template's unknown word":          {func(c *Config) { c.Format, c.Template = "template", "{{.Nope}}" }, "template", "Nope"},
+		"mode in words":                    {func(c *Config) { c.Mode = "u=rw" }, "mode", "octal"},
+		"mode that YAML took for a number": {func(c *Config) { c.Mode = "420" }, "mode", "three octal digits"},
+		"mode with setuid":                 {func(c *Config) { c.Mode = "4640" }, "mode", "three octal digits"},
+		"mode for everybody":               {func(c *Config) { c.Mode = "0666" }, "mode", "everybody"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			config := NewConfig()

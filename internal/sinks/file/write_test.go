@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -223,14 +224,16 @@ func TestAStuckWriteNeverOvertakesANewerOne(t *testing.T) {
 	target := filepath.Join(t.TempDir(), "token")
 	synctest.Test(t, func(t *testing.T) {
 		stuck := make(chan struct{})
-		var f faults
-		f.set(func(s step) error {
-			if s == stepSync {
+		var renames atomic.Int64
+		s := openWith(t, nil, hooks{before: func(s step) error {
+			switch s {
+			case stepSync:
 				<-stuck
+			case stepRename:
+				renames.Add(1)
 			}
 			return nil
-		})
-		s := openWith(t, nil, hooks{before: f.before})
+		}})
 		ctx, cancel := context.WithCancel(t.Context())
 		first := make(chan error, 1)
 		go func() { first <- s.Write(ctx, target, secret.New("old"), "r1") }()
@@ -246,6 +249,9 @@ func TestAStuckWriteNeverOvertakesANewerOne(t *testing.T) {
 		must(t, <-second)
 		synctest.Wait()
 		wantContent(t, target, "new")
+		if renames.Load() != 1 {
+			t.Error("the write that nobody waited for was committed")
+		}
 		if got := entries(t, filepath.Dir(target)); !slices.Equal(got, []string{"token"}) {
 			t.Errorf("the folder holds %q", got)
 		}

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -74,9 +75,8 @@ func TestLogin(t *testing.T) {
 				wantFault(t, err, fault.Permanent, fault.Unauthorized, "log in to Vault with auth."+name)
 				pointElsewhere(s, "nowhere")
 				_, err = s.Probe(t.Context(), f.target(), true)
-				if f := fault.Of(err); f.Class != fault.Permanent {
-					t.Errorf("a login at a mount that does not exist: %v", err)
-				}
+				wantFault(t, err, fault.Permanent, fault.Unauthorized, "auth/nowhere/login", "its mount")
+				sinktest.NoLeak(t, err, credential(t, f.config.Auth))
 			})
 			t.Run("renews its token beyond its first life", func(t *testing.T) {
 				outlivesTTL(t, f)
@@ -115,6 +115,30 @@ func renewedAfterFirstLife(c *api.Client, token secret.Value) error {
 	return nil
 }
 
+func TestACertificateThatWasReplacedIsShownAtTheNextLogin(t *testing.T) {
+	t.Parallel()
+	server := vaulttest.Start(t, vaulttest.TLS())
+	f := newFixture(t, server, nil)
+	enable(t, f, "cert", "cert", useCert)
+	s, target := f.open(t), f.target()
+	mustWrite(t, s, target, 1)
+	cert, key := server.CA.ClientCert(t, "successor")
+	replace(t, cert, f.config.Auth.Cert.CertFile)
+	replace(t, key, f.config.Auth.Cert.KeyFile)
+	server.Write(t, "auth/cert/certs/rotatord", map[string]any{
+		"certificate": server.CA.PEM, "allowed_common_names": "successor", "token_policies": f.policy,
+	})
+	revoke(t, server, heldToken(t, s))
+	mustWrite(t, s, target, 2)
+}
+
+func replace(t *testing.T, from, to string) {
+	t.Helper()
+	if err := os.Rename(from, to); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestToken(t *testing.T) {
 	t.Parallel()
 	server := vaulttest.Start(t)
@@ -135,6 +159,15 @@ func TestToken(t *testing.T) {
 		}
 		mustWrite(t, s, target, 1)
 	})
+	t.Run("what a token without the default policy lacks is told from a dead token", func(t *testing.T) {
+		t.Parallel()
+		f := newFixture(t, server, nil)
+		f.config.Auth.Token = tokenFile(t, server.Token(t, &api.TokenCreateRequest{Policies: []string{f.policy}, NoDefaultPolicy: true}))
+		s, target := f.open(t), f.target()
+		defer f.deny(t, target)()
+		err := s.Write(t.Context(), target, content(t, s, 1), "")
+		wantFault(t, err, fault.Permanent, fault.Forbidden, "permission denied", "capabilities")
+	})
 	t.Run("a token file that was replaced is used at once", func(t *testing.T) {
 		t.Parallel()
 		f := newFixture(t, server, nil)
@@ -147,6 +180,12 @@ func TestToken(t *testing.T) {
 			t.Error("the sink still uses the token that was replaced")
 		}
 	})
+}
+
+func TestATokenIsMissing(t *testing.T) {
+	t.Parallel()
+	server := vaulttest.Start(t)
+
 	t.Run("a revoked token is reported as such, until a new one is there", func(t *testing.T) {
 		t.Parallel()
 		f := newFixture(t, server, nil)
@@ -208,6 +247,12 @@ func TestSession(t *testing.T) {
 		}
 	})
 
+}
+
+func TestMaximumLife(t *testing.T) {
+	t.Parallel()
+	server := vaulttest.Start(t)
+
 	t.Run("a token that reached its maximum is replaced before it ends", func(t *testing.T) {
 		f := newFixture(t, server, nil)
 		enable(t, f, "approle", "short", useAppRole)
@@ -226,6 +271,12 @@ func TestSession(t *testing.T) {
 		}
 		mustWrite(t, s, target, 2)
 	})
+
+}
+
+func TestSessionEnds(t *testing.T) {
+	t.Parallel()
+	server := vaulttest.Start(t)
 
 	t.Run("a caller who gives up leaves the login to the others", func(t *testing.T) {
 		f := newFixture(t, server, nil)
@@ -283,6 +334,27 @@ func heldToken(t *testing.T, s *sink) secret.Value {
 		t.Fatal("the sink is not logged in")
 	}
 	return l.token
+}
+
+// credential gives the secret that a proves itself with.
+func credential(t *testing.T, a Auth) string {
+	t.Helper()
+	var source secret.Source
+	switch {
+	case a.AppRole != nil:
+		source = a.AppRole.SecretID
+	case a.Kubernetes != nil:
+		source.File = a.Kubernetes.TokenFile
+	case a.JWT != nil:
+		source = a.JWT.Token
+	default:
+		source.File = a.Cert.KeyFile
+	}
+	v, err := source.Read()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v.Reveal()
 }
 
 func revoke(t *testing.T, server *vaulttest.Server, token secret.Value) {

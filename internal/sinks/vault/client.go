@@ -103,7 +103,7 @@ func (e endpoint) client(token secret.Value) (*api.Client, error) {
 // tied is a RoundTripper whose calls end, at the latest, with life: the renewal
 // of a token takes no context of its own.
 type tied struct {
-	http.RoundTripper
+	*http.Transport
 	life context.Context
 }
 
@@ -112,7 +112,7 @@ func (t tied) RoundTrip(r *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancel(r.Context())
 	stop := context.AfterFunc(t.life, cancel)
 	done := func() { stop(); cancel() }
-	answer, err := t.RoundTripper.RoundTrip(r.WithContext(ctx))
+	answer, err := t.Transport.RoundTrip(r.WithContext(ctx))
 	if err != nil {
 		done()
 		return nil, err

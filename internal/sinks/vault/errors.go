@@ -33,9 +33,13 @@ func hasStatus(err error, status int) bool {
 }
 
 func isConflict(err error) bool {
-	var r *api.ResponseError
-	return hasStatus(err, 400) && errors.As(err, &r) &&
-		slices.ContainsFunc(r.Errors, func(s string) bool { return strings.Contains(s, "did not match the current version") })
+	return hasStatus(err, 400) && says(err, "did not match the current version")
+}
+
+// says reports whether words are in one of the errors that Vault answered with.
+func says(err error, words string) bool {
+	r, ok := errors.AsType[*api.ResponseError](err)
+	return ok && slices.ContainsFunc(r.Errors, func(s string) bool { return strings.Contains(s, words) })
 }
 
 func newAnswered(r *api.ResponseError) *answered {

@@ -107,7 +107,10 @@ func (m *JWT) login(ctx context.Context, c *api.Client) (*api.Secret, error) {
 	return c.Logical().WriteWithContext(ctx, loginPath(m.Mount, "jwt"), words)
 }
 
+// login shows the certificate that the files hold now: a connection that is open
+// already has shown an older one.
 func (m *Cert) login(ctx context.Context, c *api.Client) (*api.Secret, error) {
+	c.CloneConfig().HttpClient.CloseIdleConnections()
 	words := map[string]any{}
 	if m.Role != "" {
 		words["name"] = m.Role

@@ -8,11 +8,10 @@ import (
 	"github.com/rotatord/rotatord/internal/sinks/vault/vaulttest"
 )
 
-func TestProbe(t *testing.T) {
+func TestMountIsChecked(t *testing.T) {
 	t.Parallel()
 	server := vaulttest.Start(t, vaulttest.TLS())
 	server.Mount(t, "kv", 1)
-	server.Mount(t, "old", 1)
 
 	for _, c := range []struct {
 		name  string
@@ -47,6 +46,11 @@ func TestProbe(t *testing.T) {
 		_, err = s.Probe(t.Context(), "x", true)
 		wantFault(t, err, fault.Permanent, fault.NotFound)
 	})
+}
+
+func TestPermissionIsChecked(t *testing.T) {
+	t.Parallel()
+	server := vaulttest.Start(t, vaulttest.TLS())
 
 	t.Run("each missing capability is named, with the policy to paste", func(t *testing.T) {
 		f := newFixture(t, server, nil)
@@ -77,6 +81,11 @@ func TestProbe(t *testing.T) {
 		allow()
 		mustWrite(t, s, target, 2)
 	})
+}
+
+func TestVaultIsNotReady(t *testing.T) {
+	t.Parallel()
+	server := vaulttest.Start(t, vaulttest.TLS())
 
 	t.Run("a sealed Vault is a passing error that says so", func(t *testing.T) {
 		f := newFixture(t, server, nil)
@@ -109,4 +118,20 @@ func TestProbe(t *testing.T) {
 		_, err := f.open(t).Probe(t.Context(), "x", true)
 		wantFault(t, err, fault.Retry, fault.Unreachable, "unknown authority", "set ca_file")
 	})
+}
+
+func TestVaultIsRestarted(t *testing.T) {
+	t.Parallel()
+	server := vaulttest.Start(t, vaulttest.Persistent())
+	f := newFixture(t, server, nil)
+	s, target := f.open(t), f.target()
+	mustWrite(t, s, target, 1)
+	server.Stop()
+	err := s.Write(t.Context(), target, content(t, s, 2), "")
+	wantFault(t, err, fault.Retry, fault.Unreachable, "write secret/"+target, "connection refused")
+	server.Restart(t)
+	mustWrite(t, s, target, 2)
+	if v := f.version(t, target); v != 2 {
+		t.Errorf("version is %d, want 2", v)
+	}
 }

@@ -51,11 +51,16 @@ func (s *session) use(ctx context.Context, work func(context.Context, *api.Clien
 	if !hasStatus(err, 403) || !isDead(ctx, l.client) {
 		return err
 	}
-	fresh, err := s.replace(ctx, l)
-	if err != nil {
-		return err
+	s.forget(l)
+	fresh, again := s.login(ctx)
+	switch {
+	case again != nil:
+		return again
+	case !fresh.token.Equal(l.token):
+		return work(ctx, fresh.client)
 	}
-	return work(ctx, fresh.client)
+	s.forget(fresh)
+	return refused(err)
 }
 
 // isDead reports whether Vault no longer knows the client's token. A token that
@@ -65,16 +70,15 @@ func isDead(ctx context.Context, c *api.Client) bool {
 	return hasStatus(err, 403)
 }
 
-func (s *session) replace(ctx context.Context, dead *login) (*login, error) {
-	s.forget(dead)
-	fresh, err := s.login(ctx)
-	if err == nil && fresh.token.Equal(dead.token) {
-		s.forget(fresh)
-		return nil, fault.Newf(fault.Permanent, fault.Unauthorized, "", "",
-			"Vault refuses the token: it is expired, revoked, or of another Vault").
-			WithHint("put a new token into the source that auth.token names")
+// refused says what it means that Vault refuses a token for which there is no
+// other: it is dead, or it lacks a permission, that of looking itself up included.
+func refused(err error) error {
+	if !says(err, "invalid token") {
+		return err
 	}
-	return fresh, err
+	return fault.Newf(fault.Permanent, fault.Unauthorized, "", "",
+		"Vault refuses the token: it is expired, revoked, or of another Vault").
+		WithHint("put a new token into the source that auth.token names")
 }
 
 // login gives the login that all share. The one who finds none logs in for all
@@ -138,38 +142,38 @@ func (s *session) open(ctx context.Context) (*login, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &login{client: client, token: token}
-	if err := s.watch(l, answer); err != nil {
-		return nil, loginFailed(s.method.key, err)
-	}
+	life, drop := context.WithCancel(s.life)
+	l := &login{client: client, token: token, drop: drop}
+	s.hold(l)
+	s.watch(life, l, answer)
+	return l, nil
+}
+
+func (s *session) hold(l *login) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.held = l
-	return l, nil
 }
 
 // watch renews l's token until it cannot be renewed any longer, a little before
 // its end, and then forgets it.
-func (s *session) watch(l *login, answer *api.Secret) error {
-	ctx, drop := context.WithCancel(s.life)
-	l.drop = drop
+func (s *session) watch(life context.Context, l *login, answer *api.Secret) {
 	if answer.Auth.LeaseDuration == 0 {
-		return nil // it lives for ever
+		return // it lives for ever
 	}
 	w, err := l.client.NewLifetimeWatcher(&api.LifetimeWatcherInput{Secret: answer})
 	if err != nil {
-		return err
+		return // it is used until Vault refuses it
 	}
 	s.tasks.Go(w.Start)
 	s.tasks.Go(func() {
 		defer w.Stop()
 		select {
-		case <-ctx.Done():
+		case <-life.Done():
 		case <-w.DoneCh():
 			s.forget(l)
 		}
 	})
-	return nil
 }
 
 // close ends renewal and every call under way.

@@ -15,7 +15,7 @@ import (
 	"github.com/rotatord/rotatord/internal/sinks/vault/vaulttest"
 )
 
-func TestWrite(t *testing.T) {
+func TestForeignFields(t *testing.T) {
 	t.Parallel()
 	server := vaulttest.Start(t)
 	server.Mount(t, "kv", 1)
@@ -53,6 +53,11 @@ func TestWrite(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestOtherWriters(t *testing.T) {
+	t.Parallel()
+	server := vaulttest.Start(t)
 
 	t.Run("another writer between reading and writing is noticed and neither write is lost", func(t *testing.T) {
 		f := newFixture(t, server, func(c *Config) { c.WriteMode = Merge })
@@ -96,6 +101,11 @@ func TestWrite(t *testing.T) {
 			t.Errorf("%d attempts, want %d", n, casAttempts)
 		}
 	})
+}
+
+func TestEndedSecrets(t *testing.T) {
+	t.Parallel()
+	server := vaulttest.Start(t)
 
 	for name, end := range map[string]string{"deleted": "delete", "destroyed": "destroy"} {
 		t.Run("a secret that was "+name+" does not exist and can be written again", func(t *testing.T) {
@@ -115,6 +125,11 @@ func TestWrite(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestLeastPrivilege(t *testing.T) {
+	t.Parallel()
+	server := vaulttest.Start(t)
 
 	t.Run("a token that may write and see versions, but not read, writes under check-and-set", func(t *testing.T) {
 		f := newFixture(t, server, nil)
@@ -163,6 +178,11 @@ func TestWrite(t *testing.T) {
 		err := s.Write(t.Context(), target, content(t, s, 1), "")
 		wantFault(t, err, fault.Permanent, fault.Invalid, "set cas: true")
 	})
+}
+
+func TestPaths(t *testing.T) {
+	t.Parallel()
+	server := vaulttest.Start(t)
 
 	t.Run("unusual characters in a path reach the same secret that others read", func(t *testing.T) {
 		f := newFixture(t, server, nil)

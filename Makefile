@@ -1,0 +1,144 @@
+# `make help` lists the targets. `make test` needs Go, a C compiler and the module
+# proxy, and nothing else to be set up.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+GO        ?= go
+VERSION   ?=
+FUZZTIME  ?= 1m
+KILLS     ?= 500
+WALKS     ?= 100000
+BENCH     ?= .
+BENCHTIME ?= 1s
+
+GOLANGCI_LINT := v2.15.0
+GOTESTSUM     := v1.13.0
+
+# Tools are built once, and kept where a clean checkout finds them again.
+TOOLS   := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rotatord-tools
+LINT    := $(TOOLS)/golangci-lint-$(GOLANGCI_LINT)/golangci-lint
+TESTSUM := $(TOOLS)/gotestsum-$(GOTESTSUM)/gotestsum
+RESULTS := tmp/test
+RUN      = $(TESTSUM) --format $(or $(FORMAT),pkgname) --hide-summary=skipped --jsonfile $(RESULTS)/$@.json --
+
+LDFLAGS := -s -w $(if $(VERSION),-X main.buildVersion=$(VERSION))
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
+
+.PHONY: build
+build: ## the static binary, bin/rotatord
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "$(LDFLAGS)" -o bin/rotatord ./cmd/rotatord
+	@stat -c '%n: %s bytes (at most 25000000)' bin/rotatord
+	@test "$$(stat -c %s bin/rotatord)" -le 25000000
+
+# Tests ----------------------------------------------------------------------
+
+.PHONY: test
+test: ## all tests: with the race detector, on a real Vault, and the whole exploration
+	@.ci/setup
+	@rm -rf $(RESULTS) && mkdir -p $(RESULTS)
+	@failed=; \
+	for phase in test-vault test-race test-explore test-modules test-mutants; do \
+		echo "== $$phase"; \
+		$(MAKE) $$phase || failed="$$failed $$phase"; \
+	done; \
+	$(MAKE) summary || failed="$$failed summary"; \
+	test -z "$$failed" || { echo "FAILED:$$failed"; exit 1; }
+
+.PHONY: test-vault
+test-vault: $(TESTSUM) | $(RESULTS) ## the Vault server for tests: built once, then kept in the cache
+	@echo "the first build of the Vault server takes some minutes"
+	@$(RUN) -timeout 40m ./internal/sinks/vault/vaulttest
+
+.PHONY: test-race
+test-race: $(TESTSUM) | $(RESULTS) ## every package with the race detector, the exploration in short
+	@$(RUN) -race -timeout 20m $$($(GO) list ./... | grep -vE '/internal/(rotation|sinks/vault/vaulttest)$$')
+	@$(TESTSUM) --format pkgname --jsonfile $(RESULTS)/$@-rotation.json -- \
+		-race -timeout 20m ./internal/rotation -explore.depth=1 -explore.walks=100
+
+.PHONY: test-explore
+test-explore: $(TESTSUM) | $(RESULTS) ## every crash point, fault and order: two deep, and random walks
+	@$(RUN) -count=1 -v -timeout 20m -run '^TestNoCombination' ./internal/rotation | grep -vE '^(=== |    --- )' ; \
+	grep -hoE 'explored [0-9]+ runs, [0-9]+ distinct states|explore.seed=[0-9]+' $(RESULTS)/$@.json
+
+.PHONY: test-modules
+test-modules: $(TESTSUM) | $(RESULTS) ## the modules of their own that the main one must not depend on
+	@for mod in test/cfsdk77; do \
+		(cd $$mod && $(TESTSUM) --format pkgname --jsonfile $(CURDIR)/$(RESULTS)/$@-$${mod##*/}.json -- -race -timeout 10m ./...); \
+	done
+
+.PHONY: test-mutants
+test-mutants: ## break the code in each named way: every break must turn a test red
+
+.PHONY: summary
+summary: $(TESTSUM)
+	@! grep -h '"Action":"skip"' $(RESULTS)/*.json | grep '"Test":' || { echo "FAILED: tests were skipped"; exit 1; }
+	@$(TESTSUM) --format none --raw-command -- cat $(wildcard $(RESULTS)/*.json)
+
+$(RESULTS):
+	@mkdir -p $@
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME (1m)
+	@for pkg in $$($(GO) list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' ./...); do \
+		for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+			echo "== $$pkg $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg; \
+		done; \
+	done
+
+.PHONY: soak
+soak: ## the long forms: KILLS (500) kills of the real binary, a minute of load, WALKS (100000) random walks a scenario
+	$(GO) test -count=1 -v -timeout 3h ./test/soak -soak.kills=$(KILLS)
+	$(GO) test -count=1 -v -timeout 1h ./test/e2e -e2e.minute
+	$(GO) test -count=1 -v -timeout 3h -run '^TestNoCombination' ./internal/rotation -explore.walks=$(WALKS)
+
+.PHONY: bench
+bench: ## the benchmarks that BENCH (all) names
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem -timeout 1h ./...
+
+# Quality --------------------------------------------------------------------
+
+.PHONY: lint
+lint: $(LINT) ## the linters, the import table among them
+	$(GO) mod tidy -diff
+	$(LINT) run ./...
+	cd test/cfsdk77 && $(LINT) run -c ../../.golangci.yml ./...
+	@test -z "$$(gofmt -l test/vaultserver)" || { gofmt -l test/vaultserver; exit 1; }
+
+# Packaging ------------------------------------------------------------------
+
+.PHONY: image
+image: build bin/rootfs ## the container image, bin/rotatord-image.tar (OCI archive), without a registry or a container engine
+	@rm -f bin/rotatord-image.tar
+	buildah --storage-driver vfs bud --isolation chroot --timestamp 0 -t rotatord .
+	buildah --storage-driver vfs push rotatord oci-archive:bin/rotatord-image.tar
+	@stat -c '%n: %s bytes (at most 30000000)' bin/rotatord-image.tar
+	@test "$$(stat -c %s bin/rotatord-image.tar)" -le 30000000
+
+# The folders that the daemon writes to, which in the image belong to its user.
+bin/rootfs:
+	@mkdir -p $@/var/lib/rotatord $@/run/rotatord
+	@chmod 0700 $@/var/lib/rotatord
+
+.PHONY: schema
+schema: ## write deploy/config.schema.json anew
+	$(GO) run ./cmd/rotatord schema > deploy/config.schema.json
+
+.PHONY: clean
+clean: ## remove what was built here
+	rm -rf bin dist tmp
+
+# Tools ----------------------------------------------------------------------
+
+$(LINT):
+	@echo "building golangci-lint $(GOLANGCI_LINT), once"
+	@GOBIN=$(@D) GOFLAGS= $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT)
+
+$(TESTSUM):
+	@GOBIN=$(@D) GOFLAGS= $(GO) install gotest.tools/gotestsum@$(GOTESTSUM)

@@ -1,0 +1,272 @@
+package soak
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rotatord/rotatord/internal/moq"
+	"github.com/rotatord/rotatord/internal/rotation"
+	"github.com/rotatord/rotatord/internal/sinks/vault/vaulttest"
+)
+
+const longForm = 100 // kills
+
+// TestSoak kills rotatord again and again while everything around it fails. All
+// the while no consumer of an overlap slot that reads its sink again within the
+// grace holds a dead token, and every value in a sink is whole. Once the faults
+// end, everything comes to rest by itself: valid, alike, no litter, no leak.
+func TestSoak(t *testing.T) {
+	t.Logf("-soak.kills=%d -soak.seed=%d", *kills, *seed)
+	w := newWorld(t, fleet(*kills >= longForm))
+	t.Cleanup(w.keepLog)
+	if *kills >= longForm {
+		w.vault = vaulttest.Start(t, vaulttest.Persistent())
+		w.write("vault-token", w.vault.RootToken)
+	}
+	w.configure()
+	r := rand.New(rand.NewPCG(*seed, 2))
+	s := newStorm(w, r)
+	o := w.watch()
+
+	w.sim.Random(*seed, faults()...)
+	s.rage(*kills)
+	s.end(nil)
+	w.sim.Random(0)
+	s.calm()
+
+	for _, f := range o.stop() {
+		t.Error(f)
+	}
+	t.Logf("%d reads, %d tokens held and tested, %d tested too late; %d tokens were handed out; troubles: %v",
+		o.reads.Load(), o.tested.Load(), o.late.Load(), len(w.given.signatures()), s.seen)
+	if o.tested.Load() == 0 {
+		t.Error("no token was tested: the watch proves nothing")
+	}
+	w.checkRest()
+	w.checkLeaks()
+}
+
+// fleet is the slots of a run: of both strategies, with every mixture of sinks.
+func fleet(long bool) []slotSpec {
+	overlap, inPlace := 5, 3
+	mixtures := [][]string{{"disk"}, {"disk", "box"}, {"box", "spare?"}, {"disk", "aws"}}
+	if long {
+		overlap, inPlace = 10, 5
+		mixtures = append(mixtures, []string{"disk", "vault"}, []string{"vault", "aws?"})
+	}
+	var out []slotSpec
+	for i := range overlap + inPlace {
+		for j, typ := range moq.Types() {
+			s := slotSpec{
+				relay: fmt.Sprintf("relay%02d", i), relayID: fmt.Sprintf("%032x", i+1), typ: typ,
+				strategy: moq.Overlap, sinks: mixtures[(2*i+j)%len(mixtures)],
+				every: time.Duration(1+(i+j)%3) * time.Second,
+			}
+			if s.grace = s.every * 6 / 10; i >= overlap {
+				s.strategy, s.grace = moq.InPlace, 0
+			}
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// rage kills rotatord n times.
+func (s *storm) rage(n int) {
+	for i := range n {
+		s.stir()
+		s.clock()
+		d := s.start(s)
+		life := s.life()
+		if s.r.IntN(2) == 0 {
+			pause(s.Context(), time.Now().Add(life/2))
+			s.stir()
+			life /= 2
+		}
+		select {
+		case <-d.over():
+			s.Errorf("life %d: rotatord ended by itself with code %d:\n%s", i, d.exitCode(), s.logged(2000))
+		case <-time.After(life):
+		}
+		d.kill()
+		if s.Failed() {
+			return
+		}
+	}
+}
+
+// life is how long rotatord lives this time: often it dies within its start.
+func (s *storm) life() time.Duration {
+	switch x := s.r.Float64(); {
+	case x < .3:
+		return time.Duration(s.r.IntN(150)) * time.Millisecond
+	case x < .8:
+		return time.Duration(150+s.r.IntN(750)) * time.Millisecond
+	}
+	return time.Duration(900+s.r.IntN(1600)) * time.Millisecond
+}
+
+// calm waits until everything has come to rest: every slot rotates again on its
+// schedule, then the schedules end.
+func (s *storm) calm() {
+	since := time.Now()
+	d := s.launch()
+	s.until(2*time.Minute, "every slot rotates again", rotatedSince(since))
+	s.Logf("every slot had rotated %s after the last trouble", time.Since(since).Round(time.Second/10))
+	if code := d.terminate(); code != 0 {
+		s.Errorf("rotatord ended with code %d when told to stop", code)
+	}
+	s.manual = true
+	s.configure()
+	s.launch()
+	s.until(2*time.Minute, "every slot comes to rest", atRest)
+	s.Logf("at rest %s after the last trouble", time.Since(since).Round(time.Second/10))
+}
+
+// checkRest looks at what sinks and relays hold in the end.
+func (w *world) checkRest() {
+	all, err := w.statuses()
+	must(w, err)
+	expected := map[string]map[string]bool{} // token ids by relay
+	for _, s := range w.slots {
+		if expected[s.relayID] == nil {
+			expected[s.relayID] = map[string]bool{}
+		}
+		if id := w.checkSlot(s, all[s.name()]); id != "" {
+			expected[s.relayID][id] = true
+		}
+	}
+	for relayID, ids := range expected {
+		w.checkRelay(relayID, ids)
+	}
+	for _, c := range w.sim.Calls() {
+		if c.Op == "revoke" && w.others[c.Token] {
+			w.Errorf("token %s of others was revoked at %s", c.Token, c.At)
+		}
+	}
+	w.checkFolders()
+}
+
+// checkSlot gives the id of the token that every sink of the slot holds.
+func (w *world) checkSlot(s slotSpec, st rotation.Status) (id string) {
+	for _, sink := range s.sinks {
+		value, err := w.read(s, sink)
+		if err != nil {
+			w.Errorf("%s: sink %s: %v", s.name(), sink, err)
+			continue
+		}
+		t, ok := w.given.of(value)
+		switch {
+		case !ok || !w.given.fits(value, s):
+			w.Errorf("%s: sink %s holds %q, which is no token of the slot", s.name(), sink, value)
+		case !w.sim.Accepts(s.relayID, value):
+			w.Errorf("%s: sink %s holds token %s, which is dead", s.name(), sink, t.id)
+		case id != "" && t.id != id:
+			w.Errorf("%s: sink %s holds token %s, another one %s", s.name(), sink, t.id, id)
+		case s.strategy == moq.Overlap && t.id != st.TokenID:
+			w.Errorf("%s: sink %s holds token %s, but %s is said to be served", s.name(), sink, t.id, st.TokenID)
+		}
+		id = t.id
+	}
+	return id
+}
+
+// checkRelay compares a relay's tokens with those of its slots and of others.
+func (w *world) checkRelay(relayID string, ours map[string]bool) {
+	listed := map[string]bool{}
+	for _, t := range w.sim.Tokens(relayID) {
+		listed[t.ID] = true
+		if !ours[t.ID] && !w.others[t.ID] {
+			w.Errorf("relay %s: litter: token %s, label %q, created %s", relayID, t.ID, t.Label, t.Created)
+		}
+	}
+	for id := range ours {
+		if !listed[id] {
+			w.Errorf("relay %s: token %s is served but not listed", relayID, id)
+		}
+	}
+	for id, untouchable := range w.others {
+		if g := w.given.relayOf(id); untouchable && g == relayID && !listed[id] {
+			w.Errorf("relay %s: token %s of others is gone", relayID, id)
+		}
+	}
+}
+
+// checkFolders looks for files that are left over.
+func (w *world) checkFolders() {
+	for _, pattern := range []string{"disk/*/.*", "disk/.*", "box/.*", "spare/.*", "state/*.new-*", "state/.*"} {
+		found, err := filepath.Glob(w.path(pattern))
+		must(w, err)
+		for _, f := range found {
+			w.Errorf("left over: %s", f)
+		}
+	}
+}
+
+// checkLeaks looks for every value that was ever handed out in all that rotatord
+// wrote but the sinks. That it would be found is proved on the sinks.
+func (w *world) checkLeaks() {
+	signatures := w.given.signatures()
+	if len(leaks(w, signatures, w.path("disk"))) == 0 {
+		w.Error("the search for leaks finds nothing even in a sink")
+	}
+	w.write("history", w.run(w, "history", "-o", "json").out)
+	w.write("status", w.run(w, "status", "-o", "json").out)
+	for _, place := range []string{"log", "state", "history", "status"} {
+		for _, f := range leaks(w, signatures, w.path(place)) {
+			w.Errorf("a token's value is in %s", f)
+		}
+	}
+}
+
+// leaks gives the files below root that hold one of the values.
+func leaks(t testing.TB, values []string, root string) (found []string) {
+	const n = 24 // of each value, compared at every place
+	heads := map[string]bool{}
+	for _, v := range values {
+		heads[v[:n]] = true
+	}
+	must(t, filepath.WalkDir(root, func(path string, e os.DirEntry, err error) error {
+		if err != nil || !e.Type().IsRegular() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		for i := 0; i+n <= len(b); i++ {
+			if heads[string(b[i:i+n])] {
+				found = append(found, path)
+				break
+			}
+		}
+		return err
+	}))
+	return found
+}
+
+// keepLog saves rotatord's log of a failed run.
+func (w *world) keepLog() {
+	if !w.Failed() || *keep == "" {
+		return
+	}
+	b, err := os.ReadFile(w.log)
+	if err == nil {
+		name := strings.ReplaceAll(fmt.Sprintf("%s-%d.log", w.Name(), *seed), "/", "-")
+		err = os.WriteFile(filepath.Join(*keep, name), b, 0o600)
+	}
+	if err != nil {
+		w.Error(err)
+	}
+	w.Log("statuses:", slices.Sorted(func(yield func(string) bool) {
+		all, _ := w.statuses()
+		for name, s := range all {
+			if !yield("\n" + name + ": " + why(s)) {
+				return
+			}
+		}
+	}))
+}

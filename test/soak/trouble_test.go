@@ -1,0 +1,226 @@
+package soak
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/rotatord/rotatord/internal/cf/cfsim"
+	"github.com/rotatord/rotatord/internal/sinks/awssm/awstest"
+)
+
+// trouble is something that goes wrong around rotatord for a while. begin may
+// refuse: then it is not the moment for it.
+type trouble struct {
+	name  string
+	begin func() error
+	end   func() error
+	left  int // lives that it goes on for
+}
+
+// faults is what happens to the calls of Cloudflare by chance, all the time.
+func faults() []cfsim.Chance {
+	chance := func(p float64, f cfsim.Fault) cfsim.Chance { return cfsim.Chance{Fault: f, P: p} }
+	return []cfsim.Chance{
+		chance(.03, cfsim.Fault{Kind: cfsim.LostBefore}),
+		chance(.04, cfsim.Fault{Kind: cfsim.LostAfter}),
+		chance(.03, cfsim.Fault{Kind: cfsim.LateCommit, Delay: 700 * time.Millisecond}),
+		chance(.03, cfsim.Fault{Kind: cfsim.ErrorBefore}),
+		chance(.03, cfsim.Fault{Kind: cfsim.ErrorAfter, Status: 502}),
+		chance(.01, cfsim.Fault{Kind: cfsim.RateLimited, Delay: time.Second}),
+		chance(.02, cfsim.Fault{Kind: cfsim.Garbage, Body: `{"success":true,"result":{"issuers":[{"type":"cloudflare_jwt","cloudflare_tokens":[{"jti":7}]}]}}`}),
+		chance(.02, cfsim.Fault{Kind: cfsim.Garbage, Body: "<html>it works"}),
+		chance(.03, cfsim.Fault{Kind: cfsim.Truncated}),
+		chance(.02, cfsim.Fault{Kind: cfsim.Unsuccessful}),
+		chance(.06, cfsim.Fault{Kind: cfsim.Slow, Delay: 300 * time.Millisecond}),
+		chance(.02, cfsim.Fault{Kind: cfsim.Instead, Status: http.StatusBadGateway, Body: "<html>bad gateway"}),
+	}
+}
+
+// troubles are all that can go wrong in this world.
+func (w *world) troubles(r *rand.Rand) []*trouble {
+	out := []*trouble{
+		{name: "Cloudflare is away", begin: func() error { w.down.Store(true); return nil }, end: func() error { w.down.Store(false); return nil }},
+		{name: "AWS refuses", begin: func() error { w.aws.Inject(w.refusal(r)); return nil }, end: func() error { w.aws.Inject(nil); return nil }},
+		w.away("disk"), w.away("box"), w.away("spare"),
+		w.wiped("disk"), w.wiped("box"),
+	}
+	for _, name := range []string{"state", "disk", "box"} {
+		d := newDisk(w, w.path(name))
+		if !d.mounted {
+			continue
+		}
+		out = append(out,
+			&trouble{name: name + " is full", begin: d.fill, end: d.empty},
+			&trouble{name: name + " is read-only", begin: func() error { return d.readOnly(true) }, end: func() error { return d.readOnly(false) }})
+	}
+	if w.vault != nil {
+		var thaw func()
+		out = append(out,
+			&trouble{name: "Vault does not answer", begin: func() error { thaw = w.vault.Freeze(w); return nil }, end: func() error { thaw(); return nil }},
+			&trouble{name: "Vault is sealed", begin: func() error { w.vault.Seal(w); return nil }, end: func() error { w.vault.Unseal(w); return nil }})
+	}
+	return out
+}
+
+// refusal is one way of AWS to fail.
+func (w *world) refusal(r *rand.Rand) func(op, id string) *awstest.Failure {
+	ways := []awstest.Failure{
+		{Dropped: true}, {Lost: true}, {Hang: w.Context().Done()},
+		{Status: 500, Code: "InternalServiceError", Message: "An error occurred on the server side."},
+		{Code: "ThrottlingException", Message: "Rate exceeded"},
+		{Code: "AccessDeniedException", Message: "not authorized"},
+	}
+	f := ways[r.IntN(len(ways))]
+	return func(string, string) *awstest.Failure { return &f }
+}
+
+// away puts a file in the place of a sink's folder: what is in the sink cannot be reached.
+func (w *world) away(sink string) *trouble {
+	inner := func() string { return w.path(sink) }
+	hidden := w.path(sink + "-hidden")
+	return &trouble{
+		name: sink + " is away",
+		begin: func() error {
+			entries, err := os.ReadDir(inner())
+			if err != nil {
+				return err
+			}
+			return hide(inner(), hidden, entries)
+		},
+		end: func() error { return unhide(inner(), hidden) },
+	}
+}
+
+// hide moves each entry of a sink's folder aside and puts a file, or for files a
+// folder, in its place, which nobody can deliver to. A mount point itself cannot be moved.
+func hide(folder, hidden string, entries []os.DirEntry) error {
+	if err := os.Mkdir(hidden, 0o700); err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.Name()[0] == '.' {
+			continue
+		}
+		from, to := filepath.Join(folder, e.Name()), filepath.Join(folder, ".hidden-"+e.Name())
+		if err := swap(from, to, e.IsDir()); err != nil {
+			return errors.Join(err, unhide(folder, hidden))
+		}
+	}
+	return nil
+}
+
+func swap(from, to string, dir bool) error {
+	if err := os.Rename(from, to); err != nil {
+		return err
+	}
+	if dir {
+		return os.WriteFile(from, nil, 0o600)
+	}
+	return os.Mkdir(from, 0o700)
+}
+
+func unhide(folder, hidden string) error {
+	found, err := filepath.Glob(filepath.Join(folder, ".hidden-*"))
+	if err != nil {
+		return err
+	}
+	for _, from := range found {
+		to := filepath.Join(folder, filepath.Base(from)[len(".hidden-"):])
+		if err := errors.Join(os.RemoveAll(to), os.Rename(from, to)); err != nil {
+			return err
+		}
+	}
+	return os.Remove(hidden)
+}
+
+// wiped is a sink that loses all it holds, such as a file system in memory at a reboot.
+func (w *world) wiped(sink string) *trouble {
+	return &trouble{name: sink + " is wiped", end: func() error { return nil }, begin: func() error {
+		entries, err := os.ReadDir(w.path(sink))
+		for _, e := range entries {
+			if e.Name()[0] != '.' {
+				err = errors.Join(err, os.RemoveAll(filepath.Join(w.path(sink), e.Name())))
+			}
+		}
+		return err
+	}}
+}
+
+// storm is the troubles of one run: at most two at a time.
+type storm struct {
+	*world
+	r    *rand.Rand
+	all  []*trouble
+	now  []*trouble
+	seen map[string]int
+	leap time.Duration // how far the elapsed-time clock has leapt ahead
+}
+
+func newStorm(w *world, r *rand.Rand) *storm {
+	return &storm{world: w, r: r, all: w.troubles(r), seen: map[string]int{}}
+}
+
+// stir ends troubles whose time has come, and perhaps begins one.
+func (s *storm) stir() {
+	s.end(func(t *trouble) bool { t.left--; return t.left <= 0 })
+	if len(s.now) >= 2 || s.r.Float64() > .4 {
+		return
+	}
+	t := s.all[s.r.IntN(len(s.all))]
+	for _, other := range s.now {
+		if conflict(t, other) {
+			return
+		}
+	}
+	if err := t.begin(); err != nil {
+		s.Logf("%s: not now: %v", t.name, err)
+		return
+	}
+	t.left = 1 + s.r.IntN(3)
+	s.seen[t.name]++
+	s.now = append(s.now, t)
+}
+
+// conflict tells whether two troubles are about the same thing.
+func conflict(a, b *trouble) bool {
+	word := func(t *trouble) (w string) { _, _ = fmt.Sscan(t.name, &w); return w }
+	return word(a) == word(b)
+}
+
+// end ends the troubles that over tells; nil: all.
+func (s *storm) end(over func(*trouble) bool) {
+	var rest []*trouble
+	for _, t := range s.now {
+		if over != nil && !over(t) {
+			rest = append(rest, t)
+			continue
+		}
+		eventually(s, 10*time.Second, "the end of: "+t.name, t.end)
+	}
+	s.now = rest
+}
+
+// wrap now and then makes the elapsed-time clock leap ahead of the wall clock, as
+// no change of the wall clock could. It stays there: within one boot it never goes back.
+func (s *storm) clock() {
+	if s.r.Float64() < .1 && canLeap() {
+		s.leap += time.Duration(s.r.IntN(3600)) * time.Second
+		s.seen["the clock leaps"]++
+	}
+	if s.leap > 0 {
+		by := strconv.Itoa(int(s.leap.Seconds()))
+		s.wrap = []string{"unshare", "--time", "--boottime", by, "--monotonic", by}
+	}
+}
+
+func canLeap() bool {
+	_, err := os.Stat("/proc/self/timens_offsets")
+	return err == nil && syscall.Geteuid() == 0
+}

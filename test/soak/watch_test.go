@@ -1,0 +1,166 @@
+package soak
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rotatord/rotatord/internal/moq"
+)
+
+var operations = map[moq.TokenType][]string{
+	moq.PublishSubscribe: {"publish", "subscribe"},
+	moq.Subscribe:        {"subscribe"},
+}
+
+var errAbsent = errors.New("the target holds nothing")
+
+// read gives the token that a consumer of a sink finds there.
+func (w *world) read(s slotSpec, sink string) (string, error) {
+	switch sink = strings.TrimSuffix(sink, "?"); sink {
+	case "disk":
+		return file(w.path("disk/"+s.relay+"/"+string(s.typ)), func(text string) string { return text })
+	case "box":
+		return file(w.path("box/"+s.relay+"-"+string(s.typ)+".json"), tokenOf)
+	case "spare":
+		return file(w.path("spare/"+s.relay+"-"+string(s.typ)+".env"), tokenOfEnv)
+	case "aws":
+		text, ok := w.aws.Value("moq/" + s.relay + "/" + string(s.typ))
+		if !ok {
+			return "", errAbsent
+		}
+		return tokenOf(text), nil
+	case "vault":
+		return w.readVault("secret/data/moq/" + s.relay + "/" + string(s.typ))
+	}
+	return "", fmt.Errorf("no sink %q", sink)
+}
+
+func file(path string, token func(string) string) (string, error) {
+	b, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", errAbsent
+	case err != nil:
+		return "", err
+	}
+	return token(string(b)), nil
+}
+
+// tokenOf finds the token in a JSON record; one that is cut short gives none.
+func tokenOf(text string) string {
+	var r struct{ Token string }
+	if json.Unmarshal([]byte(text), &r) != nil {
+		return ""
+	}
+	return r.Token
+}
+
+func tokenOfEnv(text string) string {
+	for line := range strings.Lines(text) {
+		if v, ok := strings.CutPrefix(line, "MOQ_TOKEN="); ok && strings.HasSuffix(v, "\n") {
+			return strings.Trim(v, "\n'\"")
+		}
+	}
+	return ""
+}
+
+func (w *world) readVault(path string) (string, error) {
+	answer, err := w.vault.Client(w).Logical().ReadWithContext(w.Context(), path)
+	if err != nil {
+		return "", err
+	}
+	if answer == nil {
+		return "", errAbsent
+	}
+	data, _ := answer.Data["data"].(map[string]any)
+	token, _ := data["token"].(string)
+	return token, nil
+}
+
+// watcher looks at every sink all the time, as consumers do that read their sink
+// again within the grace.
+type watcher struct {
+	*world
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+
+	reads, tested, late atomic.Int64
+
+	mu     sync.Mutex
+	faults []string
+}
+
+func (w *world) watch() *watcher {
+	ctx, cancel := context.WithCancel(w.Context())
+	o := &watcher{world: w, cancel: cancel}
+	for _, s := range w.slots {
+		for _, sink := range s.sinks {
+			o.wg.Go(func() {
+				for ctx.Err() == nil {
+					o.consume(ctx, s, sink)
+				}
+			})
+		}
+	}
+	return o
+}
+
+// stop ends the watch and tells what was seen.
+func (o *watcher) stop() []string {
+	o.cancel()
+	o.wg.Wait()
+	return o.faults
+}
+
+func (o *watcher) fault(format string, args ...any) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.faults = append(o.faults, time.Now().UTC().Format(time.RFC3339Nano)+" "+fmt.Sprintf(format, args...))
+}
+
+// consume reads a sink, holds the token for a part of the grace, and tests at
+// the end whether it is still good.
+func (o *watcher) consume(ctx context.Context, s slotSpec, sink string) {
+	hold := max(s.grace, time.Second/2)
+	start := time.Now()
+	value, err := o.read(s, sink)
+	if err == nil {
+		o.reads.Add(1)
+		if !o.given.fits(value, s) {
+			o.fault("%s: sink %s holds %q, which is no whole token of the slot", s.name(), sink, value)
+		}
+	}
+	pause(ctx, start.Add(time.Duration(float64(hold)*(0.3+0.6*rand.Float64()))))
+	if err != nil || ctx.Err() != nil || s.strategy != moq.Overlap || strings.HasSuffix(sink, "?") {
+		return
+	}
+	ok := o.sim.Accepts(s.relayID, value)
+	held := time.Since(start)
+	switch {
+	case held > s.grace:
+		o.late.Add(1) // the machine was busy: this consumer was too slow
+	case !ok:
+		t, _ := o.given.of(value)
+		o.fault("%s: token %s, read from sink %s %s ago (grace %s), is dead", s.name(), t.id, sink, held, s.grace)
+	default:
+		o.tested.Add(1)
+	}
+}
+
+func pause(ctx context.Context, until time.Time) {
+	timer := time.NewTimer(time.Until(until))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}

@@ -6,7 +6,6 @@ COPY bin/rotatord /rotatord
 COPY --chown=65532:65532 bin/rootfs/ /
 USER 65532:65532
 EXPOSE 9476
-VOLUME /var/lib/rotatord
 ENTRYPOINT ["/rotatord"]
 CMD ["run"]
 LABEL org.opencontainers.image.title="rotatord" \

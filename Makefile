@@ -73,7 +73,8 @@ test-modules: $(TESTSUM) | $(RESULTS) ## the modules of their own that the main 
 	done
 
 .PHONY: test-mutants
-test-mutants: ## break the code in each named way: every break must turn a test red
+test-mutants: ## break the heart in each named way: every break must turn a test red
+	$(GO) run ./test/mutants
 
 .PHONY: summary
 summary: $(TESTSUM)

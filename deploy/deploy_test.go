@@ -100,8 +100,9 @@ func TestTheUnitKeepsWhatTheGuaranteesNeed(t *testing.T) {
 		}
 	}
 	for line, why := range map[string]string{
-		"ProcSubset=pid":   "it hides the boot's id",
-		"PrivateUsers=yes": "it hides the groups of files",
+		"ProcSubset=pid":            "it hides the boot's id",
+		"PrivateUsers=yes":          "it hides the groups of files",
+		"RestartPreventExitStatus=": "a crash of a Go program ends with 2, as a wrong configuration does",
 	} {
 		if strings.Contains(text, "\n"+line) {
 			t.Errorf("%s is set: %s", line, why)

@@ -62,7 +62,7 @@ func leave(path string, d fs.DirEntry) bool {
 
 func isTest(path string) bool { return strings.HasSuffix(path, "_test.go") }
 
-// functions are the names of what is declared in each package, by its path.
+// functions are the names of the functions, methods and types of each package, by its path.
 func functions(t *testing.T, tests bool) map[string][]string {
 	t.Helper()
 	out := map[string][]string{}
@@ -72,12 +72,27 @@ func functions(t *testing.T, tests bool) map[string][]string {
 		}
 		dir := filepath.Dir(path)
 		for _, d := range f.Decls {
-			if fn, ok := d.(*ast.FuncDecl); ok {
-				out[dir] = append(out[dir], fn.Name.Name)
-			}
+			out[dir] = append(out[dir], declared(d)...)
 		}
 	})
 	return out
+}
+
+// declared gives the names of a function or of types.
+func declared(d ast.Decl) []string {
+	switch d := d.(type) {
+	case *ast.FuncDecl:
+		return []string{d.Name.Name}
+	case *ast.GenDecl:
+		var out []string
+		for _, s := range d.Specs {
+			if ts, ok := s.(*ast.TypeSpec); ok {
+				out = append(out, ts.Name.Name)
+			}
+		}
+		return out
+	}
+	return nil
 }
 
 func markdown(t *testing.T) []string {

@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/rotatord/rotatord/internal/config"
+	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/journal"
 	"github.com/rotatord/rotatord/internal/metrics"
 	"github.com/rotatord/rotatord/internal/moq"
@@ -49,6 +50,8 @@ func newDaemon(configPath string, cfg *config.Config, log *zap.Logger, level zap
 	d.metrics = metrics.New(metrics.Options{Version: v.Version, Revision: v.Revision, PerSlot: cfg.Metrics.PerSlot})
 	d.metrics.Watch(d)
 	d.metrics.Leader(true) // without replicas there is nobody else
+	d.metrics.Configure(metricNames(cfg))
+	d.metrics.Reloaded(true, time.Now())
 	d.unready(errStarting)
 	return d
 }
@@ -141,12 +144,21 @@ func (d *daemon) reload(ctx context.Context) error {
 	}
 	cfg, err := config.Load(d.configPath, all.Specs())
 	if err != nil {
-		return err
+		return refused(err)
 	}
 	if err := errors.Join(needsRestart(d.ports.Load().cfg, cfg), checkSecrets(cfg)); err != nil {
-		return err
+		return refused(err)
 	}
-	return d.adopt(ctx, cfg, c.engine)
+	if err := d.adopt(ctx, cfg, c.engine); err != nil {
+		return refused(err)
+	}
+	return nil
+}
+
+// refused is about a configuration that cannot be put into force.
+func refused(err error) error {
+	return fault.Newf(fault.Permanent, fault.Invalid, "reload", "", "%w", err).
+		WithHint("the former configuration stays in force")
 }
 
 // needsRestart refuses a reload that it could only half carry out.

@@ -18,6 +18,7 @@ import (
 
 	"github.com/rotatord/rotatord/internal/config"
 	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/journal"
 	"github.com/rotatord/rotatord/internal/rotation"
 	"github.com/rotatord/rotatord/internal/web"
 )
@@ -101,7 +102,7 @@ func (d *daemon) listen(cfg *config.Config) (*web.Server, error) {
 func (d *daemon) openPatiently(ctx context.Context, cfg *config.Config) error {
 	for {
 		err := d.open(ctx, cfg)
-		if err == nil || fault.Of(err).Reason != fault.Storage {
+		if err == nil || !passes(err) {
 			return err
 		}
 		d.unready(err)
@@ -112,9 +113,18 @@ func (d *daemon) openPatiently(ctx context.Context, cfg *config.Config) error {
 	}
 }
 
+// passes tells a disk's trouble, which may end by itself, from what will not.
+func passes(err error) bool {
+	for _, lasting := range []error{journal.ErrInUse, journal.ErrNewer, journal.ErrDamaged} {
+		if errors.Is(err, lasting) {
+			return false
+		}
+	}
+	return fault.Of(err).Reason == fault.Storage
+}
+
 func (d *daemon) announce(addr string, cfg *config.Config) {
 	v := version()
-	d.metrics.Reloaded(true, time.Now())
 	d.log.Info("rotatord is ready", zap.String("version", v.Version), zap.String("listen", addr),
 		zap.String("admin_socket", cfg.Server.AdminSocket), zap.Int("slots", len(cfg.Slots())))
 	_, _ = systemd.SdNotify(false, systemd.SdNotifyReady)

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"github.com/rotatord/rotatord/internal/config"
+	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/journal"
 	"github.com/rotatord/rotatord/internal/secret"
 )
@@ -40,7 +41,11 @@ func openIdentity(s config.State, j *journal.Bolt) (*secret.Identity, error) {
 	if !empty {
 		return nil, errIdentityLost{path}
 	}
-	return secret.CreateIdentity(path)
+	if id, err = secret.CreateIdentity(path); err != nil {
+		return nil, fault.Newf(fault.Retry, fault.Storage, "", "", "%w", err).
+			WithHint("check the disk and the permissions of its folder")
+	}
+	return id, nil
 }
 
 // errIdentityLost stops the start: values may be sealed with what is gone.

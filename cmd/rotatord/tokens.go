@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"github.com/rotatord/rotatord/internal/adminapi"
 )
@@ -114,11 +115,7 @@ func (a *app) showPrunable(former []adminapi.Token) (some bool) {
 // interactive tells whether there is somebody to ask.
 func (a *app) interactive() bool {
 	f, ok := a.in.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
+	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 func (a *app) confirmed() bool {

@@ -44,8 +44,11 @@ type Problem struct {
 
 // The words that the engine shares with the API.
 type (
-	Token      = rotation.RelayToken
-	Owner      = rotation.Owner
+	// Token is one token that a relay holds.
+	Token = rotation.RelayToken
+	// Owner says whose a token is.
+	Owner = rotation.Owner
+	// PlannedRun is one rotation that a schedule will start.
 	PlannedRun = rotation.PlannedRun
 )
 

@@ -348,13 +348,42 @@ func TestReservedPlaceIsUsedWithoutWaiting(t *testing.T) {
 		if n := held.count(); n != 40 {
 			t.Fatalf("%d of 40 places were granted", n)
 		}
-		allowed(t, b, moq.Routine, window/4) // everything else that may go
+		if n := allowed(t, b, moq.Compromised, time.Second); n != 59 { // everything else that may go
+			t.Errorf("%d calls went besides, want 59", n)
+		}
 		begin := time.Now()
 		for range 40 {
 			g.call(t, b, moq.Priority{Urgency: moq.Routine, Reserved: true}, "", 0)
 		}
 		if took := time.Since(begin); took != 0 {
 			t.Errorf("the reserved calls waited %s", took)
+		}
+	})
+}
+
+func TestReservationsLeaveRoomForTheLooksThatGoWithThem(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, held := cf.NewBudget(100, window, 1), &grants{}
+		for range 100 {
+			b.Reserve(routine(), func() { held.add("") })
+		}
+		pass(3 * window)
+		if n := held.count(); n != 49 {
+			t.Errorf("%d places of 100 are held, want 49", n)
+		}
+	})
+}
+
+func TestPaceRecoversAtOnceFromAScarceTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := cf.NewBudget(600, window, 1)
+		b.Observe(header("Ratelimit", `"default";r=10;t=10`), http.StatusOK)
+		allowed(t, b, moq.Blackout, 9*time.Second) // each counts as a tenth of a window
+		pass(time.Second)
+		begin := time.Now()
+		(&grants{}).call(t, b, routine(), "", 0)
+		if took := time.Since(begin); took > time.Second {
+			t.Errorf("the first routine call waited %s", took)
 		}
 	})
 }

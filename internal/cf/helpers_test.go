@@ -23,7 +23,7 @@ const (
 	accountID = "023e105f4ecef8ad9ca31a8372d0c353"
 	relayID   = "a1b2c3d4e5f67890a1b2c3d4e5f67890"
 	tokenID   = "00000000000000000000000000000001"
-	apiToken  = "api-token-0123456789abcdefghijklmnopqrst"
+	apiToken  = "api-token-0123456789"
 )
 
 func routine() moq.Priority { return moq.Priority{Urgency: moq.Routine} }

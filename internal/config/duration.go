@@ -66,7 +66,7 @@ func parseTerm(term string) (time.Duration, error) {
 	case d > math.MaxInt64/hours:
 		return 0, errors.New("is too long")
 	}
-	return d * hours, nil
+	return d * hours, nil //nolint:durationcheck // hours is how many
 }
 
 // formatDuration writes d as short as a person would: 30d, 12h, 1h30m.

@@ -204,7 +204,7 @@ func (c *checker) locate(slot *Slot, spec sinks.Spec, template string) (target, 
 // claim takes a location for the slot under resolution, which is the next of
 // the list; another slot's, or its own, is refused.
 func (c *checker) claim(slot *Slot, sink, location string) bool {
-	next := int32(len(c.cfg.slots)) //nolint:gosec // the file's size bounds it
+	next := int32(len(c.cfg.slots))
 	owner, taken := c.locations[location]
 	if !taken {
 		c.locations[location] = next

@@ -113,7 +113,7 @@ func expectFault(t testing.TB, err error, class fault.Class, words ...string) {
 func onWrite(t testing.TB, b *Bolt, hook func(p []byte, off int64, write func() (int, error)) (int, error)) {
 	t.Helper()
 	field := reflect.ValueOf(b.db).Elem().FieldByName("ops").FieldByName("writeAt")
-	writeAt := (*func([]byte, int64) (int, error))(unsafe.Pointer(field.UnsafeAddr())) //nolint:gosec // see above
+	writeAt := (*func([]byte, int64) (int, error))(unsafe.Pointer(field.UnsafeAddr()))
 	inner := *writeAt
 	*writeAt = func(p []byte, off int64) (int, error) {
 		return hook(p, off, func() (int, error) { return inner(p, off) })
@@ -395,7 +395,7 @@ func survives(t *testing.T, dir string, image []byte, want map[moq.Key]int, at i
 }
 
 func TestWhatWasWrittenInAnyOrderIsNeverCalledDamaged(t *testing.T) {
-	random := rand.New(rand.NewPCG(3, 4)) //nolint:gosec // a test's dice
+	random := rand.New(rand.NewPCG(3, 4))
 	dir, want, moments := t.TempDir(), map[moq.Key]int{}, 0
 	for round := range 8 {
 		b := open(t, dir)

@@ -254,7 +254,11 @@ func newBacklog(label, count, countHelp, oldest, oldestHelp string) backlog {
 }
 
 // expect makes key's count exist, at zero.
-func (b *backlog) expect(key string) { b.waiting[key] = b.waiting[key] }
+func (b *backlog) expect(key string) {
+	if _, ok := b.waiting[key]; !ok {
+		b.waiting[key] = wait{}
+	}
+}
 
 func (b *backlog) add(key string, since time.Time) {
 	w := b.waiting[key]

@@ -306,6 +306,9 @@ func (v *view) retire() step {
 		return step{do: doRevoke, token: *v.r.Served, expired: true}
 	}
 	var next time.Time
+	if sv := v.r.Served; v.p == nil && sv != nil && sv.ID != "" {
+		next = sv.Expires // nobody renews it any more
+	}
 	for i := range v.r.Old {
 		t := &v.r.Old[i]
 		at, expired := v.ends(t)
@@ -332,7 +335,7 @@ func (v *view) ends(t *Token) (at time.Time, expired bool) {
 	if t.expired(v.now) || v.left(t) {
 		return t.Expires, true
 	}
-	if t.Retire.IsZero() {
+	if t.Retire.IsZero() || v.r.unfinished() && v.r.Rotation.Regrace && !t.Forced {
 		return time.Time{}, false
 	}
 	if q := v.r.Request; q != nil && q.Compromised && !t.NotOurs && v.held() >= slotTokens {

@@ -56,7 +56,7 @@ func (e *Engine) overtaken(s *slot, sink sinks.Sink, t Target, content secret.Va
 	rc := s.rec.Receipts[t.Location]
 	s.mu.Unlock()
 	held := e.digest(s, h.Content)
-	if bytes.Equal(held, rc.Digest) || bytes.Equal(held, e.digest(s, content)) || rc.RotationID == "" {
+	if bytes.Equal(held, rc.Digest) || bytes.Equal(held, e.digest(s, content)) {
 		return nil
 	}
 	return fault.Newf(fault.Permanent, fault.Lost, "deliver to", t.Sink+" "+t.Target,

@@ -1,10 +1,12 @@
 package rotation
 
 import (
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/rotatord/rotatord/internal/moq"
+	"github.com/rotatord/rotatord/internal/secret"
 )
 
 func (w *world) mustHold(want string) {
@@ -23,6 +25,17 @@ func (w *world) mustBeSound() {
 	}
 	if w.t.Failed() {
 		w.t.Log(w.describe())
+	}
+}
+
+// change gives the slot another plan.
+func (w *world) change(f func(*Plan)) {
+	p := *w.plan
+	p.Targets = slices.Clone(p.Targets)
+	f(&p)
+	w.plan = &p
+	if w.engine != nil {
+		w.configure()
 	}
 }
 
@@ -57,5 +70,315 @@ func TestInPlaceDeliversTheNewToken(t *testing.T) {
 	w.mustBeSound()
 	if w.stats.blackouts != 2 {
 		t.Errorf("%d blackouts were measured, want 2", w.stats.blackouts)
+	}
+}
+
+func TestTheMinimumOfCallsAndSyncsIsMade(t *testing.T) {
+	for _, c := range []struct {
+		strategy                         moq.Strategy
+		creates, rotates, revokes, syncs int
+	}{
+		{moq.Overlap, 1, 0, 1, 4}, // intended, minted, verified, revoked
+		{moq.InPlace, 0, 1, 0, 3}, // intended, minted, verified
+	} {
+		t.Run(string(c.strategy), func(t *testing.T) {
+			w := newWorld(t, c.strategy, 3)
+			w.start()
+			w.run(23 * time.Hour)
+			creates, rotates, saves := w.relay.creates, w.relay.rotates, w.disk.saves
+			w.run(3 * time.Hour)
+			if w.relay.creates-creates != c.creates || w.relay.rotates-rotates != c.rotates ||
+				len(w.relay.revokes) != c.revokes || w.relay.lists != 0 || w.disk.saves-saves != c.syncs {
+				t.Errorf("a rotation took %d creates, %d rotates, %d revokes, %d lists, %d syncs; want %+v and no list",
+					w.relay.creates-creates, w.relay.rotates-rotates, len(w.relay.revokes), w.relay.lists, w.disk.saves-saves, c)
+			}
+		})
+	}
+}
+
+func TestACompromisedTokenHasNoGrace(t *testing.T) {
+	w := newWorld(t, moq.Overlap, 2)
+	w.start()
+	w.run(24*time.Hour + time.Minute) // one token is in its grace
+	w.ask(true)
+	if own := w.relay.own(); len(own) != 1 || own[0].Value.Reveal() != "value-3" {
+		t.Errorf("after --compromised the relay holds %v, want value-3 alone", len(own))
+	}
+	w.mustHold("value-3")
+	w.mustBeSound()
+}
+
+func TestAFourthTokenWaitsForTheOldestGrace(t *testing.T) {
+	w := newWorld(t, moq.Overlap, 1)
+	w.start()
+	w.run(time.Minute)
+	w.ask(false)
+	w.run(10 * time.Minute)
+	w.ask(false)
+	w.run(10 * time.Minute)
+	w.ask(false)
+	w.run(10 * time.Minute)
+	w.mustHold("value-3")
+	if w.stats.failure != 0 {
+		t.Error("waiting for a grace is no failure")
+	}
+	w.run(31 * time.Minute)
+	w.mustHold("value-4")
+	w.mustBeSound()
+}
+
+func TestNothingIsMintedWhileARequiredSinkIsDown(t *testing.T) {
+	for _, strategy := range []moq.Strategy{moq.Overlap, moq.InPlace} {
+		t.Run(string(strategy), func(t *testing.T) {
+			w := newWorld(t, strategy, 2)
+			w.start()
+			w.run(23 * time.Hour)
+			w.sinks["sink1"].down = true
+			w.run(2 * time.Hour)
+			w.mustHold("value-1")
+			s := w.status()
+			if s.State != StateFailing || s.Failure.Step != StepPreflight || s.Attempt.IsZero() || !s.Overdue {
+				t.Errorf("status is %+v, want failing at preflight, overdue, with a next attempt", s)
+			}
+			w.sinks["sink1"].down = false
+			w.run(10 * time.Minute)
+			w.mustHold("value-2")
+			w.mustBeSound()
+		})
+	}
+}
+
+func TestAnOptionalSinkDelaysNothing(t *testing.T) {
+	w := newWorld(t, moq.Overlap, 1)
+	w.addSink("extra", false).down = true
+	w.start()
+	w.run(time.Minute)
+	if w.sinks["sink0"].content != "value-1" || w.stats.success != 1 {
+		t.Fatalf("the rotation waited for the optional sink: %s", w.describe())
+	}
+	if len(w.disk.record().Rotation.Sealed) == 0 {
+		t.Error("the value is forgotten before the optional sink has it")
+	}
+	w.sinks["extra"].down = false
+	w.run(10 * time.Minute)
+	w.mustHold("value-1")
+	if len(w.disk.record().Rotation.Sealed) > 0 {
+		t.Error("the value is kept though every sink has it")
+	}
+	w.mustBeSound()
+}
+
+func TestDriftMakesAnOverlapSlotDueOnceAPeriod(t *testing.T) {
+	w := newWorld(t, moq.Overlap, 2)
+	w.start()
+	w.run(time.Hour)
+	for range 3 {
+		w.sinks["sink1"].replace("tampered")
+		w.run(7 * time.Hour)
+	}
+	if w.relay.creates != 2 {
+		t.Errorf("%d tokens were minted in the period, want 2: the first and one for the drift", w.relay.creates)
+	}
+	if w.stats.drifts != 2 {
+		t.Errorf("drift was reported %d times, want 2: it lasted since the second", w.stats.drifts)
+	}
+	w.run(5 * time.Hour)
+	w.mustHold("value-3")
+}
+
+func TestDriftOfOneSinkLeavesAnInPlaceSlotAlone(t *testing.T) {
+	w := newWorld(t, moq.InPlace, 2)
+	w.start()
+	w.run(time.Hour)
+	w.sinks["sink1"].replace("")
+	w.run(8 * time.Hour)
+	if w.relay.rotates != 1 {
+		t.Error("the token that sink0 serves was killed")
+	}
+	w.sinks["sink0"].replace("")
+	w.run(8 * time.Hour)
+	w.mustHold("value-2")
+}
+
+func TestSomebodyElsesContentIsNotOverwritten(t *testing.T) {
+	w := newWorld(t, moq.Overlap, 2)
+	w.sinks["sink1"].content = "hand-made"
+	w.start()
+	w.run(time.Hour)
+	s := w.status()
+	if s.Failure == nil || s.Failure.Reason != "foreign" || w.relay.creates != 0 {
+		t.Fatalf("status is %+v, want a refusal before any mint", s)
+	}
+	w.change(func(p *Plan) { p.Targets[1].Adopt = true })
+	w.run(10 * time.Minute)
+	w.mustHold("value-1")
+}
+
+func TestASlotRotatesWhenAThirdOfItsTokensLifeIsLeft(t *testing.T) {
+	w := newWorld(t, moq.Overlap, 1)
+	w.change(func(p *Plan) { p.Schedule, p.Lifetime = nil, 30*time.Hour })
+	w.start()
+	w.run(19 * time.Hour)
+	w.mustHold("value-1")
+	w.run(2 * time.Hour)
+	w.mustHold("value-2")
+}
+
+func TestMissedInstantsRunOnceOnReturnOrNotAtAll(t *testing.T) {
+	for _, c := range []struct {
+		catchUp bool
+		want    int
+	}{{true, 2}, {false, 1}} {
+		w := newWorld(t, moq.InPlace, 1)
+		w.change(func(p *Plan) { p.CatchUp = c.catchUp })
+		w.start()
+		w.run(time.Hour)
+		w.restart(func() { w.pass(72 * time.Hour) })
+		w.run(time.Minute)
+		if w.relay.rotates != c.want {
+			t.Errorf("with catch_up %v there were %d rotations, want %d", c.catchUp, w.relay.rotates, c.want)
+		}
+	}
+}
+
+func TestARemovedSlotMintsNothingMore(t *testing.T) {
+	w := newWorld(t, moq.Overlap, 1)
+	w.start()
+	w.run(24*time.Hour + time.Minute)
+	w.engine.Configure(nil, w, w, []string{"sink0"})
+	w.run(48 * time.Hour)
+	if w.relay.creates != 2 || len(w.relay.own()) != 1 {
+		t.Errorf("%d mints, %d tokens left; want 2 mints, and the grace of the first ended", w.relay.creates, len(w.relay.own()))
+	}
+	w.run(31 * 24 * time.Hour)
+	if len(w.relay.own()) != 0 {
+		t.Error("the removed slot's expired token still takes a place")
+	}
+}
+
+func TestANewTargetMakesAnOverlapSlotDue(t *testing.T) {
+	for strategy, want := range map[moq.Strategy]string{moq.Overlap: "value-2", moq.InPlace: ""} {
+		w := newWorld(t, strategy, 1)
+		w.start()
+		w.run(time.Hour)
+		w.addSink("new", true)
+		w.configure()
+		w.run(time.Minute)
+		if got := w.sinks["new"].content; got != want {
+			t.Errorf("%s: the new target holds %q, want %q", strategy, got, want)
+		}
+		if strategy == moq.InPlace && w.status().Note == "" {
+			t.Error("that the new target waits is not said")
+		}
+	}
+}
+
+func TestRenamingASinkChangesNothing(t *testing.T) {
+	w := newWorld(t, moq.Overlap, 1)
+	w.start()
+	w.run(time.Hour)
+	w.sinks["renamed"] = w.sinks["sink0"]
+	delete(w.sinks, "sink0")
+	w.change(func(p *Plan) { p.Targets[0].Sink = "renamed" })
+	w.run(time.Hour)
+	if w.relay.creates != 1 {
+		t.Error("the slot rotated because a sink was renamed")
+	}
+}
+
+func TestWhileTheJournalCannotBeWrittenNothingIsMinted(t *testing.T) {
+	w := newWorld(t, moq.Overlap, 1)
+	w.start()
+	w.run(time.Minute)
+	w.disk.full = true
+	w.run(25 * time.Hour)
+	w.mustHold("value-1")
+	if w.engine.StorageErr() == nil {
+		t.Error("the engine does not know that the journal cannot be written")
+	}
+	w.disk.full = false
+	if err := w.engine.CheckStorage(); err != nil {
+		t.Fatal(err)
+	}
+	w.run(10 * time.Minute)
+	w.mustHold("value-2")
+	w.mustBeSound()
+}
+
+func TestAFullRelayIsExplained(t *testing.T) {
+	w := newWorld(t, moq.Overlap, 1)
+	w.relay.limit = 1 // somebody else's token takes the only place
+	w.start()
+	w.run(10 * time.Minute)
+	f := w.status().Failure
+	if f == nil || f.Reason != "full" {
+		t.Fatalf("failure is %+v, want full", f)
+	}
+	for _, want := range []string{foreignToken, "no label", "tokens prune"} {
+		if !contains(f.Message, want) {
+			t.Errorf("the message %q does not say %q", f.Message, want)
+		}
+	}
+}
+
+func TestPruneRevokesOnlyWhatNoSinkHolds(t *testing.T) {
+	w := newWorld(t, moq.Overlap, 1)
+	w.start()
+	w.run(24*time.Hour + time.Minute) // two tokens of ours: one served, one in its grace
+	w.sinks["sink0"].content = "header." + jwtOf(w.relay.own()[1].ID) + ".signature"
+	w.restart(func() { w.disk.data, w.disk.parsed = nil, nil })
+	tokens, err := w.engine.Prune(t.Context(), "live", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	revoked := 0
+	for _, tok := range tokens {
+		if tok.Revoked {
+			revoked++
+		}
+		if tok.Revoked == (len(tok.ServedBy) > 0) {
+			t.Errorf("token %+v: revoked and served, or neither", tok)
+		}
+	}
+	if revoked != 1 || len(w.relay.tokens) != 2 {
+		t.Errorf("%d tokens pruned, %d left; want 1 pruned, the served one and somebody else's left", revoked, len(w.relay.tokens))
+	}
+}
+
+func TestPruneLeavesEverythingWhenASinkCannotBeTold(t *testing.T) {
+	w := newWorld(t, moq.Overlap, 1)
+	w.start()
+	w.run(24*time.Hour + time.Minute)
+	w.restart(func() { w.disk.data, w.disk.parsed = nil, nil })
+	if _, err := w.engine.Prune(t.Context(), "live", false); err != nil {
+		t.Fatal(err)
+	}
+	if len(w.relay.own()) != 2 {
+		t.Error("a token was pruned though the sink's content is opaque")
+	}
+}
+
+func TestASlotThatPanicsIsTriedAgain(t *testing.T) {
+	w := newWorld(t, moq.Overlap, 1)
+	w.start()
+	w.run(time.Hour)
+	w.during("create", func() { panic("a bug") })
+	w.run(25 * time.Hour)
+	w.mustHold("value-3")
+}
+
+func TestNoValueIsPrintedWithARecord(t *testing.T) {
+	w := newWorld(t, moq.Overlap, 1)
+	w.start()
+	w.run(time.Minute)
+	held := w.engine.slots[testKey]
+	held.value = heldValue{"x", secret.New("canary")}
+	if held.value.value.Reveal() != "canary" {
+		t.Fatal("the canary is not in the input")
+	}
+	for _, s := range printed(held, w.status(), w.rec()) {
+		if contains(s, "canary") {
+			t.Errorf("a value is printed: %s", s)
+		}
 	}
 }

@@ -72,6 +72,9 @@ func scenarios() []scenario {
 	return append(out,
 		scenario{name: "overlap/matching", strategy: moq.Overlap, sinks: 1, plan: func(p *Plan) { p.Matching = true }, story: plainStory},
 		scenario{name: "overlap/second installation", strategy: moq.Overlap, sinks: 1, story: secondInstallation},
+		scenario{name: "overlap/matching beside a second installation", strategy: moq.Overlap, sinks: 1, plan: func(p *Plan) { p.Matching = true }, story: secondInstallation},
+		scenario{name: "overlap/sink restored", strategy: moq.Overlap, sinks: 2, story: sinkRestored},
+		scenario{name: "overlap/revoked by another hand", strategy: moq.Overlap, sinks: 2, story: anotherHand},
 		scenario{name: "overlap/expiry in delivery", strategy: moq.Overlap, sinks: 2, story: expiryInDelivery},
 	)
 }
@@ -94,9 +97,9 @@ func compromisedInGrace(w *world) {
 func (w *world) silence(during func()) {
 	w.calmly(24*time.Hour - time.Minute)
 	w.during("write", func() { w.sinks["sink1"].down = true })
-	w.run(2 * time.Minute)
+	w.run(30 * time.Second)
 	during()
-	w.calmly(30 * time.Minute)
+	w.calmly(5 * time.Minute)
 	w.run(time.Minute)
 	w.sinks["sink1"].down = false
 	w.run(10 * time.Minute)
@@ -106,14 +109,15 @@ func (w *world) silence(during func()) {
 
 func silentSink(w *world) { w.silence(func() {}) }
 
-func compromisedSilent(w *world) { w.silence(func() { w.ask(true); w.run(time.Minute) }) }
+func compromisedSilent(w *world) { w.silence(func() { w.ask(true); w.run(30 * time.Second) }) }
 
 func changedTarget(w *world) {
 	w.calmly(10 * time.Hour)
 	w.sinks["sink0"].replace("somebody else's")
-	w.run(13 * time.Hour)
+	w.run(8 * time.Hour)
+	w.calmly(26*time.Hour - w.elapsed())
 	w.sinks["sink0"].replace("")
-	w.run(5 * time.Hour)
+	w.run(8 * time.Hour)
 }
 
 func sinksChange(w *world) {
@@ -138,9 +142,17 @@ func fullDisk(w *world) {
 	w.calmly(24*time.Hour - time.Minute)
 	w.during("create", func() { w.disk.full = true })
 	w.during("rotate", func() { w.disk.full = true })
-	w.run(10 * time.Minute)
+	w.run(time.Minute)
+	w.calmly(5 * time.Minute)
 	w.disk.full = false
 	w.run(2 * time.Hour)
+}
+
+// anotherHand: the token on its way is revoked by somebody else meanwhile.
+func anotherHand(w *world) {
+	w.silence(func() {
+		w.relay.tokens = slices.DeleteFunc(w.relay.tokens, func(t moq.Token) bool { return w.age(t.Value.Reveal()) == 0 })
+	})
 }
 
 func secondInstallation(w *world) {
@@ -152,12 +164,20 @@ func secondInstallation(w *world) {
 	w.run(16 * time.Hour)
 }
 
+// expiryInDelivery: a required sink is silent until the value on its way nears its expiry.
 func expiryInDelivery(w *world) {
 	p := *w.plan
-	p.Lifetime = 60 * time.Hour
+	p.Schedule, p.Lifetime, p.Grace = nil, 3*time.Hour, 10*time.Minute
 	w.plan = &p
 	w.reconfigure()
-	w.silence(func() { w.calmly(41 * time.Hour); w.run(2 * time.Minute) })
+	w.calmly(time.Hour)
+	w.during("write", func() { w.sinks["sink1"].down = true })
+	w.ask(false)
+	w.run(time.Minute)
+	w.calmly(119 * time.Minute)
+	w.run(2 * time.Minute)
+	w.sinks["sink1"].down = false
+	w.run(20 * time.Minute)
 }
 
 // reboot: the elapsed-time clock starts anew, and nothing compares with what was.
@@ -171,7 +191,6 @@ func reboot(w *world) {
 func clockForward(w *world) {
 	w.calmly(24*time.Hour + 10*time.Minute)
 	w.now = w.now.Add(5 * time.Hour)
-	w.skew = 5 * time.Hour
 	w.run(3 * time.Hour)
 }
 
@@ -179,7 +198,6 @@ func clockForward(w *world) {
 func clockBack(w *world) {
 	w.calmly(24*time.Hour + 10*time.Minute)
 	w.now = w.now.Add(-2 * time.Hour)
-	w.skew = -2 * time.Hour
 	w.ask(false)
 	w.run(6 * time.Hour)
 }
@@ -195,10 +213,20 @@ func identityLoss(w *world) {
 
 // restored: the state folder is put back as it was some rotations ago.
 func restored(w *world) {
+	w.calmly(time.Hour)
 	w.during("write", func() { w.backup = w.disk.data }) // a value is on its way
 	w.calmly(50 * time.Hour)
 	w.restart(func() { w.disk.data, w.disk.parsed = w.backup, nil; w.forgetful = true })
 	w.run(3 * time.Hour)
+}
+
+// sinkRestored: a sink goes back to the former token while that is in its grace.
+func sinkRestored(w *world) {
+	w.calmly(time.Hour)
+	before := w.sinks["sink0"].content
+	w.calmly(24*time.Hour + 30*time.Minute - w.elapsed())
+	w.sinks["sink0"].replace(before)
+	w.run(10 * time.Hour)
 }
 
 // lostState: the journal starts from nothing beside sinks and a relay that are full.
@@ -224,7 +252,7 @@ func (w *world) restart(meanwhile func()) {
 }
 
 // elapsed is how long the world has been running.
-func (w *world) elapsed() time.Duration { return w.now.Sub(w.born) }
+func (w *world) elapsed() time.Duration { return w.passed }
 
 // calmly lets time pass without any trouble.
 func (w *world) calmly(d time.Duration) {
@@ -296,11 +324,9 @@ func (w *world) peace() {
 	if r := w.rec(); len(r.Lost) > 0 || r.Failure != nil || r.unfinished() || !r.Rotation.LostAt.IsZero() {
 		w.run(30 * time.Hour)
 	}
-	r := w.disk.record()
-	rest := r.LastRotation.Add(w.plan.Grace + time.Minute).Sub(w.now)
-	w.run(max(rest, 0))
-	for _, tok := range w.disk.record().Old { // left to expire, after a change of targets
-		w.run(max(0, tok.Expires.Sub(w.now)) + 2*time.Hour)
+	// Out of the last grace; what is left to expire after a change of targets takes a month.
+	for i := 0; i < 40*24*2 && len(w.rec().Old) > 0; i++ {
+		w.run(30 * time.Minute)
 	}
 }
 

@@ -144,7 +144,7 @@ func (e *Engine) attempt(s *slot, d due, now time.Time) Rotation {
 		a.By = s.rec.Request.By
 	}
 	if p.Strategy == moq.Overlap {
-		a.Grace = p.Grace
+		a.Grace, a.Regrace = p.Grace, len(s.seen.drift) > 0
 		a.Existing = s.matching(p, e.Instance)
 		if p.Lifetime < oneYear {
 			a.Expires = now.Add(p.Lifetime).UTC().Truncate(time.Second)

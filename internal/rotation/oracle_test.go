@@ -89,6 +89,9 @@ func (w *world) onWrite(s *fakeSink, value string) {
 	if w.plan.Strategy == moq.Overlap && !w.relay.accepts(value) && !w.relay.justRevoked(value, w.now) {
 		w.breaks("4: a dead value goes to %s", s.name)
 	}
+	if w.plan.Strategy == moq.InPlace && !w.relay.accepts(value) && len(w.relay.late) == 0 {
+		w.breaks("1: a dead value goes to %s", s.name) // that a lost call commits late cannot be known
+	}
 }
 
 // onRevoke: nobody else's token, and none that a consumer may rightly hold.
@@ -97,6 +100,9 @@ func (w *world) onRevoke(id string) {
 		w.breaks("7: somebody else's token is revoked")
 	}
 	t, ok := w.relay.byID(id)
+	if owner, labelled := moq.LabelInstance(t.Label); labelled && owner != "test" {
+		w.breaks("7: another installation's token is revoked")
+	}
 	if !ok || !w.now.Before(t.Expires) {
 		return
 	}
@@ -108,8 +114,8 @@ func (w *world) onRevoke(id string) {
 		if s.content == t.Value.Reveal() {
 			w.breaks("2: the token that %s serves is revoked", s.name)
 		}
-		if gone := s.left[t.Value.Reveal()]; !gone.IsZero() && w.now.Sub(gone) < w.plan.Grace && !w.compromised {
-			w.breaks("2: a token is revoked %s after it left %s; the grace is %s", w.now.Sub(gone), s.name, w.plan.Grace)
+		if gone := s.left[t.Value.Reveal()]; gone > 0 && w.truth()-gone < w.plan.Grace && !w.compromised {
+			w.breaks("2: a token is revoked %s after it left %s; the grace is %s", w.truth()-gone, s.name, w.plan.Grace)
 		}
 	}
 }

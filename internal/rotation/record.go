@@ -79,8 +79,11 @@ type Rotation struct {
 	Grace   time.Duration `json:"grace,omitempty"`
 	Expires time.Time     `json:"expires,omitzero"` // asked for
 	Verify  bool          `json:"verify"`
-	Targets []Target      `json:"targets"`
-	Names   Names         `json:"names"` // the configuration's names at the start, for rendering
+	// Regrace begins the graces of older tokens anew: a target was found changed, and
+	// may have served any of them until this rotation.
+	Regrace bool     `json:"regrace,omitempty"`
+	Targets []Target `json:"targets"`
+	Names   Names    `json:"names"` // the configuration's names at the start, for rendering
 
 	// LostAt is when a rotate call's answer was last lost (in_place); the call may
 	// commit late, so the slot rotates once more a quiet minute after it.

@@ -62,6 +62,9 @@ func (r *Record) minted(t Token, sealed []byte, at time.Time) (superseded *Rotat
 		superseded = r.Rotation
 		r.shelve(superseded.Token)
 	}
+	if rot := r.Rotation; rot != nil && a.Started.Before(rot.LostAt.Add(quietMinute)) {
+		a.LostAt = later(a.LostAt, rot.LostAt) // that lost call may still commit, after this one
+	}
 	if a.Cause == ByDrift {
 		r.DriftPeriod = a.Period
 	}
@@ -107,13 +110,14 @@ func (r *Record) verified(at time.Time, clock Reading) {
 	r.prune()
 }
 
-// graced starts a token's grace, if it does not run already; a compromised one has none.
+// graced starts a token's grace, if it does not run already (or anew, when a
+// target may have served it until now); a compromised one has none.
 func (t Token) graced(rot *Rotation, clock Reading) Token {
 	if rot.Cause == ByCompro && !t.NotOurs {
 		t.Retire, t.Grace, t.Forced = rot.Finished, 0, true
 		return t
 	}
-	if t.Retire.IsZero() {
+	if t.Retire.IsZero() || rot.Regrace {
 		t.Retire, t.Grace, t.Clock = rot.Finished.Add(rot.Grace), rot.Grace, clock
 	}
 	return t

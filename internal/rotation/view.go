@@ -98,12 +98,27 @@ func (v *view) note() string {
 		return "a new target waits for the next scheduled rotation: in_place cannot bring it the present token"
 	case v.o.stopped:
 		return "the journal cannot be written: nothing is minted until it can"
+	case !v.crowded().IsZero():
+		return fmt.Sprintf("the slot has three tokens, the most it may have: it rotates when the oldest grace ends, at %s",
+			utc(v.crowded()).Format(time.DateTime+"Z"))
 	case v.o.reserving:
 		return "waiting for the account's request budget"
 	case len(v.r.Lost) > 0:
 		return fmt.Sprintf("%d mint(s) with a lost answer are being looked for", len(v.r.Lost))
 	}
 	return ""
+}
+
+// crowded is until when a rotation that is due waits for room; zero when none does.
+func (v *view) crowded() (until time.Time) {
+	d := v.due()
+	if d.cause == "" || d.at.After(v.now) || v.p.Strategy != moq.Overlap || v.held() < slotTokens {
+		return time.Time{}
+	}
+	for _, t := range v.r.Old {
+		until = earliest(until, t.Retire)
+	}
+	return until
 }
 
 func (v *view) targets() []TargetStatus {

@@ -41,7 +41,7 @@ type world struct {
 	sane    bool // no more trouble
 
 	identityLost, compromised, removed, forgetful bool
-	skew                                          time.Duration // of the wall clock against the truth
+	passed                                        time.Duration // since the world began, whatever the clocks say
 	backup                                        []byte
 
 	born   time.Time
@@ -183,7 +183,12 @@ func (w *world) run(d time.Duration) {
 func (w *world) pass(d time.Duration) {
 	w.now = w.now.Add(d)
 	w.boot.Elapsed += d
+	w.passed += d
+	w.relay.commitLate()
 }
+
+// truth is the time that no clock of the engine's shows: it never jumps.
+func (w *world) truth() time.Duration { return w.passed }
 
 func (w *world) rec() *Record {
 	s := w.engine.slots[testKey]
@@ -280,7 +285,7 @@ type fakeRelay struct {
 	inPlace string      // the one accepted value of generation 1
 	next    int
 	late    []func() // lost calls that have not been carried out yet
-	offline bool
+	limit   int      // places, 0 for no limit
 	revokes []string
 	buried  map[string]time.Time // values by when they were revoked
 	creates int
@@ -367,9 +372,9 @@ func (f *fakeRelay) mint(kind string, commit func()) error {
 			e.After = 5 * time.Minute
 			return e
 		case mintLate:
-			due := f.w.now.Add(30 * time.Second)
+			due := f.w.truth() + 30*time.Second
 			f.late = append(f.late, func() {
-				if !f.w.now.Before(due) {
+				if f.w.truth() >= due {
 					commit()
 					commit = func() {}
 				}
@@ -397,6 +402,9 @@ func (f *fakeRelay) Create(_ context.Context, _ moq.Priority, _ string, t moq.Ne
 	}
 	if tok.Expires.IsZero() {
 		tok.Expires = f.w.now.Add(oneYear)
+	}
+	if f.limit > 0 && len(f.tokens) >= f.limit {
+		return moq.Token{}, fault.Newf(fault.Permanent, fault.Full, "create token", "", "409: 21009 token limit reached")
 	}
 	err := f.mint("create", func() { f.tokens = append(f.tokens, tok) })
 	if err != nil {
@@ -458,7 +466,7 @@ type fakeSink struct {
 	since    time.Time // when the present content was written
 	down     bool
 	writes   int
-	left     map[string]time.Time // values by when they were replaced
+	left     map[string]time.Duration // values by when they were replaced, in true time
 }
 
 func (s *fakeSink) Render(r sinks.Record) (secret.Value, error) {
@@ -497,8 +505,15 @@ func (s *fakeSink) holding() sinks.Holding {
 }
 
 func (s *fakeSink) Write(_ context.Context, _ string, v secret.Value, rotationID string) error {
-	return s.w.call("write", 3, func(c int) error {
+	outcomes := 3
+	if s.w.plan.Verify {
+		outcomes++ // a store that acknowledges and keeps nothing shows in the read-back
+	}
+	return s.w.call("write", outcomes, func(c int) error {
 		s.writes++
+		if c == 3 {
+			return nil
+		}
 		if c == 1 || s.down {
 			return s.trouble("write")
 		}
@@ -516,9 +531,9 @@ func (s *fakeSink) Write(_ context.Context, _ string, v secret.Value, rotationID
 
 func (s *fakeSink) replace(v string) {
 	if s.left == nil {
-		s.left = map[string]time.Time{}
+		s.left = map[string]time.Duration{}
 	}
-	s.left[s.content] = s.w.now
+	s.left[s.content] = s.w.truth()
 	delete(s.left, v)
 	s.content = v
 }

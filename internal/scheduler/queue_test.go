@@ -155,7 +155,7 @@ func TestQueueFireMaySetTheKeyAnew(t *testing.T) {
 }
 
 func TestQueueKeepsOrderUnderRandomChanges(t *testing.T) {
-	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a test's dice
+	random := rand.New(rand.NewPCG(1, 2))
 	base := time.Unix(1_800_000_000, 0)
 	now := base
 	q := NewQueue[int](func() time.Time { return now })

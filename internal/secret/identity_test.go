@@ -219,7 +219,7 @@ func openOutside(t *testing.T, path string, sealed []byte) string {
 	tool, err := exec.LookPath("age")
 	switch {
 	case err == nil:
-		cmd := exec.Command(tool, "--decrypt", "--identity", path) //nolint:gosec // the tool under its own name
+		cmd := exec.Command(tool, "--decrypt", "--identity", path)
 		cmd.Stdin = bytes.NewReader(sealed)
 		out, err := cmd.Output()
 		if err != nil {

@@ -97,18 +97,16 @@ func (s *Server) rotate(w http.ResponseWriter, r *http.Request) {
 	if !decode(w, r, &req) {
 		return
 	}
-	relay, typ, who := r.PathValue("relay"), r.PathValue("type"), by(r)
+	relay, typ := r.PathValue("relay"), r.PathValue("type")
 	if _, ok := s.Daemon.Slot(relay, typ); !ok {
 		fail(w, r, http.StatusNotFound, noSlot(relay, typ))
 		return
 	}
-	st, err := s.Daemon.Rotate(r.Context(), relay, typ, who, req.Compromised)
+	st, err := s.Daemon.Rotate(r.Context(), relay, typ, by(r), req.Compromised)
 	if err != nil {
 		failWith(w, r, err)
 		return
 	}
-	s.Log.Info("rotation asked for", zap.String("slot", relay+"/"+typ), zap.String("by", who),
-		zap.Bool("compromised", req.Compromised))
 	writeJSON(w, http.StatusAccepted, st)
 }
 

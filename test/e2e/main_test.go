@@ -15,8 +15,8 @@ import (
 // aMinute makes the load test run for a whole minute.
 var aMinute = flag.Bool("e2e.minute", false, "run the load test for a minute instead of some seconds")
 
-// binary is the path of the rotatord under test, built once with the race detector.
-var binary string
+// rotatord is the path of the rotatord under test, built once with the race detector.
+var rotatord string
 
 func TestMain(m *testing.M) {
 	flag.Parse()
@@ -29,8 +29,8 @@ func buildAndRun(m *testing.M) int {
 		return complain(err)
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	binary = filepath.Join(dir, "rotatord")
-	build := exec.Command("go", "build", "-race", "-o", binary, "github.com/rotatord/rotatord/cmd/rotatord")
+	rotatord = filepath.Join(dir, "rotatord")
+	build := exec.Command("go", "build", "-race", "-o", rotatord, "github.com/rotatord/rotatord/cmd/rotatord")
 	build.Stdout, build.Stderr = os.Stderr, os.Stderr
 	if err := build.Run(); err != nil {
 		return complain(fmt.Errorf("build rotatord: %w", err))

@@ -31,7 +31,7 @@ func TestVerbsWithoutADaemon(t *testing.T) {
 		}{
 			{[]string{"status", "--chekc"}, "see `rotatord status --help`"},
 			{[]string{"--nonsense"}, "see `rotatord --help`"},
-			{[]string{"statsu"}, `there is no command "statsu" (did you mean status?); see `+"`rotatord --help`"},
+			{[]string{"statsu"}, `there is no command "statsu" (did you mean status?); see ` + "`rotatord --help`"},
 			{[]string{"status", "live"}, "see `rotatord status --help`"},
 			{[]string{"rotate"}, "name the slots to rotate"},
 			{[]string{"rotate", "--all", "live"}, "--all"},
@@ -306,6 +306,15 @@ func TestRotate(t *testing.T) {
 		d := setup(t)
 		d.sim.RemoveAPIToken(apiToken)
 		d.rotatord("rotate", "other").expect(t, 1, "failed at step mint", "Invalid API Token", "rotatord goes on, next attempt")
+	})
+	t.Run("says what it waits for when the slot has three tokens", func(t *testing.T) {
+		t.Parallel()
+		d := setup(t)
+		for range 3 {
+			d.rotatord("rotate", "other").expect(t, 0)
+		}
+		d.rotatord("rotate", "--timeout", "1s", "other").expect(t, 1, "the slot has three tokens", "when the oldest grace ends, at 20")
+		d.rotatord("rotate", "--compromised", "other").expect(t, 1, "rotated and verified")
 	})
 	t.Run("does not wait longer than it is told", func(t *testing.T) {
 		t.Parallel()

@@ -36,6 +36,8 @@ type world struct {
 	sim    *cfsim.Sim
 	api    *cloudflare
 	env    []string
+
+	identity string // path of the identity file, if not in the state folder
 }
 
 // newWorld makes a Cloudflare with the relays 0 to relays-1. It writes no configuration.
@@ -48,7 +50,7 @@ func newWorld(t *testing.T, relays int) *world {
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	w := &world{t: t, dir: dir, config: filepath.Join(dir, "config.yaml"), sim: cfsim.New(cfsim.Options{})}
-	w.env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "TMPDIR=" + dir, "GORACE=halt_on_error=0"}
+	w.env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "TMPDIR=" + dir, "GORACE=atexit_sleep_ms=0"}
 	w.sim.AddAccount(accountID, cfsim.Both)
 	w.sim.AddAPIToken(apiToken, cfsim.Edit, accountID)
 	for n := range relays {
@@ -84,6 +86,7 @@ type settings struct {
 	Top      string // whole top-level entries
 	State    string // folder of the journal
 	Account  string // more keys of the account
+	Accounts string // more accounts
 	Disk     string // more keys of the sink disk
 	Sinks    string // more sinks
 	Defaults string
@@ -105,14 +108,21 @@ func (w *world) configure(s settings) {
 		return text
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "state: {path: %s}\n", or(s.State, w.path("state")))
+	fmt.Fprintf(&b, "state: {path: %s%s}\n", or(s.State, w.path("state")), w.identityKey())
 	fmt.Fprintf(&b, "server: {listen: \"127.0.0.1:0\", admin_socket: %s}\n", w.socket())
-	fmt.Fprintf(&b, "accounts:\n  main: {account_id: %s, api_token: {file: %s}, api_url: \"%s\"%s}\n",
-		accountID, w.path("api-token"), w.api.url, s.Account)
+	fmt.Fprintf(&b, "accounts:\n  main: {account_id: %s, api_token: {file: %s}, api_url: \"%s\"%s}\n%s",
+		accountID, w.path("api-token"), w.api.url, s.Account, s.Accounts)
 	fmt.Fprintf(&b, "sinks:\n  disk: {type: file, path: \"%s/{{.Relay}}/{{.Type}}.token\"%s}\n%s", w.path("tokens"), s.Disk, s.Sinks)
 	fmt.Fprintf(&b, "defaults: %s\n", or(s.Defaults, manual))
 	fmt.Fprintf(&b, "relays: %s\n%s", or(s.Relays, fmt.Sprintf(liveRelay, relayID(0))), s.Top)
 	w.put("config.yaml", b.String())
+}
+
+func (w *world) identityKey() string {
+	if w.identity == "" {
+		return ""
+	}
+	return ", identity_file: " + w.identity
 }
 
 func (w *world) socket() string { return w.path("admin.sock") }
@@ -138,7 +148,7 @@ func (w *world) rotatord(args ...string) result {
 }
 
 func (w *world) command(args ...string) *exec.Cmd {
-	cmd := exec.Command(binary, append([]string{"-c", w.config}, args...)...)
+	cmd := exec.Command(rotatord, append([]string{"-c", w.config}, args...)...)
 	cmd.Env, cmd.Dir = w.env, w.dir
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	return cmd

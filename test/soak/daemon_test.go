@@ -50,7 +50,7 @@ func (s setup) start(t testing.TB) *daemon {
 }
 
 func (s setup) command(args ...string) *exec.Cmd {
-	args = append([]string{binary, "-c", s.config}, args...)
+	args = append([]string{soaked, "-c", s.config}, args...)
 	args = append(append([]string{}, s.wrap...), args...)
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Env = append(os.Environ(), s.env...)

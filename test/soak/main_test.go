@@ -21,8 +21,8 @@ var (
 	keep  = flag.String("soak.keep", "", "folder for the log of a failed run")
 )
 
-// binary is the path of the rotatord under test, built once and as it is shipped.
-var binary string
+// soaked is the path of the rotatord under test, built once and as it is shipped.
+var soaked string
 
 func TestMain(m *testing.M) {
 	flag.Parse()
@@ -35,8 +35,8 @@ func buildAndRun(m *testing.M) int {
 		return complain(err)
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	binary = filepath.Join(dir, "rotatord")
-	build := exec.Command("go", "build", "-o", binary, "github.com/rotatord/rotatord/cmd/rotatord")
+	soaked = filepath.Join(dir, "soaked") // a name that nobody else ends processes by
+	build := exec.Command("go", "build", "-o", soaked, "github.com/rotatord/rotatord/cmd/rotatord")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	build.Stdout, build.Stderr = os.Stderr, os.Stderr
 	if err := build.Run(); err != nil {

@@ -38,8 +38,10 @@ type world struct {
 	vault *vaulttest.Server // nil in the short form
 	slots []slotSpec
 
-	others map[string]bool // ids of tokens that were there before rotatord
-	manual bool            // no schedules: nothing new begins by itself
+	others   map[string]bool // ids of tokens that were there before rotatord
+	manual   bool            // no schedules: nothing new begins by itself
+	existing string          // what sinks do with contents that are not rotatord's
+	latest   *daemon
 	setup
 }
 
@@ -56,7 +58,10 @@ func (s slotSpec) name() string { return s.relay + "/" + string(s.typ) }
 
 // newWorld makes a Cloudflare with the slots' relays, on which others have tokens too.
 func newWorld(t testing.TB, slots []slotSpec) *world {
-	w := &world{TB: t, dir: t.TempDir(), slots: slots, aws: awstest.New(t), others: map[string]bool{}}
+	dir, err := os.MkdirTemp("", "soak-") // a test's name may not go into the configuration
+	must(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	w := &world{TB: t, dir: dir, slots: slots, aws: awstest.New(t), others: map[string]bool{}, existing: "adopt"}
 	w.sim = cfsim.New(cfsim.Options{Strange: true})
 	w.sim.AddAccount(account, cfsim.Both)
 	w.sim.AddAPIToken(apiToken, cfsim.Edit, account)
@@ -112,11 +117,11 @@ accounts:
     api_url: %[3]s
     rate_limit: {requests: 100000, per: 10s, share: 1}
 sinks:
-  disk: {type: file, path: "%[1]s/disk/{{.Relay}}/{{.Type}}", timeout: 2s, probe_interval: 3s, existing: adopt}
-  box: {type: file, path: "%[1]s/box/{{.Relay}}-{{.Type}}.json", format: json, timeout: 2s, probe_interval: 3s, existing: adopt}
-  spare: {type: file, path: "%[1]s/spare/{{.Relay}}-{{.Type}}.env", format: env, timeout: 2s, probe_interval: 3s, existing: adopt}
-  aws: {type: aws_secrets_manager, region: %[4]s, endpoint_url: %[5]q, secret_id: "moq/{{.Relay}}/{{.Type}}", timeout: 2s, probe_interval: 5s, existing: adopt}
-`, w.dir, account, w.api, awstest.Region, w.aws.URL)
+  disk: {type: file, path: "%[1]s/disk/{{.Relay}}/{{.Type}}", timeout: 2s, probe_interval: 3s, existing: %[6]s}
+  box: {type: file, path: "%[1]s/box/{{.Relay}}-{{.Type}}.json", format: json, timeout: 2s, probe_interval: 3s, existing: %[6]s}
+  spare: {type: file, path: "%[1]s/spare/{{.Relay}}-{{.Type}}.env", format: env, timeout: 2s, probe_interval: 3s, existing: %[6]s}
+  aws: {type: aws_secrets_manager, region: %[4]s, endpoint_url: %[5]q, secret_id: "moq/{{.Relay}}/{{.Type}}", timeout: 2s, probe_interval: 5s, existing: %[6]s}
+`, w.dir, account, w.api, awstest.Region, w.aws.URL, w.existing)
 	if w.vault != nil {
 		fmt.Fprintf(&b, "  vault: {type: vault, address: %q, path: \"moq/{{.Relay}}/{{.Type}}\", timeout: 2s, probe_interval: 5s, existing: adopt, auth: {token: {file: %s/vault-token}}}\n",
 			w.vault.Address, w.dir)
@@ -156,6 +161,7 @@ func (w *world) settings(s slotSpec) string {
 func (w *world) launch() *daemon {
 	w.Helper()
 	d := w.start(w)
+	w.latest = d
 	w.ready(d)
 	return d
 }

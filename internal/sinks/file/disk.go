@@ -112,7 +112,7 @@ func (d disk) look(target string) (fs.FileInfo, error) {
 	info, err := os.Lstat(target)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, nil
+		return nil, nil //nolint:nilnil // nothing there is no error
 	case err != nil:
 		return nil, err
 	}
@@ -209,7 +209,7 @@ func (d disk) makeFolder(path string, who owner) error {
 			return err
 		}
 	}
-	if err := os.Chmod(path, folderMode); err != nil { //nolint:gosec // documented, and the umask may have cut it
+	if err := os.Chmod(path, folderMode); err != nil {
 		return err
 	}
 	return d.syncFolder(filepath.Dir(path))
@@ -302,7 +302,7 @@ func named(f *os.File, path string) bool {
 }
 
 func lock(f *os.File) error {
-	err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) //nolint:gosec // a descriptor fits
+	err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		return taken(f.Name())
 	}

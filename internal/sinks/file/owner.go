@@ -49,9 +49,9 @@ func lookupUser(name string) (uid, primary int, err error) {
 	if n, err := strconv.ParseUint(name, 10, 31); err == nil {
 		u, err := user.LookupId(name)
 		if err != nil {
-			return int(n), -1, nil //nolint:nilerr,gosec // a number needs no account; 31 bits fit
+			return int(n), -1, nil //nolint:nilerr // a number needs no account
 		}
-		return int(n), number(u.Gid), nil //nolint:gosec // 31 bits fit
+		return int(n), number(u.Gid), nil
 	}
 	u, err := user.Lookup(name)
 	if err != nil {
@@ -62,7 +62,7 @@ func lookupUser(name string) (uid, primary int, err error) {
 
 func lookupGroup(name string) (int, error) {
 	if n, err := strconv.ParseUint(name, 10, 31); err == nil {
-		return int(n), nil //nolint:gosec // 31 bits fit
+		return int(n), nil
 	}
 	g, err := user.LookupGroup(name)
 	if err != nil {

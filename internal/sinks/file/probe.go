@@ -101,7 +101,7 @@ func (d disk) hasRoom(folder string) error {
 	switch {
 	case st.Flags&unix.ST_RDONLY != 0:
 		return &fs.PathError{Op: "write to", Path: folder, Err: unix.EROFS}
-	case st.Blocks > 0 && free*uint64(st.Bsize) < minFree: //nolint:gosec // a block size is positive
+	case st.Blocks > 0 && free*uint64(st.Bsize) < minFree:
 		return noRoom(folder, "free space")
 	case st.Files > 0 && st.Ffree == 0:
 		return noRoom(folder, "free inodes")

@@ -246,7 +246,6 @@ func TestSession(t *testing.T) {
 			t.Errorf("%d logins after a revocation, want 2", n)
 		}
 	})
-
 }
 
 func TestMaximumLife(t *testing.T) {
@@ -271,7 +270,6 @@ func TestMaximumLife(t *testing.T) {
 		}
 		mustWrite(t, s, target, 2)
 	})
-
 }
 
 func TestSessionEnds(t *testing.T) {

@@ -146,8 +146,8 @@ func loginFailed(method string, err error) error {
 	return e
 }
 
-func badAnswer(format string, args ...any) error {
-	return fault.Newf(fault.Retry, fault.BadAnswer, "", "", "Vault answers with "+format, args...)
+func badAnswer(what string) error {
+	return fault.Newf(fault.Retry, fault.BadAnswer, "", "", "Vault answers with %s", what)
 }
 
 func opening(name string, err error) error {
@@ -162,14 +162,20 @@ func opening(name string, err error) error {
 
 // scrubbed takes the values of fields out of Vault's words, should it ever echo them.
 func scrubbed(err error, fields map[string]any) error {
-	var a *answered
-	if !errors.As(err, &a) {
+	f, ok := errors.AsType[*fault.Error](err)
+	if !ok {
 		return err
 	}
+	a, ok := f.Err.(*answered) //nolint:errorlint // explain puts it there
+	if !ok {
+		return err
+	}
+	clean := *a // the original may be shared with others who waited for the same login
 	for _, v := range fields {
 		if s, ok := v.(string); ok && len(s) >= 8 {
-			a.words = strings.ReplaceAll(a.words, s, secret.Redacted)
+			clean.words = strings.ReplaceAll(clean.words, s, secret.Redacted)
 		}
 	}
-	return err
+	f.Err = &clean
+	return f
 }

@@ -170,7 +170,7 @@ func (s *session) watch(life context.Context, l *login, answer *api.Secret) {
 		defer w.Stop()
 		select {
 		case <-life.Done():
-		case <-w.DoneCh():
+		case <-w.DoneCh(): //nolint:errcheck // whatever ended the renewal, a new login is due
 			s.forget(l)
 		}
 	})

@@ -1,0 +1,173 @@
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/rotatord/rotatord/internal/rotation"
+)
+
+const (
+	oneMore = "{live: {id: %s, labels: {team: video}, tokens: {subscribe: {}}}, other: {id: %s, tokens: {subscribe: {initial: now}}}}"
+	perHalf = `{schedule: "@every 1s", grace: 300ms, initial: schedule, sinks: [disk]}`
+)
+
+// reload has the daemon read its configuration again, through the admin socket.
+func (d *daemon) reload() {
+	d.t.Helper()
+	if code, body, err := d.ask(http.MethodPost, "/-/reload"); err != nil || code != http.StatusOK {
+		d.t.Fatalf("reload: %d %s, %v", code, body, err)
+	}
+}
+
+func TestReloadChangesASchedule(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	w.configure(settings{})
+	d := w.start()
+	if d.token("live/subscribe") != "" {
+		t.Fatal("it rotated by itself")
+	}
+	w.configure(settings{Defaults: perHalf})
+	d.signal(syscall.SIGHUP)
+	first := d.served(0, "live/subscribe")
+	d.until(func() error {
+		if d.token("live/subscribe") == first {
+			return fmt.Errorf("it has not rotated again")
+		}
+		return nil
+	})
+	w.configure(settings{})
+	d.reload()
+	if s := d.slot("live/subscribe"); !s.Manual || !s.Next.IsZero() {
+		t.Errorf("after the schedule was taken away: %+v", s)
+	}
+	d.untilSlot("live/subscribe", func(s rotation.Status) bool { return s.State == rotation.StateIdle && len(s.Old) == 0 })
+	d.served(0, "live/subscribe")
+}
+
+func TestReloadOverTCPTakesAuthentication(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	w.configure(settings{})
+	d := w.start()
+	code, body, err := answer(http.Post("http://"+d.address()+"/-/reload", "", http.NoBody))
+	if err != nil || code != http.StatusForbidden || !strings.Contains(body, "changes need authentication") {
+		t.Errorf("%d %s %v", code, body, err)
+	}
+}
+
+func TestABadReloadChangesNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 2)
+	w.configure(settings{Defaults: "{schedule: manual, initial: schedule, grace: 100ms, sinks: [disk]}"})
+	d := w.start()
+	d.rotatord("rotate", "live").expect(t, 0)
+	good := w.read("config.yaml")
+	for name, c := range map[string]struct{ from, to, says string }{
+		"a fault":                  {"defaults:", "defualts:", "config.yaml:"},
+		"half a file":              {good[len(good)/2:], "", "config.yaml:"},
+		"what takes a restart":     {"state:", "instance: another\nstate:", "instance was changed: that takes effect only with a restart"},
+		"another state folder":     {w.path("state"), w.path("elsewhere"), "state was changed: that takes effect only with a restart"},
+		"an absent secret":         {"{file: " + w.path("api-token") + "}", "{env: NOT_THERE}", "NOT_THERE"},
+		"a sink that cannot start": {"sinks:\n", "sinks:\n  more: {type: vault, address: \"https://127.0.0.1:1\", path: x, ca_file: /absent, auth: {token: {env: NOT_THERE}}}\n", "more"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bad := strings.Replace(good, c.from, c.to, 1)
+			if bad == good {
+				t.Fatal("nothing was replaced")
+			}
+			w.put("config.yaml", bad)
+			code, body, err := d.ask(http.MethodPost, "/-/reload")
+			if err != nil || code != http.StatusBadRequest || !strings.Contains(body, c.says) || !strings.Contains(body, "the former configuration stays in force") {
+				t.Errorf("reload: %d %s, %v", code, body, err)
+			}
+			d.predict(expectations{"config_last_reload_successful": is(0)})
+			w.put("config.yaml", good) // for the command line
+			d.rotatord("rotate", "live").expect(t, 0)
+			d.served(0, "live/subscribe")
+		})
+	}
+	d.reload()
+	d.predict(expectations{"config_last_reload_successful": is(1)})
+}
+
+func TestReloadAddsAndRemovesSlots(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 2)
+	w.configure(settings{})
+	d := w.start()
+	d.rotatord("rotate", "live").expect(t, 0)
+	w.configure(settings{Relays: fmt.Sprintf(oneMore, relayID(0), relayID(1))})
+	d.reload()
+	other := d.served(1, "other/subscribe")
+	d.predict(expectations{"rotations_total result=success relay=other": is(1), "rotations_total result=success relay=live": is(1)})
+	w.configure(settings{})
+	d.reload()
+	d.predict(expectations{"rotations_total result=success relay=other": absent(), "slot_info relay=other": absent()})
+	if r := d.rotatord("status").expect(t, 0); strings.Contains(r.out, "other") {
+		t.Errorf("a removed slot is shown:\n%s", r.out)
+	}
+	d.rotatord("rotate", "other").expect(t, 1, `no slot is called "other"`)
+	if !d.sim.Accepts(relayID(1), other) {
+		t.Error("the removed slot's token was revoked")
+	}
+	w.configure(settings{Relays: fmt.Sprintf(oneMore, relayID(0), relayID(1))})
+	d.reload()
+	d.untilSlot("other/subscribe", func(s rotation.Status) bool {
+		return s.TokenID != "" && s.Sinks[0].State == "ok" // it is remembered: nothing was minted
+	})
+	if d.token("other/subscribe") != other {
+		t.Error("a slot that came back was rotated as if it were new")
+	}
+}
+
+func TestReloadAddsAndRemovesSinks(t *testing.T) {
+	t.Parallel()
+	const second = "  second: {type: file, path: \"%s/{{.Relay}}/{{.Type}}.token\"}\n"
+	for strategy, more := range map[string]string{"overlap": ", grace: 1h", "in_place": ""} {
+		t.Run(strategy, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, 1)
+			defaults := func(sinks string) string {
+				return fmt.Sprintf("{schedule: manual, initial: schedule, strategy: %s, sinks: [%s]%s}", strategy, sinks, more)
+			}
+			sink := fmt.Sprintf(second, w.path("second"))
+			w.configure(settings{Defaults: defaults("disk")})
+			d := w.start()
+			d.rotatord("rotate", "live").expect(t, 0)
+			first := d.token("live/subscribe")
+
+			w.configure(settings{Sinks: sink, Defaults: defaults("disk, second")})
+			d.reload()
+			if strategy == "overlap" {
+				d.untilSlot("live/subscribe", func(s rotation.Status) bool {
+					return !slices.ContainsFunc(s.Sinks, func(ts rotation.TargetStatus) bool { return ts.State != "ok" }) && len(s.Old) == 1
+				})
+				if now := d.token("live/subscribe"); now == first || w.read("second/live/subscribe.token") != now {
+					t.Error("the new sink did not get a new token together with the old sink")
+				}
+			} else {
+				d.untilSlot("live/subscribe", func(s rotation.Status) bool { return strings.Contains(s.Note, "a new target waits") })
+				d.rotatord("status").expect(t, 0, "a new target waits for the next scheduled rotation", "second never")
+				if d.token("live/subscribe") != first {
+					t.Error("it rotated before its time")
+				}
+			}
+
+			w.configure(settings{Defaults: defaults("disk")})
+			d.reload()
+			d.predict(expectations{"sink_up sink=second": absent(), "sink_deliveries_total sink=second": absent()})
+			held := w.read("second/live/subscribe.token")
+			d.rotatord("rotate", "live").expect(t, 0)
+			d.served(0, "live/subscribe")
+			if strategy == "overlap" && !d.sim.Accepts(relayID(0), held) {
+				t.Error("a token that a removed sink may hold was revoked, and not left to expire")
+			}
+		})
+	}
+}

@@ -1,0 +1,267 @@
+package e2e
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/rotatord/rotatord/internal/cf/cfsim"
+	"github.com/rotatord/rotatord/internal/rotation"
+	"github.com/rotatord/rotatord/internal/sinks/awssm/awstest"
+)
+
+const otherAccount = "ffffffffffffffffffffffffffffffff"
+
+// failing waits until a slot has failed and says when it tries again.
+func (d *daemon) failing(slot string, says ...string) {
+	d.t.Helper()
+	s := d.untilSlot(slot, func(s rotation.Status) bool {
+		return s.State == rotation.StateFailing && s.Failure != nil && containsAll(s.Failure.Message, says)
+	})
+	if s.Attempt.Before(s.Failure.At) || !s.Attempt.Equal(s.Failure.Next) {
+		d.t.Errorf("%s failed at %v and is tried again at %v", slot, s.Failure.At, s.Attempt)
+	}
+	d.rotatord("status").expect(d.t, 0, append(says, slot+": failed", "next attempt")...)
+}
+
+// rotates waits until a slot that runs by itself has rotated twice more.
+func (d *daemon) rotates(slot string) {
+	d.t.Helper()
+	seen := map[string]bool{d.slot(slot).Rotated.String(): true}
+	d.untilSlot(slot, func(s rotation.Status) bool { seen[s.Rotated.String()] = true; return len(seen) > 2 })
+}
+
+// TestCloudflareTrouble has one account in trouble while another goes on.
+func TestCloudflareTrouble(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		strategy string
+		broken   func(*world)
+		mended   func(*world)
+		says     []string
+	}{
+		"unreachable": {"overlap", func(w *world) { w.api.down() }, func(w *world) { w.api.up(w.t) }, []string{"connection refused", "api_url"}},
+		"unknown API token": {"overlap", func(w *world) { w.sim.RemoveAPIToken(apiToken) },
+			func(w *world) { w.sim.AddAPIToken(apiToken, cfsim.Edit, accountID) }, []string{"401", "Invalid API Token"}},
+		"missing permission": {"overlap", func(w *world) { w.sim.AddAPIToken(apiToken, cfsim.Read, accountID) },
+			func(w *world) { w.sim.AddAPIToken(apiToken, cfsim.Edit, accountID) }, []string{"403", "10000", "MoQ: Edit"}},
+		"overlap is not offered": {"overlap", func(w *world) { w.sim.AddAccount(accountID, cfsim.Gen1) },
+			func(w *world) { w.sim.AddAccount(accountID, cfsim.Both) }, []string{"this account does not offer", "set `strategy: in_place`"}},
+		"in_place is not offered": {"in_place", func(w *world) { w.sim.AddAccount(accountID, cfsim.Gen2) },
+			func(w *world) { w.sim.AddAccount(accountID, cfsim.Both) }, []string{"this account does not offer", "set `strategy: overlap`"}},
+		"no such relay": {"overlap", func(w *world) { w.sim.RemoveRelay(relayID(0)) },
+			func(w *world) { w.sim.AddRelay(accountID, relayID(0), "again") }, []string{"404", "21007", "relay not found"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, 1)
+			other := newWorld(t, 0)
+			other.sim.AddAccount(otherAccount, cfsim.Both)
+			other.sim.AddAPIToken(apiToken, cfsim.Edit, otherAccount)
+			other.sim.AddRelay(otherAccount, relayID(1), "other")
+			c.broken(w)
+			w.configure(settings{
+				Accounts: fmt.Sprintf("  other: {account_id: %s, api_token: {file: %s}, api_url: \"%s\"}\n", otherAccount, w.path("api-token"), other.api.url),
+				Defaults: fmt.Sprintf("{account: main, schedule: \"@every 1s\", initial: now, strategy: %s, sinks: [disk]}", c.strategy),
+				Relays: fmt.Sprintf("{live: {id: %s, tokens: {subscribe: {}}}, other: {id: %s, account: other, strategy: overlap, grace: 300ms, tokens: {subscribe: {}}}}",
+					relayID(0), relayID(1)),
+			})
+			d := w.start()
+			d.failing("live/subscribe", c.says...)
+			d.rotates("other/subscribe")
+			c.mended(w)
+			d.served(0, "live/subscribe")
+			d.untilSlot("live/subscribe", func(s rotation.Status) bool { return s.Failures == 0 })
+		})
+	}
+}
+
+func TestSinkTrouble(t *testing.T) {
+	t.Parallel()
+	down := func(string, string) *awstest.Failure { return &awstest.Failure{Dropped: true} }
+	t.Run("a required sink that is down holds up only its slots", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, 2)
+		aws, sink := w.withAWS("")
+		aws.Inject(down)
+		w.configure(settings{
+			Sinks: sink, Defaults: `{schedule: "@every 1s", grace: 300ms, sinks: [disk]}`,
+			Relays: fmt.Sprintf("{live: {id: %s, tokens: {subscribe: {sinks: [aws]}}}, other: {id: %s, tokens: {subscribe: {}}}}", relayID(0), relayID(1)),
+		})
+		d := w.start()
+		d.failing("live/subscribe", "probe aws")
+		d.rotates("other/subscribe")
+		for _, call := range d.sim.Calls() {
+			if call.Relay == relayID(0) && call.Op == cfsim.Create {
+				t.Error("a token was made that could not be delivered")
+			}
+		}
+		aws.Inject(nil)
+		d.rotates("live/subscribe")
+	})
+	t.Run("an optional sink that hangs delays nothing", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, 1)
+		hang := make(chan struct{})
+		aws, sink := w.withAWS(", timeout: 60s")
+		aws.Inject(func(string, string) *awstest.Failure { return &awstest.Failure{Hang: hang} })
+		w.configure(settings{Sinks: sink, Defaults: "{schedule: manual, initial: schedule, grace: 100ms, sinks: [disk, {sink: aws, required: false}]}"})
+		d := w.start()
+		d.rotatord("rotate", "live").expect(t, 0)
+		d.rotatord("rotate", "live").expect(t, 0)
+		d.untilSlot("live/subscribe", func(s rotation.Status) bool { return len(s.Old) == 0 }) // retired, too
+		d.served(0, "live/subscribe")
+		d.rotatord("status").expect(t, 0, "aws pending (optional)")
+		close(hang)
+		aws.Inject(nil)
+		d.untilSlot("live/subscribe", func(s rotation.Status) bool {
+			return s.Sinks[1].State == "ok" && s.Sinks[1].RotationID == s.Sinks[0].RotationID
+		})
+	})
+}
+
+func TestStateFolderTrouble(t *testing.T) {
+	t.Parallel()
+	t.Run("read-only at the start", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, 1)
+		disk := w.mountSmall("state")
+		disk.readOnly(true)
+		stateTrouble(t, w, "read-only", func() { disk.readOnly(false) })
+	})
+	t.Run("full at the start", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, 1)
+		disk := w.mountSmall("state")
+		disk.fill()
+		stateTrouble(t, w, "no space left", disk.free)
+	})
+	t.Run("the identity's folder is full", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, 1)
+		disk := w.mountSmall("keys")
+		disk.fill()
+		w.identity = w.path("keys/identity.txt")
+		stateTrouble(t, w, "no space left", disk.free)
+	})
+	t.Run("taken away while running", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, 1)
+		w.configure(settings{Defaults: `{schedule: "@every 1s", grace: 300ms, sinks: [disk]}`})
+		d := w.start()
+		d.served(0, "live/subscribe")
+		move(t, w.path("state"), w.path("moved"))
+		d.until(func() error {
+			if code, body, err := d.get("/-/ready"); code != http.StatusServiceUnavailable || !strings.Contains(body, "put the file back") {
+				return fmt.Errorf("ready: %d %s %v", code, body, err)
+			}
+			return nil
+		})
+		move(t, w.path("moved"), w.path("state"))
+		d.ready()
+		d.rotates("live/subscribe")
+	})
+}
+
+func move(t *testing.T, from, to string) {
+	t.Helper()
+	if err := os.Rename(from, to); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// stateTrouble starts a daemon whose journal cannot be opened, until mend.
+func stateTrouble(t *testing.T, w *world, says string, mend func()) {
+	t.Helper()
+	w.configure(settings{Defaults: `{schedule: "@every 1s", grace: 300ms, sinks: [disk]}`})
+	d := w.launch("run")
+	d.until(func() error {
+		code, body, err := d.get("/-/ready")
+		if err == nil && (code != http.StatusServiceUnavailable || !strings.Contains(body, says)) {
+			err = fmt.Errorf("ready: %d %s", code, body)
+		}
+		return err
+	})
+	if code, _, err := d.get("/-/healthy"); code != http.StatusOK {
+		t.Errorf("healthy: %d, %v", code, err)
+	}
+	d.says("cannot start yet; trying again", says)
+	d.rotatord("rotate", "--all").expect(t, 0)
+	if n := len(d.sim.Calls()); n > 0 {
+		t.Errorf("%d calls to Cloudflare without a journal", n)
+	}
+	mend()
+	d.ready()
+	d.served(0, "live/subscribe")
+	if code := d.stop(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+}
+
+func TestStateThatCannotBeUsed(t *testing.T) {
+	t.Parallel()
+	used := func(t *testing.T) *world {
+		w := newWorld(t, 1)
+		w.configure(settings{Defaults: `{schedule: "0 4 * * *", sinks: [disk]}`})
+		w.rotatord("run", "--once").expect(t, 0)
+		return w
+	}
+	t.Run("another daemon has it", func(t *testing.T) {
+		t.Parallel()
+		first := used(t)
+		first.start()
+		second := newWorld(t, 1)
+		second.configure(settings{State: first.path("state")})
+		second.rotatord("run").expect(t, 1, "state.db", "another rotatord holds it", "stop the other one")
+	})
+	t.Run("a newer rotatord wrote it", func(t *testing.T) {
+		t.Parallel()
+		w := used(t)
+		w.setVersion(t, 2)
+		before := w.read("state/state.db")
+		w.rotatord("run").expect(t, 1, "its format is newer than this rotatord knows", "the file was not touched")
+		if w.read("state/state.db") != before {
+			t.Error("the file was touched")
+		}
+	})
+	t.Run("it is damaged", func(t *testing.T) {
+		t.Parallel()
+		w := used(t)
+		b := []byte(w.read("state/state.db"))
+		copy(b[8192:], strings.Repeat("damage", 2000))
+		w.put("state/state.db", string(b))
+		w.rotatord("run").expect(t, 1, "state.db", "restore the file from a backup")
+		if w.read("state/state.db") != string(b) {
+			t.Error("the file was touched")
+		}
+	})
+	t.Run("its identity is lost", func(t *testing.T) {
+		t.Parallel()
+		w := used(t)
+		move(t, w.path("state/identity.txt"), w.path("identity.txt"))
+		w.rotatord("run").expect(t, 1, "the identity file "+w.path("state/identity.txt")+" is missing", "Put the file back", "age-keygen -o")
+		move(t, w.path("identity.txt"), w.path("state/identity.txt"))
+		w.start()
+	})
+}
+
+// setVersion makes the journal's file one of another format.
+func (w *world) setVersion(t *testing.T, version uint32) {
+	t.Helper()
+	db, err := bbolt.Open(w.path("state/state.db"), 0o600, &bbolt.Options{Timeout: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = db.Update(func(tx *bbolt.Tx) error {
+		return tx.Bucket([]byte("meta")).Put([]byte("version"), binary.BigEndian.AppendUint32(nil, version))
+	})
+	if err != nil || db.Close() != nil {
+		t.Fatal(err)
+	}
+}

@@ -42,9 +42,9 @@ build: ## the static binary, bin/rotatord
 test: ## all tests: with the race detector, on a real Vault, and the whole exploration
 	@.ci/setup
 	@rm -rf $(RESULTS) && mkdir -p $(RESULTS)
-	@failed=; \
-	for phase in test-vault test-race test-explore test-modules test-mutants; do \
-		echo "== $$phase"; \
+	@failed=; began=$$SECONDS; \
+	for phase in test-vault test-race test-heart test-explore test-modules test-mutants; do \
+		echo "== $$phase (after $$((SECONDS - began)) s)"; \
 		$(MAKE) $$phase || failed="$$failed $$phase"; \
 	done; \
 	$(MAKE) summary || failed="$$failed summary"; \
@@ -56,15 +56,17 @@ test-vault: $(TESTSUM) | $(RESULTS) ## the Vault server for tests: built once, t
 	@$(RUN) -timeout 40m ./internal/sinks/vault/vaulttest
 
 .PHONY: test-race
-test-race: $(TESTSUM) | $(RESULTS) ## every package with the race detector, the exploration in short
+test-race: $(TESTSUM) | $(RESULTS) ## every package but internal/rotation, with the race detector
 	@$(RUN) -race -timeout 20m $$($(GO) list ./... | grep -vE '/internal/(rotation|sinks/vault/vaulttest)$$')
-	@$(TESTSUM) --format pkgname --jsonfile $(RESULTS)/$@-rotation.json -- \
-		-race -timeout 20m ./internal/rotation -explore.depth=1 -explore.walks=100
+
+.PHONY: test-heart
+test-heart: $(TESTSUM) | $(RESULTS) ## internal/rotation with the race detector, the exploration in short
+	@$(RUN) -race -timeout 20m ./internal/rotation -explore.depth=1 -explore.walks=100
 
 .PHONY: test-explore
 test-explore: $(TESTSUM) | $(RESULTS) ## every crash point, fault and order: two deep, and random walks
-	@$(RUN) -count=1 -v -timeout 20m -run '^TestNoCombination' ./internal/rotation | grep -vE '^(=== |    --- )' ; \
-	grep -hoE 'explored [0-9]+ runs, [0-9]+ distinct states|explore.seed=[0-9]+' $(RESULTS)/$@.json
+	@$(RUN) -count=1 -timeout 20m -run '^TestNoCombination' ./internal/rotation
+	@grep -hoE 'explored [0-9]+ runs, [0-9]+ distinct states|explore.seed=[0-9]+' $(RESULTS)/$@.json
 
 .PHONY: test-modules
 test-modules: $(TESTSUM) | $(RESULTS) ## the modules of their own that the main one must not depend on

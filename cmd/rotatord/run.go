@@ -40,7 +40,7 @@ func (a *app) runCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := checkSecrets(cfg); err != nil {
+			if err := errors.Join(checkSecrets(cfg), noCoreDumps()); err != nil {
 				return err
 			}
 			if once {

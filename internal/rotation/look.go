@@ -21,22 +21,49 @@ func (e *Engine) digest(s *slot, content secret.Value) []byte {
 }
 
 // look sees what targets hold, side by side, and notes what differs from what
-// was delivered there.
+// was delivered there. Optional ones are looked at on the side, waiting for none.
 func (e *Engine) look(s *slot, st step) {
 	s.mu.Lock()
 	read := e.view(s).verifies()
 	s.mu.Unlock()
-	looks := make([]look, len(st.targets))
-	e.together(len(looks), func(i int) { looks[i] = e.lookAt(s, st.targets[i], st.deep, read) })
+	for _, t := range st.targets {
+		if !t.Required {
+			e.glance(s, t, st.deep, read)
+		}
+	}
+	targets := required(st.targets)
+	looks := make([]look, len(targets))
+	e.together(len(looks), func(i int) { looks[i] = e.lookAt(s, targets[i], st.deep, read) })
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for i, t := range st.targets {
+	for i, t := range targets {
 		e.noteLook(s, t, looks[i])
 	}
 	if st.deep {
 		s.seen.watchNext, s.seen.watched = e.now().Add(s.plan.watchEvery()), true
 	}
+}
+
+// glance looks at an optional target on the side, once at a time. What is
+// delivered there meanwhile makes the look worthless.
+func (e *Engine) glance(s *slot, t Target, deep, read bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.seen.glancing[t.Location] {
+		return
+	}
+	s.seen.glancing[t.Location] = true
+	before := s.rec.Receipts[t.Location].RotationID
+	e.spawn(func() {
+		l := e.lookAt(s, t, deep, read)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.seen.glancing, t.Location)
+		if s.rec.Receipts[t.Location].RotationID == before && !s.seen.trailing[t.Location] {
+			e.noteLook(s, t, l)
+		}
+	})
 }
 
 func (e *Engine) lookAt(s *slot, t Target, deep, read bool) look {

@@ -43,6 +43,7 @@ type observed struct {
 	watchNext  time.Time
 	watched    bool            // once at least
 	trailing   map[string]bool // optional deliveries in flight, by location
+	glancing   map[string]bool // looks at optional targets in flight, by location
 	trailNext  map[string]time.Time
 	trails     int // failed optional rounds in a row
 }
@@ -51,7 +52,7 @@ func newObserved(now time.Time, boot Reading) *observed {
 	return &observed{
 		since: now, boot: boot, clock: boot,
 		looks: map[string]look{}, drift: map[string]driftKind{}, errs: map[string]error{},
-		trailing: map[string]bool{}, trailNext: map[string]time.Time{},
+		trailing: map[string]bool{}, glancing: map[string]bool{}, trailNext: map[string]time.Time{},
 	}
 }
 

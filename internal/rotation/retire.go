@@ -16,13 +16,18 @@ func (e *Engine) revoke(s *slot, st step) {
 	s.seen.retires = 0
 	ev := e.event(s, Revoked)
 	s.mu.Unlock()
-	ev.TokenID, ev.RotationID = st.token.ID, st.token.RotationID
+	ev.about(st.token)
 	if st.expired {
 		ev.Detail = "it had expired"
 	}
 	e.amend(s, func(r *Record) { r.revoked(st.token.ID) }, ev)
 	e.log(s).Info("old token revoked", zap.String("token_id", st.token.ID), zap.String("rotation", st.token.RotationID),
 		zap.Bool("expired", st.expired))
+}
+
+// about makes an event one of an older token instead of the latest rotation.
+func (ev *Event) about(t Token) {
+	ev.TokenID, ev.RotationID, ev.Cause, ev.By = t.ID, t.RotationID, "", ""
 }
 
 // sweep revokes the token of a lost mint.
@@ -34,7 +39,7 @@ func (e *Engine) sweep(s *slot, st step) {
 	s.mu.Lock()
 	ev := e.event(s, Swept)
 	s.mu.Unlock()
-	ev.TokenID, ev.RotationID = st.token.ID, st.lost.RotationID
+	ev.about(st.token)
 	e.amend(s, func(r *Record) { r.found(st.lost.Label) }, ev)
 	e.log(s).Info("token of a lost mint found and revoked", zap.String("token_id", st.token.ID),
 		zap.String("rotation", st.lost.RotationID))

@@ -182,7 +182,7 @@ func (w *world) checkRelay(relayID string, ours map[string]bool) {
 	listed := map[string]bool{}
 	for _, t := range w.sim.Tokens(relayID) {
 		listed[t.ID] = true
-		if !ours[t.ID] && !w.others[t.ID] {
+		if _, others := w.others[t.ID]; !others && !ours[t.ID] {
 			w.Errorf("relay %s: litter: token %s, label %q, created %s", relayID, t.ID, t.Label, t.Created)
 		}
 	}

@@ -348,7 +348,7 @@ func damages(whole []byte) map[string][]byte {
 		}
 	}
 	out := map[string][]byte{
-		"half of it is gone":       whole[:len(whole)/2],
+		"it ends too early":        whole[:3*4096],
 		"all but some bytes":       whole[:100],
 		"it holds something else":  []byte(strings.Repeat("not a journal\n", 4000)),
 		"both head pages":          changed(func(b []byte) { flip(b[:64]); flip(b[4096 : 4096+64]) }),

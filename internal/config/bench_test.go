@@ -22,7 +22,10 @@ func fleet(n int) string {
 
 func TestAFleetIsReadInPiecesAsItWouldBeWhole(t *testing.T) {
 	const relays = 3000 // many pieces
-	cfg := parse(t, fleet(relays))
+	cfg, err := parseThoroughly("config.yaml", []byte(fleet(relays)), fakeSpecs())
+	if err != nil {
+		t.Fatal(err)
+	}
 	if got := len(cfg.Slots()); got != 2*relays {
 		t.Fatalf("%d slots, want %d", got, 2*relays)
 	}

@@ -3,13 +3,13 @@ package config
 import (
 	"fmt"
 	"net"
-	"net/netip"
 	"net/url"
 	"regexp"
 	"strconv"
 	"time"
 
 	"github.com/rotatord/rotatord/internal/moq"
+	"github.com/rotatord/rotatord/internal/scheduler"
 	"github.com/rotatord/rotatord/internal/secret"
 	"github.com/rotatord/rotatord/internal/sinks"
 )
@@ -33,6 +33,8 @@ type checker struct {
 	warnings *collector
 
 	timings   map[timingKey]*timing
+	gauge     *scheduler.Gauge
+	zones     map[string]*time.Location
 	templates sinks.Templates
 	usable    map[string]sinks.Spec // the sinks without faults
 	locations map[string]int32      // location of a target → index of its slot
@@ -41,7 +43,8 @@ type checker struct {
 func newChecker(cfg *Config, found *collector, doc *document) *checker {
 	return &checker{
 		collector: found, cfg: cfg, doc: doc, warnings: newCollector(found.file),
-		timings: map[timingKey]*timing{}, usable: map[string]sinks.Spec{}, locations: map[string]int32{},
+		timings: map[timingKey]*timing{}, gauge: scheduler.NewGauge(gapsFrom), zones: map[string]*time.Location{},
+		usable: map[string]sinks.Spec{}, locations: map[string]int32{},
 	}
 }
 
@@ -143,17 +146,12 @@ func (c *checker) checkURL(p *path, text string) {
 		c.fault(p, "must be an address such as https://api.cloudflare.com/client/v4", "")
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
 		c.fault(p, "must hold no user, query or fragment", "")
-	case u.Scheme == "https", u.Scheme == "http" && isLoopback(u.Hostname()):
+	case u.Scheme == "https", u.Scheme == "http" && sinks.IsLoopback(u.Hostname()):
 	case u.Scheme == "http":
 		c.fault(p, "plain http would show the API token to the network", "use https; http is for loopback alone")
 	default:
 		c.fault(p, "must be an https address", "")
 	}
-}
-
-func isLoopback(host string) bool {
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
 func (c *checker) checkSink(name string, spec sinks.Spec) {

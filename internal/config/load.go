@@ -43,6 +43,16 @@ func cause(err error) error {
 // Parse reads and checks a configuration; name stands for the file in faults.
 // A configuration that is wrong is Faults.
 func Parse(name string, data []byte, specs map[string]func() sinks.Spec) (*Config, error) {
+	if len(data) >= fleetBytes {
+		if cfg := parseFleet(name, data, specs); cfg != nil {
+			return cfg, nil
+		}
+	}
+	return parseThoroughly(name, data, specs)
+}
+
+// parseThoroughly reads any file, and says of all that is wrong where it stands.
+func parseThoroughly(name string, data []byte, specs map[string]func() sinks.Spec) (*Config, error) {
 	found := newCollector(name)
 	root, err := parseText(data)
 	if f, ok := errors.AsType[*flaw](err); ok {

@@ -35,26 +35,35 @@ func (c *checker) timing(expr, zone string) *timing {
 	key := timingKey{expr, zone}
 	t := c.timings[key]
 	if t == nil {
-		t = newTiming(expr, zone)
+		t = c.newTiming(expr, zone)
 		c.timings[key] = t
 	}
 	return t
 }
 
-func newTiming(expr, zone string) *timing {
+func (c *checker) newTiming(expr, zone string) *timing {
 	if expr == Manual {
 		return &timing{}
 	}
-	loc, err := time.LoadLocation(zone)
-	if err != nil {
-		loc = time.UTC // the time zone is blamed where it stands
-	}
-	s, err := scheduler.Parse(expr, loc)
+	s, err := scheduler.Parse(expr, c.location(zone))
 	if err != nil {
 		return &timing{err: err}
 	}
-	shortest, longest := s.Gaps(gapsFrom)
+	shortest, longest := c.gauge.Gaps(s)
 	return &timing{schedule: s, shortest: shortest, longest: longest}
+}
+
+// location loads each time zone once; one that is not known is blamed where it stands.
+func (c *checker) location(zone string) *time.Location {
+	loc := c.zones[zone]
+	if loc == nil {
+		var err error
+		if loc, err = time.LoadLocation(zone); err != nil {
+			loc = time.UTC
+		}
+		c.zones[zone] = loc
+	}
+	return loc
 }
 
 // time resolves the slot's schedule and, under overlap, its grace and lifetime.

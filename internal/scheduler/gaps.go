@@ -3,6 +3,8 @@ package scheduler
 import (
 	"math/bits"
 	"time"
+
+	"github.com/robfig/cron/v3"
 )
 
 // How much of a schedule Gaps looks at: its first instants, and, where they come too
@@ -70,4 +72,80 @@ func (s *Schedule) dayEnds() *Schedule {
 // highest keeps the largest value of a field; the top bit of a field only says that it was a star.
 func highest(field uint64) uint64 {
 	return 1 << (bits.Len64(field&(1<<63-1)) - 1)
+}
+
+// Gauge measures the gaps of many schedules from one instant on. A fleet whose slots
+// have a schedule each has few shapes of schedule, of which each is measured once.
+// It is not safe for concurrent use.
+type Gauge struct {
+	from  time.Time
+	zones map[*time.Location]changes
+	known map[shape]gaps
+}
+
+type gaps struct{ shortest, longest time.Duration }
+
+// shape is a schedule without the place of its instants within the hour.
+type shape struct {
+	loc  *time.Location
+	spec cron.SpecSchedule
+}
+
+// NewGauge makes a gauge. from must be a whole hour.
+func NewGauge(from time.Time) *Gauge {
+	return &Gauge{from: from, zones: map[*time.Location]changes{}, known: map[shape]gaps{}}
+}
+
+// Gaps is what s.Gaps gives.
+func (g *Gauge) Gaps(s *Schedule) (shortest, longest time.Duration) {
+	if s.every > 0 {
+		return s.Gaps(g.from)
+	}
+	key := g.shape(s)
+	known, ok := g.known[key]
+	if !ok {
+		known.shortest, known.longest = s.Gaps(g.from)
+		g.known[key] = known
+	}
+	return known.shortest, known.longest
+}
+
+// shape moves all instants to the beginning of their hour, all by the same. That
+// changes no gap where clocks change at whole hours by whole hours, so that the
+// same instants come before and after each change, and where no instant falls
+// into an hour that a change removes: those run at the hour's end instead.
+func (g *Gauge) shape(s *Schedule) shape {
+	key := shape{s.loc, s.spec}
+	c, ok := g.zones[s.loc]
+	if !ok {
+		c = changesOf(s.loc, g.from.Add(-slack), g.from.Add(3*gapHorizon))
+		g.zones[s.loc] = c
+	}
+	if c.whole && (s.elapsed || s.spec.Hour&c.removed == 0) {
+		key.spec.Minute, key.spec.Second = fromZero(s.spec.Minute), fromZero(s.spec.Second)
+	}
+	return key
+}
+
+// fromZero moves a field's values so that the least is 0.
+func fromZero(field uint64) uint64 { return field >> bits.TrailingZeros64(field) }
+
+// changes are what a place's clock goes through.
+type changes struct {
+	whole   bool   // all at whole hours, by whole hours
+	removed uint64 // the hours of the day that some change removes
+}
+
+func changesOf(loc *time.Location, from, to time.Time) changes {
+	c := changes{whole: true}
+	for p := periodAt(from, loc); !p.end.IsZero() && p.end.Before(to); {
+		next := periodAt(p.end, loc)
+		before, after := p.wall(p.end), next.wall(p.end)
+		c.whole = c.whole && before.Truncate(time.Hour).Equal(before) && after.Truncate(time.Hour).Equal(after)
+		for w := before; w.Before(after); w = w.Add(time.Hour) {
+			c.removed |= 1 << w.Hour()
+		}
+		p = next
+	}
+	return c
 }

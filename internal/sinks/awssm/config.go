@@ -4,7 +4,6 @@ package awssm
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/url"
 	"regexp"
 	"strings"
@@ -98,15 +97,10 @@ func (c *Config) checkEndpoint(address string) error {
 		return errors.New("is no http or https address")
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
 		return errors.New("must be a bare address")
-	case u.Scheme == "http" && !c.Insecure && !loopback(u.Hostname()):
+	case u.Scheme == "http" && !c.Insecure && !sinks.IsLoopback(u.Hostname()):
 		return errors.New("is plain http off loopback: values would cross the network in clear")
 	}
 	return nil
-}
-
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // TargetTemplate gives the template of the secret id.

@@ -3,7 +3,6 @@ package vault
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/url"
 	"strings"
 	"unicode"
@@ -65,15 +64,10 @@ func (c *Config) addressProblems(address string) []sinks.Problem {
 		text, hint = err.Error(), `such as "https://vault.example:8200"`
 	case u.Scheme == "http" && c.Auth.Cert != nil:
 		text, hint = "auth.cert needs https", "a client certificate is shown in the TLS handshake"
-	case u.Scheme == "http" && !isLoopback(u.Hostname()) && !c.Insecure:
+	case u.Scheme == "http" && !sinks.IsLoopback(u.Hostname()) && !c.Insecure:
 		text, hint = "plain http would show tokens to the network", "use https, or set insecure: true"
 	default:
 		return nil
 	}
 	return []sinks.Problem{{Key: "address", Text: text, Hint: hint}}
-}
-
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }

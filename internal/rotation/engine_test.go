@@ -326,7 +326,7 @@ func TestPruneRevokesOnlyWhatNoSinkHolds(t *testing.T) {
 	w.start()
 	w.run(24*time.Hour + time.Minute) // two tokens of ours: one served, one in its grace
 	w.sinks["sink0"].content = "header." + jwtOf(w.relay.own()[1].ID) + ".signature"
-	w.restart(func() { w.disk.data, w.disk.parsed = nil, nil })
+	w.restart(func() { w.disk.saved = nil })
 	tokens, err := w.engine.Prune(t.Context(), "live", false)
 	if err != nil {
 		t.Fatal(err)
@@ -349,7 +349,7 @@ func TestPruneLeavesEverythingWhenASinkCannotBeTold(t *testing.T) {
 	w := newWorld(t, moq.Overlap, 1)
 	w.start()
 	w.run(24*time.Hour + time.Minute)
-	w.restart(func() { w.disk.data, w.disk.parsed = nil, nil })
+	w.restart(func() { w.disk.saved = nil })
 	if _, err := w.engine.Prune(t.Context(), "live", false); err != nil {
 		t.Fatal(err)
 	}

@@ -179,6 +179,8 @@ func (s *slot) owns(t moq.Token) bool {
 		return true
 	case slices.ContainsFunc(r.Old, func(o Token) bool { return o.ID == t.ID }):
 		return true
+	case r.Attempt != nil && t.Label == moq.Label(r.Attempt.Names.Instance, r.Attempt.ID):
+		return true // its answer is on its way
 	}
 	return slices.ContainsFunc(r.Lost, func(l LostMint) bool { return l.Label == t.Label })
 }

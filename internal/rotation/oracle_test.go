@@ -148,7 +148,7 @@ func (w *world) atRest() {
 }
 
 func (w *world) describe() string {
-	out := fmt.Sprintf("now %s; disk %s;", w.now.Format(time.DateTime), w.disk.data)
+	out := fmt.Sprintf("now %s; disk %s;", w.now.Format(time.DateTime), w.disk.bytes())
 	for _, s := range w.sinks {
 		out += fmt.Sprintf(" %s=%q", s.name, s.content)
 	}

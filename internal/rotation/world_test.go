@@ -42,7 +42,7 @@ type world struct {
 
 	identityLost, compromised, removed, forgetful bool
 	passed                                        time.Duration // since the world began, whatever the clocks say
-	backup                                        []byte
+	backup                                        *Record
 
 	born   time.Time
 	ambush map[string]func()
@@ -540,58 +540,51 @@ func (s *fakeSink) replace(v string) {
 
 func (s *fakeSink) Close() error { return nil }
 
-// fakeDisk keeps the record as bytes, as a disk does.
+// fakeDisk keeps the record; what is loaded from it has been through bytes, as on a disk.
 type fakeDisk struct {
 	w          *world
-	data       []byte
+	saved      *Record // never changed once it is here
 	events     []Event
 	full       bool
 	failedOnce bool
-	parsed     *Record // of data
 	saves      int
 }
 
 func (d *fakeDisk) Save(_ context.Context, r *Record, events ...Event) error {
-	b, err := json.Marshal(r)
-	if err != nil {
-		return err
-	}
-	if bytes.Contains(b, []byte("value-")) {
-		d.w.breaks("a value lies in clear in the journal")
-	}
 	return d.w.call("save", 2, func(c int) error {
 		if c == 1 || d.full {
 			d.failedOnce = true
 			return errors.New("no space left on device")
 		}
 		d.saves++
-		d.data, d.parsed, d.events = b, nil, append(d.events, events...)
+		d.saved, d.events = r, append(d.events, events...)
 		return nil
 	})
 }
 
-func (d *fakeDisk) record() *Record {
-	if d.data == nil {
-		return nil
-	}
-	if d.parsed != nil {
-		return d.parsed
-	}
-	r := new(Record)
-	if err := json.Unmarshal(d.data, r); err != nil {
+// record is what is durable; nil when nothing is.
+func (d *fakeDisk) record() *Record { return d.saved }
+
+func (d *fakeDisk) bytes() []byte {
+	b, err := json.Marshal(d.saved)
+	if err != nil {
 		d.w.t.Fatal(err)
 	}
-	d.parsed = r
-	return r
+	if bytes.Contains(b, []byte("value-")) {
+		d.w.breaks("9: a value lies in clear in the journal")
+	}
+	return b
 }
 
 func (d *fakeDisk) Load(_ context.Context, visit func(*Record) error) error {
-	d.parsed = nil // the engine keeps what it visits
-	if r := d.record(); r != nil {
-		d.parsed = nil
-		return visit(r)
+	if d.saved == nil {
+		return nil
 	}
-	return nil
+	r := new(Record)
+	if err := json.Unmarshal(d.bytes(), r); err != nil {
+		d.w.t.Fatal(err)
+	}
+	return visit(r)
 }
 
 func (d *fakeDisk) History(context.Context, *moq.Key, int) ([]Event, error) {

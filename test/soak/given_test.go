@@ -1,18 +1,17 @@
 package soak
 
 import (
+	"encoding/base64"
+	"encoding/json"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
-
-	"github.com/rotatord/rotatord/internal/cf/cfsim"
 )
 
 // given is every token that Cloudflare ever handed out, by value.
 type given struct {
-	sim *cfsim.Sim
-
 	mu     sync.Mutex
 	tokens map[string]grant
 }
@@ -23,26 +22,43 @@ type grant struct {
 	operations []string
 }
 
-func newGiven(sim *cfsim.Sim) *given { return &given{sim: sim, tokens: map[string]grant{}} }
+// wholeJWT is a value with its whole signature.
+var wholeJWT = regexp.MustCompile(`eyJ[A-Za-z0-9_-]+\.([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]{86}`)
 
-// note takes down the tokens of the relay that a call was about, before the
-// caller has its answer.
-func (g *given) note(r *http.Request) {
-	part := strings.Split(strings.TrimPrefix(r.URL.Path, cfsim.BasePath), "/")
-	if r.Method != http.MethodPost || len(part) < 6 {
+// note takes down the tokens in an answer.
+func (g *given) note(answer []byte) {
+	for _, m := range wholeJWT.FindAllSubmatch(answer, -1) {
+		g.add(string(m[0]))
+	}
+}
+
+// add takes a value down, with what its claims say.
+func (g *given) add(value string) {
+	var claims struct {
+		JTI, Sub string
+		Ops      []string
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(strings.Split(value, ".")[1])
+	if err != nil || json.Unmarshal(payload, &claims) != nil {
 		return
 	}
-	g.add(part[5])
-}
-
-func (g *given) add(relayID string) {
-	list := g.sim.Tokens(relayID)
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for _, t := range list {
-		g.tokens[t.Value] = grant{relayID, t.ID, t.Operations}
-	}
+	g.tokens[value] = grant{claims.Sub, claims.JTI, claims.Ops}
 }
+
+// noting takes down the tokens of an answer before the client has it.
+type noting struct {
+	http.ResponseWriter
+	given *given
+}
+
+func (n noting) Write(b []byte) (int, error) {
+	n.given.note(b)
+	return n.ResponseWriter.Write(b)
+}
+
+func (n noting) Unwrap() http.ResponseWriter { return n.ResponseWriter }
 
 // of finds the token with a value.
 func (g *given) of(value string) (grant, bool) {
@@ -67,16 +83,4 @@ func (g *given) signatures() []string {
 		out = append(out, value[strings.LastIndex(value, ".")+1:])
 	}
 	return out
-}
-
-// relayOf finds the relay of a token.
-func (g *given) relayOf(id string) string {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for _, t := range g.tokens {
-		if t.id == id {
-			return t.relayID
-		}
-	}
-	return ""
 }

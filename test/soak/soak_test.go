@@ -10,12 +10,16 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rotatord/rotatord/internal/cf/cfsim"
 	"github.com/rotatord/rotatord/internal/moq"
 	"github.com/rotatord/rotatord/internal/rotation"
 	"github.com/rotatord/rotatord/internal/sinks/vault/vaulttest"
 )
 
-const longForm = 100 // kills
+const (
+	longForm = 100             // kills
+	patience = 6 * time.Minute // more than the longest wait between two attempts
+)
 
 // TestSoak kills rotatord again and again while everything around it fails. All
 // the while no consumer of an overlap slot that reads its sink again within the
@@ -80,6 +84,9 @@ func fleet(long bool) []slotSpec {
 // rage kills rotatord n times.
 func (s *storm) rage(n int) {
 	for i := range n {
+		if i == n/2 || i%100 == 99 {
+			s.loseState(i%2 == 0)
+		}
 		s.stir()
 		s.clock()
 		d := s.start(s)
@@ -101,6 +108,50 @@ func (s *storm) rage(n int) {
 	}
 }
 
+// loseState takes rotatord's state away, or damages it and goes the documented
+// way back: every slot rotates anew, and pruning ends what the lost journal knew.
+func (s *storm) loseState(damaged bool) {
+	s.end(nil)
+	s.seen["the state is lost"]++
+	if damaged {
+		must(s, os.Truncate(s.state(), 3*4096))
+		s.refused(s, []string{"run"}, s.state(), "damaged")
+	}
+	must(s, os.Remove(s.state()))
+	since := time.Now()
+	d := s.launch()
+	s.until(patience, "every slot rotates again without the lost state", rotatedSince(since))
+	pause(s.Context(), time.Now().Add(s.longestGrace()))
+	for _, relay := range s.overlapRelays() {
+		eventually(s, time.Minute, "no former token on "+relay, func() error { return s.prune(relay) })
+	}
+	d.kill()
+}
+
+// prune retires the former tokens of a relay, if all its calls succeed.
+func (w *world) prune(relay string) error {
+	if o := w.run(w, "tokens", "prune", relay); o.code != 0 || !strings.Contains(o.out, "no former token") {
+		return fmt.Errorf("code %d\n%s%s", o.code, o.out, o.err)
+	}
+	return nil
+}
+
+func (w *world) longestGrace() (longest time.Duration) {
+	for _, s := range w.slots {
+		longest = max(longest, s.grace)
+	}
+	return longest
+}
+
+func (w *world) overlapRelays() (names []string) {
+	for _, s := range w.slots {
+		if s.strategy == moq.Overlap && !slices.Contains(names, s.relay) {
+			names = append(names, s.relay)
+		}
+	}
+	return names
+}
+
 // life is how long rotatord lives this time: often it dies within its start.
 func (s *storm) life() time.Duration {
 	switch x := s.r.Float64(); {
@@ -117,7 +168,7 @@ func (s *storm) life() time.Duration {
 func (s *storm) calm() {
 	since := time.Now()
 	d := s.launch()
-	s.until(2*time.Minute, "every slot rotates again", rotatedSince(since))
+	s.until(patience, "every slot rotates again", rotatedSince(since))
 	s.Logf("every slot had rotated %s after the last trouble", time.Since(since).Round(time.Second/10))
 	if code := d.terminate(); code != 0 {
 		s.Errorf("rotatord ended with code %d when told to stop", code)
@@ -125,7 +176,7 @@ func (s *storm) calm() {
 	s.manual = true
 	s.configure()
 	s.launch()
-	s.until(2*time.Minute, "every slot comes to rest", atRest)
+	s.until(patience, "every slot comes to rest", atRest)
 	s.Logf("at rest %s after the last trouble", time.Since(since).Round(time.Second/10))
 }
 
@@ -146,7 +197,7 @@ func (w *world) checkRest() {
 		w.checkRelay(relayID, ids)
 	}
 	for _, c := range w.sim.Calls() {
-		if c.Op == "revoke" && w.others[c.Token] {
+		if _, others := w.others[c.Token]; others && c.Op == cfsim.Revoke {
 			w.Errorf("token %s of others was revoked at %s", c.Token, c.At)
 		}
 	}
@@ -191,8 +242,8 @@ func (w *world) checkRelay(relayID string, ours map[string]bool) {
 			w.Errorf("relay %s: token %s is served but not listed", relayID, id)
 		}
 	}
-	for id, untouchable := range w.others {
-		if g := w.given.relayOf(id); untouchable && g == relayID && !listed[id] {
+	for id, o := range w.others {
+		if o.relayID == relayID && !o.rotates && !listed[id] {
 			w.Errorf("relay %s: token %s of others is gone", relayID, id)
 		}
 	}

@@ -107,7 +107,7 @@ func (w *world) strangers() {
 		must(w, resp.Body.Close())
 	}
 	for _, id := range w.listed() {
-		w.others[id] = true
+		w.others[id] = stranger{relayID: w.slots[0].relayID}
 	}
 }
 
@@ -142,63 +142,70 @@ func (w *world) idsOf(values []string) []string {
 	return slices.Sorted(slices.Values(out))
 }
 
+// Former tokens are reported, pruning retires those that no sink holds, and nothing
+// else is touched.
 func TestAMissingStateFile(t *testing.T) {
-	t.Run("its former tokens are reported, pruning retires those no sink holds, nothing else is touched", func(t *testing.T) {
-		w := still(t, moq.Overlap, "disk", "box")
-		w.strangers()
-		w.launch()
-		w.rest()
-		before := w.held()
-		w.lose()
-		w.rest()
-		if got, want := ids(w.tokens()[adminapi.Former]), w.idsOf(before); !slices.Equal(got, want) {
-			t.Errorf("former tokens reported: %v, want %v", got, want)
+	t.Parallel()
+	w := still(t, moq.Overlap, "disk", "box")
+	w.strangers()
+	w.launch()
+	w.rest()
+	before := w.held()
+	w.lose()
+	w.rest()
+	if got, want := ids(w.tokens()[adminapi.Former]), w.idsOf(before); !slices.Equal(got, want) {
+		t.Errorf("former tokens reported: %v, want %v", got, want)
+	}
+	for _, v := range before {
+		if !w.sim.Accepts(w.slots[0].relayID, v) {
+			t.Errorf("former token %s was revoked unasked", w.idOf(v))
 		}
-		for _, v := range before {
-			if !w.sim.Accepts(w.slots[0].relayID, v) {
-				t.Errorf("former token %s was revoked unasked", w.idOf(v))
-			}
+	}
+	if o := w.run(t, "tokens", "prune", "live"); o.code != 0 || strings.Count(o.out, "\nrevoked ") != len(before) {
+		t.Errorf("prune: code %d\n%s%s", o.code, o.out, o.err)
+	}
+	w.checkRest()
+}
+
+// A former token that a sink still holds is kept.
+func TestAMissingStateFileAndSinksThatAreNotToBeTakenOver(t *testing.T) {
+	t.Parallel()
+	w := still(t, moq.Overlap, "disk")
+	w.existing = "refuse"
+	w.configure()
+	w.launch()
+	w.rest()
+	before, listed := w.held(), w.listed()
+	w.lose()
+	eventually(t, someTime, "a clear refusal to overwrite", func() error {
+		o := w.run(t, "status")
+		if !strings.Contains(w.logged(5000), "existing: adopt") {
+			return fmt.Errorf("status: %s", o.out)
 		}
-		if o := w.run(t, "tokens", "prune", "live"); o.code != 0 || strings.Count(o.out, "\nrevoked ") != len(before) {
-			t.Errorf("prune: code %d\n%s%s", o.code, o.out, o.err)
-		}
-		w.checkRest()
+		return nil
 	})
-	t.Run("a former token that a sink still holds is kept", func(t *testing.T) {
-		w := still(t, moq.Overlap, "disk")
-		w.existing = "refuse"
-		w.configure()
-		w.launch()
-		w.rest()
-		before, listed := w.held(), w.listed()
-		w.lose()
-		eventually(t, someTime, "a clear refusal to overwrite", func() error {
-			o := w.run(t, "status")
-			if !strings.Contains(w.logged(5000), "existing: adopt") {
-				return fmt.Errorf("status: %s", o.out)
-			}
-			return nil
-		})
-		o := w.run(t, "tokens", "prune", "live")
-		if o.code != 0 || strings.Contains(o.out, "\nrevoked ") || !strings.Contains(o.out, "2 tokens will be kept") {
-			t.Errorf("prune: code %d\n%s%s", o.code, o.out, o.err)
-		}
-		if !slices.Equal(w.held(), before) || !slices.Equal(w.listed(), listed) {
-			t.Error("the sinks or the relay changed")
-		}
-	})
-	t.Run("in place: the next rotation takes the sinks over", func(t *testing.T) {
-		w := still(t, moq.InPlace, "disk")
-		w.launch()
-		w.until(someTime, "a first rotation", rotatedSince(time.Time{}))
-		before := w.held()
-		w.lose()
-		w.rotated()
-		if after := w.held(); slices.Equal(before, after) {
-			t.Error("nothing was delivered")
-		}
-		w.checkRest()
-	})
+	o := w.run(t, "tokens", "prune", "live")
+	if o.code != 0 || strings.Contains(o.out, "\nrevoked ") || !strings.Contains(o.out, "2 tokens will be kept") {
+		t.Errorf("prune: code %d\n%s%s", o.code, o.out, o.err)
+	}
+	if !slices.Equal(w.held(), before) || !slices.Equal(w.listed(), listed) {
+		t.Error("the sinks or the relay changed")
+	}
+}
+
+// The next rotation takes the sinks over.
+func TestAMissingStateFileInPlace(t *testing.T) {
+	t.Parallel()
+	w := still(t, moq.InPlace, "disk")
+	w.launch()
+	w.until(someTime, "a first rotation", rotatedSince(time.Time{}))
+	before := w.held()
+	w.lose()
+	w.rotated()
+	if after := w.held(); slices.Equal(before, after) {
+		t.Error("nothing was delivered")
+	}
+	w.checkRest()
 }
 
 // lose stops rotatord, takes its state file away and starts it again.
@@ -218,6 +225,7 @@ func (w *world) stop() {
 }
 
 func TestARestoredOldState(t *testing.T) {
+	t.Parallel()
 	for _, strategy := range []moq.Strategy{moq.Overlap, moq.InPlace} {
 		t.Run(string(strategy)+": a live value is not replaced by a dead one", func(t *testing.T) {
 			w := still(t, strategy, "disk", "box")
@@ -360,6 +368,7 @@ func damages(whole []byte) map[string][]byte {
 }
 
 func TestADamagedStateFile(t *testing.T) {
+	t.Parallel()
 	w := still(t, moq.Overlap, "disk")
 	w.launch()
 	w.rest()
@@ -402,7 +411,7 @@ func TestADamagedStateFile(t *testing.T) {
 }
 
 // refused runs a verb that must fail at once with code 1 and say certain words.
-func (w *world) refused(t *testing.T, verb []string, words ...string) {
+func (w *world) refused(t testing.TB, verb []string, words ...string) {
 	t.Helper()
 	o := w.run(t, verb...)
 	if o.code != 1 {
@@ -441,6 +450,7 @@ func (w *world) damagePages(t *testing.T, whole []byte) {
 }
 
 func TestAStateFileOfANewerRotatord(t *testing.T) {
+	t.Parallel()
 	w := still(t, moq.Overlap, "disk")
 	w.launch()
 	w.rest()
@@ -460,6 +470,7 @@ func TestAStateFileOfANewerRotatord(t *testing.T) {
 }
 
 func TestALostIdentityFile(t *testing.T) {
+	t.Parallel()
 	for _, strategy := range []moq.Strategy{moq.Overlap, moq.InPlace} {
 		t.Run(string(strategy)+": said plainly, and slots with an undelivered value rotate anew", func(t *testing.T) {
 			w := still(t, strategy, "aws")
@@ -496,9 +507,29 @@ func (w *world) anotherRelay(strategy moq.Strategy) slotSpec {
 		s.grace = w.slots[0].grace
 	}
 	w.sim.AddRelay(account, s.relayID, s.relay)
-	w.given.add(s.relayID)
 	for _, t := range w.sim.Tokens(s.relayID) {
-		w.others[t.ID] = strategy == moq.Overlap
+		w.others[t.ID] = stranger{s.relayID, strategy == moq.InPlace}
 	}
 	return s
+}
+
+// A slot with three tokens, two of them in their grace, has no room for another
+// until a grace ends; then a sink that was wiped is filled again.
+func TestAWipedSinkIsFilledAgainWithoutAPerson(t *testing.T) {
+	t.Parallel()
+	w := still(t, moq.Overlap, "disk")
+	for i := range w.slots {
+		w.slots[i].grace = 2 * time.Second
+	}
+	w.configure()
+	w.launch()
+	w.rest()
+	for range 2 {
+		if o := w.run(w, "rotate", "--all"); o.code != 0 {
+			t.Fatalf("rotate: code %d\n%s%s", o.code, o.out, o.err)
+		}
+	}
+	must(t, w.wiped("disk").begin())
+	w.rest()
+	w.checkRest()
 }

@@ -207,7 +207,7 @@ func (s *storm) end(over func(*trouble) bool) {
 	s.now = rest
 }
 
-// wrap now and then makes the elapsed-time clock leap ahead of the wall clock, as
+// clock now and then makes the elapsed-time clock leap ahead of the wall clock, as
 // no change of the wall clock could. It stays there: within one boot it never goes back.
 func (s *storm) clock() {
 	if s.r.Float64() < .1 && canLeap() {

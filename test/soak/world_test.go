@@ -33,16 +33,22 @@ type world struct {
 	sim   *cfsim.Sim
 	api   string
 	down  atomic.Bool // Cloudflare does not answer at all
-	given *given
+	given given
 	aws   *awstest.Server
 	vault *vaulttest.Server // nil in the short form
 	slots []slotSpec
 
-	others   map[string]bool // ids of tokens that were there before rotatord
-	manual   bool            // no schedules: nothing new begins by itself
-	existing string          // what sinks do with contents that are not rotatord's
+	others   map[string]stranger // tokens that were there before rotatord, by id
+	manual   bool                // no schedules: nothing new begins by itself
+	existing string              // what sinks do with contents that are not rotatord's
 	latest   *daemon
 	setup
+}
+
+// stranger is a token that rotatord did not make.
+type stranger struct {
+	relayID string
+	rotates bool // the rotate call may replace it
 }
 
 // slotSpec is one slot as the test configures it.
@@ -61,19 +67,18 @@ func newWorld(t testing.TB, slots []slotSpec) *world {
 	dir, err := os.MkdirTemp("", "soak-") // a test's name may not go into the configuration
 	must(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	w := &world{TB: t, dir: dir, slots: slots, aws: awstest.New(t), others: map[string]bool{}, existing: "adopt"}
+	w := &world{TB: t, dir: dir, slots: slots, aws: awstest.New(t), others: map[string]stranger{}, existing: "adopt"}
 	w.sim = cfsim.New(cfsim.Options{Strange: true})
 	w.sim.AddAccount(account, cfsim.Both)
 	w.sim.AddAPIToken(apiToken, cfsim.Edit, account)
-	w.given = newGiven(w.sim)
+	w.given.tokens = map[string]grant{}
 	for _, s := range slots {
 		if len(w.sim.Tokens(s.relayID)) > 0 {
 			continue
 		}
 		w.sim.AddRelay(account, s.relayID, s.relay)
-		w.given.add(s.relayID)
 		for _, t := range w.sim.Tokens(s.relayID) {
-			w.others[t.ID] = s.strategy == moq.Overlap // the rotate call replaces these two
+			w.others[t.ID] = stranger{s.relayID, s.strategy == moq.InPlace}
 		}
 	}
 	server := httptest.NewServer(http.HandlerFunc(w.serve))
@@ -95,8 +100,7 @@ func (w *world) serve(rw http.ResponseWriter, r *http.Request) {
 	if w.down.Load() {
 		panic(http.ErrAbortHandler)
 	}
-	defer w.given.note(r)
-	w.sim.ServeHTTP(rw, r)
+	w.sim.ServeHTTP(noting{rw, &w.given}, r)
 }
 
 func (w *world) path(name string) string { return filepath.Join(w.dir, name) }

@@ -61,11 +61,11 @@ test-race: $(TESTSUM) | $(RESULTS) ## every package but internal/rotation, with 
 
 .PHONY: test-heart
 test-heart: $(TESTSUM) | $(RESULTS) ## internal/rotation with the race detector, the exploration in short
-	@$(RUN) -race -timeout 20m ./internal/rotation -explore.depth=1 -explore.walks=100
+	@$(RUN) -race -timeout 20m ./internal/rotation -explore.depth=0 -explore.walks=10
 
 .PHONY: test-explore
 test-explore: $(TESTSUM) | $(RESULTS) ## every crash point, fault and order: two deep, and random walks
-	@$(RUN) -count=1 -timeout 20m -run '^TestNoCombination' ./internal/rotation
+	@$(RUN) -count=1 -timeout 20m -run '^TestNoCombination' ./internal/rotation -explore.depth=2 -explore.walks=200
 	@grep -hoE 'explored [0-9]+ runs, [0-9]+ distinct states|explore.seed=[0-9]+' $(RESULTS)/$@.json
 
 .PHONY: test-modules
@@ -99,7 +99,7 @@ fuzz: ## every fuzz target for FUZZTIME (1m)
 soak: ## the long forms: KILLS (500) kills of the real binary, a minute of load, WALKS (100000) random walks a scenario
 	$(GO) test -count=1 -v -timeout 3h ./test/soak -soak.kills=$(KILLS)
 	$(GO) test -count=1 -v -timeout 1h ./test/e2e -e2e.minute
-	$(GO) test -count=1 -v -timeout 3h -run '^TestNoCombination' ./internal/rotation -explore.walks=$(WALKS)
+	$(GO) test -count=1 -v -timeout 3h -run '^TestNoCombination' ./internal/rotation -explore.all -explore.depth=2 -explore.walks=$(WALKS)
 
 .PHONY: bench
 bench: ## the benchmarks that BENCH (all) names

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -105,10 +106,14 @@ func (d *daemon) adopt(ctx context.Context, cfg *config.Config, e *rotation.Engi
 	for _, w := range cfg.Warnings() {
 		d.log.Warn("configuration: " + w.String())
 	}
+	time.AfterFunc(freeAfter, debug.FreeOSMemory) // reading a large file and journal leaves much behind
 	return nil
 }
 
-const closeAfter = 2 * time.Minute
+const (
+	closeAfter = 2 * time.Minute
+	freeAfter  = time.Second // when nobody holds the configuration any more
+)
 
 func metricNames(cfg *config.Config) (slots []metrics.SlotRef, sinks []metrics.SinkRef, accounts []string) {
 	for _, s := range cfg.Slots() {

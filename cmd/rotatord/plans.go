@@ -21,6 +21,7 @@ func plans(cfg *config.Config) []*rotation.Plan {
 func planOf(s *config.Slot) *rotation.Plan {
 	p := &rotation.Plan{
 		Key: s.Key, Relay: s.Relay, Account: s.Account, Labels: s.Labels,
+		Expr: s.Expr, Timezone: s.Timezone, Jitter: s.Jitter,
 		Strategy: s.Strategy, Initial: rotation.Initial(s.Initial), CatchUp: s.CatchUp,
 		Grace: s.Grace, Lifetime: s.Lifetime, Matching: s.Retire == "matching", Verify: s.Verify,
 		Targets: make([]rotation.Target, len(s.Targets)), ProbeInterval: make([]time.Duration, len(s.Targets)),

@@ -48,7 +48,7 @@ func openPorts(ctx context.Context, cfg *config.Config, old *ports, m *metrics.M
 		old = &ports{cfg: &config.Config{}}
 	}
 	p := &ports{
-		cfg: cfg, accounts: map[string]*cf.Client{}, byName: map[string]*cf.Client{},
+		cfg: cfg.WithoutFleet(), accounts: map[string]*cf.Client{}, byName: map[string]*cf.Client{},
 		budgets: map[string]*cf.Budget{}, sinks: map[string]sinks.Sink{},
 	}
 	if err := errors.Join(p.openAccounts(old, m), p.openSinks(ctx, old, m)); err != nil {

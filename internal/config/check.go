@@ -37,14 +37,15 @@ type checker struct {
 	zones     map[string]*time.Location
 	templates sinks.Templates
 	usable    map[string]sinks.Spec // the sinks without faults
-	locations map[string]int32      // location of a target → index of its slot
+	labels    map[string]map[string]string
+	locations map[string]int32 // location of a target → index of its slot
 }
 
 func newChecker(cfg *Config, found *collector, doc *document) *checker {
 	return &checker{
 		collector: found, cfg: cfg, doc: doc, warnings: newCollector(found.file),
 		timings: map[timingKey]*timing{}, gauge: scheduler.NewGauge(gapsFrom), zones: map[string]*time.Location{},
-		usable: map[string]sinks.Spec{}, locations: map[string]int32{},
+		labels: map[string]map[string]string{}, usable: map[string]sinks.Spec{}, locations: map[string]int32{},
 	}
 }
 

@@ -137,6 +137,14 @@ type Token struct {
 // The slice and all it holds are shared: do not write to them.
 func (c *Config) Slots() []Slot { return c.slots }
 
+// WithoutFleet gives the configuration without its relays and their slots, which
+// are most of it: for those who keep it for long.
+func (c *Config) WithoutFleet() *Config {
+	rest := *c
+	rest.Relays, rest.slots, rest.warnings = nil, nil, nil
+	return &rest
+}
+
 // Warnings lists what is allowed but probably not wanted, in the file's order.
 func (c *Config) Warnings() []Fault { return c.warnings }
 

@@ -1,6 +1,9 @@
 package config
 
 import (
+	"fmt"
+	"strings"
+
 	"github.com/rotatord/rotatord/internal/moq"
 )
 
@@ -16,6 +19,7 @@ func (c *checker) checkRelays() {
 			continue
 		}
 		c.checkRelay(relay, p)
+		relay.Labels = c.shared(relay.Labels)
 		account := c.accountOf(relay, p)
 		c.checkOwner(owners, relayKey{c.accountID(account), relay.ID}, p)
 		c.addSlots(name, account, relay)
@@ -23,6 +27,20 @@ func (c *checker) checkRelays() {
 	if len(names) == 0 {
 		c.warn(root("relays"), "there are no relays: nothing will be rotated", "")
 	}
+}
+
+// shared gives the first labels that were equal to these: a fleet has few kinds
+// of labels, and a map takes as much memory as a slot's times.
+func (c *checker) shared(labels map[string]string) map[string]string {
+	var key strings.Builder
+	for _, name := range sortedNames(labels) {
+		fmt.Fprintf(&key, "%q:%q,", name, labels[name])
+	}
+	if known, ok := c.labels[key.String()]; ok {
+		return known
+	}
+	c.labels[key.String()] = labels
+	return labels
 }
 
 type relayKey struct{ accountID, relayID string }

@@ -242,7 +242,7 @@ func TestRecordsSurviveReopening(t *testing.T) {
 func TestRecordsComeBackWhole(t *testing.T) {
 	b := open(t, t.TempDir())
 	want := recordOf(1, 1, 100)
-	want.Receipts = map[string]rotation.Receipt{"file:/x": {Digest: []byte{1, 2}, At: day}}
+	want.Receipts = rotation.Receipts{{Target: rotation.Target{Location: "file:/x"}, Digest: []byte{1, 2}, At: day}}
 	want.Old = []rotation.Token{{ID: "1", Grace: time.Hour}}
 	mustSave(t, b, want)
 	if err := b.Load(t.Context(), func(got *rotation.Record) error {

@@ -4,14 +4,13 @@ import (
 	"context"
 	"sync"
 	"time"
-
-	"github.com/rotatord/rotatord/internal/moq"
 )
 
 // Load brings back what the journal knows. Call it once, before Configure.
 func (e *Engine) Load(ctx context.Context) error {
-	boot := e.Clock.Elapsed()
+	boot, w := e.Clock.Elapsed(), words{}
 	return e.Journal.Load(ctx, func(r *Record) error {
+		w.share(r)
 		s := &slot{key: r.Key, rec: *r, seen: newObserved(e.now(), boot)}
 		if s.rec.Attempt != nil {
 			s.rec.lose(e.Instance, e.now()) // a crash came in between: it may have been carried out
@@ -22,46 +21,74 @@ func (e *Engine) Load(ctx context.Context) error {
 }
 
 // Configure puts a configuration into force: its plans, accounts and sinks.
-// Slots without a plan mint nothing more, but finish what is under way. It
-// cannot fail: what can is done before.
+// Slots without a plan mint nothing more, but finish what is under way; those
+// of which nothing changed go on undisturbed. It cannot fail: what can is done
+// before.
 func (e *Engine) Configure(plans []*Plan, accounts Accounts, sinks Sinks, sinkNames []string) {
-	configured := make(map[string]bool, len(sinkNames))
+	next := &ports{accounts: accounts, sinks: sinks, configured: make(map[string]bool, len(sinkNames))}
 	for _, n := range sinkNames {
-		configured[n] = true
+		next.configured[n] = true
 	}
-	e.ports.Store(&ports{accounts: accounts, sinks: sinks, configured: configured})
-	fresh := e.assign(plans)
+	before := e.ports.Swap(next)
+	alike := before.alike(next)
+	fresh, changed := e.assign(plans, func(p *Plan) bool { return alike && before.serves(p, next) })
 	e.persistNew(fresh)
-	for _, s := range e.all() {
+	for _, s := range changed {
 		e.Alarm.Set(s.key, e.now())
 	}
 }
 
-// assign gives every slot its plan, and returns the slots seen for the first time.
-func (e *Engine) assign(plans []*Plan) (fresh []*slot) {
+// alike tells whether next has the very sinks that po has.
+func (po *ports) alike(next *ports) bool {
+	for name := range next.configured {
+		if !po.configured[name] {
+			return false
+		}
+		a, _ := po.sinks.Sink(name)
+		if b, _ := next.sinks.Sink(name); a != b {
+			return false
+		}
+	}
+	return len(po.configured) == len(next.configured)
+}
+
+// serves tells whether next serves a plan by the very account that po does.
+func (po *ports) serves(p *Plan, next *ports) bool {
+	a, ok := po.accounts.Account(p.Key.AccountID)
+	b, _ := next.accounts.Account(p.Key.AccountID)
+	return ok && a == b
+}
+
+// assign gives every slot its plan. It returns the slots seen for the first time,
+// and all that have something new to look at.
+func (e *Engine) assign(plans []*Plan, served func(*Plan) bool) (fresh, changed []*slot) {
 	now, boot := e.now(), e.Clock.Elapsed()
 	names := make(map[string]*slot, len(plans))
-	planned := make(map[moq.Key]bool, len(plans))
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for i, p := range plans {
-		planned[p.Key] = true
+	for _, p := range plans {
 		s := e.slots[p.Key]
 		if s == nil {
 			s = &slot{key: p.Key, rec: Record{Key: p.Key, FirstSeen: now.Truncate(time.Second)}, seen: newObserved(now, boot)}
 			e.slots[p.Key] = s
 			fresh = append(fresh, s)
 		}
-		s.replan(e, p, now.Add(spread(i)))
+		if !s.currentPlan().same(p) || !served(p) {
+			s.replan(e, p, now.Add(spread(len(changed))))
+			changed = append(changed, s)
+		}
 		names[p.Slot()] = s
 	}
-	for k, s := range e.slots {
-		if !planned[k] {
+	for _, s := range e.slots {
+		if p := s.currentPlan(); p != nil && names[p.Slot()] != s {
 			s.replan(e, nil, now)
+			changed = append(changed, s)
+		} else if p == nil {
+			changed = append(changed, s) // what is under way is still finished
 		}
 	}
 	e.names.Store(&names)
-	return fresh
+	return fresh, changed
 }
 
 // spread puts the first looks of many slots apart, so that a start is no stampede.
@@ -72,9 +99,11 @@ func (s *slot) replan(e *Engine, p *Plan, watch time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e.unreserve(s)
+	if p != nil {
+		s.rec.share(p)
+	}
 	s.plan, s.seen.watchNext = p, watch
-	clear(s.seen.looks)
-	clear(s.seen.errs)
+	s.seen.looks, s.seen.errs = nil, nil
 }
 
 // persistNew makes the first sight of slots durable, grouped by the journal.

@@ -1,6 +1,7 @@
 package rotation
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 	"time"
@@ -291,7 +292,7 @@ func (v *view) settle() (step, bool) {
 // or nothing.
 func (v *view) unchanged(targets []Target) bool {
 	for _, t := range targets {
-		l, rc := v.o.looks[t.Location], v.r.Receipts[t.Location]
+		l, rc := v.o.looks.at(t.Location), v.r.Receipts.At(t.Location)
 		if l.err != nil || !l.known || l.exists && (rc.RotationID == "" || driftOf(rc, l) != "") {
 			return false
 		}
@@ -325,18 +326,42 @@ func (v *view) retire() step {
 		if expired {
 			return step{do: doRevoke, token: *t, expired: true}
 		}
-		return v.release(t)
+		if !t.Retire.IsZero() {
+			return v.release(t)
+		}
+		if s := v.discard(t); s.do != doWait {
+			return s
+		}
 	}
 	return waitUntil(next)
 }
 
-// ends is when a token may be revoked; zero: not known yet.
+// discard revokes the adopted token of a lost mint when no required target turns
+// out to serve it. Where one may, the rotation that its drift calls for gives it a grace.
+func (v *view) discard(t *Token) step {
+	holders := v.holders()
+	if s, ok := v.see(holders, false); !ok {
+		return s
+	}
+	if err := v.trouble(holders); err != nil {
+		return step{do: doFailed, where: StepRetire, err: err}
+	}
+	if v.unchanged(holders) {
+		return step{do: doRevoke, token: *t}
+	}
+	return step{}
+}
+
+// ends is when a token may be revoked if no target serves it; zero: not known yet.
 func (v *view) ends(t *Token) (at time.Time, expired bool) {
 	if t.expired(v.now) || v.left(t) {
 		return t.Expires, true
 	}
-	if t.Retire.IsZero() || v.r.unfinished() && v.r.Rotation.Regrace && !t.Forced {
+	switch unfinished := v.r.unfinished(); {
+	case unfinished && v.r.Rotation.Regrace && !t.Forced, t.Retire.IsZero() && (unfinished || v.r.Attempt != nil):
 		return time.Time{}, false
+	case t.Retire.IsZero():
+		return v.now, false // adopted from a lost mint after the last rotation
 	}
 	if q := v.r.Request; q != nil && q.Compromised && !t.NotOurs && v.held() >= slotTokens {
 		return v.now, false // a compromised slot has no graces: make room
@@ -360,9 +385,9 @@ func (v *view) left(t *Token) bool {
 	if t.Forced || t.RotationID == "" || v.p == nil {
 		return false
 	}
-	for loc, rc := range v.r.Receipts {
+	for _, rc := range v.r.Receipts {
 		held := rc.RotationID == t.RotationID || rc.Maybe == t.RotationID
-		if held && !slices.ContainsFunc(v.p.Targets, func(t Target) bool { return t.Location == loc }) {
+		if held && !slices.ContainsFunc(v.p.Targets, func(t Target) bool { return t.Location == rc.Location }) {
 			return true
 		}
 	}
@@ -373,7 +398,7 @@ func (v *view) left(t *Token) bool {
 func (v *view) release(t *Token) step {
 	holders := v.holders()
 	for _, h := range holders {
-		if rc := v.r.Receipts[h.Location]; rc.RotationID <= t.RotationID {
+		if rc := v.r.Receipts.At(h.Location); rc.RotationID <= t.RotationID {
 			return step{} // the rotation that brings it a successor comes first
 		}
 	}
@@ -387,12 +412,31 @@ func (v *view) release(t *Token) step {
 		return step{do: doFailed, where: StepRetire, err: err}
 	}
 	for _, h := range holders {
-		l := v.o.looks[h.Location]
-		if kind := driftOf(v.r.Receipts[h.Location], l); kind != "" || !l.known {
+		l := v.o.looks.at(h.Location)
+		kind := driftOf(v.r.Receipts.At(h.Location), l)
+		if kind != "" && v.cramped() && t.elsewhere(l) {
+			continue
+		}
+		if kind != "" || !l.known {
 			return step{do: doFailed, where: StepRetire, err: errServed(h, kind)}
 		}
 	}
 	return step{do: doRevoke, token: *t}
+}
+
+// cramped tells whether a rotation that is due has no room: then a target that
+// was wiped or overwritten would stay so for ever, because no old token could go.
+func (v *view) cramped() bool {
+	d := v.due()
+	return d.cause != "" && !d.at.After(v.now) && v.held() >= slotTokens
+}
+
+// elsewhere tells whether a target is seen not to hold the token.
+func (t *Token) elsewhere(l look) bool {
+	if !l.known || !l.exists {
+		return l.known
+	}
+	return len(t.Held) > 0 && !slices.ContainsFunc(t.Held, func(d []byte) bool { return bytes.Equal(d, l.digest) })
 }
 
 func errServed(t Target, kind driftKind) error {
@@ -466,11 +510,11 @@ func (v *view) trail() step {
 	}
 	var next time.Time
 	missing = slices.DeleteFunc(missing, func(t Target) bool {
-		at := v.o.trailNext[t.Location]
+		at := v.o.trailNext.at(t.Location)
 		if at.After(v.now) {
 			next = earliest(next, at)
 		}
-		return at.After(v.now) || v.o.trailing[t.Location]
+		return at.After(v.now) || v.o.trailing.at(t.Location)
 	})
 	if len(missing) > 0 {
 		return step{do: doTrail, targets: missing}
@@ -493,7 +537,7 @@ func (v *view) watch() step {
 // see asks for a look at those targets of which there is no fresh one.
 func (v *view) see(targets []Target, deep bool) (step, bool) {
 	unseen := slices.DeleteFunc(slices.Clone(targets), func(t Target) bool {
-		l := v.o.looks[t.Location]
+		l := v.o.looks.at(t.Location)
 		return l.fresh(v.now) && (l.deep || !deep)
 	})
 	if len(unseen) == 0 {
@@ -506,7 +550,7 @@ func (v *view) see(targets []Target, deep bool) (step, bool) {
 func (v *view) trouble(targets []Target) error {
 	var errs []error
 	for _, t := range targets {
-		if err := v.o.looks[t.Location].err; err != nil {
+		if err := v.o.looks.at(t.Location).err; err != nil {
 			errs = append(errs, err)
 		}
 	}
@@ -514,7 +558,7 @@ func (v *view) trouble(targets []Target) error {
 }
 
 func (v *view) answering(targets []Target) []Target {
-	return slices.DeleteFunc(slices.Clone(targets), func(t Target) bool { return v.o.looks[t.Location].err != nil })
+	return slices.DeleteFunc(slices.Clone(targets), func(t Target) bool { return v.o.looks.at(t.Location).err != nil })
 }
 
 // missing are the targets of a rotation, required or optional, that are still
@@ -523,7 +567,7 @@ func (v *view) missing(rot *Rotation, required bool) []Target {
 	var out []Target
 	for _, t := range rot.Targets {
 		t = v.resolve(t)
-		if t.Required == required && v.sinks[t.Sink] && v.r.Receipts[t.Location].RotationID != rot.ID {
+		if t.Required == required && v.sinks[t.Sink] && v.r.Receipts.At(t.Location).RotationID != rot.ID {
 			out = append(out, t)
 		}
 	}

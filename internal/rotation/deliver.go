@@ -53,7 +53,7 @@ func (e *Engine) overtaken(s *slot, sink sinks.Sink, t Target, content secret.Va
 		return err
 	}
 	s.mu.Lock()
-	rc := s.rec.Receipts[t.Location]
+	rc := s.rec.Receipts.At(t.Location)
 	s.mu.Unlock()
 	held := e.digest(s, h.Content)
 	if bytes.Equal(held, rc.Digest) || bytes.Equal(held, e.digest(s, content)) {
@@ -130,16 +130,16 @@ func (e *Engine) delivered(s *slot, rot *Rotation, results []delivery) {
 func (e *Engine) noteDelivery(s *slot, rotationID string, d delivery) {
 	loc := d.target.Location
 	if d.err != nil {
-		s.seen.errs[loc] = d.err
+		s.seen.errs.set(loc, d.err)
 		return
 	}
-	if rc, ok := s.rec.Receipts[loc]; ok && rc.RotationID > rotationID {
+	if s.rec.Receipts.At(loc).RotationID > rotationID {
 		return // a newer value went there meanwhile
 	}
 	s.rec.acknowledge(d.target, rotationID, d.digest, d.held)
-	delete(s.seen.errs, loc)
-	delete(s.seen.drift, loc)
-	delete(s.seen.looks, loc)
+	s.seen.errs.remove(loc)
+	s.seen.drift.remove(loc)
+	s.seen.looks.remove(loc)
 }
 
 // conclude makes the value the served one: every required target holds it.
@@ -176,7 +176,7 @@ func (e *Engine) rotated(s *slot, rot *Rotation, ev Event, held time.Time) {
 func (r *Record) held() time.Time {
 	var at time.Time
 	for _, t := range r.Rotation.Targets {
-		if rc := r.Receipts[t.Location]; t.Required && rc.RotationID == r.Rotation.ID {
+		if rc := r.Receipts.At(t.Location); t.Required && rc.RotationID == r.Rotation.ID {
 			at = later(at, rc.At)
 		}
 	}
@@ -195,7 +195,7 @@ func (e *Engine) drop(s *slot) {
 func (e *Engine) trail(s *slot, targets []Target) {
 	s.mu.Lock()
 	for _, t := range targets {
-		s.seen.trailing[t.Location] = true
+		s.seen.trailing.set(t.Location, true)
 	}
 	s.mu.Unlock()
 	for _, t := range targets {
@@ -216,10 +216,10 @@ func (e *Engine) trailTo(s *slot, t Target) {
 	if rot != nil {
 		e.noteDelivery(s, rot.ID, d)
 	}
-	delete(s.seen.trailing, t.Location)
+	s.seen.trailing.remove(t.Location)
 	if d.err != nil {
 		s.seen.trails++
-		s.seen.trailNext[t.Location] = e.now().Add(routine.delay(s.seen.trails, fault.Of(d.err).After))
+		s.seen.trailNext.set(t.Location, e.now().Add(routine.delay(s.seen.trails, fault.Of(d.err).After)))
 	} else {
 		s.seen.trails = 0
 	}

@@ -164,7 +164,7 @@ func (v *view) drifted() due {
 			continue
 		}
 		required++
-		if v.o.drift[t.Location] != "" {
+		if v.o.drift.at(t.Location) != "" {
 			lost++
 		}
 	}

@@ -285,7 +285,7 @@ func (e *Engine) failed(s *slot, where Step, err error) {
 	f := fault.Of(err)
 	s.mu.Lock()
 	e.unreserve(s)
-	clear(s.seen.looks)
+	s.seen.looks = nil
 	s.mu.Unlock()
 	if where == StepRetire {
 		e.retireFailed(s, f, err)

@@ -127,6 +127,36 @@ func TestAFourthTokenWaitsForTheOldestGrace(t *testing.T) {
 	w.mustBeSound()
 }
 
+func TestAWipedOrOverwrittenSinkIsFilledAgainThoughTheSlotHasThreeTokens(t *testing.T) {
+	for _, content := range []string{"", "somebody else's"} {
+		w := newWorld(t, moq.Overlap, 2)
+		w.start()
+		w.run(time.Minute)
+		w.ask(false)
+		w.ask(false)
+		w.sinks["sink1"].replace(content)
+		w.run(7 * time.Hour)
+		w.mustHold("value-4")
+		w.run(2 * time.Hour)
+		w.atRest()
+		w.mustBeSound()
+	}
+}
+
+func TestAnOldTokenThatASinkWentBackToIsKeptThoughTheSlotHasThree(t *testing.T) {
+	w := newWorld(t, moq.Overlap, 1)
+	w.start()
+	w.run(time.Minute)
+	w.ask(false)
+	w.ask(false)
+	w.sinks["sink0"].replace("value-1")
+	w.run(3 * time.Hour)
+	if !w.relay.accepts("value-1") {
+		t.Error("the token that the sink serves was revoked")
+	}
+	w.mustBeSound()
+}
+
 func TestNothingIsMintedWhileARequiredSinkIsDown(t *testing.T) {
 	for _, strategy := range []moq.Strategy{moq.Overlap, moq.InPlace} {
 		t.Run(string(strategy), func(t *testing.T) {

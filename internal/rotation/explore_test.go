@@ -21,9 +21,9 @@ import (
 // checks the promises at every call. Beyond that depth, random walks.
 
 var (
-	exploreDepth = flag.Int("explore.depth", 2, "how many faults, deaths and orders to combine exhaustively")
+	exploreDepth = flag.Int("explore.depth", 1, "how many faults, deaths and orders to combine exhaustively")
 	exploreAll   = flag.Bool("explore.all", false, "explore the long scenarios as deep as the others")
-	exploreWalks = flag.Int("explore.walks", 200, "random walks a scenario")
+	exploreWalks = flag.Int("explore.walks", 40, "random walks a scenario")
 	exploreSeed  = flag.Uint64("explore.seed", 0, "seed of the random walks; 0: a new one")
 	exploreFloor = flag.Int("explore.floor", 0, "fail when fewer distinct states were covered")
 )
@@ -365,7 +365,7 @@ func (w *world) hashRecord(put func(...any), r *Record) {
 	if rot := r.Rotation; rot != nil {
 		put("rotation", rot.Phase, rot.Cause, len(rot.Sealed) > 0, rot.LostAt.IsZero(), w.serial(rot.Token.ID))
 		for _, t := range w.plan.Targets {
-			rc := r.Receipts[t.Location]
+			rc := r.Receipts.At(t.Location)
 			put(t.Sink, strings.Compare(rc.RotationID, rot.ID), strings.Compare(rc.Maybe, rot.ID))
 		}
 	}

@@ -50,17 +50,17 @@ func (e *Engine) look(s *slot, st step) {
 func (e *Engine) glance(s *slot, t Target, deep, read bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.seen.glancing[t.Location] {
+	if s.seen.glancing.at(t.Location) {
 		return
 	}
-	s.seen.glancing[t.Location] = true
-	before := s.rec.Receipts[t.Location].RotationID
+	s.seen.glancing.set(t.Location, true)
+	before := s.rec.Receipts.At(t.Location).RotationID
 	e.spawn(func() {
 		l := e.lookAt(s, t, deep, read)
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		delete(s.seen.glancing, t.Location)
-		if s.rec.Receipts[t.Location].RotationID == before && !s.seen.trailing[t.Location] {
+		s.seen.glancing.remove(t.Location)
+		if s.rec.Receipts.At(t.Location).RotationID == before && !s.seen.trailing.at(t.Location) {
 			e.noteLook(s, t, l)
 		}
 	})
@@ -89,24 +89,27 @@ func (e *Engine) noteLook(s *slot, t Target, l look) {
 	if l.err == nil && !t.Adopt && s.foreign(t, l) {
 		l.err = errForeign(t)
 	}
-	s.seen.looks[t.Location] = l
-	delete(s.seen.errs, t.Location)
+	if rc := s.rec.Receipts.At(t.Location); hmac.Equal(rc.Digest, l.digest) {
+		l.digest = rc.Digest // one copy will do
+	}
+	s.seen.looks.set(t.Location, l)
+	s.seen.errs.remove(t.Location)
 	if l.err != nil {
-		s.seen.errs[t.Location] = l.err
+		s.seen.errs.set(t.Location, l.err)
 	}
 	if s.rec.unfinished() || s.rec.Attempt != nil || l.err != nil || !l.known {
 		return
 	}
-	e.noteDrift(s, t, driftOf(s.rec.Receipts[t.Location], l))
+	e.noteDrift(s, t, driftOf(s.rec.Receipts.At(t.Location), l))
 }
 
 func (e *Engine) noteDrift(s *slot, t Target, kind driftKind) {
-	before := s.seen.drift[t.Location]
+	before := s.seen.drift.at(t.Location)
 	if kind == "" {
-		delete(s.seen.drift, t.Location)
+		s.seen.drift.remove(t.Location)
 		return
 	}
-	s.seen.drift[t.Location] = kind
+	s.seen.drift.set(t.Location, kind)
 	if before == kind {
 		return
 	}
@@ -121,7 +124,7 @@ func (s *slot) foreign(t Target, l look) bool {
 	if !l.exists || !l.known {
 		return false
 	}
-	if _, ours := s.rec.Receipts[t.Location]; ours {
+	if s.rec.Receipts.index(t.Location) >= 0 {
 		return false
 	}
 	for _, rc := range s.rec.Receipts {

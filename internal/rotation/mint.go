@@ -131,7 +131,7 @@ func (e *Engine) attempt(s *slot, d due, now time.Time) Rotation {
 	p := s.plan
 	a := Rotation{
 		Phase: Intended, Strategy: p.Strategy, Cause: d.cause, Instant: d.instant, Started: now,
-		Verify: p.Verify, Targets: slices.Clone(p.Targets),
+		Verify: p.Verify, Targets: p.Targets,
 		Names: Names{Relay: p.Relay, Account: p.Account, Instance: e.Instance},
 	}
 	if d.cause == BySchedule {
@@ -217,6 +217,7 @@ func (e *Engine) mintFailed(s *slot, err error) {
 	switch {
 	case lost:
 		s.rec.lose(e.Instance, e.now())
+		s.seen.listing = nil // it cannot show what was lost just now
 	case s.rec.Attempt.LostAt.IsZero():
 		s.rec.abandon()
 	}
@@ -270,7 +271,7 @@ func (e *Engine) mintDone(s *slot, a Rotation, t moq.Token) {
 	superseded := s.rec.minted(tok, sealed, now)
 	s.value = heldValue{a.ID, t.Value}
 	s.seen.confirmed, s.seen.full, s.seen.listing = now, false, nil
-	clear(s.seen.trailNext)
+	s.seen.trailNext = nil
 	var events []Event
 	if superseded != nil {
 		ev := e.event(s, Superseded)

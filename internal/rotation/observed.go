@@ -21,9 +21,9 @@ type observed struct {
 	clock Reading   // elapsed clock now
 
 	listing *listing
-	looks   map[string]look      // by location; cleared by a failure
-	drift   map[string]driftKind // by location; until delivered anew
-	errs    map[string]error     // last trouble with each target, for people
+	looks   places[look]      // by location; cleared by a failure
+	drift   places[driftKind] // by location; until delivered anew
+	errs    places[error]     // last trouble with each target, for people
 
 	reserving bool // a place in the budget is asked for
 	reserved  bool // and was granted
@@ -41,19 +41,15 @@ type observed struct {
 	swept      time.Time
 	sweepNext  time.Time
 	watchNext  time.Time
-	watched    bool            // once at least
-	trailing   map[string]bool // optional deliveries in flight, by location
-	glancing   map[string]bool // looks at optional targets in flight, by location
-	trailNext  map[string]time.Time
+	watched    bool         // once at least
+	trailing   places[bool] // optional deliveries in flight, by location
+	glancing   places[bool] // looks at optional targets in flight, by location
+	trailNext  places[time.Time]
 	trails     int // failed optional rounds in a row
 }
 
 func newObserved(now time.Time, boot Reading) *observed {
-	return &observed{
-		since: now, boot: boot, clock: boot,
-		looks: map[string]look{}, drift: map[string]driftKind{}, errs: map[string]error{},
-		trailing: map[string]bool{}, glancing: map[string]bool{}, trailNext: map[string]time.Time{},
-	}
+	return &observed{since: now, boot: boot, clock: boot}
 }
 
 // listing is what a relay was seen to accept.

@@ -60,7 +60,7 @@ func (w *world) unknownServed(r *Record) bool {
 	for _, t := range w.plan.Targets {
 		sink := w.sinks[t.Sink]
 		held := w.engine.digest(s, sink.holding().Content)
-		if sink.content != "" && !bytes.Equal(held, r.Receipts[t.Location].Digest) {
+		if sink.content != "" && !bytes.Equal(held, r.Receipts.At(t.Location).Digest) {
 			return true
 		}
 	}

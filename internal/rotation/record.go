@@ -1,6 +1,7 @@
 package rotation
 
 import (
+	"slices"
 	"time"
 
 	"github.com/rotatord/rotatord/internal/moq"
@@ -37,8 +38,8 @@ type Record struct {
 	// Lost lists overlap mints whose answer never came; their labels are looked for.
 	Lost []LostMint `json:"lost,omitempty"`
 
-	// Receipts say what each target was last acknowledged to hold, by Target.Location.
-	Receipts map[string]Receipt `json:"receipts,omitempty"`
+	// Receipts say what each target was last acknowledged to hold; one a location.
+	Receipts Receipts `json:"receipts,omitempty"`
 
 	// Request is a rotation asked for by a person and not yet met.
 	Request *Request `json:"request,omitempty"`
@@ -116,6 +117,8 @@ type Token struct {
 	Clock Reading `json:"clock,omitzero"`
 	// Grace is the elapsed time that must have passed since Clock.
 	Grace time.Duration `json:"grace,omitempty"`
+	// Held are the digests of what targets held with this token while it was served.
+	Held [][]byte `json:"held,omitempty"`
 	// Forced tokens are compromised: they are revoked even if a target that left the
 	// configuration may still hold them.
 	Forced bool `json:"forced,omitempty"`
@@ -155,6 +158,31 @@ type Receipt struct {
 	At         time.Time `json:"at"`
 	// Maybe is the rotation of a later write whose outcome is not known.
 	Maybe string `json:"maybe,omitempty"`
+}
+
+// Receipts are the receipts of a slot's targets. A slot has one or two: a map
+// would take a kilobyte of each slot of a fleet.
+type Receipts []Receipt
+
+func (r Receipts) index(location string) int {
+	return slices.IndexFunc(r, func(rc Receipt) bool { return rc.Location == location })
+}
+
+// At gives the receipt of a location; the zero value when there is none.
+func (r Receipts) At(location string) (rc Receipt) {
+	if i := r.index(location); i >= 0 {
+		rc = r[i]
+	}
+	return rc
+}
+
+// set puts rc in the place of its location's former receipt.
+func (r *Receipts) set(rc Receipt) {
+	if i := r.index(rc.Location); i >= 0 {
+		(*r)[i] = rc
+		return
+	}
+	*r = append(*r, rc)
 }
 
 // Cause says why a rotation was started.

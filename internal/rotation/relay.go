@@ -193,14 +193,14 @@ func (e *Engine) findServer(ctx context.Context, tokens []RelayToken, s *slot, r
 	if !h.Exists {
 		return true
 	}
-	holds := holderOf(rec.Receipts[t.Location], e.digest(s, h.Content), h.Content)
+	holds := holderOf(rec.Receipts.At(t.Location), e.digest(s, h.Content), h.Content)
 	for i := range tokens {
 		if holds(&tokens[i]) {
 			tokens[i].ServedBy = append(tokens[i].ServedBy, t.Sink)
 			certain = true
 		}
 	}
-	return certain || string(rec.Receipts[t.Location].Digest) == string(e.digest(s, h.Content))
+	return certain || string(rec.Receipts.At(t.Location).Digest) == string(e.digest(s, h.Content))
 }
 
 // holderOf tells which token a content is of: by the receipt when it is what was

@@ -1,7 +1,7 @@
 package rotation
 
 import (
-	"maps"
+	"bytes"
 	"slices"
 	"time"
 
@@ -17,7 +17,7 @@ func (r *Record) clone() *Record {
 	c := *r
 	c.Old = slices.Clone(r.Old)
 	c.Lost = slices.Clone(r.Lost)
-	c.Receipts = maps.Clone(r.Receipts)
+	c.Receipts = slices.Clone(r.Receipts)
 	return &c
 }
 
@@ -43,13 +43,10 @@ func (r *Record) lose(instance string, at time.Time) {
 
 // doubt notes that targets may hold the value of rotation id.
 func (r *Record) doubt(targets []Target, id string) {
-	if r.Receipts == nil {
-		r.Receipts = map[string]Receipt{}
-	}
 	for _, t := range targets {
-		rc := r.Receipts[t.Location]
+		rc := r.Receipts.At(t.Location)
 		rc.Target, rc.Maybe = t, id
-		r.Receipts[t.Location] = rc
+		r.Receipts.set(rc)
 	}
 }
 
@@ -83,10 +80,10 @@ func (r *Record) shelve(t *Token) {
 // acknowledge records that a target holds the rotation's content.
 func (r *Record) acknowledge(t Target, rotationID string, digest []byte, at time.Time) {
 	rc := Receipt{Target: t, RotationID: rotationID, Digest: digest, At: at}
-	if old := r.Receipts[t.Location]; old.Maybe > rotationID {
+	if old := r.Receipts.At(t.Location); old.Maybe > rotationID {
 		rc.Maybe = old.Maybe
 	}
-	r.Receipts[t.Location] = rc
+	r.Receipts.set(rc)
 }
 
 // verified records that every required target holds the value: the token is
@@ -100,7 +97,9 @@ func (r *Record) verified(at time.Time, clock Reading) {
 	for i := range r.Old {
 		r.Old[i] = r.Old[i].graced(&rot, clock)
 	}
-	r.Served, r.Rotation, r.Failure, r.LastRotation = rot.Token, &rot, nil, at
+	served := *rot.Token
+	served.Held = r.contents(rot.ID)
+	r.Served, r.Rotation, r.Failure, r.LastRotation = &served, &rot, nil, at
 	if rot.Instant.After(r.Met) {
 		r.Met = rot.Instant
 	}
@@ -108,6 +107,17 @@ func (r *Record) verified(at time.Time, clock Reading) {
 		r.Request = nil
 	}
 	r.prune()
+}
+
+// contents are the digests of what targets hold of a rotation, each once.
+func (r *Record) contents(rotationID string) (out [][]byte) {
+	for _, rc := range r.Receipts {
+		same := func(d []byte) bool { return bytes.Equal(d, rc.Digest) }
+		if rc.RotationID == rotationID && !slices.ContainsFunc(out, same) {
+			out = append(out, rc.Digest)
+		}
+	}
+	return out
 }
 
 // graced starts a token's grace, if it does not run already (or anew, when a
@@ -126,8 +136,8 @@ func (t Token) graced(rot *Rotation, clock Reading) Token {
 // prune drops receipts of places the rotation no longer delivers to once no
 // token that they may hold is known any more.
 func (r *Record) prune() {
-	maps.DeleteFunc(r.Receipts, func(loc string, rc Receipt) bool {
-		return !r.Rotation.delivers(loc) && !r.knows(rc.RotationID) && !r.knows(rc.Maybe)
+	r.Receipts = slices.DeleteFunc(r.Receipts, func(rc Receipt) bool {
+		return !r.Rotation.delivers(rc.Location) && !r.knows(rc.RotationID) && !r.knows(rc.Maybe)
 	})
 }
 

@@ -124,15 +124,15 @@ func (v *view) crowded() (until time.Time) {
 func (v *view) targets() []TargetStatus {
 	out := make([]TargetStatus, 0, len(v.p.Targets))
 	for _, t := range v.p.Targets {
-		rc := v.r.Receipts[t.Location]
+		rc := v.r.Receipts.At(t.Location)
 		ts := TargetStatus{
 			Sink: t.Sink, Target: t.Target, Required: t.Required, State: v.targetState(t, rc),
-			RotationID: rc.RotationID, Delivered: utc(rc.At), Checked: utc(v.o.looks[t.Location].at),
+			RotationID: rc.RotationID, Delivered: utc(rc.At), Checked: utc(v.o.looks.at(t.Location).at),
 		}
 		if ts.State == "pending" {
 			ts.Pending = utc(v.r.Rotation.MintedAt)
 		}
-		if err := v.o.errs[t.Location]; err != nil {
+		if err := v.o.errs.at(t.Location); err != nil {
 			ts.Error = err.Error()
 		}
 		out = append(out, ts)
@@ -145,8 +145,8 @@ func (v *view) targetState(t Target, rc Receipt) string {
 	switch {
 	case rot != nil && len(rot.Sealed) > 0 && rot.delivers(t.Location) && rc.RotationID != rot.ID:
 		return "pending"
-	case v.o.drift[t.Location] != "":
-		return string(v.o.drift[t.Location])
+	case v.o.drift.at(t.Location) != "":
+		return string(v.o.drift.at(t.Location))
 	case rc.RotationID == "":
 		return "never"
 	}

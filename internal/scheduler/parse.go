@@ -21,7 +21,9 @@ func Parse(expr string, loc *time.Location) (*Schedule, error) {
 	if loc == nil {
 		loc = time.UTC
 	}
-	expr = strings.Join(strings.Fields(expr), " ")
+	if single := strings.Join(strings.Fields(expr), " "); single != expr {
+		expr = single // else the caller's own words do, without a copy
+	}
 	s, err := parse(expr)
 	if err != nil {
 		return nil, err

@@ -28,6 +28,10 @@ type options struct {
 var given options
 
 func TestMain(m *testing.M) {
+	if relays := os.Getenv(simulate); relays != "" {
+		fmt.Fprintln(os.Stderr, serveCloudflare(relays))
+		os.Exit(1)
+	}
 	sizes := flag.String("slots", "10,1000,10000,100000", "numbers of slots of the scale")
 	flag.IntVar(&given.rounds, "rounds", 200, "rotations a figure of the blackout is made of")
 	flag.IntVar(&given.fleet, "fleet", 10_000, "slots of the throughput and the punctuality")
@@ -99,3 +103,6 @@ func check(tb testing.TB, err error) {
 		tb.Fatal(err)
 	}
 }
+
+// resolvedDir is a folder without symbolic links on the way.
+func resolvedDir(tb testing.TB) (string, error) { return filepath.EvalSymlinks(tb.TempDir()) }

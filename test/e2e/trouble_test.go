@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -80,6 +81,68 @@ func TestCloudflareTrouble(t *testing.T) {
 			d.untilSlot("live/subscribe", func(s rotation.Status) bool { return s.Failures == 0 })
 		})
 	}
+}
+
+// TestLostAnswersInARow loses the answers of mints that were carried out, one
+// after the other: each token is found and revoked before the next is made.
+func TestLostAnswersInARow(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	w.configure(settings{})
+	d := w.start()
+	d.rotatord("rotate", "live").expect(t, 0)
+	d.sim.Next(cfsim.Create, slices.Repeat([]cfsim.Fault{{Kind: cfsim.LostAfter}}, 3)...)
+	d.rotatord("rotate", "--no-wait", "live").expect(t, 0)
+	d.untilSlot("live/subscribe", func(s rotation.Status) bool { return s.Requested.IsZero() })
+	held, made := 0, 0
+	for _, call := range d.sim.Calls() {
+		switch call.Op {
+		case cfsim.Create:
+			held++
+			made++
+		case cfsim.Revoke:
+			held--
+		}
+		if held > 3 {
+			t.Errorf("the slot has %d tokens", held)
+		}
+	}
+	if made != 5 || len(d.sim.Tokens(relayID(0))) != 4 {
+		t.Errorf("%d tokens were made, the relay holds %d; want 5, and 4: two that came with it, one in its grace, one served",
+			made, len(d.sim.Tokens(relayID(0))))
+	}
+}
+
+// TestLostAnswersWhileASinkIsDown makes it uncertain who serves the tokens of
+// lost mints: they are kept, and gone once the sink can be read again.
+func TestLostAnswersWhileASinkIsDown(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	aws, sink := w.withAWS(", probe_interval: 1s")
+	w.configure(settings{Sinks: sink, Defaults: "{schedule: manual, initial: schedule, grace: 1s, sinks: [aws]}"})
+	d := w.start()
+	d.rotatord("rotate", "live").expect(t, 0)
+	for n := range 2 {
+		d.sim.Next(cfsim.Create, cfsim.Fault{Kind: cfsim.LostAfter})
+		d.sim.Next(cfsim.List, cfsim.Fault{Kind: cfsim.ErrorBefore}) // time to break the sink
+		d.rotatord("rotate", "--no-wait", "live").expect(t, 0)
+		d.until(func() error {
+			if got := d.sim.Counts()[cfsim.Create]; got != n+2 {
+				return fmt.Errorf("%d tokens were made", got)
+			}
+			return nil
+		})
+		aws.Inject(func(string, string) *awstest.Failure { return &awstest.Failure{Dropped: true} })
+		d.untilSlot("live/subscribe", func(s rotation.Status) bool { return len(s.Old) == n+1 })
+		aws.Inject(nil)
+	}
+	d.until(func() error {
+		if n := len(d.sim.Tokens(relayID(0))); n != 3 {
+			return fmt.Errorf("the relay holds %d tokens, want the two that came with it and the served one", n)
+		}
+		return nil
+	})
+	d.untilSlot("live/subscribe", func(s rotation.Status) bool { return s.Failures == 0 && s.Requested.IsZero() })
 }
 
 func TestSinkTrouble(t *testing.T) {

@@ -1,0 +1,114 @@
+package bench
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rotatord/rotatord/internal/cf"
+	"github.com/rotatord/rotatord/internal/moq"
+	"github.com/rotatord/rotatord/internal/rotation"
+	"github.com/rotatord/rotatord/internal/secret"
+	"github.com/rotatord/rotatord/internal/sinks"
+	"github.com/rotatord/rotatord/internal/sinks/awssm/awstest"
+)
+
+const scriptRounds = 30
+
+// BenchmarkBlackout compares how long in_place leaves consumers locked out: with
+// rotatord, with the same library calls and nothing else, and with a script.
+func BenchmarkBlackout(b *testing.B) {
+	p := newPlaces(b)
+	say("\nBlackout of in_place: rotatord beside the bare calls and the script, %d rotations each in turn", given.rounds)
+	say("%-16s %20s %20s %20s %8s %8s %8s", "sinks", "rotatord p50/p99", "bare p50/p99", "script p50", "p50 / ", "p99 / ", "script /")
+	slowest, all := sample{}, [][]string{{"file"}, {"vault"}, {"aws"}, {"file", "vault", "aws"}}
+	for i, kinds := range all {
+		url := cloudflare(b, 3)
+		ours, bare := p.compare(b, url, kinds)
+		if len(kinds) > 1 {
+			bare = slowest // the sinks side by side can take no less
+		} else if i == 0 || bare.median() > slowest.median() {
+			slowest = bare
+		}
+		script := p.script(b, url, kinds)
+		say("%-16s %9.2fms %7.2fms %9.2fms %7.2fms %18.1fms %7.2fx %7.2fx %7.1fx", strings.Join(kinds, "+"),
+			ms(ours.median()), ms(ours.p99()), ms(bare.median()), ms(bare.p99()), ms(script.median()),
+			ratio(ours.median(), bare.median()), ratio(ours.p99(), bare.p99()), ratio(script.median(), ours.median()))
+	}
+}
+
+func ms(d time.Duration) float64       { return d.Seconds() * 1e3 }
+func ratio(a, b time.Duration) float64 { return a.Seconds() / b.Seconds() }
+
+// compare rotates with rotatord and bare in turn, so that both see the same machine.
+func (p *places) compare(b *testing.B, url string, kinds []string) (ours, bare sample) {
+	b.Helper()
+	c := client(b, url, nil)
+	d := newDaemon(b, c, p.open(kinds...), p.root)
+	defer d.stop()
+	blackouts, done := make(chan time.Duration, 1), make(chan struct{}, 1)
+	d.onBlackout = func(took time.Duration) { blackouts <- took }
+	d.onRotated = func(*rotation.Plan) { done <- struct{}{} }
+	plan := d.plan(0, moq.Subscribe, moq.InPlace, nil)
+	d.configure([]*rotation.Plan{plan})
+	seq := &bareSequence{TB: b, client: client(b, url, nil), sinks: p.open(kinds...), root: p.root}
+	for i := range given.rounds + 10 {
+		must[rotation.Status](b)(d.engine.Rotate(b.Context(), plan.Relay, string(plan.Key.Type), "bench", false))
+		<-done
+		a, z := <-blackouts, seq.rotate(1)
+		if i >= 10 { // the first open connections
+			ours, bare = append(ours, a), append(bare, z)
+		}
+	}
+	return ours, bare
+}
+
+// bareSequence is the least that a rotation in place can be: the call, then the
+// writes side by side. It keeps nothing, looks at nothing and cannot recover.
+type bareSequence struct {
+	testing.TB
+	client *cf.Client
+	sinks  map[string]sinks.Sink
+	root   string
+}
+
+// rotate gives the blackout.
+func (s *bareSequence) rotate(relay int) time.Duration {
+	began := time.Now()
+	value := must[secret.Value](s)(s.client.Rotate(s.Context(), moq.Priority{}, relayID(relay), moq.Subscribe))
+	rec := sinks.Record{
+		Names: sinks.Names{Relay: "bare", RelayID: relayID(relay), Type: string(moq.Subscribe), Account: "main", AccountID: accountID},
+		Token: value, RotationID: moq.NewRotationID(began, ""), RotatedAt: began.UTC(),
+	}
+	var wg sync.WaitGroup
+	for kind, sink := range s.sinks {
+		wg.Go(func() {
+			content := must[secret.Value](s)(sink.Render(rec))
+			check(s, sink.Write(s.Context(), targetOf(kind, s.root, "bare", rec.Type), content, rec.RotationID))
+		})
+	}
+	wg.Wait()
+	return time.Since(began)
+}
+
+// script rotates with the script.
+func (p *places) script(b *testing.B, url string, kinds []string) (took sample) {
+	b.Helper()
+	path := p.path("script.token")
+	p.aws.Put("moq/"+relayID(2)+"/subscribe", "{}") // the script does not make the secret
+	env := append(os.Environ(), "API="+url, "API_TOKEN="+apiToken, "ACCOUNT="+accountID, "RELAY="+relayID(2), "TYPE=subscribe",
+		"FILE="+path, "VAULT_ADDR="+p.vault.Address, "VAULT_TOKEN="+p.vault.RootToken, "AWS_ENDPOINT="+p.aws.URL, "AWS_REGION="+awstest.Region)
+	for range scriptRounds {
+		cmd := exec.Command(must[string](b)(filepath.Abs("cron-rotate.sh")), kinds...)
+		cmd.Env, cmd.Stderr = env, os.Stderr
+		out := must[[]byte](b)(cmd.Output())
+		micros := must[int](b)(strconv.Atoi(strings.TrimSpace(string(out))))
+		took = append(took, time.Duration(micros)*time.Microsecond)
+	}
+	return took
+}

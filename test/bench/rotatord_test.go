@@ -1,0 +1,140 @@
+package bench
+
+import (
+	"context"
+	"io"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/rotatord/rotatord/internal/journal"
+	"github.com/rotatord/rotatord/internal/metrics"
+	"github.com/rotatord/rotatord/internal/moq"
+	"github.com/rotatord/rotatord/internal/rotation"
+	"github.com/rotatord/rotatord/internal/scheduler"
+	"github.com/rotatord/rotatord/internal/secret"
+	"github.com/rotatord/rotatord/internal/sinks"
+)
+
+// daemon is rotatord's working parts put together in this process, as its
+// command does: the real journal, sealing, metrics, log and schedule.
+type daemon struct {
+	testing.TB
+	*metrics.Metrics
+	engine  *rotation.Engine
+	journal *journal.Bolt
+	client  rotation.Cloudflare
+	sinks   map[string]sinks.Sink
+	root    string // of the files
+	stop    context.CancelFunc
+	syncs   int // commits of the journal
+	counted sync.Mutex
+
+	onRotated  func(p *rotation.Plan)
+	onBlackout func(d time.Duration)
+	onLag      func(d time.Duration)
+}
+
+// newDaemon puts rotatord together; nothing is configured yet.
+func newDaemon(tb testing.TB, c rotation.Cloudflare, open map[string]sinks.Sink, root string) *daemon {
+	tb.Helper()
+	d := &daemon{TB: tb, Metrics: metrics.New(metrics.Options{PerSlot: true}), client: c, sinks: open, root: root}
+	d.journal = must[*journal.Bolt](tb)(journal.Open(tb.TempDir(), journal.Options{Observe: d.committed}))
+	log := zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()), zapcore.AddSync(io.Discard), zap.InfoLevel))
+	queue := scheduler.NewQueue[moq.Key](time.Now)
+	d.engine = rotation.New(rotation.Options{
+		Instance: "bench", Journal: d.journal, Sealer: must[*secret.Identity](tb)(secret.GenerateIdentity()), Alarm: queue,
+		Clock: rotation.NewSystemClock(), Observer: d, Log: log,
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	d.stop = sync.OnceFunc(func() {
+		cancel()
+		check(tb, d.engine.Stop(context.Background()))
+		check(tb, d.journal.Close())
+	})
+	tb.Cleanup(d.stop)
+	go queue.Run(ctx, d.engine.Wake)
+	return d
+}
+
+func (d *daemon) committed(took time.Duration, err error) {
+	d.JournalWrite(took, err)
+	d.counted.Lock()
+	defer d.counted.Unlock()
+	d.syncs++
+}
+
+func (d *daemon) configure(plans []*rotation.Plan) {
+	names := make([]string, 0, len(d.sinks))
+	for name := range d.sinks {
+		names = append(names, name)
+	}
+	d.engine.Configure(plans, d, d, names)
+}
+
+// Account implements rotation.Accounts.
+func (d *daemon) Account(string) (rotation.Cloudflare, bool) { return d.client, true }
+
+// Sink implements rotation.Sinks.
+func (d *daemon) Sink(name string) (sinks.Sink, bool) { s, ok := d.sinks[name]; return s, ok }
+
+// RotationDone implements rotation.Observer.
+func (d *daemon) RotationDone(p *rotation.Plan, s moq.Strategy, r rotation.Result, took time.Duration) {
+	d.Metrics.RotationDone(p, s, r, took)
+	if d.onRotated != nil && r == rotation.ResultSuccess {
+		d.onRotated(p)
+	}
+}
+
+// BlackoutEnded implements rotation.Observer.
+func (d *daemon) BlackoutEnded(took time.Duration) {
+	d.Metrics.BlackoutEnded(took)
+	if d.onBlackout != nil {
+		d.onBlackout(took)
+	}
+}
+
+// MintCalled implements rotation.Observer.
+func (d *daemon) MintCalled(lag time.Duration) {
+	d.Metrics.MintCalled(lag)
+	if d.onLag != nil {
+		d.onLag(lag)
+	}
+}
+
+// plan is a slot of the nth relay that delivers to the sinks.
+func (d *daemon) plan(n int, typ moq.TokenType, strategy moq.Strategy, schedule rotation.Schedule) *rotation.Plan {
+	p := &rotation.Plan{
+		Key:   moq.Key{AccountID: accountID, RelayID: relayID(n), Type: typ},
+		Relay: "relay-" + relayID(n)[24:], Account: "main", Strategy: strategy, Schedule: schedule,
+		Initial: rotation.InitialSchedule, CatchUp: true, Lifetime: 30 * 24 * time.Hour, Verify: true,
+	}
+	for name := range d.sinks {
+		target := targetOf(name, d.root, p.Relay, string(typ))
+		p.Targets = append(p.Targets, rotation.Target{Sink: name, Target: target, Location: name + "://" + target, Required: true})
+		p.ProbeInterval = append(p.ProbeInterval, time.Hour)
+	}
+	return p
+}
+
+// once is a schedule of a single instant.
+type once struct{ at time.Time }
+
+// Next implements rotation.Schedule.
+func (o once) Next(t time.Time) time.Time {
+	if t.Before(o.at) {
+		return o.at
+	}
+	return time.Time{}
+}
+
+// Latest implements rotation.Schedule.
+func (o once) Latest(after, now time.Time) time.Time {
+	if at := o.Next(after); !at.IsZero() && !at.After(now) {
+		return at
+	}
+	return time.Time{}
+}

@@ -1,0 +1,83 @@
+package bench
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/rotatord/rotatord/internal/secret"
+	"github.com/rotatord/rotatord/internal/sinks"
+	"github.com/rotatord/rotatord/internal/sinks/awssm"
+	"github.com/rotatord/rotatord/internal/sinks/awssm/awstest"
+	"github.com/rotatord/rotatord/internal/sinks/file"
+	"github.com/rotatord/rotatord/internal/sinks/vault"
+	"github.com/rotatord/rotatord/internal/sinks/vault/vaulttest"
+)
+
+// places are the three kinds of sink, and where the script finds them.
+type places struct {
+	testing.TB
+	root  string
+	vault *vaulttest.Server
+	aws   *awstest.Server
+}
+
+func newPlaces(b *testing.B) *places {
+	b.Helper()
+	root := must[string](b)(filepath.EvalSymlinks(b.TempDir()))
+	p := &places{TB: b, root: root, vault: vaulttest.Start(b), aws: awstest.New(b)}
+	for k, v := range map[string]string{
+		"AWS_ACCESS_KEY_ID": awstest.AccessKeyID, "AWS_SECRET_ACCESS_KEY": awstest.SecretAccessKey, "AWS_SESSION_TOKEN": "",
+		"AWS_PROFILE": "", "AWS_CONFIG_FILE": root + "/none", "AWS_SHARED_CREDENTIALS_FILE": root + "/none",
+		"AWS_EC2_METADATA_DISABLED": "true", "HTTP_PROXY": "", "http_proxy": "",
+	} {
+		b.Setenv(k, v)
+	}
+	check(b, os.WriteFile(p.path("vault-token"), []byte(p.vault.RootToken), 0o600))
+	return p
+}
+
+func (p *places) path(name string) string { return filepath.Join(p.root, name) }
+
+// open opens sinks by kind; each takes targets as targetOf gives them.
+func (p *places) open(kinds ...string) map[string]sinks.Sink {
+	p.Helper()
+	all := map[string]sinks.Sink{}
+	for _, kind := range kinds {
+		spec := p.spec(kind)
+		s := must[sinks.Sink](p)(spec.Open(p.Context(), kind))
+		p.Cleanup(func() { _ = s.Close() })
+		all[kind] = sinks.Decorate(kind, spec.Shared().Type, s, spec.Shared().Timeout, nil)
+	}
+	return all
+}
+
+func (p *places) spec(kind string) sinks.Spec {
+	switch kind {
+	case "vault":
+		c := vault.NewConfig()
+		c.Address, c.Auth.Token = p.vault.Address, &secret.Source{File: p.path("vault-token")}
+		return c
+	case "aws":
+		c := awssm.NewConfig()
+		c.Region, c.EndpointURL = awstest.Region, p.aws.URL
+		return c
+	}
+	return file.NewConfig()
+}
+
+// targetOf is where a sink keeps a slot's token; root is the files' folder.
+func targetOf(kind, root, relay, typ string) string {
+	if kind == file.Type {
+		return filepath.Join(root, relay, typ+".token")
+	}
+	return "moq/" + relay + "/" + typ
+}
+
+// fileSink is a file sink alone, without the others' servers.
+func fileSink(tb testing.TB) map[string]sinks.Sink {
+	tb.Helper()
+	c := file.NewConfig()
+	s := must[sinks.Sink](tb)(c.Open(tb.Context(), file.Type))
+	return map[string]sinks.Sink{file.Type: sinks.Decorate(file.Type, file.Type, s, c.Timeout, nil)}
+}

@@ -298,7 +298,11 @@ func (e *Engine) failed(s *slot, where Step, err error) {
 func (e *Engine) retireFailed(s *slot, f *fault.Error, err error) {
 	s.mu.Lock()
 	s.seen.retires++
-	next := e.now().Add(routine.delay(s.seen.retires, f.After))
+	pause := routine
+	if e.view(s).cramped() {
+		pause = blackout // a rotation waits for the place
+	}
+	next := e.now().Add(pause.delay(s.seen.retires, f.After))
 	s.seen.retireNext, s.seen.sweepNext = next, next
 	account := s.account()
 	s.mu.Unlock()

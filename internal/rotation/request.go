@@ -22,6 +22,7 @@ func (e *Engine) Rotate(_ context.Context, relay, typ, by string, compromised bo
 	before := s.rec.Request
 	s.rec.ask(q)
 	e.unreserve(s) // its turn may come sooner now
+	s.seen.retireNext, s.seen.retires = time.Time{}, 0
 	ev := e.event(s, Requested)
 	ev.By, ev.Cause, ev.RotationID, ev.TokenID = by, causeOf(q), "", ""
 	s.mu.Unlock()

@@ -319,14 +319,6 @@ func (f *fakeRelay) own() (out []moq.Token) {
 	return out
 }
 
-func (f *fakeRelay) byValue(v string) (moq.Token, bool) {
-	i := slices.IndexFunc(f.tokens, func(t moq.Token) bool { return t.Value.Reveal() == v && v != "" })
-	if i < 0 {
-		return moq.Token{}, false
-	}
-	return f.tokens[i], true
-}
-
 func (f *fakeRelay) byID(id string) (moq.Token, bool) {
 	i := slices.IndexFunc(f.tokens, func(t moq.Token) bool { return t.ID == id })
 	if i < 0 {

@@ -47,7 +47,7 @@ func (w *world) launch(args ...string) *daemon {
 		return dialer.DialContext(ctx, "unix", w.socket())
 	}}}
 	d.cmd.Stdout, d.cmd.Stderr = d.logs, d.logs
-	if err := d.cmd.Start(); err != nil {
+	if err := begin(d.cmd); err != nil {
 		w.t.Fatal(err)
 	}
 	go func() { _ = d.cmd.Wait(); close(d.done) }()

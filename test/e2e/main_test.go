@@ -9,6 +9,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"syscall"
 	"testing"
 )
 
@@ -18,8 +20,33 @@ var aMinute = flag.Bool("e2e.minute", false, "run the load test for a minute ins
 // rotatord is the path of the rotatord under test, built once with the race detector.
 var rotatord string
 
+// launches are started by one thread that lives as long as the tests: a process
+// dies with the thread that started it, so that none is left behind.
+var launches = make(chan func())
+
+func launcher() {
+	runtime.LockOSThread()
+	for launch := range launches {
+		launch()
+	}
+}
+
+// begin starts a process that ends, at the latest, with the tests.
+func begin(cmd *exec.Cmd) (err error) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	started := make(chan struct{})
+	launches <- func() { err = cmd.Start(); close(started) }
+	<-started
+	return err
+}
+
 func TestMain(m *testing.M) {
 	flag.Parse()
+	// The tests wait far more than they compute.
+	if err := flag.Set("test.parallel", "12"); err != nil {
+		panic(err)
+	}
+	go launcher()
 	os.Exit(buildAndRun(m))
 }
 

@@ -108,9 +108,9 @@ func atLeast(v float64) prediction         { return prediction{v, math.Inf(1)} }
 func between(low, high float64) prediction { return prediction{low, high} }
 func unix(t time.Time) prediction          { return is(float64(t.Unix())) }
 
-// since is a moment between t and now.
+// since is a moment after t, while a test is patient.
 func since(t time.Time) prediction {
-	return between(float64(t.Add(-time.Second).Unix()), float64(time.Now().Add(time.Second).Unix()))
+	return between(float64(t.Add(-time.Second).Unix()), float64(t.Add(patience).Unix()))
 }
 
 // absent is a series that does not exist.

@@ -11,7 +11,6 @@ import (
 	"regexp"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -139,10 +138,10 @@ func (w *world) rotatord(args ...string) result {
 	cmd := w.command(args...)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
-	err := cmd.Run()
-	if cmd.ProcessState == nil {
+	if err := begin(cmd); err != nil {
 		w.t.Fatalf("rotatord %v: %v", args, err)
 	}
+	_ = cmd.Wait() // the exit code tells
 	noRace(w.t, errs.String())
 	return result{cmd.ProcessState.ExitCode(), out.String(), errs.String()}
 }
@@ -150,7 +149,6 @@ func (w *world) rotatord(args ...string) result {
 func (w *world) command(args ...string) *exec.Cmd {
 	cmd := exec.Command(rotatord, append([]string{"-c", w.config}, args...)...)
 	cmd.Env, cmd.Dir = w.env, w.dir
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	return cmd
 }
 
@@ -195,6 +193,7 @@ type cloudflare struct {
 	mu     sync.Mutex
 	server *http.Server
 	values []string
+	broken string // the HTTP method that is answered with 500
 }
 
 func serveCloudflare(t *testing.T, sim http.Handler) *cloudflare {
@@ -228,7 +227,21 @@ func (c *cloudflare) down() {
 }
 
 func (c *cloudflare) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c.mu.Lock()
+	broken := c.broken == r.Method
+	c.mu.Unlock()
+	if broken {
+		http.Error(w, `{"success": false, "errors": [{"code": 21006, "message": "internal server error"}]}`, http.StatusInternalServerError)
+		return
+	}
 	c.sim.ServeHTTP(&eavesdropper{w, c}, r)
+}
+
+// breakMethod has every call of a method fail until another, or "", is named.
+func (c *cloudflare) breakMethod(method string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.broken = method
 }
 
 // jwt is what a token's value looks like, whole or in part.

@@ -63,6 +63,15 @@ func (a *app) runDev(ctx context.Context, strategy string) (err error) {
 	}
 	defer func() { err = errors.Join(err, a.cleanUp(w)) }()
 	a.config = filepath.Join(w.Dir, "config.yaml")
+	for _, w.Listen = range []string{devListen, "127.0.0.1:0"} { // the usual port, so that the usual addresses work
+		if err = a.runIn(ctx, w); !errors.Is(err, syscall.EADDRINUSE) {
+			break
+		}
+	}
+	return err
+}
+
+func (a *app) runIn(ctx context.Context, w *devWorld) error {
 	if err := w.writeConfig(a.config); err != nil {
 		return err
 	}
@@ -86,21 +95,11 @@ func newDevWorld(strategy string) (*devWorld, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &devWorld{Dir: dir, Strategy: strategy, Account: devAccount, Relay: devRelay, Listen: freeListen()}
+	w := &devWorld{Dir: dir, Strategy: strategy, Account: devAccount, Relay: devRelay}
 	if err := w.startCloudflare(); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	return w, nil
-}
-
-// freeListen prefers the usual port, so that the usual addresses work.
-func freeListen() string {
-	l, err := net.Listen("tcp", devListen)
-	if err != nil {
-		return "127.0.0.1:0"
-	}
-	_ = l.Close()
-	return devListen
 }
 
 func (w *devWorld) startCloudflare() error {

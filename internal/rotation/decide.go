@@ -277,10 +277,13 @@ func (v *view) settle() (step, bool) {
 			continue
 		}
 		tok := Token{ID: t.ID, RotationID: l.RotationID, Created: t.Created, Expires: t.Expires}
+		if !l.Crashed { // its value never came: no target can have it
+			return step{do: doSweepLost, lost: l, token: tok}, false
+		}
 		if s, ok := v.see(v.holders(), false); !ok {
 			return s, false
 		}
-		if v.unchanged(v.holders()) {
+		if v.unchanged(v.holders(), tok.ID) {
 			return step{do: doSweepLost, lost: l, token: tok}, false
 		}
 		return step{do: doAdoptLost, lost: l, token: tok}, false
@@ -289,10 +292,13 @@ func (v *view) settle() (step, bool) {
 }
 
 // unchanged tells whether every target is seen to hold what was delivered last,
-// or nothing.
-func (v *view) unchanged(targets []Target) bool {
+// nothing, or another listed token than the lost one.
+func (v *view) unchanged(targets []Target, lost string) bool {
 	for _, t := range targets {
 		l, rc := v.o.looks.at(t.Location), v.r.Receipts.At(t.Location)
+		if l.err == nil && v.o.listing.shows(l) && !slices.Contains(l.ids, lost) {
+			continue
+		}
 		if l.err != nil || !l.known || l.exists && (rc.RotationID == "" || driftOf(rc, l) != "") {
 			return false
 		}
@@ -346,7 +352,7 @@ func (v *view) discard(t *Token) step {
 	if err := v.trouble(holders); err != nil {
 		return step{do: doFailed, where: StepRetire, err: err}
 	}
-	if v.unchanged(holders) {
+	if v.unchanged(holders, t.ID) {
 		return step{do: doRevoke, token: *t}
 	}
 	return step{}
@@ -414,7 +420,7 @@ func (v *view) release(t *Token) step {
 	for _, h := range holders {
 		l := v.o.looks.at(h.Location)
 		kind := driftOf(v.r.Receipts.At(h.Location), l)
-		if kind != "" && v.cramped() && t.elsewhere(l) {
+		if kind != "" && (v.succeeded(t, l) || v.cramped() && t.elsewhere(l)) {
 			continue
 		}
 		if kind != "" || !l.known {
@@ -422,6 +428,13 @@ func (v *view) release(t *Token) step {
 		}
 	}
 	return step{do: doRevoke, token: *t}
+}
+
+// succeeded tells whether a target shows a newer token of the slot than t, though
+// another than is known to have been delivered there.
+func (v *view) succeeded(t *Token, l look) bool {
+	newer := func(o *Token) bool { return o.RotationID > t.RotationID && slices.Contains(l.ids, o.ID) }
+	return v.r.Served != nil && newer(v.r.Served) || slices.ContainsFunc(v.r.Old, func(o Token) bool { return newer(&o) })
 }
 
 // cramped tells whether a rotation that is due has no room: then a target that

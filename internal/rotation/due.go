@@ -52,8 +52,11 @@ func (v *view) due() due {
 
 // at completes a reason that is not the schedule's: it meets the instants so far.
 func (v *view) at(c Cause, t time.Time) due {
-	if c == "" {
+	switch {
+	case c == "":
 		return due{}
+	case t.After(v.now):
+		return due{cause: c, at: t} // which instants it meets is known when it comes
 	}
 	return due{cause: c, at: t, instant: v.lastInstant()}
 }

@@ -47,6 +47,7 @@ type Engine struct {
 
 	work     context.Context // of outside calls: outlives stopping by a little
 	kill     context.CancelFunc
+	starting sync.Mutex // makes stopping certain: no pass starts after it
 	stopping atomic.Bool
 	passes   sync.WaitGroup
 
@@ -132,11 +133,21 @@ func (e *Engine) wake(s *slot) {
 		s.again = true
 		return
 	}
-	if e.stopping.Load() {
-		return
-	}
 	s.running = true
-	e.spawn(func() { e.run(s) })
+	if !e.start(func() { e.run(s) }) {
+		s.running = false
+	}
+}
+
+// start begins a pass, unless the engine is stopping.
+func (e *Engine) start(pass func()) bool {
+	e.starting.Lock()
+	defer e.starting.Unlock()
+	if e.stopping.Load() {
+		return false
+	}
+	e.spawn(pass)
+	return true
 }
 
 // run makes passes over a slot until nothing is left to do now.
@@ -300,7 +311,7 @@ func (e *Engine) retireFailed(s *slot, f *fault.Error, err error) {
 	s.seen.retires++
 	pause := routine
 	if e.view(s).cramped() {
-		pause = blackout // a rotation waits for the place
+		pause.longest = time.Minute // a rotation waits for the place
 	}
 	next := e.now().Add(pause.delay(s.seen.retires, f.After))
 	s.seen.retireNext, s.seen.sweepNext = next, next
@@ -421,7 +432,9 @@ func (e *Engine) all() []*slot {
 // Stop finishes the steps in hand and leaves the rest to the journal. When ctx
 // ends first, outside calls are cut off.
 func (e *Engine) Stop(ctx context.Context) error {
-	e.stopping.Store(true)
+	e.starting.Lock()
+	e.stopping.Store(true) // no pass starts from here on
+	e.starting.Unlock()
 	done := make(chan struct{})
 	go func() { e.passes.Wait(); close(done) }()
 	select {

@@ -87,6 +87,7 @@ func (e *Engine) mint(s *slot, d due) {
 		e.failed(s, StepMint, err)
 		return
 	}
+	seal := e.Sealer.Prepare() // now, because consumers wait once the call is made
 	a, before := e.intend(s, d)
 	if err := e.save(s); err != nil {
 		e.takeBack(s, before, err)
@@ -106,7 +107,11 @@ func (e *Engine) mint(s *slot, d due) {
 		e.mintFailed(s, err)
 		return
 	}
-	e.mintDone(s, a, tok)
+	sealed, err := seal(tok.Value)
+	if err != nil {
+		e.log(s).Error("the value cannot be sealed: it is delivered from memory", zap.Error(err))
+	}
+	e.mintDone(s, a, tok, sealed)
 }
 
 // intend writes the attempt into the record; before is the attempt it replaces,
@@ -216,7 +221,7 @@ func (e *Engine) mintFailed(s *slot, err error) {
 	lost := f.Class == fault.Ambiguous
 	switch {
 	case lost:
-		s.rec.lose(e.Instance, e.now())
+		s.rec.lose(e.Instance, e.now(), false)
 		s.seen.listing = nil // it cannot show what was lost just now
 	case s.rec.Attempt.LostAt.IsZero():
 		s.rec.abandon()
@@ -253,11 +258,7 @@ func ownerOf(t moq.Token) string {
 
 // mintDone journals the value before anything else is done with it. When that
 // fails, delivery goes on from memory.
-func (e *Engine) mintDone(s *slot, a Rotation, t moq.Token) {
-	sealed, err := e.Sealer.Seal(t.Value)
-	if err != nil {
-		e.log(s).Error("the value cannot be sealed: it is delivered from memory", zap.Error(err))
-	}
+func (e *Engine) mintDone(s *slot, a Rotation, t moq.Token, sealed []byte) {
 	now := e.now()
 	tok := Token{ID: t.ID, RotationID: a.ID, Created: t.Created, Expires: t.Expires}
 	if tok.Created.IsZero() {

@@ -2,6 +2,7 @@ package rotation
 
 import (
 	"bytes"
+	"slices"
 	"time"
 
 	"github.com/rotatord/rotatord/internal/moq"
@@ -78,6 +79,11 @@ func (l *listing) has(id string) bool {
 	return false
 }
 
+// shows tells whether one of the listed tokens shows in a content.
+func (l *listing) shows(k look) bool {
+	return l != nil && slices.ContainsFunc(l.tokens, func(t moq.Token) bool { return slices.Contains(k.ids, t.ID) })
+}
+
 // look is what a target was seen to hold, or why it could not be seen.
 type look struct {
 	at     time.Time
@@ -86,6 +92,7 @@ type look struct {
 	known  bool
 	exists bool
 	digest []byte
+	ids    []string // what looks like a token's id in the content, or in a JWT there
 }
 
 func (l look) fresh(now time.Time) bool { return within(l.at, now, freshFor) }

@@ -44,7 +44,9 @@ type Journal interface {
 
 // Sealer seals values for the journal. Safe for concurrent use.
 type Sealer interface {
-	Seal(v secret.Value) ([]byte, error)
+	// Prepare does the dear part of sealing one value before the value is there.
+	// seal is called at most once.
+	Prepare() (seal func(v secret.Value) ([]byte, error))
 	// Open fails with an error when the identity that sealed is not at hand.
 	Open(sealed []byte) (secret.Value, error)
 }

@@ -139,6 +139,9 @@ type LostMint struct {
 	RotationID string    `json:"rotation_id"`
 	Label      string    `json:"label"`
 	At         time.Time `json:"at"`
+	// Crashed says that rotatord ended during the call: the value may have come, and
+	// may have been delivered from memory.
+	Crashed bool `json:"crashed,omitempty"`
 }
 
 // Target is one place a rotation delivers to.

@@ -213,6 +213,8 @@ func holderOf(rc Receipt, digest []byte, content secret.Value) func(*RelayToken)
 	return func(t *RelayToken) bool { return strings.Contains(text, t.ID) }
 }
 
+var idPattern = regexp.MustCompile(`\b[0-9a-f]{32}\b`)
+
 var jwtPattern = regexp.MustCompile(`[A-Za-z0-9_-]{4,}\.([A-Za-z0-9_-]{4,})\.[A-Za-z0-9_-]{4,}`)
 
 // claims gives the decoded claims of every JWT in a content. They hold no secret

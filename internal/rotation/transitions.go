@@ -29,15 +29,17 @@ func (r *Record) abandon() { r.Attempt = nil }
 
 // lose records that an attempt may have been carried out, and its value is lost:
 // overlap looks for it by its label; in_place rotates again.
-func (r *Record) lose(instance string, at time.Time) {
+func (r *Record) lose(instance string, at time.Time, crashed bool) {
 	a := *r.Attempt
 	if a.Strategy == moq.InPlace {
 		a.LostAt = at
 		r.Attempt = &a
 		return
 	}
-	r.Lost = append(r.Lost, LostMint{RotationID: a.ID, Label: moq.Label(instance, a.ID), At: at})
-	r.doubt(a.Targets, a.ID)
+	r.Lost = append(r.Lost, LostMint{RotationID: a.ID, Label: moq.Label(instance, a.ID), At: at, Crashed: crashed})
+	if crashed {
+		r.doubt(a.Targets, a.ID)
+	}
 	r.Attempt = nil
 }
 

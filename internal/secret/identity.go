@@ -143,19 +143,25 @@ func syncFolder(dir string) error {
 func (i Identity) Recipient() string { return i.key.Recipient().String() }
 
 // Seal encrypts v; only the same identity opens it.
-func (i Identity) Seal(v Value) ([]byte, error) {
+func (i Identity) Seal(v Value) ([]byte, error) { return i.Prepare()(v) }
+
+// Prepare does the dear part of sealing one value before the value is there.
+// Call seal at most once.
+func (i Identity) Prepare() (seal func(Value) ([]byte, error)) {
 	var sealed bytes.Buffer
-	w, err := age.Encrypt(&sealed, i.key.Recipient())
-	if err != nil {
-		return nil, fmt.Errorf("seal a value: %w", err)
+	w, err := age.Encrypt(&sealed, i.key.Recipient()) // a fresh key, agreed on with the identity's
+	return func(v Value) ([]byte, error) {
+		if err == nil {
+			_, err = io.WriteString(w, v.Reveal())
+		}
+		if err == nil {
+			err = w.Close()
+		}
+		if err != nil {
+			return nil, fmt.Errorf("seal a value: %w", err)
+		}
+		return sealed.Bytes(), nil
 	}
-	if _, err := io.WriteString(w, v.Reveal()); err != nil {
-		return nil, fmt.Errorf("seal a value: %w", err)
-	}
-	if err := w.Close(); err != nil {
-		return nil, fmt.Errorf("seal a value: %w", err)
-	}
-	return sealed.Bytes(), nil
 }
 
 // Open decrypts what Seal made. It fails when another identity sealed it, or when a

@@ -48,15 +48,15 @@ func ratio(a, b time.Duration) float64 { return a.Seconds() / b.Seconds() }
 // compare rotates with rotatord and bare in turn, so that both see the same machine.
 func (p *places) compare(b *testing.B, url string, kinds []string) (ours, bare sample) {
 	b.Helper()
-	c := client(b, url, nil)
-	d := newDaemon(b, c, p.open(kinds...), p.root)
+	m := newMetrics()
+	d := newDaemon(b, m, client(b, url, m), p.open(m, kinds...), p.root)
 	defer d.stop()
 	blackouts, done := make(chan time.Duration, 1), make(chan struct{}, 1)
 	d.onBlackout = func(took time.Duration) { blackouts <- took }
 	d.onRotated = func(*rotation.Plan) { done <- struct{}{} }
 	plan := d.plan(0, moq.Subscribe, moq.InPlace, nil)
 	d.configure([]*rotation.Plan{plan})
-	seq := &bareSequence{TB: b, client: client(b, url, nil), sinks: p.open(kinds...), root: p.root}
+	seq := &bareSequence{TB: b, client: client(b, url, nil), sinks: p.open(nil, kinds...), root: p.root}
 	for i := range given.rounds + 10 {
 		must[rotation.Status](b)(d.engine.Rotate(b.Context(), plan.Relay, string(plan.Key.Type), "bench", false))
 		<-done

@@ -38,25 +38,35 @@ type daemon struct {
 	onLag      func(d time.Duration)
 }
 
-// newDaemon puts rotatord together; nothing is configured yet.
-func newDaemon(tb testing.TB, c rotation.Cloudflare, open map[string]sinks.Sink, root string) *daemon {
+func newMetrics() *metrics.Metrics { return metrics.New(metrics.Options{PerSlot: true}) }
+
+// newDaemon puts rotatord together; nothing is configured yet. root is the
+// folder of the file sink.
+func newDaemon(tb testing.TB, m *metrics.Metrics, c rotation.Cloudflare, open map[string]sinks.Sink, root string) *daemon {
 	tb.Helper()
-	d := &daemon{TB: tb, Metrics: metrics.New(metrics.Options{PerSlot: true}), client: c, sinks: open, root: root}
+	return newDaemonAt(tb, rotation.NewSystemClock(), m, c, open, root)
+}
+
+func newDaemonAt(tb testing.TB, clock rotation.Clock, m *metrics.Metrics, c rotation.Cloudflare, open map[string]sinks.Sink, root string) *daemon {
+	tb.Helper()
+	d := &daemon{TB: tb, Metrics: m, client: c, sinks: open, root: root}
 	d.journal = must[*journal.Bolt](tb)(journal.Open(tb.TempDir(), journal.Options{Observe: d.committed}))
 	log := zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()), zapcore.AddSync(io.Discard), zap.InfoLevel))
 	queue := scheduler.NewQueue[moq.Key](time.Now)
 	d.engine = rotation.New(rotation.Options{
 		Instance: "bench", Journal: d.journal, Sealer: must[*secret.Identity](tb)(secret.GenerateIdentity()), Alarm: queue,
-		Clock: rotation.NewSystemClock(), Observer: d, Log: log,
+		Clock: clock, Observer: d, Log: log,
 	})
 	ctx, cancel := context.WithCancel(context.Background())
+	ran := make(chan struct{})
 	d.stop = sync.OnceFunc(func() {
 		cancel()
+		<-ran
 		check(tb, d.engine.Stop(context.Background()))
 		check(tb, d.journal.Close())
 	})
 	tb.Cleanup(d.stop)
-	go queue.Run(ctx, d.engine.Wake)
+	go func() { queue.Run(ctx, d.engine.Wake); close(ran) }()
 	return d
 }
 
@@ -65,6 +75,13 @@ func (d *daemon) committed(took time.Duration, err error) {
 	d.counted.Lock()
 	defer d.counted.Unlock()
 	d.syncs++
+}
+
+// commits counts the journal's synced writes so far.
+func (d *daemon) commits() int {
+	d.counted.Lock()
+	defer d.counted.Unlock()
+	return d.syncs
 }
 
 func (d *daemon) configure(plans []*rotation.Plan) {

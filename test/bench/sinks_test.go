@@ -40,14 +40,14 @@ func newPlaces(b *testing.B) *places {
 func (p *places) path(name string) string { return filepath.Join(p.root, name) }
 
 // open opens sinks by kind; each takes targets as targetOf gives them.
-func (p *places) open(kinds ...string) map[string]sinks.Sink {
+func (p *places) open(o sinks.Observer, kinds ...string) map[string]sinks.Sink {
 	p.Helper()
 	all := map[string]sinks.Sink{}
 	for _, kind := range kinds {
 		spec := p.spec(kind)
 		s := must[sinks.Sink](p)(spec.Open(p.Context(), kind))
 		p.Cleanup(func() { _ = s.Close() })
-		all[kind] = sinks.Decorate(kind, spec.Shared().Type, s, spec.Shared().Timeout, nil)
+		all[kind] = sinks.Decorate(kind, spec.Shared().Type, s, spec.Shared().Timeout, o)
 	}
 	return all
 }
@@ -75,9 +75,9 @@ func targetOf(kind, root, relay, typ string) string {
 }
 
 // fileSink is a file sink alone, without the others' servers.
-func fileSink(tb testing.TB) map[string]sinks.Sink {
+func fileSink(tb testing.TB, o sinks.Observer) map[string]sinks.Sink {
 	tb.Helper()
 	c := file.NewConfig()
 	s := must[sinks.Sink](tb)(c.Open(tb.Context(), file.Type))
-	return map[string]sinks.Sink{file.Type: sinks.Decorate(file.Type, file.Type, s, c.Timeout, nil)}
+	return map[string]sinks.Sink{file.Type: sinks.Decorate(file.Type, file.Type, s, c.Timeout, o)}
 }

@@ -49,20 +49,20 @@ func cpuOfSelf() time.Duration {
 // to get the next one; under overlap, until the former are revoked.
 func rotateFleet(b *testing.B, strategy moq.Strategy) spent {
 	b.Helper()
-	c := client(b, cloudflare(b, given.fleet), nil)
-	d := newDaemon(b, c, fileSink(b), must[string](b)(resolvedDir(b)))
+	m := newMetrics()
+	d := newDaemon(b, m, client(b, cloudflare(b, given.fleet), m), fileSink(b, m), must[string](b)(resolvedDir(b)))
 	defer d.stop()
-	d.rotateAll(strategy)
-	return spend(func() { d.rotateAll(strategy) })
+	d.rotateAll(strategy, nil)
+	return spend(func() { d.rotateAll(strategy, once{time.Now()}) })
 }
 
-// rotateAll makes all slots due at once, and waits until all are done.
-func (d *daemon) rotateAll(strategy moq.Strategy) {
-	due := once{time.Now().Add(-time.Millisecond)}
+// rotateAll makes all slots due at once, at first sight or by a schedule, and
+// waits until all are done.
+func (d *daemon) rotateAll(strategy moq.Strategy, due rotation.Schedule) {
 	plans := make([]*rotation.Plan, given.fleet)
 	for i := range plans {
 		plans[i] = d.plan(i, moq.Subscribe, strategy, due)
-		plans[i].Grace = time.Millisecond
+		plans[i].Grace, plans[i].Initial = time.Millisecond, rotation.InitialNow
 	}
 	var left atomic.Int64
 	left.Store(int64(given.fleet))
@@ -80,7 +80,7 @@ func (d *daemon) rotateAll(strategy moq.Strategy) {
 // loopFleet does the same with a loop of so many workers.
 func loopFleet(b *testing.B, strategy moq.Strategy) spent {
 	b.Helper()
-	l := &loop{TB: b, client: client(b, cloudflare(b, given.fleet), nil), sink: fileSink(b)["file"],
+	l := &loop{TB: b, client: client(b, cloudflare(b, given.fleet), nil), sink: fileSink(b, nil)["file"],
 		root: must[string](b)(resolvedDir(b)), strategy: strategy, tokens: make([]string, given.fleet)}
 	l.all()
 	return spend(l.all)

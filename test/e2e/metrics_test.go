@@ -292,6 +292,7 @@ func supersededMetrics(t *testing.T, l *ledger) {
 	d.rotatord("rotate", "--no-wait", "live").expect(t, 0)
 	d.predict(expectations{"pending_deliveries sink=aws": is(1)})
 	aws.Inject(nil)
+	d.rotatord("rotate", "--no-wait", "live").expect(t, 0) // not to wait for the backoff
 	d.predict(expectations{
 		"rotations_total strategy=overlap result=superseded" + liveSlot: is(1), "pending_deliveries sink=aws": is(0),
 		"consecutive_failures" + liveSlot: is(0),

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rotatord/rotatord/internal/config"
+	"github.com/rotatord/rotatord/internal/metrics"
+	"github.com/rotatord/rotatord/internal/secret"
+	"github.com/rotatord/rotatord/internal/sinks"
+)
+
+func account(id, tokenFile string, requests int) *config.Account {
+	return &config.Account{
+		AccountID: strings.Repeat(id, 32), APIURL: "https://api.example/client/v4", APIToken: secret.Source{File: tokenFile},
+		RateLimit: config.RateLimit{Requests: requests, Per: 5 * time.Minute, Share: 1},
+	}
+}
+
+func opened(t *testing.T, cfg *config.Config, old *ports) *ports {
+	t.Helper()
+	p, err := openPorts(t.Context(), cfg, old, metrics.New(metrics.Options{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func TestAccountsWithOneAPITokenShareTheTightestBudget(t *testing.T) {
+	dir := t.TempDir()
+	one, same, other := filepath.Join(dir, "one"), filepath.Join(dir, "same"), filepath.Join(dir, "other")
+	for path, value := range map[string]string{one: "token-1\n", same: "token-1", other: "token-2"} {
+		if err := os.WriteFile(path, []byte(value), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cfg := &config.Config{Accounts: map[string]*config.Account{
+		"a": account("a", one, 1200), "b": account("b", same, 100), "c": account("c", other, 1200),
+	}}
+	p := opened(t, cfg, nil)
+	if len(p.budgets) != 2 {
+		t.Errorf("%d budgets for two API tokens", len(p.budgets))
+	}
+	if _, limit := p.budgetKey(cfg.Accounts["a"]); limit.Requests != 100 {
+		t.Errorf("the shared budget allows %d requests, want the tightest", limit.Requests)
+	}
+}
+
+func TestAReloadKeepsWhatDidNotChange(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(path, []byte("token"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	config1 := &config.Config{Accounts: map[string]*config.Account{"a": account("a", path, 1200), "b": account("b", path, 1200)}, Sinks: map[string]sinks.Spec{}}
+	config2 := &config.Config{Accounts: map[string]*config.Account{"a": account("a", path, 1200), "b": account("c", path, 1200)}, Sinks: map[string]sinks.Spec{}}
+	before := opened(t, config1, nil)
+	after := opened(t, config2, before)
+	if after.byName["a"] != before.byName["a"] {
+		t.Error("an account that did not change was opened anew")
+	}
+	if after.byName["b"] == before.byName["b"] {
+		t.Error("an account that changed was kept")
+	}
+	for key, budget := range before.budgets {
+		if after.budgets[key] != budget {
+			t.Error("a budget lost its count")
+		}
+	}
+}

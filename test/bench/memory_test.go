@@ -1,0 +1,57 @@
+package bench
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/rotatord/rotatord/internal/rotation"
+	"github.com/rotatord/rotatord/internal/secret"
+	"github.com/rotatord/rotatord/internal/sinks"
+)
+
+// memory is a sink that keeps its targets in memory.
+type memory struct {
+	mu   sync.Mutex
+	held map[string]secret.Value
+}
+
+func newMemory() *memory { return &memory{held: map[string]secret.Value{}} }
+
+// Render implements sinks.Sink: the value, nothing else.
+func (m *memory) Render(r sinks.Record) (secret.Value, error) { return r.Token, nil }
+
+// Probe implements sinks.Sink.
+func (m *memory) Probe(ctx context.Context, target string, _ bool) (sinks.Holding, error) {
+	return m.Read(ctx, target)
+}
+
+// Write implements sinks.Sink.
+func (m *memory) Write(_ context.Context, target string, content secret.Value, _ string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.held[target] = content
+	return nil
+}
+
+// Read implements sinks.Sink.
+func (m *memory) Read(_ context.Context, target string) (sinks.Holding, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	v, ok := m.held[target]
+	return sinks.Holding{Known: true, Exists: ok, Content: v}, nil
+}
+
+// Close implements sinks.Sink.
+func (m *memory) Close() error { return nil }
+
+// bubbleClock is the clock of a bubble of testing/synctest.
+type bubbleClock struct{ boot time.Time }
+
+// Now implements rotation.Clock.
+func (bubbleClock) Now() time.Time { return time.Now() }
+
+// Elapsed implements rotation.Clock.
+func (c bubbleClock) Elapsed() rotation.Reading {
+	return rotation.Reading{Boot: "bubble", Elapsed: time.Since(c.boot)}
+}

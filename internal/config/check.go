@@ -51,9 +51,7 @@ func newChecker(cfg *Config, found *collector, doc *document) *checker {
 
 func (c *checker) check() {
 	c.checkInstance()
-	for _, name := range sortedNames(c.cfg.Accounts) {
-		c.checkAccount(root("accounts").child(name), c.cfg.Accounts[name])
-	}
+	c.checkAccounts()
 	for _, name := range sortedNames(c.cfg.Sinks) {
 		c.checkSink(name, c.cfg.Sinks[name])
 	}
@@ -107,6 +105,24 @@ func isHostPort(s string) bool {
 
 func (c *checker) checkName(p *path) {
 	c.require(namePattern.MatchString(p.key), p, "a name is 1 to 63 characters of a-z, 0-9, _ and -, and starts with a letter or digit", "")
+}
+
+// checkAccounts also refuses one account under two names: it would not be known
+// which API token a slot is to use.
+func (c *checker) checkAccounts() {
+	names := map[string]string{} // by account id
+	for _, name := range sortedNames(c.cfg.Accounts) {
+		p, a := root("accounts").child(name), c.cfg.Accounts[name]
+		c.checkAccount(p, a)
+		if a == nil || a.AccountID == "" {
+			continue
+		}
+		if first := names[a.AccountID]; first != "" {
+			c.fault(p.child("account_id"), "this account is already configured as accounts."+first, "keep one of them")
+			continue
+		}
+		names[a.AccountID] = name
+	}
 }
 
 func (c *checker) checkAccount(p *path, a *Account) {

@@ -150,6 +150,11 @@ config.yaml:11:67: relays.live-main.tokens.subscribe.sinks[1].path: live-main/su
 			base + "  other:\n    id: a1b2c3d4e5f67890a1b2c3d4e5f67890\n    tokens: {publish_subscribe: }\n",
 			`config.yaml:13:5: relays.other.id: this relay of the account is already configured as relays.live-main (keep one of them)`,
 		},
+		"one account twice": {
+			change(t, "sinks:\n", "  second: {account_id: 023e105f4ecef8ad9ca31a8372d0c353, api_token: {file: /x}}\nsinks:\n"),
+			`config.yaml:3:11: accounts.second.account_id: this account is already configured as accounts.main (keep one of them)
+config.yaml:9:3: relays.live-main.account: the relay has no account (give it here or in defaults; known: main, second)`,
+		},
 		"no account to choose": {
 			change(t, "sinks:\n", "  second: {account_id: 123e105f4ecef8ad9ca31a8372d0c353, api_token: {file: /x}}\nsinks:\n"),
 			`config.yaml:9:3: relays.live-main.account: the relay has no account (give it here or in defaults; known: main, second)`,

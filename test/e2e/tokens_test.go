@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"encoding/json"
-	"github.com/rotatord/rotatord/internal/rotation"
 	"os"
 	"strings"
 	"syscall"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/rotatord/rotatord/internal/adminapi"
 	"github.com/rotatord/rotatord/internal/cf/cfsim"
+	"github.com/rotatord/rotatord/internal/rotation"
 )
 
 func TestTokens(t *testing.T) {

@@ -152,7 +152,7 @@ config.yaml:11:67: relays.live-main.tokens.subscribe.sinks[1].path: live-main/su
 		},
 		"one account twice": {
 			change(t, "sinks:\n", "  second: {account_id: 023e105f4ecef8ad9ca31a8372d0c353, api_token: {file: /x}}\nsinks:\n"),
-			`config.yaml:3:11: accounts.second.account_id: this account is already configured as accounts.main (keep one of them)
+			`config.yaml:3:12: accounts.second.account_id: this account is already configured as accounts.main (keep one of them)
 config.yaml:9:3: relays.live-main.account: the relay has no account (give it here or in defaults; known: main, second)`,
 		},
 		"no account to choose": {

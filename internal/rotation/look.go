@@ -79,7 +79,7 @@ func (e *Engine) lookAt(s *slot, t Target, deep, read bool) look {
 	}
 	l := look{at: e.now(), deep: deep, err: err, known: err == nil && h.Known, exists: h.Exists}
 	if l.known && h.Exists {
-		l.digest, l.ids = e.digest(s, h.Content), idPattern.FindAllString(h.Content.Reveal()+" "+claims(h.Content), -1)
+		l.digest, l.ids = e.digest(s, h.Content), idsIn(h.Content)
 	}
 	return l
 }

@@ -3,7 +3,6 @@ package rotation
 import (
 	"context"
 	"encoding/base64"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -213,17 +212,34 @@ func holderOf(rc Receipt, digest []byte, content secret.Value) func(*RelayToken)
 	return func(t *RelayToken) bool { return strings.Contains(text, t.ID) }
 }
 
-var idPattern = regexp.MustCompile(`\b[0-9a-f]{32}\b`)
+// idsIn gives what looks like a token's id in a content, or in a JWT in it. It is
+// called for every look at a target, so it does without regular expressions, and
+// what it gives keeps nothing of the content.
+func idsIn(content secret.Value) (ids []string) {
+	for _, text := range []string{content.Reveal(), claims(content)} {
+		for word := range strings.FieldsFuncSeq(text, func(r rune) bool { return !isWord(r) }) {
+			if len(word) == 32 && moq.IsID(word) {
+				ids = append(ids, strings.Clone(word))
+			}
+		}
+	}
+	return ids
+}
 
-var jwtPattern = regexp.MustCompile(`[A-Za-z0-9_-]{4,}\.([A-Za-z0-9_-]{4,})\.[A-Za-z0-9_-]{4,}`)
+func isWord(r rune) bool {
+	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '_'
+}
 
 // claims gives the decoded claims of every JWT in a content. They hold no secret
 // but the caller's business is with ids only.
 func claims(content secret.Value) string {
 	var b strings.Builder
-	for _, m := range jwtPattern.FindAllStringSubmatch(content.Reveal(), -1) {
-		if payload, err := base64.RawURLEncoding.DecodeString(m[1]); err == nil {
-			b.Write(payload)
+	for text := range strings.FieldsFuncSeq(content.Reveal(), func(r rune) bool { return r != '.' && r != '-' && !isWord(r) }) {
+		parts := strings.Split(text, ".")
+		for i := 1; i < len(parts)-1; i++ {
+			if payload, err := base64.RawURLEncoding.DecodeString(parts[i]); err == nil {
+				b.Write(payload)
+			}
 		}
 	}
 	return b.String()

@@ -18,7 +18,7 @@ import (
 type Observer interface {
 	// Delivered is called once for each Write.
 	Delivered(sink, sinkType string, ok bool, took time.Duration)
-	// Probed is called once for each Probe that was not cancelled. up says that the
+	// Probed is called once for each Probe, Read and Write that was not cancelled. up says that the
 	// store can be reached and takes our credentials, whatever it thinks of the target.
 	Probed(sink string, up bool, at time.Time)
 }
@@ -53,9 +53,7 @@ func (d *decorated) Probe(ctx context.Context, target string, read bool) (h Hold
 		h, err = d.Sink.Probe(ctx, target, read)
 		return err
 	})
-	if ctx.Err() == nil {
-		d.observer.Probed(d.name, isUp(err), time.Now())
-	}
+	d.contacted(ctx, err)
 	return h, err
 }
 
@@ -65,6 +63,7 @@ func (d *decorated) Write(ctx context.Context, target string, content secret.Val
 		return d.Sink.Write(ctx, target, content, rotationID)
 	})
 	d.observer.Delivered(d.name, d.typ, err == nil, time.Since(began))
+	d.contacted(ctx, err)
 	return err
 }
 
@@ -73,7 +72,15 @@ func (d *decorated) Read(ctx context.Context, target string) (h Holding, err err
 		h, err = d.Sink.Read(ctx, target)
 		return err
 	})
+	d.contacted(ctx, err)
 	return h, err
+}
+
+// contacted reports what a call tells of the store, unless it was cancelled.
+func (d *decorated) contacted(ctx context.Context, err error) {
+	if ctx.Err() == nil {
+		d.observer.Probed(d.name, isUp(err), time.Now())
+	}
 }
 
 func (d *decorated) Close() error {

@@ -150,7 +150,7 @@ func TestAPanicIsAnErrorOfOursThatShowsNoValue(t *testing.T) {
 	}
 }
 
-func TestTheObserverHearsOfEachWriteAndProbeOnce(t *testing.T) {
+func TestTheObserverHearsOfEachCallOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var j journal
 		var outcome error
@@ -162,8 +162,8 @@ func TestTheObserverHearsOfEachWriteAndProbeOnce(t *testing.T) {
 		_ = write(t.Context(), s)
 		_, _ = s.Probe(t.Context(), "moq/a", true)
 		want := []string{
-			"delivered disk file true 2s", "probed disk true 00:00:04", "delivered disk file false 2s", "probed disk false 00:00:10",
-		}
+			"delivered disk file true 2s", "probed disk true 00:00:02", "probed disk true 00:00:04", "probed disk true 00:00:06",
+			"delivered disk file false 2s", "probed disk false 00:00:08", "probed disk false 00:00:10"}
 		if !slices.Equal(j.lines, want) {
 			t.Errorf("heard %q\nwant  %q", j.lines, want)
 		}

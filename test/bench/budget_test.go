@@ -92,6 +92,7 @@ func (w *overdueFleet) plans(initial rotation.Initial, due rotation.Schedule) []
 // compromised, and some in_place slots lose the answer of their rotate call.
 func (w *overdueFleet) becomeDue() {
 	w.sim.SetQuota(apiToken, quota, window)
+	time.Sleep(time.Second) // past the instant at which all were first seen
 	w.d.client = w.client(quota)
 	plans := w.plans(rotation.InitialNow, once{time.Now()})
 	for i := range urgents {

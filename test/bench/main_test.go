@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 	sizes := flag.String("slots", "10,1000,10000,100000", "numbers of slots of the scale")
 	flag.IntVar(&given.rounds, "rounds", 200, "rotations a figure of the blackout is made of")
 	flag.IntVar(&given.fleet, "fleet", 10_000, "slots of the throughput and the punctuality")
-	flag.IntVar(&given.overdue, "overdue", 1500, "overdue slots under the budget")
+	flag.IntVar(&given.overdue, "overdue", 1000, "overdue slots under the budget")
 	flag.Parse()
 	code, err := run(m, *sizes)
 	if err != nil {

@@ -379,7 +379,7 @@ func TestStatus(t *testing.T) {
 		d.sim.RemoveAPIToken(apiToken)
 		d.rotatord("rotate", "--no-wait", "live").expect(t, 0)
 		d.untilSlot("live/subscribe", func(s rotation.Status) bool { return s.Failures > 0 })
-		d.rotatord("status").expect(t, 0, "failing", "at step mint", "Invalid API Token", "next attempt in")
+		d.rotatord("status").expect(t, 0, "failing", "at step mint", "Invalid API Token", "next attempt")
 		d.rotatord("status", "--check").expect(t, 1, "1 slot is failing or overdue")
 		d.rotatord("history", "-n", "1").expect(t, 0, "failed", "mint: ")
 	})

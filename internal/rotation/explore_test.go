@@ -424,7 +424,7 @@ func (x *explorer) explore(script []int, depth int) {
 		x.t.Errorf("%s: script %v breaks a promise:\n  %s\ncalls:\n  %s", x.s.name, script, strings.Join(out.broken, "\n  "), out.trace)
 		return
 	}
-	if depth == 0 {
+	if depth <= 0 {
 		return
 	}
 	for i := len(script); i < len(out.arities); i++ {

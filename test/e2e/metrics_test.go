@@ -288,15 +288,12 @@ func supersededMetrics(t *testing.T, l *ledger) {
 	d.predict(expectations{"consecutive_failures" + liveSlot: atLeast(1)})
 	d.rotatord("rotate", "--no-wait", "--compromised", "live").expect(t, 0)
 	d.predict(expectations{"rotations_total strategy=overlap result=superseded" + liveSlot: is(1)})
-	aws.Inject(func(string, string) *awstest.Failure { return &awstest.Failure{Dropped: true} })
-	d.rotatord("rotate", "--no-wait", "live").expect(t, 0)
-	d.predict(expectations{"pending_deliveries sink=aws": is(1)})
 	aws.Inject(nil)
-	d.rotatord("rotate", "--no-wait", "live").expect(t, 0) // not to wait for the backoff
 	d.predict(expectations{
 		"rotations_total strategy=overlap result=superseded" + liveSlot: is(1), "pending_deliveries sink=aws": is(0),
 		"consecutive_failures" + liveSlot: is(0),
 	})
+	d.untilSlot("live/subscribe", func(s rotation.Status) bool { return s.State == rotation.StateIdle }) // probed again
 	aws.Inject(func(string, string) *awstest.Failure { return &awstest.Failure{Dropped: true} })
 	d.predict(expectations{"sink_up sink=aws": is(0)})
 	aws.Inject(nil)

@@ -3,9 +3,7 @@ package bench
 import (
 	"context"
 	"sync"
-	"time"
 
-	"github.com/rotatord/rotatord/internal/rotation"
 	"github.com/rotatord/rotatord/internal/secret"
 	"github.com/rotatord/rotatord/internal/sinks"
 )
@@ -44,14 +42,3 @@ func (m *memory) Read(_ context.Context, target string) (sinks.Holding, error) {
 
 // Close implements sinks.Sink.
 func (m *memory) Close() error { return nil }
-
-// bubbleClock is the clock of a bubble of testing/synctest.
-type bubbleClock struct{ boot time.Time }
-
-// Now implements rotation.Clock.
-func (bubbleClock) Now() time.Time { return time.Now() }
-
-// Elapsed implements rotation.Clock.
-func (c bubbleClock) Elapsed() rotation.Reading {
-	return rotation.Reading{Boot: "bubble", Elapsed: time.Since(c.boot)}
-}

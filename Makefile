@@ -11,6 +11,7 @@ VERSION   ?=
 FUZZTIME  ?= 1m
 KILLS     ?= 500
 WALKS     ?= 100000
+STATES    ?= 27000
 BENCH     ?= .
 BENCHTIME ?= 1s
 
@@ -39,11 +40,11 @@ build: ## the static binary, bin/rotatord
 # Tests ----------------------------------------------------------------------
 
 .PHONY: test
-test: ## all tests: with the race detector, on a real Vault, and the whole exploration
+test: ## all tests: with the race detector, on a real Vault, the whole exploration, and the mutants
 	@.ci/setup
 	@rm -rf $(RESULTS) && mkdir -p $(RESULTS)
 	@failed=; began=$$SECONDS; \
-	for phase in test-vault test-race test-heart test-explore test-modules; do \
+	for phase in test-vault test-race test-heart test-explore test-mutants test-modules; do \
 		echo "== $$phase (after $$((SECONDS - began)) s)"; \
 		$(MAKE) $$phase || failed="$$failed $$phase"; \
 	done; \
@@ -65,7 +66,7 @@ test-heart: $(TESTSUM) | $(RESULTS) ## internal/rotation with the race detector,
 
 .PHONY: test-explore
 test-explore: $(TESTSUM) | $(RESULTS) ## every crash point, fault and order: two deep, and random walks
-	@$(RUN) -count=1 -timeout 20m -run '^TestNoCombination' ./internal/rotation -explore.all -explore.depth=1 -explore.walks=0
+	@GOGC=400 $(RUN) -count=1 -timeout 20m -run '^TestNoCombination' ./internal/rotation -explore.depth=2 -explore.walks=200 -explore.floor=$(STATES)
 	@grep -hoE 'explored [0-9]+ runs, [0-9]+ distinct states|explore.seed=[0-9]+' $(RESULTS)/$@.json
 
 .PHONY: test-modules
@@ -76,7 +77,7 @@ test-modules: $(TESTSUM) | $(RESULTS) ## the modules of their own that the main 
 
 .PHONY: test-mutants
 test-mutants: ## break the heart in each named way: every break must turn a test red
-	$(GO) run ./test/mutants
+	@$(GO) run ./test/mutants
 
 .PHONY: summary
 summary: $(TESTSUM)

@@ -110,9 +110,9 @@ func (m *Metrics) makeSinkMetrics() {
 	m.delivery = m.histogramVec("sink_delivery_duration_seconds",
 		"Duration of a write to a sink's target.", quick(), "sink")
 	m.sinkUp = m.gaugeVec("sink_up",
-		"Whether the last probe of the sink succeeded (1) or failed (0).", "sink")
+		"Whether the store answered and took the credentials when it was last probed, read or written (1), or not (0).", "sink")
 	m.lastProbe = m.gaugeVec("sink_last_probe_timestamp_seconds",
-		"When the sink was last probed.", "sink")
+		"When the sink was last probed, read or written.", "sink")
 	m.drift = m.counterVec("sink_drift_total",
 		"Targets of the sink that were found missing or changed.", "sink")
 }

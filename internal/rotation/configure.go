@@ -13,7 +13,7 @@ func (e *Engine) Load(ctx context.Context) error {
 		w.share(r)
 		s := &slot{key: r.Key, rec: *r, seen: newObserved(e.now(), boot)}
 		if s.rec.Attempt != nil {
-			s.rec.lose(e.Instance, e.now(), true) // a crash came in between: it may have been carried out
+			s.rec.lose(e.Instance, e.now(), boot, true) // a crash came in between: it may have been carried out
 		}
 		e.slots[r.Key] = s
 		return nil

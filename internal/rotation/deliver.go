@@ -167,9 +167,12 @@ func (e *Engine) rotated(s *slot, rot *Rotation, ev Event, held time.Time) {
 	if rot.Strategy == moq.InPlace {
 		e.Observer.BlackoutEnded(later(held, rot.Started).Sub(rot.Started))
 	}
-	e.log(s).Info("rotated", zap.String("rotation", rot.ID), zap.String("token_id", ev.TokenID),
-		zap.String("cause", string(rot.Cause)), zap.String("strategy", string(rot.Strategy)),
-		zap.Duration("took", ev.Took), zap.Time("expires", rot.Token.Expires))
+	log := e.log(s)
+	if rot.Strategy == moq.Overlap { // an in_place value has no id and no expiry of its own
+		log = log.With(zap.String("token_id", ev.TokenID), zap.Time("expires", rot.Token.Expires))
+	}
+	log.Info("rotated", zap.String("rotation", rot.ID), zap.String("cause", string(rot.Cause)),
+		zap.String("strategy", string(rot.Strategy)), zap.Duration("took", ev.Took))
 }
 
 // held is when the last required target acknowledged the latest value.

@@ -189,15 +189,16 @@ func (v *view) period() time.Time {
 // gained makes an overlap slot due when the configuration has a target that the
 // last rotation did not deliver to.
 func (v *view) gained() due {
-	if v.p.Strategy != moq.Overlap || v.r.Rotation == nil || !v.waiting() {
+	if v.p.Strategy != moq.Overlap || !v.waiting() {
 		return due{}
 	}
 	return v.at(ByNewTarget, v.now)
 }
 
-// waiting tells whether a target has not been part of a rotation yet.
+// waiting tells whether a target has not been part of a rotation yet, though
+// others have.
 func (v *view) waiting() bool {
-	return slices.ContainsFunc(v.p.Targets, func(t Target) bool { return !v.r.Rotation.delivers(t.Location) })
+	return v.r.Rotation != nil && slices.ContainsFunc(v.p.Targets, func(t Target) bool { return !v.r.Rotation.delivers(t.Location) })
 }
 
 func later(a, b time.Time) time.Time {

@@ -335,6 +335,21 @@ func TestWhileTheJournalCannotBeWrittenNothingIsMinted(t *testing.T) {
 	w.mustBeSound()
 }
 
+func TestAValueDeliveredFromMemoryBeforeACrashGivesTheOldOneItsGrace(t *testing.T) {
+	w := newWorld(t, moq.Overlap, 1)
+	w.start()
+	w.run(time.Hour)
+	former := w.sinks["sink0"].content
+	w.run(24*time.Hour + 30*time.Minute - w.elapsed())
+	w.sinks["sink0"].replace(former) // somebody puts the old one back: it is served until the next rotation
+	w.during("create", func() { w.disk.full = true })
+	w.run(30*time.Minute + time.Second)
+	w.mustHold("value-3")
+	w.restart(func() { w.disk.full = false })
+	w.run(3 * time.Hour)
+	w.mustBeSound()
+}
+
 func TestAFullRelayIsExplained(t *testing.T) {
 	w := newWorld(t, moq.Overlap, 1)
 	w.relay.limit = 1 // somebody else's token takes the only place
@@ -372,6 +387,25 @@ func TestPruneRevokesOnlyWhatNoSinkHolds(t *testing.T) {
 	}
 	if revoked != 1 || len(w.relay.tokens) != 2 {
 		t.Errorf("%d tokens pruned, %d left; want 1 pruned, the served one and somebody else's left", revoked, len(w.relay.tokens))
+	}
+}
+
+func TestPruneLeavesATokenWhoseAnswerIsOnItsWay(t *testing.T) {
+	w := newWorld(t, moq.Overlap, 1)
+	w.start()
+	w.run(time.Hour)
+	w.sinks["sink0"].content = "header." + jwtOf(w.relay.own()[0].ID) + ".signature"
+	w.during("create", func() {
+		made := moq.Token{ID: foreignToken[:31] + "d", Operations: moq.Subscribe.Operations(), Label: moq.Label("test", w.rec().Attempt.ID)}
+		w.relay.tokens = append(w.relay.tokens, made)
+		tokens, err := w.engine.Prune(t.Context(), "live", false)
+		if err != nil || len(tokens) != 0 || len(w.relay.tokens) != 3 {
+			t.Errorf("in the middle of a mint: %v, former tokens %+v, %d left of 3", err, tokens, len(w.relay.tokens))
+		}
+	})
+	w.ask(false)
+	if w.relay.creates != 2 {
+		t.Fatalf("%d tokens were created, want 2", w.relay.creates)
 	}
 }
 

@@ -87,12 +87,12 @@ func (e *Engine) mint(s *slot, d due) {
 		e.failed(s, StepMint, err)
 		return
 	}
-	seal := e.Sealer.Prepare() // now, because consumers wait once the call is made
 	a, before := e.intend(s, d)
 	if err := e.save(s); err != nil {
 		e.takeBack(s, before, err)
 		return
 	}
+	seal := e.sealing(a.Strategy)
 	e.observeCall(a, before)
 	s.mu.Lock()
 	p := s.priority()
@@ -112,6 +112,15 @@ func (e *Engine) mint(s *slot, d due) {
 		e.log(s).Error("the value cannot be sealed: it is delivered from memory", zap.Error(err))
 	}
 	e.mintDone(s, a, tok, sealed)
+}
+
+// sealing gives what seals the value. Under in_place it is made ready now, because
+// consumers wait once the call is made.
+func (e *Engine) sealing(s moq.Strategy) (seal func(secret.Value) ([]byte, error)) {
+	if s == moq.InPlace {
+		return e.Sealer.Prepare()
+	}
+	return func(v secret.Value) ([]byte, error) { return e.Sealer.Prepare()(v) }
 }
 
 // intend writes the attempt into the record; before is the attempt it replaces,
@@ -149,7 +158,7 @@ func (e *Engine) attempt(s *slot, d due, now time.Time) Rotation {
 		a.By = s.rec.Request.By
 	}
 	if p.Strategy == moq.Overlap {
-		a.Grace, a.Regrace = p.Grace, len(s.seen.drift) > 0
+		a.Grace, a.Regrace = p.Grace, len(s.seen.drift) > 0 || e.view(s).waiting()
 		a.Existing = s.matching(p, e.Instance)
 		if p.Lifetime < oneYear {
 			a.Expires = now.Add(p.Lifetime).UTC().Truncate(time.Second)
@@ -221,7 +230,7 @@ func (e *Engine) mintFailed(s *slot, err error) {
 	lost := f.Class == fault.Ambiguous
 	switch {
 	case lost:
-		s.rec.lose(e.Instance, e.now(), false)
+		s.rec.lose(e.Instance, e.now(), e.Clock.Elapsed(), false)
 		s.seen.listing = nil // it cannot show what was lost just now
 	case s.rec.Attempt.LostAt.IsZero():
 		s.rec.abandon()

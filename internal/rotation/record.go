@@ -80,8 +80,8 @@ type Rotation struct {
 	Grace   time.Duration `json:"grace,omitempty"`
 	Expires time.Time     `json:"expires,omitzero"` // asked for
 	Verify  bool          `json:"verify"`
-	// Regrace begins the graces of older tokens anew: a target was found changed, and
-	// may have served any of them until this rotation.
+	// Regrace begins the graces of older tokens anew: a target was found changed, or
+	// is new, and may have served any of them until this rotation.
 	Regrace bool     `json:"regrace,omitempty"`
 	Targets []Target `json:"targets"`
 	Names   Names    `json:"names"` // the configuration's names at the start, for rendering

@@ -29,7 +29,7 @@ func (r *Record) abandon() { r.Attempt = nil }
 
 // lose records that an attempt may have been carried out, and its value is lost:
 // overlap looks for it by its label; in_place rotates again.
-func (r *Record) lose(instance string, at time.Time, crashed bool) {
+func (r *Record) lose(instance string, at time.Time, clock Reading, crashed bool) {
 	a := *r.Attempt
 	if a.Strategy == moq.InPlace {
 		a.LostAt = at
@@ -39,8 +39,19 @@ func (r *Record) lose(instance string, at time.Time, crashed bool) {
 	r.Lost = append(r.Lost, LostMint{RotationID: a.ID, Label: moq.Label(instance, a.ID), At: at, Crashed: crashed})
 	if crashed {
 		r.doubt(a.Targets, a.ID)
+		r.regrace(a, at, clock)
 	}
 	r.Attempt = nil
+}
+
+// regrace begins graces anew where an attempt was to do so: its value may have
+// been delivered from memory, and the old tokens were served until then.
+func (r *Record) regrace(a Rotation, at time.Time, clock Reading) {
+	for i, t := range r.Old {
+		if a.Regrace && !t.Forced && !t.Retire.IsZero() {
+			r.Old[i].Retire, r.Old[i].Clock = at.Add(t.Grace), clock
+		}
+	}
 }
 
 // doubt notes that targets may hold the value of rotation id.

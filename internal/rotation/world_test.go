@@ -133,14 +133,16 @@ func (w *world) configure() {
 }
 
 // inSomeOrder runs what is side by side in an order of the explorer's choice.
+// Without a delivery under way they are reads, and the order of reads is the same to all.
 func (w *world) inSomeOrder(n int, do func(int)) {
+	delivering := w.disk.saved != nil && w.disk.saved.unfinished()
 	order := make([]int, n)
 	for i := range order {
 		order[i] = i
 	}
 	for len(order) > 0 {
 		i := 0
-		if len(order) > 1 {
+		if delivering && len(order) > 1 {
 			i = w.choose("order", len(order))
 		}
 		do(order[i])

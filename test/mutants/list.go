@@ -20,7 +20,7 @@ func mutants() []mutant {
 		{"a lost rotate call is forgotten when the next is refused", "mint.go", "case s.rec.Attempt.LostAt.IsZero():", "default:"},
 		{"the probe's findings are ignored", "decide.go", "err := v.trouble(targets)\n", "var err error\n"},
 		{"no probe is made", "decide.go", "if s, ok := v.see(targets, true); !ok {", "if s, ok := (step{}), true; !ok {"},
-		{"a second rotation starts beside an unfinished one", "due.go", "if v.r.unfinished() {\n", "if false {\n"},
+		{"a second rotation starts beside an unfinished one", "due.go", "rot.Token != nil && !rot.Token.fresh(v.now):", "rot.Token != nil:"},
 		{"a fourth token is minted", "decide.go", "case held < slotTokens:", "case held < 100:"},
 		{"a grace is not waited for", "transitions.go", "t.Retire, t.Grace, t.Clock = rot.Finished.Add(rot.Grace), rot.Grace, clock", "t.Retire, t.Grace, t.Clock = rot.Finished, 0, clock"},
 		{"a grace ends by the wall clock alone", "decide.go", "return later(t.Retire, v.now.Add(v.elapses(t))), false", "return t.Retire, false"},
@@ -43,7 +43,8 @@ func mutants() []mutant {
 		{"an instant that was met fires again", "transitions.go", "r.Met = rot.Instant", ""},
 		{"a sealed value is kept for ever", "decide.go", "return step{do: doDrop}", "return step{}"},
 		{"somebody else's content is overwritten", "look.go", "if l.err == nil && !t.Adopt && s.foreign(t, l) {", "if false {"},
-		{"new tokens are minted though the journal cannot be written", "decide.go", "if v.o.stopped || v.o.dirty {\n", "if false {\n"},
+		{"new tokens are minted though the journal cannot be written", "mint.go", "e.takeBack(s, before, err)\n\t\treturn\n", "_ = before\n"},
+		{"graces that were to begin anew run on after a crash", "transitions.go", "r.regrace(a, at, clock)", ""},
 		{"an unfinished rotation waits for an optional sink", "decide.go", "missing := v.missing(rot, true)", "missing := append(v.missing(rot, true), v.missing(rot, false)...)"},
 		{"a removed slot goes on minting", "due.go", "if v.p == nil {\n\t\treturn due{}\n\t}\n", ""},
 	}

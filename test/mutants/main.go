@@ -96,7 +96,7 @@ func (m mutant) try(base string) string {
 		return err.Error()
 	}
 	test := exec.Command("go", "test", "-overlay", overlay, "-failfast", "-timeout", "5m",
-		"./"+target, "-explore.all", "-explore.depth=1", "-explore.walks=60", "-explore.seed=1")
+		"./"+target, "-explore.all", "-explore.depth=1", "-explore.walks=100", "-explore.seed=1")
 	out, err := test.CombinedOutput()
 	switch {
 	case err == nil:

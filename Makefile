@@ -103,8 +103,13 @@ soak: ## the long forms: KILLS (500) kills of the real binary, a minute of load,
 	$(GO) test -count=1 -v -timeout 3h -run '^TestNoCombination' ./internal/rotation -explore.all -explore.depth=2 -explore.walks=$(WALKS)
 
 .PHONY: bench
-bench: ## the benchmarks that BENCH (all) names
-	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem -timeout 1h ./...
+bench: ## the table of docs/performance.md; takes about ten minutes on an idle machine
+	@.ci/setup curl:curl jq:jq
+	@$(GO) test -run '^(TestOnlyTheBudget|TestWhatARotationCosts)' -bench . -benchtime 1x -timeout 1h -v ./test/bench -overdue 5000
+
+.PHONY: bench-parts
+bench-parts: ## the benchmarks of single parts that BENCH (all) names
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem -timeout 1h $$($(GO) list ./... | grep -v /test/)
 
 # Quality --------------------------------------------------------------------
 

@@ -317,7 +317,7 @@ func (b *Budget) quota() int {
 }
 
 // limit is the part of the quota that calls of urgency u may use: the last
-// hundredth is for blackouts, the one before for them and for compromised tokens.
+// two-hundredth is for blackouts, the one before for them and for compromised tokens.
 // When others use up the token's quota, all but blackouts stop at our share of the rest.
 func (b *Budget) limit(u moq.Urgency) int {
 	n := b.quota()
@@ -327,7 +327,7 @@ func (b *Budget) limit(u moq.Urgency) int {
 	case b.low.active() && u != moq.Blackout:
 		n = min(n, b.low.limit)
 	}
-	return n - n/100*int(u)
+	return n - (n+100)/200*int(u)
 }
 
 // interval is the distance of routine requests once a burst is spent.

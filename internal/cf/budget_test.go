@@ -290,7 +290,7 @@ func TestBudgetFollowsCloudflaresHeaders(t *testing.T) {
 		{"a smaller policy", header("Ratelimit-Policy", `"default";q=100;w=300`), moq.Blackout, window - 1, 50},
 		{"a smaller policy in a smaller window", header("Ratelimit-Policy", `"default"; q=20; w=60`), moq.Blackout, window - 1, 50},
 		{"the default among other policies", header("Ratelimit-Policy", `"burst";q=1;w=1, "default";q=100;w=300`), moq.Blackout, window - 1, 50},
-		{"plenty left", header("Ratelimit", `"default";r=1200;t=300`), moq.Routine, window - 1, 588},
+		{"plenty left", header("Ratelimit", `"default";r=1200;t=300`), moq.Routine, window - 1, 594},
 		{"others use it up", header("Ratelimit", `"default";r=40;t=300`), moq.Routine, window - 1, 20},
 		{"others use it up, but a blackout goes on", header("Ratelimit", `"default";r=40;t=300`), moq.Blackout, window - 1, 40},
 		{"nothing left", header("Ratelimit", `"default";r=0;t=300`), moq.Blackout, window - 1, 0},

@@ -2,6 +2,7 @@ package rotation
 
 import (
 	"bytes"
+	"context"
 	"slices"
 	"time"
 
@@ -238,6 +239,7 @@ func (e *Engine) trailTo(s *slot, t Target) {
 func (e *Engine) accepted(s *slot, rot *Rotation, t Target) error {
 	s.mu.Lock()
 	sure := rot.Strategy != moq.Overlap || within(s.seen.confirmed, e.now(), confirmFor)
+	p := s.priority()
 	s.mu.Unlock()
 	if sure {
 		return nil
@@ -245,7 +247,7 @@ func (e *Engine) accepted(s *slot, rot *Rotation, t Target) error {
 	if l := e.lookAt(s, t, false, true); l.err != nil {
 		return l.err
 	}
-	if err := e.confirm(s); err != nil {
+	if err := e.confirm(e.work, s, p); err != nil {
 		return err
 	}
 	s.mu.Lock()
@@ -305,7 +307,8 @@ func (e *Engine) valueGone(s *slot, rot *Rotation, err error) {
 
 // list sees what the relay accepts, and with it whether a pending token still lives.
 func (e *Engine) list(s *slot, st step) {
-	if err := e.confirm(s); err != nil {
+	err := e.inTurn(s, func(ctx context.Context, p moq.Priority) error { return e.confirm(ctx, s, p) })
+	if err != nil {
 		e.failed(s, st.where, err)
 		return
 	}
@@ -319,15 +322,12 @@ func (e *Engine) list(s *slot, st step) {
 }
 
 // confirm lists the relay's tokens and looks for the latest rotation's among them.
-func (e *Engine) confirm(s *slot) error {
+func (e *Engine) confirm(ctx context.Context, s *slot, p moq.Priority) error {
 	cf, err := e.account(s)
 	if err != nil {
 		return err
 	}
-	s.mu.Lock()
-	p := s.priority()
-	s.mu.Unlock()
-	tokens, err := cf.List(e.work, p, s.key.RelayID)
+	tokens, err := cf.List(ctx, p, s.key.RelayID)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ package rotation
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"runtime/debug"
@@ -81,6 +82,7 @@ type slot struct {
 	value   heldValue
 	ticket  int    // tells one reservation from the next
 	cancel  func() // gives back the place in the budget
+	yield   func() // ends the call that waits for its turn; nil when none does
 	running bool
 	again   bool
 	visited bool // a pass was made since the configuration came into force
@@ -293,6 +295,9 @@ func (e *Engine) panicked(s *slot, p any) time.Time {
 
 // failed records one failed attempt and when the next is made.
 func (e *Engine) failed(s *slot, where Step, err error) {
+	if errors.Is(err, errOvertaken) {
+		return
+	}
 	f := fault.Of(err)
 	s.mu.Lock()
 	e.unreserve(s)

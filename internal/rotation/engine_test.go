@@ -350,6 +350,26 @@ func TestAValueDeliveredFromMemoryBeforeACrashGivesTheOldOneItsGrace(t *testing.
 	w.mustBeSound()
 }
 
+func TestACompromisedTokenDoesNotWaitForTheTurnOfARevocation(t *testing.T) {
+	w := newWorld(t, moq.Overlap, 1)
+	w.start()
+	w.run(24*time.Hour + time.Minute) // the former token is in its grace
+	revoked := -1
+	w.during("revoke", func() {
+		w.during("create", func() { revoked = len(w.relay.revokes) })
+		w.compromised = true
+		if _, err := w.engine.Rotate(t.Context(), "live", string(moq.Subscribe), "a test", true); err != nil {
+			t.Error(err)
+		}
+	})
+	w.run(2 * time.Hour)
+	if revoked != 0 {
+		t.Errorf("%d tokens were revoked before the new one was minted, want 0", revoked)
+	}
+	w.mustHold("value-3")
+	w.mustBeSound()
+}
+
 func TestAFullRelayIsExplained(t *testing.T) {
 	w := newWorld(t, moq.Overlap, 1)
 	w.relay.limit = 1 // somebody else's token takes the only place

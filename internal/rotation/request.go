@@ -2,6 +2,7 @@ package rotation
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"go.uber.org/zap"
@@ -21,7 +22,7 @@ func (e *Engine) Rotate(_ context.Context, relay, typ, by string, compromised bo
 	s.mu.Lock()
 	before := s.rec.Request
 	s.rec.ask(q)
-	e.unreserve(s) // its turn may come sooner now
+	e.hasten(s)
 	s.seen.retireNext, s.seen.retires = time.Time{}, 0
 	ev := e.event(s, Requested)
 	ev.By, ev.Cause, ev.RotationID, ev.TokenID = by, causeOf(q), "", ""
@@ -35,6 +36,36 @@ func (e *Engine) Rotate(_ context.Context, relay, typ, by string, compromised bo
 	e.log(s).Info("rotation asked for", zap.String("by", by), zap.Bool("compromised", compromised))
 	e.wake(s)
 	return e.status(s), nil
+}
+
+// errOvertaken ends a call whose slot has something more urgent to do.
+var errOvertaken = errors.New("a rotation was asked for meanwhile")
+
+// inTurn makes a call that may have to wait for its turn in the budget. A rotation
+// that is asked for meanwhile ends it, so the call must be one that can be repeated.
+func (e *Engine) inTurn(s *slot, call func(context.Context, moq.Priority) error) error {
+	ctx, cancel := context.WithCancelCause(e.work)
+	defer cancel(nil)
+	s.mu.Lock()
+	p := s.priority()
+	s.yield = func() { cancel(errOvertaken) }
+	s.mu.Unlock()
+	err := call(ctx, p)
+	s.mu.Lock()
+	s.yield = nil
+	s.mu.Unlock()
+	if err != nil && errors.Is(context.Cause(ctx), errOvertaken) {
+		return errOvertaken
+	}
+	return err
+}
+
+// hasten lets the slot line up anew: its turn may come sooner now. s.mu is held.
+func (e *Engine) hasten(s *slot) {
+	e.unreserve(s)
+	if s.yield != nil {
+		s.yield()
+	}
 }
 
 func causeOf(q Request) Cause {

@@ -1,6 +1,8 @@
 package rotation
 
 import (
+	"context"
+
 	"go.uber.org/zap"
 
 	"github.com/rotatord/rotatord/internal/moq"
@@ -58,9 +60,8 @@ func (e *Engine) revokeID(s *slot, id string) error {
 	if err != nil {
 		return err
 	}
-	s.mu.Lock()
-	p := s.priority()
-	s.mu.Unlock()
-	p.Revoke = true
-	return cf.Revoke(e.work, p, s.key.RelayID, id)
+	return e.inTurn(s, func(ctx context.Context, p moq.Priority) error {
+		p.Revoke = true
+		return cf.Revoke(ctx, p, s.key.RelayID, id)
+	})
 }

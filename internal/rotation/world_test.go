@@ -434,8 +434,11 @@ func (f *fakeRelay) List(context.Context, moq.Priority, string) (out []moq.Token
 	return out, err
 }
 
-func (f *fakeRelay) Revoke(_ context.Context, _ moq.Priority, _, id string) error {
+func (f *fakeRelay) Revoke(ctx context.Context, _ moq.Priority, _, id string) error {
 	return f.w.call("revoke", 3, func(c int) error {
+		if ctx.Err() != nil {
+			return ctx.Err() // it waited for its turn
+		}
 		if c != 1 {
 			f.w.onRevoke(id)
 			f.revokes = append(f.revokes, id)

@@ -46,6 +46,7 @@ func mutants() []mutant {
 		{"new tokens are minted though the journal cannot be written", "mint.go", "e.takeBack(s, before, err)\n\t\treturn\n", "_ = before\n"},
 		{"graces that were to begin anew run on after a crash", "transitions.go", "r.regrace(a, at, clock)", ""},
 		{"an unfinished rotation waits for an optional sink", "decide.go", "missing := v.missing(rot, true)", "missing := append(v.missing(rot, true), v.missing(rot, false)...)"},
+		{"a compromised token waits for the turn of a revocation", "request.go", "s.yield()\n", ""},
 		{"a removed slot goes on minting", "due.go", "if v.p == nil {\n\t\treturn due{}\n\t}\n", ""},
 	}
 }

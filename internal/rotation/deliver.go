@@ -23,8 +23,9 @@ type delivery struct {
 	err    error
 }
 
-// deliver brings the value to required targets, side by side, reads it back,
-// and records who has it.
+// deliver brings the value to required targets, side by side, and records who has
+// it. Reading back begins when all are written, because consumers wait for the
+// slowest write.
 func (e *Engine) deliver(s *slot, targets []Target) {
 	rec, rot, err := e.record(s)
 	if err != nil {
@@ -33,7 +34,8 @@ func (e *Engine) deliver(s *slot, targets []Target) {
 	}
 	results := make([]delivery, len(targets))
 	guard := e.resumed(s, rot)
-	e.together(len(targets), func(i int) { results[i] = e.deliverTo(s, targets[i], rec, rot.Verify, guard) })
+	e.together(len(targets), func(i int) { results[i] = e.write(s, targets[i], rec, guard) })
+	e.together(len(targets), func(i int) { e.readBack(s, rot, &results[i]) })
 	e.delivered(s, rot, results)
 }
 
@@ -65,8 +67,8 @@ func (e *Engine) overtaken(s *slot, sink sinks.Sink, t Target, content secret.Va
 		WithHint("was the journal restored from a backup? the slot rotates anew")
 }
 
-// deliverTo writes the value to one target and reads it back.
-func (e *Engine) deliverTo(s *slot, t Target, rec sinks.Record, verify, guard bool) delivery {
+// write brings the value to one target.
+func (e *Engine) write(s *slot, t Target, rec sinks.Record, guard bool) delivery {
 	d := delivery{target: t, where: StepDeliver}
 	sink, err := e.sink(t)
 	if err != nil {
@@ -83,17 +85,26 @@ func (e *Engine) deliverTo(s *slot, t Target, rec sinks.Record, verify, guard bo
 			return d
 		}
 	}
-	if d.err = sink.Write(e.work, t.Target, content, rec.RotationID); d.err != nil {
-		return d
-	}
-	d.held, d.digest = e.now(), e.digest(s, content)
-	if verify {
-		d.where, d.err = StepVerify, e.readBack(s, sink, t, d.digest)
+	if d.err = sink.Write(e.work, t.Target, content, rec.RotationID); d.err == nil {
+		d.held, d.digest = e.now(), e.digest(s, content)
 	}
 	return d
 }
 
-func (e *Engine) readBack(s *slot, sink sinks.Sink, t Target, want []byte) error {
+// readBack makes sure that a target holds what was written there.
+func (e *Engine) readBack(s *slot, rot *Rotation, d *delivery) {
+	if d.err != nil || !rot.Verify {
+		return
+	}
+	d.where = StepVerify
+	d.err = e.mustHold(s, d.target, d.digest)
+}
+
+func (e *Engine) mustHold(s *slot, t Target, want []byte) error {
+	sink, err := e.sink(t)
+	if err != nil {
+		return err
+	}
 	h, err := sink.Read(e.work, t.Target)
 	if err != nil {
 		return err
@@ -214,7 +225,8 @@ func (e *Engine) trailTo(s *slot, t Target) {
 	}
 	d := delivery{target: t, err: err}
 	if err == nil {
-		d = e.deliverTo(s, t, rec, rot.Verify, e.resumed(s, rot))
+		d = e.write(s, t, rec, e.resumed(s, rot))
+		e.readBack(s, rot, &d)
 	}
 	s.mu.Lock()
 	if rot != nil {

@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"io"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -51,7 +52,9 @@ func newDaemonAt(tb testing.TB, clock rotation.Clock, m *metrics.Metrics, c rota
 	tb.Helper()
 	d := &daemon{TB: tb, Metrics: m, client: c, sinks: open, root: root}
 	d.journal = must[*journal.Bolt](tb)(journal.Open(tb.TempDir(), journal.Options{Observe: d.committed}))
-	log := zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()), zapcore.AddSync(io.Discard), zap.InfoLevel))
+	encoder := zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig())
+	log := zap.New(zapcore.NewTee(zapcore.NewCore(encoder, zapcore.AddSync(io.Discard), zap.InfoLevel),
+		zapcore.NewCore(encoder, zapcore.AddSync(os.Stderr), zap.WarnLevel))) // trouble spoils a figure: it must be seen
 	queue := scheduler.NewQueue[moq.Key](time.Now)
 	d.engine = rotation.New(rotation.Options{
 		Instance: "bench", Journal: d.journal, Sealer: must[*secret.Identity](tb)(secret.GenerateIdentity()), Alarm: queue,
@@ -131,7 +134,7 @@ func (d *daemon) plan(n int, typ moq.TokenType, strategy moq.Strategy, schedule 
 	}
 	for name := range d.sinks {
 		target := targetOf(name, d.root, p.Relay, string(typ))
-		p.Targets = append(p.Targets, rotation.Target{Sink: name, Target: target, Location: name + "://" + target, Required: true})
+		p.Targets = append(p.Targets, rotation.Target{Sink: name, Target: target, Location: name + "://" + target, Required: true, Adopt: true})
 		p.ProbeInterval = append(p.ProbeInterval, time.Hour)
 	}
 	return p

@@ -92,7 +92,6 @@ func (e *Engine) mint(s *slot, d due) {
 		e.takeBack(s, before, err)
 		return
 	}
-	seal := e.sealing(a.Strategy)
 	e.observeCall(a, before)
 	s.mu.Lock()
 	p := s.priority()
@@ -107,20 +106,11 @@ func (e *Engine) mint(s *slot, d due) {
 		e.mintFailed(s, err)
 		return
 	}
-	sealed, err := seal(tok.Value)
+	sealed, err := e.Sealer.Seal(tok.Value)
 	if err != nil {
 		e.log(s).Error("the value cannot be sealed: it is delivered from memory", zap.Error(err))
 	}
 	e.mintDone(s, a, tok, sealed)
-}
-
-// sealing gives what seals the value. Under in_place it is made ready now, because
-// consumers wait once the call is made.
-func (e *Engine) sealing(s moq.Strategy) (seal func(secret.Value) ([]byte, error)) {
-	if s == moq.InPlace {
-		return e.Sealer.Prepare()
-	}
-	return func(v secret.Value) ([]byte, error) { return e.Sealer.Prepare()(v) }
 }
 
 // intend writes the attempt into the record; before is the attempt it replaces,

@@ -44,9 +44,8 @@ type Journal interface {
 
 // Sealer seals values for the journal. Safe for concurrent use.
 type Sealer interface {
-	// Prepare does the dear part of sealing one value before the value is there.
-	// seal is called at most once.
-	Prepare() (seal func(v secret.Value) ([]byte, error))
+	// Seal is quick: consumers may be waiting.
+	Seal(v secret.Value) ([]byte, error)
 	// Open fails with an error when the identity that sealed is not at hand.
 	Open(sealed []byte) (secret.Value, error)
 }

@@ -601,8 +601,8 @@ func (d *fakeDisk) DigestKey() []byte { return []byte("0123456789abcdef012345678
 // fakeSealer reverses and shifts, so that a value is never in clear.
 type fakeSealer struct{ w *world }
 
-func (fakeSealer) Prepare() func(v secret.Value) ([]byte, error) {
-	return func(v secret.Value) ([]byte, error) { return shift([]byte(v.Reveal()), 1), nil }
+func (fakeSealer) Seal(v secret.Value) ([]byte, error) {
+	return shift([]byte(v.Reveal()), 1), nil
 }
 
 func (f fakeSealer) Open(b []byte) (secret.Value, error) {

@@ -22,7 +22,15 @@ const maxIdentityFile = 64 << 10
 // Identity seals values for a disk and opens them again: an age X25519 key. What it
 // seals the ordinary age tool opens with the same key. It prints as Redacted. It is
 // immutable and safe for concurrent use.
-type Identity struct{ key *age.X25519Identity }
+type Identity struct {
+	key    *age.X25519Identity
+	sealer *sealer
+}
+
+func newIdentity(key *age.X25519Identity) (*Identity, error) {
+	s, err := newSealer(key.Recipient())
+	return &Identity{key, s}, err
+}
 
 // GenerateIdentity makes a new identity, in memory only.
 func GenerateIdentity() (*Identity, error) {
@@ -30,7 +38,7 @@ func GenerateIdentity() (*Identity, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make an age identity: %w", err)
 	}
-	return &Identity{key}, nil
+	return newIdentity(key)
 }
 
 // LoadIdentity reads an identity from a file as age-keygen writes it. A file that
@@ -69,7 +77,7 @@ func readPrivate(path string) (string, error) {
 // parseIdentity finds the one key between comments. Errors of the age library are not
 // passed on: they quote parts of what they cannot read, which is the key.
 func parseIdentity(text string) (*Identity, error) {
-	var found *Identity
+	var found *age.X25519Identity
 	n := 0
 	for line := range strings.Lines(text) {
 		n++
@@ -83,12 +91,12 @@ func parseIdentity(text string) (*Identity, error) {
 		case found != nil:
 			return nil, fmt.Errorf("line %d is a second key: keep one in the file", n)
 		}
-		found = &Identity{key}
+		found = key
 	}
 	if found == nil {
 		return nil, errors.New("there is no key in it: restore it from a backup, or put the output of age-keygen there")
 	}
-	return found, nil
+	return newIdentity(found)
 }
 
 // CreateIdentity makes a new identity and keeps it in a new file at path, mode 0600,
@@ -143,25 +151,12 @@ func syncFolder(dir string) error {
 func (i Identity) Recipient() string { return i.key.Recipient().String() }
 
 // Seal encrypts v; only the same identity opens it.
-func (i Identity) Seal(v Value) ([]byte, error) { return i.Prepare()(v) }
-
-// Prepare does the dear part of sealing one value before the value is there.
-// Call seal at most once.
-func (i Identity) Prepare() (seal func(Value) ([]byte, error)) {
-	var sealed bytes.Buffer
-	w, err := age.Encrypt(&sealed, i.key.Recipient()) // a fresh key, agreed on with the identity's
-	return func(v Value) ([]byte, error) {
-		if err == nil {
-			_, err = io.WriteString(w, v.Reveal())
-		}
-		if err == nil {
-			err = w.Close()
-		}
-		if err != nil {
-			return nil, fmt.Errorf("seal a value: %w", err)
-		}
-		return sealed.Bytes(), nil
+func (i Identity) Seal(v Value) ([]byte, error) {
+	sealed, err := i.sealer.seal([]byte(v.Reveal()))
+	if err != nil {
+		return nil, fmt.Errorf("seal a value: %w", err)
 	}
+	return sealed, nil
 }
 
 // Open decrypts what Seal made. It fails when another identity sealed it, or when a

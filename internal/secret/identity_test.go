@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"filippo.io/age"
@@ -36,7 +37,10 @@ func expectNoKey(t *testing.T, where, text string) {
 
 func TestWhatIsSealedOpensAgain(t *testing.T) {
 	id := generate(t)
-	for _, text := range []string{"", "x", canary, strings.Repeat("long ", 50_000), "\x00\xff\n"} {
+	for _, text := range []string{
+		"", "x", canary, "\x00\xff\n", strings.Repeat("long ", 50_000),
+		strings.Repeat("c", payloadChunk-1), strings.Repeat("c", payloadChunk), strings.Repeat("c", payloadChunk+1),
+	} {
 		sealed, err := id.Seal(New(text))
 		if err != nil {
 			t.Fatal(err)
@@ -47,6 +51,28 @@ func TestWhatIsSealedOpensAgain(t *testing.T) {
 		if v, err := id.Open(sealed); err != nil || v.Reveal() != text {
 			t.Errorf("%.20q came back as %.20q, %v", text, v.Reveal(), err)
 		}
+	}
+}
+
+func TestNoTwoSealedPayloadsShareAKey(t *testing.T) {
+	id := generate(t)
+	seen := map[string]bool{}
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for range 64 {
+		wg.Go(func() {
+			sealed, err := id.Seal(New(canary))
+			if err != nil {
+				t.Error(err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			nonce := sealed[len(id.sealer.header):][:payloadNonce]
+			seen[string(nonce)] = true
+		})
+	}
+	if wg.Wait(); len(seen) != 64 {
+		t.Errorf("64 payloads have %d nonces", len(seen))
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -106,14 +105,10 @@ func (d *daemon) adopt(ctx context.Context, cfg *config.Config, e *rotation.Engi
 	for _, w := range cfg.Warnings() {
 		d.log.Warn("configuration: " + w.String())
 	}
-	time.AfterFunc(freeAfter, debug.FreeOSMemory) // reading a large file and journal leaves much behind
 	return nil
 }
 
-const (
-	closeAfter = 2 * time.Minute
-	freeAfter  = time.Second // when nobody holds the configuration any more
-)
+const closeAfter = 2 * time.Minute
 
 func metricNames(cfg *config.Config) (slots []metrics.SlotRef, sinks []metrics.SinkRef, accounts []string) {
 	for _, s := range cfg.Slots() {
@@ -202,6 +197,7 @@ func (d *daemon) work(ctx context.Context) {
 	wg.Go(func() { c.queue.Run(ctx, c.engine.Wake) })
 	wg.Go(func() { d.watchClock(ctx, c.engine) })
 	wg.Go(func() { d.watchStorage(ctx, c.engine) })
+	wg.Go(func() { tidyMemory(ctx) })
 	wg.Wait()
 }
 

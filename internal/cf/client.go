@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -57,6 +56,7 @@ type Client struct {
 	base      *url.URL
 	token     func() (secret.Value, error)
 	http      *http.Client
+	dialer    *dialer // of http; nil when that was given
 	budget    *Budget
 	observer  Observer
 	unwatch   func()
@@ -71,10 +71,14 @@ func New(o Options) (*Client, error) {
 		return nil, e.WithHint("check the account in the configuration")
 	}
 	c := &Client{
-		account: o.Account, accountID: o.AccountID, base: base, token: o.Token,
-		http: withoutRedirects(o.HTTP), budget: o.Budget, observer: o.Observer,
+		account: o.Account, accountID: o.AccountID, base: base, token: o.Token, budget: o.Budget, observer: o.Observer,
 		relays: sdk.NewRelayService(option.WithBaseURL(base.String()), option.WithMaxRetries(0)),
 	}
+	if o.HTTP == nil {
+		c.dialer = newDialer()
+		o.HTTP = &http.Client{Timeout: callTimeout, Transport: c.dialer.transport()}
+	}
+	c.http = withoutRedirects(o.HTTP)
 	if c.budget == nil {
 		c.budget = NewBudget(0, 0, 1)
 	}
@@ -103,30 +107,16 @@ func (o Options) check() (*url.URL, error) {
 func (c *Client) Close() {
 	c.unwatch()
 	c.http.CloseIdleConnections()
+	if c.dialer != nil {
+		c.dialer.drop()
+	}
 }
 
 // withoutRedirects copies hc: the API token goes to the configured address only.
 func withoutRedirects(hc *http.Client) *http.Client {
-	if hc == nil {
-		hc = &http.Client{Timeout: callTimeout, Transport: warmTransport()}
-	}
 	own := *hc
 	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &own
-}
-
-func warmTransport() *http.Transport {
-	return &http.Transport{
-		Proxy:               http.ProxyFromEnvironment,
-		DialContext:         (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
-		ForceAttemptHTTP2:   true,
-		MaxIdleConns:        idleConns,
-		MaxIdleConnsPerHost: idleConns,
-		IdleConnTimeout:     5 * time.Minute,
-		TLSHandshakeTimeout: 10 * time.Second,
-		// A connection that died while the machine slept is found out before a call hangs on it.
-		HTTP2: &http.HTTP2Config{SendPingTimeout: 10 * time.Second, PingTimeout: 5 * time.Second},
-	}
 }
 
 // Reserve asks for one call's place in the budget without making it. granted is
@@ -161,6 +151,7 @@ func (c *Client) do(ctx context.Context, p moq.Priority, k call, send sender) er
 	if err := ctx.Err(); err != nil {
 		return c.notSent(k, err)
 	}
+	c.dialer.sent()
 	problem, err := send(x)
 	if err != nil {
 		problem = "the answer's result cannot be read"

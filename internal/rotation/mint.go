@@ -32,10 +32,15 @@ func (e *Engine) reserve(s *slot) {
 	s.mu.Lock()
 	s.seen.reserving = true
 	s.ticket++
-	ticket, p := s.ticket, s.priority()
+	ticket, p, strategy := s.ticket, s.priority(), s.strategy()
 	s.mu.Unlock()
 
-	cancel := cf.Reserve(p, func() { e.granted(s, ticket) })
+	cancel := cf.Reserve(p, func() {
+		if strategy == moq.InPlace {
+			cf.Warm(e.work) // else consumers would wait for the handshake
+		}
+		e.granted(s, ticket)
+	})
 
 	s.mu.Lock()
 	defer s.mu.Unlock()

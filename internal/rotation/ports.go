@@ -17,7 +17,11 @@ import (
 // called once, from any goroutine, when the place is there. The next Create or
 // Rotate with Priority.Reserved set uses it up; cancel gives up the wait or
 // hands an unused place back, and does nothing after the place was used.
+//
+// Warm makes sure that the next call finds a connection open; it sends no request
+// and returns soon, whether it succeeded or not.
 type Cloudflare interface {
+	Warm(ctx context.Context)
 	Reserve(p moq.Priority, granted func()) (cancel func())
 	Create(ctx context.Context, p moq.Priority, relayID string, t moq.NewToken) (moq.Token, error)
 	List(ctx context.Context, p moq.Priority, relayID string) ([]moq.Token, error)

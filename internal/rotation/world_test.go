@@ -336,6 +336,8 @@ func (f *fakeRelay) justRevoked(value string, now time.Time) bool {
 	return ok && now.Sub(at) <= confirmFor
 }
 
+func (f *fakeRelay) Warm(context.Context) {}
+
 func (f *fakeRelay) Reserve(_ moq.Priority, granted func()) func() {
 	granted()
 	return func() {}

@@ -1,0 +1,136 @@
+package cf
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+)
+
+const (
+	dialTimeout = 10 * time.Second
+	coldAfter   = 30 * time.Second // without a request, connections may be gone
+	warmFor     = 15 * time.Second // a connection made ahead waits so long for its call
+)
+
+// Warm opens a connection to Cloudflare, if none is likely to be open, so that the
+// next call does not wait for a handshake. It sends no request. Trouble is left
+// for that call to meet; through a proxy, and without TLS, nothing is done.
+func (c *Client) Warm(ctx context.Context) {
+	if c.dialer == nil || c.base.Scheme != "https" || proxied(c.base) || !c.dialer.cold() {
+		return
+	}
+	port := c.base.Port()
+	if port == "" {
+		port = "443"
+	}
+	c.dialer.warm(ctx, net.JoinHostPort(c.base.Hostname(), port))
+}
+
+func proxied(u *url.URL) bool {
+	proxy, err := http.ProxyFromEnvironment(&http.Request{URL: u})
+	return proxy != nil || err != nil
+}
+
+// dialer makes TLS connections, one of them perhaps ahead of its use. It is safe
+// for concurrent use.
+type dialer struct {
+	tls.Dialer
+
+	mu    sync.Mutex
+	used  time.Time // when a request was sent last
+	addr  string
+	ahead net.Conn // nil when none waits
+	timer *time.Timer
+}
+
+func newDialer() *dialer {
+	return &dialer{Dialer: tls.Dialer{
+		NetDialer: &net.Dialer{Timeout: dialTimeout, KeepAlive: 15 * time.Second},
+		Config:    &tls.Config{NextProtos: []string{"h2", "http/1.1"}, MinVersion: tls.VersionTLS12},
+	}}
+}
+
+func (d *dialer) transport() *http.Transport {
+	return &http.Transport{
+		Proxy:               http.ProxyFromEnvironment,
+		DialContext:         d.NetDialer.DialContext,
+		DialTLSContext:      d.DialTLS,
+		ForceAttemptHTTP2:   true,
+		MaxIdleConns:        idleConns,
+		MaxIdleConnsPerHost: idleConns,
+		IdleConnTimeout:     5 * time.Minute,
+		TLSHandshakeTimeout: dialTimeout, // through a proxy
+		// A connection that died while the machine slept is found out before a call hangs on it.
+		HTTP2: &http.HTTP2Config{SendPingTimeout: 10 * time.Second, PingTimeout: 5 * time.Second},
+	}
+}
+
+// DialTLS gives the connection that was made ahead, or else makes one.
+func (d *dialer) DialTLS(ctx context.Context, network, addr string) (net.Conn, error) {
+	if conn := d.take(addr); conn != nil {
+		return conn, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	return d.DialContext(ctx, network, addr)
+}
+
+func (d *dialer) warm(ctx context.Context, addr string) {
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	conn, err := d.DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return
+	}
+	d.drop()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.addr, d.ahead, d.timer = addr, conn, time.AfterFunc(warmFor, d.drop)
+}
+
+func (d *dialer) take(addr string) (conn net.Conn) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.ahead == nil || d.addr != addr {
+		return nil
+	}
+	conn, d.ahead = d.ahead, nil
+	d.timer.Stop()
+	return conn
+}
+
+// drop closes a connection that nobody came for.
+func (d *dialer) drop() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.ahead != nil {
+		_ = d.ahead.Close()
+		d.ahead = nil
+	}
+}
+
+// sent notes that a request goes out, on a connection that is then open.
+func (d *dialer) sent() {
+	if d == nil {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.used = time.Now()
+}
+
+// cold tells whether no connection is likely to be open or on its way, and counts
+// on the caller to make one.
+func (d *dialer) cold() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.ahead != nil || time.Since(d.used) < coldAfter {
+		return false
+	}
+	d.used = time.Now()
+	return true
+}

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"io"
 	"net/http"
 	"testing"
 	"testing/synctest"
@@ -59,7 +60,7 @@ func newOverdue(t *testing.T) *overdueFleet {
 	t.Helper()
 	sim := newSim(given.overdue + urgents)
 	w := &overdueFleet{T: t, sim: sim, expires: map[string]time.Time{}}
-	w.d = newDaemonAt(t, bubbleClock{time.Now()}, newMetrics(), w.client(0), map[string]sinks.Sink{"memory": newMemory()}, "")
+	w.d = newDaemonAt(t, bubbleClock{time.Now()}, io.Discard, newMetrics(), w.client(0), map[string]sinks.Sink{"memory": newMemory()}, "")
 	w.d.configure(w.plans(rotation.InitialNow, nil))
 	w.d.engine.Quiesce(t.Context())
 	for relay := range given.overdue {

@@ -45,16 +45,16 @@ func newMetrics() *metrics.Metrics { return metrics.New(metrics.Options{PerSlot:
 // folder of the file sink.
 func newDaemon(tb testing.TB, m *metrics.Metrics, c rotation.Cloudflare, open map[string]sinks.Sink, root string) *daemon {
 	tb.Helper()
-	return newDaemonAt(tb, rotation.NewSystemClock(), m, c, open, root)
+	return newDaemonAt(tb, rotation.NewSystemClock(), os.Stderr, m, c, open, root)
 }
 
-func newDaemonAt(tb testing.TB, clock rotation.Clock, m *metrics.Metrics, c rotation.Cloudflare, open map[string]sinks.Sink, root string) *daemon {
+func newDaemonAt(tb testing.TB, clock rotation.Clock, trouble io.Writer, m *metrics.Metrics, c rotation.Cloudflare, open map[string]sinks.Sink, root string) *daemon {
 	tb.Helper()
 	d := &daemon{TB: tb, Metrics: m, client: c, sinks: open, root: root}
 	d.journal = must[*journal.Bolt](tb)(journal.Open(tb.TempDir(), journal.Options{Observe: d.committed}))
 	encoder := zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig())
 	log := zap.New(zapcore.NewTee(zapcore.NewCore(encoder, zapcore.AddSync(io.Discard), zap.InfoLevel),
-		zapcore.NewCore(encoder, zapcore.AddSync(os.Stderr), zap.WarnLevel))) // trouble spoils a figure: it must be seen
+		zapcore.NewCore(encoder, zapcore.AddSync(trouble), zap.WarnLevel))) // it spoils a figure: it must be seen
 	queue := scheduler.NewQueue[moq.Key](time.Now)
 	d.engine = rotation.New(rotation.Options{
 		Instance: "bench", Journal: d.journal, Sealer: must[*secret.Identity](tb)(secret.GenerateIdentity()), Alarm: queue,

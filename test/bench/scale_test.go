@@ -22,7 +22,7 @@ const (
 	idleFor   = 30 * time.Second
 	tick      = 10 * time.Millisecond // of the kernel's CPU accounting
 	readyTime = 5 * time.Minute
-	settle    = 90 * time.Second // the first looks of 100,000 slots are spread over 50 s
+	settle    = 2 * time.Minute // the first looks of 100,000 slots are spread over 50 s
 )
 
 // BenchmarkScale measures the real binary with fleets of several sizes, each slot
@@ -172,13 +172,15 @@ func (w *fleet) measure(journal string) {
 	w.stop()
 }
 
-// settled waits until the daemon has had nothing to do for a while.
+// settled waits until the daemon has had nothing to do for a while, and what the
+// work before left in memory is given back.
 func (w *fleet) settled() {
-	for end := time.Now().Add(settle); time.Now().Before(end); {
+	quiet := 0
+	for end := time.Now().Add(settle); time.Now().Before(end) && quiet < 4; quiet++ {
 		before := w.cpu()
 		time.Sleep(2 * time.Second)
-		if w.cpu()-before <= 2*tick {
-			return
+		if w.cpu()-before > 2*tick {
+			quiet = -1
 		}
 	}
 }

@@ -17,10 +17,10 @@ import (
 const (
 	inPlaceRequests    = 1    // rotate
 	inPlaceSyncs       = 4    // the request, the intent, the value, the verification
-	inPlaceAllocations = 1000 // 880 without the race detector
+	inPlaceAllocations = 900  // 800 without the race detector, 860 with it
 	overlapRequests    = 2    // create; revoke of the former token
 	overlapSyncs       = 5    // and the revocation
-	overlapAllocations = 1600 // 1400
+	overlapAllocations = 1530 // 1340, 1460
 )
 
 // TestWhatARotationCosts counts what one more rotation of a slot takes.

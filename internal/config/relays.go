@@ -12,8 +12,9 @@ func (c *checker) checkRelays() {
 	names := sortedNames(c.cfg.Relays)
 	c.cfg.slots = make([]Slot, 0, 2*len(names))
 	owners := make(map[relayKey]string, len(names))
+	all := root("relays")
 	for _, name := range names {
-		relay, p := c.cfg.Relays[name], root("relays").child(name)
+		relay, p := c.cfg.Relays[name], all.child(name)
 		c.checkName(p)
 		if relay == nil {
 			continue
@@ -22,7 +23,7 @@ func (c *checker) checkRelays() {
 		relay.Labels = c.shared(relay.Labels)
 		account := c.accountOf(relay, p)
 		c.checkOwner(owners, relayKey{c.accountID(account), relay.ID}, p)
-		c.addSlots(name, account, relay)
+		c.addSlots(name, account, relay, p)
 	}
 	if len(names) == 0 {
 		c.warn(root("relays"), "there are no relays: nothing will be rotated", "")
@@ -103,10 +104,10 @@ func (c *checker) accountID(name string) string {
 	return ""
 }
 
-func (c *checker) addSlots(name, account string, r *Relay) {
+func (c *checker) addSlots(name, account string, r *Relay, p *path) {
 	for _, typ := range moq.Types() {
 		if t := r.Tokens.of(typ); t != nil {
-			c.addSlot(name, account, r, typ, t)
+			c.addSlot(name, account, r, typ, t, p)
 		}
 	}
 }

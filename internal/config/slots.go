@@ -68,22 +68,19 @@ const (
 	onToken
 )
 
-// slotScope is a slot under resolution: its settings from far to near.
+// slotScope is a slot under resolution: its settings from far to near, and where
+// they stand.
 type slotScope struct {
 	layers [3]*Settings // by origin
-	relay  string
-	typ    moq.TokenType
+	places [3]*path
 }
 
 // place is where settings of origin o stand; what is built in is missing at the token.
 func (s *slotScope) place(o origin) *path {
-	switch o {
-	case inDefaults:
-		return root("defaults")
-	case onRelay:
-		return root("relays").child(s.relay)
+	if o == builtIn {
+		o = onToken
 	}
-	return root("relays").child(s.relay).child("tokens").child(string(s.typ))
+	return s.places[o]
 }
 
 // nearestOf gives the setting that counts and where it was given.
@@ -113,8 +110,11 @@ func given[T ~string](word *T) *T {
 	return word
 }
 
-func (c *checker) addSlot(relay, account string, r *Relay, typ moq.TokenType, t *Token) {
-	scope := &slotScope{[3]*Settings{&c.cfg.Defaults.Settings, &r.Settings, &t.Settings}, relay, typ}
+func (c *checker) addSlot(relay, account string, r *Relay, typ moq.TokenType, t *Token, p *path) {
+	scope := &slotScope{
+		layers: [3]*Settings{&c.cfg.Defaults.Settings, &r.Settings, &t.Settings},
+		places: [3]*path{root("defaults"), p, p.child("tokens").child(string(typ))},
+	}
 	c.checkSettings(&t.Settings, scope.place(onToken))
 	c.warnRetire(t.Retire, scope.place(onToken))
 	slot := Slot{

@@ -319,6 +319,20 @@ func TestADeadDaemonsSocketIsReplacedALivingOnesIsNot(t *testing.T) {
 	}
 }
 
+func TestAKilledStartLeavesNothingForGood(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "admin.sock")
+	if err := os.Mkdir(privateFolder(socket), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	killed := must(net.Listen("unix", filepath.Join(privateFolder(socket), "s")))
+	defer func() { _ = killed.Close() }()
+	l := must(listenSocket(socket, 0o600, ""))
+	defer func() { _ = l.Close() }()
+	if found := must(os.ReadDir(filepath.Dir(socket))); len(found) != 1 {
+		t.Errorf("beside the socket there is something else: %v", found)
+	}
+}
+
 func TestAFileInTheSocketsPlaceIsLeftAlone(t *testing.T) {
 	o := options(newDaemon())
 	o.AdminSocket = filepath.Join(t.TempDir(), "s")

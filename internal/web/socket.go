@@ -3,6 +3,7 @@ package web
 import (
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io/fs"
 	"net"
 	"os"
@@ -26,12 +27,20 @@ func listenSocket(path string, mode fs.FileMode, group string) (net.Listener, er
 	if err := vacant(path); err != nil {
 		return nil, err
 	}
-	private, err := os.MkdirTemp(filepath.Dir(path), ".a")
-	if err != nil {
+	private := privateFolder(path)
+	if err := os.RemoveAll(private); err != nil { // of a start that was killed
+		return nil, err
+	}
+	if err := os.Mkdir(private, 0o700); err != nil {
 		return nil, err
 	}
 	defer func() { _ = os.RemoveAll(private) }()
 	return bindAndMove(filepath.Join(private, "s"), path, mode, group)
+}
+
+// privateFolder is beside path, and short, because a socket's path has little room.
+func privateFolder(path string) string {
+	return filepath.Join(filepath.Dir(path), fmt.Sprintf(".%08x", crc32.ChecksumIEEE([]byte(filepath.Base(path)))))
 }
 
 // vacant makes sure that nothing at path is in use by others.

@@ -1,6 +1,7 @@
 package rotation
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"slices"
@@ -192,14 +193,15 @@ func (e *Engine) findServer(ctx context.Context, tokens []RelayToken, s *slot, r
 	if !h.Exists {
 		return true
 	}
-	holds := holderOf(rec.Receipts.At(t.Location), e.digest(s, h.Content), h.Content)
+	rc, digest := rec.Receipts.At(t.Location), e.digest(s, h.Content)
+	holds := holderOf(rc, digest, h.Content)
 	for i := range tokens {
 		if holds(&tokens[i]) {
 			tokens[i].ServedBy = append(tokens[i].ServedBy, t.Sink)
 			certain = true
 		}
 	}
-	return certain || string(rec.Receipts.At(t.Location).Digest) == string(e.digest(s, h.Content))
+	return certain || bytes.Equal(rc.Digest, digest)
 }
 
 // holderOf tells which token a content is of: by the receipt when it is what was

@@ -103,21 +103,24 @@ func schedule(i int) string {
 	return fmt.Sprintf("%d %d %d * * %d", i%60, i/60%60, i/3600%24, day)
 }
 
-// start runs the daemon and gives the time until it was ready.
+// start runs the daemon and gives the time until it told the service manager that
+// it is ready.
 func (w *fleet) start() time.Duration {
+	socket := &net.UnixAddr{Name: w.path("notify"), Net: "unixgram"}
+	told := must[*net.UnixConn](w)(net.ListenUnixgram(socket.Net, socket))
+	defer func() { _ = told.Close(); _ = os.Remove(socket.Name) }()
 	began := time.Now()
+	check(w, told.SetReadDeadline(began.Add(readyTime)))
 	w.process = exec.Command(rotatord(w), "-c", w.path("config.yaml"), "run")
+	w.process.Env = append(os.Environ(), "NOTIFY_SOCKET="+socket.Name)
 	w.process.Stderr = w.log
 	w.process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	check(w, w.process.Start())
-	for {
-		if _, err := w.ask(http.MethodGet, "/-/ready"); err == nil {
+	for message := make([]byte, 1024); ; {
+		n := must[int](w)(told.Read(message))
+		if strings.Contains(string(message[:n]), "READY=1") {
 			return time.Since(began)
 		}
-		if time.Since(began) > readyTime {
-			w.Fatal("rotatord does not become ready")
-		}
-		time.Sleep(time.Millisecond)
 	}
 }
 

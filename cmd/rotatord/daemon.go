@@ -39,7 +39,7 @@ type daemon struct {
 type core struct {
 	journal *journal.Bolt
 	engine  *rotation.Engine
-	queue   *scheduler.Queue[moq.Key]
+	queue   *scheduler.Queue[*moq.Key]
 }
 
 var errStarting = errors.New("rotatord is starting")
@@ -58,11 +58,12 @@ func newDaemon(configPath string, cfg *config.Config, log *zap.Logger, level zap
 
 // open opens the journal and puts cfg into force.
 func (d *daemon) open(ctx context.Context, cfg *config.Config) error {
-	c, err := d.openCore(ctx, cfg)
+	wanted := plans(cfg)
+	c, err := d.openCore(ctx, cfg, wanted)
 	if err != nil {
 		return err
 	}
-	if err := d.adopt(ctx, cfg, c.engine); err != nil {
+	if err := d.adopt(ctx, cfg, wanted, c.engine); err != nil {
 		return errors.Join(err, c.journal.Close())
 	}
 	d.core.Store(c)
@@ -70,24 +71,24 @@ func (d *daemon) open(ctx context.Context, cfg *config.Config) error {
 	return nil
 }
 
-func (d *daemon) openCore(ctx context.Context, cfg *config.Config) (*core, error) {
+func (d *daemon) openCore(ctx context.Context, cfg *config.Config, wanted []*rotation.Plan) (*core, error) {
 	j, id, err := openState(cfg.State, journal.Options{Observe: d.metrics.JournalWrite})
 	if err != nil {
 		return nil, err
 	}
-	c := &core{journal: j, queue: scheduler.NewQueue[moq.Key](time.Now)}
+	c := &core{journal: j, queue: scheduler.NewQueue[*moq.Key](time.Now)}
 	c.engine = rotation.New(rotation.Options{
 		Instance: cfg.Instance, Journal: j, Sealer: id, Alarm: c.queue,
 		Clock: rotation.NewSystemClock(), Observer: d.metrics, Log: d.log,
 	})
-	if err := c.engine.Load(ctx); err != nil {
+	if err := c.engine.Load(ctx, wanted); err != nil {
 		return nil, errors.Join(err, j.Close())
 	}
 	return c, nil
 }
 
 // adopt puts a configuration into force. All that can fail comes first.
-func (d *daemon) adopt(ctx context.Context, cfg *config.Config, e *rotation.Engine) error {
+func (d *daemon) adopt(ctx context.Context, cfg *config.Config, wanted []*rotation.Plan, e *rotation.Engine) error {
 	before := d.ports.Load()
 	next, err := openPorts(ctx, cfg, before, d.metrics)
 	if err != nil {
@@ -97,7 +98,7 @@ func (d *daemon) adopt(ctx context.Context, cfg *config.Config, e *rotation.Engi
 	d.metrics.SetPerSlot(cfg.Metrics.PerSlot)
 	d.metrics.Configure(metricNames(cfg))
 	d.ports.Store(next)
-	e.Configure(plans(cfg), next, next, next.sinkNames())
+	e.Configure(wanted, next, next, next.sinkNames())
 	if before != nil {
 		// Steps in hand may still use what is gone; the longest takes less than this.
 		time.AfterFunc(closeAfter, func() { _ = before.closeBut(next) })
@@ -149,7 +150,7 @@ func (d *daemon) reload(ctx context.Context) error {
 	if err := errors.Join(needsRestart(d.ports.Load().cfg, cfg), checkSecrets(cfg)); err != nil {
 		return refused(err)
 	}
-	if err := d.adopt(ctx, cfg, c.engine); err != nil {
+	if err := d.adopt(ctx, cfg, plans(cfg), c.engine); err != nil {
 		return refused(err)
 	}
 	return nil
@@ -197,7 +198,7 @@ func (d *daemon) work(ctx context.Context) {
 	wg.Go(func() { c.queue.Run(ctx, c.engine.Wake) })
 	wg.Go(func() { d.watchClock(ctx, c.engine) })
 	wg.Go(func() { d.watchStorage(ctx, c.engine) })
-	wg.Go(func() { tidyMemory(ctx) })
+	wg.Go(func() { tidyMemory(ctx, c.journal.Unmap) })
 	wg.Wait()
 }
 

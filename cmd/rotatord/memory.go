@@ -13,14 +13,16 @@ const (
 )
 
 // tidyMemory gives back what a start, a reload or a burst of rotations left behind,
-// once it is over. The garbage collector by itself keeps as much again as is in use.
-func tidyMemory(ctx context.Context) {
+// once it is over: the garbage collector by itself keeps as much again as is in use.
+// unmap does the same for what is mapped of files.
+func tidyMemory(ctx context.Context, unmap func()) {
 	var before, floor uint64
 	for wait(ctx, memoryCheck) {
 		allocated, held := readMemory()
 		quiet := allocated-before < memorySlack
 		before = allocated
 		if quiet && held > floor+floor/10+memorySlack {
+			unmap()
 			debug.FreeOSMemory()
 			_, floor = readMemory()
 		}

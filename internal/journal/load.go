@@ -29,7 +29,7 @@ func (b *Bolt) Load(ctx context.Context, visit func(*rotation.Record) error) err
 			return err
 		}
 		if len(batch) == 0 {
-			b.unmap()
+			b.Unmap()
 			return damaged.err()
 		}
 		after = batch[len(batch)-1].key
@@ -112,10 +112,10 @@ func (r raw) decode(into any) error {
 	return nil
 }
 
-// unmap lets go of the pages that reading the whole file has mapped: the kernel
-// keeps them as long as it has room, but they are not ours. What is read again
-// is mapped again.
-func (b *Bolt) unmap() {
+// Unmap lets go of the pages that reading and writing has mapped: the kernel keeps
+// them as long as it has room, but they are not ours. What is read again is mapped
+// again.
+func (b *Bolt) Unmap() {
 	_ = b.view(func(tx *bbolt.Tx) error { // while a transaction reads, bbolt does not map anew
 		_, _, _ = unix.RawSyscall(unix.SYS_MADVISE, b.db.Info().Data, uintptr(tx.Size()), unix.MADV_DONTNEED)
 		return nil

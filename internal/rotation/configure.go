@@ -4,18 +4,23 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/rotatord/rotatord/internal/moq"
 )
 
-// Load brings back what the journal knows. Call it once, before Configure.
-func (e *Engine) Load(ctx context.Context) error {
-	boot, w := e.Clock.Elapsed(), words{}
+// Load brings back what the journal knows. Call it once, before Configure puts
+// plans into force: the records share their memory.
+func (e *Engine) Load(ctx context.Context, plans []*Plan) error {
+	w, planned := newWords(), make(map[moq.Key]*Plan, len(plans))
+	for _, p := range plans {
+		planned[p.Key] = p
+	}
 	return e.Journal.Load(ctx, func(r *Record) error {
-		w.share(r)
-		s := &slot{key: r.Key, rec: *r, seen: newObserved(e.now(), boot)}
+		w.share(r, planned[r.Key])
+		s := e.add(*r)
 		if s.rec.Attempt != nil {
-			s.rec.lose(e.Instance, e.now(), boot, true) // a crash came in between: it may have been carried out
+			s.rec.lose(e.Instance, e.now(), e.boot, true) // a crash came in between: it may have been carried out
 		}
-		e.slots[r.Key] = s
 		return nil
 	})
 }
@@ -34,7 +39,9 @@ func (e *Engine) Configure(plans []*Plan, accounts Accounts, sinks Sinks, sinkNa
 	fresh, changed := e.assign(plans, func(p *Plan) bool { return alike && before.serves(p, next) })
 	e.persistNew(fresh)
 	for _, s := range changed {
-		e.Alarm.Set(s.key, e.now())
+		if !e.calm(s) {
+			e.Alarm.Set(&s.rec.Key, e.now())
+		}
 	}
 }
 
@@ -62,15 +69,14 @@ func (po *ports) serves(p *Plan, next *ports) bool {
 // assign gives every slot its plan. It returns the slots seen for the first time,
 // and all that have something new to look at.
 func (e *Engine) assign(plans []*Plan, served func(*Plan) bool) (fresh, changed []*slot) {
-	now, boot := e.now(), e.Clock.Elapsed()
+	now := e.now()
 	names := make(map[string]*slot, len(plans))
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, p := range plans {
 		s := e.slots[p.Key]
 		if s == nil {
-			s = &slot{key: p.Key, rec: Record{Key: p.Key, FirstSeen: now.Truncate(time.Second)}, seen: newObserved(now, boot)}
-			e.slots[p.Key] = s
+			s = e.add(Record{Key: p.Key, FirstSeen: now.Truncate(time.Second)})
 			fresh = append(fresh, s)
 		}
 		if !s.currentPlan().same(p) || !served(p) {
@@ -99,10 +105,11 @@ func (s *slot) replan(e *Engine, p *Plan, watch time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e.unreserve(s)
-	if p != nil {
+	if p != nil && s.plan != nil {
+		s.rec.detach()
 		s.rec.share(p)
 	}
-	s.plan, s.seen.watchNext = p, watch
+	s.plan, s.seen.watchNext = p, momentOf(watch)
 	s.seen.looks, s.seen.errs = nil, nil
 }
 
@@ -125,10 +132,10 @@ func (e *Engine) persistNew(fresh []*slot) {
 // replica that was not leading. Instants before now were missed.
 func (e *Engine) Resumed() {
 	now := e.now()
+	e.since.Store(int64(momentOf(now)))
 	for _, s := range e.all() {
 		s.mu.Lock()
-		s.seen.since = now
-		s.seen.watchNext = now
+		s.seen.watchNext = momentOf(now)
 		s.mu.Unlock()
 	}
 	e.WakeAll()

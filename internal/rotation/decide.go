@@ -53,7 +53,12 @@ type view struct {
 	p     *Plan // nil: the slot left the configuration
 	o     *observed
 	sinks map[string]bool // sinks of the configuration
-	now   time.Time
+
+	now     time.Time
+	clock   Reading   // elapsed clock now
+	boot    Reading   // elapsed clock when this process began
+	since   time.Time // instants before it were missed: process start, or the end of a suspension
+	stopped bool      // the journal cannot be written: mint nothing
 }
 
 // decide gives the next step for a slot. It is pure: the same record, plan,
@@ -79,8 +84,8 @@ func (v *view) persist() step {
 	if !v.o.dirty {
 		return step{}
 	}
-	if v.now.Before(v.o.saveNext) {
-		return waitUntil(v.o.saveNext)
+	if until := v.o.saveNext.time(); v.now.Before(until) {
+		return waitUntil(until)
 	}
 	return step{do: doSave}
 }
@@ -101,7 +106,7 @@ func (v *view) finish() step {
 	if v.yields() {
 		return step{}
 	}
-	if rot.Strategy == moq.Overlap && !within(v.o.confirmed, v.now, confirmFor) {
+	if rot.Strategy == moq.Overlap && !within(v.o.confirmed.time(), v.now, confirmFor) {
 		return v.confirm(missing)
 	}
 	return v.deliver(missing)
@@ -150,7 +155,7 @@ func (v *view) begin() step {
 	if until, shut := v.shut(); shut {
 		return waitUntil(until)
 	}
-	if v.o.stopped || v.o.dirty {
+	if v.stopped || v.o.dirty {
 		return step{}
 	}
 	if a := v.r.Attempt; a != nil {
@@ -220,7 +225,7 @@ var errThree = fault.Newf(fault.Retry, fault.Full, "start rotation", "",
 // dead tells whether the served token has expired and its place is needed.
 func (v *view) dead() bool {
 	t := v.r.Served
-	return t != nil && t.ID != "" && t.expired(v.now) && !v.now.Before(v.o.retireNext) && (v.p == nil || v.o.full || v.held() >= slotTokens)
+	return t != nil && t.ID != "" && t.expired(v.now) && !v.now.Before(v.o.retireNext.time()) && (v.p == nil || v.o.full || v.held() >= slotTokens)
 }
 
 func (t *Token) expired(now time.Time) bool { return !t.Expires.IsZero() && !now.Before(t.Expires) }
@@ -323,8 +328,8 @@ func (v *view) retire() step {
 			next = earliest(next, at)
 			continue
 		}
-		if v.now.Before(v.o.retireNext) {
-			return waitUntil(v.o.retireNext)
+		if until := v.o.retireNext.time(); v.now.Before(until) {
+			return waitUntil(until)
 		}
 		if v.o.dirty {
 			return step{}
@@ -379,10 +384,10 @@ func (v *view) ends(t *Token) (at time.Time, expired bool) {
 // clock. Readings of another boot say nothing; then a short wait gives the wall
 // clock time to be set.
 func (v *view) elapses(t *Token) time.Duration {
-	if t.Clock.Boot == v.o.clock.Boot {
-		return max(0, t.Grace-(v.o.clock.Elapsed-t.Clock.Elapsed))
+	if t.Clock.Boot == v.clock.Boot {
+		return max(0, t.Grace-(v.clock.Elapsed-t.Clock.Elapsed))
 	}
-	return max(0, min(t.Grace, otherBootWait)-(v.o.clock.Elapsed-v.o.boot.Elapsed))
+	return max(0, min(t.Grace, otherBootWait)-(v.clock.Elapsed-v.boot.Elapsed))
 }
 
 // left tells whether a target that is no longer configured may hold the token:
@@ -481,7 +486,7 @@ func (v *view) sweep() step {
 	if len(v.r.Lost) == 0 || v.o.dirty {
 		return step{}
 	}
-	if until := v.o.sweepNext; v.now.Before(until) {
+	if until := v.o.sweepNext.time(); v.now.Before(until) {
 		return waitUntil(until)
 	}
 	if s, ok := v.settle(); !ok {
@@ -490,10 +495,10 @@ func (v *view) sweep() step {
 	var next time.Time
 	for _, l := range v.r.Lost {
 		end := l.At.Add(lostFor)
-		if v.o.swept.After(end) {
+		if v.o.swept.time().After(end) {
 			return step{do: doForgetLost, lost: l}
 		}
-		next = earliest(next, sweepAt(l, v.o.swept))
+		next = earliest(next, sweepAt(l, v.o.swept.time()))
 	}
 	if !next.After(v.now) {
 		return step{do: doList, where: StepRetire}
@@ -523,7 +528,7 @@ func (v *view) trail() step {
 	}
 	var next time.Time
 	missing = slices.DeleteFunc(missing, func(t Target) bool {
-		at := v.o.trailNext.at(t.Location)
+		at := v.o.trailNext.at(t.Location).time()
 		if at.After(v.now) {
 			next = earliest(next, at)
 		}
@@ -541,8 +546,8 @@ func (v *view) watch() step {
 	if v.p == nil || v.r.unfinished() || v.r.Attempt != nil {
 		return step{}
 	}
-	if v.now.Before(v.o.watchNext) {
-		return waitUntil(v.o.watchNext)
+	if until := v.o.watchNext.time(); v.now.Before(until) {
+		return waitUntil(until)
 	}
 	return step{do: doLook, targets: v.p.Targets, deep: true}
 }

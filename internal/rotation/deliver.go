@@ -45,7 +45,7 @@ func (e *Engine) deliver(s *slot, targets []Target) {
 func (e *Engine) resumed(s *slot, rot *Rotation) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return rot.Strategy == moq.InPlace && rot.Verify && s.seen.confirmed.IsZero()
+	return rot.Strategy == moq.InPlace && rot.Verify && s.seen.confirmed == 0
 }
 
 // overtaken looks, before an old in_place value is delivered, whether the target
@@ -235,7 +235,7 @@ func (e *Engine) trailTo(s *slot, t Target) {
 	s.seen.trailing.remove(t.Location)
 	if d.err != nil {
 		s.seen.trails++
-		s.seen.trailNext.set(t.Location, e.now().Add(routine.delay(s.seen.trails, fault.Of(d.err).After)))
+		s.seen.trailNext.set(t.Location, momentOf(e.now().Add(routine.delay(int(s.seen.trails), fault.Of(d.err).After))))
 	} else {
 		s.seen.trails = 0
 	}
@@ -250,7 +250,7 @@ func (e *Engine) trailTo(s *slot, t Target) {
 // that the target answers, then that Cloudflare still lists the token.
 func (e *Engine) accepted(s *slot, rot *Rotation, t Target) error {
 	s.mu.Lock()
-	sure := rot.Strategy != moq.Overlap || within(s.seen.confirmed, e.now(), confirmFor)
+	sure := rot.Strategy != moq.Overlap || within(s.seen.confirmed.time(), e.now(), confirmFor)
 	p := s.priority()
 	s.mu.Unlock()
 	if sure {
@@ -292,7 +292,7 @@ func (e *Engine) record(s *slot) (sinks.Record, *Rotation, error) {
 		s.value = held
 		s.mu.Unlock()
 	}
-	return recordOf(s.key, rot, held.value), rot, nil
+	return recordOf(s.rec.Key, rot, held.value), rot, nil
 }
 
 func recordOf(k moq.Key, rot *Rotation, v secret.Value) sinks.Record {
@@ -339,20 +339,20 @@ func (e *Engine) confirm(ctx context.Context, s *slot, p moq.Priority) error {
 	if err != nil {
 		return err
 	}
-	tokens, err := cf.List(ctx, p, s.key.RelayID)
+	tokens, err := cf.List(ctx, p, s.rec.Key.RelayID)
 	if err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := e.now()
-	s.seen.listing, s.seen.swept = &listing{now, tokens}, now
+	s.seen.listing, s.seen.swept = &listing{now, tokens}, momentOf(now)
 	rot := s.rec.Rotation
 	if rot == nil || rot.Token == nil || rot.Token.ID == "" {
 		return nil
 	}
 	if s.seen.listing.has(rot.Token.ID) {
-		s.seen.confirmed = now
+		s.seen.confirmed = momentOf(now)
 	} else if s.rec.unfinished() || slices.ContainsFunc(rot.Targets, func(t Target) bool { return !t.Required }) {
 		s.seen.gone = rot.ID
 	}

@@ -128,7 +128,7 @@ func (v *view) base() time.Time {
 	if v.p.CatchUp || v.r.Failure != nil {
 		return base
 	}
-	return later(base, v.p.Schedule.Latest(base, v.o.since))
+	return later(base, v.p.Schedule.Latest(base, v.since))
 }
 
 // lastInstant is the latest instant whose jitter has passed, however many were missed.

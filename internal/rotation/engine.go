@@ -41,10 +41,14 @@ type Engine struct {
 
 	mu    sync.RWMutex
 	slots map[moq.Key]*slot
+	spare []slot
 	names atomic.Pointer[map[string]*slot] // configured slots by relay/type
 	ports atomic.Pointer[ports]
 
 	digestKey []byte
+
+	boot  Reading      // elapsed clock at the start
+	since atomic.Int64 // the moment before which instants were missed; see view
 
 	work     context.Context // of outside calls: outlives stopping by a little
 	kill     context.CancelFunc
@@ -72,13 +76,12 @@ type ports struct {
 
 // slot is one slot in memory. mu guards all but what saving guards.
 type slot struct {
-	key    moq.Key
 	saving sync.Mutex // one save at a time, so that an older one never lands last
 
 	mu      sync.Mutex
-	plan    *Plan // nil: not configured any more
-	rec     Record
-	seen    *observed
+	plan    *Plan  // nil: not configured any more
+	rec     Record // its Key never changes
+	seen    observed
 	value   heldValue
 	ticket  int    // tells one reservation from the next
 	cancel  func() // gives back the place in the budget
@@ -88,12 +91,30 @@ type slot struct {
 	visited bool // a pass was made since the configuration came into force
 }
 
+// slotsAtOnce slots are allocated together: they are never freed, and lie closer
+// than among what a start leaves behind. So many fill whole pages.
+const slotsAtOnce = 128
+
+// add makes the slot of a record. e.mu is held.
+func (e *Engine) add(r Record) *slot {
+	if len(e.spare) == 0 {
+		e.spare = make([]slot, slotsAtOnce)
+	}
+	s := &e.spare[0]
+	e.spare = e.spare[1:]
+	s.rec = r
+	e.slots[r.Key] = s
+	return s
+}
+
 // New makes an engine; Configure gives it its slots.
 func New(o Options) *Engine {
 	e := &Engine{Options: o, slots: map[moq.Key]*slot{}, together: sideBySide, digestKey: o.Journal.DigestKey()}
 	e.spawn, e.idle = e.passes.Go, sync.NewCond(&e.idleMu)
 	e.work, e.kill = context.WithCancel(context.Background())
 	e.ports.Store(&ports{accounts: o.Accounts, sinks: o.Sinks})
+	e.boot = e.Clock.Elapsed()
+	e.since.Store(int64(momentOf(e.now())))
 	e.names.Store(&map[string]*slot{})
 	return e
 }
@@ -112,9 +133,9 @@ func sideBySide(n int, do func(i int)) {
 }
 
 // Wake looks at a slot now. It does not block.
-func (e *Engine) Wake(k moq.Key) {
+func (e *Engine) Wake(k *moq.Key) {
 	e.mu.RLock()
-	s := e.slots[k]
+	s := e.slots[*k]
 	e.mu.RUnlock()
 	if s != nil {
 		e.wake(s)
@@ -124,8 +145,27 @@ func (e *Engine) Wake(k moq.Key) {
 // WakeAll looks at every slot, after a suspension or a recovery of the journal.
 func (e *Engine) WakeAll() {
 	for _, s := range e.all() {
-		e.wake(s)
+		if !e.calm(s) {
+			e.wake(s)
+		}
 	}
+}
+
+// calm sets the alarm of a slot that has nothing to do now. To find that out with
+// a pass for each slot of a fleet would take as many goroutines at once.
+func (e *Engine) calm(s *slot) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.running {
+		return false
+	}
+	next := decide(e.view(s))
+	if next.do != doWait {
+		return false
+	}
+	s.visited = true
+	e.Alarm.Set(&s.rec.Key, next.until) // while no pass can begin
+	return true
 }
 
 func (e *Engine) wake(s *slot) {
@@ -155,7 +195,7 @@ func (e *Engine) start(pass func()) bool {
 // run makes passes over a slot until nothing is left to do now.
 func (e *Engine) run(s *slot) {
 	for {
-		e.Alarm.Set(s.key, e.pass(s)) // while running: no other pass sets it meanwhile
+		e.Alarm.Set(&s.rec.Key, e.pass(s)) // while running: no other pass sets it meanwhile
 		if e.rest(s) {
 			e.rested()
 			return
@@ -243,9 +283,10 @@ func (e *Engine) next(s *slot) step {
 
 // view gathers what decide needs; s.mu is held.
 func (e *Engine) view(s *slot) *view {
-	s.seen.clock = e.Clock.Elapsed()
-	s.seen.stopped = e.StorageErr() != nil
-	return &view{r: &s.rec, p: s.plan, o: s.seen, sinks: e.ports.Load().configured, now: e.now()}
+	return &view{
+		r: &s.rec, p: s.plan, o: &s.seen, sinks: e.ports.Load().configured,
+		now: e.now(), clock: e.Clock.Elapsed(), boot: e.boot, since: moment(e.since.Load()).time(), stopped: e.StorageErr() != nil,
+	}
 }
 
 // now is the wall clock without a monotonic reading: schedules, graces and
@@ -318,8 +359,8 @@ func (e *Engine) retireFailed(s *slot, f *fault.Error, err error) {
 	if e.view(s).cramped() {
 		pause.longest = time.Minute // a rotation waits for the place
 	}
-	next := e.now().Add(pause.delay(s.seen.retires, f.After))
-	s.seen.retireNext, s.seen.sweepNext = next, next
+	next := e.now().Add(pause.delay(int(s.seen.retires), f.After))
+	s.seen.retireNext, s.seen.sweepNext = momentOf(next), momentOf(next)
 	account := s.account()
 	s.mu.Unlock()
 	e.Observer.AttemptFailed(account, StepRetire, string(f.Reason))
@@ -413,9 +454,9 @@ func (s *slot) name() string {
 	case s.plan != nil:
 		return s.plan.Slot()
 	case s.rec.Rotation != nil:
-		return s.rec.Rotation.Names.Relay + "/" + string(s.key.Type)
+		return s.rec.Rotation.Names.Relay + "/" + string(s.rec.Key.Type)
 	}
-	return s.key.String()
+	return s.rec.Key.String()
 }
 
 func (e *Engine) log(s *slot) *zap.Logger {

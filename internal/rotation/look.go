@@ -16,7 +16,7 @@ import (
 // have equal digests, and nothing can be learned from one without the key.
 func (e *Engine) digest(s *slot, content secret.Value) []byte {
 	h := hmac.New(sha256.New, e.digestKey)
-	_, _ = h.Write([]byte(s.key.String() + "\x00" + content.Reveal()))
+	_, _ = h.Write([]byte(s.rec.Key.String() + "\x00" + content.Reveal()))
 	return h.Sum(nil)
 }
 
@@ -41,7 +41,7 @@ func (e *Engine) look(s *slot, st step) {
 		e.noteLook(s, t, looks[i])
 	}
 	if st.deep {
-		s.seen.watchNext, s.seen.watched = e.now().Add(s.plan.watchEvery()), true
+		s.seen.watchNext, s.seen.watched = momentOf(e.now().Add(s.plan.watchEvery())), true
 	}
 }
 

@@ -106,7 +106,7 @@ func (e *Engine) mint(s *slot, d due) {
 	if a.LostAt.IsZero() {
 		a.Started = e.now() // the first call of the rotation, without the journal's time
 	}
-	tok, err := e.call(cf, p, s.key, a)
+	tok, err := e.call(cf, p, s.rec.Key, a)
 	if err != nil {
 		e.mintFailed(s, err)
 		return
@@ -171,7 +171,7 @@ func (s *slot) matching(p *Plan, instance string) []Token {
 	var out []Token
 	for _, t := range s.seen.listing.tokens {
 		owner, labelled := moq.LabelInstance(t.Label)
-		if t.Grants(s.key.Type) && (!labelled || owner == instance) && !s.owns(t) {
+		if t.Grants(s.rec.Key.Type) && (!labelled || owner == instance) && !s.owns(t) {
 			out = append(out, Token{ID: t.ID, Created: t.Created, Expires: t.Expires, NotOurs: true})
 		}
 	}
@@ -275,7 +275,7 @@ func (e *Engine) mintDone(s *slot, a Rotation, t moq.Token, sealed []byte) {
 	s.rec.intend(a) // with the time of the call
 	superseded := s.rec.minted(tok, sealed, now)
 	s.value = heldValue{a.ID, t.Value}
-	s.seen.confirmed, s.seen.full, s.seen.listing = now, false, nil
+	s.seen.confirmed, s.seen.full, s.seen.listing = momentOf(now), false, nil
 	s.seen.trailNext = nil
 	var events []Event
 	if superseded != nil {
@@ -293,16 +293,16 @@ func (e *Engine) mintDone(s *slot, a Rotation, t moq.Token, sealed []byte) {
 }
 
 func (e *Engine) account(s *slot) (Cloudflare, error) {
-	if cf, ok := e.ports.Load().accounts.Account(s.key.AccountID); ok {
+	if cf, ok := e.ports.Load().accounts.Account(s.rec.Key.AccountID); ok {
 		return cf, nil
 	}
-	return nil, fault.Newf(fault.Permanent, fault.Invalid, "reach account", s.key.AccountID,
+	return nil, fault.Newf(fault.Permanent, fault.Invalid, "reach account", s.rec.Key.AccountID,
 		"no account with this id is configured any more")
 }
 
 // event starts a history line about the slot as it is; s.mu is held.
 func (e *Engine) event(s *slot, w What) Event {
-	ev := Event{At: e.now().UTC(), Slot: s.name(), Key: s.key, What: w, Strategy: s.strategy()}
+	ev := Event{At: e.now().UTC(), Slot: s.name(), Key: s.rec.Key, What: w, Strategy: s.strategy()}
 	if rot := s.rec.Rotation; rot != nil {
 		ev.RotationID, ev.Cause, ev.By = rot.ID, rot.Cause, rot.By
 		if rot.Token != nil {

@@ -17,10 +17,6 @@ const (
 // observed is what this process has seen of a slot: volatile, and rebuilt after
 // a restart by looking again.
 type observed struct {
-	since time.Time // instants before it were missed: process start, or the end of a suspension
-	boot  Reading   // elapsed clock when this process first saw the slot
-	clock Reading   // elapsed clock now
-
 	listing *listing
 	looks   places[look]      // by location; cleared by a failure
 	drift   places[driftKind] // by location; until delivered anew
@@ -29,28 +25,43 @@ type observed struct {
 	reserving bool // a place in the budget is asked for
 	reserved  bool // and was granted
 
-	confirmed time.Time // pending token known to be listed
-	gone      string    // rotation whose value or token can no longer be had
-	full      bool      // the relay refused a mint: it holds its limit
-	dirty     bool      // memory is ahead of the journal
-	stopped   bool      // the journal cannot be written: mint nothing
+	full    bool // the relay refused a mint: it holds its limit
+	dirty   bool // memory is ahead of the journal
+	watched bool // once at least
 
-	saveNext   time.Time
-	saves      int // failed saves in a row
-	retireNext time.Time
-	retires    int // failed retirements in a row
-	swept      time.Time
-	sweepNext  time.Time
-	watchNext  time.Time
-	watched    bool         // once at least
-	trailing   places[bool] // optional deliveries in flight, by location
-	glancing   places[bool] // looks at optional targets in flight, by location
-	trailNext  places[time.Time]
-	trails     int // failed optional rounds in a row
+	confirmed moment // pending token known to be listed
+	gone      string // rotation whose value or token can no longer be had
+
+	saveNext   moment
+	retireNext moment
+	swept      moment
+	sweepNext  moment
+	watchNext  moment
+	saves      int32 // failed saves in a row
+	retires    int32 // failed retirements in a row
+	trails     int32 // failed optional rounds in a row
+
+	trailing  places[bool] // optional deliveries in flight, by location
+	glancing  places[bool] // looks at optional targets in flight, by location
+	trailNext places[moment]
 }
 
-func newObserved(now time.Time, boot Reading) *observed {
-	return &observed{since: now, boot: boot, clock: boot}
+// moment is a time in nanoseconds since 1970; zero is none. A fleet's slots keep many
+// of them, and it takes a third of a time.Time.
+type moment int64
+
+func momentOf(t time.Time) moment {
+	if t.IsZero() {
+		return 0
+	}
+	return moment(t.UnixNano())
+}
+
+func (m moment) time() time.Time {
+	if m == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, int64(m))
 }
 
 // listing is what a relay was seen to accept.

@@ -69,9 +69,10 @@ type Accounts interface {
 }
 
 // Alarm wakes a slot at a wall-clock time: Set moves it, the zero time clears it.
+// A slot has one key all its life, so that its address will do for its name.
 // Safe for concurrent use.
 type Alarm interface {
-	Set(k moq.Key, at time.Time)
+	Set(k *moq.Key, at time.Time)
 }
 
 // Sinks finds an open sink by its key in the present configuration.

@@ -55,7 +55,7 @@ func (e *Engine) Tokens(ctx context.Context, relay string) ([]RelayToken, error)
 	if err != nil {
 		return nil, err
 	}
-	listed, err := cf.List(ctx, moq.Priority{Urgency: moq.Routine}, slots[0].key.RelayID)
+	listed, err := cf.List(ctx, moq.Priority{Urgency: moq.Routine}, slots[0].rec.Key.RelayID)
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +112,7 @@ func (e *Engine) ofRelay(relay string) ([]*slot, error) {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
 	for _, t := range moq.Types() {
-		k := moq.Key{AccountID: first.key.AccountID, RelayID: first.key.RelayID, Type: t}
+		k := moq.Key{AccountID: first.rec.Key.AccountID, RelayID: first.rec.Key.RelayID, Type: t}
 		if s := e.slots[k]; s != nil && s != first {
 			out = append(out, s)
 		}

@@ -23,7 +23,7 @@ func (e *Engine) Rotate(_ context.Context, relay, typ, by string, compromised bo
 	before := s.rec.Request
 	s.rec.ask(q)
 	e.hasten(s)
-	s.seen.retireNext, s.seen.retires = time.Time{}, 0
+	s.seen.retireNext, s.seen.retires = 0, 0
 	ev := e.event(s, Requested)
 	ev.By, ev.Cause, ev.RotationID, ev.TokenID = by, causeOf(q), "", ""
 	s.mu.Unlock()
@@ -96,7 +96,7 @@ func (e *Engine) History(ctx context.Context, relay, typ string, limit int) ([]E
 			continue
 		}
 		found = true
-		events, err := e.Journal.History(ctx, &s.key, limit)
+		events, err := e.Journal.History(ctx, &s.rec.Key, limit)
 		if err != nil {
 			return nil, err
 		}
@@ -151,7 +151,7 @@ func (e *Engine) Upcoming(until time.Time) []PlannedRun {
 // Forecast gives the runs of a slot that is seen for the first time now.
 func Forecast(p *Plan, now, until time.Time) []PlannedRun {
 	seen := now.Round(0).Truncate(time.Second)
-	v := &view{r: &Record{Key: p.Key, FirstSeen: seen}, p: p, o: newObserved(now, Reading{}), now: now.Round(0)}
+	v := &view{r: &Record{Key: p.Key, FirstSeen: seen}, p: p, o: &observed{}, now: now.Round(0), since: now}
 	return v.upcoming(until)
 }
 

@@ -62,6 +62,6 @@ func (e *Engine) revokeID(s *slot, id string) error {
 	}
 	return e.inTurn(s, func(ctx context.Context, p moq.Priority) error {
 		p.Revoke = true
-		return cf.Revoke(ctx, p, s.key.RelayID, id)
+		return cf.Revoke(ctx, p, s.rec.Key.RelayID, id)
 	})
 }

@@ -37,8 +37,8 @@ func (e *Engine) status(s *slot) Status {
 		return Status{}
 	}
 	st := Status{
-		Slot: v.p.Slot(), Relay: v.p.Relay, Type: s.key.Type, RelayID: s.key.RelayID,
-		Account: v.p.Account, AccountID: s.key.AccountID, Strategy: v.p.Strategy, Labels: v.p.Labels,
+		Slot: v.p.Slot(), Relay: v.p.Relay, Type: s.rec.Key.Type, RelayID: s.rec.Key.RelayID,
+		Account: v.p.Account, AccountID: s.rec.Key.AccountID, Strategy: v.p.Strategy, Labels: v.p.Labels,
 		State: v.state(), Manual: v.p.Schedule == nil, Blackout: utc(s.blackout()), Note: v.note(),
 	}
 	v.describeTimes(&st)
@@ -96,7 +96,7 @@ func (v *view) note() string {
 	switch {
 	case v.p.Strategy == moq.InPlace && v.r.Rotation != nil && v.waiting():
 		return "a new target waits for the next scheduled rotation: in_place cannot bring it the present token"
-	case v.o.stopped:
+	case v.stopped:
 		return "the journal cannot be written: nothing is minted until it can"
 	case !v.crowded().IsZero():
 		return fmt.Sprintf("the slot has three tokens, the most it may have: it rotates when the oldest grace ends, at %s",

@@ -118,7 +118,7 @@ func (w *world) start() {
 	})
 	w.engine.spawn = func(f func()) { w.queue = append(w.queue, f) }
 	w.engine.together = w.inSomeOrder
-	if err := w.engine.Load(context.Background()); err != nil {
+	if err := w.engine.Load(context.Background(), []*Plan{w.plan}); err != nil {
 		w.t.Fatal(err)
 	}
 	w.configure()
@@ -158,7 +158,7 @@ func (w *world) settle() {
 		}
 		if len(w.queue) == 0 && !w.alarm.IsZero() && !w.alarm.After(w.now) {
 			w.alarm = time.Time{}
-			w.engine.Wake(testKey)
+			w.engine.Wake(&testKey)
 		}
 		if len(w.queue) == 0 {
 			return
@@ -256,7 +256,7 @@ func (w *world) Sink(name string) (sinks.Sink, bool) {
 	return s, ok
 }
 
-func (w *world) Set(_ moq.Key, at time.Time) {
+func (w *world) Set(_ *moq.Key, at time.Time) {
 	if !w.dead {
 		w.alarm = at
 	}

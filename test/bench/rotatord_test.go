@@ -55,7 +55,7 @@ func newDaemonAt(tb testing.TB, clock rotation.Clock, trouble io.Writer, m *metr
 	encoder := zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig())
 	log := zap.New(zapcore.NewTee(zapcore.NewCore(encoder, zapcore.AddSync(io.Discard), zap.InfoLevel),
 		zapcore.NewCore(encoder, zapcore.AddSync(trouble), zap.WarnLevel))) // it spoils a figure: it must be seen
-	queue := scheduler.NewQueue[moq.Key](time.Now)
+	queue := scheduler.NewQueue[*moq.Key](time.Now)
 	d.engine = rotation.New(rotation.Options{
 		Instance: "bench", Journal: d.journal, Sealer: must[*secret.Identity](tb)(secret.GenerateIdentity()), Alarm: queue,
 		Clock: clock, Observer: d, Log: log,

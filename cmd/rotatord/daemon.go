@@ -143,7 +143,7 @@ func (d *daemon) reload(ctx context.Context) error {
 	if c == nil {
 		return errStarting
 	}
-	cfg, err := config.Load(d.configPath, all.Specs())
+	cfg, err := d.ports.Load().cfg.Reload(d.configPath, all.Specs())
 	if err != nil {
 		return refused(err)
 	}

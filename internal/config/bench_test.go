@@ -22,7 +22,7 @@ func fleet(n int) string {
 
 func TestAFleetIsReadInPiecesAsItWouldBeWhole(t *testing.T) {
 	const relays = 3000 // many pieces
-	cfg, err := parseThoroughly("config.yaml", []byte(fleet(relays)), fakeSpecs())
+	cfg, err := parseThoroughly("config.yaml", []byte(fleet(relays)), fakeSpecs(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +69,7 @@ func BenchmarkResolveFleet(b *testing.B) {
 	decodeConfig(newDecoder(newCollector(""), doc, fakeSpecs()), cfg)
 	for b.Loop() {
 		found := newCollector("config.yaml")
-		newChecker(cfg, found, doc).check()
+		newChecker(cfg, found, doc, nil).check()
 		if err := found.result(); err != nil {
 			b.Fatal(err)
 		}
@@ -79,7 +79,7 @@ func BenchmarkResolveFleet(b *testing.B) {
 // BenchmarkManySchedules is a fleet spread by hand over every minute of the day.
 func BenchmarkManySchedules(b *testing.B) {
 	for b.Loop() {
-		c := newChecker(defaultConfig(), newCollector(""), nil)
+		c := newChecker(defaultConfig(), newCollector(""), nil, nil)
 		for minute := range 60 * 24 {
 			c.timing(fmt.Sprintf("%d %d * * *", minute%60, minute/60), "Europe/Berlin")
 		}

@@ -32,7 +32,7 @@ type checker struct {
 	doc      *document
 	warnings *collector
 
-	timings   map[timingKey]*timing
+	known     timings // of the configuration before
 	gauge     *scheduler.Gauge
 	zones     map[string]*time.Location
 	templates sinks.Templates
@@ -41,11 +41,12 @@ type checker struct {
 	locations map[string]int32 // location of a target → index of its slot
 }
 
-func newChecker(cfg *Config, found *collector, doc *document) *checker {
+func newChecker(cfg *Config, found *collector, doc *document, known timings) *checker {
+	cfg.timings = make(timings, len(known))
 	return &checker{
 		collector: found, cfg: cfg, doc: doc, warnings: newCollector(found.file),
-		timings: map[timingKey]*timing{}, gauge: scheduler.NewGauge(gapsFrom), zones: map[string]*time.Location{},
-		labels: map[string]map[string]string{}, usable: map[string]sinks.Spec{}, locations: map[string]int32{},
+		known: known, gauge: scheduler.NewGauge(gapsFrom), zones: map[string]*time.Location{},
+		labels: map[string]map[string]string{}, usable: map[string]sinks.Spec{}, locations: make(map[string]int32, 2*len(cfg.Relays)),
 	}
 }
 

@@ -24,6 +24,7 @@ type Config struct {
 	Relays   map[string]*Relay     `yaml:"relays" json:"relays,omitempty" jsonschema_description:"Relays by name, with the tokens to rotate."`
 
 	slots    []Slot
+	timings  timings
 	warnings Faults
 }
 

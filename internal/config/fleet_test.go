@@ -39,11 +39,11 @@ func TestAPlainFleetIsReadAsThoroughReadingWould(t *testing.T) {
 		plainRelays, strings.TrimRight(plainRelays, "\n"), plainRelays + "\n# the end\nlog: {level: debug}\n", fleet(20)[strings.Index(fleet(20), "relays:\n")+8:],
 	} {
 		text := withRelays(relays)
-		want, err := parseThoroughly("config.yaml", text, fakeSpecs())
+		want, err := parseThoroughly("config.yaml", text, fakeSpecs(), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := parseFleet("config.yaml", text, fakeSpecs())
+		got := parseFleet("config.yaml", text, fakeSpecs(), nil)
 		if got == nil {
 			t.Fatalf("not taken for plain:\n%s", relays)
 		}
@@ -86,7 +86,7 @@ func TestWhatIsNotPlainIsLeftToThoroughReading(t *testing.T) {
 		"uneven indents":           relay("     verify: true\n"),
 		"a second section":         relay("") + "relays:\n  other:\n    id: " + id[:31] + "3\n    tokens: {subscribe: {}}\n",
 	} {
-		if parseFleet("config.yaml", withRelays(relays), fakeSpecs()) != nil {
+		if parseFleet("config.yaml", withRelays(relays), fakeSpecs(), nil) != nil {
 			t.Errorf("%s: taken for plain", name)
 		}
 	}
@@ -104,11 +104,11 @@ func FuzzAPlainFleet(f *testing.F) {
 	f.Add(plainRelays)
 	f.Fuzz(func(t *testing.T, relays string) {
 		text := withRelays(relays)
-		got := parseFleet("config.yaml", text, fakeSpecs())
+		got := parseFleet("config.yaml", text, fakeSpecs(), nil)
 		if got == nil {
 			return
 		}
-		want, err := parseThoroughly("config.yaml", text, fakeSpecs())
+		want, err := parseThoroughly("config.yaml", text, fakeSpecs(), nil)
 		if err != nil {
 			t.Fatalf("taken for plain, but %v", err)
 		}

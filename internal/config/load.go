@@ -14,11 +14,17 @@ import (
 // for each type of sink. A file that cannot be read is a *fault.Error; one that
 // is wrong is Faults, with all that is wrong with it.
 func Load(path string, specs map[string]func() sinks.Spec) (*Config, error) {
+	return (*Config)(nil).Reload(path, specs)
+}
+
+// Reload is Load of what c was loaded from: the schedules that c knows, most of the
+// work of a large fleet, are taken over.
+func (c *Config) Reload(path string, specs map[string]func() sinks.Spec) (*Config, error) {
 	data, err := os.ReadFile(path) //nolint:gosec // the operator names the file
 	if err != nil {
 		return nil, unreadable(path, err)
 	}
-	return Parse(path, data, specs)
+	return c.reparse(path, data, specs)
 }
 
 func unreadable(path string, err error) error {
@@ -43,16 +49,24 @@ func cause(err error) error {
 // Parse reads and checks a configuration; name stands for the file in faults.
 // A configuration that is wrong is Faults.
 func Parse(name string, data []byte, specs map[string]func() sinks.Spec) (*Config, error) {
+	return (*Config)(nil).reparse(name, data, specs)
+}
+
+func (c *Config) reparse(name string, data []byte, specs map[string]func() sinks.Spec) (*Config, error) {
+	var known timings
+	if c != nil {
+		known = c.timings
+	}
 	if len(data) >= fleetBytes {
-		if cfg := parseFleet(name, data, specs); cfg != nil {
+		if cfg := parseFleet(name, data, specs, known); cfg != nil {
 			return cfg, nil
 		}
 	}
-	return parseThoroughly(name, data, specs)
+	return parseThoroughly(name, data, specs, known)
 }
 
 // parseThoroughly reads any file, and says of all that is wrong where it stands.
-func parseThoroughly(name string, data []byte, specs map[string]func() sinks.Spec) (*Config, error) {
+func parseThoroughly(name string, data []byte, specs map[string]func() sinks.Spec, known timings) (*Config, error) {
 	found := newCollector(name)
 	root, err := parseText(data)
 	if f, ok := errors.AsType[*flaw](err); ok {
@@ -66,7 +80,7 @@ func parseThoroughly(name string, data []byte, specs map[string]func() sinks.Spe
 	doc := newDocument(root)
 	cfg := defaultConfig()
 	decodeConfig(newDecoder(found, doc, specs), cfg)
-	newChecker(cfg, found, doc).check()
+	newChecker(cfg, found, doc, known).check()
 	if err := found.result(); err != nil {
 		return nil, err
 	}

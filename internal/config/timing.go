@@ -24,6 +24,8 @@ var gapsFrom = time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
 
 type timingKey struct{ expr, zone string }
 
+type timings map[timingKey]*timing
+
 // timing is a parsed schedule with its gaps, shared by all slots that have it.
 type timing struct {
 	schedule          *scheduler.Schedule // nil: manual, or err
@@ -33,10 +35,12 @@ type timing struct {
 
 func (c *checker) timing(expr, zone string) *timing {
 	key := timingKey{expr, zone}
-	t := c.timings[key]
+	t := c.cfg.timings[key]
 	if t == nil {
-		t = c.newTiming(expr, zone)
-		c.timings[key] = t
+		if t = c.known[key]; t == nil {
+			t = c.newTiming(expr, zone)
+		}
+		c.cfg.timings[key] = t
 	}
 	return t
 }

@@ -85,16 +85,27 @@ func (e *Engine) assign(plans []*Plan, served func(*Plan) bool) (fresh, changed 
 		}
 		names[p.Slot()] = s
 	}
-	for _, s := range e.slots {
-		if p := s.currentPlan(); p != nil && names[p.Slot()] != s {
-			s.replan(e, nil, now)
-			changed = append(changed, s)
-		} else if p == nil {
-			changed = append(changed, s) // what is under way is still finished
-		}
+	if len(names) < len(e.slots) {
+		changed = append(changed, e.unplan(names, now)...)
 	}
 	e.names.Store(&names)
 	return fresh, changed
+}
+
+// unplan takes the plans of slots that are not named any more. It returns all that
+// have none: what is under way is still finished. e.mu is held.
+func (e *Engine) unplan(names map[string]*slot, now time.Time) (left []*slot) {
+	for _, s := range e.slots {
+		p := s.currentPlan()
+		if p != nil && names[p.Slot()] == s {
+			continue
+		}
+		if p != nil {
+			s.replan(e, nil, now)
+		}
+		left = append(left, s)
+	}
+	return left
 }
 
 // spread puts the first looks of many slots apart, so that a start is no stampede.

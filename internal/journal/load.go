@@ -20,27 +20,46 @@ import (
 // once the others have been visited; an error of visit's ends it at once.
 func (b *Bolt) Load(ctx context.Context, visit func(*rotation.Record) error) error {
 	var damaged damages
-	for after := []byte(nil); ; {
-		if err := ctx.Err(); err != nil {
-			return b.readFault(err)
-		}
-		batch, err := b.batch(after)
-		if err != nil {
-			return err
-		}
-		if len(batch) == 0 {
-			b.Unmap()
-			return damaged.err()
-		}
-		after = batch[len(batch)-1].key
-		for _, d := range decodeAll(batch) {
+	var reader sync.WaitGroup
+	defer reader.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	batches := make(chan []decoded, 1) // the next is decoded while one is visited
+	var failed error
+	reader.Go(func() {
+		defer close(batches)
+		failed = b.readAll(ctx, batches)
+	})
+	for batch := range batches {
+		for _, d := range batch {
 			if d.err != nil {
 				damaged.add(b.readFault(d.err))
-			} else if err = visit(d.record); err != nil {
+			} else if err := visit(d.record); err != nil {
 				return err
 			}
 		}
 	}
+	if failed != nil {
+		return failed
+	}
+	b.Unmap()
+	return damaged.err()
+}
+
+// readAll sends all records, in batches, until ctx ends.
+func (b *Bolt) readAll(ctx context.Context, to chan<- []decoded) error {
+	for after := []byte(nil); ctx.Err() == nil; {
+		batch, err := b.batch(after)
+		if err != nil || len(batch) == 0 {
+			return err
+		}
+		after = batch[len(batch)-1].key
+		select {
+		case to <- decodeAll(batch):
+		case <-ctx.Done():
+		}
+	}
+	return b.readFault(ctx.Err())
 }
 
 type decoded struct {

@@ -2,6 +2,7 @@ package rotation
 
 import (
 	"context"
+	"runtime"
 	"sync"
 	"time"
 
@@ -38,11 +39,20 @@ func (e *Engine) Configure(plans []*Plan, accounts Accounts, sinks Sinks, sinkNa
 	alike := before.alike(next)
 	fresh, changed := e.assign(plans, func(p *Plan) bool { return alike && before.serves(p, next) })
 	e.persistNew(fresh)
-	for _, s := range changed {
-		if !e.calm(s) {
-			e.Alarm.Set(&s.rec.Key, e.now())
+	e.rouse(changed)
+}
+
+// rouse sees, on all processors if there are many, that each slot is looked at when
+// it has something to do.
+func (e *Engine) rouse(slots []*slot) {
+	workers := min(runtime.GOMAXPROCS(0), 1+len(slots)/1000)
+	e.together(workers, func(w int) {
+		for i := w; i < len(slots); i += workers {
+			if s := slots[i]; !e.calm(s) {
+				e.Alarm.Set(&s.rec.Key, e.now())
+			}
 		}
-	}
+	})
 }
 
 // alike tells whether next has the very sinks that po has.

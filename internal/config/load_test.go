@@ -4,10 +4,12 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
 	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/sinks"
 )
 
 func TestLoadNamesTheFileInItsFaults(t *testing.T) {
@@ -34,6 +36,36 @@ func TestAFileThatCannotBeReadSaysWhatToDo(t *testing.T) {
 		}
 		if f, ok := errors.AsType[*fault.Error](err); !ok || f.Class != fault.Permanent || f.Reason != fault.Invalid {
 			t.Errorf("%v is not a permanent fault", err)
+		}
+	}
+}
+
+func TestAReloadIsALoadThatTakesOverSchedules(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "rotatord.yaml")
+	load := func(text string, load func(string, map[string]func() sinks.Spec) (*Config, error)) *Config {
+		t.Helper()
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		cfg, err := load(name, fakeSpecs())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return cfg
+	}
+	for _, relays := range []int{2, 500} { // the second is long enough for the short cut
+		before := fleet(relays)
+		after := strings.Replace(before, `"0 */6 * * *"`, `"0 */3 * * *"`, 1)
+		first := load(before, Load)
+		got, want := load(after, first.WithoutFleet().Reload), load(after, Load)
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%d relays: a reload gives another configuration than a load", relays)
+		}
+		if a, b := first.Slots()[0], got.Slots()[0]; a.Schedule == nil || a.Schedule != b.Schedule {
+			t.Errorf("%d relays: a schedule that did not change was read again", relays)
+		}
+		if a, b := first.Slots()[1], got.Slots()[1]; a.Schedule == b.Schedule || b.Expr != "0 */3 * * *" {
+			t.Errorf("%d relays: the change is not seen: %s", relays, b.Expr)
 		}
 	}
 }

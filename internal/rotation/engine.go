@@ -153,7 +153,12 @@ func (e *Engine) WakeAll() {
 
 // calm sets the alarm of a slot that has nothing to do now. To find that out with
 // a pass for each slot of a fleet would take as many goroutines at once.
-func (e *Engine) calm(s *slot) bool {
+func (e *Engine) calm(s *slot) (calm bool) {
+	defer func() {
+		if recover() != nil {
+			calm = false // the pass that comes instead will tell
+		}
+	}()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.running {
@@ -224,18 +229,25 @@ func (e *Engine) Quiesce(ctx context.Context) {
 	defer context.AfterFunc(ctx, e.rested)()
 	e.idleMu.Lock()
 	defer e.idleMu.Unlock()
-	for ctx.Err() == nil && !e.quiet() {
-		e.idle.Wait()
+	for busy := e.busy(); busy != nil && ctx.Err() == nil; {
+		if busy.quiet() {
+			busy = e.busy()
+		} else {
+			e.idle.Wait()
+		}
 	}
 }
 
-func (e *Engine) quiet() bool {
-	for _, s := range e.all() {
+// busy gives a slot that has something left to do now; nil when none has.
+func (e *Engine) busy() *slot {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	for _, s := range e.slots {
 		if !s.quiet() {
-			return false
+			return s
 		}
 	}
-	return true
+	return nil
 }
 
 func (s *slot) quiet() bool {

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/rotatord/rotatord/internal/moq"
 	"github.com/rotatord/rotatord/internal/secret"
@@ -464,5 +465,31 @@ func TestNoValueIsPrintedWithARecord(t *testing.T) {
 		if contains(s, "canary") {
 			t.Errorf("a value is printed: %s", s)
 		}
+	}
+}
+
+func TestASlotAtRestIsWokenWithoutAPass(t *testing.T) {
+	w := newWorld(t, moq.Overlap, 1)
+	w.start()
+	w.run(time.Hour)
+	at := w.alarm
+	if w.engine.WakeAll(); len(w.queue) > 0 || !w.alarm.Equal(at) || at.IsZero() {
+		t.Errorf("%d passes, alarm at %v, want none and %v", len(w.queue), w.alarm, at)
+	}
+	w.pass(at.Sub(w.now))
+	if w.engine.WakeAll(); len(w.queue) != 1 {
+		t.Errorf("%d passes of a slot that is due, want 1", len(w.queue))
+	}
+}
+
+// A fleet's memory is mostly its slots: raise this only with a reason.
+func TestASlotTakesNoMoreMemoryThanItDid(t *testing.T) {
+	const most = 576
+	size := int(unsafe.Sizeof(slot{}))
+	if size > most {
+		t.Errorf("a slot takes %d bytes, want at most %d", size, most)
+	}
+	if page := 8192; slotsAtOnce*size%page != 0 {
+		t.Errorf("%d slots of %d bytes do not fill whole pages", slotsAtOnce, size)
 	}
 }

@@ -81,7 +81,9 @@ func BenchmarkManySchedules(b *testing.B) {
 	for b.Loop() {
 		c := newChecker(defaultConfig(), newCollector(""), nil, nil)
 		for minute := range 60 * 24 {
-			c.timing(fmt.Sprintf("%d %d * * *", minute%60, minute/60), "Europe/Berlin")
+			if _, err := c.timing(fmt.Sprintf("%d %d * * *", minute%60, minute/60), "Europe/Berlin"); err != nil {
+				b.Fatal(err)
+			}
 		}
 	}
 }

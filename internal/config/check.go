@@ -32,6 +32,7 @@ type checker struct {
 	doc      *document
 	warnings *collector
 
+	timings   timings
 	known     timings // of the configuration before
 	gauge     *scheduler.Gauge
 	zones     map[string]*time.Location
@@ -41,11 +42,11 @@ type checker struct {
 	locations map[string]int32 // location of a target → index of its slot
 }
 
-func newChecker(cfg *Config, found *collector, doc *document, known timings) *checker {
-	cfg.timings = make(timings, len(known))
+func newChecker(cfg *Config, found *collector, doc *document, known []timing) *checker {
+	cfg.timings = make([]timing, 0, len(known))
 	return &checker{
 		collector: found, cfg: cfg, doc: doc, warnings: newCollector(found.file),
-		known: known, gauge: scheduler.NewGauge(gapsFrom), zones: map[string]*time.Location{},
+		timings: make(timings, len(known)), known: byWords(known), gauge: scheduler.NewGauge(gapsFrom), zones: map[string]*time.Location{},
 		labels: map[string]map[string]string{}, usable: map[string]sinks.Spec{}, locations: make(map[string]int32, 2*len(cfg.Relays)),
 	}
 }

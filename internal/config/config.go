@@ -24,7 +24,7 @@ type Config struct {
 	Relays   map[string]*Relay     `yaml:"relays" json:"relays,omitempty" jsonschema_description:"Relays by name, with the tokens to rotate."`
 
 	slots    []Slot
-	timings  timings
+	timings  []timing // in the order of the slots
 	warnings Faults
 }
 

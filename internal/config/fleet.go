@@ -20,7 +20,7 @@ const fleetBytes = 64 << 10
 // tree of the whole file, which takes a gigabyte and seconds for 100,000 slots.
 // It knows no positions, so it gives nil for whatever is wrong, or just worth a
 // warning, or not plain: then the file is read again, thoroughly.
-func parseFleet(name string, data []byte, specs map[string]func() sinks.Spec, known timings) *Config {
+func parseFleet(name string, data []byte, specs map[string]func() sinks.Spec, known []timing) *Config {
 	rest, relays, ok := cutRelays(data)
 	if !ok || checkBytes(data) != nil {
 		return nil

@@ -53,7 +53,7 @@ func Parse(name string, data []byte, specs map[string]func() sinks.Spec) (*Confi
 }
 
 func (c *Config) reparse(name string, data []byte, specs map[string]func() sinks.Spec) (*Config, error) {
-	var known timings
+	var known []timing
 	if c != nil {
 		known = c.timings
 	}
@@ -66,7 +66,7 @@ func (c *Config) reparse(name string, data []byte, specs map[string]func() sinks
 }
 
 // parseThoroughly reads any file, and says of all that is wrong where it stands.
-func parseThoroughly(name string, data []byte, specs map[string]func() sinks.Spec, known timings) (*Config, error) {
+func parseThoroughly(name string, data []byte, specs map[string]func() sinks.Spec, known []timing) (*Config, error) {
 	found := newCollector(name)
 	root, err := parseText(data)
 	if f, ok := errors.AsType[*flaw](err); ok {

@@ -22,39 +22,56 @@ const (
 // or wrong whenever it is read.
 var gapsFrom = time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
 
-type timingKey struct{ expr, zone string }
-
-type timings map[timingKey]*timing
-
 // timing is a parsed schedule with its gaps, shared by all slots that have it.
 type timing struct {
-	schedule          *scheduler.Schedule // nil: manual, or err
+	schedule          *scheduler.Schedule // nil: manual
 	shortest, longest time.Duration
-	err               error
 }
 
-func (c *checker) timing(expr, zone string) *timing {
-	key := timingKey{expr, zone}
-	t := c.cfg.timings[key]
-	if t == nil {
-		if t = c.known[key]; t == nil {
-			t = c.newTiming(expr, zone)
-		}
-		c.cfg.timings[key] = t
+// timings finds a timing by its words: a fleet may have as many as it has slots.
+type timings map[timingKey]*timing
+
+type timingKey struct{ expr, zone string }
+
+// byWords finds again what a configuration keeps of its timings.
+func byWords(kept []timing) timings {
+	known := make(timings, len(kept))
+	for i := range kept {
+		s := kept[i].schedule
+		known[timingKey{s.String(), s.Location().String()}] = &kept[i]
 	}
-	return t
+	return known
 }
 
-func (c *checker) newTiming(expr, zone string) *timing {
+func (c *checker) timing(expr, zone string) (*timing, error) {
+	key := timingKey{expr, zone}
+	if t := c.timings[key]; t != nil {
+		return t, nil
+	}
+	t := c.known[key]
+	if t == nil {
+		var err error
+		if t, err = c.newTiming(expr, zone); err != nil {
+			return nil, err
+		}
+	}
+	c.timings[key] = t
+	if t.schedule != nil {
+		c.cfg.timings = append(c.cfg.timings, *t)
+	}
+	return t, nil
+}
+
+func (c *checker) newTiming(expr, zone string) (*timing, error) {
 	if expr == Manual {
-		return &timing{}
+		return &timing{}, nil
 	}
 	s, err := scheduler.Parse(expr, c.location(zone))
 	if err != nil {
-		return &timing{err: err}
+		return nil, err
 	}
 	shortest, longest := c.gauge.Gaps(s)
-	return &timing{schedule: s, shortest: shortest, longest: longest}
+	return &timing{schedule: s, shortest: shortest, longest: longest}, nil
 }
 
 // location loads each time zone once; one that is not known is blamed where it stands.
@@ -77,9 +94,9 @@ func (c *checker) time(slot *Slot, scope *slotScope) {
 	slot.Expr = strings.TrimSpace(slot.Expr)
 	slot.Timezone, _ = nearestOf(scope, func(s *Settings) *string { return s.Timezone }, defaultTimezone)
 	slot.Jitter, _ = nearestOf(scope, func(s *Settings) *time.Duration { return s.Jitter }, 0)
-	t := c.timing(slot.Expr, slot.Timezone)
-	if t.err != nil {
-		c.fault(scope.place(from).child("schedule"), t.err.Error(), suggestManual(slot.Expr))
+	t, err := c.timing(slot.Expr, slot.Timezone)
+	if err != nil {
+		c.fault(scope.place(from).child("schedule"), err.Error(), suggestManual(slot.Expr))
 		return
 	}
 	slot.Schedule = t.schedule

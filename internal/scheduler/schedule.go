@@ -27,6 +27,9 @@ type Schedule struct {
 // String is the expression, with single spaces.
 func (s *Schedule) String() string { return s.expr }
 
+// Location is the place whose clock the schedule follows.
+func (s *Schedule) Location() *time.Location { return s.loc }
+
 // Next is the first instant strictly after t; zero when there is none. For
 // "@every d" it is t, cut to whole seconds, plus d.
 func (s *Schedule) Next(t time.Time) time.Time {

@@ -1,5 +1,10 @@
-// Package journal keeps the slots' records and history durably, in one bbolt
-// file, and finds damage rather than guessing around it.
+// Package journal keeps the slots' records and history durably, in a bbolt database
+// with a log before it, and finds damage rather than guessing around it.
+//
+// A save is durable once it is in the log: one write and one sync, where the
+// database takes two and consumers may be waiting. What the log holds is folded
+// into the database when somebody reads, when the log is full, with every Check and
+// at the end; after a crash, at the next start.
 package journal
 
 import (
@@ -12,6 +17,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -25,11 +31,13 @@ var _ rotation.Journal = (*Bolt)(nil)
 const FileName = "state.db"
 
 const (
-	formatVersion = 1
+	formatVersion = 2
+	oldVersion    = 1 // knew no log
 	lockWait      = 200 * time.Millisecond
 	digestKeySize = 32
+	idSize        = 16
 	// probeSize is what Check writes: more than a record takes. Written over and over,
-	// it keeps that much room inside the file for a save on a disk that has since filled up.
+	// it keeps that much room inside the file for a fold on a disk that has since filled up.
 	probeSize = 16 << 10
 )
 
@@ -42,22 +50,29 @@ var (
 	versionKey = []byte("version")
 	digestKey  = []byte("digest_key")
 	probeKey   = []byte("probe")
+	idKey      = []byte("id")
+	heldKey    = []byte("held") // the latest frame of the log that the database holds
 )
+
+// buckets lists the buckets; each begins with a letter of its own.
+func buckets() [][]byte { return [][]byte{metaBucket, slotBucket, historyBucket} }
 
 // Options of a journal; the zero value will do.
 type Options struct {
-	// Observe, if set, is called once per commit with how long it took and how it
-	// ended. It must not block.
+	// Observe, if set, is called once per commit with how long its callers waited and
+	// how it ended. It must not block.
 	Observe func(took time.Duration, err error)
 }
 
-// Bolt is a rotation.Journal in one file. It is safe for concurrent use; saves that
-// come while a commit runs go into the next commit together.
+// Bolt is a rotation.Journal in one folder. It is safe for concurrent use; saves
+// that come while a commit runs go into the next commit together.
 type Bolt struct {
 	path    string
 	db      *bbolt.DB
-	file    os.FileInfo // what was opened, to notice that it was replaced
+	opened  map[string]os.FileInfo // files by path, to notice that one was replaced
 	digests []byte
+	id      []byte
+	events  atomic.Uint64 // sequence number of the latest event
 	observe func(time.Duration, error)
 
 	mu     sync.Mutex
@@ -66,9 +81,12 @@ type Bolt struct {
 	wake   chan struct{}
 	done   chan struct{} // closed when the writer has ended
 
-	// The writer's own, until done.
-	doubts []doubt // commits that failed and may yet have been kept
-	broken error   // a crash within a commit: nothing is written any more
+	// The writer's own, from Open until done.
+	log     frames
+	held    uint64   // the latest frame that the database holds
+	pending [][]byte // what the frames after it say
+	broken  error    // a crash within a fold: nothing is written any more
+	failed  error    // the last fold's
 }
 
 // Open opens the journal in the folder dir, or makes both: the folder 0700, the file
@@ -86,6 +104,9 @@ func Open(dir string, opts Options) (*Bolt, error) {
 	if err := guarded(b.open); err != nil {
 		return nil, openFault(path, err)
 	}
+	if err := b.replay(); err != nil {
+		return nil, errors.Join(err, b.closeFiles())
+	}
 	go b.write()
 	return b, nil
 }
@@ -100,28 +121,84 @@ func (b *Bolt) open() (err error) {
 	return nil
 }
 
-// prepare finishes a first start that was cut short, and learns what never changes.
-func (b *Bolt) prepare() (err error) {
-	if b.file, err = os.Stat(b.path); err != nil {
-		return err
-	}
-	fresh := false
+// prepare finishes a first start that was cut short, or one of an older format, and
+// learns what never changes.
+func (b *Bolt) prepare() error {
+	current := false
 	if err := b.db.View(func(tx *bbolt.Tx) error {
-		fresh = tx.Bucket(metaBucket) == nil
+		meta := tx.Bucket(metaBucket)
+		current = meta != nil && meta.Get(idKey) != nil
 		return nil
 	}); err != nil {
 		return err
 	}
-	if fresh {
+	if !current {
 		if err := b.db.Update(fill); err != nil {
 			return err
 		}
 	}
-	return b.db.View(func(tx *bbolt.Tx) error {
-		key, err := decode(digestKey, tx.Bucket(metaBucket).Get(digestKey))
-		b.digests = bytes.Clone(key)
+	return b.db.View(b.learn)
+}
+
+func (b *Bolt) learn(tx *bbolt.Tx) error {
+	var errs []error
+	get := func(key []byte) []byte {
+		value, err := decode(key, tx.Bucket(metaBucket).Get(key))
+		errs = append(errs, err)
+		return bytes.Clone(value)
+	}
+	b.digests, b.id = get(digestKey), get(idKey)
+	if held := get(heldKey); held != nil {
+		b.held = binary.BigEndian.Uint64(held)
+	}
+	return errors.Join(errs...)
+}
+
+// replay brings what a crash has left in the log into the database.
+func (b *Bolt) replay() error {
+	path := filepath.Join(filepath.Dir(b.path), logName(b.id))
+	if err := b.readLog(path); err != nil {
+		return logFault(path, err)
+	}
+	if err := b.fold(); err != nil {
+		return openFault(b.path, err)
+	}
+	return nil
+}
+
+func (b *Bolt) readLog(path string) (err error) {
+	if b.log, err = openLog(path); err != nil {
 		return err
-	})
+	}
+	if b.opened, err = stat(b.path, path); err != nil {
+		return err
+	}
+	b.pending, err = b.log.replay(b.held)
+	b.events.Store(b.log.last << 24) // above those of all frames: no process gives a number again
+	return err
+}
+
+func stat(paths ...string) (map[string]os.FileInfo, error) {
+	found := map[string]os.FileInfo{}
+	for _, path := range paths {
+		info, err := os.Stat(path)
+		if err != nil {
+			return nil, err
+		}
+		found[path] = info
+	}
+	return found, nil
+}
+
+func (b *Bolt) closeFiles() error {
+	var errs []error
+	if b.log.file != nil {
+		errs = append(errs, b.log.file.Close())
+	}
+	if b.broken == nil { // else bbolt may still hold its lock
+		errs = append(errs, b.db.Close())
+	}
+	return errors.Join(errs...)
 }
 
 func boltOptions() *bbolt.Options {
@@ -177,23 +254,33 @@ func initialise(path string) error {
 	return errors.Join(db.Update(fill), db.Close())
 }
 
-// fill writes what an empty journal holds. A file that has it already is left alone.
+// fill writes what an empty journal holds, as far as it is missing.
 func fill(tx *bbolt.Tx) error {
-	if tx.Bucket(metaBucket) != nil {
-		return nil
-	}
-	for _, name := range [][]byte{metaBucket, slotBucket, historyBucket} {
-		if _, err := tx.CreateBucket(name); err != nil {
+	for _, name := range buckets() {
+		if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 			return err
 		}
 	}
-	key := make([]byte, digestKeySize)
-	_, _ = rand.Read(key) // crypto/rand never fails: it aborts the program instead
-	meta := tx.Bucket(metaBucket)
 	return errors.Join(
-		meta.Put(versionKey, binary.BigEndian.AppendUint32(nil, formatVersion)),
-		meta.Put(digestKey, encode(digestKey, key)),
+		tx.Bucket(metaBucket).Put(versionKey, binary.BigEndian.AppendUint32(nil, formatVersion)),
+		ensure(tx, digestKey, random(digestKeySize)),
+		ensure(tx, idKey, random(idSize)),
+		ensure(tx, heldKey, make([]byte, 8)),
 	)
+}
+
+func ensure(tx *bbolt.Tx, key, value []byte) error {
+	meta := tx.Bucket(metaBucket)
+	if meta.Get(key) != nil {
+		return nil
+	}
+	return meta.Put(key, encode(key, value))
+}
+
+func random(size int) []byte {
+	b := make([]byte, size)
+	_, _ = rand.Read(b) // crypto/rand never fails: it aborts the program instead
+	return b
 }
 
 func syncFolder(dir string) error {
@@ -209,6 +296,9 @@ func (b *Bolt) DigestKey() []byte { return bytes.Clone(b.digests) }
 
 // Empty reports whether no slot has a record.
 func (b *Bolt) Empty() (empty bool, err error) {
+	if err := b.settle(context.Background()); err != nil {
+		return false, err
+	}
 	err = b.view(func(tx *bbolt.Tx) error {
 		k, _ := tx.Bucket(slotBucket).Cursor().First()
 		empty = k == nil
@@ -217,22 +307,35 @@ func (b *Bolt) Empty() (empty bool, err error) {
 	return empty, err
 }
 
-// Check writes and syncs a probe of a record's size. It also fails when the file is no
-// longer the one in the state folder, where nothing written would be found again.
+// Check writes and syncs a probe of a record's size, to the log and to the database.
+// It also fails when a file is no longer the one in the state folder, where nothing
+// written would be found again.
 func (b *Bolt) Check(ctx context.Context) error {
-	info, err := os.Stat(b.path)
-	switch {
-	case err != nil:
-		return b.writeFault(err)
-	case !os.SameFile(info, b.file):
-		return b.writeFault(errReplaced)
+	for path, opened := range b.opened {
+		info, err := os.Stat(path)
+		if err == nil && !os.SameFile(info, opened) {
+			err = errReplaced
+		}
+		if err != nil {
+			return b.writeFault(err)
+		}
 	}
-	return b.submit(ctx, func(e *edits) error {
-		return e.put(metaBucket, probeKey, make([]byte, probeSize))
-	})
+	probe := change{metaBucket, probeKey, make([]byte, probeSize)}
+	if err := b.submit(ctx, &save{body: bodyOf(probe), fold: true}); err != nil {
+		return b.writeFault(err)
+	}
+	return nil
 }
 
-// Close waits for the saves that wait, and closes the file. A Save after it fails.
+// settle folds, so that the database holds all that was saved.
+func (b *Bolt) settle(ctx context.Context) error {
+	if err := b.submit(ctx, &save{fold: true}); err != nil {
+		return b.readFault(err)
+	}
+	return nil
+}
+
+// Close waits for the saves that wait, folds, and closes the files. A Save after it fails.
 func (b *Bolt) Close() error {
 	b.mu.Lock()
 	again := b.closed
@@ -244,10 +347,11 @@ func (b *Bolt) Close() error {
 	}
 	b.signal()
 	<-b.done
-	if b.broken != nil {
-		return b.writeFault(b.broken)
+	err := b.closeFiles()
+	if b.failed != nil { // the log has all: the next start brings it home
+		return b.writeFault(errors.Join(b.failed, err))
 	}
-	return b.db.Close()
+	return err
 }
 
 // view reads in one transaction. Faults of the disk beneath the mapped file, and

@@ -1,10 +1,11 @@
 package journal
 
 import (
-	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -14,12 +15,13 @@ import (
 	"github.com/rotatord/rotatord/internal/rotation"
 )
 
-// maxGroup bounds how many saves one commit takes, and so its memory.
+// maxGroup bounds how many saves one commit takes.
 const maxGroup = 1000
 
-// save is one caller's wish: it is applied in a commit shared with others.
+// save is one caller's wish: it is met by a commit shared with others.
 type save struct {
-	apply func(*edits) error
+	body  []byte      // changes
+	fold  bool        // also into the database
 	taken atomic.Bool // by the writer, or by the caller who gave up
 	done  chan error
 }
@@ -27,56 +29,49 @@ type save struct {
 // Save makes r, and the events if any, durable in one commit before it returns. A
 // save that still waits ends with ctx; once in a commit its result is awaited.
 func (b *Bolt) Save(ctx context.Context, r *rotation.Record, events ...rotation.Event) error {
+	changes := make([]change, 0, 1+len(events))
 	key := []byte(r.Key.String())
 	content, err := json.Marshal(r)
 	if err != nil {
 		return b.encodeFault("record of slot "+string(key), err)
 	}
-	lines := make([][]byte, len(events))
-	for i, e := range events {
-		if lines[i], err = json.Marshal(e); err != nil {
+	changes = append(changes, change{slotBucket, key, encode(key, content)})
+	for _, e := range events {
+		line, err := json.Marshal(e)
+		if err != nil {
 			return b.encodeFault("event of slot "+string(key), err)
 		}
+		key := eventKey(e, b.events.Add(1))
+		changes = append(changes, change{historyBucket, key, encode(key, line)})
 	}
-	return b.submit(ctx, func(e *edits) error {
-		if err := e.put(slotBucket, key, encode(key, content)); err != nil {
-			return err
-		}
-		for i, event := range events {
-			if err := e.appendEvent(event, lines[i]); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	if err := b.submit(ctx, &save{body: bodyOf(changes...)}); err != nil {
+		return b.writeFault(err)
+	}
+	return nil
 }
 
 func (b *Bolt) encodeFault(object string, err error) error {
 	return &fault.Error{Class: fault.Permanent, Reason: fault.Internal, Op: "encode", Object: object, Err: err}
 }
 
-// submit queues a change and waits for its commit.
-func (b *Bolt) submit(ctx context.Context, apply func(*edits) error) error {
+// submit queues a save and waits for its commit.
+func (b *Bolt) submit(ctx context.Context, s *save) error {
 	if err := ctx.Err(); err != nil {
-		return b.writeFault(err)
+		return err
 	}
-	s := &save{apply: apply, done: make(chan error, 1)}
+	s.done = make(chan error, 1)
 	if err := b.enqueue(s); err != nil {
-		return b.writeFault(err)
+		return err
 	}
-	var err error
 	select {
-	case err = <-s.done:
+	case err := <-s.done:
+		return err
 	case <-ctx.Done():
 		if s.taken.CompareAndSwap(false, true) {
-			return b.writeFault(ctx.Err())
+			return ctx.Err()
 		}
-		err = <-s.done
+		return <-s.done
 	}
-	if err != nil {
-		return b.writeFault(err)
-	}
-	return nil
 }
 
 func (b *Bolt) enqueue(s *save) error {
@@ -100,17 +95,13 @@ func (b *Bolt) signal() {
 // write is the single writer: it commits whatever waits, at once and together.
 func (b *Bolt) write() {
 	defer close(b.done)
-	for range b.wake {
+	for !b.finished() {
+		<-b.wake
 		for group := b.group(); len(group) > 0; group = b.group() {
 			b.commit(group)
 		}
-		if b.finished() {
-			break
-		}
 	}
-	if len(b.doubts) > 0 {
-		b.commit(nil) // what failed and was kept after all is taken back before the end
-	}
+	b.failed = b.fold()
 }
 
 func (b *Bolt) finished() bool {
@@ -119,13 +110,18 @@ func (b *Bolt) finished() bool {
 	return b.closed && len(b.queue) == 0
 }
 
-// group takes the saves that wait, up to maxGroup; those given up are dropped.
+// group takes the saves that wait, up to maxGroup and to what the log can hold; those
+// given up are dropped.
 func (b *Bolt) group() []*save {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var group []*save
+	size := 0
 	for len(b.queue) > 0 && len(group) < maxGroup {
 		s := b.queue[0]
+		if size += len(s.body); frameHead+int64(size) > b.log.size && len(group) > 0 {
+			break
+		}
 		b.queue[0] = nil
 		b.queue = b.queue[1:]
 		if s.taken.CompareAndSwap(false, true) {
@@ -138,102 +134,96 @@ func (b *Bolt) group() []*save {
 	return group
 }
 
+// commit makes a group durable, and folds if one of it wants that.
 func (b *Bolt) commit(group []*save) {
 	began := time.Now()
-	err := b.transact(group)
-	if b.observe != nil {
+	err := b.keep(group)
+	if b.observe != nil && sizeOf(group) > 0 {
 		b.observe(time.Since(began), err)
 	}
+	folded := err
+	if err == nil && slices.ContainsFunc(group, func(s *save) bool { return s.fold }) {
+		folded = b.fold()
+	}
 	for _, s := range group {
-		s.done <- err
+		if s.fold {
+			s.done <- folded
+		} else {
+			s.done <- err
+		}
 	}
 }
 
-// transact applies a group in one transaction: all of it or nothing.
-func (b *Bolt) transact(group []*save) error {
+// keep appends a group's changes to the log.
+func (b *Bolt) keep(group []*save) error {
+	size := sizeOf(group)
+	switch {
+	case b.broken != nil:
+		return b.broken
+	case size == 0:
+		return nil
+	}
+	if err := b.makeRoom(size); err != nil {
+		return err
+	}
+	if err := b.log.append(group); err != nil {
+		return err
+	}
+	for _, s := range group {
+		b.pending = append(b.pending, s.body)
+	}
+	return nil
+}
+
+// makeRoom sees that so many bytes of changes fit into the log. One that a burst has
+// filled grows, so that folds become rarer and each brings more home at once.
+func (b *Bolt) makeRoom(size int) error {
+	if b.log.room(size) {
+		return nil
+	}
+	if err := b.fold(); err != nil {
+		return err
+	}
+	err := b.log.grow() // if it cannot, the former size will do
+	for !b.log.room(size) {
+		if err != nil {
+			return err
+		}
+		if b.log.size >= largeLog {
+			return errTooLarge
+		}
+		err = b.log.grow()
+	}
+	return nil
+}
+
+// fold brings what the log holds into the database, in one transaction, and begins
+// the log anew. The log holds nothing but what was acknowledged, so that it does no
+// harm when a fold that failed was kept after all.
+func (b *Bolt) fold() error {
 	if b.broken != nil {
 		return b.broken
 	}
-	var e edits
-	err := guarded(func() error {
+	if len(b.pending) == 0 && b.log.last == b.held {
+		return nil
+	}
+	changes, err := changesOf(b.pending)
+	if err != nil {
+		return err
+	}
+	err = guarded(func() error {
 		return b.db.Update(func(tx *bbolt.Tx) error {
-			if err := b.settle(tx); err != nil {
-				return err
-			}
-			e = edits{tx: tx, id: tx.ID()}
-			for _, s := range group {
-				if err := s.apply(&e); err != nil {
-					return err
-				}
-			}
-			return nil
+			held := encode(heldKey, binary.BigEndian.AppendUint64(nil, b.log.last))
+			return errors.Join(apply(tx, latest(changes)), tx.Bucket(metaBucket).Put(heldKey, held))
 		})
 	})
 	var c *crash
 	switch {
 	case err == nil:
-		b.doubts = nil
+		b.pending, b.held = nil, b.log.last
+		b.log.rewind()
 	case errors.As(err, &c):
 		b.broken = err // bbolt may still hold its lock: never wait for it again
-	case e.tx != nil:
-		b.doubts = append(b.doubts, doubt{e.id, e.undo})
 	}
 	return err
-}
-
-// doubt is a commit whose last write failed, so that the file may hold it after
-// all; undo takes it back.
-type doubt struct {
-	id   int
-	undo []change
-}
-
-// settle takes back, in the next transaction, a failed commit that was kept: its
-// number is then the one before this transaction's.
-func (b *Bolt) settle(tx *bbolt.Tx) error {
-	for len(b.doubts) > 0 && b.doubts[len(b.doubts)-1].id >= tx.ID() {
-		b.doubts = b.doubts[:len(b.doubts)-1]
-	}
-	if len(b.doubts) == 0 {
-		return nil
-	}
-	last := b.doubts[len(b.doubts)-1]
-	b.doubts = []doubt{last} // it was made on top of the earlier ones, undone
-	for i := len(last.undo) - 1; i >= 0; i-- {
-		if err := last.undo[i].apply(tx); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// edits is a transaction that remembers how to take itself back.
-type edits struct {
-	tx   *bbolt.Tx
-	id   int
-	undo []change
-}
-
-// change sets a key to a value; nil removes it.
-type change struct{ bucket, key, value []byte }
-
-func (c change) apply(tx *bbolt.Tx) error {
-	if c.value == nil {
-		return tx.Bucket(c.bucket).Delete(c.key)
-	}
-	return tx.Bucket(c.bucket).Put(c.key, c.value)
-}
-
-func (e *edits) put(bucket, key, value []byte) error {
-	return e.change(change{bucket, key, value})
-}
-
-func (e *edits) remove(bucket, key []byte) error {
-	return e.change(change{bucket, key, nil})
-}
-
-func (e *edits) change(c change) error {
-	before := bytes.Clone(e.tx.Bucket(c.bucket).Get(c.key))
-	e.undo = append(e.undo, change{c.bucket, c.key, before})
-	return c.apply(e.tx)
 }

@@ -26,10 +26,14 @@ var (
 	errReplaced = errors.New("the file was replaced while rotatord has the former one open")
 	errNoFile   = errors.New("it is not a regular file")
 	errClosed   = errors.New("the journal is closed")
+	errTooLarge = errors.New("a record is larger than the log")
 )
 
 const damageHint = "stop rotatord and restore the file from a backup, or move it aside to start afresh: " +
 	"the tokens it knew are then reported, and `rotatord tokens prune` retires them"
+
+const logDamageHint = "stop rotatord and restore the state folder from a backup, or move this file aside: " +
+	"what was saved in the last seconds before the end is then not known, as with an older backup"
 
 // crash is a panic that was caught.
 type crash struct{ value any }
@@ -67,6 +71,16 @@ func openFault(path string, err error) error {
 		f.Class, f.Reason, f.Hint = fault.Retry, fault.Storage, diskHint(err)
 	}
 	return f
+}
+
+// logFault is openFault for the log.
+func logFault(path string, err error) error {
+	err = openFault(path, err)
+	var f *fault.Error
+	if isDamage(err) && errors.As(err, &f) {
+		f.Hint = logDamageHint
+	}
+	return err
 }
 
 func isDamage(err error) bool {
@@ -112,7 +126,7 @@ func (b *Bolt) readFault(err error) error {
 	}
 	f := &fault.Error{Class: fault.Retry, Reason: fault.Storage, Op: "read journal", Object: b.path, Err: err}
 	switch {
-	case errors.Is(err, berrors.ErrDatabaseNotOpen):
+	case errors.Is(err, errClosed), errors.Is(err, berrors.ErrDatabaseNotOpen):
 		f.Err, f.Hint = errClosed, "rotatord is stopping"
 	case isDamage(err):
 		f.Class, f.Reason, f.Hint = fault.Permanent, fault.Invalid, damageHint

@@ -5,6 +5,7 @@ import (
 	"container/heap"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -25,29 +26,29 @@ func historyPrefix(key moq.Key) []byte { return []byte(key.String() + "/") }
 // stamp is the part of an event's key that orders it among all events.
 func stamp(key []byte) []byte { return key[len(key)-stampSize:] }
 
-// appendEvent adds an event to its slot's history, and drops the oldest above keptEvents.
-func (e *edits) appendEvent(event rotation.Event, line []byte) error {
-	sequence, err := e.tx.Bucket(historyBucket).NextSequence()
-	if err != nil {
-		return err
-	}
-	prefix := historyPrefix(event.Key)
-	key := binary.BigEndian.AppendUint64(bytes.Clone(prefix), uint64(max(0, event.At.UnixMicro())))
-	key = binary.BigEndian.AppendUint64(key, sequence)
-	if err := e.put(historyBucket, key, encode(key, line)); err != nil {
-		return err
-	}
-	return e.trim(prefix)
+// eventKey sorts an event behind the earlier ones of its slot; sequence tells
+// those of one moment apart.
+func eventKey(e rotation.Event, sequence uint64) []byte {
+	key := binary.BigEndian.AppendUint64(historyPrefix(e.Key), uint64(max(0, e.At.UnixMicro())))
+	return binary.BigEndian.AppendUint64(key, sequence)
 }
 
-func (e *edits) trim(prefix []byte) error {
+// slotPart is the prefix that an event's key has in common with all of its slot.
+func slotPart(key []byte) []byte { return key[:max(0, len(key)-stampSize)] }
+
+// trim drops the oldest events under a prefix above keptEvents.
+func trim(tx *bbolt.Tx, prefix []byte) error {
+	if len(prefix) == 0 {
+		return nil
+	}
 	var keys [][]byte
-	c := e.tx.Bucket(historyBucket).Cursor()
+	b := tx.Bucket(historyBucket)
+	c := b.Cursor()
 	for k, _ := c.Seek(prefix); bytes.HasPrefix(k, prefix); k, _ = c.Next() {
 		keys = append(keys, k)
 	}
 	for _, k := range keys[:max(0, len(keys)-keptEvents)] {
-		if err := e.remove(historyBucket, bytes.Clone(k)); err != nil {
+		if err := b.Delete(bytes.Clone(k)); err != nil {
 			return err
 		}
 	}
@@ -55,8 +56,8 @@ func (e *edits) trim(prefix []byte) error {
 }
 
 // History gives the newest events first, of one slot or (nil) of all; limit 0 means
-// 1000. Damaged events are left out and named in the error: the others are good
-// even then.
+// 1000. Events that are damaged, or cannot be read yet, are left out and named in the
+// error: the others are good even then.
 func (b *Bolt) History(ctx context.Context, key *moq.Key, limit int) ([]rotation.Event, error) {
 	if limit <= 0 {
 		limit = defaultHistory
@@ -66,21 +67,23 @@ func (b *Bolt) History(ctx context.Context, key *moq.Key, limit int) ([]rotation
 		prefix = historyPrefix(*key)
 	}
 	found := newest{limit: limit}
+	unsettled := b.settle(ctx) // then the latest events are missing
 	if err := b.view(func(tx *bbolt.Tx) error {
 		return found.scan(ctx, tx.Bucket(historyBucket).Cursor(), prefix)
 	}); err != nil {
 		return nil, err
 	}
-	return b.events(found.sorted())
+	events, err := b.eventsOf(found.sorted())
+	return events, errors.Join(unsettled, err)
 }
 
-func (b *Bolt) events(list []raw) ([]rotation.Event, error) {
+func (b *Bolt) eventsOf(list []raw) ([]rotation.Event, error) {
 	events := make([]rotation.Event, 0, len(list))
 	var damaged damages
 	for _, r := range list {
 		var e rotation.Event
 		if err := r.decode(&e); err != nil {
-			slot := bytes.TrimSuffix(r.key[:len(r.key)-stampSize], []byte("/"))
+			slot := bytes.TrimSuffix(slotPart(r.key), []byte("/"))
 			damaged.add(b.readFault(fmt.Errorf("event of slot %q: %w", slot, err)))
 			continue
 		}

@@ -77,6 +77,7 @@ func TestHistoryKeepsAHundredEventsOfEachSlot(t *testing.T) {
 func TestHistoryNamesDamagedEventsAndGivesTheOthers(t *testing.T) {
 	b := open(t, t.TempDir())
 	mustSave(t, b, recordOf(1, 1, 10), eventOf(1, day, "good"), eventOf(1, day.Add(1), "bad"))
+	fold(t, b)
 	if err := b.db.Update(func(tx *bbolt.Tx) error {
 		k, _ := tx.Bucket(historyBucket).Cursor().Last()
 		return tx.Bucket(historyBucket).Put(k, []byte("rubbish"))

@@ -120,13 +120,36 @@ func onWrite(t testing.TB, b *Bolt, hook func(p []byte, off int64, write func() 
 	}
 }
 
+// onLog puts itself between the log and its file, as onWrite does for bbolt.
+func onLog(b *Bolt, hook func(p []byte, off int64, write func() (int, error)) (int, error)) {
+	b.log.file = hooked{b.log.file, hook}
+}
+
+type hooked struct {
+	logFile
+	hook func(p []byte, off int64, write func() (int, error)) (int, error)
+}
+
+func (h hooked) WriteAt(p []byte, off int64) (int, error) {
+	return h.hook(p, off, func() (int, error) { return h.logFile.WriteAt(p, off) })
+}
+
+// fold has the writer fold.
+func fold(t testing.TB, b *Bolt) {
+	t.Helper()
+	if err := b.settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // isHead tells a write of one of the two head pages, which ends a commit.
 func isHead(off int64) bool { return off < 2*int64(os.Getpagesize()) }
 
 func TestOpenMakesFolderAndFileForTheOwnerOnly(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "var", "rotatord")
 	b := open(t, dir)
-	for path, want := range map[string]os.FileMode{dir: 0o700 | os.ModeDir, filepath.Join(dir, FileName): 0o600} {
+	log := filepath.Join(dir, logName(b.id))
+	for path, want := range map[string]os.FileMode{dir: 0o700 | os.ModeDir, filepath.Join(dir, FileName): 0o600, log: 0o600} {
 		info, err := os.Stat(path)
 		if err != nil {
 			t.Fatal(err)
@@ -135,7 +158,7 @@ func TestOpenMakesFolderAndFileForTheOwnerOnly(t *testing.T) {
 			t.Errorf("%s has mode %s, want %s", path, info.Mode(), want)
 		}
 	}
-	if left, err := filepath.Glob(filepath.Join(dir, "*")); err != nil || len(left) != 1 {
+	if left, err := filepath.Glob(filepath.Join(dir, "*")); err != nil || len(left) != 2 {
 		t.Errorf("the folder holds %v (%v)", left, err)
 	}
 	if empty, err := b.Empty(); err != nil || !empty {
@@ -199,7 +222,7 @@ func TestOpenLeavesANewerFormatUntouched(t *testing.T) {
 	if !errors.Is(err, ErrNewer) {
 		t.Fatalf("err = %v", err)
 	}
-	expectFault(t, err, fault.Permanent, "version 2", "not touched")
+	expectFault(t, err, fault.Permanent, fmt.Sprint("version ", formatVersion+1), "not touched")
 	if string(read(t, dir)) != string(before) {
 		t.Error("the file was touched")
 	}
@@ -296,6 +319,7 @@ func TestLoadNamesDamagedRecordsAndGivesTheOthers(t *testing.T) {
 	for n := range 3 {
 		mustSave(t, b, recordOf(n, 1, 10))
 	}
+	fold(t, b)
 	swap := func(tx *bbolt.Tx) error { // a good record in another's place is damage too
 		slots := tx.Bucket(slotBucket)
 		return slots.Put([]byte(slotKey(1).String()), slots.Get([]byte(slotKey(0).String())))

@@ -19,6 +19,9 @@ import (
 // transaction: visit may save. Damaged records are left out and named in the error
 // once the others have been visited; an error of visit's ends it at once.
 func (b *Bolt) Load(ctx context.Context, visit func(*rotation.Record) error) error {
+	if err := b.settle(ctx); err != nil {
+		return err
+	}
 	var damaged damages
 	var reader sync.WaitGroup
 	defer reader.Wait()

@@ -1,147 +1,182 @@
 package journal
 
 import (
+	"bytes"
+	"errors"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 
+	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/moq"
 )
 
 const sector = 512
 
-// block is one write to the file.
-type block struct {
+// written is one write to a file.
+type written struct {
 	off  int64
 	data []byte
 }
 
-// committed is what one commit wrote: the data pages, which are synced, and then the
-// head page, which is synced too.
-type committed struct {
-	size int64 // of the file, once grown
-	data []block
-	head block
-	want map[moq.Key]int // acknowledged afterwards
-}
+// disk is what a folder's two files hold.
+type disk struct{ db, log []byte }
 
-// film records the writes of every commit.
+// film records what is written: to the log, and to the database.
 type film struct {
-	t       *testing.T
-	b       *Bolt
-	start   []byte
-	commits []committed
+	t   *testing.T
+	dir string
+	b   *Bolt
+	log []written // since the last cut
+	db  []written
 }
 
 func record(t *testing.T) *film {
 	t.Helper()
-	dir := t.TempDir()
-	f := &film{t: t, b: open(t, dir), start: read(t, dir)}
+	f := &film{t: t, dir: t.TempDir()}
+	f.b = open(t, f.dir)
+	onLog(f.b, func(p []byte, off int64, write func() (int, error)) (int, error) {
+		f.log = append(f.log, written{off, slices.Clone(p)})
+		return write()
+	})
 	onWrite(t, f.b, func(p []byte, off int64, write func() (int, error)) (int, error) {
-		f.note(block{off, slices.Clone(p)})
+		f.db = append(f.db, written{off, slices.Clone(p)})
 		return write()
 	})
 	return f
 }
 
-func (f *film) note(w block) {
-	c := &f.commits[len(f.commits)-1]
-	if isHead(w.off) {
-		c.head = w
-		return
-	}
-	c.data = append(c.data, w)
+// cut ends a scene: what the disk holds then, and the writes that led there.
+func (f *film) cut() (d disk, log, db []written) {
+	f.t.Helper()
+	log, db = f.log, f.db
+	f.log, f.db = nil, nil
+	return disk{read(f.t, f.dir), f.readLog()}, log, db
 }
 
-// shoot makes one save and records its commit.
-func (f *film) shoot(n, version, size int, want map[moq.Key]int) {
+// readLog gives the log without the zeros at its end.
+func (f *film) readLog() []byte {
 	f.t.Helper()
-	f.commits = append(f.commits, committed{})
-	mustSave(f.t, f.b, recordOf(n, version, size), eventOf(n, day, "saved"))
-	info, err := os.Stat(f.b.path)
+	b, err := os.ReadFile(filepath.Join(f.dir, logName(f.b.id)))
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	c := &f.commits[len(f.commits)-1]
-	c.size, c.want = info.Size(), maps.Clone(want)
-	if len(c.data) == 0 || c.head.data == nil {
-		f.t.Fatal("the writes of a commit were not seen")
-	}
+	return bytes.TrimRight(b, "\x00")
 }
 
-// After a loss of power at any moment the journal opens, by itself, with what was
-// acknowledged; of the save under way it holds all or nothing.
-func TestPowerLossNeverLosesAnAcknowledgedSave(t *testing.T) {
+func (f *film) writeLog(dir string, image []byte) (path string) {
+	f.t.Helper()
+	path = filepath.Join(dir, logName(f.b.id))
+	if err := errors.Join(os.WriteFile(path, image, 0o600), os.Truncate(path, smallLog)); err != nil {
+		f.t.Fatal(err)
+	}
+	return path
+}
+
+// After a loss of power at any moment of a save the journal opens, by itself, with
+// what was acknowledged before; it holds all of the save under way or nothing.
+func TestPowerLossDuringASaveNeverLosesAnAcknowledgedOne(t *testing.T) {
 	f := record(t)
-	want := map[moq.Key]int{}
+	before, _, _ := f.cut()
+	held := map[moq.Key]int{}
 	for version := range 16 {
 		n := version % 5
+		mustSave(t, f.b, recordOf(n, version, 50+version%7*900), eventOf(n, day, "saved"))
+		want := maps.Clone(held)
 		want[slotKey(n)] = version
-		f.shoot(n, version, 50+version%7*900, want)
-	}
-	shut(t, f.b)
-	dir := t.TempDir()
-	disk, before := f.start, map[moq.Key]int{}
-	for _, c := range f.commits {
-		disk = grown(disk, c.size)
-		for _, image := range lostData(disk, c.data) {
-			expectImage(t, dir, image, before)
+		after, log, db := f.cut()
+		if len(log) != 1 || len(db) != 0 {
+			t.Fatalf("a save wrote %d times to the log and %d times to the database", len(log), len(db))
 		}
-		for _, w := range c.data {
-			disk = with(disk, w)
+		for _, image := range torn(before.log, log[0]) {
+			f.expect(disk{before.db, image}, held, want)
 		}
-		for _, image := range tornHeads(disk, c.head) {
-			expectImage(t, dir, image, before, c.want)
+		f.expect(after, want)
+		before, held = after, want
+		if version == 7 { // the rest is written over what is in the log by now
+			fold(t, f.b)
+			before, _, _ = f.cut()
 		}
-		disk, before = with(disk, c.head), c.want
-		expectImage(t, dir, disk, c.want)
 	}
 }
 
-// The simulation has teeth: were a head page to reach the disk before the data, it
-// would show.
-func TestPowerLossWithoutTheSyncWouldShow(t *testing.T) {
+// During a fold the log still has everything.
+func TestPowerLossDuringAFoldLosesNothing(t *testing.T) {
 	f := record(t)
 	want := map[moq.Key]int{}
-	for version := range 6 {
-		want[slotKey(version)] = version
-		f.shoot(version, version, 2000, want)
-	}
-	shut(t, f.b)
-	dir := t.TempDir()
-	disk, shown := f.start, 0
-	for _, c := range f.commits {
-		disk = grown(disk, c.size)
-		for _, image := range lostData(disk, c.data)[:1] {
-			write(t, dir, with(image, c.head))
-			if b, err := Open(dir, Options{}); err != nil {
-				shown++
-			} else {
-				shut(t, b)
-			}
+	for round := range 4 {
+		for n := range 5 {
+			want[slotKey(n)] = round*5 + n
+			mustSave(t, f.b, recordOf(n, round*5+n, 50+n*900), eventOf(n, day, "saved"))
 		}
-		for _, w := range append(c.data, c.head) {
-			disk = with(disk, w)
+		before, _, _ := f.cut()
+		fold(t, f.b)
+		after, _, db := f.cut()
+		for _, image := range foldImages(grown(before.db, int64(len(after.db))), db) {
+			f.expect(disk{image, before.log}, want)
 		}
-	}
-	if shown != len(f.commits) {
-		t.Errorf("%d of %d broken orders of writing were noticed", shown, len(f.commits))
+		f.expect(after, want)
 	}
 }
 
-// lostData are the images in which the data writes, not yet synced, arrived in part:
-// every prefix, every one missing, every one alone, and each torn at a sector.
-func lostData(disk []byte, data []block) (images [][]byte) {
+// foldImages are the images of a database that a fold, cut short, may leave: its
+// pages, which are synced, and then the head page in part.
+func foldImages(before []byte, db []written) (images [][]byte) {
+	pages, head := db[:len(db)-1], db[len(db)-1]
+	images = lost(before, pages)
+	for _, w := range pages {
+		before = with(before, w)
+	}
+	return append(images, torn(before, head)...)
+}
+
+// The simulation has teeth: were the log begun anew before the database holds what it
+// says, it would show.
+func TestPowerLossWouldShowALogThatIsBegunTooEarly(t *testing.T) {
+	f := record(t)
+	mustSave(t, f.b, recordOf(1, 1, 100))
+	before, _, _ := f.cut()
+	fold(t, f.b)
+	mustSave(t, f.b, recordOf(2, 1, 100), eventOf(2, day, ""))
+	after, _, _ := f.cut()
+	got := f.open(disk{before.db, after.log})
+	if want := map[moq.Key]int{slotKey(2): 1}; !maps.Equal(got, want) {
+		t.Errorf("the journal holds %v, want %v", got, want)
+	}
+}
+
+// A frame in the middle of others that cannot be read is damage, and not the end.
+func TestDamageInTheLogIsFound(t *testing.T) {
+	f := record(t)
+	for n := range 3 {
+		mustSave(t, f.b, recordOf(n, 1, 100))
+	}
+	d, log, _ := f.cut()
+	for _, at := range []int64{log[0].off, log[1].off, log[1].off + frameHead + 50} {
+		bad := slices.Clone(d.log)
+		bad[at+5] ^= 1
+		dir := t.TempDir()
+		write(t, dir, d.db)
+		path := f.writeLog(dir, bad)
+		_, err := Open(dir, Options{})
+		expectFault(t, err, fault.Permanent, "damaged", path, "restore")
+	}
+}
+
+// lost are the images in which writes that were not yet synced arrived in part: every
+// prefix, every one missing, every one alone, and each torn at a sector.
+func lost(disk []byte, writes []written) (images [][]byte) {
 	prefix := disk
 	images = append(images, prefix)
-	for i, w := range data {
+	for i, w := range writes {
 		for cut := sector; cut < len(w.data); cut += 3 * sector {
-			images = append(images, with(prefix, block{w.off, w.data[:cut]}))
+			images = append(images, with(prefix, written{w.off, w.data[:cut]}))
 		}
 		prefix = with(prefix, w)
 		missing := disk
-		for j, other := range data {
+		for j, other := range writes {
 			if j != i {
 				missing = with(missing, other)
 			}
@@ -151,13 +186,18 @@ func lostData(disk []byte, data []block) (images [][]byte) {
 	return images
 }
 
-// tornHeads are the images in which some sectors of the head page arrived: every
-// prefix, and every sector alone.
-func tornHeads(disk []byte, head block) (images [][]byte) {
-	for cut := 0; cut < len(head.data); cut += sector {
-		images = append(images,
-			with(disk, block{head.off, head.data[:cut]}),
-			with(disk, block{head.off + int64(cut), head.data[cut : cut+sector]}))
+// torn are the images in which some sectors of one write arrived: every prefix, every
+// sector alone, and all but one.
+func torn(disk []byte, w written) (images [][]byte) {
+	whole := with(disk, w)
+	disk = grown(disk, int64(len(whole)))
+	for cut := 0; cut < len(w.data); cut += sector {
+		end := min(cut+sector, len(w.data))
+		missing := slices.Clone(whole)
+		copy(missing[w.off+int64(cut):], disk[w.off+int64(cut):w.off+int64(end)])
+		images = append(images, missing,
+			with(disk, written{w.off, w.data[:cut]}),
+			with(disk, written{w.off + int64(cut), w.data[cut:end]}))
 	}
 	return images
 }
@@ -166,23 +206,32 @@ func grown(disk []byte, size int64) []byte {
 	return append(slices.Clone(disk), make([]byte, max(0, size-int64(len(disk))))...)
 }
 
-func with(disk []byte, w block) []byte {
-	disk = slices.Clone(disk)
+func with(disk []byte, w written) []byte {
+	disk = grown(disk, w.off+int64(len(w.data)))
 	copy(disk[w.off:], w.data)
 	return disk
 }
 
-// expectImage opens the image and looks for one of the states in it.
-func expectImage(t *testing.T, dir string, image []byte, states ...map[moq.Key]int) {
-	t.Helper()
-	write(t, dir, image)
-	b := open(t, dir)
-	got := state(t, b)
+// open gives what a journal with these files holds.
+func (f *film) open(d disk) map[moq.Key]int {
+	f.t.Helper()
+	dir := f.t.TempDir()
+	write(f.t, dir, d.db)
+	f.writeLog(dir, d.log)
+	b := open(f.t, dir)
+	defer shut(f.t, b)
+	got := state(f.t, b)
+	if events, err := b.History(f.t.Context(), nil, 0); err != nil || len(events) < len(got) {
+		f.t.Fatalf("history: %d events, %v", len(events), err)
+	}
+	return got
+}
+
+// expect looks for one of the states in what the disk holds.
+func (f *film) expect(d disk, states ...map[moq.Key]int) {
+	f.t.Helper()
+	got := f.open(d)
 	if !slices.ContainsFunc(states, func(s map[moq.Key]int) bool { return maps.Equal(s, got) }) {
-		t.Fatalf("after power loss the journal holds %v, want one of %v", got, states)
+		f.t.Fatalf("after power loss the journal holds %v, want one of %v", got, states)
 	}
-	if events, err := b.History(t.Context(), nil, 0); err != nil || len(events) < len(got) {
-		t.Fatalf("history: %d events, %v", len(events), err)
-	}
-	shut(t, b)
 }

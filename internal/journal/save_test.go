@@ -2,10 +2,12 @@ package journal
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -17,17 +19,14 @@ import (
 	"github.com/rotatord/rotatord/internal/moq"
 )
 
-// gate holds the writer in its next head write until it is opened.
+// gate holds the writer in its next write to the log until it is opened.
 type gate struct{ reached, opened chan struct{} }
 
-func holdNextCommit(t *testing.T, b *Bolt) gate {
-	t.Helper()
+func holdNextCommit(b *Bolt) gate {
 	g := gate{make(chan struct{}), make(chan struct{})}
 	var once sync.Once
-	onWrite(t, b, func(_ []byte, off int64, write func() (int, error)) (int, error) {
-		if isHead(off) {
-			once.Do(func() { close(g.reached); <-g.opened })
-		}
+	onLog(b, func(_ []byte, _ int64, write func() (int, error)) (int, error) {
+		once.Do(func() { close(g.reached); <-g.opened })
 		return write()
 	})
 	return g
@@ -51,7 +50,7 @@ func TestSavesThatComeDuringACommitShareTheNext(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		g := holdNextCommit(t, b)
+		g := holdNextCommit(b)
 		outcomes := []<-chan error{background(t.Context(), b, 0, 1)}
 		<-g.reached
 		for n := range 50 {
@@ -75,7 +74,7 @@ func TestSaveHeedsItsContextUntilItIsInACommit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := open(t, t.TempDir())
 		ctx, cancel := context.WithCancel(t.Context())
-		g := holdNextCommit(t, b)
+		g := holdNextCommit(b)
 		inCommit := background(ctx, b, 1, 1)
 		<-g.reached
 		queued := background(ctx, b, 2, 1)
@@ -100,7 +99,7 @@ func TestCloseWaitsForTheQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := t.TempDir()
 		b := open(t, dir)
-		g := holdNextCommit(t, b)
+		g := holdNextCommit(b)
 		outcomes := []<-chan error{background(t.Context(), b, 1, 1)}
 		<-g.reached
 		outcomes = append(outcomes, background(t.Context(), b, 2, 1))
@@ -135,57 +134,130 @@ func TestAFailingDiskIsReportedAndRecoveredFrom(t *testing.T) {
 	for number, hint := range map[syscall.Errno]string{
 		syscall.ENOSPC: "make room", syscall.EROFS: "read-write", syscall.EIO: "kernel's log", syscall.EACCES: "state.path", syscall.EBADF: "check the disk",
 	} {
-		for _, during := range []string{"data", "head"} {
-			t.Run(fmt.Sprint(number, " in ", during), func(t *testing.T) {
+		t.Run(number.Error(), func(t *testing.T) {
+			dir := t.TempDir()
+			b := open(t, dir)
+			mustSave(t, b, recordOf(1, 1, 10))
+			var broken atomic.Bool
+			onLog(b, func(_ []byte, _ int64, write func() (int, error)) (int, error) {
+				if broken.Load() {
+					return 0, &os.PathError{Op: "write", Path: FileName, Err: number}
+				}
+				return write()
+			})
+			broken.Store(true)
+			for _, err := range []error{b.Save(t.Context(), recordOf(1, 2, 9000), eventOf(1, day, "")), b.Check(t.Context())} {
+				expectFault(t, err, fault.Retry, "write journal", filepath.Join(dir, FileName), number.Error(), hint)
+			}
+			expectState(t, b, map[moq.Key]int{slotKey(1): 1})
+			broken.Store(false)
+			mustSave(t, b, recordOf(2, 1, 9000))
+			expectState(t, b, map[moq.Key]int{slotKey(1): 1, slotKey(2): 1})
+			shut(t, b)
+			expectState(t, open(t, dir), map[moq.Key]int{slotKey(1): 1, slotKey(2): 1})
+		})
+	}
+}
+
+// A disk that has no room for the database keeps what is saved in the log, as long
+// as that has room; Check says that something is wrong.
+func TestSavesGoOnWhileTheDatabaseCannotGrow(t *testing.T) {
+	for _, during := range []string{"data", "head"} {
+		for _, kept := range []bool{false, true} {
+			t.Run(fmt.Sprintf("in %s, kept %t", during, kept), func(t *testing.T) {
 				dir := t.TempDir()
 				b := open(t, dir)
-				mustSave(t, b, recordOf(1, 1, 10))
 				var broken atomic.Bool
 				onWrite(t, b, func(_ []byte, off int64, write func() (int, error)) (int, error) {
 					if broken.Load() && isHead(off) == (during == "head") {
-						return 0, &os.PathError{Op: "write", Path: FileName, Err: number}
+						if kept {
+							_, _ = write()
+						}
+						return 0, syscall.ENOSPC
 					}
 					return write()
 				})
 				broken.Store(true)
-				for _, err := range []error{b.Save(t.Context(), recordOf(1, 2, 9000), eventOf(1, day, "")), b.Check(t.Context())} {
-					expectFault(t, err, fault.Retry, "write journal", filepath.Join(dir, FileName), number.Error(), hint)
+				mustSave(t, b, recordOf(1, 1, 9000), eventOf(1, day, "first"))
+				expectFault(t, b.Check(t.Context()), fault.Retry, "write journal", "make room")
+				_, err := tryState(t, b)
+				expectFault(t, err, fault.Retry, "read journal", "make room")
+				mustSave(t, b, recordOf(1, 2, 10), eventOf(1, day, "second"))
+				expectFault(t, b.Close(), fault.Retry, "make room")
+
+				b = open(t, dir)
+				expectState(t, b, map[moq.Key]int{slotKey(1): 2})
+				if got := fmt.Sprint(details(t, b, nil, 0)); got != "[second first]" {
+					t.Errorf("history %s", got)
 				}
-				expectState(t, b, map[moq.Key]int{slotKey(1): 1})
-				broken.Store(false)
-				mustSave(t, b, recordOf(2, 1, 9000))
-				expectState(t, b, map[moq.Key]int{slotKey(1): 1, slotKey(2): 1})
-				shut(t, b)
-				expectState(t, open(t, dir), map[moq.Key]int{slotKey(1): 1, slotKey(2): 1})
 			})
 		}
 	}
 }
 
-// A disk may keep the last write of a commit and fail to say so.
+func TestAFullLogIsFoldedAndGrows(t *testing.T) {
+	dir := t.TempDir()
+	b := open(t, dir)
+	var frames []string
+	onLog(b, func(p []byte, off int64, write func() (int, error)) (int, error) {
+		if binary.BigEndian.Uint32(p[4:]) == frameMagic {
+			frames = append(frames, fmt.Sprintf("%d of %d", off/block, b.log.size/block))
+		}
+		return write()
+	})
+	want := map[moq.Key]int{}
+	for version := range 5 {
+		want[slotKey(version%3)] = version
+		mustSave(t, b, recordOf(version%3, version, 25*block))
+	}
+	if got := strings.Join(frames, ", "); got != "0 of 64, 26 of 64, 0 of 128, 26 of 128, 52 of 128" {
+		t.Errorf("frames at %s", got)
+	}
+	expectState(t, b, want)
+	mustSave(t, b, recordOf(3, 9, largeLog/2)) // takes more than the log has yet
+	want[slotKey(3)] = 9
+	shut(t, b)
+	b = open(t, dir)
+	expectState(t, b, want)
+	if b.log.size != largeLog {
+		t.Errorf("the log has %d bytes", b.log.size)
+	}
+}
+
+func TestALogThatCannotGrowGoesOnAsItIs(t *testing.T) {
+	b := open(t, t.TempDir())
+	onLog(b, func(p []byte, off int64, write func() (int, error)) (int, error) {
+		if off+int64(len(p)) > smallLog {
+			return 0, syscall.ENOSPC
+		}
+		return write()
+	})
+	want := map[moq.Key]int{}
+	for version := range 9 {
+		want[slotKey(version%3)] = version
+		mustSave(t, b, recordOf(version%3, version, 25*block))
+	}
+	expectFault(t, b.Save(t.Context(), recordOf(1, 99, smallLog)), fault.Retry, "make room")
+	expectState(t, b, want)
+}
+
+func TestARecordLargerThanTheLogIsRefused(t *testing.T) {
+	b := open(t, t.TempDir())
+	expectFault(t, b.Save(t.Context(), recordOf(1, 1, largeLog)), fault.Retry, "larger than the log")
+	mustSave(t, b, recordOf(1, 2, 10))
+	expectState(t, b, map[moq.Key]int{slotKey(1): 2})
+}
+
+// A disk may keep the write of a commit and fail to say so.
 func TestASaveThatFailedButWasKeptIsTakenBack(t *testing.T) {
-	kept := func(t *testing.T, b *Bolt, times int) {
-		onWrite(t, b, func(_ []byte, off int64, write func() (int, error)) (int, error) {
-			n, err := write()
-			if isHead(off) && times > 0 {
-				times--
-				return 0, syscall.EIO
-			}
-			return n, err
-		})
-	}
-	fails := func(t *testing.T, b *Bolt, n, version int) {
-		t.Helper()
-		expectFault(t, b.Save(t.Context(), recordOf(n, version, 10), eventOf(n, day, "kept")), fault.Retry, "input/output")
-	}
 	for name, after := range map[string]func(*testing.T, *Bolt){
 		"by the next save": func(t *testing.T, b *Bolt) { mustSave(t, b, recordOf(2, 1, 10)) },
 		"by the next save of the same slot": func(t *testing.T, b *Bolt) {
 			mustSave(t, b, recordOf(1, 1, 10))
 			mustSave(t, b, recordOf(2, 1, 10))
 		},
-		"by closing":           func(*testing.T, *Bolt) {},
-		"by closing, new slot": func(*testing.T, *Bolt) {},
+		"by reading": func(t *testing.T, b *Bolt) { fold(t, b) },
+		"by closing": func(*testing.T, *Bolt) {},
 	} {
 		for times := 1; times <= 3; times++ {
 			t.Run(fmt.Sprint(name, ", ", times, " failures"), func(t *testing.T) {
@@ -193,9 +265,10 @@ func TestASaveThatFailedButWasKeptIsTakenBack(t *testing.T) {
 				b := open(t, dir)
 				mustSave(t, b, recordOf(1, 1, 10))
 				mustSave(t, b, recordOf(2, 1, 10))
-				kept(t, b, times)
-				for i := range times {
-					fails(t, b, 1+i%2*2, 5+i) // slots 1 and 3 in turn
+				keepAndFail(b, times)
+				for i := range times { // slots 1 and 3 in turn
+					err := b.Save(t.Context(), recordOf(1+i%2*2, 5+i, 10), eventOf(1+i%2*2, day, "kept"))
+					expectFault(t, err, fault.Retry, "input/output")
 				}
 				after(t, b)
 				shut(t, b)
@@ -209,12 +282,23 @@ func TestASaveThatFailedButWasKeptIsTakenBack(t *testing.T) {
 	}
 }
 
+func keepAndFail(b *Bolt, times int) {
+	onLog(b, func(_ []byte, _ int64, write func() (int, error)) (int, error) {
+		n, err := write()
+		if times > 0 {
+			times--
+			return 0, syscall.EIO
+		}
+		return n, err
+	})
+}
+
 func TestAKeptFailureIsTakenBackThoughAnotherFailsInBetween(t *testing.T) {
 	b := open(t, t.TempDir())
 	mustSave(t, b, recordOf(1, 1, 10))
 	steps := []string{"kept", "lost"}
-	onWrite(t, b, func(_ []byte, off int64, write func() (int, error)) (int, error) {
-		if !isHead(off) || len(steps) == 0 {
+	onLog(b, func(_ []byte, _ int64, write func() (int, error)) (int, error) {
+		if len(steps) == 0 {
 			return write()
 		}
 		step := steps[0]
@@ -233,7 +317,7 @@ func TestAKeptFailureIsTakenBackThoughAnotherFailsInBetween(t *testing.T) {
 func TestAGroupFailsAsOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := open(t, t.TempDir())
-		g := holdNextCommit(t, b)
+		g := holdNextCommit(b)
 		first := background(t.Context(), b, 0, 1)
 		<-g.reached
 		var outcomes []<-chan error
@@ -242,10 +326,15 @@ func TestAGroupFailsAsOne(t *testing.T) {
 		}
 		synctest.Wait()
 		var broken atomic.Bool
-		onWriteLater(t, b, &broken)
+		onLog(b, func(_ []byte, _ int64, write func() (int, error)) (int, error) { // the writer stands in a write, and sees this in the next
+			if broken.Load() {
+				return 0, syscall.ENOSPC
+			}
+			return write()
+		})
 		broken.Store(true)
 		close(g.opened)
-		if err := <-first; err != nil { // it was in its last write already
+		if err := <-first; err != nil { // it was being written already
 			t.Error(err)
 		}
 		for _, o := range outcomes {
@@ -255,18 +344,6 @@ func TestAGroupFailsAsOne(t *testing.T) {
 		mustSave(t, b, recordOf(9, 1, 10))
 		expectState(t, b, map[moq.Key]int{slotKey(0): 1, slotKey(9): 1})
 		shut(t, b)
-	})
-}
-
-// onWriteLater refuses data writes while broken is set. The writer is known to stand
-// in a head write, so that the seam may be changed under it.
-func onWriteLater(t *testing.T, b *Bolt, broken *atomic.Bool) {
-	t.Helper()
-	onWrite(t, b, func(_ []byte, off int64, write func() (int, error)) (int, error) {
-		if broken.Load() && !isHead(off) {
-			return 0, syscall.ENOSPC
-		}
-		return write()
 	})
 }
 
@@ -290,32 +367,30 @@ func TestAPageThatCannotBeReadIsAnError(t *testing.T) {
 	}
 }
 
-func TestCheckNoticesThatTheFileIsGoneOrReplaced(t *testing.T) {
-	dir := t.TempDir()
-	b := open(t, dir)
-	if err := b.Check(t.Context()); err != nil {
-		t.Fatal(err)
+func TestCheckNoticesThatAFileIsGoneOrReplaced(t *testing.T) {
+	for name, file := range map[string]func(*Bolt) string{
+		"database": func(*Bolt) string { return FileName }, "log": func(b *Bolt) string { return logName(b.id) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			b := open(t, dir)
+			if err := b.Check(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			path := filepath.Join(dir, file(b))
+			if err := os.Rename(path, path+".aside"); err != nil {
+				t.Fatal(err)
+			}
+			expectFault(t, b.Check(t.Context()), fault.Retry, path, "put the file back")
+			if err := os.WriteFile(path, nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			expectFault(t, b.Check(t.Context()), fault.Retry, "replaced", "restart")
+		})
 	}
-	path := filepath.Join(dir, FileName)
-	if err := os.Rename(path, path+".aside"); err != nil {
-		t.Fatal(err)
-	}
-	expectFault(t, b.Check(t.Context()), fault.Retry, "put the file back")
-	write(t, dir, read(t, mustMove(t, path+".aside")))
-	expectFault(t, b.Check(t.Context()), fault.Retry, "replaced", "restart")
 }
 
-// mustMove moves a file to a folder of its own, under the journal's name.
-func mustMove(t *testing.T, path string) (dir string) {
-	t.Helper()
-	dir = t.TempDir()
-	if err := os.Rename(path, filepath.Join(dir, FileName)); err != nil {
-		t.Fatal(err)
-	}
-	return dir
-}
-
-func TestCheckKeepsRoomForASaveOnAFullDisk(t *testing.T) {
+func TestCheckKeepsRoomForAFoldOnAFullDisk(t *testing.T) {
 	b := open(t, t.TempDir())
 	for range 3 {
 		if err := b.Check(t.Context()); err != nil {
@@ -334,6 +409,7 @@ func TestCheckKeepsRoomForASaveOnAFullDisk(t *testing.T) {
 		return write()
 	})
 	mustSave(t, b, recordOf(1, 1, probeSize/2), eventOf(1, day, "saved without growing"))
+	fold(t, b)
 }
 
 func TestConcurrentSavesOfOneSlotEndWithOneOfThem(t *testing.T) {

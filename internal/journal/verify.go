@@ -63,7 +63,7 @@ func checkFormat(tx *bbolt.Tx) error {
 	switch v := binary.BigEndian.Uint32(version); {
 	case v > formatVersion:
 		return fmt.Errorf("%w: version %d, known is %d", ErrNewer, v, formatVersion)
-	case v < formatVersion:
+	case v < oldVersion:
 		return damagedf("its format version is %d", v)
 	}
 	return nil

@@ -89,6 +89,7 @@ func (e *Engine) History(ctx context.Context, relay, typ string, limit int) ([]E
 		return e.Journal.History(ctx, nil, limit)
 	}
 	var out []Event
+	var errs []error
 	found := false
 	for _, t := range moq.Types() {
 		s, err := e.named(relay, string(t))
@@ -97,16 +98,14 @@ func (e *Engine) History(ctx context.Context, relay, typ string, limit int) ([]E
 		}
 		found = true
 		events, err := e.Journal.History(ctx, &s.rec.Key, limit)
-		if err != nil {
-			return nil, err
-		}
+		errs = append(errs, err)
 		out = mergeNewest(out, events, limit)
 	}
 	if !found {
 		_, err := e.named(relay, orElse(typ, "*"))
 		return nil, err
 	}
-	return out, nil
+	return out, errors.Join(errs...)
 }
 
 // mergeNewest merges two lists of newest-first events.

@@ -283,7 +283,7 @@ func TestStateThatCannotBeUsed(t *testing.T) {
 	t.Run("a newer rotatord wrote it", func(t *testing.T) {
 		t.Parallel()
 		w := used(t)
-		w.setVersion(t, 2)
+		w.setVersion(t, 3)
 		before := w.read("state/state.db")
 		w.rotatord("run").expect(t, 1, "its format is newer than this rotatord knows", "the file was not touched")
 		if w.read("state/state.db") != before {

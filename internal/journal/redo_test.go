@@ -1,0 +1,157 @@
+package journal
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/moq"
+)
+
+func TestAJournalOfTheOldFormatIsTakenOver(t *testing.T) {
+	dir := t.TempDir()
+	b := open(t, dir)
+	mustSave(t, b, recordOf(1, 1, 10), eventOf(1, day, "before"))
+	fold(t, b)
+	if err := b.db.Update(func(tx *bbolt.Tx) error { // as the old format was
+		meta := tx.Bucket(metaBucket)
+		return errors.Join(meta.Delete(idKey), meta.Delete(heldKey), meta.Put(versionKey, binary.BigEndian.AppendUint32(nil, oldVersion)))
+	}); err != nil {
+		t.Fatal(err)
+	}
+	key, log := b.DigestKey(), filepath.Join(dir, logName(b.id))
+	if err := errors.Join(b.Close(), os.Remove(log)); err != nil {
+		t.Fatal(err)
+	}
+	b = open(t, dir)
+	if !bytes.Equal(b.DigestKey(), key) {
+		t.Error("the digest key is another")
+	}
+	mustSave(t, b, recordOf(2, 1, 10), eventOf(1, day.Add(1_000_000_000), "after"))
+	shut(t, b)
+	b = open(t, dir)
+	expectState(t, b, map[moq.Key]int{slotKey(1): 1, slotKey(2): 1})
+	if got := details(t, b, nil, 0); len(got) != 2 || got[0] != "after" {
+		t.Errorf("history %v", got)
+	}
+}
+
+// Each database has a log of its own: one that is moved aside and put back later
+// finds again what only its log has.
+func TestALogStaysWithItsDatabase(t *testing.T) {
+	dir, aside := t.TempDir(), t.TempDir()
+	path := filepath.Join(dir, FileName)
+	b := open(t, dir)
+	before := read(t, dir)
+	mustSave(t, b, recordOf(1, 1, 10))
+	killed(t, b)
+	write(t, aside, before)
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	other := open(t, dir)
+	expectState(t, other, map[moq.Key]int{})
+	mustSave(t, other, recordOf(2, 2, 10))
+	shut(t, other)
+	if err := os.Rename(filepath.Join(aside, FileName), path); err != nil {
+		t.Fatal(err)
+	}
+	expectState(t, open(t, dir), map[moq.Key]int{slotKey(1): 1})
+}
+
+// killed ends a journal as a crash would: nothing is folded.
+func killed(t *testing.T, b *Bolt) {
+	t.Helper()
+	b.broken = errors.New("killed") // the writer rests
+	_ = b.Close()
+	if err := b.db.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// After a crash the numbers of frames and events go on where they were.
+func TestCrashAfterCrashNothingIsLost(t *testing.T) {
+	dir, want := t.TempDir(), map[moq.Key]int{}
+	for version := range 5 {
+		b := open(t, dir)
+		expectState(t, b, want)
+		for n := range 3 {
+			want[slotKey(n)] = version
+			mustSave(t, b, recordOf(n, version, 3000), eventOf(n, day, "one of a moment"))
+		}
+		killed(t, b)
+	}
+	b := open(t, dir)
+	expectState(t, b, want)
+	if got := details(t, b, nil, 0); len(got) != 15 {
+		t.Errorf("%d events, want 15", len(got))
+	}
+}
+
+func TestALogOfAnotherLengthIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	b := open(t, dir)
+	path := filepath.Join(dir, logName(b.id))
+	shut(t, b)
+	if err := os.Truncate(path, 100); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Open(dir, Options{})
+	expectFault(t, err, fault.Permanent, path, "100 of at least", "restore", "aside")
+	if err := errors.Join(os.Remove(path), os.Mkdir(path, 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	_, err = Open(dir, Options{})
+	expectFault(t, err, fault.Permanent, path, "not a regular file")
+}
+
+// image is a log in memory.
+type image struct{ *bytes.Reader }
+
+func (image) WriteAt([]byte, int64) (int, error) { return 0, errors.ErrUnsupported }
+func (image) Sync() error                        { return nil }
+func (image) Truncate(int64) error               { return nil }
+func (image) Close() error                       { return nil }
+
+func FuzzReplay(f *testing.F) {
+	var out bytes.Buffer
+	l := frames{file: keeping{&out}, size: smallLog}
+	for range 3 {
+		if err := l.append([]*save{{body: bodyOf(change{slotBucket, []byte("key"), []byte("value")})}}); err != nil {
+			f.Fatal(err)
+		}
+	}
+	f.Add(out.Bytes())
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, log []byte) {
+		whole := make([]byte, smallLog)
+		copy(whole, log)
+		l := frames{file: image{bytes.NewReader(whole)}, size: smallLog}
+		bodies, err := l.replay(0)
+		if err == nil {
+			_, err = changesOf(bodies)
+		}
+		if err != nil && !errors.Is(err, ErrDamaged) {
+			t.Fatalf("not called damage: %v", err)
+		}
+	})
+}
+
+// keeping is a log that writes frame after frame, each to the next block.
+type keeping struct{ out *bytes.Buffer }
+
+func (k keeping) WriteAt(p []byte, off int64) (int, error) {
+	k.out.Write(make([]byte, off-int64(k.out.Len())))
+	return k.out.Write(p)
+}
+func (keeping) ReadAt([]byte, int64) (int, error) { return 0, io.EOF }
+func (keeping) Sync() error                       { return nil }
+func (keeping) Truncate(int64) error              { return nil }
+func (keeping) Close() error                      { return nil }

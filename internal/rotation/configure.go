@@ -80,7 +80,7 @@ func (po *ports) serves(p *Plan, next *ports) bool {
 // and all that have something new to look at.
 func (e *Engine) assign(plans []*Plan, served func(*Plan) bool) (fresh, changed []*slot) {
 	now := e.now()
-	names := make(map[string]*slot, len(plans))
+	next := make(roster, 0, len(plans))
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, p := range plans {
@@ -93,21 +93,22 @@ func (e *Engine) assign(plans []*Plan, served func(*Plan) bool) (fresh, changed 
 			s.replan(e, p, now.Add(spread(len(changed))))
 			changed = append(changed, s)
 		}
-		names[p.Slot()] = s
+		next = append(next, entry{s.currentPlan(), s})
 	}
-	if len(names) < len(e.slots) {
-		changed = append(changed, e.unplan(names, now)...)
+	next.sort()
+	if len(next) < len(e.slots) {
+		changed = append(changed, e.unplan(next, now)...)
 	}
-	e.names.Store(&names)
+	e.roster.Store(&next)
 	return fresh, changed
 }
 
-// unplan takes the plans of slots that are not named any more. It returns all that
-// have none: what is under way is still finished. e.mu is held.
-func (e *Engine) unplan(names map[string]*slot, now time.Time) (left []*slot) {
+// unplan takes the plans of slots that next does not name any more. It returns all
+// that have none: what is under way is still finished. e.mu is held.
+func (e *Engine) unplan(next roster, now time.Time) (left []*slot) {
 	for _, s := range e.slots {
 		p := s.currentPlan()
-		if p != nil && names[p.Slot()] == s {
+		if next.has(s, p) {
 			continue
 		}
 		if p != nil {

@@ -39,11 +39,11 @@ type Options struct {
 type Engine struct {
 	Options
 
-	mu    sync.RWMutex
-	slots map[moq.Key]*slot
-	spare []slot
-	names atomic.Pointer[map[string]*slot] // configured slots by relay/type
-	ports atomic.Pointer[ports]
+	mu     sync.RWMutex
+	slots  map[moq.Key]*slot
+	spare  []slot
+	roster atomic.Pointer[roster]
+	ports  atomic.Pointer[ports]
 
 	digestKey []byte
 
@@ -115,7 +115,7 @@ func New(o Options) *Engine {
 	e.ports.Store(&ports{accounts: o.Accounts, sinks: o.Sinks})
 	e.boot = e.Clock.Elapsed()
 	e.since.Store(int64(momentOf(e.now())))
-	e.names.Store(&map[string]*slot{})
+	e.roster.Store(&roster{})
 	return e
 }
 

@@ -2,6 +2,7 @@ package rotation
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 	"unsafe"
@@ -479,6 +480,34 @@ func TestASlotAtRestIsWokenWithoutAPass(t *testing.T) {
 	w.pass(at.Sub(w.now))
 	if w.engine.WakeAll(); len(w.queue) != 1 {
 		t.Errorf("%d passes of a slot that is due, want 1", len(w.queue))
+	}
+}
+
+func TestSlotsAreListedByRelayThenTypeAndFoundByName(t *testing.T) {
+	w := newWorld(t, moq.Overlap, 1)
+	w.start()
+	plan := func(relay string, id byte, typ moq.TokenType) *Plan {
+		p := *w.plan
+		p.Relay, p.Key = relay, moq.Key{AccountID: testAccount, RelayID: strings.Repeat(string(id), 32), Type: typ}
+		return &p
+	}
+	configure := func(plans ...*Plan) (names []string) {
+		w.engine.Configure(plans, w, w, []string{"sink0"})
+		w.engine.Slots(func(st *Status) bool { names = append(names, st.Slot); return true })
+		return names
+	}
+	found := func(relay string, typ moq.TokenType) bool { _, ok := w.engine.Slot(relay, string(typ)); return ok }
+
+	first := configure(plan("b", 'c', moq.Subscribe), plan("a", 'd', moq.Subscribe), plan("b", 'c', moq.PublishSubscribe))
+	if want := []string{"a/subscribe", "b/publish_subscribe", "b/subscribe"}; !slices.Equal(first, want) {
+		t.Errorf("listed as %v, want %v", first, want)
+	}
+	if !found("b", moq.Subscribe) || found("a", moq.PublishSubscribe) || found("", "") {
+		t.Error("a slot is not found by its name, or one that is not configured is")
+	}
+	second := configure(plan("z", 'd', moq.Subscribe), plan("b", 'c', moq.Subscribe))
+	if want := []string{"b/subscribe", "z/subscribe"}; !slices.Equal(second, want) || found("a", moq.Subscribe) || !found("z", moq.Subscribe) {
+		t.Errorf("after one was renamed and one removed: %v, want %v", second, want)
 	}
 }
 

@@ -76,7 +76,7 @@ func causeOf(q Request) Cause {
 }
 
 func (e *Engine) named(relay, typ string) (*slot, error) {
-	if s := (*e.names.Load())[relay+"/"+typ]; s != nil {
+	if s := e.roster.Load().find(relay, moq.TokenType(typ)); s != nil {
 		return s, nil
 	}
 	return nil, fault.Newf(fault.Permanent, fault.NotFound, "find slot", relay+"/"+typ,
@@ -138,7 +138,8 @@ const maxRuns = 1000
 // Upcoming gives the runs that schedules will start before until, in no order.
 func (e *Engine) Upcoming(until time.Time) []PlannedRun {
 	var out []PlannedRun
-	for _, s := range *e.names.Load() {
+	for _, n := range *e.roster.Load() {
+		s := n.slot
 		s.mu.Lock()
 		if v := e.view(s); v.p != nil {
 			out = append(out, v.upcoming(until)...)

@@ -131,8 +131,11 @@ func (s *slot) replan(e *Engine, p *Plan, watch time.Time) {
 		s.rec.detach()
 		s.rec.share(p)
 	}
-	s.plan, s.seen.watchNext = p, momentOf(watch)
-	s.seen.looks, s.seen.errs = nil, nil
+	s.plan, s.watchNext = p, momentOf(watch)
+	s.unlook()
+	if s.notes != nil {
+		s.notes.errs = nil
+	}
 }
 
 // persistNew makes the first sight of slots durable, grouped by the journal.
@@ -157,7 +160,7 @@ func (e *Engine) Resumed() {
 	e.since.Store(int64(momentOf(now)))
 	for _, s := range e.all() {
 		s.mu.Lock()
-		s.seen.watchNext = momentOf(now)
+		s.watchNext = momentOf(now)
 		s.mu.Unlock()
 	}
 	e.WakeAll()

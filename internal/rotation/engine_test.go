@@ -458,11 +458,11 @@ func TestNoValueIsPrintedWithARecord(t *testing.T) {
 	w.start()
 	w.run(time.Minute)
 	held := w.engine.slots[testKey]
-	held.value = heldValue{"x", secret.New("canary")}
-	if held.value.value.Reveal() != "canary" {
+	held.seen().value = heldValue{"x", secret.New("canary")}
+	if held.notes.value.value.Reveal() != "canary" {
 		t.Fatal("the canary is not in the input")
 	}
-	for _, s := range printed(held, w.status(), w.rec()) {
+	for _, s := range printed(held, *held.notes, w.status(), w.rec()) {
 		if contains(s, "canary") {
 			t.Errorf("a value is printed: %s", s)
 		}
@@ -480,6 +480,69 @@ func TestASlotAtRestIsWokenWithoutAPass(t *testing.T) {
 	w.pass(at.Sub(w.now))
 	if w.engine.WakeAll(); len(w.queue) != 1 {
 		t.Errorf("%d passes of a slot that is due, want 1", len(w.queue))
+	}
+}
+
+func TestASlotAtRestKeepsOfItsLooksWhenTheyWere(t *testing.T) {
+	w := newWorld(t, moq.Overlap, 1)
+	w.addSink("optional", false)
+	w.start()
+	w.run(time.Hour)
+	checked := func() (times []time.Time) {
+		for _, s := range w.status().Sinks {
+			times = append(times, s.Checked)
+		}
+		return times
+	}
+	first := checked()
+	if w.engine.slots[testKey].notes != nil || len(first) != 2 || first[0].Before(w.born) || first[1].Before(w.born) {
+		t.Errorf("notes %+v, targets checked at %v", w.engine.slots[testKey].notes, first)
+	}
+	w.run(7 * time.Hour)
+	if then := checked(); !then[0].After(first[0]) || !then[1].After(first[1]) || w.engine.slots[testKey].notes != nil {
+		t.Errorf("notes %+v, targets checked at %v, and before at %v", w.engine.slots[testKey].notes, then, first)
+	}
+	w.engine.slots[testKey].unlook()
+	if then := checked(); !then[0].IsZero() || !then[1].IsZero() {
+		t.Errorf("targets that count as not looked at were checked at %v", then)
+	}
+}
+
+func TestNotesAreLetGoWhenTheyNoLongerMatter(t *testing.T) {
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	kept := func(until time.Time, change func(*slot)) bool {
+		s := &slot{}
+		s.seen().looks.set("here", look{at: now})
+		change(s)
+		s.tidy(now, until)
+		return s.notes != nil
+	}
+	for name, change := range map[string]func(*slot){
+		"a place asked for":      func(s *slot) { s.notes.reserving = true },
+		"a place granted":        func(s *slot) { s.notes.reserved = true },
+		"a delivery in flight":   func(s *slot) { s.notes.trailing.set("here", true) },
+		"a look in flight":       func(s *slot) { s.notes.glancing.set("here", true) },
+		"a call in its turn":     func(s *slot) { s.notes.yield = func() {} },
+		"a relay that is full":   func(s *slot) { s.notes.full = true },
+		"an unsaved record":      func(s *slot) { s.notes.dirty = true },
+		"failed retirements":     func(s *slot) { s.notes.retires = 1 },
+		"a value":                func(s *slot) { s.notes.value.rotationID = "1" },
+		"drift":                  func(s *slot) { s.notes.drift.set("here", driftChanged) },
+		"trouble with a target":  func(s *slot) { s.notes.errs.set("here", errDead) },
+		"an attempt":             func(s *slot) { s.rec.Attempt = &Rotation{} },
+		"a failure":              func(s *slot) { s.rec.Failure = &Failure{} },
+		"a lost mint":            func(s *slot) { s.rec.Lost = []LostMint{{}} },
+		"an adopted token":       func(s *slot) { s.rec.Old = []Token{{}} },
+		"an unfinished rotation": func(s *slot) { s.rec.Rotation = &Rotation{Phase: Minted} },
+		"an optional delivery":   func(s *slot) { s.rec.Rotation = &Rotation{Phase: Verified, Sealed: []byte{1}} },
+	} {
+		if !kept(time.Time{}, change) {
+			t.Errorf("%s: the notes were let go", name)
+		}
+	}
+	nothing := func(*slot) {}
+	if kept(time.Time{}, nothing) || kept(now.Add(freshFor+1), nothing) || !kept(now.Add(freshFor), nothing) {
+		t.Error("want the notes kept while the look is fresh when the slot acts again, and no longer")
 	}
 }
 
@@ -513,7 +576,7 @@ func TestSlotsAreListedByRelayThenTypeAndFoundByName(t *testing.T) {
 
 // A fleet's memory is mostly its slots: raise this only with a reason.
 func TestASlotTakesNoMoreMemoryThanItDid(t *testing.T) {
-	const most = 576
+	const most = 328
 	size := int(unsafe.Sizeof(slot{}))
 	if size > most {
 		t.Errorf("a slot takes %d bytes, want at most %d", size, most)

@@ -23,7 +23,9 @@ func (e *Engine) Rotate(_ context.Context, relay, typ, by string, compromised bo
 	before := s.rec.Request
 	s.rec.ask(q)
 	e.hasten(s)
-	s.seen.retireNext, s.seen.retires = 0, 0
+	if o := s.notes; o != nil {
+		o.retireNext, o.retires = 0, 0
+	}
 	ev := e.event(s, Requested)
 	ev.By, ev.Cause, ev.RotationID, ev.TokenID = by, causeOf(q), "", ""
 	s.mu.Unlock()
@@ -48,11 +50,11 @@ func (e *Engine) inTurn(s *slot, call func(context.Context, moq.Priority) error)
 	defer cancel(nil)
 	s.mu.Lock()
 	p := s.priority()
-	s.yield = func() { cancel(errOvertaken) }
+	s.seen().yield = func() { cancel(errOvertaken) }
 	s.mu.Unlock()
 	err := call(ctx, p)
 	s.mu.Lock()
-	s.yield = nil
+	s.seen().yield = nil
 	s.mu.Unlock()
 	if err != nil && errors.Is(context.Cause(ctx), errOvertaken) {
 		return errOvertaken
@@ -63,8 +65,8 @@ func (e *Engine) inTurn(s *slot, call func(context.Context, moq.Priority) error)
 // hasten lets the slot line up anew: its turn may come sooner now. s.mu is held.
 func (e *Engine) hasten(s *slot) {
 	e.unreserve(s)
-	if s.yield != nil {
-		s.yield()
+	if o := s.notes; o != nil && o.yield != nil {
+		o.yield()
 	}
 }
 

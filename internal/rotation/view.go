@@ -129,7 +129,7 @@ func (v *view) targets() []TargetStatus {
 		rc := v.r.Receipts.At(t.Location)
 		ts := TargetStatus{
 			Sink: t.Sink, Target: t.Target, Required: t.Required, State: v.targetState(t, rc),
-			RotationID: rc.RotationID, Delivered: utc(rc.At), Checked: utc(v.o.looks.at(t.Location).at),
+			RotationID: rc.RotationID, Delivered: utc(rc.At), Checked: utc(v.checked.at(t.Location).time()),
 		}
 		if ts.State == "pending" {
 			ts.Pending = utc(v.r.Rotation.MintedAt)

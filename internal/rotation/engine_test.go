@@ -32,10 +32,9 @@ func (w *world) mustBeSound() {
 
 // change gives the slot another plan.
 func (w *world) change(f func(*Plan)) {
-	p := *w.plan
-	p.Targets = slices.Clone(p.Targets)
-	f(&p)
-	w.plan = &p
+	p := w.plan.copied()
+	f(p)
+	w.plan = p
 	if w.engine != nil {
 		w.configure()
 	}
@@ -550,9 +549,9 @@ func TestSlotsAreListedByRelayThenTypeAndFoundByName(t *testing.T) {
 	w := newWorld(t, moq.Overlap, 1)
 	w.start()
 	plan := func(relay string, id byte, typ moq.TokenType) *Plan {
-		p := *w.plan
+		p := w.plan.copied()
 		p.Relay, p.Key = relay, moq.Key{AccountID: testAccount, RelayID: strings.Repeat(string(id), 32), Type: typ}
-		return &p
+		return p
 	}
 	configure := func(plans ...*Plan) (names []string) {
 		w.engine.Configure(plans, w, w, []string{"sink0"})
@@ -576,10 +575,13 @@ func TestSlotsAreListedByRelayThenTypeAndFoundByName(t *testing.T) {
 
 // A fleet's memory is mostly its slots: raise this only with a reason.
 func TestASlotTakesNoMoreMemoryThanItDid(t *testing.T) {
-	const most = 328
+	const most, mostOfPlan = 328, 144
 	size := int(unsafe.Sizeof(slot{}))
 	if size > most {
 		t.Errorf("a slot takes %d bytes, want at most %d", size, most)
+	}
+	if size := unsafe.Sizeof(Plan{}); size > mostOfPlan {
+		t.Errorf("a plan takes %d bytes, want at most %d", size, mostOfPlan)
 	}
 	if page := 8192; slotsAtOnce*size%page != 0 {
 		t.Errorf("%d slots of %d bytes do not fill whole pages", slotsAtOnce, size)

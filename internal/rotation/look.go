@@ -155,14 +155,11 @@ func (e *Engine) sink(t Target) (sinks.Sink, error) {
 	return nil, fault.Newf(fault.Permanent, fault.Invalid, "reach sink", t.Sink, "no sink of this name is configured any more")
 }
 
-// watchEvery is the shortest probe interval of the plan's sinks.
+// watchEvery is how often the targets are compared with what was delivered.
 func (p *Plan) watchEvery() time.Duration {
-	every := time.Hour
-	if p == nil {
-		return every
+	const longest = time.Hour
+	if p == nil || p.ProbeInterval == 0 {
+		return longest
 	}
-	for _, d := range p.ProbeInterval {
-		every = min(every, d)
-	}
-	return every
+	return min(longest, p.ProbeInterval)
 }

@@ -83,7 +83,7 @@ type slot struct {
 	mu        sync.Mutex
 	plan      *Plan          // nil: not configured any more
 	rec       Record         // its Key never changes
-	notes     *observed      // see seen
+	notes     *observed      // nil: none; see seen
 	checked   places[moment] // when targets were last looked at, for people; by location
 	watchNext moment         // when targets are looked at again
 	ticket    int32          // tells one reservation from the next

@@ -554,7 +554,9 @@ func TestSlotsAreListedByRelayThenTypeAndFoundByName(t *testing.T) {
 		return p
 	}
 	configure := func(plans ...*Plan) (names []string) {
-		w.engine.Configure(plans, w, w, []string{"sink0"})
+		for i := range plans { // one new one at a time: they are saved side by side
+			w.engine.Configure(plans[:i+1], w, w, []string{"sink0"})
+		}
 		w.engine.Slots(func(st *Status) bool { names = append(names, st.Slot); return true })
 		return names
 	}

@@ -15,7 +15,7 @@ const (
 )
 
 // observed is what this process has seen of a slot, and has in hand for it:
-// volatile, and rebuilt after a restart by looking again.
+// volatile, and rebuilt after a restart by looking again. A slot at rest has none.
 type observed struct {
 	listing *listing
 	looks   places[look]      // by location; cleared by a failure
@@ -57,8 +57,9 @@ func (s *slot) seen() *observed {
 	return s.notes
 }
 
-// tidy lets go of what was seen of a slot that rests until a time: whole when it
-// is at the end of its work, and will have to look anew before it acts. s.mu is held.
+// tidy lets go of the notes of a slot that has nothing in hand and rests until a
+// time at which it would have to look anew; not of those that then still count.
+// s.mu is held.
 func (s *slot) tidy(now, until time.Time) {
 	o, soon := s.notes, !until.IsZero() && until.Sub(now) <= freshFor
 	if o == nil || soon || !s.rec.atRest() || o.pending() || o.yield != nil || len(o.glancing) > 0 {

@@ -37,7 +37,7 @@ type Policy struct {
 	Verify        bool
 	Grace         time.Duration
 	Lifetime      time.Duration
-	ProbeInterval time.Duration // the shortest of the targets' sinks; zero: the longest that there is
+	ProbeInterval time.Duration // the shortest of the targets' sinks; zero: an hour
 }
 
 // same tells whether a reload changed nothing of a plan.

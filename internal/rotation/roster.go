@@ -7,9 +7,8 @@ import (
 	"github.com/rotatord/rotatord/internal/moq"
 )
 
-// roster is the configured slots, sorted by relay, then type: a map by name would
-// take four times the memory, and visit a fleet's slots in the order that memory
-// is slowest in.
+// roster is the configured slots, sorted by relay, then type. A map by name would
+// take five times the memory.
 type roster []entry
 
 // entry is a slot under the plan that names it.

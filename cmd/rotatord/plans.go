@@ -16,7 +16,8 @@ func plans(cfg *config.Config) []*rotation.Plan {
 	for i := range slots {
 		policy := policyOf(&slots[i])
 		if policies[policy] == nil {
-			policies[policy] = &policy
+			shared := policy
+			policies[policy] = &shared
 		}
 		out[i] = planOf(&slots[i], policies[policy])
 	}

@@ -63,7 +63,8 @@ func (r *rotations) zero(relay string, k kind) count {
 		r.kinds = map[kind]*kind{}
 	}
 	if r.kinds[k] == nil {
-		r.kinds[k] = &k
+		shared := k
+		r.kinds[k] = &shared
 	}
 	return count{relay: relay, kind: r.kinds[k]}
 }
@@ -73,9 +74,9 @@ func (r *rotations) zero(relay string, k kind) count {
 func (r *rotations) configure(slots []SlotRef) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	next := make([]count, len(slots))
-	for i, s := range slots {
-		next[i] = r.zero(s.Relay, kind{s.Type, s.Strategy})
+	next := make([]count, 0, len(slots))
+	for _, s := range slots {
+		next = append(next, r.zero(s.Relay, kind{s.Type, s.Strategy}))
 	}
 	slices.SortFunc(next, count.compare)
 	var former []count

@@ -12,19 +12,36 @@ import (
 func plans(cfg *config.Config) []*rotation.Plan {
 	slots := cfg.Slots()
 	out := make([]*rotation.Plan, len(slots))
+	policies := map[rotation.Policy]*rotation.Policy{}
 	for i := range slots {
-		out[i] = planOf(&slots[i])
+		policy := policyOf(&slots[i])
+		if policies[policy] == nil {
+			shared := policy
+			policies[policy] = &shared
+		}
+		out[i] = planOf(&slots[i], policies[policy])
 	}
 	return out
 }
 
-func planOf(s *config.Slot) *rotation.Plan {
+func policyOf(s *config.Slot) rotation.Policy {
+	p := rotation.Policy{
+		Account: s.Account, Strategy: s.Strategy, Timezone: s.Timezone, Jitter: s.Jitter,
+		Initial: rotation.Initial(s.Initial), CatchUp: s.CatchUp, Matching: s.Retire == "matching", Verify: s.Verify,
+		Grace: s.Grace, Lifetime: s.Lifetime,
+	}
+	for i, t := range s.Targets {
+		if i == 0 || t.ProbeInterval < p.ProbeInterval {
+			p.ProbeInterval = t.ProbeInterval
+		}
+	}
+	return p
+}
+
+func planOf(s *config.Slot, policy *rotation.Policy) *rotation.Plan {
 	p := &rotation.Plan{
-		Key: s.Key, Relay: s.Relay, Account: s.Account, Labels: s.Labels,
-		Expr: s.Expr, Timezone: s.Timezone, Jitter: s.Jitter,
-		Strategy: s.Strategy, Initial: rotation.Initial(s.Initial), CatchUp: s.CatchUp,
-		Grace: s.Grace, Lifetime: s.Lifetime, Matching: s.Retire == "matching", Verify: s.Verify,
-		Targets: make([]rotation.Target, len(s.Targets)), ProbeInterval: make([]time.Duration, len(s.Targets)),
+		Policy: policy, Key: s.Key, Relay: s.Relay, Labels: s.Labels, Expr: s.Expr,
+		Targets: make([]rotation.Target, len(s.Targets)),
 	}
 	if s.Schedule != nil {
 		p.Schedule = s.Schedule
@@ -35,7 +52,6 @@ func planOf(s *config.Slot) *rotation.Plan {
 	}
 	for i, t := range s.Targets {
 		p.Targets[i] = rotation.Target{Sink: t.Sink, Target: t.Target, Location: t.Location, Required: t.Required, Adopt: t.Adopt}
-		p.ProbeInterval[i] = t.ProbeInterval
 	}
 	return p
 }

@@ -1,7 +1,7 @@
 package metrics
 
 import (
-	"bytes"
+	"net"
 	"net/http"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -35,13 +35,24 @@ func gatherAnswer(scrape http.Handler, h http.Header, r *http.Request, done func
 	return a
 }
 
-// answer is a response kept in memory.
+// answer is a response kept in memory, in pieces: a large fleet's would be copied
+// time and again, and leave as much again behind, if it grew in one.
 type answer struct {
 	header http.Header
 	status int
-	body   bytes.Buffer
+	body   net.Buffers
 }
 
-func (a *answer) Header() http.Header         { return a.header }
-func (a *answer) WriteHeader(status int)      { a.status = status }
-func (a *answer) Write(p []byte) (int, error) { return a.body.Write(p) }
+const pieceOfAnswer = 256 << 10
+
+func (a *answer) Header() http.Header    { return a.header }
+func (a *answer) WriteHeader(status int) { a.status = status }
+
+func (a *answer) Write(p []byte) (int, error) {
+	last := len(a.body) - 1
+	if last < 0 || cap(a.body[last])-len(a.body[last]) < len(p) {
+		a.body, last = append(a.body, make([]byte, 0, max(pieceOfAnswer, len(p)))), last+1
+	}
+	a.body[last] = append(a.body[last], p...)
+	return len(p), nil
+}

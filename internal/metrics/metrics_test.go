@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -353,6 +355,43 @@ func TestReconfiguringKeepsWhatStaysAndForgetsWhatIsGone(t *testing.T) {
 	}
 }
 
+func TestASlotsCountOutlivesItsStrategyButNotTheSlot(t *testing.T) {
+	m := newMetrics(t, true)
+	count := func() map[string]float64 { return series(gather(t, m)["rotatord_rotations_total"]) }
+	former, present := "relay=live result=success strategy=overlap type=subscribe", "relay=live result=success strategy=in_place type=subscribe"
+	m.RotationDone(&rotation.Plan{Relay: "live", Key: moq.Key{Type: moq.Subscribe}}, moq.Overlap, rotation.ResultSuccess, 0)
+	m.Configure([]SlotRef{{"new", moq.Subscribe, "main", moq.Overlap}, {"live", moq.Subscribe, "main", moq.InPlace}}, sinkRefs(), []string{"main"})
+	got := count()
+	if v, ok := got[present]; !ok || v != 0 || got[former] != 1 || len(got) != 3*3 {
+		t.Errorf("after its strategy changed: %v", got)
+	}
+	m.Configure(refs()[1:], sinkRefs(), []string{"main"})
+	if got := count(); len(got) != 3 {
+		t.Errorf("after the slot was removed: %v", got)
+	}
+}
+
+func TestCountsAreListedInOrder(t *testing.T) {
+	m := newMetrics(t, true)
+	for _, relay := range []string{"zulu", "alpha", "live"} { // not all are configured
+		m.RotationDone(&rotation.Plan{Relay: relay, Key: moq.Key{Type: moq.Subscribe}}, moq.InPlace, rotation.ResultFailure, 0)
+	}
+	var relays []string
+	for _, c := range gather(t, m)["rotatord_rotations_total"].GetMetric() {
+		relays = append(relays, c.GetLabel()[0].GetValue())
+	}
+	if len(relays) != 5*3 || !slices.IsSorted(relays) {
+		t.Errorf("got %v", relays)
+	}
+}
+
+// A fleet has a count or two for each slot.
+func TestACountTakesNoMoreMemoryThanItDid(t *testing.T) {
+	if size := unsafe.Sizeof(count{}); size > 40 {
+		t.Errorf("a count takes %d bytes, want at most 40", size)
+	}
+}
+
 func TestASlotHasAtMostTwentySeries(t *testing.T) {
 	m := newMetrics(t, true)
 	p := &rotation.Plan{Relay: "live", Key: moq.Key{Type: moq.Subscribe}}
@@ -500,6 +539,24 @@ func TestScrapesAndObservationsMayOverlap(t *testing.T) {
 	}
 	cancel()
 	<-done
+}
+
+func TestAnAnswerInPiecesIsWhatWasWritten(t *testing.T) {
+	var a answer
+	var want, got bytes.Buffer
+	for _, n := range []int{1, pieceOfAnswer - 2, 1, 2, 3 * pieceOfAnswer, 0, 4096, pieceOfAnswer} {
+		p := bytes.Repeat([]byte{byte('a' + want.Len()%26)}, n)
+		want.Write(p)
+		if wrote, err := a.Write(p); wrote != n || err != nil {
+			t.Fatalf("wrote %d of %d: %v", wrote, n, err)
+		}
+	}
+	if pieces := len(a.body); pieces != 5 {
+		t.Errorf("%d pieces, want 5", pieces)
+	}
+	if _, err := a.body.WriteTo(&got); err != nil || !bytes.Equal(got.Bytes(), want.Bytes()) {
+		t.Errorf("read %d bytes, wrote %d: %v", got.Len(), want.Len(), err)
+	}
 }
 
 func TestASlowScraperHoldsNobodyUp(t *testing.T) {

@@ -13,7 +13,7 @@ var _ rotation.Observer = (*Metrics)(nil)
 
 // RotationDone counts a rotation that has ended; took is observed of a success.
 func (m *Metrics) RotationDone(p *rotation.Plan, s moq.Strategy, result rotation.Result, took time.Duration) {
-	m.rotations.add(rotationKey{slotKey{p.Relay, p.Key.Type}, s}, result)
+	m.rotations.add(p.Relay, kind{p.Key.Type, s}, result)
 	if result == rotation.ResultSuccess {
 		m.took.WithLabelValues(string(s)).Observe(took.Seconds())
 	}

@@ -10,99 +10,113 @@ import (
 	"github.com/rotatord/rotatord/internal/rotation"
 )
 
-// slotKey names a slot as the configuration does.
-type slotKey struct {
-	relay string
-	typ   moq.TokenType
+// rotations counts the ended rotations of every slot. A CounterVec would keep,
+// sort and check three whole metrics a slot; this keeps forty bytes.
+type rotations struct {
+	mu     sync.Mutex
+	kinds  map[kind]*kind
+	counts []count // sorted
 }
 
-// rotationKey is one slot under one strategy.
-type rotationKey struct {
-	slotKey
+// kind is what the counts of many slots share.
+type kind struct {
+	typ      moq.TokenType
 	strategy moq.Strategy
 }
 
-func (k rotationKey) compare(o rotationKey) int {
-	return cmp.Or(cmp.Compare(k.relay, o.relay), cmp.Compare(k.typ, o.typ), cmp.Compare(k.strategy, o.strategy))
+// count is how many rotations of a slot have ended under one strategy.
+type count struct {
+	relay string // as the configuration names it
+	*kind
+	results tally
 }
 
 // tally counts by result, in the order of rotation.Results.
-type tally [3]float64
+type tally [3]uint32
 
-// rotations counts the ended rotations of every slot. A CounterVec would keep,
-// sort and check three whole metrics a slot; this keeps three numbers.
-type rotations struct {
-	mu     sync.Mutex
-	counts map[rotationKey]*tally
-	order  []rotationKey // sorted, for a stable exposition; nil when keys were added
+func (c count) compare(o count) int {
+	return cmp.Or(c.compareSlot(o), cmp.Compare(c.strategy, o.strategy))
 }
 
-func (r *rotations) add(k rotationKey, result rotation.Result) {
+func (c count) compareSlot(o count) int {
+	return cmp.Or(cmp.Compare(c.relay, o.relay), cmp.Compare(c.typ, o.typ))
+}
+
+func (r *rotations) add(relay string, k kind, result rotation.Result) {
 	i := slices.Index(rotation.Results(), result)
 	if i < 0 {
 		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.expect(k)[i]++
+	c := r.zero(relay, k)
+	at, found := slices.BinarySearchFunc(r.counts, c, count.compare)
+	if !found { // the configuration changed meanwhile
+		r.counts = slices.Insert(r.counts, at, c)
+	}
+	r.counts[at].results[i]++
 }
 
-// expect gives k's tally, a new one if need be. The lock is held.
-func (r *rotations) expect(k rotationKey) *tally {
-	if t := r.counts[k]; t != nil {
-		return t
+// zero makes a count. The lock is held.
+func (r *rotations) zero(relay string, k kind) count {
+	if r.kinds == nil {
+		r.kinds = map[kind]*kind{}
 	}
-	if r.counts == nil {
-		r.counts = map[rotationKey]*tally{}
+	if r.kinds[k] == nil {
+		shared := k
+		r.kinds[k] = &shared
 	}
-	t := new(tally)
-	r.counts[k], r.order = t, nil
-	return t
+	return count{relay: relay, kind: r.kinds[k]}
 }
 
-// configure makes every slot's tally exist and drops those of slots that are
+// configure makes every slot's count exist and drops those of slots that are
 // gone. A slot whose strategy changed keeps what it counted under the former.
 func (r *rotations) configure(slots []SlotRef) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	present := make(map[slotKey]bool, len(slots))
+	next := make([]count, 0, len(slots))
 	for _, s := range slots {
-		k := slotKey{s.Relay, s.Type}
-		present[k] = true
-		r.expect(rotationKey{k, s.Strategy})
+		next = append(next, r.zero(s.Relay, kind{s.Type, s.Strategy}))
 	}
-	maps.DeleteFunc(r.counts, func(k rotationKey, _ *tally) bool { return !present[k.slotKey] })
-	r.order = nil
+	slices.SortFunc(next, count.compare)
+	var former []count
+	for _, c := range r.counts {
+		if i, found := slices.BinarySearchFunc(next, c, count.compare); found {
+			next[i].results = c.results
+		} else if _, stays := slices.BinarySearchFunc(next, c, count.compareSlot); stays {
+			former = append(former, c)
+		}
+	}
+	r.counts = append(next, former...)
+	slices.SortFunc(r.counts, count.compare)
 }
 
-// each visits the tallies in order: of every slot, or summed up by strategy
+// each visits the counts in order: of every slot, or summed up by strategy
 // under an empty slot.
-func (r *rotations) each(perSlot bool, visit func(rotationKey, tally)) {
+func (r *rotations) each(perSlot bool, visit func(*count)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	counts := r.counts
 	if !perSlot {
-		eachStrategy(r.counts, visit)
-		return
+		counts = sums(counts)
 	}
-	if r.order == nil {
-		r.order = slices.SortedFunc(maps.Keys(r.counts), rotationKey.compare)
-	}
-	for _, k := range r.order {
-		visit(k, *r.counts[k])
+	for i := range counts {
+		visit(&counts[i])
 	}
 }
 
-func eachStrategy(counts map[rotationKey]*tally, visit func(rotationKey, tally)) {
-	sums := map[rotationKey]tally{}
-	for k, t := range counts {
-		k.slotKey = slotKey{}
-		sum := sums[k]
+func sums(counts []count) []count {
+	by := map[moq.Strategy]tally{}
+	for _, c := range counts {
+		sum := by[c.strategy]
 		for i := range sum {
-			sum[i] += t[i]
+			sum[i] += c.results[i]
 		}
-		sums[k] = sum
+		by[c.strategy] = sum
 	}
-	for _, k := range slices.SortedFunc(maps.Keys(sums), rotationKey.compare) {
-		visit(k, sums[k])
+	list := make([]count, 0, len(by))
+	for _, s := range slices.Sorted(maps.Keys(by)) {
+		list = append(list, count{kind: &kind{strategy: s}, results: by[s]})
 	}
+	return list
 }

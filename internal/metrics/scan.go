@@ -139,15 +139,15 @@ func (s *scan) backlogs(st *rotation.Status) {
 	}
 }
 
-// rotation takes in one tally.
-func (s *scan) rotation(k rotationKey, t tally) {
-	relay, typ := s.pair(labelRelay, k.relay), s.pair(labelType, string(k.typ))
-	strategy := s.pair(labelStrategy, string(k.strategy))
-	for i, n := range t {
-		c := s.counters.next()
-		c.Value = s.value(n)
+// rotation takes in one slot's count.
+func (s *scan) rotation(c *count) {
+	relay, typ := s.pair(labelRelay, c.relay), s.pair(labelType, string(c.typ))
+	strategy := s.pair(labelStrategy, string(c.strategy))
+	for i, n := range c.results {
+		counter := s.counters.next()
+		counter.Value = s.value(float64(n))
 		m := s.metrics.next()
-		m.Label, m.Counter, m.Gauge = s.labels(relay, s.results[i], strategy, typ), c, nil
+		m.Label, m.Counter, m.Gauge = s.labels(relay, s.results[i], strategy, typ), counter, nil
 		s.rotations.Metric = append(s.rotations.Metric, m)
 	}
 }

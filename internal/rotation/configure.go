@@ -80,7 +80,7 @@ func (po *ports) serves(p *Plan, next *ports) bool {
 // and all that have something new to look at.
 func (e *Engine) assign(plans []*Plan, served func(*Plan) bool) (fresh, changed []*slot) {
 	now := e.now()
-	names := make(map[string]*slot, len(plans))
+	next := make(roster, 0, len(plans))
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, p := range plans {
@@ -93,21 +93,22 @@ func (e *Engine) assign(plans []*Plan, served func(*Plan) bool) (fresh, changed 
 			s.replan(e, p, now.Add(spread(len(changed))))
 			changed = append(changed, s)
 		}
-		names[p.Slot()] = s
+		next = append(next, entry{s.currentPlan(), s})
 	}
-	if len(names) < len(e.slots) {
-		changed = append(changed, e.unplan(names, now)...)
+	next.sort()
+	if len(next) < len(e.slots) {
+		changed = append(changed, e.unplan(next, now)...)
 	}
-	e.names.Store(&names)
+	e.roster.Store(&next)
 	return fresh, changed
 }
 
-// unplan takes the plans of slots that are not named any more. It returns all that
-// have none: what is under way is still finished. e.mu is held.
-func (e *Engine) unplan(names map[string]*slot, now time.Time) (left []*slot) {
+// unplan takes the plans of slots that next does not name any more. It returns all
+// that have none: what is under way is still finished. e.mu is held.
+func (e *Engine) unplan(next roster, now time.Time) (left []*slot) {
 	for _, s := range e.slots {
 		p := s.currentPlan()
-		if p != nil && names[p.Slot()] == s {
+		if next.has(s, p) {
 			continue
 		}
 		if p != nil {
@@ -130,8 +131,11 @@ func (s *slot) replan(e *Engine, p *Plan, watch time.Time) {
 		s.rec.detach()
 		s.rec.share(p)
 	}
-	s.plan, s.seen.watchNext = p, momentOf(watch)
-	s.seen.looks, s.seen.errs = nil, nil
+	s.plan, s.watchNext = p, momentOf(watch)
+	s.unlook()
+	if s.notes != nil {
+		s.notes.errs = nil
+	}
 }
 
 // persistNew makes the first sight of slots durable, grouped by the journal.
@@ -156,7 +160,7 @@ func (e *Engine) Resumed() {
 	e.since.Store(int64(momentOf(now)))
 	for _, s := range e.all() {
 		s.mu.Lock()
-		s.seen.watchNext = momentOf(now)
+		s.watchNext = momentOf(now)
 		s.mu.Unlock()
 	}
 	e.WakeAll()

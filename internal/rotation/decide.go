@@ -54,6 +54,9 @@ type view struct {
 	o     *observed
 	sinks map[string]bool // sinks of the configuration
 
+	watchNext moment         // when targets are looked at again
+	checked   places[moment] // when they were last looked at, by location
+
 	now     time.Time
 	clock   Reading   // elapsed clock now
 	boot    Reading   // elapsed clock when this process began
@@ -546,7 +549,7 @@ func (v *view) watch() step {
 	if v.p == nil || v.r.unfinished() || v.r.Attempt != nil {
 		return step{}
 	}
-	if until := v.o.watchNext.time(); v.now.Before(until) {
+	if until := v.watchNext.time(); v.now.Before(until) {
 		return waitUntil(until)
 	}
 	return step{do: doLook, targets: v.p.Targets, deep: true}

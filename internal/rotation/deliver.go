@@ -45,7 +45,7 @@ func (e *Engine) deliver(s *slot, targets []Target) {
 func (e *Engine) resumed(s *slot, rot *Rotation) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return rot.Strategy == moq.InPlace && rot.Verify && s.seen.confirmed == 0
+	return rot.Strategy == moq.InPlace && rot.Verify && s.seen().confirmed == 0
 }
 
 // overtaken looks, before an old in_place value is delivered, whether the target
@@ -142,16 +142,18 @@ func (e *Engine) delivered(s *slot, rot *Rotation, results []delivery) {
 func (e *Engine) noteDelivery(s *slot, rotationID string, d delivery) {
 	loc := d.target.Location
 	if d.err != nil {
-		s.seen.errs.set(loc, d.err)
+		s.seen().errs.set(loc, d.err)
 		return
 	}
 	if s.rec.Receipts.At(loc).RotationID > rotationID {
 		return // a newer value went there meanwhile
 	}
 	s.rec.acknowledge(d.target, rotationID, d.digest, d.held)
-	s.seen.errs.remove(loc)
-	s.seen.drift.remove(loc)
-	s.seen.looks.remove(loc)
+	o := s.seen()
+	o.errs.remove(loc)
+	o.drift.remove(loc)
+	o.looks.remove(loc)
+	s.checked.remove(loc)
 }
 
 // conclude makes the value the served one: every required target holds it.
@@ -162,7 +164,7 @@ func (e *Engine) conclude(s *slot) {
 	rot, held := s.rec.Rotation, s.rec.held()
 	if len(e.view(s).missing(rot, false)) == 0 {
 		s.rec.drop()
-		s.value = heldValue{}
+		s.seen().value = heldValue{}
 	}
 	ev := e.event(s, Rotated)
 	ev.Took = now.Sub(rot.Started)
@@ -201,7 +203,7 @@ func (r *Record) held() time.Time {
 // drop forgets the value: every target holds it.
 func (e *Engine) drop(s *slot) {
 	s.mu.Lock()
-	s.value = heldValue{}
+	s.seen().value = heldValue{}
 	s.mu.Unlock()
 	e.amend(s, (*Record).drop)
 }
@@ -210,7 +212,7 @@ func (e *Engine) drop(s *slot) {
 func (e *Engine) trail(s *slot, targets []Target) {
 	s.mu.Lock()
 	for _, t := range targets {
-		s.seen.trailing.set(t.Location, true)
+		s.seen().trailing.set(t.Location, true)
 	}
 	s.mu.Unlock()
 	for _, t := range targets {
@@ -232,12 +234,13 @@ func (e *Engine) trailTo(s *slot, t Target) {
 	if rot != nil {
 		e.noteDelivery(s, rot.ID, d)
 	}
-	s.seen.trailing.remove(t.Location)
+	o := s.seen()
+	o.trailing.remove(t.Location)
 	if d.err != nil {
-		s.seen.trails++
-		s.seen.trailNext.set(t.Location, momentOf(e.now().Add(routine.delay(int(s.seen.trails), fault.Of(d.err).After))))
+		o.trails++
+		o.trailNext.set(t.Location, momentOf(e.now().Add(routine.delay(int(o.trails), fault.Of(d.err).After))))
 	} else {
-		s.seen.trails = 0
+		o.trails = 0
 	}
 	s.mu.Unlock()
 	if d.err != nil {
@@ -250,7 +253,7 @@ func (e *Engine) trailTo(s *slot, t Target) {
 // that the target answers, then that Cloudflare still lists the token.
 func (e *Engine) accepted(s *slot, rot *Rotation, t Target) error {
 	s.mu.Lock()
-	sure := rot.Strategy != moq.Overlap || within(s.seen.confirmed.time(), e.now(), confirmFor)
+	sure := rot.Strategy != moq.Overlap || within(s.seen().confirmed.time(), e.now(), confirmFor)
 	p := s.priority()
 	s.mu.Unlock()
 	if sure {
@@ -264,7 +267,7 @@ func (e *Engine) accepted(s *slot, rot *Rotation, t Target) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.seen.gone == rot.ID {
+	if s.seen().gone == rot.ID {
 		return errGone(rot)
 	}
 	return nil
@@ -279,7 +282,7 @@ func errGone(rot *Rotation) error {
 // process did not mint it.
 func (e *Engine) record(s *slot) (sinks.Record, *Rotation, error) {
 	s.mu.Lock()
-	rot, held := s.rec.Rotation, s.value
+	rot, held := s.rec.Rotation, s.seen().value
 	s.mu.Unlock()
 	if held.rotationID != rot.ID {
 		v, err := e.Sealer.Open(rot.Sealed)
@@ -289,7 +292,7 @@ func (e *Engine) record(s *slot) (sinks.Record, *Rotation, error) {
 		}
 		held = heldValue{rot.ID, v}
 		s.mu.Lock()
-		s.value = held
+		s.seen().value = held
 		s.mu.Unlock()
 	}
 	return recordOf(s.rec.Key, rot, held.value), rot, nil
@@ -309,7 +312,7 @@ func recordOf(k moq.Key, rot *Rotation, v secret.Value) sinks.Record {
 // valueGone gives up a value that cannot be delivered any more: the slot rotates anew.
 func (e *Engine) valueGone(s *slot, rot *Rotation, err error) {
 	s.mu.Lock()
-	s.seen.gone = rot.ID
+	s.seen().gone = rot.ID
 	s.mu.Unlock()
 	e.failed(s, StepDeliver, err)
 	s.mu.Lock()
@@ -326,7 +329,7 @@ func (e *Engine) list(s *slot, st step) {
 	}
 	s.mu.Lock()
 	rot := s.rec.Rotation
-	gone := st.where == StepDeliver && s.seen.gone == rot.ID
+	gone := st.where == StepDeliver && s.seen().gone == rot.ID
 	s.mu.Unlock()
 	if gone {
 		e.valueGone(s, rot, errGone(rot))
@@ -345,16 +348,16 @@ func (e *Engine) confirm(ctx context.Context, s *slot, p moq.Priority) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := e.now()
-	s.seen.listing, s.seen.swept = &listing{now, tokens}, momentOf(now)
+	now, o := e.now(), s.seen()
+	o.listing, o.swept = &listing{now, tokens}, momentOf(now)
 	rot := s.rec.Rotation
 	if rot == nil || rot.Token == nil || rot.Token.ID == "" {
 		return nil
 	}
-	if s.seen.listing.has(rot.Token.ID) {
-		s.seen.confirmed = momentOf(now)
+	if o.listing.has(rot.Token.ID) {
+		o.confirmed = momentOf(now)
 	} else if s.rec.unfinished() || slices.ContainsFunc(rot.Targets, func(t Target) bool { return !t.Required }) {
-		s.seen.gone = rot.ID
+		o.gone = rot.ID
 	}
 	return nil
 }

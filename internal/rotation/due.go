@@ -50,7 +50,7 @@ func (v *view) due() due {
 	return next
 }
 
-// at completes a reason that is not the schedule's: it meets the instants so far.
+// at completes a reason: it meets the instants so far.
 func (v *view) at(c Cause, t time.Time) due {
 	switch {
 	case c == "":
@@ -118,7 +118,9 @@ func (v *view) scheduled() due {
 	if next.IsZero() {
 		return due{}
 	}
-	return due{BySchedule, v.jittered(next), later(next, v.lastInstant())}
+	d := v.at(BySchedule, v.jittered(next))
+	d.instant = later(next, d.instant)
+	return d
 }
 
 // base is the instant that the schedule counts from: the last one met, or,

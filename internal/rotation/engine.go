@@ -39,13 +39,14 @@ type Options struct {
 type Engine struct {
 	Options
 
-	mu    sync.RWMutex
-	slots map[moq.Key]*slot
-	spare []slot
-	names atomic.Pointer[map[string]*slot] // configured slots by relay/type
-	ports atomic.Pointer[ports]
+	mu     sync.RWMutex
+	slots  map[moq.Key]*slot
+	spare  []slot
+	roster atomic.Pointer[roster]
+	ports  atomic.Pointer[ports]
 
 	digestKey []byte
+	blank     observed // what a slot without notes has seen; never written to
 
 	boot  Reading      // elapsed clock at the start
 	since atomic.Int64 // the moment before which instants were missed; see view
@@ -74,26 +75,27 @@ type ports struct {
 	configured map[string]bool
 }
 
-// slot is one slot in memory. mu guards all but what saving guards.
+// slot is one slot in memory. mu guards all but what saving guards. Nearly all slots
+// of a fleet are at rest: what only one at work needs is in its notes.
 type slot struct {
 	saving sync.Mutex // one save at a time, so that an older one never lands last
 
-	mu      sync.Mutex
-	plan    *Plan  // nil: not configured any more
-	rec     Record // its Key never changes
-	seen    observed
-	value   heldValue
-	ticket  int    // tells one reservation from the next
-	cancel  func() // gives back the place in the budget
-	yield   func() // ends the call that waits for its turn; nil when none does
-	running bool
-	again   bool
-	visited bool // a pass was made since the configuration came into force
+	mu        sync.Mutex
+	plan      *Plan          // nil: not configured any more
+	rec       Record         // its Key never changes
+	notes     *observed      // nil: none; see seen
+	checked   places[moment] // when targets were last looked at, for people; by location
+	watchNext moment         // when targets are looked at again
+	ticket    int32          // tells one reservation from the next
+	running   bool
+	again     bool
+	visited   bool // a pass was made since the configuration came into force
+	watched   bool // targets were looked at once at least
 }
 
 // slotsAtOnce slots are allocated together: they are never freed, and lie closer
 // than among what a start leaves behind. So many fill whole pages.
-const slotsAtOnce = 128
+const slotsAtOnce = 1024
 
 // add makes the slot of a record. e.mu is held.
 func (e *Engine) add(r Record) *slot {
@@ -115,7 +117,7 @@ func New(o Options) *Engine {
 	e.ports.Store(&ports{accounts: o.Accounts, sinks: o.Sinks})
 	e.boot = e.Clock.Elapsed()
 	e.since.Store(int64(momentOf(e.now())))
-	e.names.Store(&map[string]*slot{})
+	e.roster.Store(&roster{})
 	return e
 }
 
@@ -169,6 +171,7 @@ func (e *Engine) calm(s *slot) (calm bool) {
 		return false
 	}
 	s.visited = true
+	s.tidy(e.now(), next.until)
 	e.Alarm.Set(&s.rec.Key, next.until) // while no pass can begin
 	return true
 }
@@ -200,8 +203,9 @@ func (e *Engine) start(pass func()) bool {
 // run makes passes over a slot until nothing is left to do now.
 func (e *Engine) run(s *slot) {
 	for {
-		e.Alarm.Set(&s.rec.Key, e.pass(s)) // while running: no other pass sets it meanwhile
-		if e.rest(s) {
+		until := e.pass(s)
+		e.Alarm.Set(&s.rec.Key, until) // while running: no other pass sets it meanwhile
+		if e.rest(s, until) {
 			e.rested()
 			return
 		}
@@ -209,11 +213,14 @@ func (e *Engine) run(s *slot) {
 }
 
 // rest ends the run unless the slot was woken meanwhile.
-func (e *Engine) rest(s *slot) bool {
+func (e *Engine) rest(s *slot, until time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.running = s.again && !e.stopping.Load()
 	s.again, s.visited = false, true
+	if !s.running {
+		s.tidy(e.now(), until)
+	}
 	return !s.running
 }
 
@@ -253,10 +260,10 @@ func (e *Engine) busy() *slot {
 func (s *slot) quiet() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.visited || s.running || s.seen.reserving || s.seen.reserved || len(s.seen.trailing) > 0 {
+	if !s.visited || s.running || s.notes.pending() {
 		return false
 	}
-	return s.seen.watched || s.plan == nil || s.rec.Failure != nil || s.rec.unfinished()
+	return s.watched || s.plan == nil || s.rec.Failure != nil || s.rec.unfinished()
 }
 
 // maxSteps bounds one pass: no sound decision takes so many.
@@ -295,8 +302,12 @@ func (e *Engine) next(s *slot) step {
 
 // view gathers what decide needs; s.mu is held.
 func (e *Engine) view(s *slot) *view {
+	seen := s.notes
+	if seen == nil {
+		seen = &e.blank
+	}
 	return &view{
-		r: &s.rec, p: s.plan, o: &s.seen, sinks: e.ports.Load().configured,
+		r: &s.rec, p: s.plan, o: seen, watchNext: s.watchNext, checked: s.checked, sinks: e.ports.Load().configured,
 		now: e.now(), clock: e.Clock.Elapsed(), boot: e.boot, since: moment(e.since.Load()).time(), stopped: e.StorageErr() != nil,
 	}
 }
@@ -354,7 +365,7 @@ func (e *Engine) failed(s *slot, where Step, err error) {
 	f := fault.Of(err)
 	s.mu.Lock()
 	e.unreserve(s)
-	s.seen.looks = nil
+	s.unlook()
 	s.mu.Unlock()
 	if where == StepRetire {
 		e.retireFailed(s, f, err)
@@ -366,13 +377,14 @@ func (e *Engine) failed(s *slot, where Step, err error) {
 // retireFailed puts the slot's retirements off; its rotations are not held up.
 func (e *Engine) retireFailed(s *slot, f *fault.Error, err error) {
 	s.mu.Lock()
-	s.seen.retires++
+	o := s.seen()
+	o.retires++
 	pause := routine
 	if e.view(s).cramped() {
 		pause.longest = time.Minute // a rotation waits for the place
 	}
-	next := e.now().Add(pause.delay(int(s.seen.retires), f.After))
-	s.seen.retireNext, s.seen.sweepNext = momentOf(next), momentOf(next)
+	next := e.now().Add(pause.delay(int(o.retires), f.After))
+	o.retireNext, o.sweepNext = momentOf(next), momentOf(next)
 	account := s.account()
 	s.mu.Unlock()
 	e.Observer.AttemptFailed(account, StepRetire, string(f.Reason))

@@ -2,6 +2,7 @@ package rotation
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 	"unsafe"
@@ -31,10 +32,9 @@ func (w *world) mustBeSound() {
 
 // change gives the slot another plan.
 func (w *world) change(f func(*Plan)) {
-	p := *w.plan
-	p.Targets = slices.Clone(p.Targets)
-	f(&p)
-	w.plan = &p
+	p := w.plan.copied()
+	f(p)
+	w.plan = p
 	if w.engine != nil {
 		w.configure()
 	}
@@ -457,11 +457,11 @@ func TestNoValueIsPrintedWithARecord(t *testing.T) {
 	w.start()
 	w.run(time.Minute)
 	held := w.engine.slots[testKey]
-	held.value = heldValue{"x", secret.New("canary")}
-	if held.value.value.Reveal() != "canary" {
+	held.seen().value = heldValue{"x", secret.New("canary")}
+	if held.notes.value.value.Reveal() != "canary" {
 		t.Fatal("the canary is not in the input")
 	}
-	for _, s := range printed(held, w.status(), w.rec()) {
+	for _, s := range printed(held, *held.notes, w.status(), w.rec()) {
 		if contains(s, "canary") {
 			t.Errorf("a value is printed: %s", s)
 		}
@@ -482,12 +482,108 @@ func TestASlotAtRestIsWokenWithoutAPass(t *testing.T) {
 	}
 }
 
+func TestASlotAtRestKeepsOfItsLooksWhenTheyWere(t *testing.T) {
+	w := newWorld(t, moq.Overlap, 1)
+	w.addSink("optional", false)
+	w.start()
+	w.run(time.Hour)
+	checked := func() (times []time.Time) {
+		for _, s := range w.status().Sinks {
+			times = append(times, s.Checked)
+		}
+		return times
+	}
+	first := checked()
+	if w.engine.slots[testKey].notes != nil || len(first) != 2 || first[0].Before(w.born) || first[1].Before(w.born) {
+		t.Errorf("notes %+v, targets checked at %v", w.engine.slots[testKey].notes, first)
+	}
+	w.run(7 * time.Hour)
+	if then := checked(); !then[0].After(first[0]) || !then[1].After(first[1]) || w.engine.slots[testKey].notes != nil {
+		t.Errorf("notes %+v, targets checked at %v, and before at %v", w.engine.slots[testKey].notes, then, first)
+	}
+	w.engine.slots[testKey].unlook()
+	if then := checked(); !then[0].IsZero() || !then[1].IsZero() {
+		t.Errorf("targets that count as not looked at were checked at %v", then)
+	}
+}
+
+func TestNotesAreLetGoWhenTheyNoLongerMatter(t *testing.T) {
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	kept := func(until time.Time, change func(*slot)) bool {
+		s := &slot{}
+		s.seen().looks.set("here", look{at: now})
+		change(s)
+		s.tidy(now, until)
+		return s.notes != nil
+	}
+	for name, change := range map[string]func(*slot){
+		"a place asked for":      func(s *slot) { s.notes.reserving = true },
+		"a place granted":        func(s *slot) { s.notes.reserved = true },
+		"a delivery in flight":   func(s *slot) { s.notes.trailing.set("here", true) },
+		"a look in flight":       func(s *slot) { s.notes.glancing.set("here", true) },
+		"a call in its turn":     func(s *slot) { s.notes.yield = func() {} },
+		"a relay that is full":   func(s *slot) { s.notes.full = true },
+		"an unsaved record":      func(s *slot) { s.notes.dirty = true },
+		"failed retirements":     func(s *slot) { s.notes.retires = 1 },
+		"a value":                func(s *slot) { s.notes.value.rotationID = "1" },
+		"drift":                  func(s *slot) { s.notes.drift.set("here", driftChanged) },
+		"trouble with a target":  func(s *slot) { s.notes.errs.set("here", errDead) },
+		"an attempt":             func(s *slot) { s.rec.Attempt = &Rotation{} },
+		"a failure":              func(s *slot) { s.rec.Failure = &Failure{} },
+		"a lost mint":            func(s *slot) { s.rec.Lost = []LostMint{{}} },
+		"an adopted token":       func(s *slot) { s.rec.Old = []Token{{}} },
+		"an unfinished rotation": func(s *slot) { s.rec.Rotation = &Rotation{Phase: Minted} },
+		"an optional delivery":   func(s *slot) { s.rec.Rotation = &Rotation{Phase: Verified, Sealed: []byte{1}} },
+	} {
+		if !kept(time.Time{}, change) {
+			t.Errorf("%s: the notes were let go", name)
+		}
+	}
+	nothing := func(*slot) {}
+	if kept(time.Time{}, nothing) || kept(now.Add(freshFor+1), nothing) || !kept(now.Add(freshFor), nothing) {
+		t.Error("want the notes kept while the look is fresh when the slot acts again, and no longer")
+	}
+}
+
+func TestSlotsAreListedByRelayThenTypeAndFoundByName(t *testing.T) {
+	w := newWorld(t, moq.Overlap, 1)
+	w.start()
+	plan := func(relay string, id byte, typ moq.TokenType) *Plan {
+		p := w.plan.copied()
+		p.Relay, p.Key = relay, moq.Key{AccountID: testAccount, RelayID: strings.Repeat(string(id), 32), Type: typ}
+		return p
+	}
+	configure := func(plans ...*Plan) (names []string) {
+		for i := range plans { // one new one at a time: they are saved side by side
+			w.engine.Configure(plans[:i+1], w, w, []string{"sink0"})
+		}
+		w.engine.Slots(func(st *Status) bool { names = append(names, st.Slot); return true })
+		return names
+	}
+	found := func(relay string, typ moq.TokenType) bool { _, ok := w.engine.Slot(relay, string(typ)); return ok }
+
+	first := configure(plan("b", 'c', moq.Subscribe), plan("a", 'd', moq.Subscribe), plan("b", 'c', moq.PublishSubscribe))
+	if want := []string{"a/subscribe", "b/publish_subscribe", "b/subscribe"}; !slices.Equal(first, want) {
+		t.Errorf("listed as %v, want %v", first, want)
+	}
+	if !found("b", moq.Subscribe) || found("a", moq.PublishSubscribe) || found("", "") {
+		t.Error("a slot is not found by its name, or one that is not configured is")
+	}
+	second := configure(plan("z", 'd', moq.Subscribe), plan("b", 'c', moq.Subscribe))
+	if want := []string{"b/subscribe", "z/subscribe"}; !slices.Equal(second, want) || found("a", moq.Subscribe) || !found("z", moq.Subscribe) {
+		t.Errorf("after one was renamed and one removed: %v, want %v", second, want)
+	}
+}
+
 // A fleet's memory is mostly its slots: raise this only with a reason.
 func TestASlotTakesNoMoreMemoryThanItDid(t *testing.T) {
-	const most = 576
+	const most, mostOfPlan = 328, 144
 	size := int(unsafe.Sizeof(slot{}))
 	if size > most {
 		t.Errorf("a slot takes %d bytes, want at most %d", size, most)
+	}
+	if size := unsafe.Sizeof(Plan{}); size > mostOfPlan {
+		t.Errorf("a plan takes %d bytes, want at most %d", size, mostOfPlan)
 	}
 	if page := 8192; slotsAtOnce*size%page != 0 {
 		t.Errorf("%d slots of %d bytes do not fill whole pages", slotsAtOnce, size)

@@ -131,9 +131,9 @@ func sinksChange(w *world) {
 		w.reconfigure()
 	})
 	w.run(3 * time.Hour)
-	p := *w.plan
-	p.Targets, p.ProbeInterval = slices.Clone(p.Targets[:1]), p.ProbeInterval[:1]
-	w.plan = &p
+	p := w.plan.copied()
+	p.Targets = p.Targets[:1]
+	w.plan = p
 	for _, name := range []string{"sink1", "late"} {
 		delete(w.sinks, name)
 	}
@@ -183,9 +183,9 @@ func secondInstallation(w *world) {
 
 // expiryInDelivery: a required sink is silent until the value on its way nears its expiry.
 func expiryInDelivery(w *world) {
-	p := *w.plan
+	p := w.plan.copied()
 	p.Schedule, p.Lifetime, p.Grace = nil, 3*time.Hour, 10*time.Minute
-	w.plan = &p
+	w.plan = p
 	w.reconfigure()
 	w.calmly(time.Hour)
 	w.during("write", func() { w.sinks["sink1"].down = true })
@@ -251,12 +251,11 @@ func lostState(w *world) {
 	w.calmly(25 * time.Hour)
 	w.restart(func() {
 		w.disk.saved, w.forgetful = nil, true
-		p := *w.plan
-		p.Targets = slices.Clone(p.Targets)
+		p := w.plan.copied()
 		for i := range p.Targets {
 			p.Targets[i].Adopt = true
 		}
-		w.plan = &p
+		w.plan = p
 	})
 	w.run(3 * time.Hour)
 }
@@ -308,9 +307,9 @@ func (s scenario) tell(t testing.TB, pick func(i, n int) int, seen map[uint64]bo
 		w.addSink(fmt.Sprintf("optional%d", i), false)
 	}
 	if s.plan != nil {
-		p := *w.plan
-		s.plan(&p)
-		w.plan = &p
+		p := w.plan.copied()
+		s.plan(p)
+		w.plan = p
 	}
 	var out outcome
 	w.crashes = 2

@@ -41,7 +41,7 @@ func (e *Engine) look(s *slot, st step) {
 		e.noteLook(s, t, looks[i])
 	}
 	if st.deep {
-		s.seen.watchNext, s.seen.watched = momentOf(e.now().Add(s.plan.watchEvery())), true
+		s.watchNext, s.watched = momentOf(e.now().Add(s.plan.watchEvery())), true
 	}
 }
 
@@ -50,20 +50,24 @@ func (e *Engine) look(s *slot, st step) {
 func (e *Engine) glance(s *slot, t Target, deep, read bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.seen.glancing.at(t.Location) {
+	if s.seen().glancing.at(t.Location) {
 		return
 	}
-	s.seen.glancing.set(t.Location, true)
+	s.seen().glancing.set(t.Location, true)
 	before := s.rec.Receipts.At(t.Location).RotationID
 	e.spawn(func() {
-		l := e.lookAt(s, t, deep, read)
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.seen.glancing.remove(t.Location)
-		if s.rec.Receipts.At(t.Location).RotationID == before && !s.seen.trailing.at(t.Location) {
-			e.noteLook(s, t, l)
-		}
+		e.glanced(s, t, before, e.lookAt(s, t, deep, read))
+		e.calm(s) // a slot that rests already need not keep the look
 	})
+}
+
+func (e *Engine) glanced(s *slot, t Target, before string, l look) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.seen().glancing.remove(t.Location)
+	if s.rec.Receipts.At(t.Location).RotationID == before && !s.seen().trailing.at(t.Location) {
+		e.noteLook(s, t, l)
+	}
 }
 
 func (e *Engine) lookAt(s *slot, t Target, deep, read bool) look {
@@ -92,10 +96,12 @@ func (e *Engine) noteLook(s *slot, t Target, l look) {
 	if rc := s.rec.Receipts.At(t.Location); hmac.Equal(rc.Digest, l.digest) {
 		l.digest = rc.Digest // one copy will do
 	}
-	s.seen.looks.set(t.Location, l)
-	s.seen.errs.remove(t.Location)
+	o := s.seen()
+	o.looks.set(t.Location, l)
+	s.checked.set(t.Location, momentOf(l.at))
+	o.errs.remove(t.Location)
 	if l.err != nil {
-		s.seen.errs.set(t.Location, l.err)
+		o.errs.set(t.Location, l.err)
 	}
 	if s.rec.unfinished() || s.rec.Attempt != nil || l.err != nil || !l.known {
 		return
@@ -104,12 +110,13 @@ func (e *Engine) noteLook(s *slot, t Target, l look) {
 }
 
 func (e *Engine) noteDrift(s *slot, t Target, kind driftKind) {
-	before := s.seen.drift.at(t.Location)
+	drift := &s.seen().drift
+	before := drift.at(t.Location)
 	if kind == "" {
-		s.seen.drift.remove(t.Location)
+		drift.remove(t.Location)
 		return
 	}
-	s.seen.drift.set(t.Location, kind)
+	drift.set(t.Location, kind)
 	if before == kind {
 		return
 	}
@@ -148,14 +155,11 @@ func (e *Engine) sink(t Target) (sinks.Sink, error) {
 	return nil, fault.Newf(fault.Permanent, fault.Invalid, "reach sink", t.Sink, "no sink of this name is configured any more")
 }
 
-// watchEvery is the shortest probe interval of the plan's sinks.
+// watchEvery is how often the targets are compared with what was delivered.
 func (p *Plan) watchEvery() time.Duration {
-	every := time.Hour
-	if p == nil {
-		return every
+	const longest = time.Hour
+	if p == nil || p.ProbeInterval == 0 {
+		return longest
 	}
-	for _, d := range p.ProbeInterval {
-		every = min(every, d)
-	}
-	return every
+	return min(longest, p.ProbeInterval)
 }

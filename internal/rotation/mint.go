@@ -30,7 +30,7 @@ func (e *Engine) reserve(s *slot) {
 		return
 	}
 	s.mu.Lock()
-	s.seen.reserving = true
+	s.seen().reserving = true
 	s.ticket++
 	ticket, p, strategy := s.ticket, s.priority(), s.strategy()
 	s.mu.Unlock()
@@ -45,17 +45,18 @@ func (e *Engine) reserve(s *slot) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ticket == ticket {
-		s.cancel = cancel
+		s.seen().cancel = cancel
 	} else {
 		cancel() // given up meanwhile
 	}
 }
 
 // granted is called by the budget, perhaps while reserve still runs.
-func (e *Engine) granted(s *slot, ticket int) {
+func (e *Engine) granted(s *slot, ticket int32) {
 	s.mu.Lock()
 	if s.ticket == ticket {
-		s.seen.reserving, s.seen.reserved = false, true
+		o := s.seen()
+		o.reserving, o.reserved = false, true
 	}
 	s.mu.Unlock()
 	e.wake(s)
@@ -63,11 +64,15 @@ func (e *Engine) granted(s *slot, ticket int) {
 
 // unreserve gives the place back, if there is one; s.mu is held.
 func (e *Engine) unreserve(s *slot) {
-	if s.cancel != nil {
-		s.cancel()
-	}
 	s.ticket++
-	s.cancel, s.seen.reserving, s.seen.reserved = nil, false, false
+	o := s.notes
+	if o == nil {
+		return
+	}
+	if o.cancel != nil {
+		o.cancel()
+	}
+	o.cancel, o.reserving, o.reserved = nil, false, false
 }
 
 // priority is the slot's place in the queue; s.mu is held.
@@ -99,8 +104,8 @@ func (e *Engine) mint(s *slot, d due) {
 	}
 	e.observeCall(a, before)
 	s.mu.Lock()
-	p := s.priority()
-	p.Reserved, s.seen.reserved, s.cancel = true, false, nil
+	p, o := s.priority(), s.seen()
+	p.Reserved, o.reserved, o.cancel = true, false, nil
 	s.mu.Unlock()
 
 	if a.LostAt.IsZero() {
@@ -153,7 +158,7 @@ func (e *Engine) attempt(s *slot, d due, now time.Time) Rotation {
 		a.By = s.rec.Request.By
 	}
 	if p.Strategy == moq.Overlap {
-		a.Grace, a.Regrace = p.Grace, len(s.seen.drift) > 0 || e.view(s).waiting()
+		a.Grace, a.Regrace = p.Grace, len(s.seen().drift) > 0 || e.view(s).waiting()
 		a.Existing = s.matching(p, e.Instance)
 		if p.Lifetime < oneYear {
 			a.Expires = now.Add(p.Lifetime).UTC().Truncate(time.Second)
@@ -165,11 +170,12 @@ func (e *Engine) attempt(s *slot, d due, now time.Time) Rotation {
 // matching are the listed tokens that retire: matching takes over: exactly the
 // slot's operations, and no other installation's label. s.mu is held.
 func (s *slot) matching(p *Plan, instance string) []Token {
-	if !p.Matching || s.seen.listing == nil {
+	listing := s.seen().listing
+	if !p.Matching || listing == nil {
 		return nil
 	}
 	var out []Token
-	for _, t := range s.seen.listing.tokens {
+	for _, t := range listing.tokens {
 		owner, labelled := moq.LabelInstance(t.Label)
 		if t.Grants(s.rec.Key.Type) && (!labelled || owner == instance) && !s.owns(t) {
 			out = append(out, Token{ID: t.ID, Created: t.Created, Expires: t.Expires, NotOurs: true})
@@ -226,12 +232,11 @@ func (e *Engine) mintFailed(s *slot, err error) {
 	switch {
 	case lost:
 		s.rec.lose(e.Instance, e.now(), e.Clock.Elapsed(), false)
-		s.seen.listing = nil // it cannot show what was lost just now
+		s.seen().listing = nil // it cannot show what was lost just now
 	case s.rec.Attempt.LostAt.IsZero():
 		s.rec.abandon()
 	}
-	s.seen.full = f.Reason == fault.Full
-	if s.seen.full {
+	if s.seen().full = f.Reason == fault.Full; s.seen().full {
 		err = s.explainFull(err)
 	}
 	s.mu.Unlock()
@@ -240,11 +245,12 @@ func (e *Engine) mintFailed(s *slot, err error) {
 
 // explainFull names who holds the relay's places, as far as they were listed. s.mu is held.
 func (s *slot) explainFull(err error) error {
-	if s.seen.listing == nil {
+	listing := s.seen().listing
+	if listing == nil {
 		return err
 	}
-	holders := make([]string, 0, len(s.seen.listing.tokens))
-	for _, t := range s.seen.listing.tokens {
+	holders := make([]string, 0, len(listing.tokens))
+	for _, t := range listing.tokens {
 		holders = append(holders, fmt.Sprintf("%s (%s, created %s, expires %s)", t.ID, ownerOf(t),
 			t.Created.UTC().Format(time.DateOnly), t.Expires.UTC().Format(time.DateOnly)))
 	}
@@ -274,9 +280,9 @@ func (e *Engine) mintDone(s *slot, a Rotation, t moq.Token, sealed []byte) {
 	s.mu.Lock()
 	s.rec.intend(a) // with the time of the call
 	superseded := s.rec.minted(tok, sealed, now)
-	s.value = heldValue{a.ID, t.Value}
-	s.seen.confirmed, s.seen.full, s.seen.listing = momentOf(now), false, nil
-	s.seen.trailNext = nil
+	o := s.seen()
+	o.value, o.confirmed, o.full = heldValue{a.ID, t.Value}, momentOf(now), false
+	o.listing, o.trailNext = nil, nil
 	var events []Event
 	if superseded != nil {
 		ev := e.event(s, Superseded)

@@ -14,8 +14,8 @@ const (
 	confirmFor = time.Minute      // that a pending token is still accepted
 )
 
-// observed is what this process has seen of a slot: volatile, and rebuilt after
-// a restart by looking again.
+// observed is what this process has seen of a slot, and has in hand for it:
+// volatile, and rebuilt after a restart by looking again. A slot at rest has none.
 type observed struct {
 	listing *listing
 	looks   places[look]      // by location; cleared by a failure
@@ -25,9 +25,12 @@ type observed struct {
 	reserving bool // a place in the budget is asked for
 	reserved  bool // and was granted
 
-	full    bool // the relay refused a mint: it holds its limit
-	dirty   bool // memory is ahead of the journal
-	watched bool // once at least
+	full  bool // the relay refused a mint: it holds its limit
+	dirty bool // memory is ahead of the journal
+
+	value  heldValue
+	cancel func() // gives back the place in the budget
+	yield  func() // ends the call that waits for its turn; nil when none does
 
 	confirmed moment // pending token known to be listed
 	gone      string // rotation whose value or token can no longer be had
@@ -36,7 +39,6 @@ type observed struct {
 	retireNext moment
 	swept      moment
 	sweepNext  moment
-	watchNext  moment
 	saves      int32 // failed saves in a row
 	retires    int32 // failed retirements in a row
 	trails     int32 // failed optional rounds in a row
@@ -44,6 +46,50 @@ type observed struct {
 	trailing  places[bool] // optional deliveries in flight, by location
 	glancing  places[bool] // looks at optional targets in flight, by location
 	trailNext places[moment]
+}
+
+// seen gives the slot's notes, to read and to write; s.mu is held. They are made
+// when there are none, and a slot that comes to rest lets go of them again.
+func (s *slot) seen() *observed {
+	if s.notes == nil {
+		s.notes = new(observed)
+	}
+	return s.notes
+}
+
+// tidy lets go of the notes of a slot that has nothing in hand and rests until a
+// time at which it would have to look anew; not of those that then still count.
+// s.mu is held.
+func (s *slot) tidy(now, until time.Time) {
+	o, soon := s.notes, !until.IsZero() && until.Sub(now) <= freshFor
+	if o == nil || soon || !s.rec.atRest() || o.pending() || o.yield != nil || len(o.glancing) > 0 {
+		return
+	}
+	o.looks, o.listing = nil, nil
+	if !o.full && !o.dirty && o.retires == 0 && o.value.rotationID == "" && len(o.drift)+len(o.errs) == 0 {
+		s.notes = nil
+	}
+}
+
+// atRest tells whether nothing that was begun is still to be brought to an end,
+// except by time.
+func (r *Record) atRest() bool {
+	rot := r.Rotation
+	return r.Attempt == nil && r.Failure == nil && len(r.Lost) == 0 && (rot == nil || rot.Phase == Verified && len(rot.Sealed) == 0) &&
+		!slices.ContainsFunc(r.Old, func(t Token) bool { return t.Retire.IsZero() })
+}
+
+// pending tells whether something goes on beside the passes, and will wake the slot.
+func (o *observed) pending() bool {
+	return o != nil && (o.reserving || o.reserved || len(o.trailing) > 0)
+}
+
+// unlook makes as if the targets had not been looked at; s.mu is held.
+func (s *slot) unlook() {
+	s.checked = nil
+	if s.notes != nil {
+		s.notes.looks = nil
+	}
 }
 
 // moment is a time in nanoseconds since 1970; zero is none. A fleet's slots keep many

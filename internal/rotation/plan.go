@@ -11,38 +11,43 @@ import (
 // Plan is what the configuration wants of one slot. It is immutable: a reload
 // makes new plans.
 type Plan struct {
-	Key     moq.Key
-	Relay   string // key in the configuration
-	Account string // key in the configuration
-	Labels  map[string]string
+	*Policy
 
-	Strategy moq.Strategy
+	Key    moq.Key
+	Relay  string // key in the configuration
+	Labels map[string]string
+
 	Schedule Schedule                              // nil: manual
 	Expr     string                                // the schedule as written, to tell whether a reload changed it
-	Timezone string                                // of Expr
-	Jitter   time.Duration                         // the most that Delay gives
 	Delay    func(instant time.Time) time.Duration // jitter after an instant: of Key and Jitter alone; nil: none
-	Initial  Initial
-	CatchUp  bool
-	Grace    time.Duration
-	Lifetime time.Duration
-	Matching bool // retire: matching
-	Verify   bool
 
-	Targets       []Target
-	ProbeInterval []time.Duration // of each target's sink
+	Targets []Target
+}
+
+// Policy is of a plan what a fleet's slots have in common: one may be shared by
+// many plans, and is as immutable.
+type Policy struct {
+	Account       string // key in the configuration
+	Strategy      moq.Strategy
+	Timezone      string        // of the schedule
+	Jitter        time.Duration // the most that Delay gives
+	Initial       Initial
+	CatchUp       bool
+	Matching      bool // retire: matching
+	Verify        bool
+	Grace         time.Duration
+	Lifetime      time.Duration
+	ProbeInterval time.Duration // the shortest of the targets' sinks; zero: an hour
 }
 
 // same tells whether a reload changed nothing of a plan.
 func (p *Plan) same(q *Plan) bool {
-	return p != nil && p.Key == q.Key && p.Relay == q.Relay && p.Account == q.Account && maps.Equal(p.Labels, q.Labels) &&
-		p.Strategy == q.Strategy && p.sameSchedule(q) && p.Jitter == q.Jitter && p.Initial == q.Initial &&
-		p.CatchUp == q.CatchUp && p.Grace == q.Grace && p.Lifetime == q.Lifetime && p.Matching == q.Matching && p.Verify == q.Verify &&
-		slices.Equal(p.Targets, q.Targets) && slices.Equal(p.ProbeInterval, q.ProbeInterval)
+	return p != nil && p.Key == q.Key && p.Relay == q.Relay && *p.Policy == *q.Policy && p.sameSchedule(q) &&
+		maps.Equal(p.Labels, q.Labels) && slices.Equal(p.Targets, q.Targets)
 }
 
 func (p *Plan) sameSchedule(q *Plan) bool {
-	return p.Schedule == q.Schedule || p.Expr != "" && p.Expr == q.Expr && p.Timezone == q.Timezone
+	return p.Schedule == q.Schedule || p.Expr != "" && p.Expr == q.Expr
 }
 
 // Initial says what happens at the first sight of a slot.

@@ -23,7 +23,9 @@ func (e *Engine) Rotate(_ context.Context, relay, typ, by string, compromised bo
 	before := s.rec.Request
 	s.rec.ask(q)
 	e.hasten(s)
-	s.seen.retireNext, s.seen.retires = 0, 0
+	if o := s.notes; o != nil {
+		o.retireNext, o.retires = 0, 0
+	}
 	ev := e.event(s, Requested)
 	ev.By, ev.Cause, ev.RotationID, ev.TokenID = by, causeOf(q), "", ""
 	s.mu.Unlock()
@@ -48,11 +50,11 @@ func (e *Engine) inTurn(s *slot, call func(context.Context, moq.Priority) error)
 	defer cancel(nil)
 	s.mu.Lock()
 	p := s.priority()
-	s.yield = func() { cancel(errOvertaken) }
+	s.seen().yield = func() { cancel(errOvertaken) }
 	s.mu.Unlock()
 	err := call(ctx, p)
 	s.mu.Lock()
-	s.yield = nil
+	s.seen().yield = nil
 	s.mu.Unlock()
 	if err != nil && errors.Is(context.Cause(ctx), errOvertaken) {
 		return errOvertaken
@@ -63,8 +65,8 @@ func (e *Engine) inTurn(s *slot, call func(context.Context, moq.Priority) error)
 // hasten lets the slot line up anew: its turn may come sooner now. s.mu is held.
 func (e *Engine) hasten(s *slot) {
 	e.unreserve(s)
-	if s.yield != nil {
-		s.yield()
+	if o := s.notes; o != nil && o.yield != nil {
+		o.yield()
 	}
 }
 
@@ -76,7 +78,7 @@ func causeOf(q Request) Cause {
 }
 
 func (e *Engine) named(relay, typ string) (*slot, error) {
-	if s := (*e.names.Load())[relay+"/"+typ]; s != nil {
+	if s := e.roster.Load().find(relay, moq.TokenType(typ)); s != nil {
 		return s, nil
 	}
 	return nil, fault.Newf(fault.Permanent, fault.NotFound, "find slot", relay+"/"+typ,
@@ -137,7 +139,8 @@ const maxRuns = 1000
 // Upcoming gives the runs that schedules will start before until, in no order.
 func (e *Engine) Upcoming(until time.Time) []PlannedRun {
 	var out []PlannedRun
-	for _, s := range *e.names.Load() {
+	for _, n := range *e.roster.Load() {
+		s := n.slot
 		s.mu.Lock()
 		if v := e.view(s); v.p != nil {
 			out = append(out, v.upcoming(until)...)

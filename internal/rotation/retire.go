@@ -15,7 +15,7 @@ func (e *Engine) revoke(s *slot, st step) {
 		return
 	}
 	s.mu.Lock()
-	s.seen.retires = 0
+	s.seen().retires = 0
 	ev := e.event(s, Revoked)
 	s.mu.Unlock()
 	ev.about(st.token)

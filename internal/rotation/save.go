@@ -22,11 +22,12 @@ func (e *Engine) save(s *slot, events ...Event) error {
 	err := e.Journal.Save(e.work, rec, events...)
 
 	s.mu.Lock()
-	s.seen.dirty = err != nil
-	if s.seen.saves++; err == nil {
-		s.seen.saves = 0
+	o := s.seen()
+	o.dirty = err != nil
+	if o.saves++; err == nil {
+		o.saves = 0
 	}
-	s.seen.saveNext = momentOf(e.now().Add(saveAgain.delay(int(s.seen.saves), 0)))
+	o.saveNext = momentOf(e.now().Add(saveAgain.delay(int(o.saves), 0)))
 	s.mu.Unlock()
 	e.stored(err)
 	return err

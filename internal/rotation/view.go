@@ -8,11 +8,11 @@ import (
 	"github.com/rotatord/rotatord/internal/moq"
 )
 
-// Slots calls yield with the status of every configured slot, in no order, until
-// it returns false. The status is only valid during the call.
+// Slots calls yield with the status of every configured slot, sorted by relay, then
+// type, until it returns false. The status is only valid during the call.
 func (e *Engine) Slots(yield func(*Status) bool) {
-	for _, s := range *e.names.Load() {
-		st := e.status(s)
+	for _, n := range *e.roster.Load() {
+		st := e.status(n.slot)
 		if st.Slot != "" && !yield(&st) {
 			return
 		}
@@ -111,8 +111,10 @@ func (v *view) note() string {
 
 // crowded is until when a rotation that is due waits for room; zero when none does.
 func (v *view) crowded() (until time.Time) {
-	d := v.due()
-	if d.cause == "" || d.at.After(v.now) || v.p.Strategy != moq.Overlap || v.held() < slotTokens {
+	if v.p.Strategy != moq.Overlap || v.held() < slotTokens {
+		return time.Time{}
+	}
+	if d := v.due(); d.cause == "" || d.at.After(v.now) {
 		return time.Time{}
 	}
 	for _, t := range v.r.Old {
@@ -127,7 +129,7 @@ func (v *view) targets() []TargetStatus {
 		rc := v.r.Receipts.At(t.Location)
 		ts := TargetStatus{
 			Sink: t.Sink, Target: t.Target, Required: t.Required, State: v.targetState(t, rc),
-			RotationID: rc.RotationID, Delivered: utc(rc.At), Checked: utc(v.o.looks.at(t.Location).at),
+			RotationID: rc.RotationID, Delivered: utc(rc.At), Checked: utc(v.checked.at(t.Location).time()),
 		}
 		if ts.State == "pending" {
 			ts.Pending = utc(v.r.Rotation.MintedAt)

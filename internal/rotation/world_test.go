@@ -91,8 +91,11 @@ func newWorld(t testing.TB, strategy moq.Strategy, n int) *world {
 	w.relay = newFakeRelay(w)
 	w.disk = &fakeDisk{w: w}
 	w.plan = &Plan{
-		Key: testKey, Relay: "live", Account: "main", Strategy: strategy, Schedule: every(24 * time.Hour), Initial: InitialNow,
-		CatchUp: true, Grace: time.Hour, Lifetime: 30 * 24 * time.Hour, Verify: true,
+		Key: testKey, Relay: "live", Schedule: every(24 * time.Hour),
+		Policy: &Policy{
+			Account: "main", Strategy: strategy, Initial: InitialNow, CatchUp: true, Verify: true,
+			Grace: time.Hour, Lifetime: 30 * 24 * time.Hour, ProbeInterval: 6 * time.Hour,
+		},
 	}
 	for i := range n {
 		w.addSink(fmt.Sprintf("sink%d", i), true)
@@ -103,11 +106,17 @@ func newWorld(t testing.TB, strategy moq.Strategy, n int) *world {
 func (w *world) addSink(name string, required bool) *fakeSink {
 	s := &fakeSink{w: w, name: name}
 	w.sinks[name] = s
-	p := *w.plan
-	p.Targets = append(slices.Clone(p.Targets), Target{Sink: name, Target: "t", Location: "fake://" + name + "/t", Required: required})
-	p.ProbeInterval = append(slices.Clone(p.ProbeInterval), 6*time.Hour)
-	w.plan = &p
+	p := w.plan.copied()
+	p.Targets = append(p.Targets, Target{Sink: name, Target: "t", Location: "fake://" + name + "/t", Required: required})
+	w.plan = p
 	return s
+}
+
+// copied is a plan that can be changed.
+func (p *Plan) copied() *Plan {
+	c, policy := *p, *p.Policy
+	c.Policy, c.Targets = &policy, slices.Clone(p.Targets)
+	return &c
 }
 
 // start boots a new process over what the disk holds.

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"cmp"
 	"net/http"
 	"net/url"
 	"slices"
@@ -94,21 +93,20 @@ type survey struct {
 // found is as little of a slot as its place in the list needs.
 type found struct {
 	relay, typ string
-	rank       int
 }
 
 func (s *Server) survey(f filter) survey {
 	sv := survey{counts: map[string]int{}}
+	var ranks [lastRank + 1][]found // each is in the order of the slots
 	s.Daemon.Slots(func(st *rotation.Status) bool {
 		sv.count(st)
 		if f.matches(st) {
-			sv.found = append(sv.found, found{st.Relay, string(st.Type), rank(st)})
+			r := rank(st)
+			ranks[r] = append(ranks[r], found{st.Relay, string(st.Type)})
 		}
 		return true
 	})
-	slices.SortFunc(sv.found, func(a, b found) int {
-		return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(a.relay, b.relay), cmp.Compare(a.typ, b.typ))
-	})
+	sv.found = slices.Concat(ranks[:]...)
 	return sv
 }
 
@@ -122,6 +120,8 @@ func (sv *survey) count(st *rotation.Status) {
 	}
 }
 
+const lastRank = 4
+
 // rank puts what needs a person first, then what moves, then the rest.
 func rank(st *rotation.Status) int {
 	switch {
@@ -134,7 +134,7 @@ func rank(st *rotation.Status) int {
 	case st.State == rotation.StateMinting || st.State == rotation.StateDelivering:
 		return 3
 	}
-	return 4
+	return lastRank
 }
 
 // overview is the status page's body.

@@ -41,7 +41,7 @@ func variety() *fakeDaemon {
 	overdue := slot("overdue", rotation.StateIdle)
 	overdue.Overdue, overdue.Next = true, now.Add(-5*time.Minute)
 	return &fakeDaemon{slots: []rotation.Status{
-		slot("b", rotation.StateIdle), slot("a", rotation.StateGrace), overdue, slot("minting", rotation.StateMinting), failing, dark,
+		slot("a", rotation.StateGrace), slot("b", rotation.StateIdle), dark, failing, slot("minting", rotation.StateMinting), overdue,
 	}}
 }
 
@@ -98,8 +98,8 @@ func TestTheOverviewPagesSoThatItNeverGrowsWithoutBound(t *testing.T) {
 
 func TestASlotsPageShowsItAllWithItsHistory(t *testing.T) {
 	d := variety()
-	d.slots[4].Rotation, d.slots[4].Phase = "0123", rotation.Minted
-	d.slots[4].Old = []rotation.TokenStatus{{TokenID: "0ld", Retire: now.Add(2 * time.Hour)}, {TokenID: "0lder", Released: true}}
+	d.slots[3].Rotation, d.slots[3].Phase = "0123", rotation.Minted
+	d.slots[3].Old = []rotation.TokenStatus{{TokenID: "0ld", Retire: now.Add(2 * time.Hour)}, {TokenID: "0lder", Released: true}}
 	d.events = []rotation.Event{
 		{At: now.Add(-time.Hour), What: rotation.Rotated, Took: 812 * time.Millisecond, By: "uid 0 (root)", TokenID: "t0ken"},
 		{At: now.Add(-2 * time.Hour), What: rotation.Failed, Step: rotation.StepMint, Detail: "code 21006"},

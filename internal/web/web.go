@@ -27,7 +27,7 @@ import (
 // for concurrent use. Errors are written for people; a *fault.Error also
 // chooses the HTTP status. relay and typ come from a URL and may name nothing.
 type Daemon interface {
-	// Slots visits every slot. The *Status is valid during its yield only; yields
+	// Slots visits every slot, by relay, then type. The *Status is valid during its yield only; yields
 	// do no I/O, so the daemon may hold a lock.
 	Slots(yield func(*rotation.Status) bool)
 	// Slot gives one slot's status, a copy.

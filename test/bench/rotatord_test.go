@@ -129,13 +129,14 @@ func (d *daemon) MintCalled(lag time.Duration) {
 func (d *daemon) plan(n int, typ moq.TokenType, strategy moq.Strategy, schedule rotation.Schedule) *rotation.Plan {
 	p := &rotation.Plan{
 		Key:   moq.Key{AccountID: accountID, RelayID: relayID(n), Type: typ},
-		Relay: "relay-" + relayID(n)[24:], Account: "main", Strategy: strategy, Schedule: schedule,
-		Initial: rotation.InitialSchedule, CatchUp: true, Lifetime: 30 * 24 * time.Hour, Verify: true,
+		Relay: "relay-" + relayID(n)[24:], Schedule: schedule,
+		Policy: &rotation.Policy{
+			Account: "main", Strategy: strategy, Initial: rotation.InitialSchedule, CatchUp: true, Lifetime: 30 * 24 * time.Hour, Verify: true,
+		},
 	}
 	for name := range d.sinks {
 		target := targetOf(name, d.root, p.Relay, string(typ))
 		p.Targets = append(p.Targets, rotation.Target{Sink: name, Target: target, Location: name + "://" + target, Required: true, Adopt: true})
-		p.ProbeInterval = append(p.ProbeInterval, time.Hour)
 	}
 	return p
 }

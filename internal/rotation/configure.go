@@ -86,7 +86,7 @@ func (e *Engine) assign(plans []*Plan, served func(*Plan) bool) (fresh, changed 
 	for _, p := range plans {
 		s := e.slots[p.Key]
 		if s == nil {
-			s = e.add(Record{Key: p.Key, FirstSeen: now.Truncate(time.Second)})
+			s = e.add(Record{Key: p.Key, FirstSeen: MomentOf(now.Truncate(time.Second))})
 			fresh = append(fresh, s)
 		}
 		if !s.currentPlan().same(p) || !served(p) {
@@ -130,7 +130,7 @@ func (s *slot) replan(e *Engine, p *Plan, watch time.Time) {
 		s.rec.detach()
 		s.rec.share(p)
 	}
-	s.plan, s.seen.watchNext = p, momentOf(watch)
+	s.plan, s.seen.watchNext = p, MomentOf(watch)
 	s.seen.looks, s.seen.errs = nil, nil
 }
 
@@ -153,10 +153,10 @@ func (e *Engine) persistNew(fresh []*slot) {
 // replica that was not leading. Instants before now were missed.
 func (e *Engine) Resumed() {
 	now := e.now()
-	e.since.Store(int64(momentOf(now)))
+	e.since.Store(int64(MomentOf(now)))
 	for _, s := range e.all() {
 		s.mu.Lock()
-		s.seen.watchNext = momentOf(now)
+		s.seen.watchNext = MomentOf(now)
 		s.mu.Unlock()
 	}
 	e.WakeAll()

@@ -114,7 +114,7 @@ func New(o Options) *Engine {
 	e.work, e.kill = context.WithCancel(context.Background())
 	e.ports.Store(&ports{accounts: o.Accounts, sinks: o.Sinks})
 	e.boot = e.Clock.Elapsed()
-	e.since.Store(int64(momentOf(e.now())))
+	e.since.Store(int64(MomentOf(e.now())))
 	e.names.Store(&map[string]*slot{})
 	return e
 }
@@ -297,7 +297,7 @@ func (e *Engine) next(s *slot) step {
 func (e *Engine) view(s *slot) *view {
 	return &view{
 		r: &s.rec, p: s.plan, o: &s.seen, sinks: e.ports.Load().configured,
-		now: e.now(), clock: e.Clock.Elapsed(), boot: e.boot, since: moment(e.since.Load()).time(), stopped: e.StorageErr() != nil,
+		now: e.now(), clock: e.Clock.Elapsed(), boot: e.boot, since: Moment(e.since.Load()).Time(), stopped: e.StorageErr() != nil,
 	}
 }
 
@@ -372,7 +372,7 @@ func (e *Engine) retireFailed(s *slot, f *fault.Error, err error) {
 		pause.longest = time.Minute // a rotation waits for the place
 	}
 	next := e.now().Add(pause.delay(int(s.seen.retires), f.After))
-	s.seen.retireNext, s.seen.sweepNext = momentOf(next), momentOf(next)
+	s.seen.retireNext, s.seen.sweepNext = MomentOf(next), MomentOf(next)
 	account := s.account()
 	s.mu.Unlock()
 	e.Observer.AttemptFailed(account, StepRetire, string(f.Reason))
@@ -429,10 +429,10 @@ func (s *slot) backoff() backoff {
 // zero when they are not. s.mu is held.
 func (s *slot) blackout() time.Time {
 	if a := s.rec.Attempt; a != nil && a.Strategy == moq.InPlace {
-		return a.Started
+		return a.Started.Time()
 	}
 	if rot := s.rec.Rotation; rot != nil && rot.Strategy == moq.InPlace && rot.Phase == Minted {
-		return rot.Started
+		return rot.Started.Time()
 	}
 	return time.Time{}
 }

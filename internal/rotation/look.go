@@ -41,7 +41,7 @@ func (e *Engine) look(s *slot, st step) {
 		e.noteLook(s, t, looks[i])
 	}
 	if st.deep {
-		s.seen.watchNext, s.seen.watched = momentOf(e.now().Add(s.plan.watchEvery())), true
+		s.seen.watchNext, s.seen.watched = MomentOf(e.now().Add(s.plan.watchEvery())), true
 	}
 }
 

@@ -26,7 +26,7 @@ func (e *Engine) save(s *slot, events ...Event) error {
 	if s.seen.saves++; err == nil {
 		s.seen.saves = 0
 	}
-	s.seen.saveNext = momentOf(e.now().Add(saveAgain.delay(int(s.seen.saves), 0)))
+	s.seen.saveNext = MomentOf(e.now().Add(saveAgain.delay(int(s.seen.saves), 0)))
 	s.mu.Unlock()
 	e.stored(err)
 	return err

@@ -3,7 +3,6 @@ package journal
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"sync/atomic"
 	"time"
@@ -28,13 +27,13 @@ type save struct {
 // save that still waits ends with ctx; once in a commit its result is awaited.
 func (b *Bolt) Save(ctx context.Context, r *rotation.Record, events ...rotation.Event) error {
 	key := []byte(r.Key.String())
-	content, err := json.Marshal(r)
+	content, err := recordCodec.marshal(r)
 	if err != nil {
 		return b.encodeFault("record of slot "+string(key), err)
 	}
 	lines := make([][]byte, len(events))
 	for i, e := range events {
-		if lines[i], err = json.Marshal(e); err != nil {
+		if lines[i], err = eventCodec.marshal(&e); err != nil {
 			return b.encodeFault("event of slot "+string(key), err)
 		}
 	}

@@ -79,7 +79,7 @@ func (b *Bolt) events(list []raw) ([]rotation.Event, error) {
 	var damaged damages
 	for _, r := range list {
 		var e rotation.Event
-		if err := r.decode(&e); err != nil {
+		if err := decodeWith(eventCodec, r, &e); err != nil {
 			slot := bytes.TrimSuffix(r.key[:len(r.key)-stampSize], []byte("/"))
 			damaged.add(b.readFault(fmt.Errorf("event of slot %q: %w", slot, err)))
 			continue

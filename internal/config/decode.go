@@ -21,6 +21,31 @@ type decoder struct {
 	doc     *document
 	specs   map[string]func() sinks.Spec
 	structs map[reflect.Type]*fields
+	spare   map[reflect.Type]*spare
+}
+
+// spare are values of one type, made together: a fleet's lie closer so than among
+// what decoding leaves behind.
+type spare struct {
+	list reflect.Value
+	next int
+}
+
+const mostSpare = 256
+
+// take gives a new value of type t, by its address.
+func (d *decoder) take(t reflect.Type) reflect.Value {
+	s := d.spare[t]
+	if s == nil {
+		s = &spare{list: reflect.MakeSlice(reflect.SliceOf(t), 1, 1)}
+		d.spare[t] = s
+	}
+	if s.next == s.list.Len() {
+		n := min(2*s.next, mostSpare)
+		s.list, s.next = reflect.MakeSlice(s.list.Type(), n, n), 0
+	}
+	s.next++
+	return s.list.Index(s.next - 1).Addr()
 }
 
 // fromScalar is implemented by structs that may also be written as one word.
@@ -41,7 +66,7 @@ var (
 )
 
 func newDecoder(c *collector, doc *document, specs map[string]func() sinks.Spec) *decoder {
-	return &decoder{collector: c, doc: doc, specs: specs, structs: map[reflect.Type]*fields{}}
+	return &decoder{collector: c, doc: doc, specs: specs, structs: map[reflect.Type]*fields{}, spare: map[reflect.Type]*spare{}}
 }
 
 func (d *decoder) fault(p *path, text, hint string) {
@@ -86,7 +111,7 @@ func (d *decoder) decode(n ast.Node, v reflect.Value, p *path) {
 func (d *decoder) byKind(n ast.Node, v reflect.Value, p *path) {
 	switch v.Kind() {
 	case reflect.Pointer:
-		target := reflect.New(v.Type().Elem())
+		target := d.take(v.Type().Elem())
 		if t, ok := target.Interface().(defaulter); ok {
 			t.setDefaults()
 		}

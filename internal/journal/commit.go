@@ -3,7 +3,6 @@ package journal
 import (
 	"context"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"slices"
 	"sync/atomic"
@@ -31,13 +30,13 @@ type save struct {
 func (b *Bolt) Save(ctx context.Context, r *rotation.Record, events ...rotation.Event) error {
 	changes := make([]change, 0, 1+len(events))
 	key := []byte(r.Key.String())
-	content, err := json.Marshal(r)
+	content, err := recordCodec.marshal(r)
 	if err != nil {
 		return b.encodeFault("record of slot "+string(key), err)
 	}
 	changes = append(changes, change{slotBucket, key, encode(key, content)})
 	for _, e := range events {
-		line, err := json.Marshal(e)
+		line, err := eventCodec.marshal(&e)
 		if err != nil {
 			return b.encodeFault("event of slot "+string(key), err)
 		}

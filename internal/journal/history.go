@@ -82,7 +82,7 @@ func (b *Bolt) eventsOf(list []raw) ([]rotation.Event, error) {
 	var damaged damages
 	for _, r := range list {
 		var e rotation.Event
-		if err := r.decode(&e); err != nil {
+		if err := decodeWith(eventCodec, r, &e); err != nil {
 			slot := bytes.TrimSuffix(slotPart(r.key), []byte("/"))
 			damaged.add(b.readFault(fmt.Errorf("event of slot %q: %w", slot, err)))
 			continue

@@ -32,7 +32,7 @@ func slotKey(n int) moq.Key {
 // recordOf is a record of slot n that tells version from version, size bytes or a little more long.
 func recordOf(n, version, size int) *rotation.Record {
 	return &rotation.Record{
-		Key: slotKey(n), FirstSeen: day, Met: day.Add(time.Duration(version) * time.Second),
+		Key: slotKey(n), FirstSeen: rotation.MomentOf(day), Met: rotation.MomentOf(day.Add(time.Duration(version) * time.Second)),
 		Rotation: &rotation.Rotation{ID: fmt.Sprint(version), Phase: rotation.Minted, Sealed: make([]byte, size*3/4)},
 	}
 }
@@ -79,7 +79,7 @@ func tryState(t testing.TB, b *Bolt) (map[moq.Key]int, error) {
 	t.Helper()
 	found := map[moq.Key]int{}
 	err := b.Load(t.Context(), func(r *rotation.Record) error {
-		found[r.Key] = int(r.Met.Sub(day) / time.Second)
+		found[r.Key] = int(r.Met.Time().Sub(day) / time.Second)
 		return nil
 	})
 	return found, err
@@ -265,7 +265,7 @@ func TestRecordsSurviveReopening(t *testing.T) {
 func TestRecordsComeBackWhole(t *testing.T) {
 	b := open(t, t.TempDir())
 	want := recordOf(1, 1, 100)
-	want.Receipts = rotation.Receipts{{Target: rotation.Target{Location: "file:/x"}, Digest: []byte{1, 2}, At: day}}
+	want.Receipts = rotation.Receipts{{Target: rotation.Target{Location: "file:/x"}, Digest: []byte{1, 2}, At: rotation.MomentOf(day)}}
 	want.Old = []rotation.Token{{ID: "1", Grace: time.Hour}}
 	mustSave(t, b, want)
 	if err := b.Load(t.Context(), func(got *rotation.Record) error {
@@ -464,9 +464,10 @@ func FuzzDecodeRecord(f *testing.F) {
 	f.Add(key, []byte{envelopeVersion})
 	f.Add([]byte{}, []byte{})
 	f.Fuzz(func(t *testing.T, key, value []byte) {
-		r, err := raw{key, value}.record()
-		if (r == nil) == (err == nil) {
-			t.Fatalf("record %v, error %v", r, err)
+		var r rotation.Record
+		err := raw{key, value}.record(&r)
+		if err == nil && r.Key.String() != string(key) {
+			t.Fatalf("record %v of %q", r, key)
 		}
 		if err != nil && !errors.Is(err, ErrDamaged) {
 			t.Fatalf("not called damage: %v", err)

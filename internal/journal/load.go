@@ -3,7 +3,6 @@ package journal
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"runtime"
@@ -34,10 +33,11 @@ func (b *Bolt) Load(ctx context.Context, visit func(*rotation.Record) error) err
 		failed = b.readAll(ctx, batches)
 	})
 	for batch := range batches {
-		for _, d := range batch {
+		for i := range batch {
+			d := &batch[i]
 			if d.err != nil {
 				damaged.add(b.readFault(d.err))
-			} else if err := visit(d.record); err != nil {
+			} else if err := visit(&d.record); err != nil {
 				return err
 			}
 		}
@@ -66,7 +66,7 @@ func (b *Bolt) readAll(ctx context.Context, to chan<- []decoded) error {
 }
 
 type decoded struct {
-	record *rotation.Record
+	record rotation.Record
 	err    error
 }
 
@@ -78,7 +78,7 @@ func decodeAll(batch []raw) []decoded {
 	for w := range workers {
 		wg.Go(func() {
 			for i := w; i < len(batch); i += workers {
-				out[i].record, out[i].err = batch[i].record()
+				out[i].err = batch[i].record(&out[i].record)
 			}
 		})
 	}
@@ -112,23 +112,22 @@ func (d *damages) err() error {
 // raw is an entry copied out of its transaction.
 type raw struct{ key, value []byte }
 
-func (r raw) record() (*rotation.Record, error) {
-	record := &rotation.Record{}
-	if err := r.decode(record); err != nil {
-		return nil, fmt.Errorf("record of slot %q: %w", r.key, err)
+func (r raw) record(into *rotation.Record) error {
+	if err := decodeWith(recordCodec, r, into); err != nil {
+		return fmt.Errorf("record of slot %q: %w", r.key, err)
 	}
-	if record.Key.String() != string(r.key) {
-		return nil, fmt.Errorf("record of slot %q: %w: it says it is of slot %q", r.key, ErrDamaged, record.Key)
+	if into.Key.String() != string(r.key) {
+		return fmt.Errorf("record of slot %q: %w: it says it is of slot %q", r.key, ErrDamaged, into.Key)
 	}
-	return record, nil
+	return nil
 }
 
-func (r raw) decode(into any) error {
+func decodeWith[T any](c codec[T], r raw, into *T) error {
 	content, err := decode(r.key, r.value)
 	if err != nil {
 		return err
 	}
-	if err := json.Unmarshal(content, into); err != nil {
+	if err := c.unmarshal(string(content), into); err != nil {
 		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	return nil

@@ -86,7 +86,7 @@ func (e *Engine) assign(plans []*Plan, served func(*Plan) bool) (fresh, changed 
 	for _, p := range plans {
 		s := e.slots[p.Key]
 		if s == nil {
-			s = e.add(Record{Key: p.Key, FirstSeen: now.Truncate(time.Second)})
+			s = e.add(Record{Key: p.Key, FirstSeen: MomentOf(now.Truncate(time.Second))})
 			fresh = append(fresh, s)
 		}
 		if !s.currentPlan().same(p) || !served(p) {
@@ -131,7 +131,7 @@ func (s *slot) replan(e *Engine, p *Plan, watch time.Time) {
 		s.rec.detach()
 		s.rec.share(p)
 	}
-	s.plan, s.watchNext = p, momentOf(watch)
+	s.plan, s.watchNext = p, MomentOf(watch)
 	s.unlook()
 	if s.notes != nil {
 		s.notes.errs = nil
@@ -157,10 +157,10 @@ func (e *Engine) persistNew(fresh []*slot) {
 // replica that was not leading. Instants before now were missed.
 func (e *Engine) Resumed() {
 	now := e.now()
-	e.since.Store(int64(momentOf(now)))
+	e.since.Store(int64(MomentOf(now)))
 	for _, s := range e.all() {
 		s.mu.Lock()
-		s.watchNext = momentOf(now)
+		s.watchNext = MomentOf(now)
 		s.mu.Unlock()
 	}
 	e.WakeAll()

@@ -54,8 +54,8 @@ type view struct {
 	o     *observed
 	sinks map[string]bool // sinks of the configuration
 
-	watchNext moment         // when targets are looked at again
-	checked   places[moment] // when they were last looked at, by location
+	watchNext Moment         // when targets are looked at again
+	checked   places[Moment] // when they were last looked at, by location
 
 	now     time.Time
 	clock   Reading   // elapsed clock now
@@ -87,7 +87,7 @@ func (v *view) persist() step {
 	if !v.o.dirty {
 		return step{}
 	}
-	if until := v.o.saveNext.time(); v.now.Before(until) {
+	if until := v.o.saveNext.Time(); v.now.Before(until) {
 		return waitUntil(until)
 	}
 	return step{do: doSave}
@@ -109,7 +109,7 @@ func (v *view) finish() step {
 	if v.yields() {
 		return step{}
 	}
-	if rot.Strategy == moq.Overlap && !within(v.o.confirmed.time(), v.now, confirmFor) {
+	if rot.Strategy == moq.Overlap && !within(v.o.confirmed.Time(), v.now, confirmFor) {
 		return v.confirm(missing)
 	}
 	return v.deliver(missing)
@@ -228,10 +228,10 @@ var errThree = fault.Newf(fault.Retry, fault.Full, "start rotation", "",
 // dead tells whether the served token has expired and its place is needed.
 func (v *view) dead() bool {
 	t := v.r.Served
-	return t != nil && t.ID != "" && t.expired(v.now) && !v.now.Before(v.o.retireNext.time()) && (v.p == nil || v.o.full || v.held() >= slotTokens)
+	return t != nil && t.ID != "" && t.expired(v.now) && !v.now.Before(v.o.retireNext.Time()) && (v.p == nil || v.o.full || v.held() >= slotTokens)
 }
 
-func (t *Token) expired(now time.Time) bool { return !t.Expires.IsZero() && !now.Before(t.Expires) }
+func (t *Token) expired(now time.Time) bool { return t.Expires != 0 && !now.Before(t.Expires.Time()) }
 
 // held counts the slot's tokens that Cloudflare may accept, without those that
 // are left to expire.
@@ -284,7 +284,7 @@ func (v *view) settle() (step, bool) {
 		if !ok {
 			continue
 		}
-		tok := Token{ID: t.ID, RotationID: l.RotationID, Created: t.Created, Expires: t.Expires}
+		tok := Token{ID: t.ID, RotationID: l.RotationID, Created: MomentOf(t.Created), Expires: MomentOf(t.Expires)}
 		if !l.Crashed { // its value never came: no target can have it
 			return step{do: doSweepLost, lost: l, token: tok}, false
 		}
@@ -322,7 +322,7 @@ func (v *view) retire() step {
 	}
 	var next time.Time
 	if sv := v.r.Served; v.p == nil && sv != nil && sv.ID != "" {
-		next = sv.Expires // nobody renews it any more
+		next = sv.Expires.Time() // nobody renews it any more
 	}
 	for i := range v.r.Old {
 		t := &v.r.Old[i]
@@ -331,7 +331,7 @@ func (v *view) retire() step {
 			next = earliest(next, at)
 			continue
 		}
-		if until := v.o.retireNext.time(); v.now.Before(until) {
+		if until := v.o.retireNext.Time(); v.now.Before(until) {
 			return waitUntil(until)
 		}
 		if v.o.dirty {
@@ -369,7 +369,7 @@ func (v *view) discard(t *Token) step {
 // ends is when a token may be revoked if no target serves it; zero: not known yet.
 func (v *view) ends(t *Token) (at time.Time, expired bool) {
 	if t.expired(v.now) || v.left(t) {
-		return t.Expires, true
+		return t.Expires.Time(), true
 	}
 	switch unfinished := v.r.unfinished(); {
 	case unfinished && v.r.Rotation.Regrace && !t.Forced, t.Retire.IsZero() && (unfinished || v.r.Attempt != nil):
@@ -380,7 +380,7 @@ func (v *view) ends(t *Token) (at time.Time, expired bool) {
 	if q := v.r.Request; q != nil && q.Compromised && !t.NotOurs && v.held() >= slotTokens {
 		return v.now, false // a compromised slot has no graces: make room
 	}
-	return later(t.Retire, v.now.Add(v.elapses(t))), false
+	return later(t.Retire.Time(), v.now.Add(v.elapses(t))), false
 }
 
 // elapses is how much of a token's grace has still to pass on the elapsed-time
@@ -489,7 +489,7 @@ func (v *view) sweep() step {
 	if len(v.r.Lost) == 0 || v.o.dirty {
 		return step{}
 	}
-	if until := v.o.sweepNext.time(); v.now.Before(until) {
+	if until := v.o.sweepNext.Time(); v.now.Before(until) {
 		return waitUntil(until)
 	}
 	if s, ok := v.settle(); !ok {
@@ -498,10 +498,10 @@ func (v *view) sweep() step {
 	var next time.Time
 	for _, l := range v.r.Lost {
 		end := l.At.Add(lostFor)
-		if v.o.swept.time().After(end) {
+		if v.o.swept.Time().After(end) {
 			return step{do: doForgetLost, lost: l}
 		}
-		next = earliest(next, sweepAt(l, v.o.swept.time()))
+		next = earliest(next, sweepAt(l, v.o.swept.Time()))
 	}
 	if !next.After(v.now) {
 		return step{do: doList, where: StepRetire}
@@ -531,7 +531,7 @@ func (v *view) trail() step {
 	}
 	var next time.Time
 	missing = slices.DeleteFunc(missing, func(t Target) bool {
-		at := v.o.trailNext.at(t.Location).time()
+		at := v.o.trailNext.at(t.Location).Time()
 		if at.After(v.now) {
 			next = earliest(next, at)
 		}
@@ -549,7 +549,7 @@ func (v *view) watch() step {
 	if v.p == nil || v.r.unfinished() || v.r.Attempt != nil {
 		return step{}
 	}
-	if until := v.watchNext.time(); v.now.Before(until) {
+	if until := v.watchNext.Time(); v.now.Before(until) {
 		return waitUntil(until)
 	}
 	return step{do: doLook, targets: v.p.Targets, deep: true}

@@ -167,34 +167,33 @@ func (e *Engine) conclude(s *slot) {
 		s.seen().value = heldValue{}
 	}
 	ev := e.event(s, Rotated)
-	ev.Took = now.Sub(rot.Started)
+	ev.Took = now.Sub(rot.Started.Time())
 	s.mu.Unlock()
 	_ = e.save(s, ev)
 	e.rotated(s, rot, ev, held)
 }
 
 // rotated tells everybody of a verified rotation.
-func (e *Engine) rotated(s *slot, rot *Rotation, ev Event, held time.Time) {
+func (e *Engine) rotated(s *slot, rot *Rotation, ev Event, held Moment) {
 	if plan := s.currentPlan(); plan != nil {
 		e.Observer.RotationDone(plan, rot.Strategy, ResultSuccess, ev.Took)
 	}
 	if rot.Strategy == moq.InPlace {
-		e.Observer.BlackoutEnded(later(held, rot.Started).Sub(rot.Started))
+		e.Observer.BlackoutEnded(time.Duration(max(0, held-rot.Started)))
 	}
 	log := e.log(s)
 	if rot.Strategy == moq.Overlap { // an in_place value has no id and no expiry of its own
-		log = log.With(zap.String("token_id", ev.TokenID), zap.Time("expires", rot.Token.Expires))
+		log = log.With(zap.String("token_id", ev.TokenID), zap.Time("expires", rot.Token.Expires.Time()))
 	}
 	log.Info("rotated", zap.String("rotation", rot.ID), zap.String("cause", string(rot.Cause)),
 		zap.String("strategy", string(rot.Strategy)), zap.Duration("took", ev.Took))
 }
 
 // held is when the last required target acknowledged the latest value.
-func (r *Record) held() time.Time {
-	var at time.Time
+func (r *Record) held() (at Moment) {
 	for _, t := range r.Rotation.Targets {
 		if rc := r.Receipts.At(t.Location); t.Required && rc.RotationID == r.Rotation.ID {
-			at = later(at, rc.At)
+			at = max(at, rc.At)
 		}
 	}
 	return at
@@ -238,7 +237,7 @@ func (e *Engine) trailTo(s *slot, t Target) {
 	o.trailing.remove(t.Location)
 	if d.err != nil {
 		o.trails++
-		o.trailNext.set(t.Location, momentOf(e.now().Add(routine.delay(int(o.trails), fault.Of(d.err).After))))
+		o.trailNext.set(t.Location, MomentOf(e.now().Add(routine.delay(int(o.trails), fault.Of(d.err).After))))
 	} else {
 		o.trails = 0
 	}
@@ -253,7 +252,7 @@ func (e *Engine) trailTo(s *slot, t Target) {
 // that the target answers, then that Cloudflare still lists the token.
 func (e *Engine) accepted(s *slot, rot *Rotation, t Target) error {
 	s.mu.Lock()
-	sure := rot.Strategy != moq.Overlap || within(s.seen().confirmed.time(), e.now(), confirmFor)
+	sure := rot.Strategy != moq.Overlap || within(s.seen().confirmed.Time(), e.now(), confirmFor)
 	p := s.priority()
 	s.mu.Unlock()
 	if sure {
@@ -305,7 +304,7 @@ func recordOf(k moq.Key, rot *Rotation, v secret.Value) sinks.Record {
 			Account: rot.Names.Account, AccountID: k.AccountID, Instance: rot.Names.Instance,
 		},
 		Token: v, TokenID: rot.Token.ID, RotationID: rot.ID,
-		RotatedAt: rot.MintedAt.UTC().Truncate(time.Second), ExpiresAt: rot.Token.Expires,
+		RotatedAt: rot.MintedAt.Time().Truncate(time.Second), ExpiresAt: rot.Token.Expires.Time(),
 	}
 }
 
@@ -349,13 +348,13 @@ func (e *Engine) confirm(ctx context.Context, s *slot, p moq.Priority) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now, o := e.now(), s.seen()
-	o.listing, o.swept = &listing{now, tokens}, momentOf(now)
+	o.listing, o.swept = &listing{now, tokens}, MomentOf(now)
 	rot := s.rec.Rotation
 	if rot == nil || rot.Token == nil || rot.Token.ID == "" {
 		return nil
 	}
 	if o.listing.has(rot.Token.ID) {
-		o.confirmed = momentOf(now)
+		o.confirmed = MomentOf(now)
 	} else if s.rec.unfinished() || slices.ContainsFunc(rot.Targets, func(t Target) bool { return !t.Required }) {
 		o.gone = rot.ID
 	}

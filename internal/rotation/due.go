@@ -30,7 +30,7 @@ func (v *view) due() due {
 	}
 	if v.r.Attempt != nil {
 		a := v.r.Attempt
-		return due{a.Cause, v.now, a.Instant}
+		return due{a.Cause, v.now, a.Instant.Time()}
 	}
 	if v.r.unfinished() {
 		return v.at(v.superseded(), v.now)
@@ -65,7 +65,7 @@ func (v *view) at(c Cause, t time.Time) due {
 func (v *view) superseded() Cause {
 	rot := v.r.Rotation
 	switch {
-	case v.r.Request != nil && v.r.Request.Compromised && rot.Started.Before(v.r.Request.At):
+	case v.r.Request != nil && v.r.Request.Compromised && rot.Started.Time().Before(v.r.Request.At):
 		return ByCompro
 	case v.o.gone == rot.ID:
 		return ByLostValue
@@ -81,7 +81,7 @@ func (t *Token) fresh(now time.Time) bool {
 }
 
 // stale is when a third of the token's life is left.
-func (t *Token) stale() time.Time { return t.Expires.Add(-t.Expires.Sub(t.Created) / 3) }
+func (t *Token) stale() time.Time { return (t.Expires - (t.Expires-t.Created)/3).Time() }
 
 func (v *view) requested() due {
 	switch q := v.r.Request; {
@@ -98,7 +98,7 @@ func (v *view) requested() due {
 // have been carried out after the one that was answered.
 func (v *view) late() due {
 	if rot := v.r.Rotation; rot != nil && !rot.LostAt.IsZero() {
-		return v.at(ByLateMint, rot.LostAt.Add(quietMinute))
+		return v.at(ByLateMint, rot.LostAt.Add(quietMinute).Time())
 	}
 	return due{}
 }
@@ -107,7 +107,8 @@ func (v *view) first() due {
 	if v.r.Rotation != nil || v.p.Initial != InitialNow {
 		return due{}
 	}
-	return due{ByInitial, v.r.FirstSeen, v.r.FirstSeen}
+	seen := v.r.FirstSeen.Time()
+	return due{ByInitial, seen, seen}
 }
 
 func (v *view) scheduled() due {
@@ -126,7 +127,7 @@ func (v *view) scheduled() due {
 // base is the instant that the schedule counts from: the last one met, or,
 // when missed runs are not caught up, the last one before rotatord could act.
 func (v *view) base() time.Time {
-	base := later(v.r.Met, v.r.FirstSeen)
+	base := max(v.r.Met, v.r.FirstSeen).Time()
 	if v.p.CatchUp || v.r.Failure != nil {
 		return base
 	}
@@ -174,7 +175,7 @@ func (v *view) drifted() due {
 		}
 	}
 	enough := lost > 0 && (v.p.Strategy == moq.Overlap || lost == required)
-	if !enough || v.r.DriftPeriod.Equal(v.period()) {
+	if !enough || v.r.DriftPeriod.Time().Equal(v.period()) {
 		return due{}
 	}
 	return v.at(ByDrift, v.now)
@@ -185,7 +186,8 @@ func (v *view) period() time.Time {
 	if v.p.Schedule == nil {
 		return v.now.UTC().Truncate(driftDay)
 	}
-	return later(v.r.FirstSeen, v.p.Schedule.Latest(v.r.FirstSeen, v.now))
+	seen := v.r.FirstSeen.Time()
+	return later(seen, v.p.Schedule.Latest(seen, v.now))
 }
 
 // gained makes an overlap slot due when the configuration has a target that the

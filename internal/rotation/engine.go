@@ -84,8 +84,8 @@ type slot struct {
 	plan      *Plan          // nil: not configured any more
 	rec       Record         // its Key never changes
 	notes     *observed      // nil: none; see seen
-	checked   places[moment] // when targets were last looked at, for people; by location
-	watchNext moment         // when targets are looked at again
+	checked   places[Moment] // when targets were last looked at, for people; by location
+	watchNext Moment         // when targets are looked at again
 	ticket    int32          // tells one reservation from the next
 	running   bool
 	again     bool
@@ -116,7 +116,7 @@ func New(o Options) *Engine {
 	e.work, e.kill = context.WithCancel(context.Background())
 	e.ports.Store(&ports{accounts: o.Accounts, sinks: o.Sinks})
 	e.boot = e.Clock.Elapsed()
-	e.since.Store(int64(momentOf(e.now())))
+	e.since.Store(int64(MomentOf(e.now())))
 	e.roster.Store(&roster{})
 	return e
 }
@@ -308,7 +308,7 @@ func (e *Engine) view(s *slot) *view {
 	}
 	return &view{
 		r: &s.rec, p: s.plan, o: seen, watchNext: s.watchNext, checked: s.checked, sinks: e.ports.Load().configured,
-		now: e.now(), clock: e.Clock.Elapsed(), boot: e.boot, since: moment(e.since.Load()).time(), stopped: e.StorageErr() != nil,
+		now: e.now(), clock: e.Clock.Elapsed(), boot: e.boot, since: Moment(e.since.Load()).Time(), stopped: e.StorageErr() != nil,
 	}
 }
 
@@ -384,7 +384,7 @@ func (e *Engine) retireFailed(s *slot, f *fault.Error, err error) {
 		pause.longest = time.Minute // a rotation waits for the place
 	}
 	next := e.now().Add(pause.delay(int(o.retires), f.After))
-	o.retireNext, o.sweepNext = momentOf(next), momentOf(next)
+	o.retireNext, o.sweepNext = MomentOf(next), MomentOf(next)
 	account := s.account()
 	s.mu.Unlock()
 	e.Observer.AttemptFailed(account, StepRetire, string(f.Reason))
@@ -441,10 +441,10 @@ func (s *slot) backoff() backoff {
 // zero when they are not. s.mu is held.
 func (s *slot) blackout() time.Time {
 	if a := s.rec.Attempt; a != nil && a.Strategy == moq.InPlace {
-		return a.Started
+		return a.Started.Time()
 	}
 	if rot := s.rec.Rotation; rot != nil && rot.Strategy == moq.InPlace && rot.Phase == Minted {
-		return rot.Started
+		return rot.Started.Time()
 	}
 	return time.Time{}
 }

@@ -41,7 +41,7 @@ func (e *Engine) look(s *slot, st step) {
 		e.noteLook(s, t, looks[i])
 	}
 	if st.deep {
-		s.watchNext, s.watched = momentOf(e.now().Add(s.plan.watchEvery())), true
+		s.watchNext, s.watched = MomentOf(e.now().Add(s.plan.watchEvery())), true
 	}
 }
 
@@ -98,7 +98,7 @@ func (e *Engine) noteLook(s *slot, t Target, l look) {
 	}
 	o := s.seen()
 	o.looks.set(t.Location, l)
-	s.checked.set(t.Location, momentOf(l.at))
+	s.checked.set(t.Location, MomentOf(l.at))
 	o.errs.remove(t.Location)
 	if l.err != nil {
 		o.errs.set(t.Location, l.err)

@@ -85,7 +85,7 @@ func (s *slot) priority() moq.Priority {
 		p.Urgency = moq.Blackout
 	}
 	if s.rec.Served != nil {
-		p.Deadline = s.rec.Served.Expires
+		p.Deadline = s.rec.Served.Expires.Time()
 	}
 	return p
 }
@@ -109,7 +109,7 @@ func (e *Engine) mint(s *slot, d due) {
 	s.mu.Unlock()
 
 	if a.LostAt.IsZero() {
-		a.Started = e.now() // the first call of the rotation, without the journal's time
+		a.Started = MomentOf(e.now()) // the first call of the rotation, without the journal's time
 	}
 	tok, err := e.call(cf, p, s.rec.Key, a)
 	if err != nil {
@@ -144,15 +144,15 @@ func (e *Engine) intend(s *slot, d due) (a Rotation, before *Rotation) {
 func (e *Engine) attempt(s *slot, d due, now time.Time) Rotation {
 	p := s.plan
 	a := Rotation{
-		Phase: Intended, Strategy: p.Strategy, Cause: d.cause, Instant: d.instant, Started: now,
+		Phase: Intended, Strategy: p.Strategy, Cause: d.cause, Instant: MomentOf(d.instant), Started: MomentOf(now),
 		Verify: p.Verify, Targets: p.Targets,
 		Names: Names{Relay: p.Relay, Account: p.Account, Instance: e.Instance},
 	}
 	if d.cause == BySchedule {
-		a.Due = d.at
+		a.Due = MomentOf(d.at)
 	}
 	if d.cause == ByDrift {
-		a.Period = e.view(s).period()
+		a.Period = MomentOf(e.view(s).period())
 	}
 	if s.rec.Request != nil {
 		a.By = s.rec.Request.By
@@ -161,7 +161,7 @@ func (e *Engine) attempt(s *slot, d due, now time.Time) Rotation {
 		a.Grace, a.Regrace = p.Grace, len(s.seen().drift) > 0 || e.view(s).waiting()
 		a.Existing = s.matching(p, e.Instance)
 		if p.Lifetime < oneYear {
-			a.Expires = now.Add(p.Lifetime).UTC().Truncate(time.Second)
+			a.Expires = MomentOf(now.Add(p.Lifetime).Truncate(time.Second))
 		}
 	}
 	return a
@@ -178,7 +178,7 @@ func (s *slot) matching(p *Plan, instance string) []Token {
 	for _, t := range listing.tokens {
 		owner, labelled := moq.LabelInstance(t.Label)
 		if t.Grants(s.rec.Key.Type) && (!labelled || owner == instance) && !s.owns(t) {
-			out = append(out, Token{ID: t.ID, Created: t.Created, Expires: t.Expires, NotOurs: true})
+			out = append(out, Token{ID: t.ID, Created: MomentOf(t.Created), Expires: MomentOf(t.Expires), NotOurs: true})
 		}
 	}
 	return out
@@ -211,7 +211,7 @@ func (e *Engine) takeBack(s *slot, before *Rotation, err error) {
 // observeCall measures the schedule lag, once a rotation.
 func (e *Engine) observeCall(a Rotation, before *Rotation) {
 	if before == nil && !a.Due.IsZero() {
-		e.Observer.MintCalled(e.now().Sub(a.Due))
+		e.Observer.MintCalled(e.now().Sub(a.Due.Time()))
 	}
 }
 
@@ -220,7 +220,7 @@ func (e *Engine) call(cf Cloudflare, p moq.Priority, k moq.Key, a Rotation) (moq
 		v, err := cf.Rotate(e.work, p, k.RelayID, k.Type)
 		return moq.Token{Value: v}, err
 	}
-	want := moq.NewToken{Type: k.Type, Expires: a.Expires, Label: moq.Label(e.Instance, a.ID)}
+	want := moq.NewToken{Type: k.Type, Expires: a.Expires.Time(), Label: moq.Label(e.Instance, a.ID)}
 	return cf.Create(e.work, p, k.RelayID, want)
 }
 
@@ -270,9 +270,9 @@ func ownerOf(t moq.Token) string {
 // fails, delivery goes on from memory.
 func (e *Engine) mintDone(s *slot, a Rotation, t moq.Token, sealed []byte) {
 	now := e.now()
-	tok := Token{ID: t.ID, RotationID: a.ID, Created: t.Created, Expires: t.Expires}
+	tok := Token{ID: t.ID, RotationID: a.ID, Created: MomentOf(t.Created), Expires: MomentOf(t.Expires)}
 	if tok.Created.IsZero() {
-		tok.Created = now.UTC().Truncate(time.Second)
+		tok.Created = MomentOf(now.Truncate(time.Second))
 	}
 	if tok.Expires.IsZero() {
 		tok.Expires = a.Expires
@@ -281,7 +281,7 @@ func (e *Engine) mintDone(s *slot, a Rotation, t moq.Token, sealed []byte) {
 	s.rec.intend(a) // with the time of the call
 	superseded := s.rec.minted(tok, sealed, now)
 	o := s.seen()
-	o.value, o.confirmed, o.full = heldValue{a.ID, t.Value}, momentOf(now), false
+	o.value, o.confirmed, o.full = heldValue{a.ID, t.Value}, MomentOf(now), false
 	o.listing, o.trailNext = nil, nil
 	var events []Event
 	if superseded != nil {

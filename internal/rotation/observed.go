@@ -32,20 +32,20 @@ type observed struct {
 	cancel func() // gives back the place in the budget
 	yield  func() // ends the call that waits for its turn; nil when none does
 
-	confirmed moment // pending token known to be listed
+	confirmed Moment // pending token known to be listed
 	gone      string // rotation whose value or token can no longer be had
 
-	saveNext   moment
-	retireNext moment
-	swept      moment
-	sweepNext  moment
+	saveNext   Moment
+	retireNext Moment
+	swept      Moment
+	sweepNext  Moment
 	saves      int32 // failed saves in a row
 	retires    int32 // failed retirements in a row
 	trails     int32 // failed optional rounds in a row
 
 	trailing  places[bool] // optional deliveries in flight, by location
 	glancing  places[bool] // looks at optional targets in flight, by location
-	trailNext places[moment]
+	trailNext places[Moment]
 }
 
 // seen gives the slot's notes, to read and to write; s.mu is held. They are made
@@ -90,24 +90,6 @@ func (s *slot) unlook() {
 	if s.notes != nil {
 		s.notes.looks = nil
 	}
-}
-
-// moment is a time in nanoseconds since 1970; zero is none. A fleet's slots keep many
-// of them, and it takes a third of a time.Time.
-type moment int64
-
-func momentOf(t time.Time) moment {
-	if t.IsZero() {
-		return 0
-	}
-	return moment(t.UnixNano())
-}
-
-func (m moment) time() time.Time {
-	if m == 0 {
-		return time.Time{}
-	}
-	return time.Unix(0, int64(m))
 }
 
 // listing is what a relay was seen to accept.

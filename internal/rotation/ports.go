@@ -35,7 +35,8 @@ type Journal interface {
 	// Save makes r, and the events if any, durable in one commit before it returns.
 	// On an error nothing of it is kept.
 	Save(ctx context.Context, r *Record, events ...Event) error
-	// Load calls visit for every record. The record is visit's to keep.
+	// Load calls visit for every record. The record is visit's to keep, but its words
+	// are parts of longer texts.
 	Load(ctx context.Context, visit func(*Record) error) error
 	// History gives the newest events first, of one slot or (nil) of all; limit 0 means 1000.
 	History(ctx context.Context, key *moq.Key, limit int) ([]Event, error)

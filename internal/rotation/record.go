@@ -11,12 +11,12 @@ import (
 // after a crash it alone says where to go on. It holds a token's value only
 // sealed.
 type Record struct {
-	Key       moq.Key   `json:"key"`
-	FirstSeen time.Time `json:"first_seen"`
+	Key       moq.Key `json:"key"`
+	FirstSeen Moment  `json:"first_seen"`
 
 	// Met is the latest instant of the schedule that a verified rotation has met
 	// (or that was waived); instants up to it never fire again.
-	Met time.Time `json:"met,omitzero"`
+	Met Moment `json:"met,omitzero"`
 
 	// Attempt is a mint under way: journalled before the call, gone with its outcome.
 	// One that a crash left behind may or may not have been carried out.
@@ -26,7 +26,7 @@ type Record struct {
 	Rotation *Rotation `json:"rotation,omitempty"`
 
 	// LastRotation is when a rotation was last verified.
-	LastRotation time.Time `json:"last_rotation,omitzero"`
+	LastRotation Moment `json:"last_rotation,omitzero"`
 
 	// Served is the token that the last verified rotation delivered: what consumers
 	// read. Its ID is empty for in_place.
@@ -46,7 +46,7 @@ type Record struct {
 
 	// DriftPeriod is the period (its first instant) in which drift has already made
 	// the slot due once.
-	DriftPeriod time.Time `json:"drift_period,omitzero"`
+	DriftPeriod Moment `json:"drift_period,omitzero"`
 
 	// Failure is the present run of failures; nil when the last attempt succeeded.
 	Failure *Failure `json:"failure,omitempty"`
@@ -70,15 +70,15 @@ type Rotation struct {
 	Strategy moq.Strategy `json:"strategy"`
 	Cause    Cause        `json:"cause"`
 	By       string       `json:"by,omitempty"`     // who asked, for a manual one
-	Instant  time.Time    `json:"instant,omitzero"` // every schedule instant up to it is met by this rotation
-	Due      time.Time    `json:"due,omitzero"`     // jittered instant, for the schedule lag
-	Period   time.Time    `json:"period,omitzero"`  // the period whose drift this rotation answers
-	Started  time.Time    `json:"started"`          // first mint call of this rotation: where a blackout begins
-	MintedAt time.Time    `json:"minted_at,omitzero"`
-	Finished time.Time    `json:"finished,omitzero"` // verified at
+	Instant  Moment       `json:"instant,omitzero"` // every schedule instant up to it is met by this rotation
+	Due      Moment       `json:"due,omitzero"`     // jittered instant, for the schedule lag
+	Period   Moment       `json:"period,omitzero"`  // the period whose drift this rotation answers
+	Started  Moment       `json:"started"`          // first mint call of this rotation: where a blackout begins
+	MintedAt Moment       `json:"minted_at,omitzero"`
+	Finished Moment       `json:"finished,omitzero"` // verified at
 
 	Grace   time.Duration `json:"grace,omitempty"`
-	Expires time.Time     `json:"expires,omitzero"` // asked for
+	Expires Moment        `json:"expires,omitzero"` // asked for
 	Verify  bool          `json:"verify"`
 	// Regrace begins the graces of older tokens anew: a target was found changed, or
 	// is new, and may have served any of them until this rotation.
@@ -88,7 +88,7 @@ type Rotation struct {
 
 	// LostAt is when a rotate call's answer was last lost (in_place); the call may
 	// commit late, so the slot rotates once more a quiet minute after it.
-	LostAt time.Time `json:"lost_at,omitzero"`
+	LostAt Moment `json:"lost_at,omitzero"`
 	// Existing are ids listed before the mint with exactly the slot's operations
 	// that no installation labelled (retire: matching).
 	Existing []Token `json:"existing,omitempty"`
@@ -106,13 +106,13 @@ type Names struct {
 
 // Token is a token that rotatord minted (or may retire), without its value.
 type Token struct {
-	ID         string    `json:"id,omitempty"` // jti; empty for in_place
-	RotationID string    `json:"rotation_id,omitempty"`
-	Created    time.Time `json:"created"`
-	Expires    time.Time `json:"expires,omitzero"`
+	ID         string `json:"id,omitempty"` // jti; empty for in_place
+	RotationID string `json:"rotation_id,omitempty"`
+	Created    Moment `json:"created"`
+	Expires    Moment `json:"expires,omitzero"`
 
 	// Retire is when the token's grace ends; zero while it is served or unfinished.
-	Retire time.Time `json:"retire,omitzero"`
+	Retire Moment `json:"retire,omitzero"`
 	// Clock is the elapsed-time reading at which the grace began (see Clock).
 	Clock Reading `json:"clock,omitzero"`
 	// Grace is the elapsed time that must have passed since Clock.
@@ -156,9 +156,9 @@ type Target struct {
 // Receipt says that a target was acknowledged (and, with verify, read back) to hold a content.
 type Receipt struct {
 	Target
-	RotationID string    `json:"rotation_id"`
-	Digest     []byte    `json:"digest"` // keyed digest of the content
-	At         time.Time `json:"at"`
+	RotationID string `json:"rotation_id"`
+	Digest     []byte `json:"digest"` // keyed digest of the content
+	At         Moment `json:"at"`
 	// Maybe is the rotation of a later write whose outcome is not known.
 	Maybe string `json:"maybe,omitempty"`
 }

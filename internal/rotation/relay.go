@@ -147,7 +147,7 @@ func (s *slot) claim(out *RelayToken, t moq.Token) {
 	out.Owner, out.Slot = Ours, s.name()
 	for _, o := range s.rec.Old {
 		if o.ID == t.ID {
-			out.Rotation, out.Retire = o.RotationID, utc(o.Retire)
+			out.Rotation, out.Retire = o.RotationID, o.Retire.Time()
 			if o.NotOurs {
 				out.Owner = Others
 			}

@@ -152,7 +152,7 @@ func (e *Engine) Upcoming(until time.Time) []PlannedRun {
 
 // Forecast gives the runs of a slot that is seen for the first time now.
 func Forecast(p *Plan, now, until time.Time) []PlannedRun {
-	seen := now.Round(0).Truncate(time.Second)
+	seen := MomentOf(now.Round(0).Truncate(time.Second))
 	v := &view{r: &Record{Key: p.Key, FirstSeen: seen}, p: p, o: &observed{}, now: now.Round(0), since: now}
 	return v.upcoming(until)
 }

@@ -49,7 +49,7 @@ func (e *Engine) sweep(s *slot, st step) {
 
 // adopt keeps a lost mint's token among the old ones until a newer one is verified.
 func (e *Engine) adopt(s *slot, st step) {
-	tok := moq.Token{ID: st.token.ID, Created: st.token.Created, Expires: st.token.Expires}
+	tok := moq.Token{ID: st.token.ID, Created: st.token.Created.Time(), Expires: st.token.Expires.Time()}
 	e.amend(s, func(r *Record) { r.adopt(st.lost, tok) })
 	e.log(s).Warn("token of a lost mint found; a target may serve it, so it is kept until a newer one is verified",
 		zap.String("token_id", st.token.ID), zap.String("rotation", st.lost.RotationID))

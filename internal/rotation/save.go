@@ -27,7 +27,7 @@ func (e *Engine) save(s *slot, events ...Event) error {
 	if o.saves++; err == nil {
 		o.saves = 0
 	}
-	o.saveNext = momentOf(e.now().Add(saveAgain.delay(int(o.saves), 0)))
+	o.saveNext = MomentOf(e.now().Add(saveAgain.delay(int(o.saves), 0)))
 	s.mu.Unlock()
 	e.stored(err)
 	return err

@@ -1,12 +1,16 @@
 package rotation
 
 import (
+	"bytes"
 	"slices"
 	"strings"
+
+	"github.com/rotatord/rotatord/internal/moq"
 )
 
-// A record that was read from the journal has each of its words for itself.
-// Sharing them is a third of the memory of a slot at rest.
+// The words of a record that the journal read are parts of its text, which would
+// stay in memory with them. Copies that records share are a third of the memory of a
+// slot at rest.
 
 // words are the strings of many records: those that they have in common, once, and
 // the others side by side in blocks, which leaves no holes in memory.
@@ -45,38 +49,98 @@ func (w *words) keep(s *string) {
 }
 
 // share makes a record that nobody else has use the words of its plan, if it has
-// one, and those seen before.
+// one, those seen before, and copies of the others.
 func (w *words) share(r *Record, p *Plan) {
-	if p != nil {
-		r.Key = p.Key
-		r.share(p)
+	if p == nil {
+		p = &Plan{Key: w.key(r.Key)}
 	}
-	share(w, &r.Key.AccountID)
-	share(w, &r.Key.Type)
-	r.Receipts = slices.Clone(r.Receipts) // without the room for three more
-	if rot := r.Rotation; rot != nil {
-		w.keep(&rot.ID)
-		share(w, &rot.Phase)
-		share(w, &rot.Strategy)
-		share(w, &rot.Cause)
-		share(w, &rot.Names.Account)
-		share(w, &rot.Names.Instance)
-	}
+	r.Key = p.Key
+	r.share(p)
 	for i := range r.Receipts {
-		w.keep(&r.Receipts[i].RotationID)
+		rc := &r.Receipts[i]
+		w.target(&rc.Target, p)
+		w.keep(&rc.Maybe)
+		w.keep(&rc.RotationID)
 	}
-	if r.Served != nil {
-		w.shareToken(r.Served)
+	w.token(r.Served)
+	w.tokens(r.Old)
+	for _, rot := range []*Rotation{r.Attempt, r.Rotation} {
+		if rot != nil {
+			w.rotation(rot, p)
+		}
+		if rot != nil && rot.Token != r.Served {
+			w.token(rot.Token)
+		}
 	}
-	for i := range r.Old {
-		w.shareToken(&r.Old[i])
+	w.trouble(r)
+}
+
+func (w *words) key(k moq.Key) moq.Key {
+	share(w, &k.AccountID)
+	w.keep(&k.RelayID)
+	share(w, &k.Type)
+	return k
+}
+
+func (w *words) rotation(rot *Rotation, p *Plan) {
+	w.keep(&rot.ID)
+	share(w, &rot.Phase)
+	share(w, &rot.Strategy)
+	share(w, &rot.Cause)
+	share(w, &rot.By)
+	if rot.Names.Relay != p.Relay {
+		w.keep(&rot.Names.Relay)
+	}
+	share(w, &rot.Names.Account)
+	share(w, &rot.Names.Instance)
+	if !slices.Equal(rot.Targets, p.Targets) {
+		for i := range rot.Targets {
+			w.target(&rot.Targets[i], p)
+		}
+	}
+	w.tokens(rot.Existing)
+}
+
+func (w *words) target(t *Target, p *Plan) {
+	if at := slices.Index(p.Targets, *t); at >= 0 {
+		*t = p.Targets[at]
+		return
+	}
+	share(w, &t.Sink)
+	w.keep(&t.Target)
+	w.keep(&t.Location)
+}
+
+func (w *words) tokens(list []Token) {
+	for i := range list {
+		w.token(&list[i])
 	}
 }
 
-func (w *words) shareToken(t *Token) {
+func (w *words) token(t *Token) {
+	if t == nil {
+		return
+	}
 	w.keep(&t.RotationID)
 	w.keep(&t.ID)
 	share(w, &t.Clock.Boot)
+}
+
+// trouble shares the words of what few slots have.
+func (w *words) trouble(r *Record) {
+	for i := range r.Lost {
+		w.keep(&r.Lost[i].RotationID)
+		w.keep(&r.Lost[i].Label)
+	}
+	if r.Request != nil {
+		share(w, &r.Request.By)
+	}
+	if f := r.Failure; f != nil {
+		share(w, &f.Step)
+		share(w, &f.Reason)
+		share(w, &f.Sink)
+		share(w, &f.Message)
+	}
 }
 
 // detach gives a record a rotation of its own: the former may be on its way to the journal.
@@ -90,6 +154,9 @@ func (r *Record) detach() {
 // share makes a record that nobody else has use the plan's words, and its own,
 // where they are equal.
 func (r *Record) share(p *Plan) {
+	for i := range r.Receipts {
+		r.Receipts[i].share(r, p)
+	}
 	rot := r.Rotation
 	if rot == nil {
 		return
@@ -103,9 +170,18 @@ func (r *Record) share(p *Plan) {
 	if r.Served != nil && rot.Token != nil && r.Served.RotationID == rot.Token.RotationID {
 		rot.Token = r.Served
 	}
-	for i, rc := range r.Receipts {
-		if at := slices.Index(p.Targets, rc.Target); at >= 0 {
-			r.Receipts[i].Target = p.Targets[at]
+}
+
+func (rc *Receipt) share(r *Record, p *Plan) {
+	if at := slices.Index(p.Targets, rc.Target); at >= 0 {
+		rc.Target = p.Targets[at]
+	}
+	if r.Served == nil {
+		return
+	}
+	for _, held := range r.Served.Held {
+		if bytes.Equal(held, rc.Digest) {
+			rc.Digest = held
 		}
 	}
 }

@@ -32,7 +32,7 @@ func (r *Record) abandon() { r.Attempt = nil }
 func (r *Record) lose(instance string, at time.Time, clock Reading, crashed bool) {
 	a := *r.Attempt
 	if a.Strategy == moq.InPlace {
-		a.LostAt = at
+		a.LostAt = MomentOf(at)
 		r.Attempt = &a
 		return
 	}
@@ -49,7 +49,7 @@ func (r *Record) lose(instance string, at time.Time, clock Reading, crashed bool
 func (r *Record) regrace(a Rotation, at time.Time, clock Reading) {
 	for i, t := range r.Old {
 		if a.Regrace && !t.Forced && !t.Retire.IsZero() {
-			r.Old[i].Retire, r.Old[i].Clock = at.Add(t.Grace), clock
+			r.Old[i].Retire, r.Old[i].Clock = MomentOf(at.Add(t.Grace)), clock
 		}
 	}
 }
@@ -67,13 +67,13 @@ func (r *Record) doubt(targets []Target, id string) {
 // unfinished is superseded: its token waits with the old ones.
 func (r *Record) minted(t Token, sealed []byte, at time.Time) (superseded *Rotation) {
 	a := *r.Attempt
-	a.Phase, a.MintedAt, a.Token, a.Sealed = Minted, at, &t, sealed
+	a.Phase, a.MintedAt, a.Token, a.Sealed = Minted, MomentOf(at), &t, sealed
 	if r.unfinished() {
 		superseded = r.Rotation
 		r.shelve(superseded.Token)
 	}
-	if rot := r.Rotation; rot != nil && a.Started.Before(rot.LostAt.Add(quietMinute)) {
-		a.LostAt = later(a.LostAt, rot.LostAt) // that lost call may still commit, after this one
+	if rot := r.Rotation; rot != nil && a.Started < rot.LostAt.Add(quietMinute) {
+		a.LostAt = max(a.LostAt, rot.LostAt) // that lost call may still commit, after this one
 	}
 	if a.Cause == ByDrift {
 		r.DriftPeriod = a.Period
@@ -92,7 +92,7 @@ func (r *Record) shelve(t *Token) {
 
 // acknowledge records that a target holds the rotation's content.
 func (r *Record) acknowledge(t Target, rotationID string, digest []byte, at time.Time) {
-	rc := Receipt{Target: t, RotationID: rotationID, Digest: digest, At: at}
+	rc := Receipt{Target: t, RotationID: rotationID, Digest: digest, At: MomentOf(at)}
 	if old := r.Receipts.At(t.Location); old.Maybe > rotationID {
 		rc.Maybe = old.Maybe
 	}
@@ -103,7 +103,7 @@ func (r *Record) acknowledge(t Target, rotationID string, digest []byte, at time
 // served from now on, and the graces of those before it begin.
 func (r *Record) verified(at time.Time, clock Reading) {
 	rot := *r.Rotation
-	rot.Phase, rot.Finished = Verified, at
+	rot.Phase, rot.Finished = Verified, MomentOf(at)
 	r.shelve(r.Served)
 	r.Old = append(r.Old, rot.Existing...)
 	rot.Existing = nil
@@ -112,11 +112,9 @@ func (r *Record) verified(at time.Time, clock Reading) {
 	}
 	served := *rot.Token
 	served.Held = r.contents(rot.ID)
-	r.Served, r.Rotation, r.Failure, r.LastRotation = &served, &rot, nil, at
-	if rot.Instant.After(r.Met) {
-		r.Met = rot.Instant
-	}
-	if r.Request != nil && !rot.Started.Before(r.Request.At) {
+	r.Served, r.Rotation, r.Failure, r.LastRotation = &served, &rot, nil, rot.Finished
+	r.Met = max(r.Met, rot.Instant)
+	if r.Request != nil && !rot.Started.Time().Before(r.Request.At) {
 		r.Request = nil
 	}
 	r.prune()
@@ -178,7 +176,7 @@ func (r *Record) found(label string) {
 
 // adopt keeps a lost mint's token as an old one, because a target may serve it.
 func (r *Record) adopt(l LostMint, t moq.Token) {
-	r.Old = append(r.Old, Token{ID: t.ID, RotationID: l.RotationID, Created: t.Created, Expires: t.Expires})
+	r.Old = append(r.Old, Token{ID: t.ID, RotationID: l.RotationID, Created: MomentOf(t.Created), Expires: MomentOf(t.Expires)})
 	r.found(l.Label)
 }
 

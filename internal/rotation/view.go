@@ -49,9 +49,9 @@ func (e *Engine) status(s *slot) Status {
 
 func (v *view) describeTimes(st *Status) {
 	if t := v.r.Served; t != nil {
-		st.TokenID, st.Created, st.Expires = t.ID, utc(t.Created), utc(t.Expires)
+		st.TokenID, st.Created, st.Expires = t.ID, t.Created.Time(), t.Expires.Time()
 	}
-	st.Rotated = utc(v.r.LastRotation)
+	st.Rotated = v.r.LastRotation.Time()
 	next := v.scheduled()
 	if first := v.first(); first.cause != "" && v.p.Schedule != nil {
 		next = first
@@ -118,7 +118,7 @@ func (v *view) crowded() (until time.Time) {
 		return time.Time{}
 	}
 	for _, t := range v.r.Old {
-		until = earliest(until, t.Retire)
+		until = earliest(until, t.Retire.Time())
 	}
 	return until
 }
@@ -129,10 +129,10 @@ func (v *view) targets() []TargetStatus {
 		rc := v.r.Receipts.At(t.Location)
 		ts := TargetStatus{
 			Sink: t.Sink, Target: t.Target, Required: t.Required, State: v.targetState(t, rc),
-			RotationID: rc.RotationID, Delivered: utc(rc.At), Checked: utc(v.checked.at(t.Location).time()),
+			RotationID: rc.RotationID, Delivered: rc.At.Time(), Checked: utc(v.checked.at(t.Location).Time()),
 		}
 		if ts.State == "pending" {
-			ts.Pending = utc(v.r.Rotation.MintedAt)
+			ts.Pending = v.r.Rotation.MintedAt.Time()
 		}
 		if err := v.o.errs.at(t.Location); err != nil {
 			ts.Error = err.Error()
@@ -160,11 +160,11 @@ func (v *view) oldTokens() []TokenStatus {
 	for i := range v.r.Old {
 		t := &v.r.Old[i]
 		ts := TokenStatus{
-			TokenID: t.ID, RotationID: t.RotationID, Created: utc(t.Created), Expires: utc(t.Expires),
+			TokenID: t.ID, RotationID: t.RotationID, Created: t.Created.Time(), Expires: t.Expires.Time(),
 			Released: v.left(t),
 		}
 		if !ts.Released {
-			ts.Retire = utc(t.Retire)
+			ts.Retire = t.Retire.Time()
 		}
 		out = append(out, ts)
 	}

@@ -132,6 +132,10 @@ func (k fieldKind) check(text string) error {
 }
 
 func (k fieldKind) checkItem(item string) error {
+	switch n, err := strconv.ParseUint(item, 10, 7); { // what nearly all are takes no pattern
+	case item == "*", err == nil && len(item) <= 2 && k.has(int(n)):
+		return nil
+	}
 	m := itemPattern.FindStringSubmatch(item)
 	if m == nil {
 		return fmt.Errorf("%q is not understood: write *, a value, a range a-b, a step */n or a list of those joined by commas", item)
@@ -179,6 +183,8 @@ func checkStep(text string, low, high int) error {
 	return nil
 }
 
+func (k fieldKind) has(n int) bool { return k.min <= n && n <= k.max }
+
 func (k fieldKind) value(text string) (int, error) {
 	n, err := strconv.Atoi(text)
 	if err != nil {
@@ -191,7 +197,7 @@ func (k fieldKind) value(text string) (int, error) {
 	if n == 7 && k.name == "day of week" {
 		return 0, errors.New("7 is not a day of the week here: use 0 for Sunday (Friday to Sunday is 0,5-6)")
 	}
-	if n < k.min || n > k.max {
+	if !k.has(n) {
 		return 0, fmt.Errorf("%d is out of range: a %s is %d to %d", n, k.name, k.min, k.max)
 	}
 	return n, nil

@@ -1,0 +1,73 @@
+package rotation
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+	"unsafe"
+)
+
+// everyString visits the strings of a value, for which it makes what they are in.
+func everyString(v reflect.Value, visit func(reflect.Value)) {
+	if !v.CanSet() {
+		return // within a time
+	}
+	switch v.Kind() {
+	case reflect.String:
+		visit(v)
+	case reflect.Pointer:
+		if v.IsNil() {
+			v.Set(reflect.New(v.Type().Elem()))
+		}
+		everyString(v.Elem(), visit)
+	case reflect.Struct:
+		for i := range v.NumField() {
+			everyString(v.Field(i), visit)
+		}
+	case reflect.Slice:
+		if v.Len() == 0 {
+			v.Set(reflect.MakeSlice(v.Type(), 2, 2))
+		}
+		for i := range v.Len() {
+			everyString(v.Index(i), visit)
+		}
+	}
+}
+
+// cutFrom is a record with all of its words cut from one text.
+func cutFrom(text string) *Record {
+	r := &Record{}
+	everyString(reflect.ValueOf(r).Elem(), func(v reflect.Value) {
+		v.SetString(text[:6])
+		text = text[6:]
+	})
+	return r
+}
+
+func TestNoWordOfALoadedRecordKeepsTheTextItWasReadFrom(t *testing.T) {
+	var b strings.Builder
+	for i := range 1000 {
+		fmt.Fprintf(&b, "%06d", i)
+	}
+	text := b.String()
+	start, words := uintptr(unsafe.Pointer(unsafe.StringData(text))), newWords()
+	planned := cutFrom(strings.Clone(text))
+	for name, p := range map[string]*Plan{
+		"no plan": nil, "another plan": {Key: planned.Key}, "one target": {Key: planned.Key, Targets: planned.Rotation.Targets[1:]},
+		"its plan": {Key: planned.Key, Relay: planned.Rotation.Names.Relay, Targets: planned.Rotation.Targets},
+	} {
+		r := cutFrom(text)
+		before, _ := json.Marshal(r)
+		words.share(r, p)
+		if after, _ := json.Marshal(r); string(after) != string(before) {
+			t.Errorf("%s: it changed to\n%s\nfrom\n%s", name, after, before)
+		}
+		everyString(reflect.ValueOf(r).Elem(), func(v reflect.Value) {
+			if at := uintptr(unsafe.Pointer(unsafe.StringData(v.String()))); at-start < uintptr(len(text)) {
+				t.Errorf("%s: %s is still part of the text", name, v)
+			}
+		})
+	}
+}

@@ -121,15 +121,15 @@ func New(o Options) *Engine {
 	return e
 }
 
-// sideBySide runs do(0) to do(n-1) at once and waits for all.
+// sideBySide runs do(0) to do(n-1) at once and waits for all. The first needs no
+// goroutine: it begins without a switch.
 func sideBySide(n int, do func(i int)) {
-	if n == 1 {
-		do(0)
-		return
-	}
 	var wg sync.WaitGroup
-	for i := range n {
+	for i := 1; i < n; i++ {
 		wg.Go(func() { do(i) })
+	}
+	if n > 0 {
+		do(0)
 	}
 	wg.Wait()
 }

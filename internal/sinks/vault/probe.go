@@ -35,7 +35,7 @@ func (s *sink) Probe(ctx context.Context, target string, read bool) (sinks.Holdi
 		if read && err != nil {
 			return err // it may read, says Vault, and yet it may not
 		}
-		out, err = s.holding(now)
+		out, err = s.holding(target, now)
 		return err
 	})
 	return out, err

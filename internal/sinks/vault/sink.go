@@ -24,6 +24,7 @@ type sink struct {
 	session   *session
 	transport *http.Transport
 	verified  atomic.Int64 // Unix nanoseconds: when the mount was last found right
+	seen      glimpses
 }
 
 func (c *Config) open() (*sink, error) {
@@ -80,23 +81,30 @@ func (s *sink) Read(ctx context.Context, target string) (sinks.Holding, error) {
 		if err != nil {
 			return err
 		}
-		out, err = s.holding(h)
+		out, err = s.holding(target, h)
 		return err
 	})
 	return out, err
 }
 
-func (s *sink) holding(h held) (sinks.Holding, error) {
+func (s *sink) holding(target string, h held) (sinks.Holding, error) {
 	fields := h.fields
 	if s.config.WriteMode == Merge {
 		fields = only(h.fields, s.ours)
 		h.live = len(fields) > 0
 	}
-	if !h.known || !h.live {
-		return sinks.Holding{Known: h.known}, nil
+	out := sinks.Holding{Known: h.known, Exists: h.known && h.live}
+	if out.Exists {
+		v, err := canonical(fields)
+		if err != nil {
+			return out, err
+		}
+		out.Content = v
 	}
-	v, err := canonical(fields)
-	return sinks.Holding{Known: true, Exists: true, Content: v}, err
+	if out.Known {
+		s.seen.note(target, h.version, out)
+	}
+	return out, nil
 }
 
 // Write makes the secret hold content. A secret that holds it already is not
@@ -110,9 +118,24 @@ func (s *sink) Write(ctx context.Context, target string, content secret.Value, _
 		if err := s.checkMountOnce(ctx, c); err != nil {
 			return err
 		}
+		if done, err := s.putAtOnce(ctx, c, target, content, ours); done {
+			return err
+		}
 		return s.put(ctx, c, target, ours)
 	})
 	return scrubbed(err, ours)
+}
+
+// putAtOnce writes over what was seen at the target a moment ago, without reading it
+// again. It is not done when nothing was, when that was our content already, or when
+// something else has come in between.
+func (s *sink) putAtOnce(ctx context.Context, c *api.Client, target string, content secret.Value, ours map[string]any) (done bool, err error) {
+	seen, ok := s.seen.take(target)
+	if !ok || s.config.WriteMode == Merge || seen.content == digest(content) {
+		return false, nil
+	}
+	err = s.engine.put(ctx, c, target, ours, s.expect(held{version: seen.version}))
+	return !isConflict(err), err
 }
 
 func (s *sink) put(ctx context.Context, c *api.Client, target string, ours map[string]any) error {

@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/vault/api"
 
 	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/sinks"
 	"github.com/rotatord/rotatord/internal/sinks/sinktest"
 	"github.com/rotatord/rotatord/internal/sinks/vault/vaulttest"
 )
@@ -90,6 +91,42 @@ func TestOtherWriters(t *testing.T) {
 		}
 	})
 
+	t.Run("another writer between a look and our write is noticed", func(t *testing.T) {
+		f := newFixture(t, server, nil)
+		s, target := f.open(t), f.target()
+		for n, look := range []func() error{
+			func() error { _, err := s.Read(t.Context(), target); return err },
+			func() error { _, err := s.Probe(t.Context(), target, true); return err },
+		} {
+			if err := look(); err != nil {
+				t.Fatal(err)
+			}
+			f.put(t, target, map[string]any{"owner": "team-b"})
+			mustWrite(t, s, target, n)
+			if v := f.version(t, target); v != 2*n+2 {
+				t.Errorf("version is %d, want %d: the other's and ours", v, 2*n+2)
+			}
+		}
+	})
+
+	t.Run("our content, seen a moment ago, is not written again; once it was replaced, it is", func(t *testing.T) {
+		f := newFixture(t, server, nil)
+		s, target := f.open(t), f.target()
+		mustWrite(t, s, target, 1)
+		for _, want := range []int{1, 3} {
+			if _, err := s.Read(t.Context(), target); err != nil {
+				t.Fatal(err)
+			}
+			if want == 3 {
+				f.put(t, target, map[string]any{"owner": "team-b"})
+			}
+			mustWrite(t, s, target, 1)
+			if v := f.version(t, target); v != want {
+				t.Errorf("version is %d, want %d", v, want)
+			}
+		}
+	})
+
 	t.Run("a writer who always comes in between ends in a conflict", func(t *testing.T) {
 		f := newFixture(t, server, nil)
 		s, target := f.open(t), f.target()
@@ -101,6 +138,60 @@ func TestOtherWriters(t *testing.T) {
 			t.Errorf("%d attempts, want %d", n, casAttempts)
 		}
 	})
+}
+
+// While consumers wait for a write, one call to Vault has to do.
+func TestAWriteAfterALookIsOneCall(t *testing.T) {
+	t.Parallel()
+	server := vaulttest.Start(t)
+	f := newFixture(t, server, nil)
+	s, target := f.open(t), f.target()
+	counted := &callCount{engine: s.engine}
+	s.engine = counted
+	for n := range 3 { // a new secret, and then one that is there
+		if _, err := s.Probe(t.Context(), target, true); err != nil {
+			t.Fatal(err)
+		}
+		*counted = callCount{engine: counted.engine}
+		mustWrite(t, s, target, n)
+		if counted.reads != 0 || counted.puts != 1 {
+			t.Errorf("write %d took %d reads and %d puts", n, counted.reads, counted.puts)
+		}
+	}
+}
+
+func TestGlimpsesAreBounded(t *testing.T) {
+	t.Parallel()
+	var g glimpses
+	for n := range 3 * keptGlimpses {
+		g.note(fmt.Sprint(n), n, sinks.Holding{})
+		if len(g.of) > keptGlimpses {
+			t.Fatalf("%d are kept", len(g.of))
+		}
+	}
+	last := fmt.Sprint(3*keptGlimpses - 1)
+	if seen, ok := g.take(last); !ok || seen.version != 3*keptGlimpses-1 {
+		t.Errorf("the last is %v, %t", seen, ok)
+	}
+	if _, ok := g.take(last); ok {
+		t.Error("one is used twice")
+	}
+}
+
+// callCount counts the calls to an engine.
+type callCount struct {
+	engine
+	reads, puts int
+}
+
+func (c *callCount) read(ctx context.Context, client *api.Client, target string) (held, error) {
+	c.reads++
+	return c.engine.read(ctx, client, target)
+}
+
+func (c *callCount) put(ctx context.Context, client *api.Client, target string, fields map[string]any, version *int) error {
+	c.puts++
+	return c.engine.put(ctx, client, target, fields, version)
 }
 
 func TestEndedSecrets(t *testing.T) {

@@ -81,7 +81,9 @@ type Bolt struct {
 	wake   chan struct{}
 	done   chan struct{} // closed when the writer has ended
 
-	// The writer's own, from Open until done.
+	writing chan struct{} // holds an element while somebody writes
+
+	// Theirs who write; from Open until done.
 	log     frames
 	held    uint64   // the latest frame that the database holds
 	pending [][]byte // what the frames after it say
@@ -100,7 +102,7 @@ func Open(dir string, opts Options) (*Bolt, error) {
 	if err := guarded(func() error { return verify(path) }); err != nil {
 		return nil, openFault(path, err)
 	}
-	b := &Bolt{path: path, observe: opts.Observe, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	b := &Bolt{path: path, observe: opts.Observe, wake: make(chan struct{}, 1), done: make(chan struct{}), writing: make(chan struct{}, 1)}
 	if err := guarded(b.open); err != nil {
 		return nil, openFault(path, err)
 	}

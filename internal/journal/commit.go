@@ -53,14 +53,21 @@ func (b *Bolt) encodeFault(object string, err error) error {
 	return &fault.Error{Class: fault.Permanent, Reason: fault.Internal, Op: "encode", Object: object, Err: err}
 }
 
-// submit queues a save and waits for its commit.
+// submit waits for the commit of a save. One that comes when nobody else does is
+// committed by its own goroutine: in a blackout, each switch to another counts.
 func (b *Bolt) submit(ctx context.Context, s *save) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	s.done = make(chan error, 1)
-	if err := b.enqueue(s); err != nil {
+	alone, err := b.enqueue(s)
+	if err != nil {
 		return err
+	}
+	if alone {
+		b.commit([]*save{s})
+		<-b.writing
+		return <-s.done
 	}
 	select {
 	case err := <-s.done:
@@ -73,15 +80,24 @@ func (b *Bolt) submit(ctx context.Context, s *save) error {
 	}
 }
 
-func (b *Bolt) enqueue(s *save) error {
+// enqueue puts a save behind the others; where there are none, and nobody writes, it
+// takes the turn to write for it.
+func (b *Bolt) enqueue(s *save) (alone bool, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.closed {
-		return errClosed
+		return false, errClosed
+	}
+	if len(b.queue) == 0 {
+		select {
+		case b.writing <- struct{}{}:
+			return true, nil
+		default:
+		}
 	}
 	b.queue = append(b.queue, s)
 	b.signal()
-	return nil
+	return false, nil
 }
 
 func (b *Bolt) signal() {
@@ -91,15 +107,18 @@ func (b *Bolt) signal() {
 	}
 }
 
-// write is the single writer: it commits whatever waits, at once and together.
+// write commits whatever waits, at once and together.
 func (b *Bolt) write() {
 	defer close(b.done)
 	for !b.finished() {
 		<-b.wake
+		b.writing <- struct{}{}
 		for group := b.group(); len(group) > 0; group = b.group() {
 			b.commit(group)
 		}
+		<-b.writing
 	}
+	b.writing <- struct{}{} // for good
 	b.failed = b.fold()
 }
 

@@ -73,6 +73,7 @@ type Bolt struct {
 	digests []byte
 	id      []byte
 	events  atomic.Uint64 // sequence number of the latest event
+	scratch sync.Pool     // *[]byte, for encoding
 	observe func(time.Duration, error)
 
 	mu     sync.Mutex
@@ -103,6 +104,7 @@ func Open(dir string, opts Options) (*Bolt, error) {
 		return nil, openFault(path, err)
 	}
 	b := &Bolt{path: path, observe: opts.Observe, wake: make(chan struct{}, 1), done: make(chan struct{}), writing: make(chan struct{}, 1)}
+	b.scratch.New = func() any { return new([]byte) }
 	if err := guarded(b.open); err != nil {
 		return nil, openFault(path, err)
 	}
@@ -322,8 +324,8 @@ func (b *Bolt) Check(ctx context.Context) error {
 			return b.writeFault(err)
 		}
 	}
-	probe := change{metaBucket, probeKey, make([]byte, probeSize)}
-	if err := b.submit(ctx, &save{body: bodyOf(probe), fold: true}); err != nil {
+	probe := appendChange(nil, metaBucket, probeKey, make([]byte, probeSize))
+	if err := b.submit(ctx, &save{body: probe, fold: true}); err != nil {
 		return b.writeFault(err)
 	}
 	return nil

@@ -13,25 +13,13 @@ import (
 // bucket's name, then key and value, each after its length.
 type change struct{ bucket, key, value []byte }
 
-func (c change) appendTo(b []byte) []byte {
-	b = append(b, c.bucket[0])
-	for _, part := range [][]byte{c.key, c.value} {
-		b = binary.AppendUvarint(b, uint64(len(part)))
-		b = append(b, part...)
-	}
-	return b
-}
-
-func bodyOf(changes ...change) []byte {
-	size := 0
-	for _, c := range changes {
-		size += 1 + 2*binary.MaxVarintLen32 + len(c.key) + len(c.value)
-	}
-	body := make([]byte, 0, size)
-	for _, c := range changes {
-		body = c.appendTo(body)
-	}
-	return body
+// appendChange appends one change, whose value is the content in its envelope.
+func appendChange(body, bucket, key, content []byte) []byte {
+	body = append(body, bucket[0])
+	body = binary.AppendUvarint(body, uint64(len(key)))
+	body = append(body, key...)
+	body = binary.AppendUvarint(body, uint64(envelopeHead+len(content)))
+	return appendEnvelope(body, key, content)
 }
 
 // changesOf reads bodies back; what it gives shares their memory.

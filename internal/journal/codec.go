@@ -20,8 +20,8 @@ type codec[T any] struct{ shape }
 
 func codecOf[T any]() codec[T] { return codec[T]{shapeOf(reflect.TypeFor[T]())} }
 
-func (c codec[T]) marshal(from *T) ([]byte, error) {
-	w := writer{text: make([]byte, 0, 2<<10)}
+func (c codec[T]) appendTo(text []byte, from *T) ([]byte, error) {
+	w := writer{text: text}
 	c.write(&w, reflect.ValueOf(from).Elem())
 	return w.text, w.err
 }

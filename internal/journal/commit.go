@@ -17,6 +17,12 @@ import (
 // maxGroup bounds how many saves one commit takes.
 const maxGroup = 1000
 
+// Bytes that a change takes beside its key and content, and that an event usually takes.
+const (
+	changeRoom = 16
+	eventRoom  = 512
+)
+
 // save is one caller's wish: it is met by a commit shared with others.
 type save struct {
 	body  []byte      // changes
@@ -28,29 +34,35 @@ type save struct {
 // Save makes r, and the events if any, durable in one commit before it returns. A
 // save that still waits ends with ctx; once in a commit its result is awaited.
 func (b *Bolt) Save(ctx context.Context, r *rotation.Record, events ...rotation.Event) error {
-	changes := make([]change, 0, 1+len(events))
-	key := []byte(r.Key.String())
-	content, err := recordCodec.marshal(r)
+	body, err := b.bodyOf(r, events)
 	if err != nil {
-		return b.encodeFault("record of slot "+string(key), err)
+		return &fault.Error{Class: fault.Permanent, Reason: fault.Internal, Op: "encode", Object: "record of slot " + r.Key.String(), Err: err}
 	}
-	changes = append(changes, change{slotBucket, key, encode(key, content)})
-	for _, e := range events {
-		line, err := eventCodec.marshal(&e)
-		if err != nil {
-			return b.encodeFault("event of slot "+string(key), err)
-		}
-		key := eventKey(e, b.events.Add(1))
-		changes = append(changes, change{historyBucket, key, encode(key, line)})
-	}
-	if err := b.submit(ctx, &save{body: bodyOf(changes...)}); err != nil {
+	if err := b.submit(ctx, &save{body: body}); err != nil {
 		return b.writeFault(err)
 	}
 	return nil
 }
 
-func (b *Bolt) encodeFault(object string, err error) error {
-	return &fault.Error{Class: fault.Permanent, Reason: fault.Internal, Op: "encode", Object: object, Err: err}
+// bodyOf encodes a record and its events as changes.
+func (b *Bolt) bodyOf(r *rotation.Record, events []rotation.Event) ([]byte, error) {
+	scratch := b.scratch.Get().(*[]byte)
+	defer b.scratch.Put(scratch)
+	text, err := recordCodec.appendTo((*scratch)[:0], r)
+	if err != nil {
+		return nil, err
+	}
+	*scratch = text
+	key := []byte(r.Key.String())
+	body := make([]byte, 0, len(text)+len(key)+changeRoom+eventRoom*len(events))
+	body = appendChange(body, slotBucket, key, text)
+	for i := range events {
+		if text, err = eventCodec.appendTo((*scratch)[:0], &events[i]); err != nil {
+			return nil, err
+		}
+		body = appendChange(body, historyBucket, eventKey(events[i], b.events.Add(1)), text)
+	}
+	return body, nil
 }
 
 // submit waits for the commit of a save. One that comes when nobody else does is

@@ -16,7 +16,10 @@ const (
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 func encode(key, content []byte) []byte {
-	out := make([]byte, 0, envelopeHead+len(content))
+	return appendEnvelope(make([]byte, 0, envelopeHead+len(content)), key, content)
+}
+
+func appendEnvelope(out, key, content []byte) []byte {
 	out = append(out, envelopeVersion)
 	out = binary.BigEndian.AppendUint32(out, checksum(key, content))
 	return append(out, content...)

@@ -124,7 +124,7 @@ func FuzzReplay(f *testing.F) {
 	var out bytes.Buffer
 	l := frames{file: keeping{&out}, size: smallLog}
 	for range 3 {
-		if err := l.append([]*save{{body: bodyOf(change{slotBucket, []byte("key"), []byte("value")})}}); err != nil {
+		if err := l.append([]*save{{body: appendChange(nil, slotBucket, []byte("key"), []byte("value"))}}); err != nil {
 			f.Fatal(err)
 		}
 	}

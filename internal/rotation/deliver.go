@@ -181,12 +181,14 @@ func (e *Engine) rotated(s *slot, rot *Rotation, ev Event, held Moment) {
 	if rot.Strategy == moq.InPlace {
 		e.Observer.BlackoutEnded(time.Duration(max(0, held-rot.Started)))
 	}
-	log := e.log(s)
-	if rot.Strategy == moq.Overlap { // an in_place value has no id and no expiry of its own
-		log = log.With(zap.String("token_id", ev.TokenID), zap.Time("expires", rot.Token.Expires.Time()))
+	fields := []zap.Field{
+		zap.String("rotation", rot.ID), zap.String("cause", string(rot.Cause)),
+		zap.String("strategy", string(rot.Strategy)), zap.Duration("took", ev.Took),
 	}
-	log.Info("rotated", zap.String("rotation", rot.ID), zap.String("cause", string(rot.Cause)),
-		zap.String("strategy", string(rot.Strategy)), zap.Duration("took", ev.Took))
+	if rot.Strategy == moq.Overlap { // an in_place value has no id and no expiry of its own
+		fields = append(fields, zap.String("token_id", ev.TokenID), zap.Time("expires", rot.Token.Expires.Time()))
+	}
+	e.log(s).Info("rotated", fields...)
 }
 
 // held is when the last required target acknowledged the latest value.

@@ -12,11 +12,13 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/moq"
@@ -483,10 +485,25 @@ func (s *slot) name() string {
 	return s.rec.Key.String()
 }
 
-func (e *Engine) log(s *slot) *zap.Logger {
+func (e *Engine) log(s *slot) slotLog {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return e.Log.With(zap.String("slot", s.name()))
+	return slotLog{e.Log, zap.String("slot", s.name())}
+}
+
+// slotLog names its slot in every line. A logger made with zap's With would do so,
+// too, and be thrown away after a line or two: that copies its encoder.
+type slotLog struct {
+	log  *zap.Logger
+	slot zap.Field
+}
+
+func (l slotLog) Info(msg string, f ...zap.Field)  { l.write(zap.InfoLevel, msg, f) }
+func (l slotLog) Warn(msg string, f ...zap.Field)  { l.write(zap.WarnLevel, msg, f) }
+func (l slotLog) Error(msg string, f ...zap.Field) { l.write(zap.ErrorLevel, msg, f) }
+
+func (l slotLog) write(level zapcore.Level, msg string, f []zap.Field) {
+	l.log.Log(level, msg, slices.Insert(f, 0, l.slot)...)
 }
 
 func (e *Engine) all() []*slot {

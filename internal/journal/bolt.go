@@ -59,8 +59,8 @@ func buckets() [][]byte { return [][]byte{metaBucket, slotBucket, historyBucket}
 
 // Options of a journal; the zero value will do.
 type Options struct {
-	// Observe, if set, is called once per commit with how long its callers waited and
-	// how it ended. It must not block.
+	// Observe, if set, is called once per commit with how long it took to write the log,
+	// and how it and the fold that it called for, if any, ended. It must not block.
 	Observe func(took time.Duration, err error)
 }
 
@@ -89,7 +89,7 @@ type Bolt struct {
 	held    uint64   // the latest frame that the database holds
 	pending [][]byte // what the frames after it say
 	broken  error    // a crash within a fold: nothing is written any more
-	failed  error    // the last fold's
+	failed  error    // the fold at the end
 }
 
 // Open opens the journal in the folder dir, or makes both: the folder 0700, the file
@@ -131,7 +131,7 @@ func (b *Bolt) prepare() error {
 	current := false
 	if err := b.db.View(func(tx *bbolt.Tx) error {
 		meta := tx.Bucket(metaBucket)
-		current = meta != nil && meta.Get(idKey) != nil
+		current = meta != nil && bytes.Equal(meta.Get(versionKey), thisVersion())
 		return nil
 	}); err != nil {
 		return err
@@ -171,27 +171,18 @@ func (b *Bolt) replay() error {
 }
 
 func (b *Bolt) readLog(path string) (err error) {
-	if b.log, err = openLog(path); err != nil {
+	var log os.FileInfo
+	if b.log, log, err = openLog(path); err != nil {
 		return err
 	}
-	if b.opened, err = stat(b.path, path); err != nil {
+	db, err := os.Stat(b.path)
+	if err != nil {
 		return err
 	}
+	b.opened = map[string]os.FileInfo{b.path: db, path: log}
 	b.pending, err = b.log.replay(b.held)
 	b.events.Store(b.log.last << 24) // above those of all frames: no process gives a number again
 	return err
-}
-
-func stat(paths ...string) (map[string]os.FileInfo, error) {
-	found := map[string]os.FileInfo{}
-	for _, path := range paths {
-		info, err := os.Stat(path)
-		if err != nil {
-			return nil, err
-		}
-		found[path] = info
-	}
-	return found, nil
 }
 
 func (b *Bolt) closeFiles() error {
@@ -258,6 +249,8 @@ func initialise(path string) error {
 	return errors.Join(db.Update(fill), db.Close())
 }
 
+func thisVersion() []byte { return binary.BigEndian.AppendUint32(nil, formatVersion) }
+
 // fill writes what an empty journal holds, as far as it is missing.
 func fill(tx *bbolt.Tx) error {
 	for _, name := range buckets() {
@@ -266,7 +259,7 @@ func fill(tx *bbolt.Tx) error {
 		}
 	}
 	return errors.Join(
-		tx.Bucket(metaBucket).Put(versionKey, binary.BigEndian.AppendUint32(nil, formatVersion)),
+		tx.Bucket(metaBucket).Put(versionKey, thisVersion()),
 		ensure(tx, digestKey, random(digestKeySize)),
 		ensure(tx, idKey, random(idSize)),
 		ensure(tx, heldKey, make([]byte, 8)),
@@ -311,9 +304,10 @@ func (b *Bolt) Empty() (empty bool, err error) {
 	return empty, err
 }
 
-// Check writes and syncs a probe of a record's size, to the log and to the database.
-// It also fails when a file is no longer the one in the state folder, where nothing
-// written would be found again.
+// Check writes and syncs a probe of a record's size, to the log and to the database;
+// not before the database holds all else, so that a disk that stays full does not fill
+// the log with probes. It also fails when a file is no longer the one in the state
+// folder, where nothing written would be found again.
 func (b *Bolt) Check(ctx context.Context) error {
 	for path, opened := range b.opened {
 		info, err := os.Stat(path)
@@ -323,6 +317,9 @@ func (b *Bolt) Check(ctx context.Context) error {
 		if err != nil {
 			return b.writeFault(err)
 		}
+	}
+	if err := b.submit(ctx, &save{fold: true}); err != nil {
+		return b.writeFault(err)
 	}
 	probe := appendChange(nil, metaBucket, probeKey, make([]byte, probeSize))
 	if err := b.submit(ctx, &save{body: probe, fold: true}); err != nil {

@@ -366,7 +366,7 @@ func readBytes(r *reader, v reflect.Value) {
 		return
 	}
 	s := r.string()
-	size := base64.StdEncoding.DecodedLen(len(s)) - strings.Count(s[max(0, len(s)-2):], "=")
+	size := max(0, base64.StdEncoding.DecodedLen(len(s))-strings.Count(s[max(0, len(s)-2):], "="))
 	b, err := base64.StdEncoding.AppendDecode(make([]byte, 0, size), []byte(s))
 	v.SetBytes(b)
 	r.lost = r.lost || err != nil

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"math/rand/v2"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -107,6 +108,9 @@ func FuzzTheCodecReadsAsEncodingJSONDoes(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(string(text))
+	for _, padding := range []string{"=", "==", "a=", "a=="} {
+		f.Add(strings.Replace(string(text), `"digest":"`, `"digest":"`+padding+`","x":"`, 1))
+	}
 	f.Fuzz(func(t *testing.T, text string) {
 		readAsEncodingJSON(t, recordCodec, text)
 		readAsEncodingJSON(t, eventCodec, text)

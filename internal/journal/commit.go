@@ -77,9 +77,7 @@ func (b *Bolt) submit(ctx context.Context, s *save) error {
 		return err
 	}
 	if alone {
-		b.commit([]*save{s})
-		<-b.writing
-		return <-s.done
+		return b.commitAlone(s)
 	}
 	select {
 	case err := <-s.done:
@@ -90,6 +88,12 @@ func (b *Bolt) submit(ctx context.Context, s *save) error {
 		}
 		return <-s.done
 	}
+}
+
+func (b *Bolt) commitAlone(s *save) error {
+	defer func() { <-b.writing }()
+	b.commit([]*save{s})
+	return <-s.done
 }
 
 // enqueue puts a save behind the others; where there are none, and nobody writes, it
@@ -164,21 +168,27 @@ func (b *Bolt) group() []*save {
 	return group
 }
 
-// commit makes a group durable, and folds if one of it wants that.
+// commit makes a group durable, and folds if one of it wants that: the others do not
+// wait for it.
 func (b *Bolt) commit(group []*save) {
 	began := time.Now()
 	err := b.keep(group)
-	if b.observe != nil && sizeOf(group) > 0 {
-		b.observe(time.Since(began), err)
+	took := time.Since(began)
+	answer(group, false, err)
+	folds := slices.ContainsFunc(group, func(s *save) bool { return s.fold })
+	if err == nil && folds {
+		err = b.fold()
 	}
-	folded := err
-	if err == nil && slices.ContainsFunc(group, func(s *save) bool { return s.fold }) {
-		folded = b.fold()
+	if b.observe != nil && (err != nil || sizeOf(group) > 0) {
+		b.observe(took, err)
 	}
+	answer(group, true, err)
+}
+
+// answer tells those of a group that want a fold, or the others, how it ended.
+func answer(group []*save, fold bool, err error) {
 	for _, s := range group {
-		if s.fold {
-			s.done <- folded
-		} else {
+		if s.fold == fold {
 			s.done <- err
 		}
 	}
@@ -235,6 +245,7 @@ func (b *Bolt) fold() error {
 		return b.broken
 	}
 	if len(b.pending) == 0 && b.log.last == b.held {
+		b.log.rewind() // after a start, which reads past what the database holds
 		return nil
 	}
 	changes, err := changesOf(b.pending)

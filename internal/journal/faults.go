@@ -33,7 +33,7 @@ const damageHint = "stop rotatord and restore the file from a backup, or move it
 	"the tokens it knew are then reported, and `rotatord tokens prune` retires them"
 
 const logDamageHint = "stop rotatord and restore the state folder from a backup, or move this file aside: " +
-	"what was saved in the last seconds before the end is then not known, as with an older backup"
+	"what was saved last, most often some seconds, is then not known, as with an older backup"
 
 // crash is a panic that was caught.
 type crash struct{ value any }
@@ -58,7 +58,7 @@ func guarded(f func() error) (err error) {
 func openFault(path string, err error) error {
 	f := &fault.Error{Class: fault.Permanent, Reason: fault.Invalid, Op: "open journal", Object: path, Err: err}
 	switch {
-	case errors.Is(err, berrors.ErrTimeout):
+	case errors.Is(err, berrors.ErrTimeout), errors.Is(err, ErrInUse):
 		f.Reason, f.Err = fault.Conflict, ErrInUse
 		f.Hint = "stop the other one, or give this one a state.path of its own"
 	case errors.Is(err, ErrNewer):
@@ -110,6 +110,8 @@ func (b *Bolt) writeFault(err error) error {
 	switch {
 	case errors.Is(err, errClosed):
 		f.Hint = "rotatord is stopping"
+	case errors.Is(err, errTooLarge):
+		f.Hint = "this is a fault of rotatord: please report it"
 	case errors.Is(err, errReplaced), errors.Is(err, fs.ErrNotExist):
 		f.Hint = "put the file back, or restart rotatord to use what is there now"
 	case isDamage(err):

@@ -67,28 +67,43 @@ func (f dataFile) Sync() error {
 	}
 }
 
-// openLog opens the log, or makes it. The database's lock keeps others away.
-func openLog(path string) (frames, error) {
+// openLog opens the log, or makes it.
+func openLog(path string) (frames, os.FileInfo, error) {
 	info, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err := makeLog(path); err != nil {
-			return frames{}, err
-		}
-		info, err = os.Stat(path)
-	}
 	switch {
-	case err != nil:
-		return frames{}, err
-	case !info.Mode().IsRegular():
-		return frames{}, errNoFile
-	case info.Size() < smallLog:
-		return frames{}, damagedf("it is cut short: %d of at least %d bytes are there", info.Size(), smallLog)
+	case errors.Is(err, fs.ErrNotExist):
+		err = makeLog(path)
+	case err == nil && !info.Mode().IsRegular():
+		err = errNoFile
+	}
+	if err != nil {
+		return frames{}, nil, err
 	}
 	file, err := os.OpenFile(path, os.O_RDWR, 0) //nolint:gosec // the operator names the folder
 	if err != nil {
-		return frames{}, err
+		return frames{}, nil, err
 	}
-	return frames{file: dataFile{file}, size: info.Size() / block * block}, nil
+	if info, err = claim(file); err != nil {
+		return frames{}, nil, errors.Join(err, file.Close())
+	}
+	return frames{file: dataFile{file}, size: info.Size() / block * block}, info, nil
+}
+
+// claim locks the log: the database's lock is on that very file, and a copy put in its
+// place has the same log.
+func claim(file *os.File) (os.FileInfo, error) {
+	err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return nil, ErrInUse
+	}
+	if err != nil {
+		return nil, os.NewSyscallError("flock", err)
+	}
+	info, err := file.Stat()
+	if err == nil && info.Size() < smallLog {
+		err = damagedf("it is cut short: %d of at least %d bytes are there", info.Size(), smallLog)
+	}
+	return info, err
 }
 
 // makeLog makes the log elsewhere and renames it, so that a crash leaves none or a
@@ -149,6 +164,9 @@ func (f *frames) append(group []*save) error {
 		return err
 	}
 	f.at += blocks(len(f.buf))
+	if cap(f.buf) > smallLog {
+		f.buf = nil // a burst is over one day
+	}
 	return nil
 }
 

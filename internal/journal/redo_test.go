@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"go.etcd.io/bbolt"
@@ -92,6 +93,72 @@ func TestCrashAfterCrashNothingIsLost(t *testing.T) {
 	expectState(t, b, want)
 	if got := details(t, b, nil, 0); len(got) != 15 {
 		t.Errorf("%d events, want 15", len(got))
+	}
+}
+
+// A start finds the log where the last stop left it: all of it is free again.
+func TestALogThatIsFullAtTheStartIsBegunAnew(t *testing.T) {
+	for _, size := range []int64{smallLog, largeLog} {
+		dir := t.TempDir()
+		b := open(t, dir)
+		for b.log.size < size {
+			mustGrow(t, b)
+		}
+		rest := int(size) - 2*block
+		mustSave(t, b, recordOf(1, 1, rest))
+		if b.log.room(block) {
+			t.Fatalf("the log is not full: %d of %d", b.log.at, b.log.size)
+		}
+		shut(t, b)
+		b = open(t, dir)
+		onLog(b, func(p []byte, off int64, write func() (int, error)) (int, error) {
+			if off+int64(len(p)) > size {
+				return 0, syscall.ENOSPC
+			}
+			return write()
+		})
+		if err := b.Check(t.Context()); err != nil {
+			t.Errorf("log of %d: %v", size, err)
+		}
+		mustSave(t, b, recordOf(1, 2, 10))
+		expectState(t, b, map[moq.Key]int{slotKey(1): 2})
+	}
+}
+
+func mustGrow(t *testing.T, b *Bolt) {
+	t.Helper()
+	if err := b.log.grow(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A copy of the database in its place is another file to lock, but has the same log.
+func TestACopyOfADatabaseInUseIsInUse(t *testing.T) {
+	dir := t.TempDir()
+	b := open(t, dir)
+	path := filepath.Join(dir, FileName)
+	image := read(t, dir)
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	write(t, dir, image)
+	_, err := Open(dir, Options{})
+	if !errors.Is(err, ErrInUse) {
+		t.Fatalf("err = %v", err)
+	}
+	expectFault(t, err, fault.Permanent, logName(b.id), "another rotatord")
+}
+
+func TestAKeyOfTheJournalThatIsMissingIsDamage(t *testing.T) {
+	for _, key := range [][]byte{idKey, heldKey, digestKey} {
+		dir := t.TempDir()
+		b := open(t, dir)
+		if err := b.db.Update(func(tx *bbolt.Tx) error { return tx.Bucket(metaBucket).Delete(key) }); err != nil {
+			t.Fatal(err)
+		}
+		killed(t, b)
+		_, err := Open(dir, Options{})
+		expectFault(t, err, fault.Permanent, "damaged")
 	}
 }
 

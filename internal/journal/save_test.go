@@ -179,7 +179,9 @@ func TestSavesGoOnWhileTheDatabaseCannotGrow(t *testing.T) {
 				})
 				broken.Store(true)
 				mustSave(t, b, recordOf(1, 1, 9000), eventOf(1, day, "first"))
-				expectFault(t, b.Check(t.Context()), fault.Retry, "write journal", "make room")
+				for range 100 { // which take no room
+					expectFault(t, b.Check(t.Context()), fault.Retry, "write journal", "make room")
+				}
 				_, err := tryState(t, b)
 				expectFault(t, err, fault.Retry, "read journal", "make room")
 				mustSave(t, b, recordOf(1, 2, 10), eventOf(1, day, "second"))
@@ -246,6 +248,26 @@ func TestARecordLargerThanTheLogIsRefused(t *testing.T) {
 	expectFault(t, b.Save(t.Context(), recordOf(1, 1, largeLog)), fault.Retry, "larger than the log")
 	mustSave(t, b, recordOf(1, 2, 10))
 	expectState(t, b, map[moq.Key]int{slotKey(1): 2})
+}
+
+// Whoever counts failed writes hears of a fold that failed, too.
+func TestAFoldThatFailsIsObserved(t *testing.T) {
+	var failed int
+	b, err := Open(t.TempDir(), Options{Observe: func(_ time.Duration, err error) {
+		if err != nil {
+			failed++
+		}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = b.Close() })
+	mustSave(t, b, recordOf(1, 1, 10))
+	onWrite(t, b, func([]byte, int64, func() (int, error)) (int, error) { return 0, syscall.EIO })
+	expectFault(t, b.Check(t.Context()), fault.Retry, "input/output")
+	if failed != 1 {
+		t.Errorf("%d failures observed, want 1", failed)
+	}
 }
 
 // A disk may keep the write of a commit and fail to say so.

@@ -430,6 +430,19 @@ func TestWithoutPerSlotNoSeriesNamesASlot(t *testing.T) {
 	}
 }
 
+func TestTheSumOfAllSlotsDoesNotGoDownWhenOneIsRemoved(t *testing.T) {
+	m := newMetrics(t, false)
+	slot := func(relay string) SlotRef { return SlotRef{Relay: relay, Type: moq.Subscribe, Strategy: moq.Overlap} }
+	m.Configure([]SlotRef{slot("live"), slot("edge")}, nil, nil)
+	for _, r := range []string{"live", "edge"} {
+		m.RotationDone(&rotation.Plan{Relay: r, Key: moq.Key{Type: moq.Subscribe}}, moq.Overlap, rotation.ResultSuccess, 0)
+	}
+	m.Configure([]SlotRef{slot("live")}, nil, nil)
+	if v := series(gather(t, m)["rotatord_rotations_total"])["relay= result=success strategy=overlap type="]; v != 2 {
+		t.Errorf("rotations of all slots are %v, want 2", v)
+	}
+}
+
 func TestLabelsThatComeToOneNameStayUnique(t *testing.T) {
 	m := newMetrics(t, true)
 	s := quiet()

@@ -15,7 +15,8 @@ import (
 type rotations struct {
 	mu     sync.Mutex
 	kinds  map[kind]*kind
-	counts []count // sorted
+	counts []count                // sorted
+	gone   map[moq.Strategy]tally // of slots that were removed: sums must not go down
 }
 
 // kind is what the counts of many slots share.
@@ -33,6 +34,13 @@ type count struct {
 
 // tally counts by result, in the order of rotation.Results.
 type tally [3]uint32
+
+func (t tally) plus(o tally) tally {
+	for i := range t {
+		t[i] += o[i]
+	}
+	return t
+}
 
 func (c count) compare(o count) int {
 	return cmp.Or(c.compareSlot(o), cmp.Compare(c.strategy, o.strategy))
@@ -74,6 +82,9 @@ func (r *rotations) zero(relay string, k kind) count {
 func (r *rotations) configure(slots []SlotRef) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.gone == nil {
+		r.gone = map[moq.Strategy]tally{}
+	}
 	next := make([]count, 0, len(slots))
 	for _, s := range slots {
 		next = append(next, r.zero(s.Relay, kind{s.Type, s.Strategy}))
@@ -85,6 +96,8 @@ func (r *rotations) configure(slots []SlotRef) {
 			next[i].results = c.results
 		} else if _, stays := slices.BinarySearchFunc(next, c, count.compareSlot); stays {
 			former = append(former, c)
+		} else {
+			r.gone[c.strategy] = r.gone[c.strategy].plus(c.results)
 		}
 	}
 	r.counts = append(next, former...)
@@ -98,21 +111,18 @@ func (r *rotations) each(perSlot bool, visit func(*count)) {
 	defer r.mu.Unlock()
 	counts := r.counts
 	if !perSlot {
-		counts = sums(counts)
+		counts = sums(counts, r.gone)
 	}
 	for i := range counts {
 		visit(&counts[i])
 	}
 }
 
-func sums(counts []count) []count {
+func sums(counts []count, gone map[moq.Strategy]tally) []count {
 	by := map[moq.Strategy]tally{}
+	maps.Copy(by, gone)
 	for _, c := range counts {
-		sum := by[c.strategy]
-		for i := range sum {
-			sum[i] += c.results[i]
-		}
-		by[c.strategy] = sum
+		by[c.strategy] = by[c.strategy].plus(c.results)
 	}
 	list := make([]count, 0, len(by))
 	for _, s := range slices.Sorted(maps.Keys(by)) {

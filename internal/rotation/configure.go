@@ -3,6 +3,7 @@ package rotation
 import (
 	"context"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -133,8 +134,9 @@ func (s *slot) replan(e *Engine, p *Plan, watch time.Time) {
 	}
 	s.plan, s.watchNext = p, MomentOf(watch)
 	s.unlook()
-	if s.notes != nil {
-		s.notes.errs = nil
+	if o := s.notes; o != nil {
+		o.errs = nil
+		o.drift = slices.DeleteFunc(o.drift, func(d place[driftKind]) bool { return !p.has(d.location) })
 	}
 }
 

@@ -401,7 +401,7 @@ func (v *view) left(t *Token) bool {
 	}
 	for _, rc := range v.r.Receipts {
 		held := rc.RotationID == t.RotationID || rc.Maybe == t.RotationID
-		if held && !slices.ContainsFunc(v.p.Targets, func(t Target) bool { return t.Location == rc.Location }) {
+		if held && !v.p.has(rc.Location) {
 			return true
 		}
 	}

@@ -67,7 +67,8 @@ type Engine struct {
 	together func(n int, do func(i int))
 
 	storage  sync.Mutex
-	storeErr error // why the journal cannot be written; nil while it can
+	saveErr  error // why the last save failed; nil when it did not
+	checkErr error // why the last check failed: only a check takes it back, as a save needs less
 }
 
 // ports are what a reload replaces: accounts, sinks and the sinks' names.
@@ -127,13 +128,13 @@ func New(o Options) *Engine {
 // goroutine: it begins without a switch.
 func sideBySide(n int, do func(i int)) {
 	var wg sync.WaitGroup
+	defer wg.Wait() // even if do(0) panics: what comes next must be alone
 	for i := 1; i < n; i++ {
 		wg.Go(func() { do(i) })
 	}
 	if n > 0 {
 		do(0)
 	}
-	wg.Wait()
 }
 
 // Wake looks at a slot now. It does not block.

@@ -336,6 +336,58 @@ func TestWhileTheJournalCannotBeWrittenNothingIsMinted(t *testing.T) {
 	w.mustBeSound()
 }
 
+// What a check found wrong, a save that succeeds does not make right: it needs less.
+func TestAfterAFailedCheckNothingIsMintedUntilOneSucceeds(t *testing.T) {
+	w := newWorld(t, moq.Overlap, 1)
+	w.start()
+	w.run(time.Minute)
+	w.disk.half = true
+	if w.engine.CheckStorage() == nil {
+		t.Fatal("the check succeeded")
+	}
+	saves := w.disk.saves
+	if _, err := w.engine.Rotate(t.Context(), "live", string(moq.Subscribe), "a test", false); err != nil {
+		t.Fatal(err)
+	}
+	w.run(25 * time.Hour)
+	w.mustHold("value-1")
+	if w.disk.saves == saves || w.engine.StorageErr() == nil {
+		t.Errorf("%d saves, and the engine says %v", w.disk.saves-saves, w.engine.StorageErr())
+	}
+	w.disk.half = false
+	if err := w.engine.CheckStorage(); err != nil {
+		t.Fatal(err)
+	}
+	w.run(10 * time.Minute)
+	w.mustHold("value-2")
+	w.mustBeSound()
+}
+
+func TestSideBySideWaitsForAllEvenIfOnePanics(t *testing.T) {
+	for n := range 4 {
+		done := make([]bool, n)
+		sideBySide(n, func(i int) { done[i] = true })
+		if slices.Contains(done, false) {
+			t.Errorf("of %d were done %v", n, done)
+		}
+	}
+	began, ended := make(chan struct{}), false
+	func() {
+		defer func() { _ = recover() }()
+		sideBySide(2, func(i int) {
+			if i == 0 {
+				close(began)
+				panic("a bug")
+			}
+			<-began
+			ended = true
+		})
+	}()
+	if !ended {
+		t.Error("the other was not waited for")
+	}
+}
+
 func TestAValueDeliveredFromMemoryBeforeACrashGivesTheOldOneItsGrace(t *testing.T) {
 	w := newWorld(t, moq.Overlap, 1)
 	w.start()

@@ -59,5 +59,10 @@ const (
 	InitialSchedule Initial = "schedule"
 )
 
+// has tells whether a place is one of the plan's targets; none is of no plan.
+func (p *Plan) has(location string) bool {
+	return p != nil && slices.ContainsFunc(p.Targets, func(t Target) bool { return t.Location == location })
+}
+
 // Slot is the slot's name in the configuration, relay/type.
 func (p *Plan) Slot() string { return p.Relay + "/" + string(p.Key.Type) }

@@ -39,6 +39,7 @@ func (e *Engine) sweep(s *slot, st step) {
 		return
 	}
 	s.mu.Lock()
+	s.seen().retires = 0
 	ev := e.event(s, Swept)
 	s.mu.Unlock()
 	ev.about(st.token)

@@ -22,15 +22,21 @@ func (e *Engine) save(s *slot, events ...Event) error {
 	err := e.Journal.Save(e.work, rec, events...)
 
 	s.mu.Lock()
-	o := s.seen()
-	o.dirty = err != nil
-	if o.saves++; err == nil {
-		o.saves = 0
-	}
-	o.saveNext = MomentOf(e.now().Add(saveAgain.delay(int(o.saves), 0)))
+	e.noteSave(s, err)
 	s.mu.Unlock()
-	e.stored(err)
+	e.stored(&e.saveErr, err)
 	return err
+}
+
+// noteSave notes whether memory is ahead of the journal; s.mu is held.
+func (e *Engine) noteSave(s *slot, err error) {
+	if err != nil {
+		o := s.seen()
+		o.dirty, o.saves = true, o.saves+1
+		o.saveNext = MomentOf(e.now().Add(saveAgain.delay(int(o.saves), 0)))
+	} else if o := s.notes; o != nil {
+		o.dirty, o.saves = false, 0
+	}
 }
 
 // amend changes the record and makes the change durable; what cannot be saved
@@ -44,35 +50,45 @@ func (e *Engine) amend(s *slot, change func(*Record), events ...Event) {
 
 func (e *Engine) catchUp(s *slot) { _ = e.save(s) }
 
-// stored notes whether the journal can be written, and says so once.
-func (e *Engine) stored(err error) {
+// stored notes in which, saveErr or checkErr, whether the journal can be written, and
+// says so once.
+func (e *Engine) stored(which *error, err error) {
 	e.storage.Lock()
-	was := e.storeErr
-	e.storeErr = err
+	was := e.unwritable()
+	*which = err
+	now := e.unwritable()
 	e.storage.Unlock()
-	switch {
-	case err != nil:
+	if err != nil {
 		e.Observer.JournalFailed()
-		if was == nil {
-			e.Log.Error("the journal cannot be written: no new token is minted until it can", zap.Error(err))
-		}
-	case was != nil:
+	}
+	switch {
+	case was == nil && now != nil:
+		e.Log.Error("the journal cannot be written: no new token is minted until it can", zap.Error(now))
+	case was != nil && now == nil:
 		e.Log.Info("the journal can be written again")
 		e.WakeAll()
 	}
+}
+
+// unwritable says why the journal cannot be written; e.storage is held.
+func (e *Engine) unwritable() error {
+	if e.checkErr != nil {
+		return e.checkErr
+	}
+	return e.saveErr
 }
 
 // StorageErr says why the journal cannot be written; nil while it can.
 func (e *Engine) StorageErr() error {
 	e.storage.Lock()
 	defer e.storage.Unlock()
-	return e.storeErr
+	return e.unwritable()
 }
 
 // CheckStorage tries whether the journal can be written (again).
 func (e *Engine) CheckStorage() error {
 	err := e.Journal.Check(e.work)
-	e.stored(err)
+	e.stored(&e.checkErr, err)
 	return err
 }
 

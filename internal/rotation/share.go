@@ -34,7 +34,11 @@ func share[S ~string](w *words, s *S) {
 }
 
 func (w *words) keep(s *string) {
-	if *s == w.last {
+	switch *s {
+	case "":
+		*s = "" // not a part of the text either
+		return
+	case w.last:
 		*s = w.last
 		return
 	}
@@ -56,22 +60,19 @@ func (w *words) share(r *Record, p *Plan) {
 	}
 	r.Key = p.Key
 	r.share(p)
-	for i := range r.Receipts {
+	w.tokens(r.Old)
+	for _, rot := range []*Rotation{r.Attempt, r.Rotation} {
+		if rot != nil {
+			w.rotation(rot, p)
+		}
+	}
+	for i := range r.Receipts { // right after the rotation whose id they name
 		rc := &r.Receipts[i]
 		w.target(&rc.Target, p)
 		w.keep(&rc.Maybe)
 		w.keep(&rc.RotationID)
 	}
 	w.token(r.Served)
-	w.tokens(r.Old)
-	for _, rot := range []*Rotation{r.Attempt, r.Rotation} {
-		if rot != nil {
-			w.rotation(rot, p)
-		}
-		if rot != nil && rot.Token != r.Served {
-			w.token(rot.Token)
-		}
-	}
 	w.trouble(r)
 }
 
@@ -83,6 +84,8 @@ func (w *words) key(k moq.Key) moq.Key {
 }
 
 func (w *words) rotation(rot *Rotation, p *Plan) {
+	w.token(rot.Token)
+	w.tokens(rot.Existing)
 	w.keep(&rot.ID)
 	share(w, &rot.Phase)
 	share(w, &rot.Strategy)
@@ -98,7 +101,6 @@ func (w *words) rotation(rot *Rotation, p *Plan) {
 			w.target(&rot.Targets[i], p)
 		}
 	}
-	w.tokens(rot.Existing)
 }
 
 func (w *words) target(t *Target, p *Plan) {
@@ -143,11 +145,13 @@ func (w *words) trouble(r *Record) {
 	}
 }
 
-// detach gives a record a rotation of its own: the former may be on its way to the journal.
+// detach gives a record rotations of its own: the former may be on their way to the journal.
 func (r *Record) detach() {
-	if r.Rotation != nil {
-		rot := *r.Rotation
-		r.Rotation = &rot
+	for _, rot := range []**Rotation{&r.Attempt, &r.Rotation} {
+		if *rot != nil {
+			own := **rot
+			*rot = &own
+		}
 	}
 }
 
@@ -157,18 +161,22 @@ func (r *Record) share(p *Plan) {
 	for i := range r.Receipts {
 		r.Receipts[i].share(r, p)
 	}
-	rot := r.Rotation
-	if rot == nil {
-		return
+	for _, rot := range []*Rotation{r.Attempt, r.Rotation} {
+		if rot != nil {
+			rot.share(p)
+		}
 	}
+	if rot := r.Rotation; rot != nil && rot.Token != nil && r.Served != nil && r.Served.RotationID == rot.Token.RotationID {
+		rot.Token = r.Served
+	}
+}
+
+func (rot *Rotation) share(p *Plan) {
 	if slices.Equal(rot.Targets, p.Targets) {
 		rot.Targets = p.Targets
 	}
 	if rot.Names.Relay == p.Relay {
 		rot.Names.Relay = p.Relay
-	}
-	if r.Served != nil && rot.Token != nil && r.Served.RotationID == rot.Token.RotationID {
-		rot.Token = r.Served
 	}
 }
 

@@ -56,7 +56,8 @@ func TestNoWordOfALoadedRecordKeepsTheTextItWasReadFrom(t *testing.T) {
 	planned := cutFrom(strings.Clone(text))
 	for name, p := range map[string]*Plan{
 		"no plan": nil, "another plan": {Key: planned.Key}, "one target": {Key: planned.Key, Targets: planned.Rotation.Targets[1:]},
-		"its plan": {Key: planned.Key, Relay: planned.Rotation.Names.Relay, Targets: planned.Rotation.Targets},
+		"its plan":           {Key: planned.Key, Relay: planned.Rotation.Names.Relay, Targets: planned.Rotation.Targets},
+		"its attempt's plan": {Key: planned.Key, Relay: planned.Attempt.Names.Relay, Targets: planned.Attempt.Targets},
 	} {
 		r := cutFrom(text)
 		before, _ := json.Marshal(r)
@@ -69,5 +70,19 @@ func TestNoWordOfALoadedRecordKeepsTheTextItWasReadFrom(t *testing.T) {
 				t.Errorf("%s: %s is still part of the text", name, v)
 			}
 		})
+	}
+}
+
+func TestALoadedRecordNamesItsRotationByOneWord(t *testing.T) {
+	id := func() string { return strings.Clone("01kav8mqz0abcdefghjkmnpqrs") }
+	r := &Record{
+		Rotation: &Rotation{ID: id()}, Served: &Token{RotationID: id()},
+		Receipts: Receipts{{RotationID: id()}, {RotationID: id()}},
+	}
+	newWords().share(r, nil)
+	for i, word := range []string{r.Served.RotationID, r.Receipts[0].RotationID, r.Receipts[1].RotationID} {
+		if unsafe.StringData(word) != unsafe.StringData(r.Rotation.ID) {
+			t.Errorf("word %d is a copy", i)
+		}
 	}
 }

@@ -554,6 +554,7 @@ type fakeDisk struct {
 	saved      *Record // never changed once it is here
 	events     []Event
 	full       bool
+	half       bool // saves succeed, checks do not
 	failedOnce bool
 	saves      int
 }
@@ -602,11 +603,12 @@ func (d *fakeDisk) History(context.Context, *moq.Key, int) ([]Event, error) {
 }
 
 func (d *fakeDisk) Check(context.Context) error {
-	if d.full {
+	if d.full || d.half {
 		return errors.New("no space left on device")
 	}
 	return nil
 }
+
 func (d *fakeDisk) DigestKey() []byte { return []byte("0123456789abcdef0123456789abcdef") }
 
 // fakeSealer reverses and shifts, so that a value is never in clear.

@@ -101,7 +101,7 @@ func (s *sink) holding(target string, h held) (sinks.Holding, error) {
 		}
 		out.Content = v
 	}
-	if out.Known {
+	if out.Known && s.config.KVVersion == 2 && s.config.WriteMode == Replace {
 		s.seen.note(target, h.version, out)
 	}
 	return out, nil
@@ -130,11 +130,11 @@ func (s *sink) Write(ctx context.Context, target string, content secret.Value, _
 // again. It is not done when nothing was, when that was our content already, or when
 // something else has come in between.
 func (s *sink) putAtOnce(ctx context.Context, c *api.Client, target string, content secret.Value, ours map[string]any) (done bool, err error) {
-	seen, ok := s.seen.take(target)
-	if !ok || s.config.WriteMode == Merge || seen.content == digest(content) {
+	version, ok := s.seen.take(target, content)
+	if !ok {
 		return false, nil
 	}
-	err = s.engine.put(ctx, c, target, ours, s.expect(held{version: seen.version}))
+	err = s.engine.put(ctx, c, target, ours, s.expect(held{version: version}))
 	return !isConflict(err), err
 }
 

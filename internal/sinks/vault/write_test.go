@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/vault/api"
 
 	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/secret"
 	"github.com/rotatord/rotatord/internal/sinks"
 	"github.com/rotatord/rotatord/internal/sinks/sinktest"
 	"github.com/rotatord/rotatord/internal/sinks/vault/vaulttest"
@@ -170,10 +171,10 @@ func TestGlimpsesAreBounded(t *testing.T) {
 		}
 	}
 	last := fmt.Sprint(3*keptGlimpses - 1)
-	if seen, ok := g.take(last); !ok || seen.version != 3*keptGlimpses-1 {
-		t.Errorf("the last is %v, %t", seen, ok)
+	if version, ok := g.take(last, secret.New("another")); !ok || version != 3*keptGlimpses-1 {
+		t.Errorf("the last is %d, %t", version, ok)
 	}
-	if _, ok := g.take(last); ok {
+	if _, ok := g.take(last, secret.New("another")); ok {
 		t.Error("one is used twice")
 	}
 }

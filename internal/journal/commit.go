@@ -215,26 +215,26 @@ func (b *Bolt) keep(group []*save) error {
 	return nil
 }
 
-// makeRoom sees that so many bytes of changes fit into the log. One that a burst has
-// filled grows, so that folds become rarer and each brings more home at once.
+// makeRoom sees that so many bytes of changes fit into the log. A burst makes it grow
+// before it waits for a fold; what grew folds more at once from then on.
 func (b *Bolt) makeRoom(size int) error {
+	var narrow error
+	for !b.log.room(size) && b.log.size < largeLog && narrow == nil {
+		narrow = b.log.grow()
+	}
 	if b.log.room(size) {
 		return nil
 	}
 	if err := b.fold(); err != nil {
 		return err
 	}
-	err := b.log.grow() // if it cannot, the former size will do
-	for !b.log.room(size) {
-		if err != nil {
-			return err
-		}
-		if b.log.size >= largeLog {
-			return errTooLarge
-		}
-		err = b.log.grow()
+	switch {
+	case b.log.room(size):
+		return nil
+	case narrow != nil:
+		return narrow
 	}
-	return nil
+	return errTooLarge
 }
 
 // fold brings what the log holds into the database, in one transaction, and begins

@@ -128,12 +128,9 @@ func makeLog(path string) error {
 // room tells whether a frame with so many bytes of changes fits behind the others.
 func (f *frames) room(bytes int) bool { return f.at+frameHead+int64(bytes) <= f.size }
 
-// grow doubles the log, as far as it may grow. After an error it has the size it had.
+// grow doubles the log, up to largeLog. After an error it has the size it had.
 func (f *frames) grow() error {
 	more := min(f.size, largeLog-f.size)
-	if more <= 0 {
-		return nil
-	}
 	_, err := f.file.WriteAt(make([]byte, more), f.size)
 	if err == nil {
 		err = f.file.Sync()

@@ -197,7 +197,7 @@ func TestSavesGoOnWhileTheDatabaseCannotGrow(t *testing.T) {
 	}
 }
 
-func TestAFullLogIsFoldedAndGrows(t *testing.T) {
+func TestALogThatABurstFillsGrowsAndIsThenFolded(t *testing.T) {
 	dir := t.TempDir()
 	b := open(t, dir)
 	var frames []string
@@ -212,12 +212,13 @@ func TestAFullLogIsFoldedAndGrows(t *testing.T) {
 		want[slotKey(version%3)] = version
 		mustSave(t, b, recordOf(version%3, version, 25*block))
 	}
-	if got := strings.Join(frames, ", "); got != "0 of 64, 26 of 64, 0 of 128, 26 of 128, 52 of 128" {
+	mustSave(t, b, recordOf(3, 9, largeLog/2)) // takes more than the log has yet
+	mustSave(t, b, recordOf(4, 9, largeLog/2)) // and there is no more room behind it
+	want[slotKey(3)], want[slotKey(4)] = 9, 9
+	if got := strings.Join(frames, ", "); got != "0 of 64, 26 of 64, 52 of 128, 78 of 128, 104 of 256, 130 of 1024, 0 of 1024" {
 		t.Errorf("frames at %s", got)
 	}
 	expectState(t, b, want)
-	mustSave(t, b, recordOf(3, 9, largeLog/2)) // takes more than the log has yet
-	want[slotKey(3)] = 9
 	shut(t, b)
 	b = open(t, dir)
 	expectState(t, b, want)

@@ -15,12 +15,12 @@ import (
 // What a rotation may cost at most. These depend on no machine, so they guard
 // against a rotation growing dearer unseen: raise one only with a reason.
 const (
-	inPlaceRequests    = 1    // rotate
-	inPlaceSyncs       = 4    // the request, the intent, the value, the verification
-	inPlaceAllocations = 900  // 800 without the race detector, 860 with it
-	overlapRequests    = 2    // create; revoke of the former token
-	overlapSyncs       = 5    // and the revocation
-	overlapAllocations = 1530 // 1340, 1460
+	inPlaceRequests    = 1   // rotate
+	inPlaceSyncs       = 4   // the request, the intent, the value, the verification
+	inPlaceAllocations = 430 // 360 without the race detector, 390 with it
+	overlapRequests    = 2   // create; revoke of the former token
+	overlapSyncs       = 5   // and the revocation
+	overlapAllocations = 860 // 730, 790
 )
 
 // TestWhatARotationCosts counts what one more rotation of a slot takes.

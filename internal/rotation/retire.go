@@ -15,7 +15,6 @@ func (e *Engine) revoke(s *slot, st step) {
 		return
 	}
 	s.mu.Lock()
-	s.seen().retires = 0
 	ev := e.event(s, Revoked)
 	s.mu.Unlock()
 	ev.about(st.token)
@@ -39,7 +38,6 @@ func (e *Engine) sweep(s *slot, st step) {
 		return
 	}
 	s.mu.Lock()
-	s.seen().retires = 0
 	ev := e.event(s, Swept)
 	s.mu.Unlock()
 	ev.about(st.token)
@@ -61,8 +59,14 @@ func (e *Engine) revokeID(s *slot, id string) error {
 	if err != nil {
 		return err
 	}
-	return e.inTurn(s, func(ctx context.Context, p moq.Priority) error {
+	err = e.inTurn(s, func(ctx context.Context, p moq.Priority) error {
 		p.Revoke = true
 		return cf.Revoke(ctx, p, s.rec.Key.RelayID, id)
 	})
+	if err == nil {
+		s.mu.Lock()
+		s.seen().retires = 0
+		s.mu.Unlock()
+	}
+	return err
 }

@@ -27,7 +27,7 @@ func mutants() []mutant {
 		{"a compromised token keeps its grace", "transitions.go", "if rot.Cause == ByCompro && !t.NotOurs {", "if false {"},
 		{"tokens are revoked without another look at the sinks", "decide.go", "if !v.verifies() {", "if true {"},
 		{"tokens are revoked before a successor is delivered", "decide.go", "rc.RotationID <= t.RotationID {", "rc.RotationID == \"never\" {"},
-		{"a revocation is recorded but not made", "retire.go", "if err := e.revokeID(s, st.token.ID); err != nil {\n\t\te.failed(s, StepRetire, err)\n\t\treturn\n\t}\n\ts.mu.Lock()\n\ts.seen().retires = 0", "s.mu.Lock()\n\ts.seen().retires = 0"},
+		{"a revocation is recorded but not made", "retire.go", "if err := e.revokeID(s, st.token.ID); err != nil {\n\t\te.failed(s, StepRetire, err)\n\t\treturn\n\t}\n\ts.mu.Lock()\n\tev := e.event(s, Revoked)", "s.mu.Lock()\n\tev := e.event(s, Revoked)"},
 		{"a superseded token is forgotten", "transitions.go", "r.shelve(superseded.Token)", ""},
 		{"the former token is forgotten", "transitions.go", "r.shelve(r.Served)", ""},
 		{"another installation's token is taken over", "mint.go", "(!labelled || owner == instance)", "(labelled || owner != instance)"},

@@ -59,8 +59,8 @@ func buckets() [][]byte { return [][]byte{metaBucket, slotBucket, historyBucket}
 
 // Options of a journal; the zero value will do.
 type Options struct {
-	// Observe, if set, is called once per commit with how long it took to write the log,
-	// and how it and the fold that it called for, if any, ended. It must not block.
+	// Observe, if set, is called once per commit with how long its callers waited and
+	// how it ended, and for a fold that failed. It must not block.
 	Observe func(took time.Duration, err error)
 }
 
@@ -83,13 +83,15 @@ type Bolt struct {
 	done   chan struct{} // closed when the writer has ended
 
 	writing chan struct{} // holds an element while somebody writes
+	log     frames        // theirs who write, from Open until done
+	pending [][]byte      // what the frames of the half say that is written to
+	failed  error         // the fold at the end
 
-	// Theirs who write; from Open until done.
-	log     frames
-	held    uint64   // the latest frame that the database holds
-	pending [][]byte // what the frames after it say
-	broken  error    // a crash within a fold: nothing is written any more
-	failed  error    // the fold at the end
+	folding chan struct{}         // holds an element while somebody folds
+	sealed  [][]byte              // theirs who fold: what the frames of the other half say,
+	upTo    uint64                // their last number,
+	held    uint64                // and that of the latest frame that the database holds
+	broken  atomic.Pointer[error] // a crash within a fold: nothing is written any more
 }
 
 // Open opens the journal in the folder dir, or makes both: the folder 0700, the file
@@ -103,7 +105,7 @@ func Open(dir string, opts Options) (*Bolt, error) {
 	if err := guarded(func() error { return verify(path) }); err != nil {
 		return nil, openFault(path, err)
 	}
-	b := &Bolt{path: path, observe: opts.Observe, wake: make(chan struct{}, 1), done: make(chan struct{}), writing: make(chan struct{}, 1)}
+	b := &Bolt{path: path, observe: opts.Observe, wake: make(chan struct{}, 1), done: make(chan struct{}), writing: make(chan struct{}, 1), folding: make(chan struct{}, 1)}
 	b.scratch.New = func() any { return new([]byte) }
 	if err := guarded(b.open); err != nil {
 		return nil, openFault(path, err)
@@ -164,7 +166,8 @@ func (b *Bolt) replay() error {
 	if err := b.readLog(path); err != nil {
 		return logFault(path, err)
 	}
-	if err := b.fold(); err != nil {
+	b.upTo = b.log.last
+	if err := b.foldSealed(); err != nil {
 		return openFault(b.path, err)
 	}
 	return nil
@@ -180,7 +183,7 @@ func (b *Bolt) readLog(path string) (err error) {
 		return err
 	}
 	b.opened = map[string]os.FileInfo{b.path: db, path: log}
-	b.pending, err = b.log.replay(b.held)
+	b.sealed, err = b.log.replay(b.held)
 	b.events.Store(b.log.last << 24) // above those of all frames: no process gives a number again
 	return err
 }
@@ -190,7 +193,7 @@ func (b *Bolt) closeFiles() error {
 	if b.log.file != nil {
 		errs = append(errs, b.log.file.Close())
 	}
-	if b.broken == nil { // else bbolt may still hold its lock
+	if b.broken.Load() == nil { // else bbolt may still hold its lock
 		errs = append(errs, b.db.Close())
 	}
 	return errors.Join(errs...)
@@ -318,19 +321,22 @@ func (b *Bolt) Check(ctx context.Context) error {
 			return b.writeFault(err)
 		}
 	}
-	if err := b.submit(ctx, &save{fold: true}); err != nil {
-		return b.writeFault(err)
-	}
 	probe := appendChange(nil, metaBucket, probeKey, make([]byte, probeSize))
-	if err := b.submit(ctx, &save{body: probe, fold: true}); err != nil {
-		return b.writeFault(err)
+	for _, step := range []func() error{
+		func() error { return b.fold(ctx) },
+		func() error { return b.submit(ctx, &save{body: probe}) },
+		func() error { return b.fold(ctx) },
+	} {
+		if err := step(); err != nil {
+			return b.writeFault(err)
+		}
 	}
 	return nil
 }
 
 // settle folds, so that the database holds all that was saved.
 func (b *Bolt) settle(ctx context.Context) error {
-	if err := b.submit(ctx, &save{fold: true}); err != nil {
+	if err := b.fold(ctx); err != nil {
 		return b.readFault(err)
 	}
 	return nil

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -26,7 +25,6 @@ const (
 // save is one caller's wish: it is met by a commit shared with others.
 type save struct {
 	body  []byte      // changes
-	fold  bool        // also into the database
 	taken atomic.Bool // by the writer, or by the caller who gave up
 	done  chan error
 }
@@ -135,7 +133,9 @@ func (b *Bolt) write() {
 		<-b.writing
 	}
 	b.writing <- struct{}{} // for good
-	b.failed = b.fold()
+	if b.failed = b.seal(); b.failed == nil {
+		b.failed = b.folded()
+	}
 }
 
 func (b *Bolt) finished() bool {
@@ -144,8 +144,8 @@ func (b *Bolt) finished() bool {
 	return b.closed && len(b.queue) == 0
 }
 
-// group takes the saves that wait, up to maxGroup and to what the log can hold; those
-// given up are dropped.
+// group takes the saves that wait, up to maxGroup and to what one frame can hold;
+// those given up are dropped.
 func (b *Bolt) group() []*save {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -153,7 +153,7 @@ func (b *Bolt) group() []*save {
 	size := 0
 	for len(b.queue) > 0 && len(group) < maxGroup {
 		s := b.queue[0]
-		if size += len(s.body); frameHead+int64(size) > b.log.size && len(group) > 0 {
+		if size += len(s.body); size > b.log.maxBody() && len(group) > 0 {
 			break
 		}
 		b.queue[0] = nil
@@ -168,43 +168,40 @@ func (b *Bolt) group() []*save {
 	return group
 }
 
-// commit makes a group durable, and folds if one of it wants that: the others do not
-// wait for it.
+// commit makes a group durable.
 func (b *Bolt) commit(group []*save) {
 	began := time.Now()
 	err := b.keep(group)
-	took := time.Since(began)
-	answer(group, false, err)
-	folds := slices.ContainsFunc(group, func(s *save) bool { return s.fold })
-	if err == nil && folds {
-		err = b.fold()
+	b.observed(time.Since(began), err)
+	for _, s := range group {
+		s.done <- err
 	}
-	if b.observe != nil && (err != nil || sizeOf(group) > 0) {
-		b.observe(took, err)
-	}
-	answer(group, true, err)
 }
 
-// answer tells those of a group that want a fold, or the others, how it ended.
-func answer(group []*save, fold bool, err error) {
-	for _, s := range group {
-		if s.fold == fold {
-			s.done <- err
-		}
+func (b *Bolt) observed(took time.Duration, err error) {
+	if b.observe != nil {
+		b.observe(took, err)
 	}
 }
 
 // keep appends a group's changes to the log.
 func (b *Bolt) keep(group []*save) error {
 	size := sizeOf(group)
-	switch {
-	case b.broken != nil:
-		return b.broken
-	case size == 0:
-		return nil
+	if size > b.log.maxBody() {
+		return errTooLarge
 	}
-	if err := b.makeRoom(size); err != nil {
-		return err
+	if broken := b.broken.Load(); broken != nil {
+		return *broken
+	}
+	if !b.log.room(size) {
+		if err := b.seal(); err != nil {
+			return err
+		}
+		go func() {
+			if err := b.folded(); err != nil {
+				b.observed(0, err)
+			}
+		}()
 	}
 	if err := b.log.append(group); err != nil {
 		return err
@@ -215,56 +212,74 @@ func (b *Bolt) keep(group []*save) error {
 	return nil
 }
 
-// makeRoom sees that so many bytes of changes fit into the log. A burst makes it grow
-// before it waits for a fold; what grew folds more at once from then on.
-func (b *Bolt) makeRoom(size int) error {
-	var narrow error
-	for !b.log.room(size) && b.log.size < largeLog && narrow == nil {
-		narrow = b.log.grow()
-	}
-	if b.log.room(size) {
-		return nil
-	}
-	if err := b.fold(); err != nil {
+// fold brings all that was saved before into the database; saves go on meanwhile.
+func (b *Bolt) fold(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
 		return err
 	}
-	switch {
-	case b.log.room(size):
-		return nil
-	case narrow != nil:
-		return narrow
+	select {
+	case b.writing <- struct{}{}:
+	case <-b.done:
+		return errClosed
+	case <-ctx.Done():
+		return ctx.Err()
 	}
-	return errTooLarge
+	err := b.seal()
+	<-b.writing
+	if err == nil {
+		err = b.folded()
+	}
+	if err != nil {
+		b.observed(0, err)
+	}
+	return err
 }
 
-// fold brings what the log holds into the database, in one transaction, and begins
-// the log anew. The log holds nothing but what was acknowledged, so that it does no
-// harm when a fold that failed was kept after all.
-func (b *Bolt) fold() error {
-	if b.broken != nil {
-		return b.broken
+// seal ends the half of the log that is written to, once the other is folded: folded,
+// which must follow, brings it into the database. Whoever calls it writes.
+func (b *Bolt) seal() error {
+	b.folding <- struct{}{}
+	if err := b.foldSealed(); err != nil { // it failed before
+		<-b.folding
+		return err
 	}
-	if len(b.pending) == 0 && b.log.last == b.held {
-		b.log.rewind() // after a start, which reads past what the database holds
+	b.sealed, b.upTo = b.pending, b.log.last
+	b.pending = nil
+	b.log.flip()
+	return nil
+}
+
+// folded brings what was sealed into the database.
+func (b *Bolt) folded() error {
+	defer func() { <-b.folding }()
+	return b.foldSealed()
+}
+
+// foldSealed does so in one transaction. The log holds nothing but what was
+// acknowledged, so that it does no harm when one that failed was kept after all.
+func (b *Bolt) foldSealed() error {
+	if len(b.sealed) == 0 && b.held == b.upTo {
 		return nil
 	}
-	changes, err := changesOf(b.pending)
+	if broken := b.broken.Load(); broken != nil {
+		return *broken
+	}
+	changes, err := changesOf(b.sealed)
 	if err != nil {
 		return err
 	}
 	err = guarded(func() error {
 		return b.db.Update(func(tx *bbolt.Tx) error {
-			held := encode(heldKey, binary.BigEndian.AppendUint64(nil, b.log.last))
+			held := encode(heldKey, binary.BigEndian.AppendUint64(nil, b.upTo))
 			return errors.Join(apply(tx, latest(changes)), tx.Bucket(metaBucket).Put(heldKey, held))
 		})
 	})
 	var c *crash
 	switch {
 	case err == nil:
-		b.pending, b.held = nil, b.log.last
-		b.log.rewind()
+		b.sealed, b.held = nil, b.upTo
 	case errors.As(err, &c):
-		b.broken = err // bbolt may still hold its lock: never wait for it again
+		b.broken.Store(&err) // bbolt may still hold its lock: never wait for it again
 	}
 	return err
 }

@@ -37,6 +37,7 @@ func record(t *testing.T) *film {
 	t.Helper()
 	f := &film{t: t, dir: t.TempDir()}
 	f.b = open(t, f.dir)
+	f.b.log.size = smallLog / 2
 	onLog(f.b, func(p []byte, off int64, write func() (int, error)) (int, error) {
 		f.log = append(f.log, written{off, slices.Clone(p)})
 		return write()
@@ -132,19 +133,41 @@ func foldImages(before []byte, db []written) (images [][]byte) {
 	return append(images, torn(before, head)...)
 }
 
-// The simulation has teeth: were the log begun anew before the database holds what it
-// says, it would show.
-func TestPowerLossWouldShowALogThatIsBegunTooEarly(t *testing.T) {
+// The simulation has teeth: were a half of the log used again before the database holds
+// what it says, it would show.
+func TestPowerLossWouldShowAHalfThatIsUsedAgainTooEarly(t *testing.T) {
 	f := record(t)
 	mustSave(t, f.b, recordOf(1, 1, 100))
 	before, _, _ := f.cut()
-	fold(t, f.b)
-	mustSave(t, f.b, recordOf(2, 1, 100), eventOf(2, day, ""))
-	after, _, _ := f.cut()
-	got := f.open(disk{before.db, after.log})
-	if want := map[moq.Key]int{slotKey(2): 1}; !maps.Equal(got, want) {
-		t.Errorf("the journal holds %v, want %v", got, want)
+	for n := range 2 {
+		fold(t, f.b)
+		mustSave(t, f.b, recordOf(2+n, 1, 100))
 	}
+	after, _, _ := f.cut()
+	dir := t.TempDir()
+	write(t, dir, before.db)
+	path := f.writeLog(dir, after.log)
+	_, err := Open(dir, Options{})
+	expectFault(t, err, fault.Permanent, "damaged", path, "frame 1")
+}
+
+// While a fold goes on, saves go into the other half.
+func TestPowerLossBetweenAFoldAndSavesMeanwhile(t *testing.T) {
+	f := record(t)
+	want := map[moq.Key]int{}
+	for n := range 3 {
+		want[slotKey(n)] = 1
+		mustSave(t, f.b, recordOf(n, 1, 100), eventOf(n, day, ""))
+	}
+	before, _, _ := f.cut()
+	fold(t, f.b)
+	for n := range 3 {
+		want[slotKey(n)] = 2
+		mustSave(t, f.b, recordOf(n, 2, 100), eventOf(n, day, ""))
+	}
+	after, _, _ := f.cut()
+	f.expect(disk{before.db, after.log}, want) // the fold was lost
+	f.expect(after, want)
 }
 
 // A frame in the middle of others that cannot be read is damage, and not the end.
@@ -154,7 +177,7 @@ func TestDamageInTheLogIsFound(t *testing.T) {
 		mustSave(t, f.b, recordOf(n, 1, 100))
 	}
 	d, log, _ := f.cut()
-	for _, at := range []int64{log[0].off, log[1].off, log[1].off + frameHead + 50} {
+	for _, at := range []int64{log[0].off, log[1].off, log[1].off + frameHead + 50} { // not of the last
 		bad := slices.Clone(d.log)
 		bad[at+5] ^= 1
 		dir := t.TempDir()

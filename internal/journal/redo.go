@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"cmp"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
@@ -10,34 +11,37 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
 
-// The log lies beside the database, all of it written once before it is used: to
-// overwrite a part of it takes one sync and no room on the disk.
+// The log lies beside the database, all of it written once when it is made: to
+// overwrite a part of it takes one sync and no room on the disk. It has two halves, so
+// that saves go into one while the other is folded into the database.
 const (
-	smallLog = 256 << 10 // at first
-	largeLog = 4 << 20   // after bursts that filled it
+	logSize  = 1 << 20
+	smallLog = 256 << 10 // where the disk has no room for more
 	// block is where frames begin: a write that is torn never reaches a former frame.
 	block = 4 << 10
 )
 
 // A frame is a checksum of all that follows it, a magic number, the length of its
-// body, its sequence number, and the body. Sequence numbers only grow. Once the
-// database holds what the frames say they are overwritten from the start, so that
-// one with a smaller number than the frame before it is left over.
+// body, its number, that of the last frame before it that was kept, and the body.
+// Numbers only grow: a frame whose number the database holds is left over.
 const (
-	frameHead  = 20
+	frameHead  = 28
 	frameMagic = 0x6c6f6731 // "log1"
 )
 
-// frames are the log's. Only the writer uses them.
+// frames are the log's. Only who writes uses them.
 type frames struct {
 	file logFile
-	size int64
+	size int64  // of a half
+	half int64  // where the half begins that is written to
 	at   int64  // where the next frame goes
-	last uint64 // sequence number of the latest, which may have failed
+	last uint64 // number of the latest frame, which may have failed
+	kept uint64 // of the latest that did not
 	buf  []byte
 }
 
@@ -46,7 +50,6 @@ type logFile interface {
 	io.ReaderAt
 	io.WriterAt
 	Sync() error
-	Truncate(size int64) error
 	Close() error
 }
 
@@ -86,7 +89,7 @@ func openLog(path string) (frames, os.FileInfo, error) {
 	if info, err = claim(file); err != nil {
 		return frames{}, nil, errors.Join(err, file.Close())
 	}
-	return frames{file: dataFile{file}, size: info.Size() / block * block}, info, nil
+	return frames{file: dataFile{file}, size: info.Size() / 2 / block * block}, info, nil
 }
 
 // claim locks the log: the database's lock is on that very file, and a copy put in its
@@ -115,7 +118,10 @@ func makeLog(path string) error {
 		return err
 	}
 	defer func() { _ = os.Remove(temp.Name()) }()
-	_, err = temp.Write(make([]byte, smallLog))
+	err = zero(temp, logSize)
+	if errors.Is(err, unix.ENOSPC) {
+		err = errors.Join(temp.Truncate(0), zero(temp, smallLog))
+	}
 	if err := errors.Join(err, temp.Sync(), temp.Close()); err != nil {
 		return err
 	}
@@ -125,21 +131,21 @@ func makeLog(path string) error {
 	return syncFolder(dir)
 }
 
-// room tells whether a frame with so many bytes of changes fits behind the others.
-func (f *frames) room(bytes int) bool { return f.at+frameHead+int64(bytes) <= f.size }
+func zero(file *os.File, size int) error {
+	_, err := file.WriteAt(make([]byte, size), 0)
+	return err
+}
 
-// grow doubles the log, up to largeLog. After an error it has the size it had.
-func (f *frames) grow() error {
-	more := min(f.size, largeLog-f.size)
-	_, err := f.file.WriteAt(make([]byte, more), f.size)
-	if err == nil {
-		err = f.file.Sync()
-	}
-	if err != nil {
-		return errors.Join(err, f.file.Truncate(f.size))
-	}
-	f.size += more
-	return nil
+// maxBody is how many bytes of changes a frame can hold.
+func (f *frames) maxBody() int { return int(f.size) - frameHead }
+
+// room tells whether a frame with so many bytes of changes fits behind the others.
+func (f *frames) room(bytes int) bool { return f.at+frameHead+int64(bytes) <= f.half+f.size }
+
+// flip goes on in the other half, whose frames the database holds.
+func (f *frames) flip() {
+	f.half = f.size - f.half
+	f.at = f.half
 }
 
 // append makes a group of changes durable. After an error the next frame takes the
@@ -150,6 +156,7 @@ func (f *frames) append(group []*save) error {
 	f.buf = binary.BigEndian.AppendUint32(f.buf, frameMagic)
 	f.buf = binary.BigEndian.AppendUint32(f.buf, uint32(sizeOf(group)))
 	f.buf = binary.BigEndian.AppendUint64(f.buf, f.last)
+	f.buf = binary.BigEndian.AppendUint64(f.buf, f.kept)
 	for _, s := range group {
 		f.buf = append(f.buf, s.body...)
 	}
@@ -161,9 +168,7 @@ func (f *frames) append(group []*save) error {
 		return err
 	}
 	f.at += blocks(len(f.buf))
-	if cap(f.buf) > smallLog {
-		f.buf = nil // a burst is over one day
-	}
+	f.kept = f.last
 	return nil
 }
 
@@ -176,61 +181,74 @@ func sizeOf(group []*save) (n int) {
 	return n
 }
 
-// rewind begins anew at the start: the database holds what all frames say.
-func (f *frames) rewind() { f.at = 0 }
+// frame is one as it is read back.
+type frame struct {
+	number, before uint64
+	body           []byte
+}
 
-// replay gives the bodies of the frames that the database, which holds those up to
-// sequence number held, lacks.
+// replay gives the bodies of the frames, in their order, that the database, which
+// holds those up to number held, lacks.
 func (f *frames) replay(held uint64) (bodies [][]byte, err error) {
-	for f.at < f.size {
-		sequence, body, err := f.read(f.at)
+	found, err := f.scan(held)
+	if err != nil {
+		return nil, err
+	}
+	f.last, f.kept = held, held
+	if n := len(found); n > 0 {
+		f.last, f.kept = found[n-1].number, found[n-1].number
+	}
+	need := f.last
+	for _, fr := range slices.Backward(found) {
+		switch {
+		case fr.number > need: // its save failed, and was made again
+			continue
+		case fr.number < need:
+			return nil, damagedf("its frame %d cannot be read", need)
+		}
+		bodies = append(bodies, fr.body)
+		need = fr.before
+	}
+	if need > held {
+		return nil, damagedf("its frame %d cannot be read", need)
+	}
+	slices.Reverse(bodies)
+	return bodies, nil
+}
+
+// scan gives the frames with numbers above held, in order. A crash tears the one that
+// is being written, which is then none.
+func (f *frames) scan(held uint64) (found []frame, err error) {
+	for at := int64(0); at < 2*f.size; {
+		fr, ok, err := f.read(at)
 		if err != nil {
 			return nil, err
 		}
-		if body == nil || sequence <= f.last {
-			break
+		if ok && fr.number > held {
+			found = append(found, fr)
 		}
-		f.last = sequence
-		f.at += blocks(frameHead + len(body))
-		if sequence > held {
-			bodies = append(bodies, body)
-		}
+		at += blocks(frameHead + len(fr.body))
 	}
-	f.last = max(f.last, held)
-	return bodies, f.nothingLeft()
+	slices.SortFunc(found, func(a, b frame) int { return cmp.Compare(a.number, b.number) })
+	return found, nil
 }
 
-// nothingLeft makes sure that the frame that cannot be read, if any, was the last: a
-// crash tears that one only.
-func (f *frames) nothingLeft() error {
-	for at := f.at + block; at < f.size; at += block {
-		sequence, body, err := f.read(at)
-		if err != nil {
-			return err
-		}
-		if body != nil && sequence > f.last {
-			return damagedf("what lies before its frame %d cannot be read", sequence)
-		}
-	}
-	return nil
-}
-
-// read gives the frame at a place; no body when there is none.
-func (f *frames) read(at int64) (sequence uint64, body []byte, err error) {
+// read gives the frame at a place, if there is one.
+func (f *frames) read(at int64) (fr frame, ok bool, err error) {
 	head := make([]byte, frameHead)
 	if _, err := f.file.ReadAt(head, at); err != nil {
-		return 0, nil, fmt.Errorf("at byte %d: %w", at, err)
+		return frame{}, false, fmt.Errorf("at byte %d: %w", at, err)
 	}
 	size := int64(binary.BigEndian.Uint32(head[8:]))
-	if binary.BigEndian.Uint32(head[4:]) != frameMagic || at+frameHead+size > f.size {
-		return 0, nil, nil
+	if binary.BigEndian.Uint32(head[4:]) != frameMagic || at+frameHead+size > 2*f.size {
+		return frame{}, false, nil
 	}
-	body = make([]byte, size)
+	body := make([]byte, size)
 	if _, err := f.file.ReadAt(body, at+frameHead); err != nil {
-		return 0, nil, fmt.Errorf("at byte %d: %w", at, err)
+		return frame{}, false, fmt.Errorf("at byte %d: %w", at, err)
 	}
 	if binary.BigEndian.Uint32(head) != checksum(head[4:], body) {
-		return 0, nil, nil
+		return frame{}, false, nil
 	}
-	return binary.BigEndian.Uint64(head[12:]), body, nil
+	return frame{binary.BigEndian.Uint64(head[12:]), binary.BigEndian.Uint64(head[20:]), body}, true, nil
 }

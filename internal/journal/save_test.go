@@ -2,7 +2,6 @@ package journal
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -167,6 +166,7 @@ func TestSavesGoOnWhileTheDatabaseCannotGrow(t *testing.T) {
 			t.Run(fmt.Sprintf("in %s, kept %t", during, kept), func(t *testing.T) {
 				dir := t.TempDir()
 				b := open(t, dir)
+				b.log.size = smallLog / 2 // so that two probes would fill it
 				var broken atomic.Bool
 				onWrite(t, b, func(_ []byte, off int64, write func() (int, error)) (int, error) {
 					if broken.Load() && isHead(off) == (during == "head") {
@@ -197,56 +197,53 @@ func TestSavesGoOnWhileTheDatabaseCannotGrow(t *testing.T) {
 	}
 }
 
-func TestALogThatABurstFillsGrowsAndIsThenFolded(t *testing.T) {
-	dir := t.TempDir()
-	b := open(t, dir)
-	var frames []string
-	onLog(b, func(p []byte, off int64, write func() (int, error)) (int, error) {
-		if binary.BigEndian.Uint32(p[4:]) == frameMagic {
-			frames = append(frames, fmt.Sprintf("%d of %d", off/block, b.log.size/block))
+func TestAHalfThatIsFullIsFoldedWhileSavesGoIntoTheOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		b := open(t, dir)
+		b.log.size = smallLog / 2
+		var places []string
+		onLog(b, func(_ []byte, off int64, write func() (int, error)) (int, error) {
+			places = append(places, fmt.Sprint(off/block))
+			return write()
+		})
+		folding := make(chan struct{})
+		onWrite(t, b, func(_ []byte, _ int64, write func() (int, error)) (int, error) {
+			<-folding
+			return write()
+		})
+		for version := range 4 { // two fill the first half
+			mustSave(t, b, recordOf(version%3, version, 14*block))
 		}
-		return write()
-	})
-	want := map[moq.Key]int{}
-	for version := range 5 {
-		want[slotKey(version%3)] = version
-		mustSave(t, b, recordOf(version%3, version, 25*block))
-	}
-	mustSave(t, b, recordOf(3, 9, largeLog/2)) // takes more than the log has yet
-	mustSave(t, b, recordOf(4, 9, largeLog/2)) // and there is no more room behind it
-	want[slotKey(3)], want[slotKey(4)] = 9, 9
-	if got := strings.Join(frames, ", "); got != "0 of 64, 26 of 64, 52 of 128, 78 of 128, 104 of 256, 130 of 1024, 0 of 1024" {
-		t.Errorf("frames at %s", got)
-	}
-	expectState(t, b, want)
-	shut(t, b)
-	b = open(t, dir)
-	expectState(t, b, want)
-	if b.log.size != largeLog {
-		t.Errorf("the log has %d bytes", b.log.size)
-	}
-}
-
-func TestALogThatCannotGrowGoesOnAsItIs(t *testing.T) {
-	b := open(t, t.TempDir())
-	onLog(b, func(p []byte, off int64, write func() (int, error)) (int, error) {
-		if off+int64(len(p)) > smallLog {
-			return 0, syscall.ENOSPC
+		if got := strings.Join(places, " "); got != "0 15 32 47" {
+			t.Errorf("frames at blocks %s", got)
 		}
-		return write()
+		waits := background(t.Context(), b, 4, 4)
+		synctest.Wait() // both halves are full, and the fold stands still
+		big := make(chan error, 1)
+		go func() { big <- b.Save(t.Context(), recordOf(5, 5, 14*block)) }()
+		synctest.Wait()
+		select {
+		case err := <-big:
+			t.Errorf("a save found room in a full log: %v", err)
+		default:
+		}
+		close(folding)
+		for _, outcome := range []<-chan error{waits, big} {
+			if err := <-outcome; err != nil {
+				t.Error(err)
+			}
+		}
+		shut(t, b)
+		b = open(t, dir)
+		expectState(t, b, map[moq.Key]int{slotKey(0): 3, slotKey(1): 1, slotKey(2): 2, slotKey(4): 4, slotKey(5): 5})
+		shut(t, b)
 	})
-	want := map[moq.Key]int{}
-	for version := range 9 {
-		want[slotKey(version%3)] = version
-		mustSave(t, b, recordOf(version%3, version, 25*block))
-	}
-	expectFault(t, b.Save(t.Context(), recordOf(1, 99, smallLog)), fault.Retry, "make room")
-	expectState(t, b, want)
 }
 
 func TestARecordLargerThanTheLogIsRefused(t *testing.T) {
 	b := open(t, t.TempDir())
-	expectFault(t, b.Save(t.Context(), recordOf(1, 1, largeLog)), fault.Retry, "larger than the log")
+	expectFault(t, b.Save(t.Context(), recordOf(1, 1, logSize)), fault.Retry, "larger than the log")
 	mustSave(t, b, recordOf(1, 2, 10))
 	expectState(t, b, map[moq.Key]int{slotKey(1): 2})
 }

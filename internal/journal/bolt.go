@@ -3,8 +3,8 @@
 //
 // A save is durable once it is in the log: one write and one sync, where the
 // database takes two and consumers may be waiting. What the log holds is folded
-// into the database when somebody reads, when the log is full, with every Check and
-// at the end; after a crash, at the next start.
+// into the database when somebody reads, when half of the log is full, with every
+// Check and at the end; after a crash, at the next start.
 package journal
 
 import (

@@ -67,8 +67,8 @@ type Engine struct {
 	together func(n int, do func(i int))
 
 	storage  sync.Mutex
-	saveErr  error // why the last save failed; nil when it did not
-	checkErr error // why the last check failed: only a check takes it back, as a save needs less
+	storeErr error // why the journal cannot be written; nil while it can
+	byCheck  bool  // a check found it: only a check takes it back, as a save needs less
 }
 
 // ports are what a reload replaces: accounts, sinks and the sinks' names.

@@ -363,6 +363,28 @@ func TestAfterAFailedCheckNothingIsMintedUntilOneSucceeds(t *testing.T) {
 	w.mustBeSound()
 }
 
+// A wish that could not be saved is refused and not saved later; nothing else may be
+// saved for a long time, and the daemon would stay unready.
+func TestACheckThatSucceedsTakesBackWhatASaveFound(t *testing.T) {
+	w := newWorld(t, moq.Overlap, 1)
+	w.start()
+	w.run(time.Minute)
+	w.disk.full = true
+	if _, err := w.engine.Rotate(t.Context(), "live", string(moq.Subscribe), "a test", false); err == nil || w.engine.StorageErr() == nil {
+		t.Fatalf("refused: %v; the engine says %v", err, w.engine.StorageErr())
+	}
+	w.disk.full = false
+	if err := w.engine.CheckStorage(); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.engine.StorageErr(); err != nil {
+		t.Errorf("after a check that succeeded the engine says %v", err)
+	}
+	w.run(10 * time.Minute)
+	w.mustHold("value-1")
+	w.mustBeSound()
+}
+
 func TestSideBySideWaitsForAllEvenIfOnePanics(t *testing.T) {
 	for n := range 4 {
 		done := make([]bool, n)

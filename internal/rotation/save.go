@@ -24,7 +24,7 @@ func (e *Engine) save(s *slot, events ...Event) error {
 	s.mu.Lock()
 	e.noteSave(s, err)
 	s.mu.Unlock()
-	e.stored(&e.saveErr, err)
+	e.stored(err, false)
 	return err
 }
 
@@ -50,13 +50,18 @@ func (e *Engine) amend(s *slot, change func(*Record), events ...Event) {
 
 func (e *Engine) catchUp(s *slot) { _ = e.save(s) }
 
-// stored notes in which, saveErr or checkErr, whether the journal can be written, and
+// stored notes whether the journal can be written, as a save or a check found it, and
 // says so once.
-func (e *Engine) stored(which *error, err error) {
+func (e *Engine) stored(err error, check bool) {
 	e.storage.Lock()
-	was := e.unwritable()
-	*which = err
-	now := e.unwritable()
+	was := e.storeErr
+	if check {
+		e.byCheck = err != nil
+	}
+	if err != nil || check || !e.byCheck {
+		e.storeErr = err
+	}
+	now := e.storeErr
 	e.storage.Unlock()
 	if err != nil {
 		e.Observer.JournalFailed()
@@ -70,25 +75,17 @@ func (e *Engine) stored(which *error, err error) {
 	}
 }
 
-// unwritable says why the journal cannot be written; e.storage is held.
-func (e *Engine) unwritable() error {
-	if e.checkErr != nil {
-		return e.checkErr
-	}
-	return e.saveErr
-}
-
 // StorageErr says why the journal cannot be written; nil while it can.
 func (e *Engine) StorageErr() error {
 	e.storage.Lock()
 	defer e.storage.Unlock()
-	return e.unwritable()
+	return e.storeErr
 }
 
 // CheckStorage tries whether the journal can be written (again).
 func (e *Engine) CheckStorage() error {
 	err := e.Journal.Check(e.work)
-	e.stored(&e.checkErr, err)
+	e.stored(err, true)
 	return err
 }
 

@@ -20,6 +20,7 @@ import (
 	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/journal"
 	"github.com/rotatord/rotatord/internal/rotation"
+	"github.com/rotatord/rotatord/internal/threads"
 	"github.com/rotatord/rotatord/internal/web"
 )
 
@@ -56,6 +57,7 @@ func (a *app) runCommand() *cobra.Command {
 // runDaemon runs until a signal or ctx ends it. started, if given, is called
 // with the address of the listener once rotatord works.
 func (a *app) runDaemon(ctx context.Context, cfg *config.Config, started func(addr string)) error {
+	threads.Spare()
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, os.Interrupt)
 	defer stop()
 	hangups := make(chan os.Signal, 1)
@@ -192,6 +194,7 @@ func (d *daemon) shutdown(server *web.Server) error {
 
 // runOnce does what is due now and exits.
 func (a *app) runOnce(ctx context.Context, cfg *config.Config) error {
+	threads.Spare()
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, os.Interrupt)
 	defer stop()
 	level := zap.NewAtomicLevelAt(levelOf(cfg.Log))

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/rotatord/rotatord/internal/threads"
 )
 
 // options are the command line's.
@@ -60,6 +62,7 @@ func run(m *testing.M, sizes string) (code int, err error) {
 		return 0, err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
+	threads.Spare() // as rotatord does
 	given.binary = filepath.Join(dir, "rotatord")
 	return m.Run(), nil
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/rotatord/rotatord/internal/cf/cfsim"
 	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/rotation"
+	"github.com/rotatord/rotatord/internal/threads"
 	"github.com/rotatord/rotatord/internal/sinks/awssm/awstest"
 )
 
@@ -133,6 +134,19 @@ func nothingYet(t *testing.T, l *ledger) {
 		"oldest_pending_delivery_timestamp_seconds": absent(), "oldest_pending_retirement_timestamp_seconds": absent(),
 		"account_up": absent(), "account_blocked_until_timestamp_seconds": absent(), "cloudflare_ratelimit_remaining": absent(),
 	})
+}
+
+func TestTheDaemonRunsMoreThreadsThanASmallMachineHasProcessors(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	w.configure(settings{})
+	s, err := w.start().scrape()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := s["go_sched_gomaxprocs_threads"].GetMetric()[0].GetGauge().GetValue(); n < threads.Least {
+		t.Errorf("%v goroutines run at a time", n)
+	}
 }
 
 func nextLeapDay(now time.Time) time.Time {

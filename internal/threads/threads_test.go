@@ -1,0 +1,26 @@
+package threads_test
+
+import (
+	"runtime"
+	"testing"
+
+	"github.com/rotatord/rotatord/internal/threads"
+)
+
+func TestASmallMachineRunsAsManyGoroutinesAsSyncsAskFor(t *testing.T) {
+	for _, c := range []struct {
+		environment string
+		had, want   int
+	}{
+		{"", 2, threads.Least},
+		{"", threads.Least + 1, threads.Least + 1},
+		{"2", 2, 2}, // the operator knows better
+	} {
+		t.Setenv("GOMAXPROCS", c.environment)
+		before := runtime.GOMAXPROCS(c.had)
+		threads.Spare()
+		if got := runtime.GOMAXPROCS(before); got != c.want {
+			t.Errorf("with GOMAXPROCS=%q, %d became %d, want %d", c.environment, c.had, got, c.want)
+		}
+	}
+}

@@ -15,8 +15,8 @@ import (
 	"github.com/rotatord/rotatord/internal/cf/cfsim"
 	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/rotation"
-	"github.com/rotatord/rotatord/internal/threads"
 	"github.com/rotatord/rotatord/internal/sinks/awssm/awstest"
+	"github.com/rotatord/rotatord/internal/threads"
 )
 
 // contractMetrics are the names of the contract's table. Every one of them is

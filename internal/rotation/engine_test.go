@@ -581,6 +581,23 @@ func TestASlotAtRestKeepsOfItsLooksWhenTheyWere(t *testing.T) {
 	}
 }
 
+func TestTargetsAreComparedAsOftenAsConfigured(t *testing.T) {
+	for _, every := range []time.Duration{5 * time.Minute, 3 * time.Hour} {
+		w := newWorld(t, moq.Overlap, 1)
+		w.change(func(p *Plan) { p.ProbeInterval = every })
+		w.start()
+		w.run(9 * time.Hour) // the first rotation is long over
+		checked := func() time.Time { return w.status().Sinks[0].Checked }
+		before := checked()
+		w.run(every - time.Minute)
+		early := checked()
+		w.run(time.Minute)
+		if then := checked(); !early.Equal(before) || then.Sub(before) != every {
+			t.Errorf("every %s: looked at %s, and then at %s and %s", every, before, early, then)
+		}
+	}
+}
+
 func TestNotesAreLetGoWhenTheyNoLongerMatter(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	kept := func(until time.Time, change func(*slot)) bool {

@@ -157,9 +157,8 @@ func (e *Engine) sink(t Target) (sinks.Sink, error) {
 
 // watchEvery is how often the targets are compared with what was delivered.
 func (p *Plan) watchEvery() time.Duration {
-	const longest = time.Hour
 	if p == nil || p.ProbeInterval == 0 {
-		return longest
+		return time.Hour
 	}
-	return min(longest, p.ProbeInterval)
+	return p.ProbeInterval
 }

@@ -94,7 +94,7 @@ func newWorld(t testing.TB, strategy moq.Strategy, n int) *world {
 		Key: testKey, Relay: "live", Schedule: every(24 * time.Hour),
 		Policy: &Policy{
 			Account: "main", Strategy: strategy, Initial: InitialNow, CatchUp: true, Verify: true,
-			Grace: time.Hour, Lifetime: 30 * 24 * time.Hour, ProbeInterval: 6 * time.Hour,
+			Grace: time.Hour, Lifetime: 30 * 24 * time.Hour, ProbeInterval: time.Hour,
 		},
 	}
 	for i := range n {

@@ -3,7 +3,7 @@
 //
 // A save is durable once it is in the log: one write and one sync, where the
 // database takes two and consumers may be waiting. What the log holds is folded
-// into the database when somebody reads, when half of the log is full, with every
+// into the database when half of the log is full, when records are loaded, with every
 // Check and at the end; after a crash, at the next start.
 package journal
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -212,17 +213,37 @@ func (b *Bolt) keep(group []*save) error {
 	return nil
 }
 
-// fold brings all that was saved before into the database; saves go on meanwhile.
-func (b *Bolt) fold(ctx context.Context) error {
+// unfolded gives, in their order, the changes that the database does not hold yet.
+func (b *Bolt) unfolded(ctx context.Context) ([]change, error) {
+	if err := b.turn(ctx); err != nil {
+		return nil, err
+	}
+	b.folding <- struct{}{}
+	bodies := slices.Concat(b.sealed, b.pending)
+	<-b.folding
+	<-b.writing
+	return changesOf(bodies)
+}
+
+// turn waits for the right to write, which <-b.writing gives back.
+func (b *Bolt) turn(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	select {
 	case b.writing <- struct{}{}:
+		return nil
 	case <-b.done:
 		return errClosed
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+}
+
+// fold brings all that was saved before into the database; saves go on meanwhile.
+func (b *Bolt) fold(ctx context.Context) error {
+	if err := b.turn(ctx); err != nil {
+		return err
 	}
 	err := b.seal()
 	<-b.writing

@@ -5,7 +5,6 @@ import (
 	"container/heap"
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -56,8 +55,9 @@ func trim(tx *bbolt.Tx, prefix []byte) error {
 }
 
 // History gives the newest events first, of one slot or (nil) of all; limit 0 means
-// 1000. Events that are damaged, or cannot be read yet, are left out and named in the
-// error: the others are good even then.
+// 1000. Events that are damaged are left out and named in the error: the others are good
+// even then. It writes nothing: what is in the log alone is read from memory, so that it
+// works on a full disk, too.
 func (b *Bolt) History(ctx context.Context, key *moq.Key, limit int) ([]rotation.Event, error) {
 	if limit <= 0 {
 		limit = defaultHistory
@@ -66,15 +66,18 @@ func (b *Bolt) History(ctx context.Context, key *moq.Key, limit int) ([]rotation
 	if key != nil {
 		prefix = historyPrefix(*key)
 	}
-	found := newest{limit: limit}
-	unsettled := b.settle(ctx) // then the latest events are missing
+	found := newest{limit: limit, fresh: map[string]bool{}}
+	changes, err := b.unfolded(ctx) // before the database is read: none is missed if it is folded meanwhile
+	if err != nil {
+		return nil, b.readFault(err)
+	}
+	found.addFresh(changes, prefix)
 	if err := b.view(func(tx *bbolt.Tx) error {
 		return found.scan(ctx, tx.Bucket(historyBucket).Cursor(), prefix)
 	}); err != nil {
 		return nil, err
 	}
-	events, err := b.eventsOf(found.sorted())
-	return events, errors.Join(unsettled, err)
+	return b.eventsOf(found.sorted())
 }
 
 func (b *Bolt) eventsOf(list []raw) ([]rotation.Event, error) {
@@ -96,6 +99,17 @@ func (b *Bolt) eventsOf(list []raw) ([]rotation.Event, error) {
 type newest struct {
 	limit int
 	list  []raw
+	fresh map[string]bool // keys of those that were added before the scan
+}
+
+// addFresh adds the events among changes whose keys begin with prefix.
+func (n *newest) addFresh(changes []change, prefix []byte) {
+	for _, c := range changes {
+		if bytes.Equal(c.bucket, historyBucket) && bytes.HasPrefix(c.key, prefix) {
+			n.fresh[string(c.key)] = true
+			n.add(c.key, c.value)
+		}
+	}
 }
 
 // scan goes backwards through the keys under prefix. Within a slot they are in order of
@@ -110,7 +124,7 @@ func (n *newest) scan(ctx context.Context, c *bbolt.Cursor, prefix []byte) error
 			return damagedf("its keys are out of order")
 		}
 		before = k
-		if !n.add(k, v) {
+		if !n.fresh[string(k)] && !n.add(k, v) {
 			c.Seek(k[:len(k)-stampSize]) // to the slot's first event
 		}
 	}

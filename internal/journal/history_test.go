@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -64,6 +66,7 @@ func TestHistoryKeepsAHundredEventsOfEachSlot(t *testing.T) {
 	}
 	mustSave(t, b, recordOf(1, 1, 10), events[:99]...)
 	mustSave(t, b, recordOf(1, 1, 10), events[99:]...)
+	fold(t, b)
 	one := slotKey(1)
 	got := details(t, b, &one, 0)
 	if len(got) != keptEvents || got[0] != "249" || got[keptEvents-1] != "150" {
@@ -89,6 +92,51 @@ func TestHistoryNamesDamagedEventsAndGivesTheOthers(t *testing.T) {
 		t.Errorf("events %v", events)
 	}
 	expectFault(t, err, fault.Permanent, "event of slot", slotKey(1).String(), "damaged")
+}
+
+func TestHistoryIsReadWithoutAWriteWhereverItsEventsAre(t *testing.T) {
+	b := open(t, t.TempDir())
+	mustSave(t, b, recordOf(1, 1, 10), eventOf(1, day, "folded"))
+	mustSave(t, b, recordOf(2, 1, 10), eventOf(2, day.Add(1*time.Minute), "another slot's"))
+	fold(t, b)
+	onWrite(t, b, func([]byte, int64, func() (int, error)) (int, error) { return 0, syscall.ENOSPC })
+	mustSave(t, b, recordOf(1, 2, 10), eventOf(1, day.Add(2*time.Minute), "in a half that cannot be folded"))
+	if b.Check(t.Context()) == nil {
+		t.Fatal("the database can be written")
+	}
+	mustSave(t, b, recordOf(1, 3, 10), eventOf(1, day.Add(3*time.Minute), "in the other half"))
+	one := slotKey(1)
+	for limit, want := range []string{
+		"in the other half,in a half that cannot be folded,folded", "in the other half", "in the other half,in a half that cannot be folded",
+	} {
+		if got := strings.Join(details(t, b, &one, limit), ","); got != want {
+			t.Errorf("at most %d events: %s", limit, got)
+		}
+	}
+	if got := details(t, b, nil, 0); len(got) != 4 || got[2] != "another slot's" {
+		t.Errorf("events of all: %v", got)
+	}
+}
+
+// An event may be folded between the look at the log and that at the database.
+func TestAnEventThatIsInTheLogAndTheDatabaseIsGivenOnce(t *testing.T) {
+	b := open(t, t.TempDir())
+	mustSave(t, b, recordOf(1, 1, 10), eventOf(1, day, "before"), eventOf(1, day.Add(1), "between"))
+	changes, err := b.unfolded(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	fold(t, b)
+	found := newest{limit: 2, fresh: map[string]bool{}}
+	found.addFresh(changes, nil)
+	if err := b.view(func(tx *bbolt.Tx) error {
+		return found.scan(t.Context(), tx.Bucket(historyBucket).Cursor(), nil)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if events, err := b.eventsOf(found.sorted()); err != nil || len(events) != 2 || events[0].Detail != "between" || events[1].Detail != "before" {
+		t.Errorf("events %v, %v", events, err)
+	}
 }
 
 func TestReadingHeedsTheContext(t *testing.T) {

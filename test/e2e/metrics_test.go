@@ -420,6 +420,7 @@ func journalMetrics(t *testing.T, l *ledger) {
 		return nil
 	})
 	d.predict(expectations{"journal_errors_total": atLeast(1)})
+	d.rotatord("history", "live").expect(t, 0)
 	disk.free()
 	d.ready()
 	if n := d.sim.Counts()[cfsim.Create]; n > minted+1 {

@@ -600,8 +600,7 @@ func (v *view) resolve(t Target) Target {
 	if v.p == nil {
 		return t
 	}
-	i := slices.IndexFunc(v.p.Targets, func(n Target) bool { return n.Location == t.Location })
-	if i >= 0 {
+	if i := indexOf(v.p.Targets, t.Location); i >= 0 {
 		t.Sink, t.Target = v.p.Targets[i].Sink, v.p.Targets[i].Target
 	}
 	return t

@@ -61,7 +61,11 @@ const (
 
 // has tells whether a place is one of the plan's targets; none is of no plan.
 func (p *Plan) has(location string) bool {
-	return p != nil && slices.ContainsFunc(p.Targets, func(t Target) bool { return t.Location == location })
+	return p != nil && indexOf(p.Targets, location) >= 0
+}
+
+func indexOf(targets []Target, location string) int {
+	return slices.IndexFunc(targets, func(t Target) bool { return t.Location == location })
 }
 
 // Slot is the slot's name in the configuration, relay/type.

@@ -231,5 +231,5 @@ func (r *Record) knows(rotationID string) bool {
 }
 
 func (rot *Rotation) delivers(location string) bool {
-	return slices.ContainsFunc(rot.Targets, func(t Target) bool { return t.Location == location })
+	return indexOf(rot.Targets, location) >= 0
 }

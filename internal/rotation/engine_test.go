@@ -30,6 +30,15 @@ func (w *world) mustBeSound() {
 	}
 }
 
+// makeRoom lets the journal be written again, as the next check finds.
+func (w *world) makeRoom() {
+	w.t.Helper()
+	w.disk.full, w.disk.half = false, false
+	if err := w.engine.CheckStorage(); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
 // change gives the slot another plan.
 func (w *world) change(f func(*Plan)) {
 	p := w.plan.copied()
@@ -327,10 +336,7 @@ func TestWhileTheJournalCannotBeWrittenNothingIsMinted(t *testing.T) {
 	if w.engine.StorageErr() == nil {
 		t.Error("the engine does not know that the journal cannot be written")
 	}
-	w.disk.full = false
-	if err := w.engine.CheckStorage(); err != nil {
-		t.Fatal(err)
-	}
+	w.makeRoom()
 	w.run(10 * time.Minute)
 	w.mustHold("value-2")
 	w.mustBeSound()
@@ -354,10 +360,7 @@ func TestAfterAFailedCheckNothingIsMintedUntilOneSucceeds(t *testing.T) {
 	if w.disk.saves == saves || w.engine.StorageErr() == nil {
 		t.Errorf("%d saves, and the engine says %v", w.disk.saves-saves, w.engine.StorageErr())
 	}
-	w.disk.half = false
-	if err := w.engine.CheckStorage(); err != nil {
-		t.Fatal(err)
-	}
+	w.makeRoom()
 	w.run(10 * time.Minute)
 	w.mustHold("value-2")
 	w.mustBeSound()
@@ -373,10 +376,7 @@ func TestACheckThatSucceedsTakesBackWhatASaveFound(t *testing.T) {
 	if _, err := w.engine.Rotate(t.Context(), "live", string(moq.Subscribe), "a test", false); err == nil || w.engine.StorageErr() == nil {
 		t.Fatalf("refused: %v; the engine says %v", err, w.engine.StorageErr())
 	}
-	w.disk.full = false
-	if err := w.engine.CheckStorage(); err != nil {
-		t.Fatal(err)
-	}
+	w.makeRoom()
 	if err := w.engine.StorageErr(); err != nil {
 		t.Errorf("after a check that succeeded the engine says %v", err)
 	}

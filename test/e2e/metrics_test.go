@@ -144,8 +144,9 @@ func TestTheDaemonRunsMoreThreadsThanASmallMachineHasProcessors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := s["go_sched_gomaxprocs_threads"].GetMetric()[0].GetGauge().GetValue(); n < threads.Least {
-		t.Errorf("%v goroutines run at a time", n)
+	m := s["go_sched_gomaxprocs_threads"].GetMetric()
+	if len(m) != 1 || number(m[0], "") < threads.Least {
+		t.Errorf("goroutines at a time: %v", m)
 	}
 }
 

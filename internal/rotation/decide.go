@@ -25,6 +25,7 @@ const (
 	doConclude                 // every required target holds the value
 	doTrail                    // bring the value to optional targets, on the side
 	doDrop                     // every target holds the value: forget it
+	doBeginGrace               // no target serves an adopted token any more: its grace begins
 	doRevoke                   // revoke an old token
 	doSweepLost                // revoke the token of a lost mint
 	doAdoptLost                // keep the token of a lost mint: a target may serve it
@@ -35,14 +36,15 @@ const (
 type step struct {
 	do      action
 	until   time.Time
-	due     due      // mint
-	targets []Target // look, deliver, trail
-	deep    bool     // look
-	token   Token    // revoke, sweepLost, adoptLost
-	lost    LostMint // sweepLost, adoptLost, forgetLost
-	expired bool     // revoke: it was dead already
-	where   Step     // failed, list: what it is for
-	err     error    // failed
+	due     due           // mint
+	targets []Target      // look, deliver, trail
+	deep    bool          // look
+	token   Token         // beginGrace, revoke, sweepLost, adoptLost
+	lost    LostMint      // sweepLost, adoptLost, forgetLost
+	grace   time.Duration // beginGrace
+	expired bool          // revoke: it was dead already
+	where   Step          // failed, list: what it is for
+	err     error         // failed
 }
 
 func waitUntil(t time.Time) step { return step{do: doWait, until: t} }
@@ -273,8 +275,8 @@ func (v *view) settled() (step, bool) {
 	return v.settle()
 }
 
-// settle revokes the listed token of a lost mint, if no required target can be
-// serving it; else it is kept until a newer value is everywhere.
+// settle revokes the listed token of a lost mint, if no required target can have
+// served it; else it is kept until its grace has passed.
 func (v *view) settle() (step, bool) {
 	if !v.o.listing.fresh(v.now) {
 		return step{}, true
@@ -291,7 +293,7 @@ func (v *view) settle() (step, bool) {
 		if s, ok := v.see(v.holders(), false); !ok {
 			return s, false
 		}
-		if v.unchanged(v.holders(), tok.ID) {
+		if v.everyHolder(func(h Target) bool { return v.untouched(h, &tok) }) {
 			return step{do: doSweepLost, lost: l, token: tok}, false
 		}
 		return step{do: doAdoptLost, lost: l, token: tok}, false
@@ -299,19 +301,29 @@ func (v *view) settle() (step, bool) {
 	return step{}, true
 }
 
-// unchanged tells whether every target is seen to hold what was delivered last,
-// nothing, or another listed token than the lost one.
-func (v *view) unchanged(targets []Target, lost string) bool {
-	for _, t := range targets {
-		l, rc := v.o.looks.at(t.Location), v.r.Receipts.At(t.Location)
-		if l.err == nil && v.o.listing.shows(l) && !slices.Contains(l.ids, lost) {
-			continue
-		}
-		if l.err != nil || !l.known || l.exists && (rc.RotationID == "" || driftOf(rc, l) != "") {
-			return false
-		}
+// untouched tells whether a target cannot have got the token: it is seen to hold
+// what was delivered last, nothing when nothing was, or another listed token.
+func (v *view) untouched(h Target, t *Token) bool {
+	l, rc := v.o.looks.at(h.Location), v.r.Receipts.At(h.Location)
+	switch {
+	case l.err != nil || !l.known:
+		return false
+	case v.o.listing.shows(l):
+		return !slices.Contains(l.ids, t.ID)
+	case rc.RotationID == "" || !l.exists:
+		return rc.RotationID == "" && !l.exists
 	}
-	return true
+	return rc.RotationID != t.RotationID && driftOf(rc, l) == ""
+}
+
+// lacks tells whether a target is seen not to hold the token, though it may have.
+func (v *view) lacks(h Target, t *Token) bool {
+	l := v.o.looks.at(h.Location)
+	return l.err == nil && l.known && (t.elsewhere(l) || v.untouched(h, t))
+}
+
+func (v *view) everyHolder(ok func(Target) bool) bool {
+	return !slices.ContainsFunc(v.holders(), func(h Target) bool { return !ok(h) })
 }
 
 // retire revokes an old token that has expired, or whose grace has ended and
@@ -340,30 +352,62 @@ func (v *view) retire() step {
 		if expired {
 			return step{do: doRevoke, token: *t, expired: true}
 		}
-		if !t.Retire.IsZero() {
-			return v.release(t)
-		}
-		if s := v.discard(t); s.do != doWait {
+		if s := v.letGo(t); s.do != doWait {
 			return s
 		}
 	}
 	return waitUntil(next)
 }
 
-// discard revokes the adopted token of a lost mint when no required target turns
-// out to serve it. Where one may, the rotation that its drift calls for gives it a grace.
-func (v *view) discard(t *Token) step {
-	holders := v.holders()
-	if s, ok := v.see(holders, false); !ok {
+// letGo takes an old token a step on its way out: one whose grace has ended, or
+// an adopted one, which has none yet.
+func (v *view) letGo(t *Token) step {
+	succeeded := func(h Target) bool { return v.r.Receipts.At(h.Location).RotationID > t.RotationID }
+	switch {
+	case t.Retire.IsZero(): // adopted
+		return v.discard(t, step{do: doBeginGrace, token: *t, grace: v.grace()})
+	case v.everyHolder(succeeded):
+		return v.release(t)
+	case v.r.Served != nil && v.r.Served.RotationID > t.RotationID && !v.cramped():
+		return step{} // the rotation that brings the others a successor comes first
+	}
+	return v.discard(t, step{do: doRevoke, token: *t})
+}
+
+// discard takes the step when no required target is seen to serve the token. One that
+// was adopted may have been served until now: its grace begins. Where one may serve
+// it, the rotation that its drift calls for comes first.
+func (v *view) discard(t *Token, then step) step {
+	if s, ok := v.seeHolders(); !ok {
 		return s
 	}
+	if !v.everyHolder(func(h Target) bool { return v.lacks(h, t) }) {
+		return step{}
+	}
+	return then
+}
+
+// seeHolders looks at the required targets before a token goes; all must answer.
+func (v *view) seeHolders() (step, bool) {
+	holders := v.holders()
+	if s, ok := v.see(holders, false); !ok {
+		return s, false
+	}
 	if err := v.trouble(holders); err != nil {
-		return step{do: doFailed, where: StepRetire, err: err}
+		return step{do: doFailed, where: StepRetire, err: err}, false
 	}
-	if v.unchanged(holders, t.ID) {
-		return step{do: doRevoke, token: *t}
+	return step{}, true
+}
+
+// grace is that of the configuration, or of the last rotation of a slot that left it.
+func (v *view) grace() time.Duration {
+	switch {
+	case v.p != nil:
+		return v.p.Grace
+	case v.r.Rotation != nil:
+		return v.r.Rotation.Grace
 	}
-	return step{}
+	return 0
 }
 
 // ends is when a token may be revoked if no target serves it; zero: not known yet.
@@ -408,27 +452,18 @@ func (v *view) left(t *Token) bool {
 	return false
 }
 
-// release checks that every required target holds a successor, then revokes.
+// release checks that every required target still holds a successor, then revokes.
 func (v *view) release(t *Token) step {
-	holders := v.holders()
-	for _, h := range holders {
-		if rc := v.r.Receipts.At(h.Location); rc.RotationID <= t.RotationID {
-			return step{} // the rotation that brings it a successor comes first
-		}
-	}
 	if !v.verifies() {
 		return step{do: doRevoke, token: *t}
 	}
-	if s, ok := v.see(holders, false); !ok {
+	if s, ok := v.seeHolders(); !ok {
 		return s
 	}
-	if err := v.trouble(holders); err != nil {
-		return step{do: doFailed, where: StepRetire, err: err}
-	}
-	for _, h := range holders {
+	for _, h := range v.holders() {
 		l := v.o.looks.at(h.Location)
 		kind := driftOf(v.r.Receipts.At(h.Location), l)
-		if kind != "" && (v.succeeded(t, l) || v.cramped() && t.elsewhere(l)) {
+		if kind != "" && (v.succeeded(t, l) || v.cramped() && v.lacks(h, t)) {
 			continue
 		}
 		if kind != "" || !l.known {

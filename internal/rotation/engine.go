@@ -341,6 +341,8 @@ func (e *Engine) do(s *slot, st step) {
 		e.trail(s, st.targets)
 	case doDrop:
 		e.drop(s)
+	case doBeginGrace:
+		e.beginGrace(s, st)
 	case doRevoke:
 		e.revoke(s, st)
 	case doSweepLost:

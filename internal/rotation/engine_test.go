@@ -153,6 +153,23 @@ func TestAWipedOrOverwrittenSinkIsFilledAgainThoughTheSlotHasThreeTokens(t *test
 	}
 }
 
+func TestANewTargetIsServedThoughTheSlotHasThreeTokens(t *testing.T) {
+	w := newWorld(t, moq.Overlap, 1)
+	w.start()
+	w.run(time.Minute)
+	w.ask(false)
+	w.ask(false)
+	w.addSink("new", true)
+	w.configure()
+	w.run(59 * time.Minute)
+	if got := w.sinks["new"].content; got != "" {
+		t.Errorf("the new target holds %q before a grace has ended", got)
+	}
+	w.run(2 * time.Minute)
+	w.mustHold("value-4")
+	w.mustBeSound()
+}
+
 func TestAnOldTokenThatASinkWentBackToIsKeptThoughTheSlotHasThree(t *testing.T) {
 	w := newWorld(t, moq.Overlap, 1)
 	w.start()
@@ -422,6 +439,27 @@ func TestAValueDeliveredFromMemoryBeforeACrashGivesTheOldOneItsGrace(t *testing.
 	w.mustHold("value-3")
 	w.restart(func() { w.disk.full = false })
 	w.run(3 * time.Hour)
+	w.mustBeSound()
+}
+
+func TestAValueDeliveredFromMemoryBeforeACrashHasItsGraceThoughTheSinkIsWiped(t *testing.T) {
+	w := newWorld(t, moq.Overlap, 1)
+	w.start()
+	w.run(24*time.Hour - time.Second)
+	w.during("create", func() { w.disk.full = true })
+	w.run(time.Second)
+	w.mustHold("value-2")
+	w.restart(func() {
+		w.disk.full = false
+		w.sinks["sink0"].replace("")
+	})
+	w.mustHold("value-3")
+	w.run(59 * time.Minute)
+	if len(w.relay.revokes) > 0 {
+		t.Error("a token was revoked that consumers had a moment ago")
+	}
+	w.run(3 * time.Hour)
+	w.atRest()
 	w.mustBeSound()
 }
 

@@ -76,6 +76,8 @@ func scenarios() []scenario {
 		scenario{name: "overlap/matching", strategy: moq.Overlap, sinks: 1, plan: func(p *Plan) { p.Matching = true }, story: plainStory},
 		scenario{name: "overlap/second installation", strategy: moq.Overlap, sinks: 1, story: secondInstallation},
 		scenario{name: "overlap/matching beside a second installation", strategy: moq.Overlap, sinks: 1, plan: func(p *Plan) { p.Matching = true }, story: secondInstallation},
+		scenario{name: "overlap/wiped while down", strategy: moq.Overlap, sinks: 1, story: wipedWhileDown},
+		scenario{name: "overlap/sink gained beside three tokens", strategy: moq.Overlap, sinks: 1, story: gainedWhenFull},
 		scenario{name: "overlap/sink restored", long: true, strategy: moq.Overlap, sinks: 2, story: sinkRestored},
 		scenario{name: "overlap/copied to a new sink", long: true, strategy: moq.Overlap, sinks: 1, plan: func(p *Plan) { p.Verify = false }, story: copiedToNew},
 		scenario{name: "overlap/revoked by another hand", strategy: moq.Overlap, sinks: 2, story: anotherHand},
@@ -122,6 +124,26 @@ func changedTarget(w *world) {
 	w.calmly(26*time.Hour - w.elapsed())
 	w.sinks["sink0"].replace("")
 	w.run(8 * time.Hour)
+}
+
+// wipedWhileDown: the process dies in a delivery, and what it wrote is gone when it comes back.
+func wipedWhileDown(w *world) {
+	w.calmly(24*time.Hour - time.Minute)
+	w.during("read", func() {
+		w.sinks["sink0"].replace("")
+		w.dead = true
+	})
+	w.run(4 * time.Hour)
+}
+
+// gainedWhenFull: a new sink waits for a place, since the slot has its three tokens.
+func gainedWhenFull(w *world) {
+	w.calmly(24*time.Hour + 10*time.Minute)
+	w.ask(false)
+	w.run(time.Minute)
+	w.addSink("late", true)
+	w.reconfigure()
+	w.run(3 * time.Hour)
 }
 
 func sinksChange(w *world) {

@@ -49,7 +49,7 @@ func (r *Record) lose(instance string, at time.Time, clock Reading, crashed bool
 func (r *Record) regrace(a Rotation, at time.Time, clock Reading) {
 	for i, t := range r.Old {
 		if a.Regrace && !t.Forced && !t.Retire.IsZero() {
-			r.Old[i].Retire, r.Old[i].Clock = MomentOf(at.Add(t.Grace)), clock
+			r.Old[i] = t.withGrace(t.Grace, MomentOf(at), clock)
 		}
 	}
 }
@@ -139,8 +139,14 @@ func (t Token) graced(rot *Rotation, clock Reading) Token {
 		return t
 	}
 	if t.Retire.IsZero() || rot.Regrace {
-		t.Retire, t.Grace, t.Clock = rot.Finished.Add(rot.Grace), rot.Grace, clock
+		return t.withGrace(rot.Grace, rot.Finished, clock)
 	}
+	return t
+}
+
+// withGrace is the token with a grace that begins at a time.
+func (t Token) withGrace(grace time.Duration, at Moment, clock Reading) Token {
+	t.Retire, t.Grace, t.Clock = at.Add(grace), grace, clock
 	return t
 }
 
@@ -178,6 +184,12 @@ func (r *Record) found(label string) {
 func (r *Record) adopt(l LostMint, t moq.Token) {
 	r.Old = append(r.Old, Token{ID: t.ID, RotationID: l.RotationID, Created: MomentOf(t.Created), Expires: MomentOf(t.Expires)})
 	r.found(l.Label)
+}
+
+// beginGrace begins the grace of an adopted token that nothing serves any more.
+func (r *Record) beginGrace(id string, grace time.Duration, at time.Time, clock Reading) {
+	i := slices.IndexFunc(r.Old, func(t Token) bool { return t.ID == id })
+	r.Old[i] = r.Old[i].withGrace(grace, MomentOf(at), clock)
 }
 
 // fail adds one failed attempt.

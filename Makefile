@@ -12,6 +12,7 @@ FUZZTIME  ?= 1m
 KILLS     ?= 500
 WALKS     ?= 100000
 STATES    ?= 27000
+SEED      ?= 1
 BENCH     ?= .
 BENCHTIME ?= 1s
 
@@ -65,8 +66,8 @@ test-heart: $(TESTSUM) | $(RESULTS) ## internal/rotation with the race detector,
 	@$(RUN) -race -timeout 20m ./internal/rotation -explore.depth=0 -explore.walks=0
 
 .PHONY: test-explore
-test-explore: $(TESTSUM) | $(RESULTS) ## every crash point, fault and order: two deep, and random walks
-	@GOGC=400 $(RUN) -count=1 -timeout 20m -run '^TestNoCombination' ./internal/rotation -explore.depth=2 -explore.walks=200 -explore.floor=$(STATES)
+test-explore: $(TESTSUM) | $(RESULTS) ## every crash point, fault and order: two deep, and the random walks of SEED (1; 0 takes a new one)
+	@GOGC=400 $(RUN) -count=1 -timeout 20m -run '^TestNoCombination' ./internal/rotation -explore.depth=2 -explore.walks=200 -explore.seed=$(SEED) -explore.floor=$(STATES)
 	@grep -hoE 'explored [0-9]+ runs, [0-9]+ distinct states|explore.seed=[0-9]+' $(RESULTS)/$@.json
 
 .PHONY: test-modules
@@ -97,7 +98,7 @@ fuzz: ## every fuzz target for FUZZTIME (1m)
 	done
 
 .PHONY: soak
-soak: ## the long forms: KILLS (500) kills of the real binary, a minute of load, WALKS (100000) random walks a scenario
+soak: ## the long forms: KILLS (500) kills of the real binary, a minute of load, WALKS (100000) new random walks a scenario
 	$(GO) test -count=1 -v -timeout 3h ./test/soak -soak.kills=$(KILLS)
 	$(GO) test -count=1 -v -timeout 1h ./test/e2e -e2e.minute
 	$(GO) test -count=1 -v -timeout 3h -run '^TestNoCombination' ./internal/rotation -explore.all -explore.depth=2 -explore.walks=$(WALKS)

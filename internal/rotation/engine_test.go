@@ -463,6 +463,28 @@ func TestAValueDeliveredFromMemoryBeforeACrashHasItsGraceThoughTheSinkIsWiped(t 
 	w.mustBeSound()
 }
 
+func TestATokenOfALostMintHasItsGraceFromWhenTheSinkNoLongerServesIt(t *testing.T) {
+	w := newWorld(t, moq.Overlap, 1)
+	w.start()
+	w.run(24*time.Hour - time.Second)
+	w.during("create", func() { w.disk.full = true })
+	w.run(time.Second)
+	w.restart(func() {
+		w.disk.full = false
+		w.relay.limit = len(w.relay.tokens) // no newer one can be had
+	})
+	w.run(2 * time.Hour)
+	w.mustHold("value-2")
+	w.sinks["sink0"].replace("")
+	w.run(59 * time.Minute)
+	if len(w.relay.revokes) > 0 {
+		t.Error("a token was revoked that consumers had less than a grace ago")
+	}
+	w.run(3 * time.Hour)
+	w.atRest()
+	w.mustBeSound()
+}
+
 func TestACompromisedTokenDoesNotWaitForTheTurnOfARevocation(t *testing.T) {
 	w := newWorld(t, moq.Overlap, 1)
 	w.start()

@@ -29,7 +29,7 @@ func mutants() []mutant {
 		{"a grace ends by the wall clock alone", "decide.go", "return later(t.Retire.Time(), v.now.Add(v.elapses(t))), false", "return t.Retire.Time(), false"},
 		{"a compromised token keeps its grace", "transitions.go", "if rot.Cause == ByCompro && !t.NotOurs {", "if false {"},
 		{"tokens are revoked without another look at the sinks", "decide.go", "if !v.verifies() {", "if true {"},
-		{"tokens are revoked before a successor is delivered", "decide.go", "case v.everyHolder(succeeded):", "case true:"},
+		{"tokens are revoked before a successor is delivered", "decide.go", "case v.everyHolder(succeeded):", "case v.everyHolder(succeeded), true:"},
 		{"a revocation is recorded but not made", "retire.go", "if err := e.revokeID(s, st.token.ID); err != nil {\n\t\te.failed(s, StepRetire, err)\n\t\treturn\n\t}\n\ts.mu.Lock()\n\tev := e.event(s, Revoked)", "s.mu.Lock()\n\tev := e.event(s, Revoked)"},
 		{"a superseded token is forgotten", "transitions.go", "r.shelve(superseded.Token)", ""},
 		{"the former token is forgotten", "transitions.go", "r.shelve(r.Served)", ""},

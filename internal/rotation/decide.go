@@ -316,7 +316,7 @@ func (v *view) untouched(h Target, t *Token) bool {
 	return rc.RotationID != t.RotationID && driftOf(rc, l) == ""
 }
 
-// lacks tells whether a target is seen not to hold the token, though it may have.
+// lacks tells whether a target is seen not to hold the token now, whatever it held before.
 func (v *view) lacks(h Target, t *Token) bool {
 	l := v.o.looks.at(h.Location)
 	return l.err == nil && l.known && (t.elsewhere(l) || v.untouched(h, t))

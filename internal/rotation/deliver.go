@@ -3,6 +3,7 @@ package rotation
 import (
 	"bytes"
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -231,33 +232,44 @@ func (e *Engine) trailTo(s *slot, t Target) {
 		d = e.write(s, t, rec, e.resumed(s, rot))
 		e.readBack(s, rot, &d)
 	}
-	s.mu.Lock()
-	if rot != nil {
-		e.noteDelivery(s, rot.ID, d)
-	}
-	o := s.seen()
-	o.trailing.remove(t.Location)
-	if d.err != nil {
-		o.trails++
-		o.trailNext.set(t.Location, MomentOf(e.now().Add(routine.delay(int(o.trails), fault.Of(d.err).After))))
-	} else {
-		o.trails = 0
-	}
-	s.mu.Unlock()
-	if d.err != nil {
-		e.log(s).Warn("optional delivery failed", zap.String("sink", t.Sink), zap.String("target", t.Target), zap.Error(d.err))
-	}
+	e.trailed(s, rot, d)
 	e.wake(s)
 }
 
-// accepted makes sure that a value from before is still worth delivering: first
-// that the target answers, then that Cloudflare still lists the token.
+// trailed records one delivery to an optional target, and when a failed one is tried
+// again: one that a newer rotation has overtaken, as soon as that allows.
+func (e *Engine) trailed(s *slot, rot *Rotation, d delivery) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o, loc := s.seen(), d.target.Location
+	o.trailing.remove(loc)
+	if errors.Is(d.err, errOvertaken) {
+		return
+	}
+	e.noteDelivery(s, rot.ID, d)
+	if d.err == nil {
+		o.trails = 0
+		return
+	}
+	o.trails++
+	o.trailNext.set(loc, MomentOf(e.now().Add(routine.delay(int(o.trails), fault.Of(d.err).After))))
+	e.Log.Warn("optional delivery failed", zap.String("slot", s.name()), zap.String("sink", d.target.Sink),
+		zap.String("target", d.target.Target), zap.Error(d.err))
+}
+
+// accepted makes sure that a value from before is still worth delivering: that no
+// in_place rotation ends it just now, or that the target answers and then that
+// Cloudflare still lists the token.
 func (e *Engine) accepted(s *slot, rot *Rotation, t Target) error {
 	s.mu.Lock()
 	sure := rot.Strategy != moq.Overlap || within(s.seen().confirmed.Time(), e.now(), confirmFor)
+	ended := rot.Strategy == moq.InPlace && s.rec.Attempt != nil
 	p := s.priority()
 	s.mu.Unlock()
-	if sure {
+	switch {
+	case ended:
+		return errOvertaken
+	case sure:
 		return nil
 	}
 	if l := e.lookAt(s, t, false, true); l.err != nil {

@@ -225,6 +225,36 @@ func TestAnOptionalSinkDelaysNothing(t *testing.T) {
 	w.mustBeSound()
 }
 
+func TestAnOptionalSinkGetsNoValueThatARotateCallMayHaveEnded(t *testing.T) {
+	w := newWorld(t, moq.InPlace, 1)
+	spare := w.addSink("spare", false)
+	w.start()
+	w.run(time.Minute)
+	w.during("write", func() {
+		w.pass(time.Millisecond)
+		_, _ = w.engine.Rotate(t.Context(), "live", string(moq.Subscribe), "a test", false)
+		w.during("rotate", func() { w.choose = once("rotate", mintLostAfter) })
+	})
+	w.run(24*time.Hour - time.Minute)
+	w.mustBeSound()
+	w.run(time.Hour)
+	w.mustBeSound()
+	if !w.relay.accepts(spare.content) {
+		t.Errorf("the optional sink holds %q", spare.content)
+	}
+}
+
+// once chooses an outcome for the next call of a kind; the others go well.
+func once(kind string, outcome int) func(string, int) int {
+	return func(k string, _ int) int {
+		if k != kind {
+			return 0
+		}
+		kind = ""
+		return outcome
+	}
+}
+
 func TestDriftMakesAnOverlapSlotDueOnceAPeriod(t *testing.T) {
 	w := newWorld(t, moq.Overlap, 2)
 	w.start()

@@ -37,6 +37,7 @@ func mutants() []mutant {
 		{"a write is believed without reading back", "deliver.go", "d.err != nil || !rot.Verify {", "true {"},
 		{"a value is not written", "deliver.go", "d.err = sink.Write(e.work, t.Target, content, rec.RotationID); d.err == nil", "d.err == nil"},
 		{"a dead token is delivered after a pause", "decide.go", "if rot.Strategy == moq.Overlap && !within(v.o.confirmed.Time(), v.now, confirmFor) {", "if false {"},
+		{"an optional sink gets a value that a rotate call may have ended", "deliver.go", "ended := rot.Strategy == moq.InPlace && s.rec.Attempt != nil", "ended := false"},
 		{"an old in_place value overwrites a newer one", "deliver.go", "guard := e.resumed(s, rot)", "guard := false"},
 		{"drift is not answered", "due.go", "enough := lost > 0 && ", "enough := false && "},
 		{"drift is answered again and again", "due.go", "!enough || v.r.DriftPeriod.Time().Equal(v.period())", "!enough"},

@@ -29,7 +29,7 @@ var (
 	errTooLarge = errors.New("a record is larger than the log")
 )
 
-const damageHint = "stop rotatord and restore the file from a backup, or move it aside to start afresh: " +
+const damageHint = "stop rotatord and restore the file from a backup, or move it aside, with the state-*.log beside it, to start afresh: " +
 	"the tokens it knew are then reported, and `rotatord tokens prune` retires them"
 
 const logDamageHint = "stop rotatord and restore the state folder from a backup, or move this file aside: " +

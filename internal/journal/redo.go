@@ -110,10 +110,10 @@ func claim(file *os.File) (os.FileInfo, error) {
 }
 
 // makeLog makes the log elsewhere and renames it, so that a crash leaves none or a
-// whole one. Real zeros, no hole: a save must find its room on a disk that has filled up.
+// whole one; what it leaves half made, the next start makes anew. Real zeros, no hole:
+// a save must find its room on a disk that has filled up.
 func makeLog(path string) error {
-	dir := filepath.Dir(path)
-	temp, err := os.CreateTemp(dir, filepath.Base(path)+".new-*") // 0600
+	temp, err := os.OpenFile(path+".new", os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600) //nolint:gosec // the operator names the folder
 	if err != nil {
 		return err
 	}
@@ -128,7 +128,7 @@ func makeLog(path string) error {
 	if err := os.Rename(temp.Name(), path); err != nil {
 		return err
 	}
-	return syncFolder(dir)
+	return syncFolder(filepath.Dir(path))
 }
 
 func zero(file *os.File, size int) error {

@@ -3,7 +3,8 @@ package soak
 import (
 	"bytes"
 	"context"
-	"errors"
+	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -98,7 +99,8 @@ func (d *daemon) ready() error {
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode != http.StatusOK {
-		return errors.New(resp.Status)
+		why, _ := io.ReadAll(resp.Body)
+		return fmt.Errorf("%s: %s", resp.Status, why)
 	}
 	return nil
 }

@@ -117,7 +117,7 @@ func (s *storm) loseState(damaged bool) {
 		must(s, os.Truncate(s.state(), 3*4096))
 		s.refused(s, []string{"run"}, s.state(), "damaged")
 	}
-	must(s, os.Remove(s.state()))
+	s.clearState()
 	since := time.Now()
 	d := s.launch()
 	s.until(patience, "every slot rotates again without the lost state", rotatedSince(since))
@@ -126,6 +126,15 @@ func (s *storm) loseState(damaged bool) {
 		eventually(s, time.Minute, "no former token on "+relay, func() error { return s.prune(relay) })
 	}
 	d.kill()
+}
+
+// clearState removes the database and its log; the identity stays.
+func (w *world) clearState() {
+	found, err := filepath.Glob(w.path("state/state*"))
+	must(w, err)
+	for _, path := range found {
+		must(w, os.Remove(path))
+	}
 }
 
 // prune retires the former tokens of a relay, if all its calls succeed.
@@ -251,7 +260,7 @@ func (w *world) checkRelay(relayID string, ours map[string]bool) {
 
 // checkFolders looks for files that are left over.
 func (w *world) checkFolders() {
-	for _, pattern := range []string{"disk/*/.*", "disk/.*", "box/.*", "spare/.*", "state/*.new-*", "state/.*"} {
+	for _, pattern := range []string{"disk/*/.*", "disk/.*", "box/.*", "spare/.*", "state/*.new*", "state/.*"} {
 		found, err := filepath.Glob(w.path(pattern))
 		must(w, err)
 		for _, f := range found {

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
@@ -64,6 +65,25 @@ func TestALogStaysWithItsDatabase(t *testing.T) {
 		t.Fatal(err)
 	}
 	expectState(t, open(t, dir), map[moq.Key]int{slotKey(1): 1})
+}
+
+// A crash while the log is made leaves nothing behind once the next start has made it.
+func TestALogThatIsHalfMadeIsMadeAnew(t *testing.T) {
+	dir := t.TempDir()
+	b := open(t, dir)
+	log := filepath.Join(dir, logName(b.id))
+	killed(t, b)
+	half := log + ".new"
+	if err := errors.Join(os.Remove(log), os.WriteFile(half, bytes.Repeat([]byte("x"), 2*logSize), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	b = open(t, dir)
+	mustSave(t, b, recordOf(1, 1, 10))
+	shut(t, b)
+	expectState(t, open(t, dir), map[moq.Key]int{slotKey(1): 1})
+	if _, err := os.Stat(half); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the half is still there: %v", err)
+	}
 }
 
 // killed ends a journal as a crash would: nothing is folded.

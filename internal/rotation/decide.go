@@ -36,15 +36,14 @@ const (
 type step struct {
 	do      action
 	until   time.Time
-	due     due           // mint
-	targets []Target      // look, deliver, trail
-	deep    bool          // look
-	token   Token         // beginGrace, revoke, sweepLost, adoptLost
-	lost    LostMint      // sweepLost, adoptLost, forgetLost
-	grace   time.Duration // beginGrace
-	expired bool          // revoke: it was dead already
-	where   Step          // failed, list: what it is for
-	err     error         // failed
+	due     due      // mint
+	targets []Target // look, deliver, trail
+	deep    bool     // look
+	token   Token    // beginGrace, revoke, sweepLost, adoptLost
+	lost    LostMint // sweepLost, adoptLost, forgetLost
+	expired bool     // revoke: it was dead already
+	where   Step     // failed, list: what it is for
+	err     error    // failed
 }
 
 func waitUntil(t time.Time) step { return step{do: doWait, until: t} }
@@ -310,16 +309,18 @@ func (v *view) untouched(h Target, t *Token) bool {
 		return false
 	case v.o.listing.shows(l):
 		return !slices.Contains(l.ids, t.ID)
-	case rc.RotationID == "" || !l.exists:
-		return rc.RotationID == "" && !l.exists
+	case !l.exists:
+		return rc.RotationID == ""
 	}
-	return rc.RotationID != t.RotationID && driftOf(rc, l) == ""
+	return rc.RotationID != "" && rc.RotationID != t.RotationID && driftOf(rc, l) == ""
 }
 
 // lacks tells whether a target is seen not to hold the token now, whatever it held before.
 func (v *view) lacks(h Target, t *Token) bool {
 	l := v.o.looks.at(h.Location)
-	return l.err == nil && l.known && (t.elsewhere(l) || v.untouched(h, t))
+	shown := func(d []byte) bool { return bytes.Equal(d, l.digest) }
+	gone := !l.exists || len(t.Held) > 0 && !slices.ContainsFunc(t.Held, shown)
+	return l.err == nil && l.known && gone || v.untouched(h, t)
 }
 
 func (v *view) everyHolder(ok func(Target) bool) bool {
@@ -365,23 +366,23 @@ func (v *view) letGo(t *Token) step {
 	succeeded := func(h Target) bool { return v.r.Receipts.At(h.Location).RotationID > t.RotationID }
 	switch {
 	case t.Retire.IsZero(): // adopted
-		return v.discard(t, step{do: doBeginGrace, token: *t, grace: v.grace()})
+		return v.discard(step{do: doBeginGrace, token: t.withGrace(v.grace(), MomentOf(v.now), v.clock)})
 	case v.everyHolder(succeeded):
 		return v.release(t)
 	case v.r.Served != nil && v.r.Served.RotationID > t.RotationID && !v.cramped():
 		return step{} // the rotation that brings the others a successor comes first
 	}
-	return v.discard(t, step{do: doRevoke, token: *t})
+	return v.discard(step{do: doRevoke, token: *t})
 }
 
-// discard takes the step when no required target is seen to serve the token. One that
+// discard takes the step when no required target is seen to serve its token. One that
 // was adopted may have been served until now: its grace begins. Where one may serve
 // it, the rotation that its drift calls for comes first.
-func (v *view) discard(t *Token, then step) step {
+func (v *view) discard(then step) step {
 	if s, ok := v.seeHolders(); !ok {
 		return s
 	}
-	if !v.everyHolder(func(h Target) bool { return v.lacks(h, t) }) {
+	if !v.everyHolder(func(h Target) bool { return v.lacks(h, &then.token) }) {
 		return step{}
 	}
 	return then
@@ -480,19 +481,11 @@ func (v *view) succeeded(t *Token, l look) bool {
 	return v.r.Served != nil && newer(v.r.Served) || slices.ContainsFunc(v.r.Old, func(o Token) bool { return newer(&o) })
 }
 
-// cramped tells whether a rotation that is due has no room: then a target that
-// was wiped or overwritten would stay so for ever, because no old token could go.
+// cramped tells whether a rotation that is due has no room: then a target that was
+// wiped, overwritten or gained would stay so for ever, because no old token could go.
 func (v *view) cramped() bool {
 	d := v.due()
 	return d.cause != "" && !d.at.After(v.now) && v.held() >= slotTokens
-}
-
-// elsewhere tells whether a target is seen not to hold the token.
-func (t *Token) elsewhere(l look) bool {
-	if !l.known || !l.exists {
-		return l.known
-	}
-	return len(t.Held) > 0 && !slices.ContainsFunc(t.Held, func(d []byte) bool { return bytes.Equal(d, l.digest) })
 }
 
 func errServed(t Target, kind driftKind) error {

@@ -474,41 +474,41 @@ func TestAValueDeliveredFromMemoryBeforeACrashGivesTheOldOneItsGrace(t *testing.
 
 func TestAValueDeliveredFromMemoryBeforeACrashHasItsGraceThoughTheSinkIsWiped(t *testing.T) {
 	w := newWorld(t, moq.Overlap, 1)
-	w.start()
-	w.run(24*time.Hour - time.Second)
-	w.during("create", func() { w.disk.full = true })
-	w.run(time.Second)
-	w.mustHold("value-2")
-	w.restart(func() {
-		w.disk.full = false
-		w.sinks["sink0"].replace("")
-	})
+	w.dieAfterDeliveringFromMemory(func() { w.sinks["sink0"].replace("") })
 	w.mustHold("value-3")
-	w.run(59 * time.Minute)
-	if len(w.relay.revokes) > 0 {
-		t.Error("a token was revoked that consumers had a moment ago")
-	}
-	w.run(3 * time.Hour)
-	w.atRest()
-	w.mustBeSound()
+	w.mustRevokeOnlyAfterAGrace()
 }
 
 func TestATokenOfALostMintHasItsGraceFromWhenTheSinkNoLongerServesIt(t *testing.T) {
 	w := newWorld(t, moq.Overlap, 1)
+	w.dieAfterDeliveringFromMemory(func() { w.relay.limit = len(w.relay.tokens) }) // no newer one can be had
+	w.run(2 * time.Hour)
+	w.mustHold("value-2")
+	w.sinks["sink0"].replace("")
+	w.mustRevokeOnlyAfterAGrace()
+}
+
+// dieAfterDeliveringFromMemory starts the world and lets the process die when its
+// sinks hold a value that the journal does not, the second; meanwhile something happens.
+func (w *world) dieAfterDeliveringFromMemory(meanwhile func()) {
+	w.t.Helper()
 	w.start()
 	w.run(24*time.Hour - time.Second)
 	w.during("create", func() { w.disk.full = true })
 	w.run(time.Second)
+	w.mustHold("value-2")
 	w.restart(func() {
 		w.disk.full = false
-		w.relay.limit = len(w.relay.tokens) // no newer one can be had
+		meanwhile()
 	})
-	w.run(2 * time.Hour)
-	w.mustHold("value-2")
-	w.sinks["sink0"].replace("")
+}
+
+// mustRevokeOnlyAfterAGrace expects that nothing is revoked for a grace from now, and rest in the end.
+func (w *world) mustRevokeOnlyAfterAGrace() {
+	w.t.Helper()
 	w.run(59 * time.Minute)
 	if len(w.relay.revokes) > 0 {
-		t.Error("a token was revoked that consumers had less than a grace ago")
+		w.t.Error("a token was revoked that consumers had less than a grace ago")
 	}
 	w.run(3 * time.Hour)
 	w.atRest()

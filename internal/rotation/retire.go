@@ -54,13 +54,12 @@ func (e *Engine) adopt(s *slot, st step) {
 		zap.String("token_id", st.token.ID), zap.String("rotation", st.lost.RotationID))
 }
 
-// beginGrace lets an adopted token live on for a grace from now, when no target
-// is seen to serve it any more.
+// beginGrace records that an adopted token, which no target is seen to serve any
+// more, lives on for a grace.
 func (e *Engine) beginGrace(s *slot, st step) {
-	now, clock := e.now(), e.Clock.Elapsed()
-	e.amend(s, func(r *Record) { r.beginGrace(st.token.ID, st.grace, now, clock) })
+	e.amend(s, func(r *Record) { r.beginGrace(st.token) })
 	e.log(s).Info("no target serves the token of a lost mint any more: its grace begins", zap.String("token_id", st.token.ID),
-		zap.String("rotation", st.token.RotationID), zap.Time("retire", now.Add(st.grace)))
+		zap.String("rotation", st.token.RotationID), zap.Time("retire", st.token.Retire.Time()))
 }
 
 func (e *Engine) revokeID(s *slot, id string) error {

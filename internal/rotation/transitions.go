@@ -186,10 +186,9 @@ func (r *Record) adopt(l LostMint, t moq.Token) {
 	r.found(l.Label)
 }
 
-// beginGrace begins the grace of an adopted token that nothing serves any more.
-func (r *Record) beginGrace(id string, grace time.Duration, at time.Time, clock Reading) {
-	i := slices.IndexFunc(r.Old, func(t Token) bool { return t.ID == id })
-	r.Old[i] = r.Old[i].withGrace(grace, MomentOf(at), clock)
+// beginGrace puts an adopted token, with its grace, in the place of the one without.
+func (r *Record) beginGrace(t Token) {
+	r.Old[slices.IndexFunc(r.Old, func(o Token) bool { return o.ID == t.ID })] = t
 }
 
 // fail adds one failed attempt.

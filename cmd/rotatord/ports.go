@@ -120,7 +120,7 @@ func (p *ports) openSinks(ctx context.Context, old *ports, m *metrics.Metrics) e
 			p.sinks[name] = old.sinks[name]
 			continue
 		}
-		s, err := spec.Open(ctx, name)
+		s, err := spec.Open(ctx, sinks.OpenOptions{Name: name})
 		if err != nil {
 			errs = append(errs, err)
 			continue

@@ -43,7 +43,7 @@ func (s *fakeSink) Locate(target string) (string, error) {
 	return s.Type + ":///" + target, nil
 }
 
-func (s *fakeSink) Open(context.Context, string) (sinks.Sink, error) {
+func (s *fakeSink) Open(context.Context, sinks.OpenOptions) (sinks.Sink, error) {
 	return nil, errors.New("a fake cannot be opened")
 }
 

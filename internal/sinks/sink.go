@@ -80,9 +80,14 @@ type Spec interface {
 	// the sink is called (file:///…, vault+https://…, awssm://region/…), or an error
 	// saying why target cannot be one.
 	Locate(target string) (string, error)
-	// Open builds the sink; name is its key in the configuration. It does no I/O
-	// that can fail for a passing reason: a store that is down shows in Probe.
-	Open(ctx context.Context, name string) (Sink, error)
+	// Open builds the sink. It does no I/O that can fail for a passing reason: a
+	// store that is down shows in Probe.
+	Open(ctx context.Context, o OpenOptions) (Sink, error)
+}
+
+// OpenOptions are what a sink is built with besides its configuration.
+type OpenOptions struct {
+	Name string // the sink's key in the configuration
 }
 
 // Problem is one fault of a configuration.

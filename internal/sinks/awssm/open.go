@@ -20,25 +20,25 @@ const maxConnections = 32
 
 // Open reads the SDK's configuration (environment, shared files) and builds the
 // sink. Credentials are fetched at the first call, and again before they expire.
-func (c *Config) Open(ctx context.Context, name string) (sinks.Sink, error) {
+func (c *Config) Open(ctx context.Context, o sinks.OpenOptions) (sinks.Sink, error) {
 	cfg, err := config.LoadDefaultConfig(ctx, c.loadOptions()...)
 	if err != nil {
-		return nil, (&fault.Error{Class: fault.Permanent, Reason: fault.Invalid, Op: "open", Object: name, Err: err}).
+		return nil, (&fault.Error{Class: fault.Permanent, Reason: fault.Invalid, Op: "open", Object: o.Name, Err: err}).
 			WithHint("check the AWS_* variables and the shared configuration files")
 	}
 	transport := transportOf(cfg.HTTPClient)
 	cfg.HTTPClient = &http.Client{Transport: transport, CheckRedirect: noRedirect}
 	if c.RoleARN != "" {
-		cfg.Credentials = c.assumeRole(cfg, name)
+		cfg.Credentials = c.assumeRole(cfg, o.Name)
 	}
-	client := secretsmanager.NewFromConfig(cfg, func(o *secretsmanager.Options) {
+	client := secretsmanager.NewFromConfig(cfg, func(so *secretsmanager.Options) {
 		if c.EndpointURL != "" {
-			o.BaseEndpoint = &c.EndpointURL
+			so.BaseEndpoint = &c.EndpointURL
 		}
 	})
 	// The environment may name an endpoint as well.
 	if err := c.checkEndpoint(aws.ToString(client.Options().BaseEndpoint)); err != nil {
-		return nil, fault.Newf(fault.Permanent, fault.Invalid, "open", name, "the endpoint %w", err).
+		return nil, fault.Newf(fault.Permanent, fault.Invalid, "open", o.Name, "the endpoint %w", err).
 			WithHint("correct endpoint_url or AWS_ENDPOINT_URL_SECRETS_MANAGER, or set insecure: true")
 	}
 	return &sink{config: *c, api: client, transport: transport}, nil

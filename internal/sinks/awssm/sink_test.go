@@ -38,7 +38,7 @@ func configFor(s *awstest.Server) *Config {
 
 func openSink(t *testing.T, c *Config) sinks.Sink {
 	t.Helper()
-	s, err := c.Open(t.Context(), "aws-prod")
+	s, err := c.Open(t.Context(), sinks.OpenOptions{Name: "aws-prod"})
 	must(t, err)
 	t.Cleanup(func() { must(t, s.Close()) })
 	return s
@@ -88,7 +88,7 @@ func harness(server *awstest.Server, c *Config) sinktest.Harness {
 	}
 	return sinktest.Harness{
 		Open: func(t *testing.T) sinks.Sink {
-			s, err := c.Open(t.Context(), "aws-prod")
+			s, err := c.Open(t.Context(), sinks.OpenOptions{Name: "aws-prod"})
 			must(t, err)
 			return s
 		},
@@ -379,7 +379,7 @@ func TestAnEndpointOfTheEnvironmentIsHeldToTheSameRule(t *testing.T) {
 	t.Setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", "http://secrets.example")
 	c := configFor(server)
 	c.EndpointURL = ""
-	_, err := c.Open(t.Context(), "aws-prod")
+	_, err := c.Open(t.Context(), sinks.OpenOptions{Name: "aws-prod"})
 	wantFault(t, "Open", err, fault.Permanent, fault.Invalid, "insecure: true")
 	c.Insecure = true
 	openSink(t, c)

@@ -65,7 +65,7 @@ func (c *Config) Locate(target string) (string, error) {
 }
 
 // Open builds the sink. It touches no file.
-func (c *Config) Open(_ context.Context, _ string) (sinks.Sink, error) {
+func (c *Config) Open(context.Context, sinks.OpenOptions) (sinks.Sink, error) {
 	return c.open(hooks{})
 }
 

@@ -207,7 +207,7 @@ func TestOpenRefusesWhatCannotWork(t *testing.T) {
 			t.Setenv("VAULT_TOKEN", "hvs.x")
 			config := valid()
 			c.spoil(config)
-			_, err := config.Open(t.Context(), "vault-prod")
+			_, err := config.Open(t.Context(), sinks.OpenOptions{Name: "vault-prod"})
 			wantFault(t, err, fault.Permanent, fault.Invalid, "vault-prod", c.says)
 		})
 	}

@@ -97,7 +97,7 @@ func open(t *testing.T, c *Config) *sink {
 	if p := c.Problems(); len(p) > 0 {
 		t.Fatalf("problems: %v", p)
 	}
-	s, err := c.Open(t.Context(), "vault-prod")
+	s, err := c.Open(t.Context(), sinks.OpenOptions{Name: "vault-prod"})
 	if err != nil {
 		t.Fatalf("Open: %v", err)
 	}

@@ -45,7 +45,7 @@ func (p *places) open(o sinks.Observer, kinds ...string) map[string]sinks.Sink {
 	all := map[string]sinks.Sink{}
 	for _, kind := range kinds {
 		spec := p.spec(kind)
-		s := must[sinks.Sink](p)(spec.Open(p.Context(), kind))
+		s := must[sinks.Sink](p)(spec.Open(p.Context(), sinks.OpenOptions{Name: kind}))
 		p.Cleanup(func() { _ = s.Close() })
 		all[kind] = sinks.Decorate(kind, spec.Shared().Type, s, spec.Shared().Timeout, o)
 	}
@@ -78,6 +78,6 @@ func targetOf(kind, root, relay, typ string) string {
 func fileSink(tb testing.TB, o sinks.Observer) map[string]sinks.Sink {
 	tb.Helper()
 	c := file.NewConfig()
-	s := must[sinks.Sink](tb)(c.Open(tb.Context(), file.Type))
+	s := must[sinks.Sink](tb)(c.Open(tb.Context(), sinks.OpenOptions{Name: file.Type}))
 	return map[string]sinks.Sink{file.Type: sinks.Decorate(file.Type, file.Type, s, c.Timeout, o)}
 }

@@ -138,14 +138,20 @@ type changes struct {
 
 func changesOf(loc *time.Location, from, to time.Time) changes {
 	c := changes{whole: true}
-	for p := periodAt(from, loc); !p.end.IsZero() && p.end.Before(to); {
+	for p := periodAt(from, loc); !p.holds(to); {
 		next := periodAt(p.end, loc)
-		before, after := p.wall(p.end), next.wall(p.end)
-		c.whole = c.whole && before.Truncate(time.Hour).Equal(before) && after.Truncate(time.Hour).Equal(after)
-		for w := before; w.Before(after); w = w.Add(time.Hour) {
-			c.removed |= 1 << w.Hour()
+		if next.offset != p.offset {
+			c.add(p.wall(p.end), next.wall(p.end))
 		}
 		p = next
 	}
 	return c
+}
+
+// add counts a change of the clock from before to after.
+func (c *changes) add(before, after time.Time) {
+	c.whole = c.whole && before.Truncate(time.Hour).Equal(before) && after.Truncate(time.Hour).Equal(after)
+	for w := before; w.Before(after); w = w.Add(time.Hour) {
+		c.removed |= 1 << w.Hour()
+	}
 }

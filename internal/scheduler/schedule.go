@@ -56,8 +56,7 @@ func (s *Schedule) nextElapsed(t time.Time) time.Time {
 		if n.IsZero() {
 			return time.Time{}
 		}
-		at := p.instant(n)
-		if p.end.IsZero() || at.Before(p.end) {
+		if at := p.instant(n); p.holds(at) {
 			return at
 		}
 		end := p.end

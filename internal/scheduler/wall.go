@@ -6,20 +6,31 @@ import "time"
 // clock is large.
 const slack = 48 * time.Hour
 
-// period is a span of time in which a place's offset from UTC is constant:
-// [start, end), zero where it is unbounded. Wall-clock times are written as if
-// they were UTC.
+// period is a span of time in which a place's offset from UTC is constant, from some
+// instant up to end, which is zero where it goes on for ever. The next one may have the
+// same offset. Wall-clock times are written as if they were UTC.
 type period struct {
-	start, end time.Time
-	offset     time.Duration
+	end    time.Time
+	offset time.Duration
 }
 
+// periodAt is the period from t on. Its end is after t, whatever the time package says:
+// by a zone's rule for the years to come it ends each year 365 days after New Year, which on
+// the last day of a leap year has passed (golang/go#81583); that day then ends it. Where
+// it says that a period began is not asked for: that may be before the last change of all.
 func periodAt(t time.Time, loc *time.Location) period {
+	const day = 24 * time.Hour
 	t = t.In(loc)
 	_, offset := t.Zone()
-	start, end := t.ZoneBounds()
-	return period{start, end, time.Duration(offset) * time.Second}
+	_, end := t.ZoneBounds()
+	if !end.IsZero() && !end.After(t) {
+		end = t.UTC().Truncate(day).Add(day)
+	}
+	return period{end, time.Duration(offset) * time.Second}
 }
+
+// holds reports whether t, which is not before the period, is in it.
+func (p period) holds(t time.Time) bool { return p.end.IsZero() || t.Before(p.end) }
 
 // wall is what the clock on the wall shows at the instant t.
 func (p period) wall(t time.Time) time.Time { return t.UTC().Add(p.offset) }
@@ -30,28 +41,31 @@ func (p period) instant(w time.Time) time.Time { return w.Add(-p.offset) }
 // highWater is the latest wall-clock time that has been shown up to t: in an hour
 // that is repeated, the end of the hour.
 func highWater(t time.Time, loc *time.Location) time.Time {
-	p := periodAt(t, loc)
-	high := p.wall(t)
-	for start := p.start; !start.IsZero() && t.Sub(start) < slack; start = p.start {
-		before := start.Add(-1)
-		p = periodAt(before, loc)
-		if w := p.wall(before); w.After(high) {
-			high = w
-		}
+	p := periodAt(t.Add(-slack), loc)
+	high := p.wall(t.Add(-slack))
+	for !p.holds(t) {
+		high = latest(high, p.wall(p.end.Add(-1)))
+		p = periodAt(p.end, loc)
 	}
-	return high
+	return latest(high, p.wall(t))
 }
 
 // firstAt is the first instant at which the clock on the wall shows w or later: an
 // hour that is skipped is reached where it ends, one that is repeated at its first
 // occurrence.
 func firstAt(w time.Time, loc *time.Location) time.Time {
-	p := periodAt(w.Add(-slack), loc)
-	for !p.end.IsZero() && !p.instant(w).Before(p.end) {
-		p = periodAt(p.end, loc)
+	start := w.Add(-slack)
+	p := periodAt(start, loc)
+	for !p.holds(p.instant(w)) {
+		start = p.end.UTC()
+		p = periodAt(start, loc)
 	}
-	if at := p.instant(w); p.start.IsZero() || at.After(p.start) {
-		return at
+	return latest(start, p.instant(w))
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
 	}
-	return p.start.UTC()
+	return b
 }

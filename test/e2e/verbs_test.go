@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -86,6 +87,27 @@ func TestVerbsWithoutADaemon(t *testing.T) {
 			t.Errorf("%d runs planned: %v\n%s", len(runs), err, r.out)
 		}
 	})
+}
+
+// The image has no zone data but Go's own, which gives rules where a machine's has lists.
+func TestZonesWhoseClocksChangeWithGosOwnData(t *testing.T) {
+	t.Parallel()
+	root, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t, 3)
+	w.env = append(w.env, "ZONEINFO="+filepath.Join(strings.TrimSpace(string(root)), "lib", "time", "zoneinfo.zip"))
+	var relays strings.Builder
+	for n, zone := range []string{"Europe/Berlin", "America/New_York", "Africa/Cairo"} {
+		fmt.Fprintf(&relays, "r%d: {id: %s, timezone: %s, tokens: {subscribe: {}}}, ", n, relayID(n), zone)
+	}
+	w.configure(settings{Defaults: `{schedule: "30 2 * * *", sinks: [disk]}`, Relays: "{" + relays.String() + "}"})
+	w.rotatord("check").expect(t, 0, "3 slots")
+	w.rotatord("plan", "--for", "1d").expect(t, 0, "r0/subscribe", "r1/subscribe", "r2/subscribe")
+	d := w.start()
+	d.rotatord("plan", "--for", "1d").expect(t, 0, "r2/subscribe")
+	d.reload()
 }
 
 func TestCheck(t *testing.T) {

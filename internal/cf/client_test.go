@@ -497,16 +497,25 @@ func TestStaleConnectionThatCannotBeRenewedIsCertain(t *testing.T) {
 	wantFault(t, err, fault.Retry, fault.Unreachable)
 }
 
-func TestRedirectIsNotFollowed(t *testing.T) {
-	followed := false
-	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { followed = true }))
-	defer elsewhere.Close()
-	server := httptest.NewServer(http.RedirectHandler(elsewhere.URL, http.StatusTemporaryRedirect))
-	defer server.Close()
-	c := newClient(t, nil, func(o *cf.Options) { o.APIURL, o.HTTP = server.URL, &http.Client{} })
-	wantFault(t, operations[3].run(t, c), fault.Permanent, fault.BadAnswer)
-	if followed {
-		t.Error("the redirect was followed")
+func TestNoRedirectIsFollowedAndTheErrorSaysWhereItPoints(t *testing.T) {
+	for _, status := range []int{301, 302, 303, 307, 308} {
+		followed := false
+		elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { followed = true }))
+		server := httptest.NewServer(http.RedirectHandler(elsewhere.URL, status))
+		for _, hc := range []*http.Client{nil, {}} {
+			c := newClient(t, nil, func(o *cf.Options) { o.APIURL, o.HTTP = server.URL, hc })
+			for _, op := range operations {
+				err := op.run(t, c)
+				if e := fault.Of(err); e == nil || e.Reason != fault.BadAnswer || !strings.Contains(e.Error(), elsewhere.URL) {
+					t.Errorf("%s, %d: %v, want a bad answer that names %s", op.name, status, err, elsewhere.URL)
+				}
+			}
+		}
+		server.Close()
+		elsewhere.Close()
+		if followed {
+			t.Errorf("a %d was followed", status)
+		}
 	}
 }
 

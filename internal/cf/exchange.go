@@ -16,6 +16,7 @@ import (
 	"github.com/cloudflare/cloudflare-go/v7/option"
 
 	"github.com/rotatord/rotatord/internal/secret"
+	"github.com/rotatord/rotatord/internal/transport"
 )
 
 const maxAnswer = 1 << 20 // bytes; a relay's ten tokens take some ten thousand
@@ -33,6 +34,7 @@ type exchange struct {
 	err    error // no answer, or only the beginning of one
 	status int   // 0 without an answer
 	header http.Header
+	moved  string // where a 3xx points to, in words
 	body   []byte
 	envelope
 }
@@ -84,6 +86,9 @@ func (x *exchange) Do(req *http.Request) (*http.Response, error) {
 
 func (x *exchange) read(res *http.Response) {
 	x.status, x.header = res.StatusCode, res.Header.Clone()
+	if x.status >= 300 && x.status < 400 {
+		x.moved = transport.PointsTo(res)
+	}
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
 	switch {
 	case err != nil:

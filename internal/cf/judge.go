@@ -120,7 +120,7 @@ func (o operation) hint(e *fault.Error, status int) string {
 		return fmt.Sprintf("Cloudflare refuses every call of this API token; calls go on in %s", e.After.Round(time.Second))
 	}
 	if status >= 300 && status < 400 {
-		return "no redirect is followed with the API token; check api_url"
+		return "no redirect is followed with the API token; check api_url, and the proxies on the way"
 	}
 	return ""
 }
@@ -134,6 +134,8 @@ func (x *exchange) upstream() string {
 	}
 	text := strings.Join(parts, "; ")
 	switch {
+	case x.moved != "":
+		return clean(strings.TrimSuffix(x.moved+"; "+text, "; "), x.token.Reveal())
 	case text != "":
 	case x.status >= 300:
 		return strings.TrimSpace(fmt.Sprintf("%d %s", x.status, http.StatusText(x.status)))

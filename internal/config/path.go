@@ -29,12 +29,21 @@ func (p *path) at(n ast.Node) *path {
 	return p
 }
 
-// below follows a dotted path of keys.
+// below follows a dotted path of keys, the last of which may be a list's with the
+// number of an entry: redirect_hosts[0].
 func (p *path) below(dotted string) *path {
-	for key := range strings.SplitSeq(dotted, ".") {
+	keys, entry, _ := strings.Cut(strings.TrimSuffix(dotted, "]"), "[")
+	i, err := strconv.Atoi(entry)
+	if err != nil {
+		keys = dotted
+	}
+	for key := range strings.SplitSeq(keys, ".") {
 		if key != "" {
 			p = p.child(key)
 		}
+	}
+	if err == nil {
+		return p.item(i)
 	}
 	return p
 }

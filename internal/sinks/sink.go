@@ -92,7 +92,7 @@ type OpenOptions struct {
 
 // Problem is one fault of a configuration.
 type Problem struct {
-	Key  string // path of the key below the thing checked: "auth.approle.role_id"; "" for the whole
+	Key  string // path of the key below the thing checked: "auth.approle.role_id", "redirect_hosts[0]"; "" for the whole
 	Text string // what is wrong
 	Hint string // what to do; may be empty
 }

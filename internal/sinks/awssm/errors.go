@@ -72,6 +72,11 @@ func explain(ctx context.Context, op, target string, err error) error {
 	if ctx.Err() != nil {
 		return fault.Transport(op, target, ctx.Err())
 	}
+	if own, ok := errors.AsType[*fault.Error](err); ok { // of the transport
+		f := *own // all who wait for the same credentials are given it
+		f.Op, f.Object = op, target
+		return &f
+	}
 	var api smithy.APIError
 	if errors.As(err, &api) {
 		return refused(op, target, err, api)

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go/middleware"
 
 	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/sinks"
@@ -21,13 +22,14 @@ const maxConnections = 32
 // Open reads the SDK's configuration (environment, shared files) and builds the
 // sink. Credentials are fetched at the first call, and again before they expire.
 func (c *Config) Open(ctx context.Context, o sinks.OpenOptions) (sinks.Sink, error) {
-	cfg, err := config.LoadDefaultConfig(ctx, c.loadOptions()...)
+	w := &wire{}
+	w.over(awshttp.NewBuildableClient().GetTransport()) // until the SDK has set up its own
+	cfg, err := config.LoadDefaultConfig(ctx, c.loadOptions(w)...)
 	if err != nil {
 		return nil, (&fault.Error{Class: fault.Permanent, Reason: fault.Invalid, Op: "open", Object: o.Name, Err: err}).
 			WithHint("check the AWS_* variables and the shared configuration files")
 	}
-	transport := transportOf(cfg.HTTPClient)
-	cfg.HTTPClient = &http.Client{Transport: transport, CheckRedirect: noRedirect}
+	w.over(transportOf(cfg.HTTPClient))
 	if c.RoleARN != "" {
 		cfg.Credentials = c.assumeRole(cfg, o.Name)
 	}
@@ -41,10 +43,10 @@ func (c *Config) Open(ctx context.Context, o sinks.OpenOptions) (sinks.Sink, err
 		return nil, fault.Newf(fault.Permanent, fault.Invalid, "open", o.Name, "the endpoint %w", err).
 			WithHint("correct endpoint_url or AWS_ENDPOINT_URL_SECRETS_MANAGER, or set insecure: true")
 	}
-	return &sink{config: *c, api: client, transport: transport}, nil
+	return &sink{config: *c, api: client, wire: w}, nil
 }
 
-func (c *Config) loadOptions() []func(*config.LoadOptions) error {
+func (c *Config) loadOptions(w *wire) []func(*config.LoadOptions) error {
 	opts := []func(*config.LoadOptions) error{
 		// The caller decides what is tried again, and when.
 		config.WithRetryer(func() aws.Retryer { return aws.NopRetryer{} }),
@@ -52,6 +54,7 @@ func (c *Config) loadOptions() []func(*config.LoadOptions) error {
 			t.MaxIdleConnsPerHost = maxConnections
 			t.MaxConnsPerHost = maxConnections
 		})),
+		config.WithAPIOptions([]func(*middleware.Stack) error{w.install}),
 		config.WithAppID("rotatord"),
 	}
 	if c.Region != "" {
@@ -60,17 +63,13 @@ func (c *Config) loadOptions() []func(*config.LoadOptions) error {
 	return opts
 }
 
-// transportOf keeps hold of the transport that the SDK has set up (AWS_CA_BUNDLE
-// goes into it), so that Close can end its connections.
+// transportOf gives the transport that the SDK has set up: AWS_CA_BUNDLE goes into it.
 func transportOf(client aws.HTTPClient) *http.Transport {
 	if b, ok := client.(*awshttp.BuildableClient); ok {
 		return b.GetTransport()
 	}
 	return awshttp.NewBuildableClient().GetTransport()
 }
-
-// noRedirect: Secrets Manager sends nobody elsewhere, and a value must not follow.
-func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 func (c *Config) assumeRole(cfg aws.Config, name string) aws.CredentialsProvider {
 	session := "rotatord-" + name

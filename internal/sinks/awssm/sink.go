@@ -5,7 +5,6 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"fmt"
-	"net/http"
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -27,7 +26,7 @@ type sink struct {
 	config    Config
 	templates sinks.Templates
 	api       *secretsmanager.Client
-	transport *http.Transport
+	wire      *wire
 }
 
 // Render gives the secret string.
@@ -164,7 +163,7 @@ func (s *sink) Read(ctx context.Context, target string) (sinks.Holding, error) {
 
 // Close ends the idle connections.
 func (s *sink) Close() error {
-	s.transport.CloseIdleConnections()
+	s.wire.close()
 	return nil
 }
 

@@ -86,7 +86,14 @@ func harness(server *awstest.Server, c *Config) sinktest.Harness {
 		server.Inject(f)
 		return func() { server.Inject(nil) }
 	}
+	front := *c
 	return sinktest.Harness{
+		Front: &sinktest.Front{Store: server.URL, Open: func(t *testing.T, address string) sinks.Sink {
+			front.EndpointURL = address
+			s, err := front.Open(t.Context(), sinks.OpenOptions{Name: "aws-prod"})
+			must(t, err)
+			return s
+		}},
 		Open: func(t *testing.T) sinks.Sink {
 			s, err := c.Open(t.Context(), sinks.OpenOptions{Name: "aws-prod"})
 			must(t, err)

@@ -45,6 +45,8 @@ type Harness struct {
 	// Hang makes the store accept requests and answer none until release is
 	// called; nil when it cannot be done.
 	Hang func(t *testing.T) (release func())
+	// Front is nil when the store is not reached over HTTP.
+	Front *Front
 }
 
 // Record gives a record of rotation n of one slot. Its token holds Canary and n.

@@ -34,6 +34,7 @@ func Run(t *testing.T, h Harness) {
 		{"different targets can be written at once", concurrentTargets},
 		{"one target written at once holds one whole value", concurrentWrites},
 		{"no error shows the value", canaryStaysHidden},
+		{"no redirect takes anything elsewhere", redirectsAreRefused},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, open(t, h)) })
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/secret"
+	"github.com/rotatord/rotatord/internal/transport"
 )
 
 // endpoint is where and how Vault is reached.
@@ -87,7 +88,10 @@ func newTransport(config *tls.Config) *http.Transport {
 // client makes a client with token. NewClient reads the environment; all that it
 // takes from there is overwritten.
 func (e endpoint) client(token secret.Value) (*api.Client, error) {
-	config := &api.Config{Address: e.address, HttpClient: e.http, MaxRetries: 0, ReadYourWrites: true}
+	config := &api.Config{
+		Address: e.address, HttpClient: e.http, MaxRetries: 0, ReadYourWrites: true,
+		DisableRedirects: true, // it would follow one to anywhere
+	}
 	c, err := api.NewClient(config)
 	if err != nil {
 		return nil, fmt.Errorf("make a Vault client: %w", err)
@@ -103,16 +107,19 @@ func (e endpoint) client(token secret.Value) (*api.Client, error) {
 // tied is a RoundTripper whose calls end, at the latest, with life: the renewal
 // of a token takes no context of its own.
 type tied struct {
-	*http.Transport
+	next http.RoundTripper
 	life context.Context
 }
+
+// CloseIdleConnections does so for the RoundTripper below.
+func (t tied) CloseIdleConnections() { transport.CloseIdle(t.next) }
 
 // RoundTrip implements http.RoundTripper.
 func (t tied) RoundTrip(r *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancel(r.Context())
 	stop := context.AfterFunc(t.life, cancel)
 	done := func() { stop(); cancel() }
-	answer, err := t.Transport.RoundTrip(r.WithContext(ctx))
+	answer, err := t.next.RoundTrip(r.WithContext(ctx))
 	if err != nil {
 		done()
 		return nil, err

@@ -49,6 +49,15 @@ func TestProblems(t *testing.T) {
 		{"a client certificate without TLS", func(c *Config) {
 			c.Address, c.Auth = "http://localhost", Auth{Cert: &Cert{CertFile: "c", KeyFile: "k"}}
 		}, []string{"address"}},
+		{"hosts that redirects may point to", func(c *Config) {
+			c.RedirectHosts = []string{"vault-1.example:8200", "vault-2", "10.0.0.1", "10.0.0.1:8200", "::1", "[::1]", "[::1]:8200"}
+		}, nil},
+		{"hosts that are none", func(c *Config) {
+			c.RedirectHosts = []string{"", "https://vault", "vault/x", "*.example", "a:b@vault", "vault:", "vault:0", "vault:70000", "a b", "[::1"}
+		}, []string{
+			"redirect_hosts[0]", "redirect_hosts[1]", "redirect_hosts[2]", "redirect_hosts[3]", "redirect_hosts[4]",
+			"redirect_hosts[5]", "redirect_hosts[6]", "redirect_hosts[7]", "redirect_hosts[8]", "redirect_hosts[9]",
+		}},
 		{"an empty mount", func(c *Config) { c.Mount = "/" }, []string{"mount"}},
 		{"KV version 3", func(c *Config) { c.KVVersion = 3 }, []string{"kv_version"}},
 		{"an unknown write mode", func(c *Config) { c.WriteMode = "append" }, []string{"write"}},

@@ -11,6 +11,7 @@ import (
 	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/secret"
 	"github.com/rotatord/rotatord/internal/sinks"
+	"github.com/rotatord/rotatord/internal/transport"
 )
 
 // casAttempts bounds how often one Write gives way to other writers.
@@ -50,10 +51,8 @@ func (c *Config) open() (*sink, error) {
 	s.ours = s.renderer.names()
 	at := endpoint{address: r.Address, namespace: trimmed(r.Namespace)}
 	s.session = newSession(how[0], func(token secret.Value) (*api.Client, error) { return at.client(token) })
-	at.http = &http.Client{
-		Transport: tied{s.transport, s.session.life}, Timeout: r.Timeout,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
+	redirects := &transport.Redirects{Next: s.transport, Allow: r.refusal, Hint: redirectHint}
+	at.http = &http.Client{Transport: tied{redirects, s.session.life}, Timeout: r.Timeout}
 	_, err = at.client(secret.Value{})
 	return s, err
 }

@@ -3,6 +3,7 @@ package vault
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -123,6 +124,11 @@ func (f *fixture) harness() sinktest.Harness {
 		},
 		Deny: f.deny,
 		Hang: func(t *testing.T) func() { return f.server.Freeze(t) },
+		Front: &sinktest.Front{Store: f.server.Address, Open: func(t *testing.T, address string) sinks.Sink {
+			c := *f.config
+			c.Address = address
+			return open(t, &c)
+		}, Aside: func(r *http.Request) bool { return r.URL.Path == "/v1/auth/token/renew-self" }},
 	}
 	if f.config.KVVersion == 2 {
 		h.Versions = f.version

@@ -1,0 +1,107 @@
+package sinktest
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/secret"
+	"github.com/rotatord/rotatord/internal/sinks"
+)
+
+// Front is a store that is reached over HTTP, for what may stand in front of it.
+type Front struct {
+	Store string // the store's address
+	// Open opens a sink that finds the store at address.
+	Open func(t *testing.T, address string) sinks.Sink
+	// Aside tells requests that no call of the sink waits for; nil when there are none.
+	Aside func(*http.Request) bool
+}
+
+// start starts a proxy of the store that spoil answers in place of, where it does.
+func (f *Front) start(t *testing.T, spoil func(w http.ResponseWriter, r *http.Request) bool) (address string) {
+	t.Helper()
+	to, err := url.Parse(f.Store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store := &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(to)
+			r.Out.Host = r.In.Host // it is signed
+		},
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
+	}
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !spoil(w, r) {
+			store.ServeHTTP(w, r)
+		}
+	}))
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+// From whichever request on the store, or somebody in front of it, points elsewhere:
+// the call fails, says where it was pointed to, and nothing goes there.
+func redirectsAreRefused(t *testing.T, s *suite) {
+	if s.Front == nil {
+		return
+	}
+	var reached atomic.Int64
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached.Add(1) }))
+	defer elsewhere.Close()
+	content := s.render(t, 2)
+	for _, status := range []int{301, 302, 303, 307, 308} {
+		for i := range s.operations(content) {
+			for from := 0; ; from++ {
+				name, spoiled, err := s.redirected(t, i, content, status, from, elsewhere.URL)
+				if !spoiled {
+					break // it needs no more requests than these
+				}
+				wantRedirect(t, fmt.Sprintf("%s, %d from request %d on", name, status, from), err, elsewhere.URL)
+			}
+		}
+	}
+	if n := reached.Load(); n > 0 {
+		t.Errorf("%d requests went to where an answer pointed", n)
+	}
+}
+
+// redirected makes one call through a front that redirects from some request on.
+func (s *suite) redirected(t *testing.T, op int, content secret.Value, status, from int, to string) (name string, spoiled bool, err error) {
+	t.Helper()
+	var n, redirects atomic.Int64
+	address := s.Front.start(t, func(w http.ResponseWriter, r *http.Request) bool {
+		if s.Front.Aside != nil && s.Front.Aside(r) || n.Add(1) <= int64(from) {
+			return false
+		}
+		redirects.Add(1)
+		http.Redirect(w, r, to+r.URL.Path, status)
+		return true
+	})
+	over := *s
+	over.sink, over.target = s.Front.Open(t, address), s.Target(t)
+	defer func() { _ = over.sink.Close() }()
+	o := over.operations(content)[op]
+	err = o.call(context.WithoutCancel(t.Context()))
+	return o.name, redirects.Load() > 0, err
+}
+
+func wantRedirect(t *testing.T, what string, err error, to string) {
+	t.Helper()
+	f := wantFault(t, what, err)
+	if f == nil {
+		return
+	}
+	if f.Reason != fault.BadAnswer || !strings.Contains(f.Error(), to) || f.Hint == "" {
+		t.Errorf("%s: %s (%s), want a bad answer that names %s, with a hint", what, f, f.Reason, to)
+	}
+	NoLeak(t, err, Canary)
+}

@@ -1,0 +1,102 @@
+package vault
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/rotatord/rotatord/internal/sinks"
+)
+
+// place is a host, and a port unless any will do.
+type place struct{ host, port string }
+
+// parsePlace reads `host[:port]`.
+func parsePlace(text string) (place, error) {
+	host, port := text, ""
+	if bare, ok := strings.CutPrefix(text, "["); ok && strings.HasSuffix(bare, "]") {
+		host = strings.TrimSuffix(bare, "]")
+	} else if _, err := netip.ParseAddr(text); err != nil && strings.Contains(text, ":") {
+		host, port, err = net.SplitHostPort(text)
+		if n, bad := strconv.ParseUint(port, 10, 16); err != nil || bad != nil || n == 0 {
+			return place{}, errNoPlace
+		}
+	}
+	if a, err := netip.ParseAddr(host); err == nil {
+		return place{a.String(), port}, nil
+	}
+	if !hostPattern.MatchString(host) {
+		return place{}, errNoPlace
+	}
+	return place{strings.ToLower(strings.TrimSuffix(host, ".")), port}, nil
+}
+
+// hostPattern is any name that a resolver may know, and nothing else.
+var hostPattern = regexp.MustCompile(`^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?$`)
+
+var errNoPlace = errors.New("is not host or host:port")
+
+// placeOf is where u is, with its port.
+func placeOf(u *url.URL) place {
+	port := u.Port()
+	if port == "" {
+		port = (map[string]string{"http": "80", "https": "443"})[u.Scheme]
+	}
+	host := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
+	if a, err := netip.ParseAddr(host); err == nil {
+		host = a.String()
+	}
+	return place{host, port}
+}
+
+// takes reports whether other is at p.
+func (p place) takes(other place) bool {
+	return p.host == other.host && (p.port == "" || p.port == other.port)
+}
+
+func (c *Config) redirectProblems() []sinks.Problem {
+	var out []sinks.Problem
+	for i, text := range c.RedirectHosts {
+		if _, err := parsePlace(text); err != nil {
+			out = append(out, sinks.Problem{
+				Key: fmt.Sprintf("redirect_hosts[%d]", i), Text: err.Error(),
+				Hint: "host or host:port, such as vault-1.example:8200; no scheme, no path, no wildcard",
+			})
+		}
+	}
+	return out
+}
+
+// refusal says why what was meant for from is not sent on to to: what Vault is sent
+// holds its token or a login, and a relay token. Empty: it may be sent.
+func (c *Config) refusal(from, to *url.URL) string {
+	switch {
+	case to.Scheme != "https" && (from.Scheme == "https" || to.Scheme != "http"):
+		return "no redirect leaves https"
+	case !c.isAllowed(from, to):
+		return "neither the same host and port nor one of redirect_hosts"
+	case len(c.addressProblems(to.Scheme+"://"+to.Host)) > 0:
+		return c.addressProblems(to.Scheme + "://" + to.Host)[0].Text
+	}
+	return ""
+}
+
+func (c *Config) isAllowed(from, to *url.URL) bool {
+	target := placeOf(to)
+	return placeOf(from).takes(target) || slices.ContainsFunc(c.RedirectHosts, func(text string) bool {
+		p, err := parsePlace(text)
+		return err == nil && p.takes(target)
+	})
+}
+
+func redirectHint(to *url.URL) string {
+	at := placeOf(to)
+	return fmt.Sprintf("if Vault is there, set address to it, or allow it with redirect_hosts: [%q]; if not, look at the proxy in front of Vault",
+		net.JoinHostPort(at.host, at.port))
+}

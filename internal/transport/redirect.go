@@ -1,0 +1,137 @@
+// Package transport is how every client of rotatord reaches its server: what is
+// sent goes where the configuration says and nowhere else.
+package transport
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/rotatord/rotatord/internal/fault"
+)
+
+// Redirects is a RoundTripper for which every 3xx answer is an error, so that no
+// client above it takes one for a success or follows it of its own accord: the
+// request that it would send on holds credentials, and perhaps a token. With
+// Allow, one redirect of a request is followed that keeps its method (307, 308).
+type Redirects struct {
+	Next http.RoundTripper
+	// Hint says what a person can do about a redirect to to that was not followed.
+	Hint func(to *url.URL) string
+	// Allow says why a request for from must not be sent on to to; empty when it may.
+	// nil: no redirect is followed.
+	Allow func(from, to *url.URL) (refusal string)
+}
+
+// RoundTrip implements http.RoundTripper. A redirect that is not followed is a *fault.Error.
+func (r *Redirects) RoundTrip(request *http.Request) (*http.Response, error) {
+	answer, err := r.Next.RoundTrip(request)
+	if err != nil || !isRedirect(answer) {
+		return answer, err
+	}
+	again, err := r.follow(request, answer)
+	dispose(answer)
+	if err != nil {
+		return nil, err
+	}
+	second, err := r.Next.RoundTrip(again)
+	if err != nil || !isRedirect(second) {
+		return second, err
+	}
+	defer dispose(second)
+	f := r.refuse(again, second, "and it had been redirected to there")
+	f.Class = fault.Retry // the one that is meant is perhaps being elected
+	return nil, f
+}
+
+// CloseIdleConnections does so for the RoundTripper below.
+func (r *Redirects) CloseIdleConnections() { CloseIdle(r.Next) }
+
+// CloseIdle closes the idle connections of a RoundTripper that has any.
+func CloseIdle(t http.RoundTripper) {
+	if c, ok := t.(interface{ CloseIdleConnections() }); ok {
+		c.CloseIdleConnections()
+	}
+}
+
+// follow makes the request that an answer asks for, or says why it is not made.
+func (r *Redirects) follow(request *http.Request, answer *http.Response) (*http.Request, error) {
+	if r.Allow == nil {
+		return nil, r.refuse(request, answer, "")
+	}
+	if s := answer.StatusCode; s != http.StatusTemporaryRedirect && s != http.StatusPermanentRedirect {
+		return nil, r.refuse(request, answer, "only a 307 or 308 may be followed")
+	}
+	to, err := answer.Location()
+	if err != nil || to.User != nil || to.Hostname() == "" {
+		return nil, r.refuse(request, answer, "")
+	}
+	if why := r.Allow(request.URL, to); why != "" {
+		return nil, r.refuse(request, answer, why)
+	}
+	again, err := readdressed(request, to)
+	if err != nil {
+		return nil, r.refuse(request, answer, err.Error())
+	}
+	return again, nil
+}
+
+// readdressed is request once more, for to.
+func readdressed(request *http.Request, to *url.URL) (*http.Request, error) {
+	again := request.Clone(request.Context())
+	again.URL, again.Host = to, ""
+	if request.Body == nil || request.Body == http.NoBody {
+		return again, nil
+	}
+	if request.GetBody == nil {
+		return nil, errors.New("its body cannot be sent a second time")
+	}
+	body, err := request.GetBody()
+	again.Body = body
+	return again, err
+}
+
+func (r *Redirects) refuse(request *http.Request, answer *http.Response, why string) *fault.Error {
+	if why != "" {
+		why = ": " + why
+	}
+	f := fault.Newf(fault.Permanent, fault.BadAnswer, "", "", "%s %s://%s%s %s, which is not followed%s",
+		request.Method, request.URL.Scheme, request.URL.Host, request.URL.EscapedPath(), PointsTo(answer), why)
+	if to, err := answer.Location(); err == nil && r.Hint != nil {
+		f.Hint = r.Hint(to)
+	}
+	return f
+}
+
+// PointsTo words where a 3xx answer points to: "answers 307 and points to
+// https://other.example:8200". Of the address it shows scheme, host and port alone.
+func PointsTo(answer *http.Response) string {
+	to, err := answer.Location()
+	if err != nil || to.Host == "" {
+		return fmt.Sprintf("answers %d and does not say where to", answer.StatusCode)
+	}
+	return fmt.Sprintf("answers %d and points to %s://%s", answer.StatusCode, to.Scheme, shown(to.Host))
+}
+
+// shown quotes a host that is none, and cuts one that is too long for a name.
+func shown(host string) string {
+	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:[]"
+	host = host[:min(len(host), 260)]
+	if strings.Trim(host, letters) != "" {
+		return fmt.Sprintf("%q", host)
+	}
+	return host
+}
+
+func isRedirect(answer *http.Response) bool {
+	return answer.StatusCode >= 300 && answer.StatusCode < 400
+}
+
+// dispose lets the connection of an answer that nobody reads be used again.
+func dispose(answer *http.Response) {
+	_, _ = io.CopyN(io.Discard, answer.Body, 4<<10)
+	_ = answer.Body.Close()
+}

@@ -175,6 +175,7 @@ func (b *Budget) Observe(h http.Header, status int) {
 	now := time.Now()
 	if p, ok := parsePolicy(h); ok {
 		b.policy = p.scaled(b)
+		b.policy.until = now.Add(believed)
 	}
 	if l, ok := parseLeft(h); ok {
 		b.follow(now, l)
@@ -203,10 +204,12 @@ func (b *Budget) block(until time.Time) {
 	}
 }
 
-// isBlocked trusts whichever clock says that it is over: the monotonic one stands
-// still while the machine is suspended, the wall clock may be set back.
-func (b *Budget) isBlocked(now time.Time) bool {
-	return now.Before(b.blocked) && now.Round(0).Before(b.blocked.Round(0))
+func (b *Budget) isBlocked(now time.Time) bool { return lasts(b.blocked, now) }
+
+// lasts trusts whichever clock says that it is over: the monotonic one stands still
+// while the machine is suspended, the wall clock may be set back.
+func lasts(until, now time.Time) bool {
+	return now.Before(until) && now.Round(0).Before(until.Round(0))
 }
 
 // watch calls f, with the budget locked, when a block begins, grows or (zero) ends.
@@ -246,8 +249,11 @@ func (b *Budget) pump() {
 // expire forgets what no longer counts.
 func (b *Budget) expire(now time.Time) {
 	b.window.expire(now.Add(-b.per))
-	if !now.Before(b.low.until) {
+	if !lasts(b.low.until, now) {
 		b.low = scarce{}
+	}
+	if !lasts(b.policy.until, now) {
+		b.policy = policy{}
 	}
 	if !b.blocked.IsZero() && !b.isBlocked(now) {
 		b.blocked = time.Time{}
@@ -289,8 +295,10 @@ func (b *Budget) readyAt(now time.Time, w *waiter) (at time.Time, ok bool) {
 	if u == moq.Routine && !w.prio.Reserved {
 		at = later(at, b.paced(now))
 	}
-	if b.low.active() && (!ok || at.After(b.low.until)) {
-		return b.low.until, true
+	for _, end := range []time.Time{b.low.until, b.policy.until} { // then there may be more room
+		if !end.IsZero() && (!ok || at.After(end)) {
+			at, ok = end, true
+		}
 	}
 	return at, ok
 }

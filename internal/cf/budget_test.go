@@ -319,7 +319,7 @@ func TestTooManyRequestsStopsThisBudgetOnly(t *testing.T) {
 		want       time.Duration
 	}{
 		{"60", time.Minute}, {"", 5 * time.Minute}, {"soon", 5 * time.Minute}, {"0", time.Second}, {"-1", 5 * time.Minute},
-		{"2000000000", 24 * time.Hour}, {"Sat, 01 Jan 2000 00:02:00 GMT", 2 * time.Minute}, {"Sat, 01 Jan 1999 00:00:00 GMT", time.Second},
+		{"2000000000", 10 * time.Minute}, {"99999999999999999999", 10 * time.Minute}, {"Sat, 01 Jan 2050 00:00:00 GMT", 10 * time.Minute}, {"Sat, 01 Jan 2000 00:02:00 GMT", 2 * time.Minute}, {"Sat, 01 Jan 1999 00:00:00 GMT", time.Second},
 	} {
 		for _, requests := range []int{0, 1200} {
 			synctest.Test(t, func(t *testing.T) { // time begins at 2000-01-01
@@ -336,6 +336,54 @@ func TestTooManyRequestsStopsThisBudgetOnly(t *testing.T) {
 			})
 		}
 	}
+}
+
+// absurd are answers that ask for far more than anybody should believe.
+func absurd() []http.Header {
+	return []http.Header{
+		header("Retry-After", "2147483647", "Ratelimit", `"default";r=0;t=2147483647`, "Ratelimit-Policy", `"default";q=1;w=2147483647`),
+		header("Retry-After", "99999999999999999999", "Ratelimit", `"default";r=0;t=99999999999999999999`),
+		header("Retry-After", "-1", "Ratelimit", `"default";r=0;t=-1`, "Ratelimit-Policy", `"default";q=1`),
+		header("Retry-After", "Fri, 31 Dec 9999 23:59:59 GMT", "Ratelimit", `"default";r=0`),
+	}
+}
+
+func TestNoAnswerStopsABudgetForMoreThanTenMinutes(t *testing.T) {
+	for _, h := range absurd() {
+		for _, per := range []time.Duration{time.Second, window, 24 * time.Hour} {
+			for _, p := range []moq.Priority{routine(), {Urgency: moq.Blackout}} {
+				synctest.Test(t, func(t *testing.T) {
+					b, begin := cf.NewBudget(1200, per, 0.5), time.Now()
+					for range 3 { // a slot's few calls before the limit was met
+						(&grants{}).call(t, b, routine(), "", 0)
+					}
+					b.Observe(h, http.StatusTooManyRequests)
+					(&grants{}).call(t, b, p, "", 0)
+					if took := time.Since(begin); took > 10*time.Minute {
+						t.Errorf("%v, per %s: a call waited %s", h, per, took)
+					}
+				})
+			}
+		}
+	}
+}
+
+func TestAPolicyCountsUntilTenMinutesAfterTheLastAnswerThatCarriedIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, small := cf.NewBudget(1200, window, 0.5), header("Ratelimit-Policy", `"default";q=20;w=300`)
+		b.Observe(small, http.StatusOK)
+		pass(9 * time.Minute)
+		b.Observe(small, http.StatusOK)
+		pass(10*time.Minute - 2*time.Second)
+		b.Observe(header(), http.StatusOK) // says nothing of a policy
+		if n := allowed(t, b, moq.Blackout, time.Second); n != 10 {
+			t.Errorf("%d calls while the policy counts, want 10", n)
+		}
+		pass(time.Second)
+		if n := allowed(t, b, moq.Blackout, time.Second); n != 590 {
+			t.Errorf("%d calls after it, want the 590 that are left of the configured quota", n)
+		}
+	})
 }
 
 func TestReservedPlaceIsUsedWithoutWaiting(t *testing.T) {

@@ -126,7 +126,7 @@ func FuzzRateLimitHeaders(f *testing.F) {
 			if err := b.Acquire(t.Context(), moq.Priority{}); err != nil {
 				t.Fatal(err)
 			}
-			if waited := time.Since(begin); waited > 24*time.Hour {
+			if waited := time.Since(begin); waited > 10*time.Minute {
 				t.Errorf("waited %s", waited)
 			}
 			b.Release(true)

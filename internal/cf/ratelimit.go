@@ -5,14 +5,19 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/rotatord/rotatord/internal/fault"
 )
 
-const maxRetryAfter = 24 * time.Hour // nothing that Cloudflare documents lasts longer
+// believed is how long what an answer says of its limits counts: no answer stops a
+// budget for longer, whatever it asks for.
+const believed = 10 * time.Minute
 
 // policy is Cloudflare's own limit as far as it binds us; zero when unknown.
 type policy struct {
 	limit int // our share of it, in one window of the budget
 	burst int // our share of it in one window of Cloudflare's
+	until time.Time
 }
 
 // scarce is what is left for us because others use up the same quota.
@@ -67,6 +72,7 @@ func parseLeft(h http.Header) (left, bool) {
 
 // resets is when to ask again; one window is long enough, whatever the header says.
 func (l left) resets(window time.Duration) time.Duration {
+	window = min(window, believed)
 	if l.reset < 0 {
 		return window
 	}
@@ -106,15 +112,12 @@ func number(text string) (int, bool) {
 	return int(n), err == nil
 }
 
-// retryAfter reads Retry-After, in seconds or as an HTTP date: at least a second,
-// at most a day; fallback when it is absent or malformed.
+// retryAfter is what a Retry-After asks for: at least a second, at most what is
+// believed; fallback when it is absent or malformed.
 func retryAfter(h http.Header, now time.Time, fallback time.Duration) time.Duration {
-	text := strings.TrimSpace(h.Get("Retry-After"))
-	d := fallback
-	if n, ok := number(text); ok {
-		d = time.Duration(n) * time.Second
-	} else if at, err := http.ParseTime(text); err == nil {
-		d = at.Sub(now)
+	d, ok := fault.RetryAfter(h.Get("Retry-After"), now)
+	if !ok {
+		d = fallback
 	}
-	return min(max(d, time.Second), maxRetryAfter)
+	return min(max(d, time.Second), believed)
 }

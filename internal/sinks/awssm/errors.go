@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 	"github.com/aws/smithy-go"
@@ -102,7 +103,18 @@ func refused(op, target string, err error, api smithy.APIError) *fault.Error {
 		m.class = fault.Retry // the SDK corrects its clock by the answer
 	}
 	f := fault.Newf(m.class, m.reason, op, target, "%s", said(err, api))
+	f.After = retryAfter(err)
 	return f.WithHint("%s", hint)
+}
+
+// retryAfter is how long the answer asks to be left alone; AWS itself rarely does, a gateway may.
+func retryAfter(err error) time.Duration {
+	var r *smithyhttp.ResponseError
+	if !errors.As(err, &r) || r.Response == nil {
+		return 0
+	}
+	d, _ := fault.RetryAfter(r.Response.Header.Get("Retry-After"), time.Now())
+	return max(0, d)
 }
 
 func meaningOf(err error, api smithy.APIError) meaning {

@@ -3,6 +3,7 @@ package awssm
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -308,6 +309,21 @@ func TestAMessageThatQuotesTheValueIsRedacted(t *testing.T) {
 		if !strings.Contains(err.Error(), secret.Redacted) {
 			t.Errorf("nothing was redacted: the value did not come back: %v", err)
 		}
+	}
+}
+
+func TestARetryAfterIsHandedOn(t *testing.T) {
+	busy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Retry-After", "2147483647")
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = w.Write([]byte(`{"__type": "ServiceUnavailable"}`))
+	}))
+	defer busy.Close()
+	_, s := start(t, func(c *Config) { c.EndpointURL = busy.URL })
+	err := s.Write(t.Context(), "moq/a", secret.New("one"), "r1")
+	wantFault(t, "Write", err, fault.Retry, fault.ServerError, "")
+	if f := fault.Of(err); f.After != 2147483647*time.Second {
+		t.Errorf("the error asks for %s", f.After)
 	}
 }
 

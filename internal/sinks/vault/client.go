@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -145,15 +144,20 @@ type retryAfterKey struct{}
 // withRetryAfter makes room in a context for the Retry-After of the calls made
 // under it, which Vault's client does not hand out.
 func withRetryAfter(ctx context.Context) (_ context.Context, after func() time.Duration) {
-	seconds := new(atomic.Int64)
-	return context.WithValue(ctx, retryAfterKey{}, seconds),
-		func() time.Duration { return time.Duration(seconds.Load()) * time.Second }
+	asked := new(atomic.Int64)
+	return context.WithValue(ctx, retryAfterKey{}, asked), func() time.Duration { return time.Duration(asked.Load()) }
+}
+
+// askedFor adds to an error how long its answer asks to be left alone.
+func askedFor(err error, after time.Duration) error {
+	f := *fault.Of(err) // another may hold it too
+	f.After = max(f.After, after)
+	return &f
 }
 
 func noteRetryAfter(ctx context.Context, answer *http.Response) {
-	seconds, ok := ctx.Value(retryAfterKey{}).(*atomic.Int64)
-	n, err := strconv.ParseInt(answer.Header.Get("Retry-After"), 10, 32)
-	if ok && err == nil && n > 0 {
-		seconds.Store(n)
+	asked, ok := ctx.Value(retryAfterKey{}).(*atomic.Int64)
+	if d, said := fault.RetryAfter(answer.Header.Get("Retry-After"), time.Now()); ok && said && d > 0 {
+		asked.Store(int64(d))
 	}
 }

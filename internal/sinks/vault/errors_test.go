@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/vault/api"
 
@@ -80,6 +81,24 @@ func TestARateLimitQuotaIsToldFromOtherFailures(t *testing.T) {
 	wantFault(t, err, fault.Retry, fault.RateLimited, "quota")
 	if f := fault.Of(err); f.After <= 0 {
 		t.Errorf("the error does not say when to try again: %v", f.After)
+	}
+}
+
+func TestARetryAfterOfAnyFormIsHandedOn(t *testing.T) {
+	t.Parallel()
+	for _, asked := range []string{"2147483647", "99999999999999999999", time.Now().Add(time.Hour).UTC().Format(http.TimeFormat)} {
+		busy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Retry-After", asked)
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}))
+		defer busy.Close()
+		c := NewConfig()
+		c.Address, c.Path, c.Auth.Token = busy.URL, "moq", tokenFile(t, "a-token")
+		_, err := open(t, c).Probe(t.Context(), "moq", true)
+		wantFault(t, err, fault.Retry, fault.ServerError, "answers 503")
+		if f := fault.Of(err); f.After < 59*time.Minute {
+			t.Errorf("Retry-After: %s is read as %s", asked, f.After)
+		}
 	}
 }
 

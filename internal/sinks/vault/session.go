@@ -130,9 +130,10 @@ func (s *session) open(ctx context.Context) (*login, error) {
 	if err != nil {
 		return nil, err
 	}
+	ctx, after := withRetryAfter(ctx)
 	answer, err := s.method.login(ctx, bare)
 	if err != nil {
-		return nil, loginFailed(s.method.key, err)
+		return nil, askedFor(loginFailed(s.method.key, err), after())
 	}
 	token, err := tokenOf(answer)
 	if err != nil {

@@ -35,14 +35,14 @@ func (a *app) checkCommand() *cobra.Command {
 }
 
 func (a *app) checkOnline(ctx context.Context, cfg *config.Config) (err error) {
-	if err := checkSecrets(cfg); err != nil {
-		return err
-	}
 	o, err := newOnline(ctx, a, cfg)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, o.ports.closeBut(nil)) }()
+	for _, t := range o.ports.troubles(ctx) {
+		o.warn("%v", t.err)
+	}
 	for relay, slots := range o.byRelay() {
 		o.checkRelay(ctx, relay, slots)
 	}

@@ -25,6 +25,7 @@ import (
 // daemon is one running rotatord: everything that lives as long as the process.
 type daemon struct {
 	configPath string
+	env        environment
 	log        *zap.Logger
 	level      zap.AtomicLevel
 	metrics    *metrics.Metrics
@@ -44,8 +45,8 @@ type core struct {
 
 var errStarting = errors.New("rotatord is starting")
 
-func newDaemon(configPath string, cfg *config.Config, log *zap.Logger, level zap.AtomicLevel) *daemon {
-	d := &daemon{configPath: configPath, log: log, level: level}
+func newDaemon(configPath string, cfg *config.Config, env environment, log *zap.Logger, level zap.AtomicLevel) *daemon {
+	d := &daemon{configPath: configPath, env: env, log: log, level: level}
 	v := version()
 	d.metrics = metrics.New(metrics.Options{Version: v.Version, Revision: v.Revision, PerSlot: cfg.Metrics.PerSlot})
 	d.metrics.Watch(d)
@@ -63,7 +64,7 @@ func (d *daemon) open(ctx context.Context, cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
-	if err := d.adopt(ctx, cfg, wanted, c.engine); err != nil {
+	if _, err := d.adopt(ctx, cfg, wanted, c.engine); err != nil {
 		return errors.Join(err, c.journal.Close())
 	}
 	d.core.Store(c)
@@ -87,12 +88,13 @@ func (d *daemon) openCore(ctx context.Context, cfg *config.Config, wanted []*rot
 	return c, nil
 }
 
-// adopt puts a configuration into force. All that can fail comes first.
-func (d *daemon) adopt(ctx context.Context, cfg *config.Config, wanted []*rotation.Plan, e *rotation.Engine) error {
+// adopt puts a configuration into force, and gives what of it does not work as
+// things are. All that can fail comes first.
+func (d *daemon) adopt(ctx context.Context, cfg *config.Config, wanted []*rotation.Plan, e *rotation.Engine) ([]trouble, error) {
 	before := d.ports.Load()
-	next, err := openPorts(ctx, cfg, before, d.metrics)
+	next, err := openPorts(ctx, cfg, before, d.surroundings())
 	if err != nil {
-		return err
+		return nil, err
 	}
 	d.level.SetLevel(levelOf(cfg.Log))
 	d.metrics.SetPerSlot(cfg.Metrics.PerSlot)
@@ -106,7 +108,26 @@ func (d *daemon) adopt(ctx context.Context, cfg *config.Config, wanted []*rotati
 	for _, w := range cfg.Warnings() {
 		d.log.Warn("configuration: " + w.String())
 	}
-	return nil
+	found := next.troubles(ctx)
+	d.warn(found)
+	return found, nil
+}
+
+func (d *daemon) surroundings() surroundings {
+	return surroundings{environment: d.env, metrics: d.metrics, warn: func(text string) { d.log.Warn(text) }}
+}
+
+// warn tells of what does not work yet, a line for each.
+func (d *daemon) warn(all []trouble) {
+	for _, t := range all {
+		if t.kind == "sink" {
+			d.metrics.Probed(t.name, false, time.Now())
+		} else {
+			d.metrics.Up(t.name, false)
+		}
+		d.log.Warn("this "+t.kind+" does not work as things are; it is tried again, and everything else goes on",
+			zap.String(t.kind, t.name), zap.Error(t.err))
+	}
 }
 
 const closeAfter = 2 * time.Minute
@@ -124,36 +145,41 @@ func metricNames(cfg *config.Config) (slots []metrics.SlotRef, sinks []metrics.S
 	return slots, sinks, accounts
 }
 
-// Reload reads the configuration again; on an error nothing has changed.
-func (d *daemon) Reload(ctx context.Context) error {
+// Reload reads the configuration again, and tells of the accounts and sinks that
+// do not work as things are; on an error nothing has changed.
+func (d *daemon) Reload(ctx context.Context) (warnings []string, err error) {
 	d.reloading.Lock()
 	defer d.reloading.Unlock()
-	err := d.reload(ctx)
+	found, err := d.reload(ctx)
 	d.metrics.Reloaded(err == nil, time.Now())
 	if err != nil {
 		d.log.Error("reload failed; the former configuration stays in force", zap.Error(err))
-		return err
+		return nil, err
 	}
-	d.log.Info("configuration reloaded", zap.String("file", d.configPath))
-	return nil
+	for _, t := range found {
+		warnings = append(warnings, t.err.Error())
+	}
+	d.log.Info("configuration reloaded", zap.String("file", d.configPath), zap.Int("not_working", len(found)))
+	return warnings, nil
 }
 
-func (d *daemon) reload(ctx context.Context) error {
+func (d *daemon) reload(ctx context.Context) ([]trouble, error) {
 	c := d.core.Load()
 	if c == nil {
-		return errStarting
+		return nil, errStarting
 	}
 	cfg, err := d.ports.Load().cfg.Reload(d.configPath, all.Specs())
 	if err != nil {
-		return refused(err)
+		return nil, refused(err)
 	}
-	if err := errors.Join(needsRestart(d.ports.Load().cfg, cfg), checkSecrets(cfg)); err != nil {
-		return refused(err)
+	if err := needsRestart(d.ports.Load().cfg, cfg); err != nil {
+		return nil, refused(err)
 	}
-	if err := d.adopt(ctx, cfg, plans(cfg), c.engine); err != nil {
-		return refused(err)
+	found, err := d.adopt(ctx, cfg, plans(cfg), c.engine)
+	if err != nil {
+		return nil, refused(err)
 	}
-	return nil
+	return found, nil
 }
 
 // refused is about a configuration that cannot be put into force.
@@ -171,21 +197,6 @@ func needsRestart(old, cfg *config.Config) error {
 	} {
 		if !same {
 			errs = append(errs, fmt.Errorf("%s was changed: that takes effect only with a restart", key))
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// checkSecrets makes sure that what is read from the environment is there: it
-// cannot come later.
-func checkSecrets(cfg *config.Config) error {
-	var errs []error
-	for name, a := range cfg.Accounts {
-		if a.APIToken.Env == "" {
-			continue
-		}
-		if _, err := a.APIToken.Read(); err != nil {
-			errs = append(errs, errUsage{fmt.Errorf("accounts.%s.api_token: %w", name, err)})
 		}
 	}
 	return errors.Join(errs...)

@@ -11,5 +11,6 @@ import (
 )
 
 func main() {
-	os.Exit(execute(context.Background(), os.Args[1:], stdio{in: os.Stdin, out: os.Stdout, err: os.Stderr}))
+	std := stdio{in: os.Stdin, out: os.Stdout, err: os.Stderr}
+	os.Exit(execute(context.Background(), os.Args[1:], std, takeEnvironment()))
 }

@@ -32,7 +32,9 @@ type online struct {
 }
 
 func newOnline(ctx context.Context, a *app, cfg *config.Config) (*online, error) {
-	p, err := openPorts(ctx, cfg, nil, metrics.New(metrics.Options{}))
+	p, err := openPorts(ctx, cfg, nil, surroundings{
+		environment: a.env, metrics: metrics.New(metrics.Options{}), warn: func(text string) { a.say("  warn  %s", text) },
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -7,9 +7,11 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"time"
 
 	"github.com/rotatord/rotatord/internal/cf"
 	"github.com/rotatord/rotatord/internal/config"
+	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/metrics"
 	"github.com/rotatord/rotatord/internal/rotation"
 	"github.com/rotatord/rotatord/internal/secret"
@@ -20,10 +22,12 @@ import (
 // immutable: a reload makes new ones, which keep what did not change.
 type ports struct {
 	cfg      *config.Config
-	accounts map[string]*cf.Client // by account id
-	byName   map[string]*cf.Client // by the account's key in the configuration
-	budgets  map[string]*cf.Budget // by API token
-	sinks    map[string]sinks.Sink // by key in the configuration
+	accounts map[string]*cf.Client      // by account id
+	byName   map[string]*cf.Client      // by the account's key in the configuration
+	budgets  map[string]*cf.Budget      // by API token
+	tokens   map[string]apiToken        // by the account's key
+	sinks    map[string]sinks.Sink      // by key in the configuration
+	deferred map[string]*sinks.Deferred // those within sinks
 }
 
 // Account implements rotation.Accounts.
@@ -40,34 +44,44 @@ func (p *ports) Sink(name string) (sinks.Sink, bool) {
 
 func (p *ports) sinkNames() []string { return slices.Collect(maps.Keys(p.sinks)) }
 
+// surroundings are what accounts and sinks are opened in.
+type surroundings struct {
+	environment
+	metrics *metrics.Metrics
+	warn    func(text string)
+}
+
 // openPorts opens what cfg names, taking over from old (which may be nil) what
-// is configured alike, with its connections and logins. On an error nothing
-// stays open that was not open before.
-func openPorts(ctx context.Context, cfg *config.Config, old *ports, m *metrics.Metrics) (*ports, error) {
+// is configured alike, with its connections and logins. An error is a fault of
+// the configuration; then nothing stays open that was not open before. What an
+// account or a sink lacks besides is its own trouble.
+func openPorts(ctx context.Context, cfg *config.Config, old *ports, in surroundings) (*ports, error) {
 	if old == nil {
 		old = &ports{cfg: &config.Config{}}
 	}
 	p := &ports{
 		cfg: cfg.WithoutFleet(), accounts: map[string]*cf.Client{}, byName: map[string]*cf.Client{},
-		budgets: map[string]*cf.Budget{}, sinks: map[string]sinks.Sink{},
+		tokens: readTokens(ctx, cfg.Accounts, in.Environment), budgets: map[string]*cf.Budget{},
+		sinks: map[string]sinks.Sink{}, deferred: map[string]*sinks.Deferred{},
 	}
-	if err := errors.Join(p.openAccounts(old, m), p.openSinks(ctx, old, m)); err != nil {
+	if err := p.openAccounts(old, in); err != nil {
 		_ = p.closeBut(old)
 		return nil, err
 	}
+	p.openSinks(old, in)
 	return p, nil
 }
 
-func (p *ports) openAccounts(old *ports, m *metrics.Metrics) error {
+func (p *ports) openAccounts(old *ports, in surroundings) error {
 	var errs []error
 	for name, a := range p.cfg.Accounts {
-		if key, _ := p.budgetKey(a); old.budgets[key] != nil && same(old.cfg.Accounts[name], a) {
+		if key, _ := p.budgetKey(name); old.budgets[key] != nil && same(old.cfg.Accounts[name], a) {
 			p.accounts[a.AccountID], p.byName[name], p.budgets[key] = old.accounts[a.AccountID], old.byName[name], old.budgets[key]
 			continue
 		}
-		budget := p.budget(a, old)
 		c, err := cf.New(cf.Options{
-			Account: name, AccountID: a.AccountID, APIURL: a.APIURL, Token: a.APIToken.Read, Budget: budget, Observer: m,
+			Account: name, AccountID: a.AccountID, APIURL: a.APIURL, Budget: p.budget(name, old), Observer: in.metrics,
+			Token: func() (secret.Value, error) { return a.APIToken.Read(in.Environment) }, TokenHint: a.APIToken.Remedy(),
 		})
 		if err != nil {
 			errs = append(errs, err)
@@ -78,10 +92,10 @@ func (p *ports) openAccounts(old *ports, m *metrics.Metrics) error {
 	return errors.Join(errs...)
 }
 
-// budget gives the budget of an API token: accounts that use the same one share
-// it, with the tightest limit that any of them names.
-func (p *ports) budget(a *config.Account, old *ports) *cf.Budget {
-	key, limit := p.budgetKey(a)
+// budget gives the budget of an account's API token: accounts that use the same
+// one share it, with the tightest limit that any of them names.
+func (p *ports) budget(account string, old *ports) *cf.Budget {
+	key, limit := p.budgetKey(account)
 	if p.budgets[key] == nil {
 		p.budgets[key] = old.budgets[key]
 	}
@@ -91,10 +105,10 @@ func (p *ports) budget(a *config.Account, old *ports) *cf.Budget {
 	return p.budgets[key]
 }
 
-func (p *ports) budgetKey(a *config.Account) (string, config.RateLimit) {
-	token, limit := tokenKey(a), a.RateLimit
-	for _, other := range p.cfg.Accounts {
-		if tokenKey(other) == token && pace(other.RateLimit) < pace(limit) {
+func (p *ports) budgetKey(account string) (string, config.RateLimit) {
+	token, limit := p.tokenKey(account), p.cfg.Accounts[account].RateLimit
+	for name, other := range p.cfg.Accounts {
+		if p.tokenKey(name) == token && pace(other.RateLimit) < pace(limit) {
 			limit = other.RateLimit
 		}
 	}
@@ -106,29 +120,83 @@ func pace(l config.RateLimit) float64 { return float64(l.Requests) * l.Share / l
 
 // tokenKey tells API tokens apart: by value while it can be read, so that the
 // same token from two sources has one budget.
-func tokenKey(a *config.Account) string {
-	if v, err := a.APIToken.Read(); err == nil {
-		return a.APIURL + " " + secret.Fingerprint(v)
+func (p *ports) tokenKey(account string) string {
+	a := p.cfg.Accounts[account]
+	if t := p.tokens[account]; t.err == nil {
+		return a.APIURL + " " + t.fingerprint
 	}
 	return a.APIURL + " " + a.APIToken.String()
 }
 
-func (p *ports) openSinks(ctx context.Context, old *ports, m *metrics.Metrics) error {
-	var errs []error
+// apiToken is what came of reading an account's API token.
+type apiToken struct {
+	fingerprint string
+	err         error
+}
+
+// readTokens reads the API token of every account, side by side: one may lie on a
+// file system that does not answer.
+func readTokens(ctx context.Context, accounts map[string]*config.Account, env secret.Environment) map[string]apiToken {
+	ctx, cancel := context.WithTimeout(ctx, openPatience)
+	defer cancel()
+	read := map[string]chan apiToken{}
+	for name, a := range accounts {
+		done := make(chan apiToken, 1)
+		read[name] = done
+		go func() {
+			v, err := a.APIToken.Read(env)
+			done <- apiToken{secret.Fingerprint(v), err}
+		}()
+	}
+	out := map[string]apiToken{}
+	for name, done := range read {
+		select {
+		case out[name] = <-done:
+		case <-ctx.Done():
+			out[name] = apiToken{err: fmt.Errorf("read secret from %s: no answer yet", accounts[name].APIToken)}
+		}
+	}
+	return out
+}
+
+// openPatience is how long a start or a reload waits for what does not answer.
+const openPatience = 2 * time.Second
+
+func (p *ports) openSinks(old *ports, in surroundings) {
 	for name, spec := range p.cfg.Sinks {
 		if before, ok := old.cfg.Sinks[name]; ok && same(before, spec) {
-			p.sinks[name] = old.sinks[name]
-			continue
-		}
-		s, err := spec.Open(ctx, sinks.OpenOptions{Name: name})
-		if err != nil {
-			errs = append(errs, err)
+			p.sinks[name], p.deferred[name] = old.sinks[name], old.deferred[name]
 			continue
 		}
 		shared := spec.Shared()
-		p.sinks[name] = sinks.Decorate(name, shared.Type, s, shared.Timeout, m)
+		p.deferred[name] = sinks.Defer(spec, sinks.OpenOptions{Name: name, Env: in.Environment, Withheld: in.withheld, Warn: in.warn})
+		p.sinks[name] = sinks.Decorate(name, shared.Type, p.deferred[name], shared.Timeout, in.metrics)
 	}
-	return errors.Join(errs...)
+}
+
+// trouble is what keeps an account or a sink from working, as things are.
+type trouble struct {
+	kind, name string // kind: account | sink
+	err        error
+}
+
+// troubles lists what does not work, after waiting a little for what is being opened.
+func (p *ports) troubles(ctx context.Context) []trouble {
+	ctx, cancel := context.WithTimeout(ctx, openPatience)
+	defer cancel()
+	var out []trouble
+	for _, name := range slices.Sorted(maps.Keys(p.tokens)) {
+		if err := p.tokens[name].err; err != nil {
+			out = append(out, trouble{"account", name, fault.Newf(fault.Retry, fault.Unauthorized, "set up", "account "+name, "%w", err).
+				WithHint("%s", p.cfg.Accounts[name].APIToken.Remedy())})
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(p.deferred)) {
+		if err := p.deferred[name].Opened(ctx); err != nil {
+			out = append(out, trouble{"sink", name, err})
+		}
+	}
+	return out
 }
 
 func same(a, b any) bool { return reflect.DeepEqual(a, b) }

@@ -22,7 +22,7 @@ func account(id, tokenFile string, requests int) *config.Account {
 
 func opened(t *testing.T, cfg *config.Config, old *ports) *ports {
 	t.Helper()
-	p, err := openPorts(t.Context(), cfg, old, metrics.New(metrics.Options{}))
+	p, err := openPorts(t.Context(), cfg, old, surroundings{metrics: metrics.New(metrics.Options{})})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +44,7 @@ func TestAccountsWithOneAPITokenShareTheTightestBudget(t *testing.T) {
 	if len(p.budgets) != 2 {
 		t.Errorf("%d budgets for two API tokens", len(p.budgets))
 	}
-	if _, limit := p.budgetKey(cfg.Accounts["a"]); limit.Requests != 100 {
+	if _, limit := p.budgetKey("a"); limit.Requests != 100 {
 		t.Errorf("the shared budget allows %d requests, want the tightest", limit.Requests)
 	}
 }

@@ -35,6 +35,7 @@ type stdio struct {
 // app is what every verb works with.
 type app struct {
 	stdio
+	env    environment
 	config string // path of the configuration
 	output string // table | json
 }
@@ -43,8 +44,8 @@ type app struct {
 type errUsage struct{ error }
 
 // execute runs one command line and returns the exit code.
-func execute(ctx context.Context, args []string, std stdio) int {
-	root := newRoot(&app{stdio: std})
+func execute(ctx context.Context, args []string, std stdio, env environment) int {
+	root := newRoot(&app{stdio: std, env: env})
 	root.SetArgs(args)
 	root.SetIn(std.in)
 	root.SetOut(std.out)

@@ -41,7 +41,7 @@ func (a *app) runCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := errors.Join(checkSecrets(cfg), noCoreDumps()); err != nil {
+			if err := noCoreDumps(); err != nil {
 				return err
 			}
 			if once {
@@ -66,7 +66,7 @@ func (a *app) runDaemon(ctx context.Context, cfg *config.Config, started func(ad
 
 	level := zap.NewAtomicLevelAt(levelOf(cfg.Log))
 	log := newLogger(a.err, level, cfg.Log.Format)
-	d := newDaemon(a.config, cfg, log, level)
+	d := newDaemon(a.config, cfg, a.env, log, level)
 	server, err := d.listen(cfg)
 	if err != nil {
 		return err
@@ -159,7 +159,7 @@ func (d *daemon) serve(ctx context.Context, served <-chan error, hangups <-chan 
 
 func (d *daemon) notifiedReload(ctx context.Context) {
 	_, _ = systemd.SdNotify(false, systemd.SdNotifyReloading+"\n"+monotonicUsec())
-	_ = d.Reload(ctx) // logged
+	_, _ = d.Reload(ctx) // logged
 	_, _ = systemd.SdNotify(false, systemd.SdNotifyReady)
 }
 
@@ -198,7 +198,7 @@ func (a *app) runOnce(ctx context.Context, cfg *config.Config) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, os.Interrupt)
 	defer stop()
 	level := zap.NewAtomicLevelAt(levelOf(cfg.Log))
-	d := newDaemon(a.config, cfg, newLogger(a.err, level, cfg.Log.Format), level)
+	d := newDaemon(a.config, cfg, a.env, newLogger(a.err, level, cfg.Log.Format), level)
 	if err := d.open(ctx, cfg); err != nil {
 		return err
 	}

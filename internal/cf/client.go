@@ -4,6 +4,7 @@
 package cf
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,6 +34,8 @@ type Options struct {
 	// Token gives the API token. It is called for every request, so that a token
 	// which is replaced is used at once; its error should name the source.
 	Token func() (secret.Value, error)
+	// TokenHint says what to do when Token fails.
+	TokenHint string
 	// HTTP sends the requests; its redirect policy is not used, for none is followed.
 	// nil: a client with a time limit of 30 s that keeps connections open.
 	HTTP *http.Client
@@ -55,6 +58,7 @@ type Client struct {
 	accountID string
 	base      *url.URL
 	token     func() (secret.Value, error)
+	tokenHint string
 	http      *http.Client
 	dialer    *dialer // of http; nil when that was given
 	budget    *Budget
@@ -71,7 +75,7 @@ func New(o Options) (*Client, error) {
 		return nil, e.WithHint("check the account in the configuration")
 	}
 	c := &Client{
-		account: o.Account, accountID: o.AccountID, base: base, token: o.Token, budget: o.Budget, observer: o.Observer,
+		account: o.Account, accountID: o.AccountID, base: base, token: o.Token, tokenHint: o.TokenHint, budget: o.Budget, observer: o.Observer,
 		relays: sdk.NewRelayService(option.WithBaseURL(base.String()), option.WithMaxRetries(0)),
 	}
 	if o.HTTP == nil {
@@ -209,7 +213,7 @@ func (c *Client) readToken() (secret.Value, error) {
 
 func (c *Client) unreadableToken(k call, err error) error {
 	e := &fault.Error{Class: fault.Retry, Reason: fault.Unauthorized, Op: k.op.String(), Object: c.object(k), Err: err}
-	return e.WithHint("mend the account's api_token; it is read at each use")
+	return e.WithHint("%s", cmp.Or(c.tokenHint, "mend the account's api_token"))
 }
 
 func (c *Client) object(k call) string {

@@ -344,7 +344,7 @@ func TestNewRefusesNonsense(t *testing.T) {
 
 func TestUnreadableAPITokenSendsNothingAndSpendsNothing(t *testing.T) {
 	for name, token := range map[string]func() (secret.Value, error){
-		"unreadable": func() (secret.Value, error) { return secret.Source{File: "/nonexistent/cf-token"}.Read() },
+		"unreadable": func() (secret.Value, error) { return secret.Source{File: "/nonexistent/cf-token"}.Read(nil) },
 		"empty":      func() (secret.Value, error) { return secret.Value{}, nil },
 		"two lines":  func() (secret.Value, error) { return secret.New("one\ntwo"), nil },
 	} {

@@ -45,6 +45,7 @@ const (
 	ServerError  Reason = "server_error" // 5xx, sealed, internal failure
 	BadAnswer    Reason = "bad_answer"   // an answer that makes no sense
 	Invalid      Reason = "invalid"      // the request or configuration was refused as wrong
+	Setup        Reason = "setup"        // a sink cannot be opened: a file or variable it needs is missing or wrong
 	Mismatch     Reason = "mismatch"     // read back something else than was written
 	Lost         Reason = "lost"         // the value or its token is gone
 	Storage      Reason = "storage"      // the journal or a local disk cannot be written
@@ -56,7 +57,7 @@ const (
 func Reasons() []Reason {
 	return []Reason{
 		Unauthorized, Forbidden, NotFound, NotOffered, Conflict, Foreign, Full, RateLimited, Unreachable,
-		Timeout, ServerError, BadAnswer, Invalid, Mismatch, Lost, Storage, Canceled, Internal,
+		Timeout, ServerError, BadAnswer, Invalid, Setup, Mismatch, Lost, Storage, Canceled, Internal,
 	}
 }
 

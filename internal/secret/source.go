@@ -49,9 +49,21 @@ func (s Source) String() string {
 	return "no source"
 }
 
-// Read fetches the secret now, without surrounding white space. An empty one is an error.
-func (s Source) Read() (Value, error) {
-	text, err := s.read()
+// Remedy says what to do when the secret cannot be read.
+func (s Source) Remedy() string {
+	switch {
+	case s.Env != "":
+		return "set the variable and start rotatord anew: the environment is read once, at start"
+	case s.Credential != "":
+		return "mend the credential; it is read at each use"
+	}
+	return "mend the file; it is read at each use"
+}
+
+// Read fetches the secret now, without surrounding white space; variables are
+// those of env. An empty one is an error.
+func (s Source) Read(env Environment) (Value, error) {
+	text, err := s.read(env)
 	if err != nil {
 		return Value{}, fmt.Errorf("read secret from %s: %w", s, err)
 	}
@@ -61,16 +73,16 @@ func (s Source) Read() (Value, error) {
 	return New(text), nil
 }
 
-func (s Source) read() (string, error) {
+func (s Source) read(env Environment) (string, error) {
 	switch {
 	case s.Env != "":
-		v, ok := os.LookupEnv(s.Env)
+		v, ok := env.Lookup(s.Env)
 		if !ok {
-			return "", errors.New("it is not set")
+			return "", errors.New("it was not set when rotatord started")
 		}
 		return v, nil
 	case s.Credential != "":
-		dir := os.Getenv("CREDENTIALS_DIRECTORY")
+		dir := env.Get("CREDENTIALS_DIRECTORY")
 		if dir == "" {
 			return "", errors.New("CREDENTIALS_DIRECTORY is not set: run under systemd with LoadCredential=")
 		}

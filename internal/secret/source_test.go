@@ -48,7 +48,7 @@ func place(t *testing.T, text string) []Source {
 
 func TestSourceReadsWithoutSurroundingSpace(t *testing.T) {
 	for _, s := range place(t, " \n"+canary+"\r\n") {
-		if v, err := s.Read(); err != nil || v.Reveal() != canary {
+		if v, err := s.Read(NewEnvironment(os.Environ())); err != nil || v.Reveal() != canary {
 			t.Errorf("%s: %q, %v", s, v.Reveal(), err)
 		}
 	}
@@ -56,7 +56,7 @@ func TestSourceReadsWithoutSurroundingSpace(t *testing.T) {
 
 func TestSourceRefusesAnEmptySecret(t *testing.T) {
 	for _, s := range place(t, " \n") {
-		if _, err := s.Read(); err == nil || !strings.Contains(err.Error(), "empty") || !strings.Contains(err.Error(), s.String()) {
+		if _, err := s.Read(NewEnvironment(os.Environ())); err == nil || !strings.Contains(err.Error(), "empty") || !strings.Contains(err.Error(), s.String()) {
 			t.Errorf("%s: %v", s, err)
 		}
 	}
@@ -64,13 +64,13 @@ func TestSourceRefusesAnEmptySecret(t *testing.T) {
 
 func TestSourceReadsTheFileAtEachUse(t *testing.T) {
 	s := place(t, "before")[1]
-	if _, err := s.Read(); err != nil {
+	if _, err := s.Read(NewEnvironment(os.Environ())); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(s.File, []byte("after"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if v, err := s.Read(); err != nil || v.Reveal() != "after" {
+	if v, err := s.Read(NewEnvironment(os.Environ())); err != nil || v.Reveal() != "after" {
 		t.Errorf("%q, %v", v.Reveal(), err)
 	}
 }
@@ -86,7 +86,7 @@ func TestSourceErrorsSayWhereAndWhatToDo(t *testing.T) {
 		{Source{Credential: "token"}, []string{"systemd credential token", "LoadCredential="}},
 		{Source{}, []string{"no source"}},
 	} {
-		_, err := c.source.Read()
+		_, err := c.source.Read(NewEnvironment(os.Environ()))
 		for _, want := range c.want {
 			if err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("%v lacks %q", err, want)

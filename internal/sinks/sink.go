@@ -88,6 +88,13 @@ type Spec interface {
 // OpenOptions are what a sink is built with besides its configuration.
 type OpenOptions struct {
 	Name string // the sink's key in the configuration
+	// Env is the environment as it was when rotatord started.
+	Env secret.Environment
+	// Withheld names variables of Env that are no longer in the process's own
+	// environment: a program that a sink starts does not see them.
+	Withheld []string
+	// Warn tells a person of something that works and may not be what is meant. It may be nil.
+	Warn func(text string)
 }
 
 // Problem is one fault of a configuration.

@@ -37,13 +37,15 @@ func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
 
 func (s *Server) reload(w http.ResponseWriter, r *http.Request) {
 	s.Log.Info("reload asked for", zap.String("by", by(r)))
-	if err := s.Daemon.Reload(r.Context()); err != nil {
+	warnings, err := s.Daemon.Reload(r.Context())
+	if err != nil {
 		failWith(w, r, err)
 		return
 	}
 	writeJSON(w, http.StatusOK, struct {
-		Status string `json:"status"`
-	}{"configuration reloaded"})
+		Status   string   `json:"status"`
+		Warnings []string `json:"warnings,omitempty"`
+	}{"configuration reloaded", warnings})
 }
 
 // listSlots encodes each status while it is valid, into memory: the yield does

@@ -99,8 +99,11 @@ func (d *fakeDaemon) Plan(within time.Duration) []adminapi.PlannedRun {
 	return []adminapi.PlannedRun{{At: now, Slot: "live/subscribe"}}
 }
 
-func (d *fakeDaemon) Reload(context.Context) error { d.note("reload"); return d.err }
-func (d *fakeDaemon) Ready() error                 { return d.ready }
+func (d *fakeDaemon) Reload(context.Context) ([]string, error) {
+	d.note("reload")
+	return []string{"sink vault: no ca_file"}, d.err
+}
+func (d *fakeDaemon) Ready() error { return d.ready }
 
 func slot(relay string, state rotation.State) rotation.Status {
 	return rotation.Status{

@@ -43,8 +43,9 @@ type Daemon interface {
 	Prune(ctx context.Context, relay string, dryRun bool) ([]adminapi.Token, error)
 	// Plan lists the runs within the given time from now, soonest first, bounded in number.
 	Plan(within time.Duration) []adminapi.PlannedRun
-	// Reload reads the configuration again; on an error nothing has changed.
-	Reload(ctx context.Context) error
+	// Reload reads the configuration again, and tells what of it does not work as
+	// things are; on an error nothing has changed.
+	Reload(ctx context.Context) (warnings []string, err error)
 	// Ready is nil, or why this daemon cannot do its work at present.
 	Ready() error
 }

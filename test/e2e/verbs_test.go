@@ -139,13 +139,6 @@ relays:
 			"\nrotatord: 6 faults in the configuration; nothing was done")
 		w.rotatord("run").expect(t, 2, "config.yaml:6:3: defaults.schedul")
 	})
-	t.Run("a missing environment variable ends the start", func(t *testing.T) {
-		t.Parallel()
-		w := newWorld(t, 1)
-		w.configure(settings{})
-		w.put("config.yaml", strings.Replace(w.read("config.yaml"), "{file: "+w.path("api-token")+"}", "{env: NOT_THERE}", 1))
-		w.rotatord("run").expect(t, 2, "accounts.main.api_token", "NOT_THERE")
-	})
 }
 
 func TestCheckOnline(t *testing.T) {

@@ -3,6 +3,8 @@ package awssm
 import (
 	"context"
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -26,9 +28,10 @@ func (c *Config) Open(ctx context.Context, o sinks.OpenOptions) (sinks.Sink, err
 	w.over(awshttp.NewBuildableClient().GetTransport()) // until the SDK has set up its own
 	cfg, err := config.LoadDefaultConfig(ctx, c.loadOptions(w)...)
 	if err != nil {
-		return nil, (&fault.Error{Class: fault.Permanent, Reason: fault.Invalid, Op: "open", Object: o.Name, Err: err}).
-			WithHint("check the AWS_* variables and the shared configuration files")
+		text := strings.Join(strings.Fields(err.Error()), " ")
+		return nil, fault.Newf(fault.Permanent, fault.Setup, "open", o.Name, "%s", text).WithHint("%s", blame(text, o.Env))
 	}
+	warnOfProcess(cfg, o)
 	w.over(transportOf(cfg.HTTPClient))
 	if c.RoleARN != "" {
 		cfg.Credentials = c.assumeRole(cfg, o.Name)
@@ -41,9 +44,20 @@ func (c *Config) Open(ctx context.Context, o sinks.OpenOptions) (sinks.Sink, err
 	// The environment may name an endpoint as well.
 	if err := c.checkEndpoint(aws.ToString(client.Options().BaseEndpoint)); err != nil {
 		return nil, fault.Newf(fault.Permanent, fault.Invalid, "open", o.Name, "the endpoint %w", err).
-			WithHint("correct endpoint_url or AWS_ENDPOINT_URL_SECRETS_MANAGER, or set insecure: true")
+			WithHint("correct endpoint_url, AWS_ENDPOINT_URL_SECRETS_MANAGER or AWS_ENDPOINT_URL, or set insecure: true")
 	}
 	return &sink{config: *c, api: client, wire: w}, nil
+}
+
+// warnOfProcess tells of a program that gives the credentials and does not see what
+// rotatord keeps to itself: one that asks Vault for them needs Vault's variables.
+func warnOfProcess(cfg aws.Config, o sinks.OpenOptions) {
+	from, ok := cfg.Credentials.(aws.CredentialProviderSource)
+	if !ok || o.Warn == nil || len(o.Withheld) == 0 || !slices.Contains(from.ProviderSources(), aws.CredentialSourceProcess) {
+		return
+	}
+	o.Warn("sink " + o.Name + ": the credential_process of its AWS profile no longer sees " + strings.Join(o.Withheld, ", ") +
+		", which rotatord keeps to itself: give it what it needs in its command, such as `env VAULT_ADDR=… program`")
 }
 
 func (c *Config) loadOptions(w *wire) []func(*config.LoadOptions) error {

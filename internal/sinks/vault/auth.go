@@ -52,13 +52,13 @@ type Cert struct {
 // method is one way to log in.
 type method interface {
 	problems() []sinks.Problem
-	// prepare reads what is read at start, once.
-	prepare() error
+	// sources are the secrets that it logs in with.
+	sources() []secret.Source
 	// login obtains a token. c has no token; it is login's to set one.
-	login(ctx context.Context, c *api.Client) (*api.Secret, error)
+	login(ctx context.Context, c *api.Client, env secret.Environment) (*api.Secret, error)
 	// current reports whether token is still the one to use, as far as can be told
 	// without asking Vault.
-	current(token secret.Value) bool
+	current(token secret.Value, env secret.Environment) bool
 }
 
 // chosen is a method with its key in the configuration.
@@ -67,10 +67,24 @@ type chosen struct {
 	method
 }
 
+// lacking tells of a variable that is not set. What a file lacks may come, and
+// shows at the login; a variable cannot.
+func (c chosen) lacking(env secret.Environment) error {
+	for _, s := range c.sources() {
+		if s.Env == "" {
+			continue
+		}
+		if _, err := s.Read(env); err != nil {
+			return unreadable(s, err)
+		}
+	}
+	return nil
+}
+
 func (a *Auth) chosen() []chosen {
 	var out []chosen
 	if a.Token != nil {
-		out = append(out, chosen{"token", &static{source: *a.Token}})
+		out = append(out, chosen{"token", &static{*a.Token}})
 	}
 	if a.AppRole != nil {
 		out = append(out, chosen{"approle", a.AppRole})

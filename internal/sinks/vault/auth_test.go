@@ -319,7 +319,7 @@ func TestEveryMethodReportsAnUnreadableCredential(t *testing.T) {
 		&static{source: gone}, &AppRole{RoleID: "x", SecretID: gone},
 		&Kubernetes{Role: "x", TokenFile: gone.File}, &JWT{Token: gone},
 	} {
-		_, err := m.login(t.Context(), nil)
+		_, err := m.login(t.Context(), nil, nil)
 		wantFault(t, err, fault.Permanent, fault.Unauthorized, gone.File)
 	}
 }
@@ -348,7 +348,7 @@ func credential(t *testing.T, a Auth) string {
 	default:
 		source.File = a.Cert.KeyFile
 	}
-	v, err := source.Read()
+	v, err := source.Read(secret.NewEnvironment(os.Environ()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -480,9 +480,9 @@ type counting struct {
 	n atomic.Int64
 }
 
-func (c *counting) login(ctx context.Context, client *api.Client) (*api.Secret, error) {
+func (c *counting) login(ctx context.Context, client *api.Client, env secret.Environment) (*api.Secret, error) {
 	c.n.Add(1)
-	return c.method.login(ctx, client)
+	return c.method.login(ctx, client, env)
 }
 
 // slow says that it was entered and waits to be let go.
@@ -491,10 +491,10 @@ type slow struct {
 	entered, leave chan struct{}
 }
 
-func (s slow) login(ctx context.Context, client *api.Client) (*api.Secret, error) {
+func (s slow) login(ctx context.Context, client *api.Client, env secret.Environment) (*api.Secret, error) {
 	close(s.entered)
 	<-s.leave
-	return s.method.login(ctx, client)
+	return s.method.login(ctx, client, env)
 }
 
 // pointElsewhere changes the auth mount of an open sink.

@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -28,28 +29,25 @@ type endpoint struct {
 
 // resolved gives c with what the environment adds to it: only without an
 // address, as the configuration's documentation says.
-func (c *Config) resolved() (*Config, error) {
+func (c *Config) resolved(env secret.Environment) (*Config, error) {
 	r := *c
 	if r.Address == "" {
-		r.Address = os.Getenv(api.EnvVaultAddress)
-		r.Namespace = orEnv(r.Namespace, api.EnvVaultNamespace)
-		r.CAFile = orEnv(r.CAFile, api.EnvVaultCACert)
+		r.Address = env.Get(api.EnvVaultAddress)
+		r.Namespace = cmp.Or(r.Namespace, env.Get(api.EnvVaultNamespace))
+		r.CAFile = cmp.Or(r.CAFile, env.Get(api.EnvVaultCACert))
 	}
 	if r.Address == "" {
 		return nil, fault.Newf(fault.Permanent, fault.Invalid, "", "", "no address is known").
-			WithHint("give the sink an address, or set VAULT_ADDR")
+			WithHint("give the sink an address, or set VAULT_ADDR and start rotatord anew")
 	}
 	if p := r.addressProblems(r.Address); len(p) > 0 {
-		return nil, fault.Newf(fault.Permanent, fault.Invalid, "", "", "address: %s", p[0].Text).WithHint("%s", p[0].Hint)
+		from, hint := "address", p[0].Hint
+		if c.Address == "" {
+			from, hint = api.EnvVaultAddress, hint+"; the environment is read once, at start"
+		}
+		return nil, fault.Newf(fault.Permanent, fault.Invalid, "", "", "%s: %s", from, p[0].Text).WithHint("%s", hint)
 	}
 	return &r, nil
-}
-
-func orEnv(value, name string) string {
-	if value != "" {
-		return value
-	}
-	return os.Getenv(name)
 }
 
 func (c *Config) tls() (*tls.Config, error) {
@@ -84,8 +82,8 @@ func newTransport(config *tls.Config) *http.Transport {
 	}
 }
 
-// client makes a client with token. NewClient reads the environment; all that it
-// takes from there is overwritten.
+// client makes a client with token. NewClient reads VAULT_* of the process, whatever
+// its configuration says; main has taken them out of there.
 func (e endpoint) client(token secret.Value) (*api.Client, error) {
 	config := &api.Config{
 		Address: e.address, HttpClient: e.http, MaxRetries: 0, ReadYourWrites: true,

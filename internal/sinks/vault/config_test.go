@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -177,7 +178,7 @@ func TestOpenReadsTheEnvironment(t *testing.T) {
 		if err != nil {
 			t.Fatalf("Read: %v", err)
 		}
-		token, _ := f.config.Auth.Token.Read()
+		token, _ := f.config.Auth.Token.Read(nil)
 		if h.Get("X-Vault-Namespace") != "team-a" || h.Get("X-Other") != "" || h.Get("X-Vault-Token") != token.Reveal() {
 			t.Errorf("headers are %v", slices.Sorted(maps.Keys(h)))
 		}
@@ -216,7 +217,7 @@ func TestOpenRefusesWhatCannotWork(t *testing.T) {
 			t.Setenv("VAULT_TOKEN", "hvs.x")
 			config := valid()
 			c.spoil(config)
-			_, err := config.Open(t.Context(), sinks.OpenOptions{Name: "vault-prod"})
+			_, err := config.Open(t.Context(), sinks.OpenOptions{Name: "vault-prod", Env: secret.NewEnvironment(os.Environ())})
 			wantFault(t, err, fault.Permanent, fault.Invalid, "vault-prod", c.says)
 		})
 	}

@@ -17,32 +17,14 @@ import (
 const serviceAccountToken = "/var/run/secrets/kubernetes.io/serviceaccount/token" //nolint:gosec // a path
 
 // static is a token that somebody else obtained.
-type static struct {
-	source secret.Source
-	fixed  secret.Value // of an environment variable, which is read at start
-}
-
-// prepare reads an environment variable, once.
-func (s *static) prepare() (err error) {
-	if s.source.Env != "" {
-		s.fixed, err = s.source.Read()
-	}
-	return err
-}
-
-func (s *static) read() (secret.Value, error) {
-	if !s.fixed.IsEmpty() {
-		return s.fixed, nil
-	}
-	return s.source.Read()
-}
+type static struct{ source secret.Source }
 
 // login asks how long the token lives, so that it can be renewed in time. A
 // token that may not ask is used as it is.
-func (s *static) login(ctx context.Context, c *api.Client) (*api.Secret, error) {
-	token, err := s.read()
+func (s *static) login(ctx context.Context, c *api.Client, env secret.Environment) (*api.Secret, error) {
+	token, err := s.source.Read(env)
 	if err != nil {
-		return nil, unreadable(err)
+		return nil, unreadable(s.source, err)
 	}
 	c.SetToken(token.Reveal())
 	auth := &api.SecretAuth{ClientToken: token.Reveal()}
@@ -64,15 +46,15 @@ func (s *static) login(ctx context.Context, c *api.Client) (*api.Secret, error) 
 
 // current reads the source again, so that a token file that was replaced is
 // noticed at its next use.
-func (s *static) current(token secret.Value) bool {
-	now, err := s.read()
+func (s *static) current(token secret.Value, env secret.Environment) bool {
+	now, err := s.source.Read(env)
 	return err != nil || now.Equal(token)
 }
 
-func (m *AppRole) login(ctx context.Context, c *api.Client) (*api.Secret, error) {
-	id, err := m.SecretID.Read()
+func (m *AppRole) login(ctx context.Context, c *api.Client, env secret.Environment) (*api.Secret, error) {
+	id, err := m.SecretID.Read(env)
 	if err != nil {
-		return nil, unreadable(err)
+		return nil, unreadable(m.SecretID, err)
 	}
 	login, err := approle.NewAppRoleAuth(m.RoleID, &approle.SecretID{FromString: id.Reveal()},
 		approle.WithMountPath(mountOr(m.Mount, "approle")))
@@ -82,10 +64,10 @@ func (m *AppRole) login(ctx context.Context, c *api.Client) (*api.Secret, error)
 	return login.Login(ctx, c)
 }
 
-func (m *Kubernetes) login(ctx context.Context, c *api.Client) (*api.Secret, error) {
-	token, err := secret.Source{File: cmp.Or(m.TokenFile, serviceAccountToken)}.Read()
+func (m *Kubernetes) login(ctx context.Context, c *api.Client, env secret.Environment) (*api.Secret, error) {
+	token, err := m.sources()[0].Read(env)
 	if err != nil {
-		return nil, unreadable(err)
+		return nil, unreadable(m.sources()[0], err)
 	}
 	login, err := kubernetes.NewKubernetesAuth(m.Role, kubernetes.WithServiceAccountToken(token.Reveal()),
 		kubernetes.WithMountPath(mountOr(m.Mount, "kubernetes")))
@@ -95,10 +77,10 @@ func (m *Kubernetes) login(ctx context.Context, c *api.Client) (*api.Secret, err
 	return login.Login(ctx, c)
 }
 
-func (m *JWT) login(ctx context.Context, c *api.Client) (*api.Secret, error) {
-	token, err := m.Token.Read()
+func (m *JWT) login(ctx context.Context, c *api.Client, env secret.Environment) (*api.Secret, error) {
+	token, err := m.Token.Read(env)
 	if err != nil {
-		return nil, unreadable(err)
+		return nil, unreadable(m.Token, err)
 	}
 	words := map[string]any{"jwt": token.Reveal()}
 	if m.Role != "" {
@@ -109,7 +91,7 @@ func (m *JWT) login(ctx context.Context, c *api.Client) (*api.Secret, error) {
 
 // login shows the certificate that the files hold now: a connection that is open
 // already has shown an older one.
-func (m *Cert) login(ctx context.Context, c *api.Client) (*api.Secret, error) {
+func (m *Cert) login(ctx context.Context, c *api.Client, _ secret.Environment) (*api.Secret, error) {
 	c.CloneConfig().HttpClient.CloseIdleConnections()
 	words := map[string]any{}
 	if m.Role != "" {
@@ -118,16 +100,20 @@ func (m *Cert) login(ctx context.Context, c *api.Client) (*api.Secret, error) {
 	return c.Logical().WriteWithContext(ctx, loginPath(m.Mount, "cert"), words)
 }
 
-func (*AppRole) prepare() error    { return nil }
-func (*Kubernetes) prepare() error { return nil }
-func (*JWT) prepare() error        { return nil }
-func (*Cert) prepare() error       { return nil }
+func (s *static) sources() []secret.Source  { return []secret.Source{s.source} }
+func (m *AppRole) sources() []secret.Source { return []secret.Source{m.SecretID} }
+func (m *JWT) sources() []secret.Source     { return []secret.Source{m.Token} }
+func (*Cert) sources() []secret.Source      { return nil }
+
+func (m *Kubernetes) sources() []secret.Source {
+	return []secret.Source{{File: cmp.Or(m.TokenFile, serviceAccountToken)}}
+}
 
 // Only Vault can tell whether a token that it gave at a login is still good.
-func (*AppRole) current(secret.Value) bool    { return true }
-func (*Kubernetes) current(secret.Value) bool { return true }
-func (*JWT) current(secret.Value) bool        { return true }
-func (*Cert) current(secret.Value) bool       { return true }
+func (*AppRole) current(secret.Value, secret.Environment) bool    { return true }
+func (*Kubernetes) current(secret.Value, secret.Environment) bool { return true }
+func (*JWT) current(secret.Value, secret.Environment) bool        { return true }
+func (*Cert) current(secret.Value, secret.Environment) bool       { return true }
 
 func mountOr(mount, standard string) string { return trimmed(cmp.Or(mount, standard)) }
 
@@ -135,10 +121,10 @@ func loginPath(mount, standard string) string {
 	return path.Join("auth", mountOr(mount, standard), "login")
 }
 
-func unreadable(err error) error {
+func unreadable(s secret.Source, err error) error {
 	return &fault.Error{
 		Class: fault.Permanent, Reason: fault.Unauthorized, Op: opLogin, Err: err,
-		Hint: "check the source that the sink's auth names",
+		Hint: s.Remedy(),
 	}
 }
 

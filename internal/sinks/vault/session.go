@@ -17,6 +17,7 @@ import (
 type session struct {
 	dial   func(token secret.Value) (*api.Client, error)
 	method chosen
+	env    secret.Environment
 
 	life   context.Context // ends with close
 	end    context.CancelFunc
@@ -34,8 +35,8 @@ type login struct {
 	drop   context.CancelFunc // ends the token's renewal
 }
 
-func newSession(m chosen, dial func(secret.Value) (*api.Client, error)) *session {
-	s := &session{dial: dial, method: m}
+func newSession(m chosen, env secret.Environment, dial func(secret.Value) (*api.Client, error)) *session {
+	s := &session{dial: dial, method: m, env: env}
 	s.life, s.end = context.WithCancel(context.Background())
 	return s
 }
@@ -109,7 +110,7 @@ func (s *session) usable() *login {
 	s.mu.Lock()
 	l := s.held
 	s.mu.Unlock()
-	if l == nil || s.method.current(l.token) {
+	if l == nil || s.method.current(l.token, s.env) {
 		return l
 	}
 	s.forget(l)
@@ -131,7 +132,7 @@ func (s *session) open(ctx context.Context) (*login, error) {
 		return nil, err
 	}
 	ctx, after := withRetryAfter(ctx)
-	answer, err := s.method.login(ctx, bare)
+	answer, err := s.method.login(ctx, bare, s.env)
 	if err != nil {
 		return nil, askedFor(loginFailed(s.method.key, err), after())
 	}

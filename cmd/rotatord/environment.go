@@ -1,0 +1,35 @@
+package main
+
+import (
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/rotatord/rotatord/internal/secret"
+)
+
+// vaultVariables is how the names of Vault's own variables begin.
+const vaultVariables = "VAULT_"
+
+// environment is that of the process as it was at start.
+type environment struct {
+	secret.Environment
+	withheld []string // the variables that are in it and no longer in the process's
+}
+
+// takeEnvironment remembers the environment and takes Vault's variables out of the
+// process's: Vault's client obeys them, or fails for them, whatever the
+// configuration says. What of them counts is read from what is remembered.
+func takeEnvironment() environment {
+	entries := os.Environ()
+	e := environment{Environment: secret.NewEnvironment(entries)}
+	for _, entry := range entries {
+		if name, _, _ := strings.Cut(entry, "="); strings.HasPrefix(name, vaultVariables) {
+			_ = os.Unsetenv(name) // it was there, so its name is one
+			e.withheld = append(e.withheld, name)
+		}
+	}
+	slices.Sort(e.withheld)
+	e.withheld = slices.Compact(e.withheld)
+	return e
+}

@@ -1,0 +1,199 @@
+package sinks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/secret"
+)
+
+const (
+	// openWithin bounds one try to open a sink: opening may ask a metadata service.
+	openWithin = 30 * time.Second
+	// openEvery is the least time between a try that failed and the next: a fleet
+	// that waits for one sink must not make it thousands.
+	openEvery = 250 * time.Millisecond
+
+	opOpen = "open sink"
+)
+
+// Deferred is a Sink that opens behind its callers: at once, and if that fails
+// again with a later call, for which it is not sooner than openEvery. Until it is
+// open, every call fails with the reason why it is not, which is one to try again;
+// Close alone does not. So what a sink lacks when rotatord starts, a file or
+// a variable, is that sink's trouble and nobody else's.
+type Deferred struct {
+	name string
+	spec Spec
+	open func(context.Context) (Sink, error)
+	life context.Context // ends with Close
+	end  context.CancelFunc
+
+	mu   sync.Mutex
+	last *opening
+}
+
+// opening is one try. All but done may be read once that is closed.
+type opening struct {
+	done  chan struct{}
+	sink  Sink // nil if it failed
+	err   error
+	ended time.Time
+}
+
+// Defer begins to open the sink of spec, and waits for nothing.
+func Defer(spec Spec, o OpenOptions) *Deferred {
+	d := &Deferred{name: o.Name, spec: spec}
+	d.open = func(ctx context.Context) (Sink, error) { return spec.Open(ctx, o) }
+	d.life, d.end = context.WithCancel(context.Background())
+	d.last = d.begin()
+	return d
+}
+
+// begin starts a try, of which there is never more than one.
+func (d *Deferred) begin() *opening {
+	try := &opening{done: make(chan struct{})}
+	go func() {
+		ctx, cancel := context.WithTimeout(d.life, openWithin)
+		defer cancel()
+		var s Sink
+		err := Guard(opOpen, d.name, func() (err error) {
+			s, err = d.open(ctx)
+			return err
+		})
+		d.finish(try, s, err)
+	}()
+	return try
+}
+
+// finish makes known what came of a try. A sink that nobody waits for any more is closed.
+func (d *Deferred) finish(try *opening, s Sink, err error) {
+	d.mu.Lock()
+	if err != nil {
+		try.err = d.explained(err)
+	}
+	try.sink, try.ended = s, time.Now()
+	close(try.done)
+	abandoned := err == nil && d.life.Err() != nil
+	d.mu.Unlock()
+	if abandoned {
+		_ = Guard("close", d.name, s.Close)
+	}
+}
+
+// explained gives err as one to try again, about this sink, with a hint.
+func (d *Deferred) explained(err error) error {
+	f := *fault.Of(err)
+	if _, classed := errors.AsType[*fault.Error](err); !classed || f.Reason == fault.Invalid {
+		f.Reason = fault.Setup
+	}
+	f.Class, f.Op, f.Object = fault.Retry, opOpen, d.name
+	if f.Hint == "" {
+		f.Hint = "mend it; it is tried again"
+	}
+	return &f
+}
+
+// Opened waits until the sink is open, or the present try to open it has failed
+// or ctx has ended, and returns why it is not. It begins no try.
+func (d *Deferred) Opened(ctx context.Context) error {
+	_, err := d.outcome(ctx, d.present())
+	return err
+}
+
+func (d *Deferred) present() *opening {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.last
+}
+
+// outcome waits for what comes of a try.
+func (d *Deferred) outcome(ctx context.Context, try *opening) (Sink, error) {
+	if !try.isOver() {
+		select {
+		case <-try.done:
+		case <-ctx.Done():
+			return nil, fault.Transport(opOpen, d.name, fmt.Errorf("no end of it yet: %w", ctx.Err())).
+				WithHint("what it reads to open does not answer: a file system, or a metadata service")
+		}
+	}
+	return try.sink, try.err
+}
+
+// sink gives the open sink, for one call.
+func (d *Deferred) sink(ctx context.Context) (Sink, error) {
+	return d.outcome(ctx, d.tried(openEvery))
+}
+
+// tried gives the present try, or a new one if that has failed, floor ago or longer.
+func (d *Deferred) tried(floor time.Duration) *opening {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.last.isOver() && d.last.err != nil && time.Since(d.last.ended) >= floor && d.life.Err() == nil {
+		d.last = d.begin()
+	}
+	return d.last
+}
+
+func (o *opening) isOver() bool {
+	select {
+	case <-o.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// Render implements Sink. As it takes no context, it waits for the sink's timeout at most.
+func (d *Deferred) Render(r Record) (secret.Value, error) {
+	ctx, cancel := context.WithTimeout(d.life, d.spec.Shared().Timeout)
+	defer cancel()
+	s, err := d.sink(ctx)
+	if err != nil {
+		return secret.Value{}, err
+	}
+	return s.Render(r)
+}
+
+// Probe implements Sink.
+func (d *Deferred) Probe(ctx context.Context, target string, read bool) (Holding, error) {
+	s, err := d.sink(ctx)
+	if err != nil {
+		return Holding{}, err
+	}
+	return s.Probe(ctx, target, read)
+}
+
+// Write implements Sink.
+func (d *Deferred) Write(ctx context.Context, target string, content secret.Value, rotationID string) error {
+	s, err := d.sink(ctx)
+	if err != nil {
+		return err
+	}
+	return s.Write(ctx, target, content, rotationID)
+}
+
+// Read implements Sink.
+func (d *Deferred) Read(ctx context.Context, target string) (Holding, error) {
+	s, err := d.sink(ctx)
+	if err != nil {
+		return Holding{}, err
+	}
+	return s.Read(ctx, target)
+}
+
+// Close implements Sink. It waits for no try under way.
+func (d *Deferred) Close() error {
+	d.mu.Lock()
+	d.end()
+	last := d.last
+	d.mu.Unlock()
+	if last.isOver() && last.err == nil {
+		return last.sink.Close()
+	}
+	return nil
+}

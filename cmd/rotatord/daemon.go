@@ -108,7 +108,7 @@ func (d *daemon) adopt(ctx context.Context, cfg *config.Config, wanted []*rotati
 	for _, w := range cfg.Warnings() {
 		d.log.Warn("configuration: " + w.String())
 	}
-	found := next.troubles(ctx)
+	found := next.troubles(ctx, before)
 	d.warn(found)
 	return found, nil
 }
@@ -117,16 +117,24 @@ func (d *daemon) surroundings() surroundings {
 	return surroundings{environment: d.env, metrics: d.metrics, warn: func(text string) { d.log.Warn(text) }}
 }
 
-// warn tells of what does not work yet, a line for each.
+// warn tells of what is amiss, a line for each.
 func (d *daemon) warn(all []trouble) {
 	for _, t := range all {
-		if t.kind == "sink" {
-			d.metrics.Probed(t.name, false, time.Now())
+		what := "this " + t.kind + " does not work as things are; it is tried again, and everything else goes on"
+		if t.works {
+			what = "this " + t.kind + " cannot read again what lies on disk; what was read before stays in use"
 		} else {
-			d.metrics.Up(t.name, false)
+			d.down(t)
 		}
-		d.log.Warn("this "+t.kind+" does not work as things are; it is tried again, and everything else goes on",
-			zap.String(t.kind, t.name), zap.Error(t.err))
+		d.log.Warn(what, zap.String(t.kind, t.name), zap.Error(t.err))
+	}
+}
+
+func (d *daemon) down(t trouble) {
+	if t.kind == "sink" {
+		d.metrics.Probed(t.name, false, time.Now())
+	} else {
+		d.metrics.Up(t.name, false)
 	}
 }
 
@@ -159,7 +167,7 @@ func (d *daemon) Reload(ctx context.Context) (warnings []string, err error) {
 	for _, t := range found {
 		warnings = append(warnings, t.err.Error())
 	}
-	d.log.Info("configuration reloaded", zap.String("file", d.configPath), zap.Int("not_working", len(found)))
+	d.log.Info("configuration reloaded", zap.String("file", d.configPath), zap.Int("warnings", len(found)))
 	return warnings, nil
 }
 

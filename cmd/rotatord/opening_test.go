@@ -149,7 +149,7 @@ func try(t *testing.T, p *ports, part string) error {
 // wantTrouble demands that part alone is in trouble, and says each of says.
 func wantTrouble(t *testing.T, p *ports, part string, says ...string) {
 	t.Helper()
-	found := p.troubles(t.Context())
+	found := p.troubles(t.Context(), nil)
 	if len(found) != 1 || found[0].name != part {
 		t.Fatalf("troubles: %v, want one of %s", found, part)
 	}
@@ -248,7 +248,7 @@ func TestWhatOnePartLacksIsItsOwnTroubleAndEndsWhenItIsThere(t *testing.T) {
 
 func TestAllPartsOpen(t *testing.T) {
 	p := newOpening(t).open(t)
-	if found := p.troubles(t.Context()); len(found) > 0 {
+	if found := p.troubles(t.Context(), nil); len(found) > 0 {
 		t.Errorf("troubles: %v", found)
 	}
 	for _, part := range []string{"main", "disk", "vault", "aws"} {
@@ -292,7 +292,7 @@ func TestNoVariableOfVaultHasAnEffectWhereTheAddressIsInTheFile(t *testing.T) {
 				o := newOpening(t)
 				t.Setenv(name, value)
 				p := o.open(t)
-				if found := p.troubles(t.Context()); len(found) > 0 {
+				if found := p.troubles(t.Context(), nil); len(found) > 0 {
 					t.Errorf("troubles: %v", found)
 				}
 				if err := try(t, p, "vault"); err != nil {
@@ -347,7 +347,7 @@ func TestAProcessThatGivesAWSCredentialsIsToldToMissVaultsVariables(t *testing.T
 				t.Fatal(err)
 			}
 			defer func() { _ = p.closeBut(nil) }()
-			_ = p.troubles(t.Context()) // after it all is open
+			_ = p.troubles(t.Context(), nil) // after it all is open
 			warned := len(warnings) == 1 && strings.Contains(warnings[0], "sink aws") && strings.Contains(warnings[0], c.variable)
 			if warned != c.warned || len(warnings) > 1 {
 				t.Errorf("warnings: %q, want one: %t", warnings, c.warned)

@@ -1,13 +1,17 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"reflect"
 	"slices"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/singleflight"
 
 	"github.com/rotatord/rotatord/internal/cf"
 	"github.com/rotatord/rotatord/internal/config"
@@ -25,7 +29,7 @@ type ports struct {
 	accounts map[string]*cf.Client      // by account id
 	byName   map[string]*cf.Client      // by the account's key in the configuration
 	budgets  map[string]*cf.Budget      // by API token
-	tokens   map[string]apiToken        // by the account's key
+	tokens   map[string]*apiToken       // by the account's key
 	sinks    map[string]sinks.Sink      // by key in the configuration
 	deferred map[string]*sinks.Deferred // those within sinks
 }
@@ -61,7 +65,7 @@ func openPorts(ctx context.Context, cfg *config.Config, old *ports, in surroundi
 	}
 	p := &ports{
 		cfg: cfg.WithoutFleet(), accounts: map[string]*cf.Client{}, byName: map[string]*cf.Client{},
-		tokens: readTokens(ctx, cfg.Accounts, in.Environment), budgets: map[string]*cf.Budget{},
+		tokens: readTokens(cfg.Accounts, in.Environment), budgets: map[string]*cf.Budget{},
 		sinks: map[string]sinks.Sink{}, deferred: map[string]*sinks.Deferred{},
 	}
 	if err := p.openAccounts(old, in); err != nil {
@@ -79,9 +83,10 @@ func (p *ports) openAccounts(old *ports, in surroundings) error {
 			p.accounts[a.AccountID], p.byName[name], p.budgets[key] = old.accounts[a.AccountID], old.byName[name], old.budgets[key]
 			continue
 		}
+		token := p.tokens[name].reader
 		c, err := cf.New(cf.Options{
 			Account: name, AccountID: a.AccountID, APIURL: a.APIURL, Budget: p.budget(name, old), Observer: in.metrics,
-			Token: func() (secret.Value, error) { return a.APIToken.Read(in.Environment) }, TokenHint: a.APIToken.Remedy(),
+			Token: func() (secret.Value, error) { return token.read(tokenPatience) }, TokenHint: a.APIToken.Remedy(),
 		})
 		if err != nil {
 			errs = append(errs, err)
@@ -128,39 +133,57 @@ func (p *ports) tokenKey(account string) string {
 	return a.APIURL + " " + a.APIToken.String()
 }
 
+// tokenReader reads an API token, once for all who ask meanwhile: its file may lie
+// on a file system that does not answer.
+type tokenReader struct {
+	name   string // of the source
+	fetch  func() (secret.Value, error)
+	flight singleflight.Group
+}
+
+func (r *tokenReader) read(patience time.Duration) (secret.Value, error) {
+	done := r.flight.DoChan("", func() (any, error) { return r.fetch() })
+	late := time.NewTimer(patience)
+	defer late.Stop()
+	select {
+	case a := <-done:
+		v, _ := a.Val.(secret.Value)
+		return v, a.Err
+	case <-late.C:
+		return secret.Value{}, fmt.Errorf("read secret from %s: it does not answer", r.name)
+	}
+}
+
 // apiToken is what came of reading an account's API token.
 type apiToken struct {
+	reader      *tokenReader
 	fingerprint string
 	err         error
 }
 
-// readTokens reads the API token of every account, side by side: one may lie on a
-// file system that does not answer.
-func readTokens(ctx context.Context, accounts map[string]*config.Account, env secret.Environment) map[string]apiToken {
-	ctx, cancel := context.WithTimeout(ctx, openPatience)
-	defer cancel()
-	read := map[string]chan apiToken{}
+// readTokens reads the API token of every account, side by side.
+func readTokens(accounts map[string]*config.Account, env secret.Environment) map[string]*apiToken {
+	out := map[string]*apiToken{}
+	var wg sync.WaitGroup
 	for name, a := range accounts {
-		done := make(chan apiToken, 1)
-		read[name] = done
-		go func() {
-			v, err := a.APIToken.Read(env)
-			done <- apiToken{secret.Fingerprint(v), err}
-		}()
+		fetch := func() (secret.Value, error) { return a.APIToken.Read(env) }
+		t := &apiToken{reader: &tokenReader{name: a.APIToken.String(), fetch: fetch}}
+		out[name] = t
+		wg.Go(func() {
+			v, err := t.reader.read(openPatience)
+			t.fingerprint, t.err = secret.Fingerprint(v), err
+		})
 	}
-	out := map[string]apiToken{}
-	for name, done := range read {
-		select {
-		case out[name] = <-done:
-		case <-ctx.Done():
-			out[name] = apiToken{err: fmt.Errorf("read secret from %s: no answer yet", accounts[name].APIToken)}
-		}
-	}
+	wg.Wait()
 	return out
 }
 
-// openPatience is how long a start or a reload waits for what does not answer.
-const openPatience = 2 * time.Second
+const (
+	// openPatience is how long a start or a reload waits for what does not answer.
+	openPatience = 2 * time.Second
+	// tokenPatience is how long a call to Cloudflare waits for its API token to be read.
+	tokenPatience = 5 * time.Second
+)
 
 func (p *ports) openSinks(old *ports, in surroundings) {
 	for name, spec := range p.cfg.Sinks {
@@ -174,29 +197,47 @@ func (p *ports) openSinks(old *ports, in surroundings) {
 	}
 }
 
-// trouble is what keeps an account or a sink from working, as things are.
+// trouble is what is amiss with an account or a sink, as things are.
 type trouble struct {
 	kind, name string // kind: account | sink
+	works      bool   // with what was read before
 	err        error
 }
 
-// troubles lists what does not work, after waiting a little for what is being opened.
-func (p *ports) troubles(ctx context.Context) []trouble {
+// troubles lists what is amiss, after waiting a little for sinks that are being
+// opened, and having those that old had open already read again what lies on disk.
+func (p *ports) troubles(ctx context.Context, old *ports) []trouble {
+	var out []trouble
+	for name, t := range p.tokens {
+		if t.err != nil {
+			err := fault.Newf(fault.Retry, fault.Unauthorized, "set up", "account "+name, "%w", t.err)
+			out = append(out, trouble{kind: "account", name: name, err: err.WithHint("%s", p.cfg.Accounts[name].APIToken.Remedy())})
+		}
+	}
 	ctx, cancel := context.WithTimeout(ctx, openPatience)
 	defer cancel()
-	var out []trouble
-	for _, name := range slices.Sorted(maps.Keys(p.tokens)) {
-		if err := p.tokens[name].err; err != nil {
-			out = append(out, trouble{"account", name, fault.Newf(fault.Retry, fault.Unauthorized, "set up", "account "+name, "%w", err).
-				WithHint("%s", p.cfg.Accounts[name].APIToken.Remedy())})
+	found := make(chan trouble)
+	for name, s := range p.deferred {
+		go func() { found <- p.troubleOf(ctx, name, s, old != nil && old.deferred[name] == s) }()
+	}
+	for range p.deferred {
+		if t := <-found; t.err != nil {
+			out = append(out, t)
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(p.deferred)) {
-		if err := p.deferred[name].Opened(ctx); err != nil {
-			out = append(out, trouble{"sink", name, err})
-		}
-	}
+	slices.SortFunc(out, func(a, b trouble) int { return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.name, b.name)) })
 	return out
+}
+
+func (p *ports) troubleOf(ctx context.Context, name string, s *sinks.Deferred, again bool) trouble {
+	t := trouble{kind: "sink", name: name}
+	if again {
+		t.err = s.Refresh(ctx)
+		t.works = s.Opened(ctx) == nil
+	} else {
+		t.err = s.Opened(ctx)
+	}
+	return t
 }
 
 func same(a, b any) bool { return reflect.DeepEqual(a, b) }

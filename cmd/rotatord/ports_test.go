@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/rotatord/rotatord/internal/config"
@@ -69,4 +70,32 @@ func TestAReloadKeepsWhatDidNotChange(t *testing.T) {
 			t.Error("a budget lost its count")
 		}
 	}
+}
+
+func TestAnAPITokenThatCannotBeReadToTheEndHoldsUpNoCallAndIsReadOnceForAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reads, answer := 0, make(chan struct{})
+		r := tokenReader{name: "file /mnt/token", fetch: func() (secret.Value, error) {
+			reads++
+			<-answer
+			return secret.New("a-token"), nil
+		}}
+		for range 100 {
+			began := time.Now()
+			if _, err := r.read(time.Second); err == nil || !strings.Contains(err.Error(), "/mnt/token: it does not answer") {
+				t.Fatalf("read: %v", err)
+			}
+			if took := time.Since(began); took != time.Second {
+				t.Fatalf("it took %s", took)
+			}
+		}
+		if reads != 1 {
+			t.Errorf("%d reads hang", reads)
+		}
+		close(answer)
+		synctest.Wait()
+		if v, err := r.read(time.Second); err != nil || v.Reveal() != "a-token" {
+			t.Errorf("once it answers: %v", err)
+		}
+	})
 }

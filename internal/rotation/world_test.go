@@ -546,6 +546,8 @@ func (s *fakeSink) replace(v string) {
 	s.content = v
 }
 
+func (s *fakeSink) Refresh(context.Context) error { return nil }
+
 func (s *fakeSink) Close() error { return nil }
 
 // fakeDisk keeps the record; what is loaded from it has been through bytes, as on a disk.

@@ -83,6 +83,10 @@ func (d *decorated) contacted(ctx context.Context, err error) {
 	}
 }
 
+func (d *decorated) Refresh(ctx context.Context) error {
+	return d.bounded(ctx, "refresh", "", d.Sink.Refresh)
+}
+
 func (d *decorated) Close() error {
 	return d.named("close", "", Guard("close", "", d.Sink.Close))
 }

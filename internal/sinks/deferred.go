@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/singleflight"
+
 	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/secret"
 )
@@ -18,7 +20,8 @@ const (
 	// that waits for one sink must not make it thousands.
 	openEvery = 250 * time.Millisecond
 
-	opOpen = "open sink"
+	opOpen    = "open sink"
+	opRefresh = "refresh sink"
 )
 
 // Deferred is a Sink that opens behind its callers: at once, and if that fails
@@ -32,6 +35,8 @@ type Deferred struct {
 	open func(context.Context) (Sink, error)
 	life context.Context // ends with Close
 	end  context.CancelFunc
+
+	refreshes singleflight.Group
 
 	mu   sync.Mutex
 	last *opening
@@ -184,6 +189,24 @@ func (d *Deferred) Read(ctx context.Context, target string) (Holding, error) {
 		return Holding{}, err
 	}
 	return s.Read(ctx, target)
+}
+
+// Refresh implements Sink. A sink that is not open is tried to be opened at once.
+// One that reads what does not answer is left to it.
+func (d *Deferred) Refresh(ctx context.Context) error {
+	s, err := d.outcome(ctx, d.tried(0))
+	if err != nil {
+		return err
+	}
+	done := d.refreshes.DoChan("", func() (any, error) {
+		return nil, Guard(opRefresh, d.name, func() error { return s.Refresh(d.life) })
+	})
+	select {
+	case r := <-done:
+		return r.Err
+	case <-ctx.Done():
+		return fault.Transport(opRefresh, d.name, fmt.Errorf("no end of it yet: %w", ctx.Err()))
+	}
 }
 
 // Close implements Sink. It waits for no try under way.

@@ -136,6 +136,46 @@ func TestWhatHangsWhileASinkIsOpenedHoldsNoCallLongerThanItsTimeout(t *testing.T
 	})
 }
 
+func TestRefreshingOpensWhatIsNotOpenAtOnceAndReadsAgainWhatIs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		failure, refreshed := errors.New("no CA file"), 0
+		d := deferred(func(context.Context) (sinks.Sink, error) {
+			return fake{func(context.Context) error { refreshed++; return nil }}, failure
+		})
+		defer func() { _ = d.Close() }()
+		if err := d.Refresh(t.Context()); err == nil {
+			t.Error("a sink that is not open was refreshed")
+		}
+		failure = nil
+		if err := d.Refresh(t.Context()); err != nil {
+			t.Errorf("mended: %v", err)
+		}
+		if refreshed != 1 {
+			t.Errorf("it was refreshed %d times", refreshed)
+		}
+	})
+}
+
+func TestARefreshThatHangsIsLeftAndNotBegunAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begun, closed := 0, 0
+		d := deferred(func(context.Context) (sinks.Sink, error) {
+			return closes{fake{func(ctx context.Context) error { begun++; <-ctx.Done(); return nil }}, &closed}, nil
+		})
+		for range 5 {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			if f := fault.Of(d.Refresh(ctx)); f == nil || f.Reason != fault.Timeout {
+				t.Errorf("Refresh: %v", f)
+			}
+			cancel()
+		}
+		if begun != 1 {
+			t.Errorf("%d refreshes hang", begun)
+		}
+		_ = d.Close() // ends it
+	})
+}
+
 func TestAPanicWhileASinkIsOpenedIsThatSinksTrouble(t *testing.T) {
 	d := deferred(func(context.Context) (sinks.Sink, error) { panic("a library's " + canaryText) })
 	defer func() { _ = d.Close() }()

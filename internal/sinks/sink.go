@@ -37,6 +37,11 @@ type Sink interface {
 	// does not exist, or was deleted, is no error: Holding.Exists is false.
 	Read(ctx context.Context, target string) (Holding, error)
 
+	// Refresh reads again what the sink keeps of what lies on disk: authorities,
+	// certificates, keys. What is missing, or not whole, is an error; then what was
+	// read before stays in force. It does not call the store.
+	Refresh(ctx context.Context) error
+
 	// Close ends background work and connections. No method is called after it.
 	Close() error
 }

@@ -75,7 +75,7 @@ func TestAStartWithPartsInTroubleRotatesTheRestAndSaysWhy(t *testing.T) {
 	}
 	d.predict(expectations{"sink_up sink=ca": is(0), "sink_up sink=disk": is(1), "account_up account=other": is(0), "account_up account=main": is(1)})
 	d.signal(syscall.SIGHUP)
-	d.says("configuration reloaded", `"not_working":6`)
+	d.says("configuration reloaded", `"warnings":6`)
 	code, body, err := d.ask(http.MethodPost, "/-/reload")
 	if err != nil || code != http.StatusOK || !containsAll(body, []string{"warnings", "NOT_THERE", "/nowhere/ca.pem", "AWS_PROFILE"}) {
 		t.Errorf("reload: %d %s, %v", code, body, err)

@@ -2,6 +2,7 @@ package awssm
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -24,6 +25,19 @@ const maxConnections = 32
 // Open reads the SDK's configuration (environment, shared files) and builds the
 // sink. Credentials are fetched at the first call, and again before they expire.
 func (c *Config) Open(ctx context.Context, o sinks.OpenOptions) (sinks.Sink, error) {
+	s, err := c.open(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	again := o
+	again.Warn = nil // it was said
+	r := &renewed{name: o.Name, open: func(ctx context.Context) (*sink, error) { return c.open(ctx, again) }}
+	r.inUse.Store(s)
+	return r, nil
+}
+
+func (c *Config) open(ctx context.Context, o sinks.OpenOptions) (*sink, error) {
+	before := filesOf(aws.Config{}, o.Env)
 	w := &wire{}
 	w.over(awshttp.NewBuildableClient().GetTransport()) // until the SDK has set up its own
 	cfg, err := config.LoadDefaultConfig(ctx, c.loadOptions(w)...)
@@ -31,7 +45,10 @@ func (c *Config) Open(ctx context.Context, o sinks.OpenOptions) (sinks.Sink, err
 		text := strings.Join(strings.Fields(err.Error()), " ")
 		return nil, fault.Newf(fault.Permanent, fault.Setup, "open", o.Name, "%s", text).WithHint("%s", blame(text, o.Env))
 	}
-	warnOfProcess(cfg, o)
+	files := filesOf(cfg, o.Env)
+	maps.Copy(files, before) // what has changed meanwhile may not be what was read
+	from := sourcesOf(cfg)
+	warnOfProcess(from, o)
 	w.over(transportOf(cfg.HTTPClient))
 	if c.RoleARN != "" {
 		cfg.Credentials = c.assumeRole(cfg, o.Name)
@@ -46,14 +63,21 @@ func (c *Config) Open(ctx context.Context, o sinks.OpenOptions) (sinks.Sink, err
 		return nil, fault.Newf(fault.Permanent, fault.Invalid, "open", o.Name, "the endpoint %w", err).
 			WithHint("correct endpoint_url, AWS_ENDPOINT_URL_SECRETS_MANAGER or AWS_ENDPOINT_URL, or set insecure: true")
 	}
-	return &sink{config: *c, api: client, wire: w}, nil
+	return &sink{config: *c, api: client, wire: w, files: files, credentials: from}, nil
+}
+
+// sourcesOf says where the SDK will get its credentials from.
+func sourcesOf(cfg aws.Config) []aws.CredentialSource {
+	if from, ok := cfg.Credentials.(aws.CredentialProviderSource); ok {
+		return from.ProviderSources()
+	}
+	return nil
 }
 
 // warnOfProcess tells of a program that gives the credentials and does not see what
 // rotatord keeps to itself: one that asks Vault for them needs Vault's variables.
-func warnOfProcess(cfg aws.Config, o sinks.OpenOptions) {
-	from, ok := cfg.Credentials.(aws.CredentialProviderSource)
-	if !ok || o.Warn == nil || len(o.Withheld) == 0 || !slices.Contains(from.ProviderSources(), aws.CredentialSourceProcess) {
+func warnOfProcess(from []aws.CredentialSource, o sinks.OpenOptions) {
+	if o.Warn == nil || len(o.Withheld) == 0 || !slices.Contains(from, aws.CredentialSourceProcess) {
 		return
 	}
 	o.Warn("sink " + o.Name + ": the credential_process of its AWS profile no longer sees " + strings.Join(o.Withheld, ", ") +

@@ -27,6 +27,9 @@ type sink struct {
 	templates sinks.Templates
 	api       *secretsmanager.Client
 	wire      *wire
+
+	files       files                  // that the SDK was set up by
+	credentials []aws.CredentialSource // where it gets them from
 }
 
 // Render gives the secret string.

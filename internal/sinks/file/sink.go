@@ -72,6 +72,9 @@ func (s *sink) Read(ctx context.Context, target string) (sinks.Holding, error) {
 	return run(ctx, s, "read", target, func() (sinks.Holding, error) { return s.disk.read(target) })
 }
 
+// Refresh has nothing to read again.
+func (s *sink) Refresh(context.Context) error { return nil }
+
 // Close has nothing to end: a call that the kernel holds cannot be recalled.
 func (s *sink) Close() error { return nil }
 

@@ -42,6 +42,9 @@ type Harness struct {
 	// Versions counts the changes of target that a consumer can see; nil when the
 	// store keeps no count.
 	Versions func(t *testing.T, target string) int
+	// Spoil makes what the sink reads from disk to open half written until mend is
+	// called; nil when it reads nothing.
+	Spoil func(t *testing.T) (mend func())
 	// Hang makes the store accept requests and answer none until release is
 	// called; nil when it cannot be done.
 	Hang func(t *testing.T) (release func())

@@ -39,6 +39,8 @@ func (s *store) Probe(ctx context.Context, target string, _ bool) (sinks.Holding
 	return s.Read(ctx, target)
 }
 
+func (s *store) Refresh(context.Context) error { return nil }
+
 func (s *store) Close() error { return nil }
 
 func (s *store) with(ctx context.Context, op, target string, f func()) error {

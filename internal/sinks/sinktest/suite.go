@@ -31,6 +31,8 @@ func Run(t *testing.T, h Harness) {
 		{"a broken store is a passing error", brokenStore},
 		{"a cancelled call returns at once and changes nothing", cancellation},
 		{"a call ends with its deadline", deadline},
+		{"reading again what lies on disk leaves what works", refreshing},
+		{"what is half written on disk leaves what was read before", halfWritten},
 		{"different targets can be written at once", concurrentTargets},
 		{"one target written at once holds one whole value", concurrentWrites},
 		{"no error shows the value", canaryStaysHidden},
@@ -211,6 +213,36 @@ func deadline(t *testing.T, s *suite) {
 			t.Errorf("%s returned %s after its deadline", op.name, took)
 		}
 	}
+}
+
+// refreshing calls no store: a broken one does not matter.
+func refreshing(t *testing.T, s *suite) {
+	s.write(t, 1)
+	mend := func() {}
+	if s.Break != nil {
+		mend = s.Break(t)
+	}
+	if err := s.sink.Refresh(t.Context()); err != nil {
+		t.Errorf("Refresh: %v", err)
+	}
+	mend()
+	s.mustHold(t, s.write(t, 2))
+}
+
+func halfWritten(t *testing.T, s *suite) {
+	if s.Spoil == nil {
+		return
+	}
+	mend := s.Spoil(t)
+	for range 2 {
+		wantFault(t, "Refresh", s.sink.Refresh(t.Context()))
+		s.mustHold(t, s.write(t, 1))
+	}
+	mend()
+	if err := s.sink.Refresh(t.Context()); err != nil {
+		t.Errorf("Refresh of what is mended: %v", err)
+	}
+	s.mustHold(t, s.write(t, 2))
 }
 
 func (s *suite) everything(ctx context.Context, content secret.Value) map[string]error {

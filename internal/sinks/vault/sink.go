@@ -187,6 +187,13 @@ func (s *sink) before(ctx context.Context, c *api.Client, target string) (held, 
 	return held{}, nil
 }
 
+// Refresh lets the next connections show the client certificate that the files hold
+// now. Tokens that files hold are read at each use.
+func (s *sink) Refresh(context.Context) error {
+	s.transport.CloseIdleConnections()
+	return nil
+}
+
 // Close ends the renewal of the token and all connections.
 func (s *sink) Close() error {
 	s.session.close()

@@ -3,7 +3,6 @@ package sinks
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
@@ -122,8 +121,7 @@ func (d *Deferred) outcome(ctx context.Context, try *opening) (Sink, error) {
 		select {
 		case <-try.done:
 		case <-ctx.Done():
-			return nil, fault.Transport(opOpen, d.name, fmt.Errorf("no end of it yet: %w", ctx.Err())).
-				WithHint("what it reads to open does not answer: a file system, or a metadata service")
+			return nil, d.unanswered(ctx, opOpen)
 		}
 	}
 	return try.sink, try.err
@@ -205,8 +203,15 @@ func (d *Deferred) Refresh(ctx context.Context) error {
 	case r := <-done:
 		return r.Err
 	case <-ctx.Done():
-		return fault.Transport(opRefresh, d.name, fmt.Errorf("no end of it yet: %w", ctx.Err()))
+		return d.unanswered(ctx, opRefresh)
 	}
+}
+
+// unanswered is for what has not come to an end with ctx.
+func (d *Deferred) unanswered(ctx context.Context, op string) error {
+	f := fault.Transport(op, d.name, ctx.Err())
+	f.Err = errors.New("there is no end of it yet")
+	return f.WithHint("what it reads does not answer: a file system, or a metadata service")
 }
 
 // Close implements Sink. It waits for no try under way.

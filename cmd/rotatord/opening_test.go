@@ -38,6 +38,7 @@ type opening struct {
 	cfg      *config.Config
 	vault    *vault.Config
 	aws      *awssm.Config
+	awsCalls func() []string
 }
 
 const (
@@ -58,6 +59,7 @@ func newOpening(t *testing.T) *opening {
 	o.vault.Auth.Token = &secret.Source{File: o.path("token")}
 	aws := awstest.New(t)
 	o.aws.Region, o.aws.EndpointURL, o.aws.SecretID = awstest.Region, aws.URL, "moq/{{.Relay}}"
+	o.awsCalls = aws.Calls
 	o.put(t, "aws-credentials", awsKeys)
 	awsEnvironment(t, o)
 	disk := file.NewConfig()
@@ -380,6 +382,49 @@ func TestAReloadWithASinkThatCannotBeOpenedIsASuccessThatSaysSo(t *testing.T) {
 		t.Errorf("the reload found %v", found)
 	}
 	if up := scrape(d, `rotatord_sink_up{sink="vault"}`); up != "0" {
+		t.Errorf("sink_up is %q", up)
+	}
+}
+
+func TestAReloadHasKeptSinksReadAgainWhatLiesOnDisk(t *testing.T) {
+	o := newOpening(t)
+	o.cfg.State.Path, o.cfg.Instance = o.path("state"), "default"
+	o.put(t, "aws-credentials", strings.Replace(awsKeys, awstest.AccessKeyID, "AKIAOLD", 1))
+	sees, lines := observer.New(zapcore.WarnLevel)
+	d := newDaemon("config.yaml", o.cfg, takeEnvironment(), zap.New(sees), zap.NewAtomicLevel())
+	if err := d.open(t.Context(), o.cfg); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = d.close(context.Background()) }()
+	before := d.ports.Load().sinks["aws"]
+	reload := func() []trouble {
+		found, err := d.adopt(t.Context(), o.cfg, nil, d.core.Load().engine)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return found
+	}
+
+	o.put(t, "aws-credentials", awsKeys)
+	if found := reload(); len(found) > 0 || d.ports.Load().sinks["aws"] != before {
+		t.Errorf("troubles: %v; the sink was kept: %t", found, d.ports.Load().sinks["aws"] == before)
+	}
+	if err := try(t, d.ports.Load(), "aws"); err != nil || len(o.awsCalls()) != 1 {
+		t.Errorf("%v; calls: %q, want one, with the new keys", err, o.awsCalls())
+	}
+
+	o.put(t, "aws-credentials", "[defau")
+	_ = lines.TakeAll()
+	if found := reload(); len(found) != 1 || found[0].name != "aws" || !found[0].works {
+		t.Errorf("troubles: %v, want one of a sink that works", found)
+	}
+	if told := lines.TakeAll(); len(told) != 1 || !strings.Contains(told[0].Message, "what was read before stays in use") {
+		t.Errorf("told: %v", told)
+	}
+	if err := try(t, d.ports.Load(), "aws"); err != nil {
+		t.Errorf("with a file that is half written: %v", err)
+	}
+	if up := scrape(d, `rotatord_sink_up{sink="aws"}`); up != "1" {
 		t.Errorf("sink_up is %q", up)
 	}
 }

@@ -201,16 +201,17 @@ func TestOpenReadsTheEnvironment(t *testing.T) {
 
 func TestOpenRefusesWhatCannotWork(t *testing.T) {
 	for name, c := range map[string]struct {
-		env   string
-		spoil func(*Config)
-		says  string
+		env    string
+		spoil  func(*Config)
+		reason fault.Reason
+		says   string
 	}{
-		"no address anywhere":          {"", func(c *Config) { c.Address = "" }, "set VAULT_ADDR"},
-		"an address that leaks tokens": {"http://vault.example", func(c *Config) { c.Address = "" }, "insecure: true"},
-		"no CA file":                   {"", func(c *Config) { c.CAFile = "/nowhere/ca.pem" }, "/nowhere/ca.pem"},
-		"a CA file without one":        {"", func(c *Config) { c.CAFile = "config_test.go" }, "no PEM certificate"},
+		"no address anywhere":          {"", func(c *Config) { c.Address = "" }, fault.Invalid, "set VAULT_ADDR"},
+		"an address that leaks tokens": {"http://vault.example", func(c *Config) { c.Address = "" }, fault.Invalid, "insecure: true"},
+		"no CA file":                   {"", func(c *Config) { c.CAFile = "/nowhere/ca.pem" }, fault.Invalid, "/nowhere/ca.pem"},
+		"a CA file without one":        {"", func(c *Config) { c.CAFile = "config_test.go" }, fault.Invalid, "no PEM certificate"},
 		"no such variable": {"", func(c *Config) { c.Auth.Token = &secret.Source{Env: "ROTATORD_TEST_UNSET"} },
-			"ROTATORD_TEST_UNSET"},
+			fault.Unauthorized, "ROTATORD_TEST_UNSET"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv("VAULT_ADDR", c.env)
@@ -218,7 +219,7 @@ func TestOpenRefusesWhatCannotWork(t *testing.T) {
 			config := valid()
 			c.spoil(config)
 			_, err := config.Open(t.Context(), sinks.OpenOptions{Name: "vault-prod", Env: secret.NewEnvironment(os.Environ())})
-			wantFault(t, err, fault.Permanent, fault.Invalid, "vault-prod", c.says)
+			wantFault(t, err, fault.Permanent, c.reason, "vault-prod", c.says)
 		})
 	}
 }

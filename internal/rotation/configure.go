@@ -19,6 +19,7 @@ func (e *Engine) Load(ctx context.Context, plans []*Plan) error {
 	}
 	return e.Journal.Load(ctx, func(r *Record) error {
 		w.share(r, planned[r.Key])
+		r.disbelieve(planned[r.Key], e.now(), e.boot)
 		s := e.add(*r)
 		if s.rec.Attempt != nil {
 			s.rec.lose(e.Instance, e.now(), e.boot, true) // a crash came in between: it may have been carried out
@@ -29,17 +30,19 @@ func (e *Engine) Load(ctx context.Context, plans []*Plan) error {
 
 // Configure puts a configuration into force: its plans, accounts and sinks.
 // Slots without a plan mint nothing more, but finish what is under way; those
-// of which nothing changed go on undisturbed. It cannot fail: what can is done
-// before.
+// of which nothing changed go on undisturbed, and wait on if they failed. It cannot
+// fail: what can is done before.
 func (e *Engine) Configure(plans []*Plan, accounts Accounts, sinks Sinks, sinkNames []string) {
 	next := &ports{accounts: accounts, sinks: sinks, configured: make(map[string]bool, len(sinkNames))}
 	for _, n := range sinkNames {
 		next.configured[n] = true
 	}
 	before := e.ports.Swap(next)
-	alike := before.alike(next)
-	fresh, changed := e.assign(plans, func(p *Plan) bool { return alike && before.serves(p, next) })
+	fresh, changed := e.assign(plans, before.kept(next))
 	e.persistNew(fresh)
+	if before.configured == nil {
+		e.resume()
+	}
 	e.rouse(changed)
 }
 
@@ -56,30 +59,29 @@ func (e *Engine) rouse(slots []*slot) {
 	})
 }
 
-// alike tells whether next has the very sinks that po has.
-func (po *ports) alike(next *ports) bool {
+// kept tells which sinks and accounts next has from po, the very same.
+func (po *ports) kept(next *ports) func(party) bool {
+	same := make(map[string]bool, len(next.configured))
 	for name := range next.configured {
-		if !po.configured[name] {
-			return false
-		}
-		a, _ := po.sinks.Sink(name)
-		if b, _ := next.sinks.Sink(name); a != b {
-			return false
+		if po.configured[name] {
+			a, _ := po.sinks.Sink(name)
+			b, _ := next.sinks.Sink(name)
+			same[name] = a == b
 		}
 	}
-	return len(po.configured) == len(next.configured)
-}
-
-// serves tells whether next serves a plan by the very account that po does.
-func (po *ports) serves(p *Plan, next *ports) bool {
-	a, ok := po.accounts.Account(p.Key.AccountID)
-	b, _ := next.accounts.Account(p.Key.AccountID)
-	return ok && a == b
+	return func(p party) bool {
+		if !p.account {
+			return same[p.name]
+		}
+		a, ok := po.accounts.Account(p.name)
+		b, _ := next.accounts.Account(p.name)
+		return ok && a == b
+	}
 }
 
 // assign gives every slot its plan. It returns the slots seen for the first time,
 // and all that have something new to look at.
-func (e *Engine) assign(plans []*Plan, served func(*Plan) bool) (fresh, changed []*slot) {
+func (e *Engine) assign(plans []*Plan, kept func(party) bool) (fresh, changed []*slot) {
 	now := e.now()
 	next := make(roster, 0, len(plans))
 	e.mu.Lock()
@@ -90,15 +92,15 @@ func (e *Engine) assign(plans []*Plan, served func(*Plan) bool) (fresh, changed 
 			s = e.add(Record{Key: p.Key, FirstSeen: MomentOf(now.Truncate(time.Second))})
 			fresh = append(fresh, s)
 		}
-		if !s.currentPlan().same(p) || !served(p) {
-			s.replan(e, p, now.Add(spread(len(changed))))
+		if !s.undisturbed(p, kept) {
+			s.replan(e, p, now.Add(spread(len(changed))), kept)
 			changed = append(changed, s)
 		}
 		next = append(next, entry{s.currentPlan(), s})
 	}
 	next.sort()
 	if len(next) < len(e.slots) {
-		changed = append(changed, e.unplan(next, now)...)
+		changed = append(changed, e.unplan(next, now, kept)...)
 	}
 	e.roster.Store(&next)
 	return fresh, changed
@@ -106,14 +108,14 @@ func (e *Engine) assign(plans []*Plan, served func(*Plan) bool) (fresh, changed 
 
 // unplan takes the plans of slots that next does not name any more. It returns all
 // that have none: what is under way is still finished. e.mu is held.
-func (e *Engine) unplan(next roster, now time.Time) (left []*slot) {
+func (e *Engine) unplan(next roster, now time.Time, kept func(party) bool) (left []*slot) {
 	for _, s := range e.slots {
 		p := s.currentPlan()
 		if next.has(s, p) {
 			continue
 		}
 		if p != nil {
-			s.replan(e, nil, now)
+			s.replan(e, nil, now, kept)
 		}
 		left = append(left, s)
 	}
@@ -123,11 +125,32 @@ func (e *Engine) unplan(next roster, now time.Time) (left []*slot) {
 // spread puts the first looks of many slots apart, so that a start is no stampede.
 func spread(i int) time.Duration { return time.Duration(i) * 500 * time.Microsecond }
 
-// replan puts a plan into force; nil takes the slot out of the configuration.
-func (s *slot) replan(e *Engine, p *Plan, watch time.Time) {
+// undisturbed tells whether a reload that gives the slot plan p changes nothing for
+// it: neither the plan, nor its account, nor a sink that it delivers to.
+func (s *slot) undisturbed(p *Plan, kept func(party) bool) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.plan.same(p) || !kept(party{account: true, name: p.Key.AccountID}) {
+		return false
+	}
+	gone := func(t Target) bool { return !kept(party{name: t.Sink}) }
+	rot := s.rec.Rotation
+	delivers := rot != nil && (rot.Phase == Minted || len(rot.Sealed) > 0)
+	return !slices.ContainsFunc(p.Targets, gone) && (!delivers || !slices.ContainsFunc(rot.Targets, gone))
+}
+
+// replan puts a plan into force; nil takes the slot out of the configuration. What
+// failed is tried at once where the reload may have mended it.
+func (s *slot) replan(e *Engine, p *Plan, watch time.Time, kept func(party) bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e.unreserve(s)
+	if s.plan != nil || s.visited {
+		same := s.plan.same(p)
+		s.advance(e.now(), func(sakes []sake) bool {
+			return !same || len(sakes) == 0 || slices.ContainsFunc(sakes, func(k sake) bool { return !kept(k.party) })
+		})
+	}
 	if p != nil && s.plan != nil {
 		s.rec.detach()
 		s.rec.share(p)

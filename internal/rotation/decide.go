@@ -104,7 +104,7 @@ func (v *view) finish() step {
 	if len(missing) == 0 {
 		return step{do: doConclude}
 	}
-	if until, shut := v.shut(); shut {
+	if until, shut := v.r.waits(v.now); shut {
 		return waitUntil(until)
 	}
 	if v.yields() {
@@ -156,7 +156,7 @@ func (v *view) begin() step {
 	if d.cause == "" || d.at.After(v.now) {
 		return waitUntil(d.at)
 	}
-	if until, shut := v.shut(); shut {
+	if until, shut := v.r.waits(v.now); shut {
 		return waitUntil(until)
 	}
 	if v.stopped || v.o.dirty {
@@ -559,7 +559,7 @@ func (v *view) trail() step {
 	}
 	var next time.Time
 	missing = slices.DeleteFunc(missing, func(t Target) bool {
-		at := v.o.trailNext.at(t.Location).Time()
+		at := v.o.trailNext.at(t.Location).next.Time()
 		if at.After(v.now) {
 			next = earliest(next, at)
 		}
@@ -634,19 +634,12 @@ func (v *view) resolve(t Target) Target {
 	return t
 }
 
-// shut tells until when the present run of failures forbids another try.
-func (v *view) shut() (until time.Time, shut bool) {
-	if f := v.r.Failure; f != nil && v.now.Before(f.Next) {
-		return f.Next, true
-	}
-	return time.Time{}, false
-}
-
 func required(targets []Target) []Target {
 	return slices.DeleteFunc(slices.Clone(targets), func(t Target) bool { return !t.Required })
 }
 
-// joined makes one error of several, keeping the class and reason of the first.
+// joined makes one error of several, keeping the class and reason of the first, the
+// longest wait that was asked for, and whose each is.
 func joined(errs []error) error {
 	if len(errs) <= 1 {
 		if len(errs) == 0 {
@@ -655,11 +648,15 @@ func joined(errs []error) error {
 		return errs[0]
 	}
 	texts := make([]string, len(errs))
+	var after time.Duration
+	var sakes []sake
 	for i, err := range errs {
-		texts[i] = err.Error()
+		texts[i], after, sakes = err.Error(), max(after, fault.Of(err).After), append(sakes, sakesOf(err)...)
 	}
-	first := *fault.Of(errs[0])
-	return fault.Newf(first.Class, first.Reason, "", "", "%s", strings.Join(texts, "; "))
+	first := fault.Of(errs[0])
+	all := fault.Newf(first.Class, first.Reason, "", "", "%s", strings.Join(texts, "; "))
+	all.After = after
+	return &partyError{all, sakes}
 }
 
 func orElse(s, other string) string {

@@ -233,6 +233,7 @@ func (e *Engine) trailTo(s *slot, t Target) {
 		e.readBack(s, rot, &d)
 	}
 	e.trailed(s, rot, d)
+	e.awaits(s, sakesOf(d.err))
 	e.wake(s)
 }
 
@@ -252,7 +253,8 @@ func (e *Engine) trailed(s *slot, rot *Rotation, d delivery) {
 		return
 	}
 	o.trails++
-	o.trailNext.set(loc, MomentOf(e.now().Add(routine.delay(int(o.trails), fault.Of(d.err).After))))
+	next := e.now().Add(routine.delay(int(o.trails), askedWait(d.err, routine.longest)))
+	o.trailNext.set(loc, deferral{MomentOf(next), sakesOf(d.err)})
 	e.Log.Warn("optional delivery failed", zap.String("slot", s.name()), zap.String("sink", d.target.Sink),
 		zap.String("target", d.target.Target), zap.Error(d.err))
 }

@@ -66,6 +66,8 @@ type Engine struct {
 	spawn    func(func())
 	together func(n int, do func(i int))
 
+	outages sync.Map // what is known of each party: *outage by party
+
 	storage  sync.Mutex
 	storeErr error // why the journal cannot be written; nil while it can
 	byCheck  bool  // a check found it: only a check takes it back, as a save needs less
@@ -373,14 +375,14 @@ func (e *Engine) failed(s *slot, where Step, err error) {
 	s.unlook()
 	s.mu.Unlock()
 	if where == StepRetire {
-		e.retireFailed(s, f, err)
+		e.retireFailed(s, string(f.Reason), err)
 		return
 	}
-	e.attemptFailed(s, where, f, err)
+	e.attemptFailed(s, where, string(f.Reason), err)
 }
 
 // retireFailed puts the slot's retirements off; its rotations are not held up.
-func (e *Engine) retireFailed(s *slot, f *fault.Error, err error) {
+func (e *Engine) retireFailed(s *slot, reason string, err error) {
 	s.mu.Lock()
 	o := s.seen()
 	o.retires++
@@ -388,21 +390,23 @@ func (e *Engine) retireFailed(s *slot, f *fault.Error, err error) {
 	if e.view(s).cramped() {
 		pause.longest = time.Minute // a rotation waits for the place
 	}
-	next := e.now().Add(pause.delay(int(o.retires), f.After))
-	o.retireNext, o.sweepNext = MomentOf(next), MomentOf(next)
+	next := e.now().Add(pause.delay(int(o.retires), askedWait(err, routine.longest)))
+	o.retireNext, o.sweepNext, o.retireSakes = MomentOf(next), MomentOf(next), sakesOf(err)
 	account := s.account()
 	s.mu.Unlock()
-	e.Observer.AttemptFailed(account, StepRetire, string(f.Reason))
+	e.Observer.AttemptFailed(account, StepRetire, reason)
 	e.log(s).Warn("retirement failed", zap.String("step", string(StepRetire)),
-		zap.String("reason", string(f.Reason)), zap.Error(err), zap.Time("next_attempt", next))
+		zap.String("reason", reason), zap.Error(err), zap.Time("next_attempt", next))
+	e.awaits(s, sakesOf(err))
 }
 
 // attemptFailed records the failure and tells everybody.
-func (e *Engine) attemptFailed(s *slot, where Step, cause *fault.Error, err error) {
+func (e *Engine) attemptFailed(s *slot, where Step, reason string, err error) {
 	s.mu.Lock()
-	now := e.now()
-	s.rec.fail(Failure{At: now, Step: where, Reason: string(cause.Reason), Message: err.Error()})
-	s.rec.Failure.Next = now.Add(s.backoff().delay(s.rec.Failure.Count, cause.After))
+	now, sakes, pause := e.now(), sakesOf(err), s.backoff()
+	s.rec.fail(Failure{At: now, Step: where, Reason: reason, Sink: sinkOf(sakes), Message: err.Error()})
+	s.rec.Failure.Next = now.Add(pause.delay(s.rec.Failure.Count, askedWait(err, pause.longest)))
+	s.seen().sakes = sakes
 	f, plan, ev := *s.rec.Failure, s.plan, e.event(s, Failed)
 	ev.Step, ev.Detail = f.Step, f.Message
 	account, strategy := s.account(), s.strategy()
@@ -419,6 +423,7 @@ func (e *Engine) attemptFailed(s *slot, where Step, cause *fault.Error, err erro
 		events = append(events, ev)
 	}
 	_ = e.save(s, events...) // a failure that cannot be journalled is still in memory
+	e.awaits(s, sakes)
 }
 
 // backoff is capped exponential backoff with full jitter.
@@ -436,22 +441,10 @@ func (b backoff) delay(n int, asked time.Duration) time.Duration {
 }
 
 func (s *slot) backoff() backoff {
-	if s.blackout().IsZero() {
+	if s.rec.blackout().IsZero() {
 		return routine
 	}
 	return blackout
-}
-
-// blackout is since when the slot's consumers may be locked out (in_place);
-// zero when they are not. s.mu is held.
-func (s *slot) blackout() time.Time {
-	if a := s.rec.Attempt; a != nil && a.Strategy == moq.InPlace {
-		return a.Started.Time()
-	}
-	if rot := s.rec.Rotation; rot != nil && rot.Strategy == moq.InPlace && rot.Phase == Minted {
-		return rot.Started.Time()
-	}
-	return time.Time{}
 }
 
 func (s *slot) strategy() moq.Strategy {

@@ -69,6 +69,8 @@ func scenarios() []scenario {
 			scenario{name: string(strategy) + "/identity lost", long: true, strategy: strategy, sinks: 2, story: identityLoss},
 			scenario{name: string(strategy) + "/journal restored", long: true, strategy: strategy, sinks: 1, story: restored},
 			scenario{name: string(strategy) + "/journal lost", strategy: strategy, sinks: 1, story: lostState},
+			scenario{name: string(strategy) + "/outage of a sink", long: true, strategy: strategy, sinks: 2, story: sinkOutage},
+			scenario{name: string(strategy) + "/outage of the account", long: true, strategy: strategy, sinks: 1, story: accountOutage},
 			scenario{name: string(strategy) + "/full disk", long: true, strategy: strategy, sinks: 1, story: fullDisk},
 		)
 	}
@@ -184,6 +186,41 @@ func fullDisk(w *world) {
 	w.run(time.Minute)
 	w.calmly(5 * time.Minute)
 	w.disk.full = false
+	w.run(2 * time.Hour)
+}
+
+// sinkOutage: a sink turns everybody away for a while; a slot that it made wait is
+// right soon after others find it well again.
+func sinkOutage(w *world) {
+	w.calmly(24*time.Hour - time.Minute)
+	sink := w.sinks["sink1"]
+	w.during("write", func() { sink.down, sink.greedy = true, true })
+	w.run(time.Minute)
+	w.calmly(time.Minute)
+	w.run(time.Minute)
+	sink.down, sink.greedy = false, false
+	w.othersFindWell(party{name: "sink1"})
+}
+
+// accountOutage: the same of Cloudflare.
+func accountOutage(w *world) {
+	w.calmly(24*time.Hour - time.Minute)
+	w.relay.down = true
+	w.run(2 * time.Minute)
+	w.calmly(time.Minute)
+	w.run(time.Minute)
+	w.relay.down = false
+	w.othersFindWell(party{account: true, name: testAccount})
+}
+
+// othersFindWell has calls of other slots go well, and the time pass that two releases are apart.
+func (w *world) othersFindWell(p party) {
+	for range 2 {
+		_ = w.engine.heard(party{account: p.account, name: p.name, changes: true}, w.engine.elapsed(), nil)
+		w.settle()
+	}
+	w.calmly(releaseGap + time.Second)
+	w.mustNotWait(p)
 	w.run(2 * time.Hour)
 }
 
@@ -352,10 +389,10 @@ func (s scenario) tell(t testing.TB, pick func(i, n int) int, seen map[uint64]bo
 // peace ends all trouble and lets the slot come to rest, past the day for which
 // lost mints are looked for, some rotations on, and outside a grace.
 func (w *world) peace() {
-	w.sane, w.disk.full = true, false
+	w.sane, w.disk.full, w.relay.down = true, false, false
 	clear(w.ambush)
 	for _, s := range w.sinks {
-		s.down = false
+		s.down, s.greedy = false, false
 	}
 	w.settle()
 	w.run(time.Hour)

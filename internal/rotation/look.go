@@ -150,7 +150,7 @@ func errForeign(t Target) error {
 
 func (e *Engine) sink(t Target) (sinks.Sink, error) {
 	if sink, ok := e.ports.Load().sinks.Sink(t.Sink); ok {
-		return sink, nil
+		return heardSink{sink, e, t.Sink}, nil
 	}
 	return nil, fault.Newf(fault.Permanent, fault.Invalid, "reach sink", t.Sink, "no sink of this name is configured any more")
 }

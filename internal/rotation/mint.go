@@ -81,7 +81,7 @@ func (s *slot) priority() moq.Priority {
 	if q := s.rec.Request; q != nil && q.Compromised {
 		p.Urgency = moq.Compromised
 	}
-	if !s.blackout().IsZero() {
+	if !s.rec.blackout().IsZero() {
 		p.Urgency = moq.Blackout
 	}
 	if s.rec.Served != nil {
@@ -300,7 +300,7 @@ func (e *Engine) mintDone(s *slot, a Rotation, t moq.Token, sealed []byte) {
 
 func (e *Engine) account(s *slot) (Cloudflare, error) {
 	if cf, ok := e.ports.Load().accounts.Account(s.rec.Key.AccountID); ok {
-		return cf, nil
+		return heardAccount{cf, e, s.rec.Key.AccountID}, nil
 	}
 	return nil, fault.Newf(fault.Permanent, fault.Invalid, "reach account", s.rec.Key.AccountID,
 		"no account with this id is configured any more")

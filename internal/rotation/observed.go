@@ -45,7 +45,17 @@ type observed struct {
 
 	trailing  places[bool] // optional deliveries in flight, by location
 	glancing  places[bool] // looks at optional targets in flight, by location
-	trailNext places[Moment]
+	trailNext places[deferral]
+
+	sakes       []sake        // whose the present run of failures is
+	retireSakes []sake        // whose the failed retirements are
+	released    time.Duration // when they were last tried because somebody came back, on the elapsed-time clock
+}
+
+// deferral is until when something is left alone, and for whose sake.
+type deferral struct {
+	next  Moment
+	sakes []sake
 }
 
 // seen gives the slot's notes, to read and to write; s.mu is held. They are made

@@ -94,6 +94,33 @@ func (w *world) onWrite(s *fakeSink, value string) {
 	}
 }
 
+// onSave: no answer has anybody wait for longer than a backoff, or a block of Cloudflare's, lasts.
+func (w *world) onSave(r *Record) {
+	f := r.Failure
+	if f == nil || !f.At.Equal(w.now) {
+		return // it was saved before, and perhaps before a blackout began
+	}
+	longest := 5 * time.Minute
+	attempt, rot := r.Attempt, r.Rotation
+	if attempt != nil && attempt.Strategy == moq.InPlace || rot != nil && rot.Strategy == moq.InPlace && rot.Phase == Minted {
+		longest = 10 * time.Second
+	}
+	if f.Step == StepMint && f.Reason == "rate_limited" {
+		longest = 10 * time.Minute
+	}
+	if wait := f.Next.Sub(f.At); wait > longest {
+		w.breaks("11: after a failure at %s the slot waits for %s", f.Step, wait)
+	}
+}
+
+// mustNotWait: nobody waits for the sake of somebody who is back.
+func (w *world) mustNotWait(p party) {
+	r := w.rec()
+	if r.Failure != nil && slices.ContainsFunc(w.engine.slots[testKey].seen().sakes, func(k sake) bool { return k.down && k.whole() == p }) {
+		w.breaks("10: the slot waits until %s for %+v, who is back", r.Failure.Next.Format(time.TimeOnly), p)
+	}
+}
+
 // onRevoke: nobody else's token, and none that a consumer may rightly hold.
 func (w *world) onRevoke(id string) {
 	if id == foreignToken && !w.plan.Matching {

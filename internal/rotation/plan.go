@@ -42,7 +42,7 @@ type Policy struct {
 
 // same tells whether a reload changed nothing of a plan.
 func (p *Plan) same(q *Plan) bool {
-	return p != nil && p.Key == q.Key && p.Relay == q.Relay && *p.Policy == *q.Policy && p.sameSchedule(q) &&
+	return p != nil && q != nil && p.Key == q.Key && p.Relay == q.Relay && *p.Policy == *q.Policy && p.sameSchedule(q) &&
 		maps.Equal(p.Labels, q.Labels) && slices.Equal(p.Targets, q.Targets)
 }
 

@@ -39,7 +39,7 @@ func (e *Engine) status(s *slot) Status {
 	st := Status{
 		Slot: v.p.Slot(), Relay: v.p.Relay, Type: s.rec.Key.Type, RelayID: s.rec.Key.RelayID,
 		Account: v.p.Account, AccountID: s.rec.Key.AccountID, Strategy: v.p.Strategy, Labels: v.p.Labels,
-		State: v.state(), Manual: v.p.Schedule == nil, Blackout: utc(s.blackout()), Note: v.note(),
+		State: v.state(), Manual: v.p.Schedule == nil, Blackout: utc(s.rec.blackout()), Note: v.note(),
 	}
 	v.describeTimes(&st)
 	v.describeWork(&st)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"testing"
 	"time"
@@ -293,6 +294,7 @@ func (w *world) JournalFailed()                           {}
 type fakeRelay struct {
 	w       *world
 	tokens  []moq.Token // generation 2, values included
+	down    bool        // every call is turned away, with a wait to be obeyed
 	inPlace string      // the one accepted value of generation 1
 	next    int
 	late    []func() // lost calls that have not been carried out yet
@@ -364,6 +366,9 @@ const (
 
 func (f *fakeRelay) mint(kind string, commit func()) error {
 	return f.w.call(kind, mintOutcomes, func(c int) error {
+		if f.down {
+			return greedy(fault.Newf(fault.Retry, fault.ServerError, kind, "", "down"))
+		}
 		switch c {
 		case mintLostBefore:
 			return fault.Newf(fault.Ambiguous, fault.Timeout, kind, "", "lost before")
@@ -373,9 +378,7 @@ func (f *fakeRelay) mint(kind string, commit func()) error {
 		case mintRefused:
 			return fault.Newf(fault.Permanent, fault.Forbidden, kind, "", "refused")
 		case mintLimited:
-			e := fault.Newf(fault.Retry, fault.RateLimited, kind, "", "limited")
-			e.After = 5 * time.Minute
-			return e
+			return greedy(fault.Newf(fault.Retry, fault.RateLimited, kind, "", "limited"))
 		case mintLate:
 			due := f.w.truth() + 30*time.Second
 			f.late = append(f.late, func() {
@@ -389,6 +392,12 @@ func (f *fakeRelay) mint(kind string, commit func()) error {
 		commit()
 		return nil
 	})
+}
+
+// greedy asks to be left alone for as long as a header can say.
+func greedy(e *fault.Error) *fault.Error {
+	e.After = math.MaxInt32 * time.Second
+	return e
 }
 
 func (f *fakeRelay) commitLate() {
@@ -433,7 +442,7 @@ func (f *fakeRelay) List(context.Context, moq.Priority, string) (out []moq.Token
 	f.lists++
 	f.commitLate()
 	err = f.w.call("list", 2, func(c int) error {
-		if c == 1 {
+		if c == 1 || f.down {
 			return fault.Newf(fault.Retry, fault.ServerError, "list", "", "refused")
 		}
 		for _, t := range f.tokens {
@@ -449,6 +458,9 @@ func (f *fakeRelay) Revoke(ctx context.Context, _ moq.Priority, _, id string) er
 	return f.w.call("revoke", 3, func(c int) error {
 		if ctx.Err() != nil {
 			return ctx.Err() // it waited for its turn
+		}
+		if f.down {
+			return greedy(fault.Newf(fault.Retry, fault.ServerError, "revoke", "", "down"))
 		}
 		if c != 1 {
 			f.w.onRevoke(id)
@@ -473,6 +485,7 @@ type fakeSink struct {
 	rotation string
 	since    time.Time // when the present content was written
 	down     bool
+	greedy   bool // its trouble asks for a wait
 	writes   int
 	left     map[string]time.Duration // values by when they were replaced, in true time
 }
@@ -482,7 +495,11 @@ func (s *fakeSink) Render(r sinks.Record) (secret.Value, error) {
 }
 
 func (s *fakeSink) trouble(op string) error {
-	return fault.Newf(fault.Retry, fault.Unreachable, op, s.name, "the sink is down")
+	e := fault.Newf(fault.Retry, fault.Unreachable, op, s.name, "the sink is down")
+	if s.greedy {
+		return greedy(e)
+	}
+	return e
 }
 
 func (s *fakeSink) Probe(_ context.Context, _ string, read bool) (h sinks.Holding, err error) {
@@ -567,6 +584,7 @@ func (d *fakeDisk) Save(_ context.Context, r *Record, events ...Event) error {
 			d.failedOnce = true
 			return errors.New("no space left on device")
 		}
+		d.w.onSave(r)
 		d.saves++
 		d.saved, d.events = r, append(d.events, events...)
 		return nil

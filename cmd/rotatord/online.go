@@ -27,6 +27,7 @@ type online struct {
 	cfg    *config.Config
 	ports  *ports
 	known  map[string]rotation.Status // by slot, when a daemon answers
+	silent map[string]bool            // by relay id: Cloudflare does not say that the relay exists
 	offers map[string]error           // by relay id: why tokens cannot be listed
 	bad    int
 }
@@ -38,7 +39,7 @@ func newOnline(ctx context.Context, a *app, cfg *config.Config) (*online, error)
 	if err != nil {
 		return nil, err
 	}
-	o := &online{app: a, cfg: cfg, ports: p, known: map[string]rotation.Status{}, offers: map[string]error{}}
+	o := &online{app: a, cfg: cfg, ports: p, known: map[string]rotation.Status{}, silent: map[string]bool{}, offers: map[string]error{}}
 	slots, err := adminapi.NewClient(cfg.Server.AdminSocket).Slots(ctx)
 	if err != nil {
 		return o, nil //nolint:nilerr // without a daemon less is known, and that is said
@@ -83,9 +84,10 @@ func (o *online) checkRelay(ctx context.Context, relay string, slots []config.Sl
 	r, err := client.Relay(ctx, moq.Priority{Urgency: moq.Routine}, k.RelayID)
 	if err != nil {
 		o.fail("%v", err)
-	} else {
-		o.pass("it exists: %q", r.Name)
+		o.silent[k.RelayID] = true // and would say the same to the next question
+		return
 	}
+	o.pass("it exists: %q", r.Name)
 	tokens, err := client.List(ctx, moq.Priority{Urgency: moq.Routine}, k.RelayID)
 	o.offers[k.RelayID] = err
 	if err == nil {
@@ -126,6 +128,8 @@ func (o *online) checkSlot(ctx context.Context, s *config.Slot) {
 func (o *online) checkStrategy(s *config.Slot) {
 	err := o.offers[s.Key.RelayID]
 	switch {
+	case o.silent[s.Key.RelayID]:
+		o.warn("whether %s is offered cannot be told: its relay was not found", s.Strategy)
 	case s.Strategy == moq.Overlap && err != nil:
 		o.fail("overlap: %v", err)
 	case s.Strategy == moq.Overlap:

@@ -185,16 +185,14 @@ func (c *Client) report(op operation, x *exchange) {
 	if !x.begun {
 		return
 	}
-	if op.name() != "" {
-		c.observer.Request(c.account, op.name(), x.code(), x.took)
-	}
+	c.observer.Request(c.account, op.name(), x.code(), x.took)
 	if x.header == nil {
 		return
 	}
 	if l, ok := parseLeft(x.header); ok {
 		c.observer.RateLimit(c.account, l.requests)
 	}
-	c.budget.Observe(x.header, x.status)
+	c.budget.Observe(x.header, x.limiting())
 }
 
 func (c *Client) readToken() (secret.Value, error) {

@@ -76,14 +76,18 @@ func TestRotateReplacesTheTokenAtOnce(t *testing.T) {
 	}
 }
 
-func TestRelayIsLookedUpWithoutBeingCounted(t *testing.T) {
+func TestRelayIsLookedUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { lookUpRelay(t) })
+}
+
+func lookUpRelay(t *testing.T) {
 	w := &watcher{}
 	c := newClient(t, newSim(cfsim.Options{}).Transport(), func(o *cf.Options) { o.Observer = w })
 	r, err := c.Relay(t.Context(), routine(), relayID)
 	if err != nil || r.Name != "live-main" || r.Status != "connected" || r.Created.IsZero() {
 		t.Errorf("got %+v, %v", r, err)
 	}
-	if got := w.seen(); got != "main up true" {
+	if got := w.seen(); got != "main relay 200 0s\nmain up true" {
 		t.Errorf("observed %q", got)
 	}
 }
@@ -131,13 +135,13 @@ func TestAnswersAreClassed(t *testing.T) {
 		{400, `"odd"`, any4, fault.Permanent, fault.Invalid, ""},
 		{413, "21001", any4, fault.Permanent, fault.Invalid, ""},
 		{418, "1e3", any4, fault.Permanent, fault.Invalid, ""},
-		{302, "1", any4, fault.Permanent, fault.BadAnswer, "check api_url"},
+		{302, "1", any4, fault.Ambiguous, fault.BadAnswer, "check api_url"},
 		{408, "1", any4, fault.Ambiguous, fault.ServerError, ""},
 		{500, "21006", any4, fault.Ambiguous, fault.ServerError, ""},
 		{502, "21007", any4, fault.Ambiguous, fault.ServerError, ""},
 		{599, "99", any4, fault.Ambiguous, fault.ServerError, ""},
 		{200, "21006", any4, fault.Ambiguous, fault.BadAnswer, ""},
-		{200, "21007", any4, fault.Permanent, fault.NotFound, "relay's id"},
+		{200, "21007", any4, fault.Ambiguous, fault.BadAnswer, ""}, // not "not done": that is a 4xx
 		{204, "1", any4, fault.Ambiguous, fault.BadAnswer, ""},
 	}
 	for _, tt := range tests {
@@ -540,6 +544,9 @@ func TestRateLimitedCallTellsWhenToComeBack(t *testing.T) {
 	}
 }
 
+// refusal is a no of Cloudflare's.
+const refusal = `{"success":false,"errors":[{"code":21003,"message":"relay id is malformed"}],"messages":[],"result":null}`
+
 func TestObserver(t *testing.T) {
 	tests := []struct {
 		fault cfsim.Fault
@@ -550,7 +557,8 @@ func TestObserver(t *testing.T) {
 		{cfsim.Fault{Kind: cfsim.LostAfter}, "main list error 1s\nmain up false"},
 		{cfsim.Fault{Kind: cfsim.ErrorBefore}, "main list 500 1s\nmain up false"},
 		{cfsim.Fault{Kind: cfsim.Instead, Status: 403}, "main list 403 1s\nmain up false"},
-		{cfsim.Fault{Kind: cfsim.Instead, Status: 400}, "main list 400 1s\nmain up true"},
+		{cfsim.Fault{Kind: cfsim.Instead, Status: 400, Body: refusal}, "main list 400 1s\nmain up true"},
+		{cfsim.Fault{Kind: cfsim.PageBefore, Status: 429}, "main list 429 1s\nmain up false"},
 		{cfsim.Fault{Kind: cfsim.RateLimited, Delay: time.Minute}, "main blocked for 1m0s\nmain list 429 1s"},
 	}
 	for _, tt := range tests {

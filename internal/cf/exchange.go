@@ -39,16 +39,49 @@ type exchange struct {
 	envelope
 }
 
-// envelope is what every answer of Cloudflare has, apart from its result.
+// envelope is what every answer of Cloudflare has, apart from its result. What stands
+// in between (a proxy, a portal's login page) answers with anything else.
 type envelope struct {
-	Success *bool      `json:"success"` // nil: not Cloudflare's envelope
-	Errors  []apiError `json:"errors"`
+	Success *bool // nil: not Cloudflare's envelope
+	Errors  []apiError
+}
+
+// readEnvelope finds the envelope in an answer, by its exact keys: other gateways have
+// Success and Errors.
+func readEnvelope(body []byte) (e envelope) {
+	var parts map[string]json.RawMessage
+	if json.Unmarshal(body, &parts) != nil {
+		return envelope{}
+	}
+	if json.Unmarshal(parts["success"], &e.Success) != nil {
+		e.Success = nil
+	}
+	_ = json.Unmarshal(parts["errors"], &e.Errors) // what is no error of Cloudflare's has neither code nor message
+	return e
+}
+
+// refuses reports whether Cloudflare itself says no, and why.
+func (e envelope) refuses() bool {
+	return e.Success != nil && !*e.Success && slices.ContainsFunc(e.Errors, apiError.tells)
 }
 
 // apiError is one of Cloudflare's own errors. Codes are open-ended.
 type apiError struct {
 	Code    json.RawMessage `json:"code"`
 	Message string          `json:"message"`
+}
+
+// tells reports whether the error has a code or a message.
+func (e apiError) tells() bool {
+	var code any
+	_ = json.Unmarshal(e.Code, &code)
+	switch code := code.(type) {
+	case string:
+		return code+e.Message != ""
+	case float64:
+		return code != 0 || e.Message != ""
+	}
+	return e.Message != ""
 }
 
 // options make the SDK send through x. The API token stays out of the SDK's hands.
@@ -98,12 +131,28 @@ func (x *exchange) read(res *http.Response) {
 	default:
 		x.body = body
 	}
-	_ = json.Unmarshal(x.body, &x.envelope) // what is not an envelope has no Success
+	x.envelope = readEnvelope(x.body)
 }
 
 // succeeded reports whether the answer is complete and says so itself.
 func (x *exchange) succeeded() bool {
 	return x.err == nil && x.status >= 200 && x.status < 300 && x.Success != nil && *x.Success
+}
+
+// throttled reports whether Cloudflare says that there were too many requests: nobody
+// else has its headers or its envelope.
+func (x *exchange) throttled() bool {
+	return x.status == http.StatusTooManyRequests &&
+		(x.refuses() || x.header.Get("Ratelimit") != "" || x.header.Get("Retry-After") != "")
+}
+
+// limiting is the status as far as the budget has to heed it: a 429 that somebody in
+// between made up stops nobody else's calls.
+func (x *exchange) limiting() int {
+	if x.status == http.StatusTooManyRequests && !x.throttled() {
+		return 0
+	}
+	return x.status
 }
 
 // code is the metric's word for how the request ended.

@@ -1,8 +1,11 @@
 package cf_test
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -29,9 +32,16 @@ func seeds(f *testing.F) {
 		`{"success":false,"errors":[null,7,"x",{"code":"x","message":7},{"code":{}}]}`,
 		`{"success":"true","errors":{}}`, head + strings.Repeat("[", 5000),
 	} {
-		for _, status := range []uint16{200, 201, 302, 403, 429, 500} {
-			f.Add(status-200, []byte(body))
-		}
+		seed(f, body)
+	}
+	for _, body := range foreign {
+		seed(f, body)
+	}
+}
+
+func seed(f *testing.F, body string) {
+	for _, status := range []uint16{200, 201, 302, 403, 404, 408, 429, 451, 500} {
+		f.Add(status-200, []byte(body))
 	}
 }
 
@@ -46,13 +56,17 @@ func answering(t *testing.T, op cfsim.Op, status int, body []byte) *cf.Client {
 func final(n uint16) int { return 200 + int(n%400) }
 
 // checkFault says what holds of every error, whatever the answer was.
-func checkFault(t *testing.T, err error, status int, mints bool) {
+func checkFault(t *testing.T, err error, status int, body []byte, mints bool) {
 	e, ok := errors.AsType[*fault.Error](err)
 	if !ok {
 		t.Fatalf("not a *fault.Error: %v", err)
 	}
-	if mints && status < 300 && e.Class == fault.Retry {
-		t.Errorf("a mint that may have been carried out is %s/%s: %v", e.Class, e.Reason, e)
+	certain := status >= 400 && status < 500 && status != http.StatusRequestTimeout && saysNo(body)
+	if mints && !certain && e.Class != fault.Ambiguous {
+		t.Errorf("%d %q: a mint that may have been carried out is %s/%s: %v", status, body, e.Class, e.Reason, e)
+	}
+	if !certain && (e.Reason == fault.NotOffered || e.Reason == fault.NotFound || e.Reason == fault.Forbidden) {
+		t.Errorf("%d %q is believed to say %s: %v", status, body, e.Reason, e)
 	}
 	if !mints && e.Class == fault.Ambiguous {
 		t.Errorf("a harmless call is ambiguous: %v", e)
@@ -62,6 +76,33 @@ func checkFault(t *testing.T, err error, status int, mints bool) {
 	}
 }
 
+// saysNo reads the envelope by other means than the client: success is false, and an
+// error has a code or a message.
+func saysNo(body []byte) bool {
+	var answer map[string]any
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.UseNumber()
+	if !json.Valid(body) || d.Decode(&answer) != nil || answer["success"] != false {
+		return false
+	}
+	list, _ := answer["errors"].([]any)
+	return slices.ContainsFunc(list, func(e any) bool {
+		fields, _ := e.(map[string]any)
+		for key, v := range fields {
+			if named := strings.EqualFold(key, "code") || strings.EqualFold(key, "message"); named && isTelling(v) {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+func isTelling(v any) bool {
+	_, number := v.(json.Number)
+	text, _ := v.(string)
+	return number || text != ""
+}
+
 func FuzzCreateAnswer(f *testing.F) {
 	seeds(f)
 	f.Fuzz(func(t *testing.T, n uint16, body []byte) {
@@ -69,7 +110,7 @@ func FuzzCreateAnswer(f *testing.F) {
 		c := answering(t, cfsim.Create, status, body)
 		made, err := c.Create(t.Context(), routine(), relayID, moq.NewToken{Type: moq.Subscribe})
 		if err != nil {
-			checkFault(t, err, status, true)
+			checkFault(t, err, status, body, true)
 			return
 		}
 		if status >= 300 || !moq.IsID(made.ID) || made.Value.IsEmpty() || !made.Grants(moq.Subscribe) {
@@ -84,7 +125,7 @@ func FuzzListAnswer(f *testing.F) {
 		status := final(n)
 		list, err := answering(t, cfsim.List, status, body).List(t.Context(), routine(), relayID)
 		if err != nil {
-			checkFault(t, err, status, false)
+			checkFault(t, err, status, body, false)
 			return
 		}
 		for _, tok := range list {
@@ -101,7 +142,7 @@ func FuzzRotateAnswer(f *testing.F) {
 		status := final(n)
 		value, err := answering(t, cfsim.Rotate, status, body).Rotate(t.Context(), routine(), relayID, moq.Subscribe)
 		if err != nil {
-			checkFault(t, err, status, true)
+			checkFault(t, err, status, body, true)
 			return
 		}
 		if status >= 300 || value.IsEmpty() {

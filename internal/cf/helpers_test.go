@@ -80,6 +80,10 @@ var operations = []operation{
 		_, err := c.Rotate(t.Context(), routine(), relayID, moq.Subscribe)
 		return err
 	}},
+	{"relay", cfsim.GetRelay, false, func(t *testing.T, c *cf.Client) error {
+		_, err := c.Relay(t.Context(), routine(), relayID)
+		return err
+	}},
 }
 
 // wantFault checks that err is a *fault.Error of this class and reason.

@@ -28,7 +28,7 @@ func (c *Client) judge(k call, x *exchange, problem string) *fault.Error {
 		return c.fault(k, fault.Permanent, fault.Internal, errors.New("the request could not be built"))
 	case x.status == 0:
 		return c.unanswered(k, x)
-	case x.status < 300 && x.err != nil:
+	case x.err != nil && !x.throttled():
 		return c.cutShort(k, x)
 	case x.succeeded() && problem == "":
 		return nil
@@ -56,7 +56,7 @@ func (c *Client) unanswered(k call, x *exchange) *fault.Error {
 	return e
 }
 
-// cutShort classes the beginning of an answer that said success.
+// cutShort classes the beginning of an answer: what it would have said is not known.
 func (c *Client) cutShort(k call, x *exchange) *fault.Error {
 	e := fault.Transport(k.op.String(), c.object(k), x.err)
 	e.Class = k.op.unsure()
@@ -74,20 +74,32 @@ func (c *Client) refused(k call, x *exchange) *fault.Error {
 	if text := x.header.Get("Retry-After"); text != "" || reason == fault.RateLimited {
 		e.After = retryAfter(x.header, time.Now(), defaultWindow)
 	}
-	e.Hint = k.op.hint(e, x.status)
+	e.Hint = k.op.hint(e, x)
 	return e
 }
 
+// classify says what an answer that is no success proves. Nothing was done where
+// Cloudflare itself says so; what stands in between may say anything after a call
+// that was carried out.
 func (o operation) classify(x *exchange) (fault.Class, fault.Reason) {
 	switch s := x.status; {
 	case s == http.StatusRequestTimeout || s >= 500:
 		return o.unsure(), fault.ServerError
+	case x.throttled():
+		return fault.Retry, fault.RateLimited
+	case s < 400 || !x.refuses():
+		return o.unsure(), fault.BadAnswer
+	}
+	return refusal(x)
+}
+
+// refusal classes what Cloudflare refuses with a 4xx, by its codes and the status.
+func refusal(x *exchange) (fault.Class, fault.Reason) {
+	switch s := x.status; {
 	case x.has(codeNoRelay):
 		return fault.Permanent, fault.NotFound
 	case x.has(codeFull):
 		return fault.Permanent, fault.Full
-	case s < 300:
-		return o.unsure(), fault.BadAnswer
 	case s == http.StatusUnauthorized || x.has(codeBadHeaders, codeBadAuthorization):
 		return fault.Permanent, fault.Unauthorized
 	case s == http.StatusForbidden:
@@ -96,15 +108,11 @@ func (o operation) classify(x *exchange) (fault.Class, fault.Reason) {
 		return fault.Permanent, fault.NotOffered
 	case s == http.StatusConflict:
 		return fault.Retry, fault.Conflict
-	case s == http.StatusTooManyRequests:
-		return fault.Retry, fault.RateLimited
-	case s < 400:
-		return fault.Permanent, fault.BadAnswer
 	}
 	return fault.Permanent, fault.Invalid
 }
 
-func (o operation) hint(e *fault.Error, status int) string {
+func (o operation) hint(e *fault.Error, x *exchange) string {
 	switch e.Reason {
 	case fault.Unauthorized:
 		return `check the account's API token; it needs the permission "MoQ: Edit"`
@@ -119,11 +127,17 @@ func (o operation) hint(e *fault.Error, status int) string {
 	case fault.RateLimited:
 		return fmt.Sprintf("Cloudflare refuses every call of this API token; calls go on in %s", e.After.Round(time.Second))
 	}
-	if status >= 300 && status < 400 {
+	switch {
+	case x.status >= 300 && x.status < 400:
 		return "no redirect is followed with the API token; check api_url, and the proxies on the way"
+	case e.Reason == fault.BadAnswer && !x.refuses():
+		return notCloudflare
 	}
 	return ""
 }
+
+// notCloudflare is the hint for an answer that Cloudflare does not give.
+const notCloudflare = "the answer is not what the Cloudflare API sends: is a proxy in between? check api_url"
 
 // upstream is the status with Cloudflare's own codes and messages:
 // "403: 10000 Authentication error".
@@ -137,10 +151,8 @@ func (x *exchange) upstream() string {
 	case x.moved != "":
 		return clean(strings.TrimSuffix(x.moved+"; "+text, "; "), x.token.Reveal())
 	case text != "":
-	case x.status >= 300:
+	case x.status >= 300 || x.Success == nil:
 		return strings.TrimSpace(fmt.Sprintf("%d %s", x.status, http.StatusText(x.status)))
-	case x.Success == nil:
-		text = "the answer is not what the Cloudflare API sends"
 	default:
 		text = "no success, and no reason given"
 	}

@@ -16,9 +16,9 @@ const (
 	getRelay
 )
 
-// name is the operation as metrics count it; "" is not counted.
+// name is the operation as metrics count it.
 func (o operation) name() string {
-	return [...]string{createToken: "create", listTokens: "list", revokeToken: "revoke", rotateToken: "rotate", getRelay: ""}[o]
+	return [...]string{createToken: "create", listTokens: "list", revokeToken: "revoke", rotateToken: "rotate", getRelay: "relay"}[o]
 }
 
 // String is the operation as errors say it.

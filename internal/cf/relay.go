@@ -16,7 +16,7 @@ type Relay struct {
 	Created time.Time
 }
 
-// Relay looks a relay up. It changes nothing and is not counted by the Observer.
+// Relay looks a relay up. It changes nothing.
 func (c *Client) Relay(ctx context.Context, p moq.Priority, relayID string) (Relay, error) {
 	k := call{op: getRelay, relayID: relayID}
 	var r Relay

@@ -94,7 +94,7 @@ func (m *Metrics) configureAccounts(names []string) {
 
 // operations lists the calls to Cloudflare with the status of their success.
 func operations() map[string]int {
-	return map[string]int{"create": 201, "list": 200, "revoke": 200, "rotate": 200}
+	return map[string]int{"create": 201, "list": 200, "revoke": 200, "rotate": 200, "relay": 200}
 }
 
 // expectAccount adds the codes that everybody alerts on; others come as they are met.

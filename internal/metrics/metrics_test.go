@@ -300,7 +300,7 @@ func TestCountersExistAtZeroFromTheStart(t *testing.T) {
 		"rotation_failures_total":   len(rotation.Steps()) * len(fault.Reasons()),
 		"sink_deliveries_total":     2 * 2,
 		"sink_drift_total":          2,
-		"cloudflare_requests_total": 4 * 3,
+		"cloudflare_requests_total": 5 * 3,
 		"journal_errors_total":      1,
 	} {
 		s := series(got[namespace+"_"+name])

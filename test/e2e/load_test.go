@@ -164,7 +164,7 @@ func (l *load) misbehave() {
 	}
 	l.sim.Random(7, chance(cfsim.LostBefore, .02), chance(cfsim.LostAfter, .02), chance(cfsim.ErrorBefore, .02),
 		chance(cfsim.ErrorAfter, .01), chance(cfsim.Garbage, .01), chance(cfsim.Truncated, .01), chance(cfsim.Unsuccessful, .01),
-		chance(cfsim.Slow, .02), chance(cfsim.RateLimited, .001))
+		chance(cfsim.PageBefore, .01), chance(cfsim.PageAfter, .01), chance(cfsim.Slow, .02), chance(cfsim.RateLimited, .001))
 	l.aws.Inject(func(op, _ string) *awstest.Failure {
 		switch n := rand.N(100); {
 		case n < 2:

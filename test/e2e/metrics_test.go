@@ -114,7 +114,7 @@ func nothingYet(t *testing.T, l *ledger) {
 			zero[fmt.Sprintf("rotation_failures_total account=main step=%s reason=%s", step, reason)] = is(0)
 		}
 	}
-	for op, code := range map[string]string{"create": "201", "list": "200", "revoke": "200", "rotate": "200"} {
+	for op, code := range map[string]string{"create": "201", "list": "200", "revoke": "200", "rotate": "200", "relay": "200"} {
 		zero["cloudflare_request_duration_seconds_count account=main operation="+op] = is(0)
 		for _, code := range []string{code, "429", "error"} {
 			zero["cloudflare_requests_total account=main operation="+op+" code="+code] = is(0)

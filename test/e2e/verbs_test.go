@@ -179,6 +179,20 @@ func TestCheckOnline(t *testing.T) {
 		_, r := online(t, func(w *world, _ *settings) { w.sim.AddAccount(accountID, cfsim.Gen1) })
 		r.expect(t, 1, "FAIL", "strategy: in_place")
 	})
+	for _, strategy := range []string{"overlap", "in_place"} {
+		t.Run(strategy+" behind a proxy that answers itself", func(t *testing.T) {
+			t.Parallel()
+			_, r := online(t, func(w *world, s *settings) {
+				s.Defaults = "{schedule: manual, strategy: " + strategy + ", sinks: [disk]}"
+				w.sim.Next(cfsim.GetRelay, cfsim.Fault{Kind: cfsim.PageBefore, Status: 404})
+			})
+			r.expect(t, 1, "FAIL", "404 Not Found (the answer is not what the Cloudflare API sends: is a proxy in between? check api_url)",
+				"warn  whether "+strategy+" is offered cannot be told", "1 problem found")
+			if strings.Contains(r.out, "not offer") {
+				t.Error("it says that something is not offered")
+			}
+		})
+	}
 	t.Run("in_place where overlap is to be had", func(t *testing.T) {
 		t.Parallel()
 		_, r := online(t, func(_ *world, s *settings) { s.Defaults = "{schedule: manual, strategy: in_place, sinks: [disk]}" })

@@ -39,7 +39,9 @@ func faults() []cfsim.Chance {
 		chance(.03, cfsim.Fault{Kind: cfsim.Truncated}),
 		chance(.02, cfsim.Fault{Kind: cfsim.Unsuccessful}),
 		chance(.06, cfsim.Fault{Kind: cfsim.Slow, Delay: 300 * time.Millisecond}),
-		chance(.02, cfsim.Fault{Kind: cfsim.Instead, Status: http.StatusBadGateway, Body: "<html>bad gateway"}),
+		chance(.02, cfsim.Fault{Kind: cfsim.PageBefore, Status: http.StatusBadGateway}),
+		chance(.02, cfsim.Fault{Kind: cfsim.PageBefore}),
+		chance(.02, cfsim.Fault{Kind: cfsim.PageAfter, Status: http.StatusNotFound}),
 	}
 }
 

@@ -23,6 +23,8 @@ const (
 	Unsuccessful Kind = "unsuccessful" // 200 with success:false; not carried out
 	Slow         Kind = "slow"         // carried out at once, answered after Delay
 	Instead      Kind = "instead"      // not carried out; answered with Body and Status
+	PageBefore   Kind = "page before"  // not carried out: a proxy answers with a page of its own and Status (403)
+	PageAfter    Kind = "page after"   // carried out, and yet the proxy answers
 )
 
 // Fault is one thing that goes wrong.
@@ -32,6 +34,9 @@ type Fault struct {
 	Status int
 	Body   string
 }
+
+// page is what a proxy, a filter or a portal says in place of Cloudflare.
+const page = "<!DOCTYPE html><html><head><title>Blocked</title></head><body><h1>This page is not available</h1></body></html>"
 
 // Chance is how probable a fault is, from 0 to 1, for each call about tokens.
 type Chance struct {

@@ -127,6 +127,8 @@ func (s *Sim) suffer(now time.Time, q *request, f Fault) outcome {
 		s.answer(&out, f.reply(out.header))
 	case Instead:
 		out.status, out.body = orElse(f.Status, 200), []byte(f.Body)
+	case PageBefore:
+		out.turn(f)
 	default:
 		s.answer(&out, run(now))
 		s.spoil(&out, f)
@@ -145,11 +147,19 @@ func (s *Sim) spoil(out *outcome, f Fault) {
 		s.answer(out, f.reply(out.header))
 	case Garbage:
 		out.status, out.body = orElse(f.Status, 200), []byte(f.Body)
+	case PageAfter:
+		out.turn(f)
 	case Truncated:
 		out.cut = true
 	case Slow:
 		out.wait += f.Delay
 	}
+}
+
+// turn makes an answer a proxy's page, without anything of Cloudflare's.
+func (o *outcome) turn(f Fault) {
+	o.header = http.Header{"Content-Type": {"text/html; charset=utf-8"}}
+	o.status, o.body = orElse(f.Status, http.StatusForbidden), []byte(page)
 }
 
 // reply is what Cloudflare says of its own accord in a fault of this kind.

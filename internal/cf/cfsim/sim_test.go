@@ -188,6 +188,8 @@ func TestFaults(t *testing.T) {
 		{cfsim.Fault{Kind: cfsim.Unsuccessful}, 200, true, false},
 		{cfsim.Fault{Kind: cfsim.Garbage, Body: "x"}, 200, true, true},
 		{cfsim.Fault{Kind: cfsim.Instead, Status: 418, Body: "x"}, 418, true, false},
+		{cfsim.Fault{Kind: cfsim.PageBefore}, 403, true, false},
+		{cfsim.Fault{Kind: cfsim.PageAfter, Status: 451}, 451, true, true},
 		{cfsim.Fault{Kind: cfsim.Truncated}, 200, false, true},
 		{cfsim.Fault{Kind: cfsim.Slow, Delay: time.Minute}, 200, true, true},
 	}

@@ -65,6 +65,7 @@ type Client struct {
 	observer  Observer
 	unwatch   func()
 	relays    *sdk.RelayService
+	proof     proof
 }
 
 // New checks o and builds the client; it sends nothing. An error is Permanent.
@@ -155,6 +156,9 @@ func (c *Client) do(ctx context.Context, p moq.Priority, k call, send sender) er
 	if err := ctx.Err(); err != nil {
 		return c.notSent(k, err)
 	}
+	if p.Proven && !c.proof.holds() {
+		return c.unproven(k)
+	}
 	c.dialer.sent()
 	problem, err := send(x)
 	if err != nil {
@@ -173,6 +177,7 @@ func (c *Client) notSent(k call, err error) error {
 func (c *Client) verdict(k call, x *exchange, problem string) error {
 	e := c.judge(k, x, problem)
 	if up, known := shows(e); known {
+		c.proof.heed(e == nil, up)
 		c.observer.Up(c.account, up)
 	}
 	if e == nil {

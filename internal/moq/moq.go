@@ -114,6 +114,7 @@ type Priority struct {
 	Deadline time.Time // the slot's nearest token expiry; zero sorts last
 	Revoke   bool      // a revocation: never starved by the others
 	Reserved bool      // the caller holds a place in the budget already: do not wait
+	Proven   bool      // send it only if the account has answered as Cloudflare does within a minute
 }
 
 // Less reports whether p goes before q. Revoke is not compared: the budget

@@ -19,6 +19,7 @@ const (
 	doReserve                  // ask for a place in the budget
 	doLook                     // see what targets hold; deep: and whether they could be written
 	doList                     // see what the relay accepts
+	doProve                    // see that the account answers
 	doFailed                   // an attempt failed on what was seen
 	doMint                     // journal the intent, call Cloudflare, journal the value
 	doDeliver                  // bring the value to targets
@@ -170,7 +171,7 @@ func (v *view) begin() step {
 			return s
 		}
 	}
-	return v.secure(v.preflight(step{do: doMint, due: d}))
+	return v.secure(v.preflight(v.prove(step{do: doMint, due: d})))
 }
 
 // secure puts the wait for the budget before s: what is seen before a mint must
@@ -199,6 +200,16 @@ func (v *view) preflight(s step) step {
 		return step{do: doFailed, where: StepPreflight, err: err}
 	}
 	return s
+}
+
+// prove puts proof that calls reach Cloudflare before the rotate call that begins a
+// rotation: behind a wrong address or a portal its answer would prove nothing, and the
+// consumers would count as locked out.
+func (v *view) prove(s step) step {
+	if v.p.Strategy != moq.InPlace || within(v.o.proved.Time(), v.now, provenFor) {
+		return s
+	}
+	return step{do: doProve}
 }
 
 // room keeps a slot at three tokens: a fourth waits for the oldest grace to end.

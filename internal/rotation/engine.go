@@ -331,6 +331,8 @@ func (e *Engine) do(s *slot, st step) {
 		e.look(s, st)
 	case doList:
 		e.list(s, st)
+	case doProve:
+		e.prove(s)
 	case doFailed:
 		e.failed(s, st.where, st.err)
 	case doMint:

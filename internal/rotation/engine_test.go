@@ -85,22 +85,22 @@ func TestInPlaceDeliversTheNewToken(t *testing.T) {
 
 func TestTheMinimumOfCallsAndSyncsIsMade(t *testing.T) {
 	for _, c := range []struct {
-		strategy                         moq.Strategy
-		creates, rotates, revokes, syncs int
+		strategy                                 moq.Strategy
+		creates, rotates, revokes, proofs, syncs int
 	}{
-		{moq.Overlap, 1, 0, 1, 4}, // intended, minted, verified, revoked
-		{moq.InPlace, 0, 1, 0, 3}, // intended, minted, verified
+		{moq.Overlap, 1, 0, 1, 0, 4}, // intended, minted, verified, revoked
+		{moq.InPlace, 0, 1, 0, 1, 3}, // intended, minted, verified
 	} {
 		t.Run(string(c.strategy), func(t *testing.T) {
 			w := newWorld(t, c.strategy, 3)
 			w.start()
 			w.run(23 * time.Hour)
-			creates, rotates, saves := w.relay.creates, w.relay.rotates, w.disk.saves
+			creates, rotates, proofs, saves := w.relay.creates, w.relay.rotates, w.relay.proofs, w.disk.saves
 			w.run(3 * time.Hour)
 			if w.relay.creates-creates != c.creates || w.relay.rotates-rotates != c.rotates ||
-				len(w.relay.revokes) != c.revokes || w.relay.lists != 0 || w.disk.saves-saves != c.syncs {
-				t.Errorf("a rotation took %d creates, %d rotates, %d revokes, %d lists, %d syncs; want %+v and no list",
-					w.relay.creates-creates, w.relay.rotates-rotates, len(w.relay.revokes), w.relay.lists, w.disk.saves-saves, c)
+				len(w.relay.revokes) != c.revokes || w.relay.proofs-proofs != c.proofs || w.relay.lists != 0 || w.disk.saves-saves != c.syncs {
+				t.Errorf("a rotation took %d creates, %d rotates, %d revokes, %d proofs, %d lists, %d syncs; want %+v and no list", w.relay.creates-creates,
+					w.relay.rotates-rotates, len(w.relay.revokes), w.relay.proofs-proofs, w.relay.lists, w.disk.saves-saves, c)
 			}
 		})
 	}

@@ -71,6 +71,8 @@ func scenarios() []scenario {
 			scenario{name: string(strategy) + "/journal lost", strategy: strategy, sinks: 1, story: lostState},
 			scenario{name: string(strategy) + "/outage of a sink", long: true, strategy: strategy, sinks: 2, story: sinkOutage},
 			scenario{name: string(strategy) + "/outage of the account", long: true, strategy: strategy, sinks: 1, story: accountOutage},
+			scenario{name: string(strategy) + "/behind a portal", strategy: strategy, sinks: 1, story: behindAPortal(false)},
+			scenario{name: string(strategy) + "/behind a portal that lets calls through", strategy: strategy, sinks: 1, story: behindAPortal(true)},
 			scenario{name: string(strategy) + "/full disk", long: true, strategy: strategy, sinks: 1, story: fullDisk},
 		)
 	}
@@ -85,6 +87,15 @@ func scenarios() []scenario {
 		scenario{name: "overlap/revoked by another hand", strategy: moq.Overlap, sinks: 2, story: anotherHand},
 		scenario{name: "overlap/expiry in delivery", strategy: moq.Overlap, sinks: 2, story: expiryInDelivery},
 	)
+}
+
+// behindAPortal: when a rotation is due, something answers in Cloudflare's place.
+func behindAPortal(forwards bool) func(*world) {
+	return func(w *world) {
+		w.calmly(24*time.Hour - time.Minute)
+		w.relay.hide(forwards)
+		w.run(3 * time.Hour)
+	}
 }
 
 func manualInGrace(w *world) {
@@ -422,7 +433,7 @@ func (w *world) hash() uint64 {
 	for _, t := range w.relay.own() {
 		put("accepted", w.age(t.Value.Reveal()))
 	}
-	put("in place", w.age(w.relay.inPlace), len(w.relay.late))
+	put("in place", w.age(w.relay.inPlace), len(w.relay.late), w.truth() < w.relay.hidden)
 	for _, t := range w.plan.Targets {
 		if s := w.sinks[t.Sink]; s != nil {
 			put("served", t.Sink, w.age(s.content), s.down)

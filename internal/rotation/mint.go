@@ -1,6 +1,7 @@
 package rotation
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -90,6 +91,21 @@ func (s *slot) priority() moq.Priority {
 	return p
 }
 
+// prove has the account show that calls reach it.
+func (e *Engine) prove(s *slot) {
+	cf, err := e.account(s)
+	if err == nil {
+		err = e.inTurn(s, func(ctx context.Context, p moq.Priority) error { return cf.Prove(ctx, p, s.rec.Key.RelayID) })
+	}
+	if err != nil {
+		e.failed(s, StepPreflight, err)
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.seen().proved = MomentOf(e.now())
+}
+
 // mint journals the intent, calls Cloudflare and journals the value.
 func (e *Engine) mint(s *slot, d due) {
 	cf, err := e.account(s)
@@ -106,6 +122,7 @@ func (e *Engine) mint(s *slot, d due) {
 	s.mu.Lock()
 	p, o := s.priority(), s.seen()
 	p.Reserved, o.reserved, o.cancel = true, false, nil
+	p.Proven = a.Strategy == moq.InPlace && a.LostAt.IsZero()
 	s.mu.Unlock()
 
 	if a.LostAt.IsZero() {

@@ -12,6 +12,7 @@ import (
 const (
 	freshFor   = 30 * time.Second // a look at a target, a listing
 	confirmFor = time.Minute      // that a pending token is still accepted
+	provenFor  = 5 * time.Second  // that calls reach Cloudflare: what Prove leaves of its minute
 )
 
 // observed is what this process has seen of a slot, and has in hand for it:
@@ -33,6 +34,7 @@ type observed struct {
 	yield  func() // ends the call that waits for its turn; nil when none does
 
 	confirmed Moment // pending token known to be listed
+	proved    Moment // calls are known to reach Cloudflare; cleared by a failure
 	gone      string // rotation whose value or token can no longer be had
 
 	saveNext   Moment
@@ -94,11 +96,11 @@ func (o *observed) pending() bool {
 	return o != nil && (o.reserving || o.reserved || len(o.trailing) > 0)
 }
 
-// unlook makes as if the targets had not been looked at; s.mu is held.
+// unlook makes as if neither targets nor account had been looked at; s.mu is held.
 func (s *slot) unlook() {
 	s.checked = nil
 	if s.notes != nil {
-		s.notes.looks = nil
+		s.notes.looks, s.notes.proved = nil, 0
 	}
 }
 

@@ -33,6 +33,30 @@ func (w *world) onMint(label string) {
 	}
 }
 
+// onRotate: a call that may lock consumers out goes where calls are known to reach
+// Cloudflare, unless they are locked out already.
+func (w *world) onRotate() {
+	r := w.disk.record()
+	if r == nil || r.Attempt == nil || !r.Attempt.LostAt.IsZero() {
+		return
+	}
+	if ago := w.truth() - w.relay.answered; ago > time.Minute {
+		w.breaks("5: a rotation begins though the account has not answered for %s", ago)
+	}
+}
+
+// onCall: while the value that is accepted has not come back, the journal knows that
+// consumers may be locked out.
+func (w *world) onCall() {
+	r := w.disk.record()
+	if !w.relay.unknown || w.forgetful || r == nil {
+		return
+	}
+	if r.Attempt == nil && (r.Rotation == nil || r.Rotation.LostAt.IsZero()) {
+		w.breaks("5: a rotate call may have been carried out, and the journal does not know")
+	}
+}
+
 // strays counts tokens of lost mints that are not settled yet: they may stand
 // beside the three until they are found.
 func (w *world) strays() int {

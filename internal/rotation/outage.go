@@ -356,6 +356,11 @@ func (h heardAccount) hearMint(began time.Duration, err error) error {
 	return h.e.heard(party{account: true, name: h.id, changes: true}, began, err)
 }
 
+func (h heardAccount) Prove(ctx context.Context, p moq.Priority, relayID string) error {
+	began := h.e.elapsed()
+	return h.hear(began, h.Cloudflare.Prove(ctx, p, relayID))
+}
+
 func (h heardAccount) Create(ctx context.Context, p moq.Priority, relayID string, t moq.NewToken) (moq.Token, error) {
 	began := h.e.elapsed()
 	made, err := h.Cloudflare.Create(ctx, p, relayID, t)

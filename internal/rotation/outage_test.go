@@ -306,7 +306,7 @@ func TestNobodyIsLockedOutByWhatAnAnswerAsksFor(t *testing.T) {
 		"Cloudflare":                        {moq.Overlap, true, 0, busy, 5 * time.Minute},
 		"Cloudflare's limit":                {moq.Overlap, true, 0, limited, 10 * time.Minute},
 		"Cloudflare's limit, for in_place":  {moq.InPlace, true, 0, limited, 10 * time.Minute},
-		"Cloudflare, while it may lock out": {moq.InPlace, true, 0, busyWithout(fault.Ambiguous), 10 * time.Second},
+		"Cloudflare, while it may lock out": {moq.InPlace, true, 1, busyWithout(fault.Ambiguous), 10 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

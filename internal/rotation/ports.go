@@ -18,10 +18,15 @@ import (
 // Rotate with Priority.Reserved set uses it up; cancel gives up the wait or
 // hands an unused place back, and does nothing after the place was used.
 //
+// Prove makes sure that calls reach Cloudflare: when the account has not answered as
+// Cloudflare does for nearly a minute, it is asked for the relay, and an error says what
+// came. A call with Priority.Proven set is not sent once a minute has passed.
+//
 // Warm makes sure that the next call finds a connection open; it sends no request
 // and returns soon, whether it succeeded or not.
 type Cloudflare interface {
 	Warm(ctx context.Context)
+	Prove(ctx context.Context, p moq.Priority, relayID string) error
 	Reserve(p moq.Priority, granted func()) (cancel func())
 	Create(ctx context.Context, p moq.Priority, relayID string, t moq.NewToken) (moq.Token, error)
 	List(ctx context.Context, p moq.Priority, relayID string) ([]moq.Token, error)

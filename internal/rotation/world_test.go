@@ -217,6 +217,7 @@ func (w *world) call(kind string, outcomes int, effect func(outcome int) error) 
 	if w.dead {
 		return errDead
 	}
+	w.onCall()
 	if do := w.ambush[kind]; do != nil {
 		delete(w.ambush, kind)
 		do()
@@ -304,12 +305,18 @@ type fakeRelay struct {
 	creates int
 	rotates int
 	lists   int
+	proofs  int
+
+	answered time.Duration // when it last answered as Cloudflare does, in true time
+	hidden   time.Duration // until when a portal answers in its place
+	forwards bool          // the portal lets calls through, and still answers in its place
+	unknown  bool          // the value that is accepted has not come back
 }
 
 const foreignToken = "ffffffffffffffffffffffffffffffff"
 
 func newFakeRelay(w *world) *fakeRelay {
-	return &fakeRelay{w: w, buried: map[string]time.Time{}, tokens: []moq.Token{{
+	return &fakeRelay{w: w, buried: map[string]time.Time{}, answered: -oneYear, tokens: []moq.Token{{
 		ID: foreignToken, Operations: moq.Subscribe.Operations(), Created: w.now, Expires: w.now.Add(oneYear),
 	}}}
 }
@@ -356,18 +363,65 @@ func (f *fakeRelay) Reserve(_ moq.Priority, granted func()) func() {
 
 // The outcomes of a mint besides success.
 const (
-	mintLostBefore = 1 + iota // the answer is lost, nothing was done
-	mintLostAfter             // the answer is lost, it was done
-	mintRefused               // certainly nothing was done
-	mintLimited               // 429
-	mintLate                  // the answer is lost, and it is done a while later
+	mintLostBefore  = 1 + iota // the answer is lost, nothing was done
+	mintLostAfter              // the answer is lost, it was done
+	mintRefused                // certainly nothing was done
+	mintLimited                // 429
+	mintLate                   // the answer is lost, and it is done a while later
+	mintHidden                 // a portal answers, from now on for a while; nothing was done
+	mintHiddenAfter            // a portal answers, from now on for a while; it was done
 	mintOutcomes
 )
+
+// portalFor is how long a portal stands where it came up.
+const portalFor = 10 * time.Minute
+
+func (f *fakeRelay) hide(forwards bool) {
+	f.hidden, f.forwards = f.w.truth()+portalFor, forwards
+}
+
+// portal is what a portal answers in Cloudflare's place, if there is one.
+func (f *fakeRelay) portal(kind string, class fault.Class) error {
+	if f.w.sane || f.w.truth() >= f.hidden {
+		return nil
+	}
+	return fault.Newf(class, fault.BadAnswer, kind, "", "403 Forbidden")
+}
+
+// Prove asks for the relay when the account has not answered for a while.
+func (f *fakeRelay) Prove(context.Context, moq.Priority, string) error {
+	if f.w.truth()-f.answered < time.Minute {
+		return nil
+	}
+	f.proofs++
+	return f.w.call("prove", 3, func(c int) error {
+		if c == 1 {
+			f.hide(false)
+		}
+		if err := f.portal("get relay", fault.Retry); err != nil {
+			return err
+		}
+		if c != 2 {
+			f.answered = f.w.truth()
+			return nil
+		}
+		return fault.Newf(fault.Permanent, fault.NotFound, "get relay", "", "404: 21007 no such relay")
+	})
+}
 
 func (f *fakeRelay) mint(kind string, commit func()) error {
 	return f.w.call(kind, mintOutcomes, func(c int) error {
 		if f.down {
 			return greedy(fault.Newf(fault.Retry, fault.ServerError, kind, "", "down"))
+		}
+		if c == mintHidden || c == mintHiddenAfter {
+			f.hide(c == mintHiddenAfter)
+		}
+		if err := f.portal(kind, fault.Ambiguous); err != nil {
+			if f.forwards {
+				commit()
+			}
+			return err
 		}
 		switch c {
 		case mintLostBefore:
@@ -376,6 +430,7 @@ func (f *fakeRelay) mint(kind string, commit func()) error {
 			commit()
 			return fault.Newf(fault.Ambiguous, fault.BadAnswer, kind, "", "lost after")
 		case mintRefused:
+			f.answered = f.w.truth()
 			return fault.Newf(fault.Permanent, fault.Forbidden, kind, "", "refused")
 		case mintLimited:
 			return greedy(fault.Newf(fault.Retry, fault.RateLimited, kind, "", "limited"))
@@ -390,6 +445,7 @@ func (f *fakeRelay) mint(kind string, commit func()) error {
 			return fault.Newf(fault.Ambiguous, fault.Timeout, kind, "", "late")
 		}
 		commit()
+		f.answered = f.w.truth()
 		return nil
 	})
 }
@@ -432,9 +488,11 @@ func (f *fakeRelay) Rotate(_ context.Context, _ moq.Priority, _ string, _ moq.To
 	f.w.onMint("")
 	f.next++
 	v := fmt.Sprintf("value-%d", f.next)
-	if err := f.mint("rotate", func() { f.inPlace = v }); err != nil {
+	f.w.onRotate()
+	if err := f.mint("rotate", func() { f.inPlace, f.unknown = v, true }); err != nil {
 		return secret.Value{}, err
 	}
+	f.unknown = false
 	return secret.New(v), nil
 }
 
@@ -445,6 +503,10 @@ func (f *fakeRelay) List(context.Context, moq.Priority, string) (out []moq.Token
 		if c == 1 || f.down {
 			return fault.Newf(fault.Retry, fault.ServerError, "list", "", "refused")
 		}
+		if err := f.portal("list", fault.Retry); err != nil {
+			return err
+		}
+		f.answered = f.w.truth()
 		for _, t := range f.tokens {
 			t.Value = secret.Value{}
 			out = append(out, t)
@@ -462,7 +524,8 @@ func (f *fakeRelay) Revoke(ctx context.Context, _ moq.Priority, _, id string) er
 		if f.down {
 			return greedy(fault.Newf(fault.Retry, fault.ServerError, "revoke", "", "down"))
 		}
-		if c != 1 {
+		hidden := f.portal("revoke", fault.Retry)
+		if c != 1 && (hidden == nil || f.forwards) {
 			f.w.onRevoke(id)
 			f.revokes = append(f.revokes, id)
 			if t, ok := f.byID(id); ok {
@@ -470,9 +533,13 @@ func (f *fakeRelay) Revoke(ctx context.Context, _ moq.Priority, _, id string) er
 			}
 			f.tokens = slices.DeleteFunc(f.tokens, func(t moq.Token) bool { return t.ID == id })
 		}
+		if hidden != nil {
+			return hidden
+		}
 		if c > 0 {
 			return fault.Newf(fault.Retry, fault.ServerError, "revoke", "", "lost")
 		}
+		f.answered = f.w.truth()
 		return nil
 	})
 }

@@ -15,7 +15,7 @@ import (
 // What a rotation may cost at most. These depend on no machine, so they guard
 // against a rotation growing dearer unseen: raise one only with a reason.
 const (
-	inPlaceRequests    = 1   // rotate
+	inPlaceRequests    = 1   // rotate; and the relay, where the account has not answered for a minute
 	inPlaceSyncs       = 4   // the request, the intent, the value, the verification
 	inPlaceAllocations = 430 // 360 without the race detector, 390 with it
 	overlapRequests    = 2   // create; revoke of the former token

@@ -100,6 +100,8 @@ type OpenOptions struct {
 	Withheld []string
 	// Warn tells a person of something that works and may not be what is meant. It may be nil.
 	Warn func(text string)
+	// Logins are the refused logins, shared by all sinks; nil: none is remembered.
+	Logins *Logins
 }
 
 // Problem is one fault of a configuration.

@@ -54,8 +54,12 @@ type method interface {
 	problems() []sinks.Problem
 	// sources are the secrets that it logs in with.
 	sources() []secret.Source
-	// login obtains a token. c has no token; it is login's to set one.
-	login(ctx context.Context, c *api.Client, env secret.Environment) (*api.Secret, error)
+	// account is where and as whom it logs in with credential, below Vault's address and namespace.
+	account(credential secret.Value) string
+	// credential reads the secret that the next login shows.
+	credential(env secret.Environment) (secret.Value, error)
+	// login obtains a token by showing credential. c has no token; it is login's to set one.
+	login(ctx context.Context, c *api.Client, credential secret.Value) (*api.Secret, error)
 	// current reports whether token is still the one to use, as far as can be told
 	// without asking Vault.
 	current(token secret.Value, env secret.Environment) bool

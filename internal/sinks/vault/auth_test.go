@@ -24,6 +24,7 @@ import (
 
 	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/secret"
+	"github.com/rotatord/rotatord/internal/sinks"
 	"github.com/rotatord/rotatord/internal/sinks/sinktest"
 	"github.com/rotatord/rotatord/internal/sinks/vault/vaulttest"
 )
@@ -318,8 +319,9 @@ func TestEveryMethodReportsAnUnreadableCredential(t *testing.T) {
 	for _, m := range []method{
 		&static{source: gone}, &AppRole{RoleID: "x", SecretID: gone},
 		&Kubernetes{Role: "x", TokenFile: gone.File}, &JWT{Token: gone},
+		&Cert{CertFile: gone.File, KeyFile: gone.File},
 	} {
-		_, err := m.login(t.Context(), nil, nil)
+		_, err := newSession(chosen{"x", m}, "", sinks.OpenOptions{}, nil).login(t.Context())
 		wantFault(t, err, fault.Permanent, fault.Unauthorized, gone.File)
 	}
 }
@@ -480,9 +482,9 @@ type counting struct {
 	n atomic.Int64
 }
 
-func (c *counting) login(ctx context.Context, client *api.Client, env secret.Environment) (*api.Secret, error) {
+func (c *counting) login(ctx context.Context, client *api.Client, credential secret.Value) (*api.Secret, error) {
 	c.n.Add(1)
-	return c.method.login(ctx, client, env)
+	return c.method.login(ctx, client, credential)
 }
 
 // slow says that it was entered and waits to be let go.
@@ -491,10 +493,10 @@ type slow struct {
 	entered, leave chan struct{}
 }
 
-func (s slow) login(ctx context.Context, client *api.Client, env secret.Environment) (*api.Secret, error) {
+func (s slow) login(ctx context.Context, client *api.Client, credential secret.Value) (*api.Secret, error) {
 	close(s.entered)
 	<-s.leave
-	return s.method.login(ctx, client, env)
+	return s.method.login(ctx, client, credential)
 }
 
 // pointElsewhere changes the auth mount of an open sink.
@@ -507,6 +509,6 @@ func pointElsewhere(s *sink, mount string) {
 	case *JWT:
 		s.session.method.method = &JWT{Role: m.Role, Token: m.Token, Mount: mount}
 	case *Cert:
-		s.session.method.method = &Cert{Role: m.Role, Mount: mount}
+		s.session.method.method = &Cert{CertFile: m.CertFile, KeyFile: m.KeyFile, Role: m.Role, Mount: mount}
 	}
 }

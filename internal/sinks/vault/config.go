@@ -129,7 +129,7 @@ func (c *Config) Locate(target string) (string, error) {
 // Open builds the sink. It reads ca_file, and the environment where the
 // configuration says so; it does not call Vault.
 func (c *Config) Open(_ context.Context, o sinks.OpenOptions) (sinks.Sink, error) {
-	s, err := c.open(o.Env)
+	s, err := c.open(o)
 	if err != nil {
 		return nil, opening(o.Name, err)
 	}

@@ -129,16 +129,31 @@ func explainSilence(op, object string, err error) *fault.Error {
 	return f
 }
 
+// isRefusal reports whether Vault itself turned a login down. A proxy's page is
+// none: the credential was not looked at.
+func isRefusal(err error) bool {
+	if r, ok := errors.AsType[*api.ResponseError](err); ok {
+		return (hasStatus(err, 400) || hasStatus(err, 403)) && !r.RawError && len(r.Errors) > 0
+	}
+	f, ok := errors.AsType[*fault.Error](err)
+	return ok && f.Reason == fault.Unauthorized // a second factor is demanded
+}
+
 // loginFailed says that it was the login that failed, and what Vault's refusals
 // mean there.
 func loginFailed(method string, err error) error {
+	if method == "token" && says(err, invalidToken) {
+		return refused(err)
+	}
 	e := explain(opLogin, "with auth."+method, err)
 	var f *fault.Error
 	if errors.As(e, &f) {
 		f.Op, f.Object = opLogin, "with auth."+method
 		switch {
-		case hasStatus(err, 400) || hasStatus(err, 403):
+		case isRefusal(err):
 			f.Reason, f.Hint = fault.Unauthorized, "check the sink's auth, its mount and its role in Vault"
+		case hasStatus(err, 400) || hasStatus(err, 403):
+			f.Class, f.Reason, f.Hint = fault.Retry, fault.BadAnswer, "the credential was not looked at"
 		case hasStatus(err, 404):
 			f.Hint = "check that the auth method is enabled at the sink's auth mount"
 		}

@@ -3,6 +3,7 @@ package vault
 import (
 	"cmp"
 	"context"
+	"os"
 	"path"
 	"time"
 
@@ -20,17 +21,13 @@ const serviceAccountToken = "/var/run/secrets/kubernetes.io/serviceaccount/token
 type static struct{ source secret.Source }
 
 // login asks how long the token lives, so that it can be renewed in time. A
-// token that may not ask is used as it is.
-func (s *static) login(ctx context.Context, c *api.Client, env secret.Environment) (*api.Secret, error) {
-	token, err := s.source.Read(env)
-	if err != nil {
-		return nil, unreadable(s.source, err)
-	}
+// token that may not ask is used as it is, unless Vault says that it is dead.
+func (*static) login(ctx context.Context, c *api.Client, token secret.Value) (*api.Secret, error) {
 	c.SetToken(token.Reveal())
 	auth := &api.SecretAuth{ClientToken: token.Reveal()}
 	self, err := c.Auth().Token().LookupSelfWithContext(ctx)
 	switch {
-	case hasStatus(err, 403):
+	case hasStatus(err, 403) && !says(err, invalidToken):
 		return &api.Secret{Auth: auth}, nil
 	case err != nil:
 		return nil, err
@@ -51,11 +48,7 @@ func (s *static) current(token secret.Value, env secret.Environment) bool {
 	return err != nil || now.Equal(token)
 }
 
-func (m *AppRole) login(ctx context.Context, c *api.Client, env secret.Environment) (*api.Secret, error) {
-	id, err := m.SecretID.Read(env)
-	if err != nil {
-		return nil, unreadable(m.SecretID, err)
-	}
+func (m *AppRole) login(ctx context.Context, c *api.Client, id secret.Value) (*api.Secret, error) {
 	login, err := approle.NewAppRoleAuth(m.RoleID, &approle.SecretID{FromString: id.Reveal()},
 		approle.WithMountPath(mountOr(m.Mount, "approle")))
 	if err != nil {
@@ -64,11 +57,7 @@ func (m *AppRole) login(ctx context.Context, c *api.Client, env secret.Environme
 	return login.Login(ctx, c)
 }
 
-func (m *Kubernetes) login(ctx context.Context, c *api.Client, env secret.Environment) (*api.Secret, error) {
-	token, err := m.sources()[0].Read(env)
-	if err != nil {
-		return nil, unreadable(m.sources()[0], err)
-	}
+func (m *Kubernetes) login(ctx context.Context, c *api.Client, token secret.Value) (*api.Secret, error) {
 	login, err := kubernetes.NewKubernetesAuth(m.Role, kubernetes.WithServiceAccountToken(token.Reveal()),
 		kubernetes.WithMountPath(mountOr(m.Mount, "kubernetes")))
 	if err != nil {
@@ -77,11 +66,7 @@ func (m *Kubernetes) login(ctx context.Context, c *api.Client, env secret.Enviro
 	return login.Login(ctx, c)
 }
 
-func (m *JWT) login(ctx context.Context, c *api.Client, env secret.Environment) (*api.Secret, error) {
-	token, err := m.Token.Read(env)
-	if err != nil {
-		return nil, unreadable(m.Token, err)
-	}
+func (m *JWT) login(ctx context.Context, c *api.Client, token secret.Value) (*api.Secret, error) {
 	words := map[string]any{"jwt": token.Reveal()}
 	if m.Role != "" {
 		words["role"] = m.Role
@@ -91,7 +76,7 @@ func (m *JWT) login(ctx context.Context, c *api.Client, env secret.Environment) 
 
 // login shows the certificate that the files hold now: a connection that is open
 // already has shown an older one.
-func (m *Cert) login(ctx context.Context, c *api.Client, _ secret.Environment) (*api.Secret, error) {
+func (m *Cert) login(ctx context.Context, c *api.Client, _ secret.Value) (*api.Secret, error) {
 	c.CloneConfig().HttpClient.CloseIdleConnections()
 	words := map[string]any{}
 	if m.Role != "" {
@@ -108,6 +93,48 @@ func (*Cert) sources() []secret.Source      { return nil }
 func (m *Kubernetes) sources() []secret.Source {
 	return []secret.Source{{File: cmp.Or(m.TokenFile, serviceAccountToken)}}
 }
+
+func (s *static) credential(env secret.Environment) (secret.Value, error) {
+	return readFrom(s.source, env)
+}
+
+func (m *AppRole) credential(env secret.Environment) (secret.Value, error) {
+	return readFrom(m.SecretID, env)
+}
+
+func (m *Kubernetes) credential(env secret.Environment) (secret.Value, error) {
+	return readFrom(m.sources()[0], env)
+}
+
+func (m *JWT) credential(env secret.Environment) (secret.Value, error) {
+	return readFrom(m.Token, env)
+}
+
+// credential reads the certificate: it is public, but it tells one from the next.
+func (m *Cert) credential(secret.Environment) (secret.Value, error) {
+	pem, err := os.ReadFile(m.CertFile)
+	if err != nil {
+		return secret.Value{}, unreadable(secret.Source{File: m.CertFile}, err)
+	}
+	return secret.New(string(pem)), nil
+}
+
+func readFrom(s secret.Source, env secret.Environment) (secret.Value, error) {
+	v, err := s.Read(env)
+	if err != nil {
+		return v, unreadable(s, err)
+	}
+	return v, nil
+}
+
+// Refusals of tokens have nothing to do with each other: each is its own account.
+func (*static) account(token secret.Value) string { return "token " + secret.Fingerprint(token) }
+func (m *AppRole) account(secret.Value) string    { return loginPath(m.Mount, "approle") + " " + m.RoleID }
+func (m *Kubernetes) account(secret.Value) string {
+	return loginPath(m.Mount, "kubernetes") + " " + m.Role
+}
+func (m *JWT) account(secret.Value) string  { return loginPath(m.Mount, "jwt") + " " + m.Role }
+func (m *Cert) account(secret.Value) string { return loginPath(m.Mount, "cert") + " " + m.Role }
 
 // Only Vault can tell whether a token that it gave at a login is still good.
 func (*AppRole) current(secret.Value, secret.Environment) bool    { return true }

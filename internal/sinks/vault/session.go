@@ -9,6 +9,7 @@ import (
 
 	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/secret"
+	"github.com/rotatord/rotatord/internal/sinks"
 )
 
 // session keeps one login for all users of a sink: it logs in when it is first
@@ -18,6 +19,9 @@ type session struct {
 	dial   func(token secret.Value) (*api.Client, error)
 	method chosen
 	env    secret.Environment
+	sink   string        // its name in the configuration
+	place  string        // Vault's address and namespace
+	logins *sinks.Logins // what was refused, to this sink or another one
 
 	life   context.Context // ends with close
 	end    context.CancelFunc
@@ -35,8 +39,8 @@ type login struct {
 	drop   context.CancelFunc // ends the token's renewal
 }
 
-func newSession(m chosen, env secret.Environment, dial func(secret.Value) (*api.Client, error)) *session {
-	s := &session{dial: dial, method: m, env: env}
+func newSession(m chosen, place string, o sinks.OpenOptions, dial func(secret.Value) (*api.Client, error)) *session {
+	s := &session{dial: dial, method: m, env: o.Env, place: place, sink: o.Name, logins: o.Logins}
 	s.life, s.end = context.WithCancel(context.Background())
 	return s
 }
@@ -49,7 +53,7 @@ func (s *session) use(ctx context.Context, work func(context.Context, *api.Clien
 		return err
 	}
 	err = work(ctx, l.client)
-	if !hasStatus(err, 403) || !isDead(ctx, l.client) {
+	if !hasStatus(err, 403) || !says(err, invalidToken) && !isDead(ctx, l.client) {
 		return err
 	}
 	s.forget(l)
@@ -64,6 +68,10 @@ func (s *session) use(ctx context.Context, work func(context.Context, *api.Clien
 	return refused(err)
 }
 
+// invalidToken is how Vault says that it does not know a token; a refusal without it is about
+// a permission, except in old releases.
+const invalidToken = "invalid token"
+
 // isDead reports whether Vault no longer knows the client's token. A token that
 // may not look itself up counts as dead: a new one cannot be worse.
 func isDead(ctx context.Context, c *api.Client) bool {
@@ -74,10 +82,10 @@ func isDead(ctx context.Context, c *api.Client) bool {
 // refused says what it means that Vault refuses a token for which there is no
 // other: it is dead, or it lacks a permission, that of looking itself up included.
 func refused(err error) error {
-	if !says(err, "invalid token") {
+	if !says(err, invalidToken) {
 		return err
 	}
-	return fault.Newf(fault.Permanent, fault.Unauthorized, "", "",
+	return fault.Newf(fault.Permanent, fault.Unauthorized, opLogin, "with auth.token",
 		"Vault refuses the token: it is expired, revoked, or of another Vault").
 		WithHint("put a new token into the source that auth.token names")
 }
@@ -88,11 +96,12 @@ func (s *session) login(ctx context.Context) (*login, error) {
 	if l := s.usable(); l != nil {
 		return l, ctx.Err()
 	}
-	done := s.flight.DoChan("", func() (any, error) {
-		if l := s.usable(); l != nil {
-			return l, nil
-		}
-		l, err := s.open(s.life)
+	life, name := s.life, ""
+	if sinks.IsUrgent(ctx) { // it may try where others may not
+		life, name = sinks.Urgent(life), "urgent"
+	}
+	done := s.flight.DoChan(name, func() (any, error) {
+		l, err := s.admitted(life)
 		return l, err
 	})
 	select {
@@ -126,19 +135,47 @@ func (s *session) forget(l *login) {
 	}
 }
 
-func (s *session) open(ctx context.Context) (*login, error) {
+// admitted logs in, unless that was refused a while ago or somebody else has done it meanwhile.
+func (s *session) admitted(ctx context.Context) (l *login, err error) {
+	shown, err := s.method.credential(s.env)
+	if err != nil {
+		return nil, loginFailed(s.method.key, err)
+	}
+	c := s.credential(shown)
+	err = s.logins.Try(ctx, sinks.Login{
+		Sink: s.sink, Credential: c,
+		Renewed: func() bool { now, err := s.method.credential(s.env); return err == nil && s.credential(now) != c },
+		Enter: func() (refused bool, err error) {
+			if l = s.usable(); l != nil {
+				return false, nil
+			}
+			ctx, after := withRetryAfter(ctx)
+			if l, err = s.open(ctx, shown); err != nil {
+				return isRefusal(err), askedFor(loginFailed(s.method.key, err), after())
+			}
+			return false, nil
+		},
+	})
+	return l, err
+}
+
+// credential names what is shown at a login.
+func (s *session) credential(shown secret.Value) sinks.Credential {
+	return sinks.Credential{Account: s.place + " " + s.method.account(shown), Digest: secret.Fingerprint(shown)}
+}
+
+func (s *session) open(ctx context.Context, shown secret.Value) (*login, error) {
 	bare, err := s.dial(secret.Value{})
 	if err != nil {
 		return nil, err
 	}
-	ctx, after := withRetryAfter(ctx)
-	answer, err := s.method.login(ctx, bare, s.env)
+	answer, err := s.method.login(ctx, bare, shown)
 	if err != nil {
-		return nil, askedFor(loginFailed(s.method.key, err), after())
+		return nil, err
 	}
 	token, err := tokenOf(answer)
 	if err != nil {
-		return nil, loginFailed(s.method.key, err)
+		return nil, err
 	}
 	client, err := s.dial(token)
 	if err != nil {

@@ -28,8 +28,8 @@ type sink struct {
 	seen      glimpses
 }
 
-func (c *Config) open(env secret.Environment) (*sink, error) {
-	r, err := c.resolved(env)
+func (c *Config) open(o sinks.OpenOptions) (*sink, error) {
+	r, err := c.resolved(o.Env)
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +41,7 @@ func (c *Config) open(env secret.Environment) (*sink, error) {
 	if len(how) != 1 {
 		return nil, errors.New("exactly one method of auth must be given")
 	}
-	if err := how[0].lacking(env); err != nil {
+	if err := how[0].lacking(o.Env); err != nil {
 		return nil, err
 	}
 	s := &sink{
@@ -50,7 +50,9 @@ func (c *Config) open(env secret.Environment) (*sink, error) {
 	}
 	s.ours = s.renderer.names()
 	at := endpoint{address: r.Address, namespace: trimmed(r.Namespace)}
-	s.session = newSession(how[0], env, func(token secret.Value) (*api.Client, error) { return at.client(token) })
+	s.session = newSession(how[0], at.address+" "+at.namespace, o, func(token secret.Value) (*api.Client, error) {
+		return at.client(token)
+	})
 	redirects := &transport.Redirects{Next: s.transport, Allow: r.refusal, Hint: redirectHint}
 	at.http = &http.Client{Transport: tied{redirects, s.session.life}, Timeout: r.Timeout}
 	_, err = at.client(secret.Value{})

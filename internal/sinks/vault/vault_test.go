@@ -98,7 +98,9 @@ func open(t *testing.T, c *Config) *sink {
 	if p := c.Problems(); len(p) > 0 {
 		t.Fatalf("problems: %v", p)
 	}
-	s, err := c.Open(t.Context(), sinks.OpenOptions{Name: "vault-prod", Env: secret.NewEnvironment(os.Environ())})
+	s, err := c.Open(t.Context(), sinks.OpenOptions{
+		Name: "vault-prod", Env: secret.NewEnvironment(os.Environ()), Logins: sinks.NewLogins(),
+	})
 	if err != nil {
 		t.Fatalf("Open: %v", err)
 	}

@@ -25,6 +25,7 @@ type meaning struct {
 
 const (
 	credentialsHint = "give rotatord working AWS credentials: environment, profile, instance role or role_arn"
+	tokenHint       = "check that the web identity token is of the provider and the audience that the role's trust policy names"
 	clockHint       = "check the secret access key, and set this machine's clock: AWS refuses requests that are five minutes off"
 	kmsHint         = "allow kms:GenerateDataKey and kms:Decrypt on the secret's KMS key, and see that the key is enabled"
 )
@@ -34,6 +35,9 @@ const (
 var meanings = map[string]meaning{
 	"AccessDenied":               {fault.Permanent, fault.Forbidden, ""},
 	"UnrecognizedClient":         {fault.Permanent, fault.Unauthorized, credentialsHint},
+	"InvalidIdentityToken":       {fault.Permanent, fault.Unauthorized, tokenHint},
+	"IDPRejectedClaim":           {fault.Permanent, fault.Unauthorized, tokenHint},
+	"IDPCommunicationError":      {fault.Retry, fault.ServerError, "AWS cannot reach the identity provider"},
 	"InvalidClientTokenId":       {fault.Permanent, fault.Unauthorized, credentialsHint},
 	"MissingAuthenticationToken": {fault.Permanent, fault.Unauthorized, credentialsHint},
 	"IncompleteSignature":        {fault.Permanent, fault.Unauthorized, credentialsHint},
@@ -73,7 +77,7 @@ func explain(ctx context.Context, op, target string, err error) error {
 	if ctx.Err() != nil {
 		return fault.Transport(op, target, ctx.Err())
 	}
-	if own, ok := errors.AsType[*fault.Error](err); ok { // of the transport
+	if own, ok := errors.AsType[*fault.Error](err); ok { // of the transport, or a role that was refused
 		f := *own // all who wait for the same credentials are given it
 		f.Op, f.Object = op, target
 		return &f
@@ -95,7 +99,8 @@ func refused(op, target string, err error, api smithy.APIError) *fault.Error {
 		m, hint = meanings["ResourceExists"], meanings["ResourceExists"].hint
 	case m.reason == fault.Forbidden && strings.Contains(api.ErrorMessage(), "KMS"):
 		hint = kmsHint
-	case m.reason == fault.Forbidden && service(err) == "STS":
+	case m.reason == fault.Forbidden && service(err) == "STS": // it is the login that is refused
+		m.reason = fault.Unauthorized
 		hint = "let rotatord's credentials call sts:AssumeRole on role_arn, in their policy and in the role's trust policy"
 	case m.reason == fault.Forbidden && hint == "":
 		hint = permissionHint(op)

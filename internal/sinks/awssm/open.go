@@ -50,8 +50,11 @@ func (c *Config) open(ctx context.Context, o sinks.OpenOptions) (*sink, error) {
 	from := sourcesOf(cfg)
 	warnOfProcess(from, o)
 	w.over(transportOf(cfg.HTTPClient))
+	if role, by := ambientRole(cfg); role != "" {
+		cfg.Credentials = c.remember(remembering{provider: cfg.Credentials, role: role, identity: by, local: true}, o)
+	}
 	if c.RoleARN != "" {
-		cfg.Credentials = c.assumeRole(cfg, o.Name)
+		cfg.Credentials = c.assumeRole(cfg, o)
 	}
 	client := secretsmanager.NewFromConfig(cfg, func(so *secretsmanager.Options) {
 		if c.EndpointURL != "" {
@@ -109,10 +112,10 @@ func transportOf(client aws.HTTPClient) *http.Transport {
 	return awshttp.NewBuildableClient().GetTransport()
 }
 
-func (c *Config) assumeRole(cfg aws.Config, name string) aws.CredentialsProvider {
-	session := "rotatord-" + name
+func (c *Config) assumeRole(cfg aws.Config, so sinks.OpenOptions) aws.CredentialsProvider {
+	session := "rotatord-" + so.Name
 	provider := stscreds.NewAssumeRoleProvider(sts.NewFromConfig(cfg), c.RoleARN, func(o *stscreds.AssumeRoleOptions) {
 		o.RoleSessionName = session[:min(len(session), 64)] // AWS's limit
 	})
-	return aws.NewCredentialsCache(provider)
+	return c.remember(remembering{provider: provider, role: c.RoleARN, identity: keysOf(cfg.Credentials)}, so)
 }

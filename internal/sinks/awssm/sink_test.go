@@ -390,7 +390,7 @@ func TestARoleThatMayNotBeAssumedIsNamed(t *testing.T) {
 		return f
 	})
 	err := probe(t, s, "moq/a")
-	wantFault(t, "Probe", err, fault.Permanent, fault.Forbidden, "sts:AssumeRole")
+	wantFault(t, "Probe", err, fault.Permanent, fault.Unauthorized, "sts:AssumeRole")
 	if !strings.Contains(err.Error(), "STS AccessDenied") {
 		t.Errorf("the service is not named: %v", err)
 	}

@@ -11,18 +11,25 @@ import (
 
 type assumeRoleResponse struct {
 	XMLName xml.Name `xml:"https://sts.amazonaws.com/doc/2011-06-15/ AssumeRoleResponse"`
-	Result  struct {
-		Credentials struct {
-			AccessKeyID     string `xml:"AccessKeyId"`
-			SecretAccessKey string
-			SessionToken    string
-			Expiration      string
-		}
-		AssumedRoleUser struct {
-			Arn           string
-			AssumedRoleID string `xml:"AssumedRoleId"`
-		}
-	} `xml:"AssumeRoleResult"`
+	Result  session  `xml:"AssumeRoleResult"`
+}
+
+type webIdentityResponse struct {
+	XMLName xml.Name `xml:"https://sts.amazonaws.com/doc/2011-06-15/ AssumeRoleWithWebIdentityResponse"`
+	Result  session  `xml:"AssumeRoleWithWebIdentityResult"`
+}
+
+type session struct {
+	Credentials struct {
+		AccessKeyID     string `xml:"AccessKeyId"`
+		SecretAccessKey string
+		SessionToken    string
+		Expiration      string
+	}
+	AssumedRoleUser struct {
+		Arn           string
+		AssumedRoleID string `xml:"AssumedRoleId"`
+	}
 }
 
 type stsError struct {
@@ -33,35 +40,55 @@ type stsError struct {
 	RequestID string   `xml:"RequestId"`
 }
 
-// serveSTS answers AssumeRole with keys of a session that the server knows from then on.
+// WebIdentityToken is the one web identity token that STS takes.
+const WebIdentityToken = "web-identity-token"
+
+// serveSTS answers AssumeRole and AssumeRoleWithWebIdentity with keys of a session
+// that the server knows from then on.
 func (s *Server) serveSTS(w http.ResponseWriter, r *http.Request, body []byte) {
 	form, err := url.ParseQuery(string(body))
-	if err != nil || form.Get("Action") != "AssumeRole" {
-		writeSTSError(w, denied("InvalidAction", "Could not find operation %s", form.Get("Action")))
+	op := form.Get("Action")
+	if err != nil || op != "AssumeRole" && op != "AssumeRoleWithWebIdentity" {
+		writeSTSError(w, denied("InvalidAction", "Could not find operation %s", op))
 		return
 	}
-	s.note("AssumeRole")
-	f := s.verify(r, body, "sts")
-	if f == nil {
-		f = s.injected("AssumeRole", form.Get("RoleArn"))
-	}
-	if f != nil {
+	s.note(op)
+	if f := s.admit(r, body, form); f != nil {
 		f.wait(r)
 		writeSTSError(w, f)
 		return
 	}
-	writeXML(w, http.StatusOK, s.assume(form.Get("RoleArn"), form.Get("RoleSessionName")))
+	keys := s.assume(form.Get("RoleArn"), form.Get("RoleSessionName"))
+	if op == "AssumeRole" {
+		writeXML(w, http.StatusOK, assumeRoleResponse{Result: keys})
+		return
+	}
+	writeXML(w, http.StatusOK, webIdentityResponse{Result: keys})
 }
 
-func (s *Server) assume(role, session string) assumeRoleResponse {
+// admit refuses who does not prove who they are: by signature, or by a web identity.
+func (s *Server) admit(r *http.Request, body []byte, form url.Values) *Failure {
+	var f *Failure
+	if form.Get("Action") == "AssumeRole" {
+		f = s.verify(r, body, "sts")
+	} else if form.Get("WebIdentityToken") != WebIdentityToken {
+		f = fail("InvalidIdentityToken", "No OpenIDConnect provider found in your account")
+	}
+	if f == nil {
+		f = s.injected(form.Get("Action"), form.Get("RoleArn"))
+	}
+	return f
+}
+
+func (s *Server) assume(role, name string) session {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var out assumeRoleResponse
-	c := &out.Result.Credentials
+	var out session
+	c := &out.Credentials
 	c.AccessKeyID, c.SecretAccessKey, c.SessionToken = "ASIA"+rand.Text()[:16], rand.Text(), rand.Text()
 	c.Expiration = time.Now().Add(time.Hour).UTC().Format(time.RFC3339)
-	out.Result.AssumedRoleUser.Arn = strings.Replace(role, ":role/", ":assumed-role/", 1) + "/" + session
-	out.Result.AssumedRoleUser.AssumedRoleID = "AROATEST:" + session
+	out.AssumedRoleUser.Arn = strings.Replace(role, ":role/", ":assumed-role/", 1) + "/" + name
+	out.AssumedRoleUser.AssumedRoleID = "AROATEST:" + name
 	s.keys[c.AccessKeyID] = accessKey{secret: c.SecretAccessKey, token: c.SessionToken}
 	return out
 }

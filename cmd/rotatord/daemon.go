@@ -187,6 +187,7 @@ func (d *daemon) reload(ctx context.Context) ([]trouble, error) {
 	if err != nil {
 		return nil, refused(err)
 	}
+	c.engine.Retry(d.ports.Load().logins.AllowOnce())
 	return found, nil
 }
 
@@ -217,6 +218,7 @@ func (d *daemon) work(ctx context.Context) {
 	wg.Go(func() { c.queue.Run(ctx, c.engine.Wake) })
 	wg.Go(func() { d.watchClock(ctx, c.engine) })
 	wg.Go(func() { d.watchStorage(ctx, c.engine) })
+	wg.Go(func() { d.watchLogins(ctx, c.engine) })
 	wg.Go(func() { tidyMemory(ctx, c.journal.Unmap) })
 	wg.Wait()
 }
@@ -226,6 +228,7 @@ const (
 	standstill   = 2 * time.Minute // a gap in the checks that means the process was not running
 	storageCheck = 10 * time.Second
 	storageRetry = time.Second
+	loginsCheck  = 5 * time.Second
 )
 
 // watchClock notices that the process stood still: a suspended machine.
@@ -248,6 +251,16 @@ func (d *daemon) watchStorage(ctx context.Context, e *rotation.Engine) {
 		every = storageCheck
 		if e.CheckStorage() != nil {
 			every = storageRetry
+		}
+	}
+}
+
+// watchLogins notices that a secret which a store refused was replaced.
+func (d *daemon) watchLogins(ctx context.Context, e *rotation.Engine) {
+	for wait(ctx, loginsCheck) {
+		if names := d.ports.Load().logins.Renewed(); len(names) > 0 {
+			d.log.Info("a refused login has a new secret; it is tried now", zap.Strings("sinks", names))
+			e.Retry(names)
 		}
 	}
 }
@@ -308,6 +321,7 @@ func (d *daemon) Rotate(ctx context.Context, relay, typ, by string, compromised 
 	if c == nil {
 		return rotation.Status{}, errStarting
 	}
+	d.ports.Load().logins.AllowOnce() // who asks may have mended what was refused
 	return c.engine.Rotate(ctx, relay, typ, by, compromised)
 }
 

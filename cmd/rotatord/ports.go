@@ -32,6 +32,7 @@ type ports struct {
 	tokens   map[string]*apiToken       // by the account's key
 	sinks    map[string]sinks.Sink      // by key in the configuration
 	deferred map[string]*sinks.Deferred // those within sinks
+	logins   *sinks.Logins              // the same from reload to reload
 }
 
 // Account implements rotation.Accounts.
@@ -61,12 +62,13 @@ type surroundings struct {
 // account or a sink lacks besides is its own trouble.
 func openPorts(ctx context.Context, cfg *config.Config, old *ports, in surroundings) (*ports, error) {
 	if old == nil {
-		old = &ports{cfg: &config.Config{}}
+		old = &ports{cfg: &config.Config{}, logins: sinks.NewLogins()}
 	}
 	p := &ports{
 		cfg: cfg.WithoutFleet(), accounts: map[string]*cf.Client{}, byName: map[string]*cf.Client{},
 		tokens: readTokens(cfg.Accounts, in.Environment), budgets: map[string]*cf.Budget{},
 		sinks: map[string]sinks.Sink{}, deferred: map[string]*sinks.Deferred{},
+		logins: old.logins,
 	}
 	if err := p.openAccounts(old, in); err != nil {
 		_ = p.closeBut(old)
@@ -192,7 +194,7 @@ func (p *ports) openSinks(old *ports, in surroundings) {
 			continue
 		}
 		shared := spec.Shared()
-		p.deferred[name] = sinks.Defer(spec, sinks.OpenOptions{Name: name, Env: in.Environment, Withheld: in.withheld, Warn: in.warn})
+		p.deferred[name] = sinks.Defer(spec, sinks.OpenOptions{Name: name, Logins: p.logins, Env: in.Environment, Withheld: in.withheld, Warn: in.warn})
 		p.sinks[name] = sinks.Decorate(name, shared.Type, p.deferred[name], shared.Timeout, in.metrics)
 	}
 }

@@ -52,7 +52,7 @@ func (e *Engine) resumed(s *slot, rot *Rotation) bool {
 // overtaken looks, before an old in_place value is delivered, whether the target
 // holds something that the journal does not know.
 func (e *Engine) overtaken(s *slot, sink sinks.Sink, t Target, content secret.Value) error {
-	h, err := sink.Read(e.work, t.Target)
+	h, err := sink.Read(e.reaching(s, t), t.Target)
 	if err != nil || !h.Exists {
 		return err
 	}
@@ -86,7 +86,7 @@ func (e *Engine) write(s *slot, t Target, rec sinks.Record, guard bool) delivery
 			return d
 		}
 	}
-	if d.err = sink.Write(e.work, t.Target, content, rec.RotationID); d.err == nil {
+	if d.err = sink.Write(e.reaching(s, t), t.Target, content, rec.RotationID); d.err == nil {
 		d.held, d.digest = e.now(), e.digest(s, content)
 	}
 	return d
@@ -106,7 +106,7 @@ func (e *Engine) mustHold(s *slot, t Target, want []byte) error {
 	if err != nil {
 		return err
 	}
-	h, err := sink.Read(e.work, t.Target)
+	h, err := sink.Read(e.reaching(s, t), t.Target)
 	if err != nil {
 		return err
 	}

@@ -77,9 +77,9 @@ func (e *Engine) lookAt(s *slot, t Target, deep, read bool) look {
 	}
 	var h sinks.Holding
 	if deep {
-		h, err = sink.Probe(e.work, t.Target, read)
+		h, err = sink.Probe(e.reaching(s, t), t.Target, read)
 	} else {
-		h, err = sink.Read(e.work, t.Target)
+		h, err = sink.Read(e.reaching(s, t), t.Target)
 	}
 	l := look{at: e.now(), deep: deep, err: err, known: err == nil && h.Known, exists: h.Exists}
 	if l.known && h.Exists {

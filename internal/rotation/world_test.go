@@ -553,6 +553,8 @@ type fakeSink struct {
 	since    time.Time // when the present content was written
 	down     bool
 	greedy   bool // its trouble asks for a wait
+	refuses  bool // when it is down: the login, and that for a long time
+	urgent   bool // the latest write was of a slot in blackout
 	writes   int
 	left     map[string]time.Duration // values by when they were replaced, in true time
 }
@@ -562,6 +564,9 @@ func (s *fakeSink) Render(r sinks.Record) (secret.Value, error) {
 }
 
 func (s *fakeSink) trouble(op string) error {
+	if s.refuses {
+		return &fault.Error{Class: fault.Permanent, Reason: fault.Unauthorized, Op: op, Object: s.name, After: 5 * time.Minute}
+	}
 	e := fault.Newf(fault.Retry, fault.Unreachable, op, s.name, "the sink is down")
 	if s.greedy {
 		return greedy(e)
@@ -596,7 +601,8 @@ func (s *fakeSink) holding() sinks.Holding {
 	return sinks.Holding{Known: true, Exists: s.content != "", Content: secret.New(s.content)}
 }
 
-func (s *fakeSink) Write(_ context.Context, _ string, v secret.Value, rotationID string) error {
+func (s *fakeSink) Write(ctx context.Context, _ string, v secret.Value, rotationID string) error {
+	s.urgent = sinks.IsUrgent(ctx)
 	outcomes := 3
 	if s.w.plan.Verify {
 		outcomes++ // a store that acknowledges and keeps nothing shows in the read-back

@@ -15,6 +15,7 @@ const (
 	maxBurst      = 100             // routine calls at one instant: half of Cloudflare's 200 a second per IP
 	usefulBurst   = 10              // a small budget lets one whole rotation through at once
 	wallCheck     = 30 * time.Second
+	outageLasts   = 10 * time.Second // no good answer for so long is more than a hiccup
 )
 
 // Budget is the right to send requests with one API token, shared by all accounts
@@ -43,6 +44,7 @@ type Budget struct {
 	window   window
 	tat      time.Time // when the next routine request is due, were there no bursts (GCRA)
 	blocked  time.Time // until when Cloudflare refuses everything; zero when it does not
+	failing  time.Time // since when no request went well; zero when the last did
 	timer    *time.Timer
 	wakeAt   time.Time
 	watchers map[int]func(until time.Time)
@@ -184,6 +186,26 @@ func (b *Budget) Observe(h http.Header, status int) {
 		b.block(now.Add(retryAfter(h, now, defaultWindow)))
 	}
 	b.pump()
+}
+
+// wentWell notes whether a request went well. In an outage, requests in vain use the pace
+// up; with its end they begin anew with a burst, so that whoever waited need not wait
+// for the pace as well. What one window may hold stays as it is.
+func (b *Budget) wentWell(well bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := time.Now()
+	switch {
+	case !well:
+		if b.failing.IsZero() {
+			b.failing = now
+		}
+		return
+	case !b.failing.IsZero() && now.Sub(b.failing) >= outageLasts:
+		b.tat = time.Time{}
+		b.pump()
+	}
+	b.failing = time.Time{}
 }
 
 // follow learns how much of the window's quota the others have left: ours is our

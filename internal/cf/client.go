@@ -147,7 +147,7 @@ func (c *Client) do(ctx context.Context, p moq.Priority, k call, send sender) er
 		return c.notSent(k, err)
 	}
 	x := &exchange{ctx: ctx, http: c.http}
-	defer func() { c.budget.Release(x.begun) }()
+	defer func() { c.budget.Release(x.begun && x.trace.mayHaveLeft()) }()
 	var err error
 	if x.token, err = c.readToken(); err != nil {
 		c.observer.Up(c.account, false)
@@ -179,6 +179,7 @@ func (c *Client) verdict(k call, x *exchange, problem string) error {
 	if up, known := shows(e); known {
 		c.proof.heed(e == nil, up)
 		c.observer.Up(c.account, up)
+		c.budget.wentWell(up)
 	}
 	if e == nil {
 		return nil

@@ -523,6 +523,50 @@ func TestNoRedirectIsFollowedAndTheErrorSaysWhereItPoints(t *testing.T) {
 	}
 }
 
+// Calls in vain use the pace up; those who waited for the outage's end go at once.
+func TestAfterAnOutageCallsBeginWithABurst(t *testing.T) {
+	for _, c := range []struct{ lasts, least, most time.Duration }{
+		{150 * time.Second, 0, time.Second}, {5 * time.Second, 30 * time.Second, time.Minute}, // a hiccup changes nothing
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			sim := newSim(cfsim.Options{})
+			client := newClient(t, sim.Transport(), func(o *cf.Options) { o.Budget = cf.NewBudget(600, window, 1) })
+			list := func() error { _, err := client.List(t.Context(), routine(), relayID); return err }
+			for range 100 { // a burst
+				_ = list()
+			}
+			sim.Random(1, cfsim.Chance{Fault: cfsim.Fault{Kind: cfsim.ErrorBefore, Status: 503}, P: 1})
+			for begin := time.Now(); time.Since(begin) < c.lasts; {
+				_ = list()
+			}
+			sim.Random(1)
+			begin := time.Now()
+			for range 80 {
+				if err := list(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if took := time.Since(begin); took < c.least || took > c.most {
+				t.Errorf("after an outage of %s, 80 calls took %s", c.lasts, took)
+			}
+		})
+	}
+}
+
+// A call that never left the machine costs nothing.
+func TestARefusedConnectionTakesNothingFromTheBudget(t *testing.T) {
+	server := httptest.NewServer(http.NotFoundHandler())
+	server.Close()
+	budget := cf.NewBudget(3, window, 1)
+	c := newClient(t, nil, func(o *cf.Options) { o.APIURL, o.HTTP, o.Budget = server.URL, nil, budget })
+	for range 10 {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		_, err := c.List(ctx, moq.Priority{Urgency: moq.Blackout}, relayID)
+		cancel()
+		wantFault(t, err, fault.Retry, fault.Unreachable)
+	}
+}
+
 func TestRateLimitedCallTellsWhenToComeBack(t *testing.T) {
 	for _, tt := range []struct {
 		delay, want time.Duration

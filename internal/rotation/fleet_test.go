@@ -134,7 +134,7 @@ func (s *store) answer(of string, changes bool) error {
 	if s.trouble != nil && s.after < 0 && (changes || !s.reads) {
 		return s.trouble
 	}
-	if s.healthy.IsZero() {
+	if s.healthy.IsZero() && (changes || !s.reads) { // reads that always go well are no news
 		s.healthy = time.Now()
 	}
 	return nil

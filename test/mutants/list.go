@@ -70,11 +70,11 @@ func mutants() []mutant {
 		{"a sink that fails again is taken for one that is well", "outage.go", "o.tried, o.limited = false, limited", "_ = limited"},
 		{"all who wait rush at a store that limits its calls", "outage.go", "all := o.tried && !o.limited\n", "all := o.tried\n"},
 		{"a slot is released again and again", "outage.go", "wait = max(0, o.released+releaseGap-clock)", "wait = 0"},
-		{"a permanent error does not keep its time", "outage.go", "forP := func(k sake) bool { return k.down && k.party == p }", "forP := func(k sake) bool { return k.party == p }"},
+		{"a permanent error does not keep its time", "outage.go", "case fault.NotFound, fault.Forbidden, fault.Conflict, fault.Full:\n\t\treturn healthy", "case fault.NotFound, fault.Forbidden, fault.Conflict, fault.Full:\n\t\treturn down"},
 		{"a failure that a good answer overtook is waited for", "outage.go", "back := k.at < o.well", "back := false"},
 		{"after a restart the slots wait on", "configure.go", "\t\te.resume()\n", ""},
 		{"after a restart all slots rush at what was down", "outage.go", "\t\te.sendWaiting(o, p, false)\n", "\t\te.sendWaiting(o, p, true)\n"},
-		{"a reload frees what it did not change", "configure.go", "return !same || len(sakes) == 0 ||", "return kept != nil ||"},
+		{"a reload frees what it did not change", "configure.go", "return !same || len(sakes) == 0 ||", "return same || !same ||"},
 		{"a reload frees nothing", "configure.go", "if s.plan != nil || s.visited {", "if false {"},
 		{"a reload disturbs slots of sinks that it kept", "configure.go", "b, _ := next.sinks.Sink(name)\n\t\t\tsame[name] = a == b", "b, _ := next.sinks.Sink(name)\n\t\t\tsame[name] = a != b"},
 	}

@@ -13,7 +13,9 @@ import (
 )
 
 const (
-	// openWithin bounds one try to open a sink: opening may ask a metadata service.
+	// openWithin bounds one try to open a sink: opening may ask a metadata service. What
+	// heeds no bound, a read of a FIFO, is left to itself, and the next try is given twice
+	// the time: each that is left keeps a thread.
 	openWithin = 30 * time.Second
 	// openEvery is the least time between a try that failed and the next: a fleet
 	// that waits for one sink must not make it thousands.
@@ -39,10 +41,12 @@ type Deferred struct {
 
 	mu   sync.Mutex
 	last *opening
+	left uint // how many tries in a row were left to themselves
 }
 
 // opening is one try. All but done may be read once that is closed.
 type opening struct {
+	began time.Time
 	done  chan struct{}
 	sink  Sink // nil if it failed
 	err   error
@@ -54,13 +58,15 @@ func Defer(spec Spec, o OpenOptions) *Deferred {
 	d := &Deferred{name: o.Name, spec: spec}
 	d.open = func(ctx context.Context) (Sink, error) { return spec.Open(ctx, o) }
 	d.life, d.end = context.WithCancel(context.Background())
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.last = d.begin()
 	return d
 }
 
-// begin starts a try, of which there is never more than one.
+// begin starts a try. d.mu is held.
 func (d *Deferred) begin() *opening {
-	try := &opening{done: make(chan struct{})}
+	try := &opening{began: time.Now(), done: make(chan struct{})}
 	go func() {
 		ctx, cancel := context.WithTimeout(d.life, openWithin)
 		defer cancel()
@@ -74,7 +80,7 @@ func (d *Deferred) begin() *opening {
 	return try
 }
 
-// finish makes known what came of a try. A sink that nobody waits for any more is closed.
+// finish makes known what came of a try. A sink that is not wanted any more is closed.
 func (d *Deferred) finish(try *opening, s Sink, err error) {
 	d.mu.Lock()
 	if err != nil {
@@ -82,9 +88,12 @@ func (d *Deferred) finish(try *opening, s Sink, err error) {
 	}
 	try.sink, try.ended = s, time.Now()
 	close(try.done)
-	abandoned := err == nil && d.life.Err() != nil
+	wanted := d.last == try && d.life.Err() == nil
+	if wanted {
+		d.left = 0
+	}
 	d.mu.Unlock()
-	if abandoned {
+	if err == nil && !wanted {
 		_ = Guard("close", d.name, s.Close)
 	}
 }
@@ -132,11 +141,17 @@ func (d *Deferred) sink(ctx context.Context) (Sink, error) {
 	return d.outcome(ctx, d.tried(openEvery))
 }
 
-// tried gives the present try, or a new one if that has failed, floor ago or longer.
+// tried gives the present try, or a new one if that has failed, floor ago or longer,
+// or does not come to an end.
 func (d *Deferred) tried(floor time.Duration) *opening {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.last.isOver() && d.last.err != nil && time.Since(d.last.ended) >= floor && d.life.Err() == nil {
+	over := d.last.isOver()
+	hangs := !over && time.Since(d.last.began) > openWithin<<d.left
+	if d.life.Err() == nil && (hangs || over && d.last.err != nil && time.Since(d.last.ended) >= floor) {
+		if hangs {
+			d.left++
+		}
 		d.last = d.begin()
 	}
 	return d.last

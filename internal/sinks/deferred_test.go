@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -138,9 +139,10 @@ func TestWhatHangsWhileASinkIsOpenedHoldsNoCallLongerThanItsTimeout(t *testing.T
 
 func TestRefreshingOpensWhatIsNotOpenAtOnceAndReadsAgainWhatIs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		failure, refreshed := errors.New("no CA file"), 0
+		failure := errors.New("no CA file")
+		var refreshed atomic.Int64
 		d := deferred(func(context.Context) (sinks.Sink, error) {
-			return fake{func(context.Context) error { refreshed++; return nil }}, failure
+			return closes{fake{func(context.Context) error { refreshed.Add(1); return nil }}, new(atomic.Int64)}, failure
 		})
 		defer func() { _ = d.Close() }()
 		if err := d.Refresh(t.Context()); err == nil {
@@ -150,17 +152,17 @@ func TestRefreshingOpensWhatIsNotOpenAtOnceAndReadsAgainWhatIs(t *testing.T) {
 		if err := d.Refresh(t.Context()); err != nil {
 			t.Errorf("mended: %v", err)
 		}
-		if refreshed != 1 {
-			t.Errorf("it was refreshed %d times", refreshed)
+		if refreshed.Load() != 1 {
+			t.Errorf("it was refreshed %d times", refreshed.Load())
 		}
 	})
 }
 
 func TestARefreshThatHangsIsLeftAndNotBegunAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		begun, closed := 0, 0
+		var begun, closed atomic.Int64
 		d := deferred(func(context.Context) (sinks.Sink, error) {
-			return closes{fake{func(ctx context.Context) error { begun++; <-ctx.Done(); return nil }}, &closed}, nil
+			return closes{fake{func(ctx context.Context) error { begun.Add(1); <-ctx.Done(); return nil }}, &closed}, nil
 		})
 		for range 5 {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -169,10 +171,44 @@ func TestARefreshThatHangsIsLeftAndNotBegunAgain(t *testing.T) {
 			}
 			cancel()
 		}
-		if begun != 1 {
-			t.Errorf("%d refreshes hang", begun)
+		if begun.Load() != 1 {
+			t.Errorf("%d refreshes hang", begun.Load())
 		}
 		_ = d.Close() // ends it
+	})
+}
+
+func TestATryThatNeverEndsIsLeftAndTheNextIsGivenTwiceTheTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var tries, closed atomic.Int64
+		hung := make(chan struct{})
+		d := deferred(func(context.Context) (sinks.Sink, error) {
+			if tries.Add(1) <= 2 {
+				<-hung
+			}
+			return closes{fake{works}, &closed}, nil
+		})
+		for _, c := range []struct {
+			wait  time.Duration
+			tries int64
+		}{{29 * time.Second, 1}, {2 * time.Second, 2}, {50 * time.Second, 2}, {11 * time.Second, 3}} {
+			time.Sleep(c.wait)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+			err := write(ctx, d)
+			cancel()
+			if tries.Load() != c.tries || (err == nil) != (c.tries == 3) {
+				t.Errorf("%d tries, want %d (%v)", tries.Load(), c.tries, err)
+			}
+		}
+		close(hung)
+		synctest.Wait()
+		if closed.Load() != 2 {
+			t.Errorf("%d of the two sinks that came too late were closed", closed.Load())
+		}
+		if err := write(t.Context(), d); err != nil {
+			t.Error(err)
+		}
+		_ = d.Close()
 	})
 }
 
@@ -190,28 +226,28 @@ const canaryText = "7f3a9c"
 // closes counts how often it was closed.
 type closes struct {
 	fake
-	n *int
+	n *atomic.Int64
 }
 
-func (c closes) Close() error { *c.n++; return nil }
+func (c closes) Close() error { c.n.Add(1); return nil }
 
 func TestClosingEndsTheTryAndClosesWhatItStillOpens(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		closed := 0
+		var closed atomic.Int64
 		late := deferred(func(ctx context.Context) (sinks.Sink, error) {
 			<-ctx.Done()
 			return closes{fake{works}, &closed}, nil
 		})
 		_ = late.Close()
 		synctest.Wait()
-		if closed != 1 {
-			t.Errorf("what was opened too late was closed %d times", closed)
+		if closed.Load() != 1 {
+			t.Errorf("what was opened too late was closed %d times", closed.Load())
 		}
 		soon := deferred(func(context.Context) (sinks.Sink, error) { return closes{fake{works}, &closed}, nil })
 		synctest.Wait()
 		_ = soon.Close()
-		if closed != 2 {
-			t.Errorf("an open sink was closed %d times", closed-1)
+		if closed.Load() != 2 {
+			t.Errorf("an open sink was closed %d times", closed.Load()-1)
 		}
 	})
 }

@@ -66,7 +66,7 @@ func openPorts(ctx context.Context, cfg *config.Config, old *ports, in surroundi
 	}
 	p := &ports{
 		cfg: cfg.WithoutFleet(), accounts: map[string]*cf.Client{}, byName: map[string]*cf.Client{},
-		tokens: readTokens(cfg.Accounts, in.Environment), budgets: map[string]*cf.Budget{},
+		tokens: readTokens(ctx, cfg.Accounts, in.Environment), budgets: map[string]*cf.Budget{},
 		sinks: map[string]sinks.Sink{}, deferred: map[string]*sinks.Deferred{},
 		logins: old.logins,
 	}
@@ -88,7 +88,7 @@ func (p *ports) openAccounts(old *ports, in surroundings) error {
 		token := p.tokens[name].reader
 		c, err := cf.New(cf.Options{
 			Account: name, AccountID: a.AccountID, APIURL: a.APIURL, Budget: p.budget(name, old), Observer: in.metrics,
-			Token: func() (secret.Value, error) { return token.read(tokenPatience) }, TokenHint: a.APIToken.Remedy(),
+			Token: func() (secret.Value, error) { return token.read(context.Background(), tokenPatience) }, TokenHint: a.APIToken.Remedy(),
 		})
 		if err != nil {
 			errs = append(errs, err)
@@ -143,15 +143,15 @@ type tokenReader struct {
 	flight singleflight.Group
 }
 
-func (r *tokenReader) read(patience time.Duration) (secret.Value, error) {
+func (r *tokenReader) read(ctx context.Context, patience time.Duration) (secret.Value, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	done := r.flight.DoChan("", func() (any, error) { return r.fetch() })
-	late := time.NewTimer(patience)
-	defer late.Stop()
 	select {
 	case a := <-done:
 		v, _ := a.Val.(secret.Value)
 		return v, a.Err
-	case <-late.C:
+	case <-ctx.Done():
 		return secret.Value{}, fmt.Errorf("read secret from %s: it does not answer", r.name)
 	}
 }
@@ -164,7 +164,7 @@ type apiToken struct {
 }
 
 // readTokens reads the API token of every account, side by side.
-func readTokens(accounts map[string]*config.Account, env secret.Environment) map[string]*apiToken {
+func readTokens(ctx context.Context, accounts map[string]*config.Account, env secret.Environment) map[string]*apiToken {
 	out := map[string]*apiToken{}
 	var wg sync.WaitGroup
 	for name, a := range accounts {
@@ -172,7 +172,7 @@ func readTokens(accounts map[string]*config.Account, env secret.Environment) map
 		t := &apiToken{reader: &tokenReader{name: a.APIToken.String(), fetch: fetch}}
 		out[name] = t
 		wg.Go(func() {
-			v, err := t.reader.read(openPatience)
+			v, err := t.reader.read(ctx, openPatience)
 			t.fingerprint, t.err = secret.Fingerprint(v), err
 		})
 	}

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -74,27 +75,28 @@ func TestAReloadKeepsWhatDidNotChange(t *testing.T) {
 
 func TestAnAPITokenThatCannotBeReadToTheEndHoldsUpNoCallAndIsReadOnceForAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		reads, answer := 0, make(chan struct{})
+		var reads atomic.Int64
+		answer := make(chan struct{})
 		r := tokenReader{name: "file /mnt/token", fetch: func() (secret.Value, error) {
-			reads++
+			reads.Add(1)
 			<-answer
 			return secret.New("a-token"), nil
 		}}
 		for range 100 {
 			began := time.Now()
-			if _, err := r.read(time.Second); err == nil || !strings.Contains(err.Error(), "/mnt/token: it does not answer") {
+			if _, err := r.read(t.Context(), time.Second); err == nil || !strings.Contains(err.Error(), "/mnt/token: it does not answer") {
 				t.Fatalf("read: %v", err)
 			}
 			if took := time.Since(began); took != time.Second {
 				t.Fatalf("it took %s", took)
 			}
 		}
-		if reads != 1 {
-			t.Errorf("%d reads hang", reads)
+		if reads.Load() != 1 {
+			t.Errorf("%d reads hang", reads.Load())
 		}
 		close(answer)
 		synctest.Wait()
-		if v, err := r.read(time.Second); err != nil || v.Reveal() != "a-token" {
+		if v, err := r.read(t.Context(), time.Second); err != nil || v.Reveal() != "a-token" {
 			t.Errorf("once it answers: %v", err)
 		}
 	})

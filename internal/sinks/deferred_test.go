@@ -75,7 +75,7 @@ func TestASinkThatCannotBeOpenedSaysWhyAtEveryCallAndWorksOnceItCan(t *testing.T
 					t.Errorf("a sink that is not open counts as up: %q", j.lines)
 				}
 				failure = nil
-				time.Sleep(time.Second)
+				<-time.After(time.Second)
 				for op, err := range everyCall(t.Context(), s) {
 					if err != nil {
 						t.Errorf("%s, mended: %v", op, err)
@@ -91,19 +91,19 @@ func TestASinkIsOpenedOnceForManyWhoWaitAndNotAgainAtOnce(t *testing.T) {
 		tries := 0
 		d := deferred(func(context.Context) (sinks.Sink, error) {
 			tries++
-			time.Sleep(100 * time.Millisecond)
+			<-time.After(100 * time.Millisecond)
 			return nil, errors.New("no")
 		})
 		defer func() { _ = d.Close() }()
 		for range 1000 {
 			go func() { _ = write(t.Context(), d) }()
 		}
-		time.Sleep(300 * time.Millisecond)
+		<-time.After(300 * time.Millisecond)
 		_ = write(t.Context(), d)
 		if tries != 1 {
 			t.Errorf("%d tries while the first is fresh", tries)
 		}
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		synctest.Wait()
 		_ = write(t.Context(), d)
 		if tries != 2 {
@@ -192,7 +192,7 @@ func TestATryThatNeverEndsIsLeftAndTheNextIsGivenTwiceTheTime(t *testing.T) {
 			wait  time.Duration
 			tries int64
 		}{{29 * time.Second, 1}, {2 * time.Second, 2}, {50 * time.Second, 2}, {11 * time.Second, 3}} {
-			time.Sleep(c.wait)
+			<-time.After(c.wait)
 			ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 			err := write(ctx, d)
 			cancel()

@@ -14,7 +14,6 @@ import (
 // A part of the world that is in trouble, beside all that works.
 type part struct {
 	sink, account string // in YAML
-	slot          string // that it belongs to
 	says          []string
 }
 

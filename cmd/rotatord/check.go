@@ -40,7 +40,7 @@ func (a *app) checkOnline(ctx context.Context, cfg *config.Config) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, o.ports.closeBut(nil)) }()
-	for _, t := range o.ports.troubles(ctx, nil) {
+	for _, t := range o.ports.troubles {
 		o.warn("%v", t.err)
 	}
 	for relay, slots := range o.byRelay() {

@@ -108,9 +108,8 @@ func (d *daemon) adopt(ctx context.Context, cfg *config.Config, wanted []*rotati
 	for _, w := range cfg.Warnings() {
 		d.log.Warn("configuration: " + w.String())
 	}
-	found := next.troubles(ctx, before)
-	d.warn(found)
-	return found, nil
+	d.warn(next.troubles)
+	return next.troubles, nil
 }
 
 func (d *daemon) surroundings() surroundings {

@@ -151,7 +151,7 @@ func try(t *testing.T, p *ports, part string) error {
 // wantTrouble demands that part alone is in trouble, and says each of says.
 func wantTrouble(t *testing.T, p *ports, part string, says ...string) {
 	t.Helper()
-	found := p.troubles(t.Context(), nil)
+	found := p.troubles
 	if len(found) != 1 || found[0].name != part {
 		t.Fatalf("troubles: %v, want one of %s", found, part)
 	}
@@ -250,7 +250,7 @@ func TestWhatOnePartLacksIsItsOwnTroubleAndEndsWhenItIsThere(t *testing.T) {
 
 func TestAllPartsOpen(t *testing.T) {
 	p := newOpening(t).open(t)
-	if found := p.troubles(t.Context(), nil); len(found) > 0 {
+	if found := p.troubles; len(found) > 0 {
 		t.Errorf("troubles: %v", found)
 	}
 	for _, part := range []string{"main", "disk", "vault", "aws"} {
@@ -294,7 +294,7 @@ func TestNoVariableOfVaultHasAnEffectWhereTheAddressIsInTheFile(t *testing.T) {
 				o := newOpening(t)
 				t.Setenv(name, value)
 				p := o.open(t)
-				if found := p.troubles(t.Context(), nil); len(found) > 0 {
+				if found := p.troubles; len(found) > 0 {
 					t.Errorf("troubles: %v", found)
 				}
 				if err := try(t, p, "vault"); err != nil {
@@ -349,7 +349,6 @@ func TestAProcessThatGivesAWSCredentialsIsToldToMissVaultsVariables(t *testing.T
 				t.Fatal(err)
 			}
 			defer func() { _ = p.closeBut(nil) }()
-			_ = p.troubles(t.Context(), nil) // after it all is open
 			warned := len(warnings) == 1 && strings.Contains(warnings[0], "sink aws") && strings.Contains(warnings[0], c.variable)
 			if warned != c.warned || len(warnings) > 1 {
 				t.Errorf("warnings: %q, want one: %t", warnings, c.warned)
@@ -405,9 +404,13 @@ func TestAReloadHasKeptSinksReadAgainWhatLiesOnDisk(t *testing.T) {
 		return found
 	}
 
+	same := func() bool { return d.ports.Load().sinks["aws"] == before }
+	if found := reload(); len(found) > 0 || !same() {
+		t.Errorf("troubles: %v; nothing changed, and those who wait are let go: %t", found, !same())
+	}
 	o.put(t, "aws-credentials", awsKeys)
-	if found := reload(); len(found) > 0 || d.ports.Load().sinks["aws"] != before {
-		t.Errorf("troubles: %v; the sink was kept: %t", found, d.ports.Load().sinks["aws"] == before)
+	if found := reload(); len(found) > 0 || same() {
+		t.Errorf("troubles: %v; the keys changed, and those who waited are let go: %t", found, !same())
 	}
 	if err := try(t, d.ports.Load(), "aws"); err != nil || len(o.awsCalls()) != 1 {
 		t.Errorf("%v; calls: %q, want one, with the new keys", err, o.awsCalls())

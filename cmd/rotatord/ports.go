@@ -33,6 +33,7 @@ type ports struct {
 	sinks    map[string]sinks.Sink      // by key in the configuration
 	deferred map[string]*sinks.Deferred // those within sinks
 	logins   *sinks.Logins              // the same from reload to reload
+	troubles []trouble
 }
 
 // Account implements rotation.Accounts.
@@ -75,6 +76,8 @@ func openPorts(ctx context.Context, cfg *config.Config, old *ports, in surroundi
 		return nil, err
 	}
 	p.openSinks(old, in)
+	p.blameTokens()
+	p.settle(ctx, old, in)
 	return p, nil
 }
 
@@ -189,14 +192,26 @@ const (
 
 func (p *ports) openSinks(old *ports, in surroundings) {
 	for name, spec := range p.cfg.Sinks {
-		if before, ok := old.cfg.Sinks[name]; ok && same(before, spec) {
+		if p.keeps(name, old) {
 			p.sinks[name], p.deferred[name] = old.sinks[name], old.deferred[name]
 			continue
 		}
-		shared := spec.Shared()
-		p.deferred[name] = sinks.Defer(spec, sinks.OpenOptions{Name: name, Logins: p.logins, Env: in.Environment, Withheld: in.withheld, Warn: in.warn})
-		p.sinks[name] = sinks.Decorate(name, shared.Type, p.deferred[name], shared.Timeout, in.metrics)
+		p.deferred[name] = sinks.Defer(spec, sinks.OpenOptions{
+			Name: name, Logins: p.logins, Env: in.Environment, Withheld: in.withheld, Warn: in.warn,
+		})
+		p.sinks[name] = p.decorated(name, in)
 	}
+}
+
+// keeps reports whether a sink of old is configured alike.
+func (p *ports) keeps(sink string, old *ports) bool {
+	before, ok := old.cfg.Sinks[sink]
+	return ok && same(before, p.cfg.Sinks[sink])
+}
+
+func (p *ports) decorated(sink string, in surroundings) sinks.Sink {
+	shared := p.cfg.Sinks[sink].Shared()
+	return sinks.Decorate(sink, shared.Type, p.deferred[sink], shared.Timeout, in.metrics)
 }
 
 // trouble is what is amiss with an account or a sink, as things are.
@@ -206,40 +221,52 @@ type trouble struct {
 	err        error
 }
 
-// troubles lists what is amiss, after waiting a little for sinks that are being
-// opened, and having those that old had open already read again what lies on disk.
-func (p *ports) troubles(ctx context.Context, old *ports) []trouble {
-	var out []trouble
-	for name, t := range p.tokens {
-		if t.err != nil {
-			err := fault.Newf(fault.Retry, fault.Unauthorized, "set up", "account "+name, "%w", t.err)
-			out = append(out, trouble{kind: "account", name: name, err: err.WithHint("%s", p.cfg.Accounts[name].APIToken.Remedy())})
-		}
-	}
+// settle waits a little for sinks that are being opened, has those of old read again
+// what lies on disk, and lists what is amiss. A sink that has read something else is
+// another one from now on for those who waited for the former.
+func (p *ports) settle(ctx context.Context, old *ports, in surroundings) {
 	ctx, cancel := context.WithTimeout(ctx, openPatience)
 	defer cancel()
-	found := make(chan trouble)
+	type outcome struct {
+		trouble
+		changed bool
+	}
+	found := make(chan outcome)
 	for name, s := range p.deferred {
-		go func() { found <- p.troubleOf(ctx, name, s, old != nil && old.deferred[name] == s) }()
+		go func() {
+			o := outcome{trouble: trouble{kind: "sink", name: name}}
+			if old.deferred[name] == s {
+				o.changed, o.err = s.Refresh(ctx)
+			}
+			unopened := s.Opened(ctx)
+			o.err, o.works = cmp.Or(o.err, unopened), unopened == nil
+			found <- o
+		}()
 	}
 	for range p.deferred {
-		if t := <-found; t.err != nil {
-			out = append(out, t)
+		o := <-found
+		if o.err != nil {
+			p.troubles = append(p.troubles, o.trouble)
+		}
+		if o.changed {
+			p.sinks[o.name] = p.decorated(o.name, in)
 		}
 	}
-	slices.SortFunc(out, func(a, b trouble) int { return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.name, b.name)) })
-	return out
+	slices.SortFunc(p.troubles, func(a, b trouble) int {
+		return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.name, b.name))
+	})
 }
 
-func (p *ports) troubleOf(ctx context.Context, name string, s *sinks.Deferred, again bool) trouble {
-	t := trouble{kind: "sink", name: name}
-	if again {
-		t.err = s.Refresh(ctx)
-		t.works = s.Opened(ctx) == nil
-	} else {
-		t.err = s.Opened(ctx)
+// blameTokens lists the accounts whose API token cannot be read.
+func (p *ports) blameTokens() {
+	for name, t := range p.tokens {
+		if t.err == nil {
+			continue
+		}
+		err := fault.Newf(fault.Retry, fault.Unauthorized, "set up", "account "+name, "%w", t.err).
+			WithHint("%s", p.cfg.Accounts[name].APIToken.Remedy())
+		p.troubles = append(p.troubles, trouble{kind: "account", name: name, err: err})
 	}
-	return t
 }
 
 func same(a, b any) bool { return reflect.DeepEqual(a, b) }
@@ -248,7 +275,7 @@ func same(a, b any) bool { return reflect.DeepEqual(a, b) }
 func (p *ports) closeBut(other *ports) error {
 	var errs []error
 	for name, s := range p.sinks {
-		if other == nil || other.sinks[name] != s {
+		if other == nil || other.deferred[name] != p.deferred[name] {
 			errs = append(errs, s.Close())
 		}
 	}

@@ -188,7 +188,7 @@ func (s *store) Write(_ context.Context, target string, v secret.Value, _ string
 	return nil
 }
 
-func (s *store) Refresh(context.Context) error { return nil }
+func (s *store) Refresh(context.Context) (bool, error) { return false, nil }
 
 func (s *store) Close() error { return nil }
 

@@ -636,7 +636,7 @@ func (s *fakeSink) replace(v string) {
 	s.content = v
 }
 
-func (s *fakeSink) Refresh(context.Context) error { return nil }
+func (s *fakeSink) Refresh(context.Context) (bool, error) { return false, nil }
 
 func (s *fakeSink) Close() error { return nil }
 

@@ -83,8 +83,12 @@ func (d *decorated) contacted(ctx context.Context, err error) {
 	}
 }
 
-func (d *decorated) Refresh(ctx context.Context) error {
-	return d.bounded(ctx, "refresh", "", d.Sink.Refresh)
+func (d *decorated) Refresh(ctx context.Context) (changed bool, err error) {
+	err = d.bounded(ctx, "refresh", "", func(ctx context.Context) error {
+		changed, err = d.Sink.Refresh(ctx)
+		return err
+	})
+	return changed, err
 }
 
 func (d *decorated) Close() error {

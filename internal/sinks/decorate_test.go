@@ -21,7 +21,7 @@ type fake struct{ do func(context.Context) error }
 func (f fake) Render(sinks.Record) (secret.Value, error) {
 	return secret.Value{}, f.do(context.Background())
 }
-func (f fake) Refresh(ctx context.Context) error { return f.do(ctx) }
+func (f fake) Refresh(ctx context.Context) (bool, error) { return true, f.do(ctx) }
 
 func (f fake) Close() error { return f.do(context.Background()) }
 

@@ -204,22 +204,33 @@ func (d *Deferred) Read(ctx context.Context, target string) (Holding, error) {
 	return s.Read(ctx, target)
 }
 
-// Refresh implements Sink. A sink that is not open is tried to be opened at once.
-// One that reads what does not answer is left to it.
-func (d *Deferred) Refresh(ctx context.Context) error {
+// Refresh implements Sink. A sink that is not open is tried to be opened at once,
+// which is a change. One that reads what does not answer is left to it.
+func (d *Deferred) Refresh(ctx context.Context) (changed bool, err error) {
+	wasOpen := d.isOpen()
 	s, err := d.outcome(ctx, d.tried(0))
-	if err != nil {
-		return err
+	if err != nil || !wasOpen {
+		return err == nil, err
 	}
-	done := d.refreshes.DoChan("", func() (any, error) {
-		return nil, Guard(opRefresh, d.name, func() error { return s.Refresh(d.life) })
+	done := d.refreshes.DoChan("", func() (changed any, err error) {
+		err = Guard(opRefresh, d.name, func() error {
+			changed, err = s.Refresh(d.life)
+			return err
+		})
+		return changed, err
 	})
 	select {
 	case r := <-done:
-		return r.Err
+		changed, _ = r.Val.(bool)
+		return changed, r.Err
 	case <-ctx.Done():
-		return d.unanswered(ctx, opRefresh)
+		return false, d.unanswered(ctx, opRefresh)
 	}
+}
+
+func (d *Deferred) isOpen() bool {
+	try := d.present()
+	return try.isOver() && try.err == nil
 }
 
 // unanswered is for what has not come to an end with ctx.
@@ -233,10 +244,9 @@ func (d *Deferred) unanswered(ctx context.Context, op string) error {
 func (d *Deferred) Close() error {
 	d.mu.Lock()
 	d.end()
-	last := d.last
 	d.mu.Unlock()
-	if last.isOver() && last.err == nil {
-		return last.sink.Close()
+	if d.isOpen() {
+		return d.present().sink.Close()
 	}
 	return nil
 }

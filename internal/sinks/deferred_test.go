@@ -145,12 +145,14 @@ func TestRefreshingOpensWhatIsNotOpenAtOnceAndReadsAgainWhatIs(t *testing.T) {
 			return closes{fake{func(context.Context) error { refreshed.Add(1); return nil }}, new(atomic.Int64)}, failure
 		})
 		defer func() { _ = d.Close() }()
-		if err := d.Refresh(t.Context()); err == nil {
+		if _, err := d.Refresh(t.Context()); err == nil {
 			t.Error("a sink that is not open was refreshed")
 		}
 		failure = nil
-		if err := d.Refresh(t.Context()); err != nil {
-			t.Errorf("mended: %v", err)
+		for _, what := range []string{"opened", "read again"} {
+			if changed, err := d.Refresh(t.Context()); err != nil || !changed {
+				t.Errorf("%s: changed %t, %v", what, changed, err)
+			}
 		}
 		if refreshed.Load() != 1 {
 			t.Errorf("it was refreshed %d times", refreshed.Load())
@@ -164,10 +166,11 @@ func TestARefreshThatHangsIsLeftAndNotBegunAgain(t *testing.T) {
 		d := deferred(func(context.Context) (sinks.Sink, error) {
 			return closes{fake{func(ctx context.Context) error { begun.Add(1); <-ctx.Done(); return nil }}, &closed}, nil
 		})
+		_ = d.Opened(t.Context())
 		for range 5 {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-			if f := fault.Of(d.Refresh(ctx)); f == nil || f.Reason != fault.Timeout {
-				t.Errorf("Refresh: %v", f)
+			if _, err := d.Refresh(ctx); err == nil || fault.Of(err).Reason != fault.Timeout {
+				t.Errorf("Refresh: %v", err)
 			}
 			cancel()
 		}

@@ -38,9 +38,9 @@ type Sink interface {
 	Read(ctx context.Context, target string) (Holding, error)
 
 	// Refresh reads again what the sink keeps of what lies on disk: authorities,
-	// certificates, keys. What is missing, or not whole, is an error; then what was
-	// read before stays in force. It does not call the store.
-	Refresh(ctx context.Context) error
+	// certificates, keys; changed says that it is another. What is missing, or not whole,
+	// is an error; then what was read before stays in force. It does not call the store.
+	Refresh(ctx context.Context) (changed bool, err error)
 
 	// Close ends background work and connections. No method is called after it.
 	Close() error

@@ -41,6 +41,6 @@ func (m *memory) Read(_ context.Context, target string) (sinks.Holding, error) {
 }
 
 // Close implements sinks.Sink.
-func (m *memory) Refresh(context.Context) error { return nil }
+func (m *memory) Refresh(context.Context) (bool, error) { return false, nil }
 
 func (m *memory) Close() error { return nil }

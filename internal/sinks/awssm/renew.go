@@ -85,19 +85,19 @@ func (r *renewed) replace(s, next *sink) {
 
 // Refresh implements sinks.Sink. Files that no longer hold any credentials are taken
 // for half written, as long as the former ones work.
-func (r *renewed) Refresh(ctx context.Context) error {
+func (r *renewed) Refresh(ctx context.Context) (changed bool, err error) {
 	s := r.inUse.Load()
 	next, err := r.renewal(ctx, s)
 	switch {
 	case err != nil:
-		return err
+		return false, err
 	case next.isBare() && !s.isBare():
 		_ = next.Close()
-		return fault.Newf(fault.Retry, fault.Setup, "refresh", r.name, "the files of AWS's SDK hold no credentials any more").
+		return false, fault.Newf(fault.Retry, fault.Setup, "refresh", r.name, "the files of AWS's SDK hold no credentials any more").
 			WithHint("those that they held stay in use until AWS refuses them; mend the files: %s", s.files)
 	}
 	r.replace(s, next)
-	return nil
+	return next != s, nil
 }
 
 // isBare reports whether nothing names credentials: then the SDK asks the machine for its own.

@@ -97,8 +97,7 @@ func TestFilesThatDidNotChangeAreNotLoadedAgain(t *testing.T) {
 	s := openShared(t, server, nil)
 	before := s.inUse.Load()
 	_ = probe(t, s, "moq/a")
-	must(t, s.Refresh(t.Context()))
-	if s.inUse.Load() != before {
+	if changed, err := s.Refresh(t.Context()); err != nil || changed || s.inUse.Load() != before {
 		t.Error("the SDK was set up anew by the same files")
 	}
 	if n := len(server.Calls()); n != 1 {
@@ -112,7 +111,9 @@ func TestARefreshTakesUpKeysBeforeTheOldOnesAreRefused(t *testing.T) {
 	save(t, path, oldKeys)
 	s := openShared(t, server, nil)
 	save(t, path, goodKeys)
-	must(t, s.Refresh(t.Context()))
+	if changed, err := s.Refresh(t.Context()); err != nil || !changed {
+		t.Errorf("Refresh: changed %t, %v", changed, err)
+	}
 	must(t, probe(t, s, "moq/a"))
 	if calls := server.Calls(); !slices.Equal(calls, []string{"DescribeSecret"}) {
 		t.Errorf("calls = %q: the old keys were tried", calls)

@@ -73,7 +73,7 @@ func (s *sink) Read(ctx context.Context, target string) (sinks.Holding, error) {
 }
 
 // Refresh has nothing to read again.
-func (s *sink) Refresh(context.Context) error { return nil }
+func (s *sink) Refresh(context.Context) (changed bool, err error) { return false, nil }
 
 // Close has nothing to end: a call that the kernel holds cannot be recalled.
 func (s *sink) Close() error { return nil }

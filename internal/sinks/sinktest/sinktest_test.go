@@ -39,7 +39,7 @@ func (s *store) Probe(ctx context.Context, target string, _ bool) (sinks.Holding
 	return s.Read(ctx, target)
 }
 
-func (s *store) Refresh(context.Context) error { return nil }
+func (s *store) Refresh(context.Context) (bool, error) { return false, nil }
 
 func (s *store) Close() error { return nil }
 

@@ -222,8 +222,8 @@ func refreshing(t *testing.T, s *suite) {
 	if s.Break != nil {
 		mend = s.Break(t)
 	}
-	if err := s.sink.Refresh(t.Context()); err != nil {
-		t.Errorf("Refresh: %v", err)
+	if changed, err := s.sink.Refresh(t.Context()); err != nil || changed {
+		t.Errorf("Refresh of what did not change: changed %t, %v", changed, err)
 	}
 	mend()
 	s.mustHold(t, s.write(t, 2))
@@ -235,11 +235,12 @@ func halfWritten(t *testing.T, s *suite) {
 	}
 	mend := s.Spoil(t)
 	for range 2 {
-		wantFault(t, "Refresh", s.sink.Refresh(t.Context()))
+		_, err := s.sink.Refresh(t.Context())
+		wantFault(t, "Refresh", err)
 		s.mustHold(t, s.write(t, 1))
 	}
 	mend()
-	if err := s.sink.Refresh(t.Context()); err != nil {
+	if _, err := s.sink.Refresh(t.Context()); err != nil {
 		t.Errorf("Refresh of what is mended: %v", err)
 	}
 	s.mustHold(t, s.write(t, 2))

@@ -191,9 +191,9 @@ func (s *sink) before(ctx context.Context, c *api.Client, target string) (held, 
 
 // Refresh lets the next connections show the client certificate that the files hold
 // now. Tokens that files hold are read at each use.
-func (s *sink) Refresh(context.Context) error {
+func (s *sink) Refresh(context.Context) (changed bool, err error) {
 	s.transport.CloseIdleConnections()
-	return nil
+	return false, nil
 }
 
 // Close ends the renewal of the token and all connections.

@@ -19,6 +19,7 @@ import (
 	"github.com/rotatord/rotatord/internal/moq"
 	"github.com/rotatord/rotatord/internal/rotation"
 	"github.com/rotatord/rotatord/internal/scheduler"
+	"github.com/rotatord/rotatord/internal/secret"
 	"github.com/rotatord/rotatord/internal/sinks/all"
 )
 
@@ -38,9 +39,10 @@ type daemon struct {
 
 // core is what needs the journal.
 type core struct {
-	journal *journal.Bolt
-	engine  *rotation.Engine
-	queue   *scheduler.Queue[*moq.Key]
+	journal  *journal.Bolt
+	identity *secret.Identity
+	engine   *rotation.Engine
+	queue    *scheduler.Queue[*moq.Key]
 }
 
 var errStarting = errors.New("rotatord is starting")
@@ -73,11 +75,13 @@ func (d *daemon) open(ctx context.Context, cfg *config.Config) error {
 }
 
 func (d *daemon) openCore(ctx context.Context, cfg *config.Config, wanted []*rotation.Plan) (*core, error) {
-	j, id, err := openState(cfg.State, journal.Options{Observe: d.metrics.JournalWrite})
+	j, id, err := openState(cfg.State, journal.Options{
+		Observe: d.metrics.JournalWrite, Warn: func(text string) { d.log.Warn("journal: " + text) },
+	})
 	if err != nil {
 		return nil, err
 	}
-	c := &core{journal: j, queue: scheduler.NewQueue[*moq.Key](time.Now)}
+	c := &core{journal: j, identity: id, queue: scheduler.NewQueue[*moq.Key](time.Now)}
 	c.engine = rotation.New(rotation.Options{
 		Instance: cfg.Instance, Journal: j, Sealer: id, Alarm: c.queue,
 		Clock: rotation.NewSystemClock(), Observer: d.metrics, Log: d.log,
@@ -216,7 +220,7 @@ func (d *daemon) work(ctx context.Context) {
 	var wg sync.WaitGroup
 	wg.Go(func() { c.queue.Run(ctx, c.engine.Wake) })
 	wg.Go(func() { d.watchClock(ctx, c.engine) })
-	wg.Go(func() { d.watchStorage(ctx, c.engine) })
+	wg.Go(func() { d.watchStorage(ctx, c) })
 	wg.Go(func() { d.watchLogins(ctx, c.engine) })
 	wg.Go(func() { tidyMemory(ctx, c.journal.Unmap) })
 	wg.Wait()
@@ -244,13 +248,15 @@ func (d *daemon) watchClock(ctx context.Context, e *rotation.Engine) {
 }
 
 // watchStorage keeps readiness true to whether the journal can be written.
-func (d *daemon) watchStorage(ctx context.Context, e *rotation.Engine) {
+func (d *daemon) watchStorage(ctx context.Context, c *core) {
 	every := storageCheck
 	for wait(ctx, every) {
 		every = storageCheck
-		if e.CheckStorage() != nil {
+		if c.engine.CheckStorage() != nil {
 			every = storageRetry
+			continue
 		}
+		d.keepIdentity(c)
 	}
 }
 
@@ -283,6 +289,9 @@ func (d *daemon) close(ctx context.Context) error {
 		return nil
 	}
 	err := c.engine.Stop(ctx)
+	if c.engine.StorageErr() == nil {
+		d.keepIdentity(c)
+	}
 	if p := d.ports.Load(); p != nil {
 		err = errors.Join(err, p.closeBut(nil))
 	}

@@ -3,7 +3,11 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
+
+	"go.uber.org/zap"
 
 	"github.com/rotatord/rotatord/internal/config"
 	"github.com/rotatord/rotatord/internal/fault"
@@ -25,10 +29,31 @@ func openState(s config.State, o journal.Options) (*journal.Bolt, *secret.Identi
 	return j, id, nil
 }
 
+// ownIdentity is the path of the identity that rotatord makes.
+func ownIdentity(s config.State) string { return filepath.Join(s.Path, "identity.txt") }
+
+// keepIdentity writes the identity anew when its file was deleted from the state
+// folder: the next start could open nothing. One that lies elsewhere is not ours to write.
+func (d *daemon) keepIdentity(c *core) {
+	s := d.ports.Load().cfg.State
+	path := ownIdentity(s)
+	if s.IdentityFile != "" {
+		return
+	}
+	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	if err := c.identity.Restore(path); err != nil {
+		d.log.Error("the identity file was deleted, and cannot be written anew: values on their way could not be opened after a restart", zap.Error(err))
+		return
+	}
+	d.log.Warn("the identity file was deleted while rotatord runs, and was written anew", zap.String("file", path))
+}
+
 func openIdentity(s config.State, j *journal.Bolt) (*secret.Identity, error) {
 	path := s.IdentityFile
 	if path == "" {
-		path = filepath.Join(s.Path, "identity.txt")
+		path = ownIdentity(s)
 	}
 	id, err := secret.LoadIdentity(path)
 	if err == nil || !missing(err) {

@@ -31,8 +31,9 @@ var _ rotation.Journal = (*Bolt)(nil)
 const FileName = "state.db"
 
 const (
-	formatVersion = 2
+	formatVersion = 3
 	oldVersion    = 1 // knew no log
+	sessionsSince = 3 // the database says which log is in use
 	lockWait      = 200 * time.Millisecond
 	digestKeySize = 32
 	idSize        = 16
@@ -51,7 +52,8 @@ var (
 	digestKey  = []byte("digest_key")
 	probeKey   = []byte("probe")
 	idKey      = []byte("id")
-	heldKey    = []byte("held") // the latest frame of the log that the database holds
+	heldKey    = []byte("held")    // the latest frame of the log that the database holds
+	sessionKey = []byte("session") // of the log that is in use; empty when none is
 )
 
 // buckets lists the buckets; each begins with a letter of its own.
@@ -62,19 +64,25 @@ type Options struct {
 	// Observe, if set, is called once per commit with how long its callers waited and
 	// how it ended, and for a fold that failed. It must not block.
 	Observe func(took time.Duration, err error)
+	// Warn, if set, is told what a person should know.
+	Warn func(text string)
 }
 
 // Bolt is a rotation.Journal in one folder. It is safe for concurrent use; saves
 // that come while a commit runs go into the next commit together.
 type Bolt struct {
 	path    string
-	db      *bbolt.DB
-	opened  map[string]os.FileInfo // files by path, to notice that one was replaced
+	options Options
 	digests []byte
 	id      []byte
 	events  atomic.Uint64 // sequence number of the latest event
 	scratch sync.Pool     // *[]byte, for encoding
-	observe func(time.Duration, error)
+
+	files   sync.RWMutex // Restore replaces them
+	db      *bbolt.DB
+	dbFile  *watchedFile
+	logFile *watchedFile
+	home    os.FileInfo // the state folder
 
 	mu     sync.Mutex
 	queue  []*save
@@ -91,6 +99,8 @@ type Bolt struct {
 	sealed  [][]byte              // theirs who fold: what the frames of the other half say,
 	upTo    uint64                // their last number,
 	held    uint64                // and that of the latest frame that the database holds
+	session []byte                // what the database says is in use
+	format  uint32                // and its format
 	broken  atomic.Pointer[error] // a crash within a fold: nothing is written any more
 }
 
@@ -105,31 +115,53 @@ func Open(dir string, opts Options) (*Bolt, error) {
 	if err := guarded(func() error { return verify(path) }); err != nil {
 		return nil, openFault(path, err)
 	}
-	b := &Bolt{path: path, observe: opts.Observe, wake: make(chan struct{}, 1), done: make(chan struct{}), writing: make(chan struct{}, 1), folding: make(chan struct{}, 1)}
+	b := &Bolt{path: path, options: opts, wake: make(chan struct{}, 1), done: make(chan struct{}), writing: make(chan struct{}, 1), folding: make(chan struct{}, 1)}
 	b.scratch.New = func() any { return new([]byte) }
 	if err := guarded(b.open); err != nil {
 		return nil, openFault(path, err)
 	}
-	if err := b.replay(); err != nil {
+	if err := b.openSession(); err != nil {
 		return nil, errors.Join(err, b.closeFiles())
 	}
 	go b.write()
 	return b, nil
 }
 
-func (b *Bolt) open() (err error) {
-	if b.db, err = bbolt.Open(b.path, 0o600, boltOptions()); err != nil {
+func (b *Bolt) open() error {
+	db, f, err := openDatabase(b.path)
+	if err != nil {
 		return err
 	}
-	if err := b.prepare(); err != nil {
+	b.db = db
+	if err := b.prepare(f); err != nil {
 		return errors.Join(err, b.db.Close())
 	}
 	return nil
 }
 
+// openDatabase gives the very file that bbolt has open, too.
+func openDatabase(path string) (db *bbolt.DB, file *os.File, err error) {
+	options := boltOptions()
+	options.OpenFile = func(name string, flag int, mode os.FileMode) (*os.File, error) {
+		f, err := os.OpenFile(name, flag, mode) //nolint:gosec // the operator names the folder
+		file = f
+		return f, err
+	}
+	db, err = bbolt.Open(path, 0o600, options)
+	return db, file, err
+}
+
 // prepare finishes a first start that was cut short, or one of an older format, and
 // learns what never changes.
-func (b *Bolt) prepare() error {
+func (b *Bolt) prepare(f *os.File) error {
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if b.home, err = os.Stat(filepath.Dir(b.path)); err != nil {
+		return err
+	}
+	b.dbFile = watchFile(b.path, f, info)
 	current := false
 	if err := b.db.View(func(tx *bbolt.Tx) error {
 		meta := tx.Bucket(metaBucket)
@@ -147,51 +179,30 @@ func (b *Bolt) prepare() error {
 }
 
 func (b *Bolt) learn(tx *bbolt.Tx) error {
+	meta := tx.Bucket(metaBucket)
 	var errs []error
 	get := func(key []byte) []byte {
-		value, err := decode(key, tx.Bucket(metaBucket).Get(key))
+		value, err := decode(key, meta.Get(key))
 		errs = append(errs, err)
 		return bytes.Clone(value)
 	}
+	b.format = binary.BigEndian.Uint32(meta.Get(versionKey)) // of four bytes: see checkFormat
 	b.digests, b.id = get(digestKey), get(idKey)
-	if held := get(heldKey); held != nil {
+	if held := get(heldKey); len(held) == 8 {
 		b.held = binary.BigEndian.Uint64(held)
+	}
+	if b.session = get(sessionKey); len(b.session) == 0 {
+		b.session = nil
 	}
 	return errors.Join(errs...)
 }
 
-// replay brings what a crash has left in the log into the database.
-func (b *Bolt) replay() error {
-	path := filepath.Join(filepath.Dir(b.path), logName(b.id))
-	if err := b.readLog(path); err != nil {
-		return logFault(path, err)
-	}
-	b.upTo = b.log.last
-	if err := b.foldSealed(); err != nil {
-		return openFault(b.path, err)
-	}
-	return nil
-}
-
-func (b *Bolt) readLog(path string) (err error) {
-	var log os.FileInfo
-	if b.log, log, err = openLog(path); err != nil {
-		return err
-	}
-	db, err := os.Stat(b.path)
-	if err != nil {
-		return err
-	}
-	b.opened = map[string]os.FileInfo{b.path: db, path: log}
-	b.sealed, err = b.log.replay(b.held)
-	b.events.Store(b.log.last << 24) // above those of all frames: no process gives a number again
-	return err
-}
+func (b *Bolt) logPath() string { return filepath.Join(filepath.Dir(b.path), logName(b.id)) }
 
 func (b *Bolt) closeFiles() error {
 	var errs []error
-	if b.log.file != nil {
-		errs = append(errs, b.log.file.Close())
+	if b.logFile != nil {
+		errs = append(errs, b.logFile.file.Close())
 	}
 	if b.broken.Load() == nil { // else bbolt may still hold its lock
 		errs = append(errs, b.db.Close())
@@ -261,13 +272,21 @@ func fill(tx *bbolt.Tx) error {
 			return err
 		}
 	}
+	meta := tx.Bucket(metaBucket)
+	if meta.Get(versionKey) == nil { // the version of an older one is changed once its log is read
+		if err := meta.Put(versionKey, thisVersion()); err != nil {
+			return err
+		}
+	}
 	return errors.Join(
-		tx.Bucket(metaBucket).Put(versionKey, thisVersion()),
 		ensure(tx, digestKey, random(digestKeySize)),
 		ensure(tx, idKey, random(idSize)),
-		ensure(tx, heldKey, make([]byte, 8)),
+		ensure(tx, heldKey, number(0)),
+		ensure(tx, sessionKey, nil),
 	)
 }
+
+func number(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
 
 func ensure(tx *bbolt.Tx, key, value []byte) error {
 	meta := tx.Bucket(metaBucket)
@@ -310,16 +329,10 @@ func (b *Bolt) Empty() (empty bool, err error) {
 // Check writes and syncs a probe of a record's size, to the log and to the database;
 // not before the database holds all else, so that a disk that stays full does not fill
 // the log with probes. It also fails when a file is no longer the one in the state
-// folder, where nothing written would be found again.
+// folder, where nothing written would be found again, or was cut short.
 func (b *Bolt) Check(ctx context.Context) error {
-	for path, opened := range b.opened {
-		info, err := os.Stat(path)
-		if err == nil && !os.SameFile(info, opened) {
-			err = errReplaced
-		}
-		if err != nil {
-			return b.writeFault(err)
-		}
+	if err := b.fileFault(b.lookAtFiles()); err != nil {
+		return err
 	}
 	probe := appendChange(nil, metaBucket, probeKey, make([]byte, probeSize))
 	for _, step := range []func() error{
@@ -364,6 +377,8 @@ func (b *Bolt) Close() error {
 // view reads in one transaction. Faults of the disk beneath the mapped file, and
 // pages that make no sense, become errors.
 func (b *Bolt) view(read func(tx *bbolt.Tx) error) error {
+	b.files.RLock()
+	defer b.files.RUnlock()
 	err := guarded(func() error { return b.db.View(read) })
 	if err != nil {
 		return b.readFault(err)

@@ -2,8 +2,8 @@ package journal
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
+	"fmt"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -35,12 +35,24 @@ type save struct {
 func (b *Bolt) Save(ctx context.Context, r *rotation.Record, events ...rotation.Event) error {
 	body, err := b.bodyOf(r, events)
 	if err != nil {
-		return &fault.Error{Class: fault.Permanent, Reason: fault.Internal, Op: "encode", Object: "record of slot " + r.Key.String(), Err: err}
+		return recordFault("encode", r, err)
 	}
-	if err := b.submit(ctx, &save{body: body}); err != nil {
+	err = b.submit(ctx, &save{body: body})
+	switch {
+	case errors.Is(err, errTooLarge):
+		return recordFault("save", r, fmt.Errorf("%w: its %d bytes do not fit", err, len(body)))
+	case err != nil:
 		return b.writeFault(err)
 	}
 	return nil
+}
+
+// recordFault is about one record: the others can be saved.
+func recordFault(op string, r *rotation.Record, err error) error {
+	return &fault.Error{
+		Class: fault.Permanent, Reason: fault.Internal, Op: op, Object: "record of slot " + r.Key.String(), Err: err,
+		Hint: "this is a fault of rotatord: please report it; the other slots go on",
+	}
 }
 
 // bodyOf encodes a record and its events as changes.
@@ -134,9 +146,16 @@ func (b *Bolt) write() {
 		<-b.writing
 	}
 	b.writing <- struct{}{} // for good
-	if b.failed = b.seal(); b.failed == nil {
-		b.failed = b.folded()
+	b.failed = b.finish()
+}
+
+// finish brings everything into the database, which then needs no log.
+func (b *Bolt) finish() error {
+	if err := b.seal(); err != nil {
+		return err
 	}
+	defer func() { <-b.folding }()
+	return b.endSession()
 }
 
 func (b *Bolt) finished() bool {
@@ -180,8 +199,8 @@ func (b *Bolt) commit(group []*save) {
 }
 
 func (b *Bolt) observed(took time.Duration, err error) {
-	if b.observe != nil {
-		b.observe(took, err)
+	if b.options.Observe != nil {
+		b.options.Observe(took, err)
 	}
 }
 
@@ -282,23 +301,34 @@ func (b *Bolt) foldSealed() error {
 	if len(b.sealed) == 0 && b.held == b.upTo {
 		return nil
 	}
-	if broken := b.broken.Load(); broken != nil {
-		return *broken
-	}
+	return b.storeSealed(func(*bbolt.Tx) error { return nil })
+}
+
+// storeSealed brings what was sealed, and something besides, into the database.
+func (b *Bolt) storeSealed(besides func(*bbolt.Tx) error) error {
 	changes, err := changesOf(b.sealed)
 	if err != nil {
 		return err
 	}
-	err = guarded(func() error {
-		return b.db.Update(func(tx *bbolt.Tx) error {
-			held := encode(heldKey, binary.BigEndian.AppendUint64(nil, b.upTo))
-			return errors.Join(apply(tx, latest(changes)), tx.Bucket(metaBucket).Put(heldKey, held))
-		})
+	err = b.updateDatabase(func(tx *bbolt.Tx) error {
+		held := encode(heldKey, number(b.upTo))
+		return errors.Join(apply(tx, latest(changes)), tx.Bucket(metaBucket).Put(heldKey, held), besides(tx))
 	})
+	if err == nil {
+		b.sealed, b.held = nil, b.upTo
+	}
+	return err
+}
+
+func (b *Bolt) updateDatabase(change func(*bbolt.Tx) error) error {
+	if broken := b.broken.Load(); broken != nil {
+		return *broken
+	}
+	err := guarded(func() error { return b.db.Update(change) })
 	var c *crash
 	switch {
 	case err == nil:
-		b.sealed, b.held = nil, b.upTo
+		b.dbFile.noteSize()
 	case errors.As(err, &c):
 		b.broken.Store(&err) // bbolt may still hold its lock: never wait for it again
 	}

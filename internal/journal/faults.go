@@ -20,19 +20,19 @@ var ErrInUse = errors.New("another rotatord holds it")
 var ErrDamaged = errors.New("damaged")
 
 // ErrNewer says that the file was written by a newer rotatord.
-var ErrNewer = errors.New("its format is newer than this rotatord knows")
+var ErrNewer = errors.New("made by a newer rotatord")
 
 var (
 	errReplaced = errors.New("the file was replaced while rotatord has the former one open")
 	errNoFile   = errors.New("it is not a regular file")
 	errClosed   = errors.New("the journal is closed")
-	errTooLarge = errors.New("a record is larger than the log")
+	errTooLarge = errors.New("the record is larger than the log can take")
 )
 
 const damageHint = "stop rotatord and restore the file from a backup, or move it aside, with the state-*.log beside it, to start afresh: " +
 	"the tokens it knew are then reported, and `rotatord tokens prune` retires them"
 
-const logDamageHint = "stop rotatord and restore the state folder from a backup, or move this file aside: " +
+const logDamageHint = "restore the state folder from a backup, or, if the log is lost for good, consent to start without it: %s; " +
 	"what was saved last, most often some seconds, is then not known, as with an older backup"
 
 // crash is a panic that was caught.
@@ -62,7 +62,7 @@ func openFault(path string, err error) error {
 		f.Reason, f.Err = fault.Conflict, ErrInUse
 		f.Hint = "stop the other one, or give this one a state.path of its own"
 	case errors.Is(err, ErrNewer):
-		f.Hint = "run the rotatord that wrote it, or a newer one; the file was not touched"
+		f.Hint = "run the rotatord that made it, or a newer one, or restore a backup of before; the file was not touched"
 	case errors.Is(err, errNoFile):
 		f.Hint = "move away what is there, or set another state.path"
 	case isDamage(err):
@@ -77,8 +77,15 @@ func openFault(path string, err error) error {
 func logFault(path string, err error) error {
 	err = openFault(path, err)
 	var f *fault.Error
-	if isDamage(err) && errors.As(err, &f) {
-		f.Hint = logDamageHint
+	var missing missingLog
+	switch {
+	case !errors.As(err, &f):
+	case errors.As(err, &missing):
+		f.Class, f.Reason = fault.Permanent, fault.Invalid
+		f.Hint = "put it back; if it is lost for good, consent to start without it: make an empty file " + path + asideSuffix +
+			"; what was saved last is then not known, as with an older backup"
+	case isDamage(err):
+		f.Hint = fmt.Sprintf(logDamageHint, "rename it to "+path+asideSuffix)
 	}
 	return err
 }
@@ -110,10 +117,8 @@ func (b *Bolt) writeFault(err error) error {
 	switch {
 	case errors.Is(err, errClosed):
 		f.Hint = "rotatord is stopping"
-	case errors.Is(err, errTooLarge):
-		f.Hint = "this is a fault of rotatord: please report it"
-	case errors.Is(err, errReplaced), errors.Is(err, fs.ErrNotExist):
-		f.Hint = "put the file back, or restart rotatord to use what is there now"
+	case errors.Is(err, fs.ErrExist):
+		f.Hint = "something was put in the file's place meanwhile: rotatord leaves it alone; restart rotatord to use it"
 	case isDamage(err):
 		f.Hint = damageHint
 	default:

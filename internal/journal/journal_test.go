@@ -216,13 +216,13 @@ func TestOpenLeavesANewerFormatUntouched(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	shut(t, b)
+	killed(t, b)
 	before := read(t, dir)
 	_, err := Open(dir, Options{})
 	if !errors.Is(err, ErrNewer) {
 		t.Fatalf("err = %v", err)
 	}
-	expectFault(t, err, fault.Permanent, fmt.Sprint("version ", formatVersion+1), "not touched")
+	expectFault(t, err, fault.Permanent, "made by a newer rotatord", fmt.Sprint("version ", formatVersion+1), fmt.Sprint("up to ", formatVersion), "not touched")
 	if string(read(t, dir)) != string(before) {
 		t.Error("the file was touched")
 	}
@@ -351,6 +351,7 @@ func TestLoadNamesTheFirstOfManyDamagedRecords(t *testing.T) {
 }
 
 func TestNoDamageIsTakenForGoodAndNoneEndsTheProcess(t *testing.T) {
+	t.Parallel()
 	image, want := sample(t)
 	dir := t.TempDir()
 	damaged := 0

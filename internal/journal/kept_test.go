@@ -153,11 +153,11 @@ func (c keptClock) Elapsed() rotation.Reading {
 type unobserved struct{}
 
 func (unobserved) RotationDone(*rotation.Plan, moq.Strategy, rotation.Result, time.Duration) {}
-func (unobserved) AttemptFailed(string, rotation.Step, string)                              {}
-func (unobserved) MintCalled(time.Duration)                                                 {}
-func (unobserved) BlackoutEnded(time.Duration)                                              {}
-func (unobserved) Drifted(string)                                                           {}
-func (unobserved) JournalFailed()                                                           {}
+func (unobserved) AttemptFailed(string, rotation.Step, string)                               {}
+func (unobserved) MintCalled(time.Duration)                                                  {}
+func (unobserved) BlackoutEnded(time.Duration)                                               {}
+func (unobserved) Drifted(string)                                                            {}
+func (unobserved) JournalFailed()                                                            {}
 
 func (o *outside) Account(string) (rotation.Cloudflare, bool) { return keptCloudflare{o}, true }
 func (o *outside) Sink(string) (sinks.Sink, bool)             { return keptSink{o}, true }

@@ -1,8 +1,6 @@
 package journal
 
 import (
-	"bytes"
-	"errors"
 	"maps"
 	"os"
 	"path/filepath"
@@ -36,8 +34,7 @@ type film struct {
 func record(t *testing.T) *film {
 	t.Helper()
 	f := &film{t: t, dir: t.TempDir()}
-	f.b = open(t, f.dir)
-	f.b.log.size = smallLog / 2
+	f.b = openSmall(t, f.dir)
 	onLog(f.b, func(p []byte, off int64, write func() (int, error)) (int, error) {
 		f.log = append(f.log, written{off, slices.Clone(p)})
 		return write()
@@ -49,6 +46,18 @@ func record(t *testing.T) *film {
 	return f
 }
 
+// openSmall opens a new journal whose log is a small one.
+func openSmall(t testing.TB, dir string) *Bolt {
+	t.Helper()
+	b := open(t, dir)
+	log := b.logPath()
+	shut(t, b)
+	if err := os.Truncate(log, smallLog); err != nil {
+		t.Fatal(err)
+	}
+	return open(t, dir)
+}
+
 // cut ends a scene: what the disk holds then, and the writes that led there.
 func (f *film) cut() (d disk, log, db []written) {
 	f.t.Helper()
@@ -57,20 +66,19 @@ func (f *film) cut() (d disk, log, db []written) {
 	return disk{read(f.t, f.dir), f.readLog()}, log, db
 }
 
-// readLog gives the log without the zeros at its end.
 func (f *film) readLog() []byte {
 	f.t.Helper()
-	b, err := os.ReadFile(filepath.Join(f.dir, logName(f.b.id)))
+	b, err := os.ReadFile(f.b.logPath())
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	return bytes.TrimRight(b, "\x00")
+	return b
 }
 
 func (f *film) writeLog(dir string, image []byte) (path string) {
 	f.t.Helper()
 	path = filepath.Join(dir, logName(f.b.id))
-	if err := errors.Join(os.WriteFile(path, image, 0o600), os.Truncate(path, smallLog)); err != nil {
+	if err := os.WriteFile(path, image, 0o600); err != nil {
 		f.t.Fatal(err)
 	}
 	return path
@@ -79,6 +87,7 @@ func (f *film) writeLog(dir string, image []byte) (path string) {
 // After a loss of power at any moment of a save the journal opens, by itself, with
 // what was acknowledged before; it holds all of the save under way or nothing.
 func TestPowerLossDuringASaveNeverLosesAnAcknowledgedOne(t *testing.T) {
+	t.Parallel()
 	f := record(t)
 	before, _, _ := f.cut()
 	held := map[moq.Key]int{}
@@ -105,6 +114,7 @@ func TestPowerLossDuringASaveNeverLosesAnAcknowledgedOne(t *testing.T) {
 
 // During a fold the log still has everything.
 func TestPowerLossDuringAFoldLosesNothing(t *testing.T) {
+	t.Parallel()
 	f := record(t)
 	want := map[moq.Key]int{}
 	for round := range 4 {
@@ -126,7 +136,7 @@ func TestPowerLossDuringAFoldLosesNothing(t *testing.T) {
 // pages, which are synced, and then the head page in part.
 func foldImages(before []byte, db []written) (images [][]byte) {
 	pages, head := db[:len(db)-1], db[len(db)-1]
-	images = lost(before, pages)
+	images = lostWrites(before, pages)
 	for _, w := range pages {
 		before = with(before, w)
 	}
@@ -188,9 +198,9 @@ func TestDamageInTheLogIsFound(t *testing.T) {
 	}
 }
 
-// lost are the images in which writes that were not yet synced arrived in part: every
+// lostWrites are the images in which writes that were not yet synced arrived in part: every
 // prefix, every one missing, every one alone, and each torn at a sector.
-func lost(disk []byte, writes []written) (images [][]byte) {
+func lostWrites(disk []byte, writes []written) (images [][]byte) {
 	prefix := disk
 	images = append(images, prefix)
 	for i, w := range writes {

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -18,7 +17,8 @@ import (
 
 // The log lies beside the database, all of it written once when it is made: to
 // overwrite a part of it takes one sync and no room on the disk. It has two halves, so
-// that saves go into one while the other is folded into the database.
+// that saves go into one while the other is folded into the database, and behind them
+// the mark of the session that uses it.
 const (
 	logSize  = 1 << 20
 	smallLog = 256 << 10 // where the disk has no room for more
@@ -38,6 +38,8 @@ const (
 type frames struct {
 	file logFile
 	size int64  // of a half
+	end  int64  // of the file
+	seed uint32 // of the checksums, which are the session's own
 	half int64  // where the half begins that is written to
 	at   int64  // where the next frame goes
 	last uint64 // number of the latest frame, which may have failed
@@ -70,30 +72,34 @@ func (f dataFile) Sync() error {
 	}
 }
 
-// openLog opens the log, or makes it.
-func openLog(path string) (frames, os.FileInfo, error) {
+// framesOf gives the frames of a log of a size.
+func framesOf(file logFile, size int64) frames {
+	end := size / block * block
+	return frames{file: file, end: end, size: max(0, end-block) / 2 / block * block}
+}
+
+// openLog opens the log and locks it: the database's lock is on that very file, and a
+// copy put in its place has the same log.
+func (b *Bolt) openLog(path string) error {
 	info, err := os.Stat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		err = makeLog(path)
-	case err == nil && !info.Mode().IsRegular():
-		err = errNoFile
-	}
 	if err != nil {
-		return frames{}, nil, err
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return errNoFile
 	}
 	file, err := os.OpenFile(path, os.O_RDWR, 0) //nolint:gosec // the operator names the folder
 	if err != nil {
-		return frames{}, nil, err
+		return err
 	}
-	if info, err = claim(file); err != nil {
-		return frames{}, nil, errors.Join(err, file.Close())
+	info, err = claim(file)
+	if err != nil {
+		return errors.Join(err, file.Close())
 	}
-	return frames{file: dataFile{file}, size: info.Size() / 2 / block * block}, info, nil
+	b.log, b.logFile = framesOf(dataFile{file}, info.Size()), watchFile(path, file, info)
+	return nil
 }
 
-// claim locks the log: the database's lock is on that very file, and a copy put in its
-// place has the same log.
 func claim(file *os.File) (os.FileInfo, error) {
 	err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {
@@ -102,33 +108,50 @@ func claim(file *os.File) (os.FileInfo, error) {
 	if err != nil {
 		return nil, os.NewSyscallError("flock", err)
 	}
-	info, err := file.Stat()
-	if err == nil && info.Size() < smallLog {
-		err = damagedf("it is cut short: %d of at least %d bytes are there", info.Size(), smallLog)
-	}
-	return info, err
+	return file.Stat()
 }
 
-// makeLog makes the log elsewhere and renames it, so that a crash leaves none or a
-// whole one; what it leaves half made, the next start makes anew. Real zeros, no hole:
-// a save must find its room on a disk that has filled up.
+// makeLog makes the log elsewhere and links it into place, so that a crash leaves none
+// or a whole one, and what is there is not replaced; what it leaves half made, the next
+// start makes anew.
 func makeLog(path string) error {
 	temp, err := os.OpenFile(path+".new", os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600) //nolint:gosec // the operator names the folder
 	if err != nil {
 		return err
 	}
 	defer func() { _ = os.Remove(temp.Name()) }()
-	err = zero(temp, logSize)
-	if errors.Is(err, unix.ENOSPC) {
-		err = errors.Join(temp.Truncate(0), zero(temp, smallLog))
-	}
-	if err := errors.Join(err, temp.Sync(), temp.Close()); err != nil {
+	if err := errors.Join(fillLog(temp), temp.Close()); err != nil {
 		return err
 	}
-	if err := os.Rename(temp.Name(), path); err != nil {
+	if err := os.Link(temp.Name(), path); err != nil {
 		return err
 	}
 	return syncFolder(filepath.Dir(path))
+}
+
+// fillLog writes real zeros, no hole: a save must find its room on a disk that has filled up.
+func fillLog(file *os.File) error {
+	err := zero(file, logSize)
+	if errors.Is(err, unix.ENOSPC) {
+		err = errors.Join(file.Truncate(0), zero(file, smallLog))
+	}
+	return errors.Join(err, file.Sync())
+}
+
+// refillLog makes a log of the open file, which was cut short: nothing of it is needed.
+func (b *Bolt) refillLog() error {
+	if err := fillLog(b.logFile.file); err != nil {
+		return err
+	}
+	info, err := b.logFile.file.Stat()
+	if err != nil {
+		return err
+	}
+	last := b.log.last
+	b.log = framesOf(dataFile{b.logFile.file}, info.Size())
+	b.log.last, b.log.kept = last, last
+	b.logFile.least.Store(info.Size())
+	return nil
 }
 
 func zero(file *os.File, size int) error {
@@ -160,7 +183,7 @@ func (f *frames) append(group []*save) error {
 	for _, s := range group {
 		f.buf = append(f.buf, s.body...)
 	}
-	binary.BigEndian.PutUint32(f.buf, crc32.Checksum(f.buf[4:], castagnoli))
+	binary.BigEndian.PutUint32(f.buf, crc32.Update(f.seed, castagnoli, f.buf[4:]))
 	if _, err := f.file.WriteAt(f.buf, f.at); err != nil {
 		return err
 	}
@@ -219,7 +242,7 @@ func (f *frames) replay(held uint64) (bodies [][]byte, err error) {
 // scan gives the frames with numbers above held, in order. A crash tears the one that
 // is being written, which is then none.
 func (f *frames) scan(held uint64) (found []frame, err error) {
-	for at := int64(0); at < 2*f.size; {
+	for at := int64(0); at < f.end; {
 		fr, ok, err := f.read(at)
 		if err != nil {
 			return nil, err
@@ -240,14 +263,14 @@ func (f *frames) read(at int64) (fr frame, ok bool, err error) {
 		return frame{}, false, fmt.Errorf("at byte %d: %w", at, err)
 	}
 	size := int64(binary.BigEndian.Uint32(head[8:]))
-	if binary.BigEndian.Uint32(head[4:]) != frameMagic || at+frameHead+size > 2*f.size {
+	if binary.BigEndian.Uint32(head[4:]) != frameMagic || at+frameHead+size > f.end {
 		return frame{}, false, nil
 	}
 	body := make([]byte, size)
 	if _, err := f.file.ReadAt(body, at+frameHead); err != nil {
 		return frame{}, false, fmt.Errorf("at byte %d: %w", at, err)
 	}
-	if binary.BigEndian.Uint32(head) != checksum(head[4:], body) {
+	if binary.BigEndian.Uint32(head) != crc32.Update(crc32.Update(f.seed, castagnoli, head[4:]), castagnoli, body) {
 		return frame{}, false, nil
 	}
 	return frame{binary.BigEndian.Uint64(head[12:]), binary.BigEndian.Uint64(head[20:]), body}, true, nil

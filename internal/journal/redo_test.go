@@ -23,12 +23,13 @@ func TestAJournalOfTheOldFormatIsTakenOver(t *testing.T) {
 	fold(t, b)
 	if err := b.db.Update(func(tx *bbolt.Tx) error { // as the old format was
 		meta := tx.Bucket(metaBucket)
-		return errors.Join(meta.Delete(idKey), meta.Delete(heldKey), meta.Put(versionKey, binary.BigEndian.AppendUint32(nil, oldVersion)))
+		return errors.Join(meta.Delete(idKey), meta.Delete(heldKey), meta.Delete(sessionKey), meta.Put(versionKey, binary.BigEndian.AppendUint32(nil, oldVersion)))
 	}); err != nil {
 		t.Fatal(err)
 	}
-	key, log := b.DigestKey(), filepath.Join(dir, logName(b.id))
-	if err := errors.Join(b.Close(), os.Remove(log)); err != nil {
+	key, log := b.DigestKey(), b.logPath()
+	killed(t, b)
+	if err := os.Remove(log); err != nil {
 		t.Fatal(err)
 	}
 	b = open(t, dir)
@@ -72,7 +73,7 @@ func TestALogThatIsHalfMadeIsMadeAnew(t *testing.T) {
 	dir := t.TempDir()
 	b := open(t, dir)
 	log := filepath.Join(dir, logName(b.id))
-	killed(t, b)
+	shut(t, b)
 	half := log + ".new"
 	if err := errors.Join(os.Remove(log), os.WriteFile(half, bytes.Repeat([]byte("x"), 2*logSize), 0o600)); err != nil {
 		t.Fatal(err)
@@ -134,7 +135,7 @@ func TestACopyOfADatabaseInUseIsInUse(t *testing.T) {
 }
 
 func TestAKeyOfTheJournalThatIsMissingIsDamage(t *testing.T) {
-	for _, key := range [][]byte{idKey, heldKey, digestKey} {
+	for _, key := range [][]byte{idKey, heldKey, digestKey, sessionKey} {
 		dir := t.TempDir()
 		b := open(t, dir)
 		if err := b.db.Update(func(tx *bbolt.Tx) error { return tx.Bucket(metaBucket).Delete(key) }); err != nil {
@@ -146,20 +147,43 @@ func TestAKeyOfTheJournalThatIsMissingIsDamage(t *testing.T) {
 	}
 }
 
-func TestALogOfAnotherLengthIsRefused(t *testing.T) {
+// After an orderly stop nothing of the log is needed.
+func TestALogThatIsNotNeededIsMadeAnew(t *testing.T) {
+	for name, change := range map[string]func(path string) error{
+		"missing":   os.Remove,
+		"cut short": func(path string) error { return os.Truncate(path, 100) },
+		"no length": func(path string) error { return os.Truncate(path, 0) },
+		"another":   func(path string) error { return os.WriteFile(path, bytes.Repeat([]byte("x"), logSize), 0o600) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			b := open(t, dir)
+			mustSave(t, b, recordOf(1, 1, 10))
+			path := b.logPath()
+			shut(t, b)
+			if err := change(path); err != nil {
+				t.Fatal(err)
+			}
+			b = open(t, dir)
+			mustSave(t, b, recordOf(2, 2, 10))
+			killed(t, b)
+			expectState(t, open(t, dir), map[moq.Key]int{slotKey(1): 1, slotKey(2): 2})
+			if info, err := os.Stat(path); err != nil || info.Size() != logSize {
+				t.Errorf("the log is %v long (%v)", info.Size(), err)
+			}
+		})
+	}
+}
+
+func TestALogThatIsNoFileIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	b := open(t, dir)
-	path := filepath.Join(dir, logName(b.id))
+	path := b.logPath()
 	shut(t, b)
-	if err := os.Truncate(path, 100); err != nil {
-		t.Fatal(err)
-	}
-	_, err := Open(dir, Options{})
-	expectFault(t, err, fault.Permanent, path, "100 of at least", "restore", "aside")
 	if err := errors.Join(os.Remove(path), os.Mkdir(path, 0o700)); err != nil {
 		t.Fatal(err)
 	}
-	_, err = Open(dir, Options{})
+	_, err := Open(dir, Options{})
 	expectFault(t, err, fault.Permanent, path, "not a regular file")
 }
 
@@ -172,7 +196,8 @@ func (image) Close() error                       { return nil }
 
 func FuzzReplay(f *testing.F) {
 	var out bytes.Buffer
-	l := frames{file: keeping{&out}, size: smallLog / 2}
+	l := framesOf(keeping{&out}, smallLog)
+	l.seed = seedOf([]byte("session"))
 	for range 3 {
 		if err := l.append([]*save{{body: appendChange(nil, slotBucket, []byte("key"), []byte("value"))}}); err != nil {
 			f.Fatal(err)
@@ -183,7 +208,8 @@ func FuzzReplay(f *testing.F) {
 	f.Fuzz(func(t *testing.T, log []byte) {
 		whole := make([]byte, smallLog)
 		copy(whole, log)
-		l := frames{file: image{bytes.NewReader(whole)}, size: smallLog / 2}
+		l := framesOf(image{bytes.NewReader(whole)}, smallLog)
+		l.seed = seedOf([]byte("session"))
 		bodies, err := l.replay(0)
 		if err == nil {
 			_, err = changesOf(bodies)

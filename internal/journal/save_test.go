@@ -243,9 +243,45 @@ func TestAHalfThatIsFullIsFoldedWhileSavesGoIntoTheOther(t *testing.T) {
 
 func TestARecordLargerThanTheLogIsRefused(t *testing.T) {
 	b := open(t, t.TempDir())
-	expectFault(t, b.Save(t.Context(), recordOf(1, 1, logSize)), fault.Retry, "larger than the log")
+	err := b.Save(t.Context(), recordOf(1, 1, logSize))
+	if f := fault.Of(err); f.Class != fault.Permanent || f.Reason != fault.Internal {
+		t.Errorf("%v is %s, %s", err, f.Class, f.Reason)
+	}
+	for _, word := range []string{slotKey(1).String(), "larger than the log", "the other slots go on"} {
+		if !strings.Contains(err.Error(), word) {
+			t.Errorf("%q lacks %q", err, word)
+		}
+	}
 	mustSave(t, b, recordOf(1, 2, 10))
 	expectState(t, b, map[moq.Key]int{slotKey(1): 2})
+}
+
+// Those that would have shared its commit are saved.
+func TestARecordLargerThanTheLogFailsAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := open(t, t.TempDir())
+		g := holdNextCommit(b)
+		outcomes := []<-chan error{background(t.Context(), b, 0, 1)}
+		<-g.reached
+		outcomes = append(outcomes, background(t.Context(), b, 1, 1))
+		synctest.Wait()
+		large := make(chan error, 1)
+		go func() { large <- b.Save(t.Context(), recordOf(2, 1, logSize)) }()
+		synctest.Wait()
+		outcomes = append(outcomes, background(t.Context(), b, 3, 1))
+		synctest.Wait()
+		close(g.opened)
+		for _, o := range outcomes {
+			if err := <-o; err != nil {
+				t.Error(err)
+			}
+		}
+		if err := <-large; !errors.Is(err, errTooLarge) {
+			t.Errorf("the large one: %v", err)
+		}
+		expectState(t, b, map[moq.Key]int{slotKey(0): 1, slotKey(1): 1, slotKey(3): 1})
+		shut(t, b)
+	})
 }
 
 // Whoever counts failed writes hears of a fold that failed, too.
@@ -384,29 +420,6 @@ func TestAPageThatCannotBeReadIsAnError(t *testing.T) {
 	}
 	if err := b.Close(); err == nil {
 		t.Error("closed as if nothing had happened")
-	}
-}
-
-func TestCheckNoticesThatAFileIsGoneOrReplaced(t *testing.T) {
-	for name, file := range map[string]func(*Bolt) string{
-		"database": func(*Bolt) string { return FileName }, "log": func(b *Bolt) string { return logName(b.id) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			dir := t.TempDir()
-			b := open(t, dir)
-			if err := b.Check(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			path := filepath.Join(dir, file(b))
-			if err := os.Rename(path, path+".aside"); err != nil {
-				t.Fatal(err)
-			}
-			expectFault(t, b.Check(t.Context()), fault.Retry, path, "put the file back")
-			if err := os.WriteFile(path, nil, 0o600); err != nil {
-				t.Fatal(err)
-			}
-			expectFault(t, b.Check(t.Context()), fault.Retry, "replaced", "restart")
-		})
 	}
 }
 

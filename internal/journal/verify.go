@@ -62,7 +62,7 @@ func checkFormat(tx *bbolt.Tx) error {
 	}
 	switch v := binary.BigEndian.Uint32(version); {
 	case v > formatVersion:
-		return fmt.Errorf("%w: version %d, known is %d", ErrNewer, v, formatVersion)
+		return fmt.Errorf("%w: it is of format version %d, and this one reads up to %d", ErrNewer, v, formatVersion)
 	case v < oldVersion:
 		return damagedf("its format version is %d", v)
 	}

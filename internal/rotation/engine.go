@@ -71,6 +71,8 @@ type Engine struct {
 	storage  sync.Mutex
 	storeErr error // why the journal cannot be written; nil while it can
 	byCheck  bool  // a check found it: only a check takes it back, as a save needs less
+
+	restoreErr error // why lost files could not be written anew, the last time
 }
 
 // ports are what a reload replaces: accounts, sinks and the sinks' names.
@@ -524,6 +526,9 @@ func (e *Engine) Stop(ctx context.Context) error {
 	go func() { e.passes.Wait(); close(done) }()
 	select {
 	case <-done:
+		if e.CheckStorage() != nil { // what was lost since the last one would be missed by the next start
+			_ = e.CheckStorage() // it may have been written anew
+		}
 		e.kill()
 		return nil
 	case <-ctx.Done():

@@ -1,6 +1,7 @@
 package rotation
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -371,6 +372,68 @@ func TestRenamingASinkChangesNothing(t *testing.T) {
 	if w.relay.creates != 1 {
 		t.Error("the slot rotated because a sink was renamed")
 	}
+}
+
+// A journal whose files are gone is one that cannot be written, until all that memory
+// knows is written anew.
+func TestALostJournalIsWrittenAnewFromMemory(t *testing.T) {
+	w := newWorld(t, moq.Overlap, 1)
+	w.start()
+	w.run(time.Minute)
+	before := w.rec()
+	w.disk.saved, w.disk.lost, w.disk.stuck = nil, true, true
+	if err := w.engine.CheckStorage(); !errors.Is(err, ErrJournalLost) || w.engine.StorageErr() == nil {
+		t.Fatalf("check: %v; the engine says %v", err, w.engine.StorageErr())
+	}
+	w.run(25 * time.Hour)
+	w.mustHold("value-1")
+	w.disk.saved, w.disk.stuck = nil, false
+	if err := w.engine.CheckStorage(); !errors.Is(err, ErrJournalLost) {
+		t.Fatalf("check: %v", err)
+	}
+	if w.disk.saved == nil || w.disk.saved.Served.ID != before.Served.ID {
+		t.Fatalf("written anew: %+v", w.disk.saved)
+	}
+	if err := w.engine.CheckStorage(); err != nil || w.engine.StorageErr() != nil {
+		t.Fatalf("check: %v; the engine says %v", err, w.engine.StorageErr())
+	}
+	w.run(10 * time.Minute)
+	w.mustHold("value-2")
+	w.mustBeSound()
+}
+
+// What was lost since the last check is found at the end: the next start would miss it.
+func TestTheEndLooksOnceMoreWhetherTheJournalIsThere(t *testing.T) {
+	w := newWorld(t, moq.Overlap, 1)
+	w.start()
+	w.run(time.Minute)
+	w.disk.saved, w.disk.lost = nil, true
+	if err := w.engine.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if w.disk.saved == nil {
+		t.Error("nothing was written anew")
+	}
+}
+
+// A record that the journal refuses stops its own slot, and not the journal of all.
+func TestARecordThatCannotBeSavedStopsItsSlotAlone(t *testing.T) {
+	w := newWorld(t, moq.Overlap, 1)
+	w.start()
+	w.run(time.Minute)
+	w.disk.unfit = true
+	w.run(25 * time.Hour)
+	w.mustHold("value-1")
+	if err := w.engine.StorageErr(); err != nil {
+		t.Errorf("the engine says %v", err)
+	}
+	if note := w.status().Note; !strings.Contains(note, "refuses the slot's record") {
+		t.Errorf("the slot says %q", note)
+	}
+	w.disk.unfit = false
+	w.run(10 * time.Minute)
+	w.mustHold("value-2")
+	w.mustBeSound()
 }
 
 func TestWhileTheJournalCannotBeWrittenNothingIsMinted(t *testing.T) {

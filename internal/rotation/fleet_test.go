@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"sync"
@@ -294,6 +295,8 @@ func (f *fleet) Load(_ context.Context, visit func(*Record) error) error {
 func (f *fleet) History(context.Context, *moq.Key, int) ([]Event, error) { return nil, nil }
 
 func (f *fleet) Check(context.Context) error { return nil }
+
+func (f *fleet) Restore(context.Context, iter.Seq[*Record]) error { return nil }
 
 func (f *fleet) DigestKey() []byte { return []byte("0123456789abcdef0123456789abcdef") }
 

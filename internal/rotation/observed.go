@@ -28,6 +28,7 @@ type observed struct {
 
 	full  bool // the relay refused a mint: it holds its limit
 	dirty bool // memory is ahead of the journal
+	unfit bool // because the journal refuses this very record
 
 	value  heldValue
 	cancel func() // gives back the place in the budget

@@ -2,6 +2,8 @@ package rotation
 
 import (
 	"context"
+	"errors"
+	"iter"
 	"time"
 
 	"github.com/rotatord/rotatord/internal/moq"
@@ -38,19 +40,25 @@ type Cloudflare interface {
 // different slots are grouped into one commit, without a delay.
 type Journal interface {
 	// Save makes r, and the events if any, durable in one commit before it returns.
-	// On an error nothing of it is kept.
+	// On an error nothing of it is kept. A permanent one is of this record alone.
 	Save(ctx context.Context, r *Record, events ...Event) error
 	// Load calls visit for every record. The record is visit's to keep, but its words
 	// are parts of longer texts.
 	Load(ctx context.Context, visit func(*Record) error) error
 	// History gives the newest events first, of one slot or (nil) of all; limit 0 means 1000.
 	History(ctx context.Context, key *moq.Key, limit int) ([]Event, error)
-	// Check writes and syncs a small probe, to learn whether Save would work.
+	// Check writes and syncs a small probe, to learn whether Save would work. It fails
+	// with ErrJournalLost when what was saved is gone, and Restore may bring it back.
 	Check(ctx context.Context) error
+	// Restore writes all of the records anew where what was saved is lost.
+	Restore(ctx context.Context, records iter.Seq[*Record]) error
 	// DigestKey is the installation's random key for the digests of receipts; it is
 	// made once and lives as long as the journal.
 	DigestKey() []byte
 }
+
+// ErrJournalLost says that files of the journal were lost while it was in use.
+var ErrJournalLost = errors.New("files of the journal were lost")
 
 // Sealer seals values for the journal. Safe for concurrent use.
 type Sealer interface {

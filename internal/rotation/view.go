@@ -98,6 +98,8 @@ func (v *view) note() string {
 		return "a new target waits for the next scheduled rotation: in_place cannot bring it the present token"
 	case v.stopped:
 		return "the journal cannot be written: nothing is minted until it can"
+	case v.o.unfit:
+		return "the journal refuses the slot's record, see the log: nothing is minted for it until it can be saved"
 	case !v.crowded().IsZero():
 		return fmt.Sprintf("the slot has three tokens, the most it may have: it rotates when the oldest grace ends, at %s",
 			utc(v.crowded()).Format(time.DateTime+"Z"))

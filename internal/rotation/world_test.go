@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"math"
 	"slices"
 	"testing"
@@ -647,6 +648,9 @@ type fakeDisk struct {
 	events     []Event
 	full       bool
 	half       bool // saves succeed, checks do not
+	lost       bool // its files were deleted
+	stuck      bool // and cannot be written anew
+	unfit      bool // it refuses the record
 	failedOnce bool
 	saves      int
 }
@@ -656,6 +660,9 @@ func (d *fakeDisk) Save(_ context.Context, r *Record, events ...Event) error {
 		if c == 1 || d.full {
 			d.failedOnce = true
 			return errors.New("no space left on device")
+		}
+		if d.unfit {
+			return fault.Newf(fault.Permanent, fault.Internal, "save", "record", "too large")
 		}
 		d.w.onSave(r)
 		d.saves++
@@ -696,8 +703,22 @@ func (d *fakeDisk) History(context.Context, *moq.Key, int) ([]Event, error) {
 }
 
 func (d *fakeDisk) Check(context.Context) error {
-	if d.full || d.half {
+	switch {
+	case d.lost:
+		return ErrJournalLost
+	case d.full || d.half:
 		return errors.New("no space left on device")
+	}
+	return nil
+}
+
+func (d *fakeDisk) Restore(_ context.Context, records iter.Seq[*Record]) error {
+	if d.stuck {
+		return errors.New("read-only file system")
+	}
+	d.saved, d.lost = nil, false
+	for r := range records {
+		d.saved = r
 	}
 	return nil
 }

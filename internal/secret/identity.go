@@ -113,6 +113,15 @@ func CreateIdentity(path string) (*Identity, error) {
 	return id, nil
 }
 
+// Restore keeps the identity in a new file at path again, as CreateIdentity does, where
+// its file was deleted.
+func (i Identity) Restore(path string) error {
+	if err := i.save(path); err != nil {
+		return fmt.Errorf("write age identity %s anew: %w", path, err)
+	}
+	return nil
+}
+
 func (i Identity) save(path string) error {
 	text := fmt.Sprintf("# created: %s\n# public key: %s\n%s\n", time.Now().UTC().Format(time.RFC3339), i.key.Recipient(), i.key)
 	dir := filepath.Dir(path)

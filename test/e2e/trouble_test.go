@@ -283,9 +283,9 @@ func TestStateThatCannotBeUsed(t *testing.T) {
 	t.Run("a newer rotatord wrote it", func(t *testing.T) {
 		t.Parallel()
 		w := used(t)
-		w.setVersion(t, 3)
+		w.setVersion(t, 4)
 		before := w.read("state/state.db")
-		w.rotatord("run").expect(t, 1, "its format is newer than this rotatord knows", "the file was not touched")
+		w.rotatord("run").expect(t, 1, "made by a newer rotatord: it is of format version 4, and this one reads up to 3", "the file was not touched")
 		if w.read("state/state.db") != before {
 			t.Error("the file was touched")
 		}

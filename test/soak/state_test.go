@@ -458,12 +458,12 @@ func TestAStateFileOfANewerRotatord(t *testing.T) {
 	db, err := bbolt.Open(w.state(), 0o600, nil)
 	must(t, err)
 	must(t, db.Update(func(tx *bbolt.Tx) error {
-		return tx.Bucket([]byte("meta")).Put([]byte("version"), binary.BigEndian.AppendUint32(nil, 3))
+		return tx.Bucket([]byte("meta")).Put([]byte("version"), binary.BigEndian.AppendUint32(nil, 4))
 	}))
 	must(t, db.Close())
 	newer, err := os.ReadFile(w.state())
 	must(t, err)
-	w.refused(t, []string{"run"}, w.state(), "newer", "version 3", "not touched")
+	w.refused(t, []string{"run"}, w.state(), "newer", "version 4", "not touched")
 	if now, err := os.ReadFile(w.state()); err != nil || !bytes.Equal(now, newer) {
 		t.Errorf("the file was touched (%v)", err)
 	}

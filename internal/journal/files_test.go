@@ -1,0 +1,235 @@
+package journal
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/moq"
+	"github.com/rotatord/rotatord/internal/rotation"
+)
+
+// both are the journal's files.
+func both(b *Bolt) map[string]string {
+	return map[string]string{"database": b.path, "log": b.logPath()}
+}
+
+// ways are what others may do to a file of ours that leaves its name to us.
+func ways() map[string]func(path string) error {
+	return map[string]func(path string) error{
+		"deleted":    os.Remove,
+		"moved away": func(path string) error { return os.Rename(path, path+".bak") },
+		"cut short":  func(path string) error { return os.Truncate(path, 0) },
+		"cut at the end": func(path string) error {
+			info, err := os.Stat(path)
+			return errors.Join(err, os.Truncate(path, info.Size()-1))
+		},
+	}
+}
+
+func memoryOf(held map[moq.Key]int) iter.Seq[*rotation.Record] {
+	return func(yield func(*rotation.Record) bool) {
+		for n := range 100 {
+			if v, ok := held[slotKey(n)]; ok && !yield(recordOf(n, v, 100)) {
+				return
+			}
+		}
+	}
+}
+
+// Whatever happens to the files, all that memory knows is written anew, and goes on from there.
+func TestLostFilesAreWrittenAnew(t *testing.T) {
+	for name, lose := range ways() {
+		for _, which := range [][]string{{"database"}, {"log"}, {"database", "log"}} {
+			t.Run(fmt.Sprint(strings.Join(which, " and "), " ", name), func(t *testing.T) {
+				dir := t.TempDir()
+				b := open(t, dir)
+				held := map[moq.Key]int{slotKey(1): 1, slotKey(2): 1}
+				mustSave(t, b, recordOf(1, 1, 100), eventOf(1, day, "folded"))
+				fold(t, b)
+				mustSave(t, b, recordOf(2, 1, 100), eventOf(2, day, "in the log"))
+				key := b.DigestKey()
+				for _, w := range which {
+					if err := lose(both(b)[w]); err != nil {
+						t.Fatal(err)
+					}
+				}
+				err := b.Check(t.Context())
+				if !errors.Is(err, rotation.ErrJournalLost) {
+					t.Fatalf("Check: %v", err)
+				}
+				for _, w := range which {
+					expectFault(t, err, fault.Retry, both(b)[w], strings.Fields(name)[0], "new file")
+				}
+				if err := b.Restore(t.Context(), memoryOf(held)); err != nil {
+					t.Fatal(err)
+				}
+				if err := b.Check(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				mustSave(t, b, recordOf(3, 3, 100), eventOf(3, day, "after"))
+				held[slotKey(3)] = 3
+				killed(t, b)
+				b = open(t, dir)
+				expectState(t, b, held)
+				if !slices.Equal(b.DigestKey(), key) {
+					t.Error("the digest key is another")
+				}
+				events := details(t, b, nil, 0)
+				if want := []string{"folded", "in the log", "after"}; which[0] == "database" && strings.HasPrefix(name, "cut") {
+					want = want[1:] // the rest is gone with the file
+					if !slices.Contains(events, "in the log") || len(events) != len(want) {
+						t.Errorf("history %v, want %v", events, want)
+					}
+				} else if len(events) != len(want) {
+					t.Errorf("history %v, want %v", events, want)
+				}
+				if left, err := filepath.Glob(filepath.Join(dir, "*.anew")); err != nil || len(left) > 0 {
+					t.Errorf("left behind: %v (%v)", left, err)
+				}
+			})
+		}
+	}
+}
+
+// A file that somebody else has put there is not ours to overwrite, and one whose folder
+// is elsewhere may come back.
+func TestWhatSomebodyElsePutThereIsLeftAlone(t *testing.T) {
+	for _, name := range []string{"database", "log"} {
+		t.Run(name+" replaced", func(t *testing.T) {
+			dir := t.TempDir()
+			b := open(t, dir)
+			path := both(b)[name]
+			mustSave(t, b, recordOf(1, 1, 10))
+			if err := errors.Join(os.Remove(path), os.WriteFile(path, []byte("theirs"), 0o600)); err != nil {
+				t.Fatal(err)
+			}
+			for _, err := range []error{b.Check(t.Context()), b.Restore(t.Context(), memoryOf(nil))} {
+				expectFault(t, err, fault.Retry, path, "replaced", "restart")
+				if errors.Is(err, rotation.ErrJournalLost) {
+					t.Error("it counts as lost")
+				}
+			}
+			if text, err := os.ReadFile(path); err != nil || string(text) != "theirs" {
+				t.Errorf("it holds %q (%v)", text, err)
+			}
+		})
+	}
+}
+
+func TestAFolderThatIsElsewhereIsWaitedFor(t *testing.T) {
+	for name, there := range map[string]func(dir string) error{
+		"moved away": func(string) error { return nil },
+		"replaced":   func(dir string) error { return os.Mkdir(dir, 0o700) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "state")
+			b := open(t, dir)
+			mustSave(t, b, recordOf(1, 1, 10))
+			if err := errors.Join(os.Rename(dir, dir+"-elsewhere"), there(dir)); err != nil {
+				t.Fatal(err)
+			}
+			for _, err := range []error{b.Check(t.Context()), b.Restore(t.Context(), memoryOf(nil))} {
+				expectFault(t, err, fault.Retry, b.path, b.logPath(), "folder", "put the file back")
+				if errors.Is(err, rotation.ErrJournalLost) {
+					t.Error("it counts as lost")
+				}
+			}
+			if left, _ := os.ReadDir(dir); len(left) > 0 {
+				t.Errorf("something was written: %v", left)
+			}
+			if err := errors.Join(os.RemoveAll(dir), os.Rename(dir+"-elsewhere", dir), b.Check(t.Context())); err != nil {
+				t.Fatal(err)
+			}
+			expectState(t, b, map[moq.Key]int{slotKey(1): 1})
+		})
+	}
+}
+
+// A folder that was deleted with all that was in it is nowhere else.
+func TestADeletedFolderIsMadeAgain(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "var", "state")
+	b := open(t, dir)
+	held := map[moq.Key]int{slotKey(1): 1}
+	mustSave(t, b, recordOf(1, 1, 10))
+	if err := os.RemoveAll(filepath.Dir(dir)); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Check(t.Context()); !errors.Is(err, rotation.ErrJournalLost) {
+		t.Fatalf("Check: %v", err)
+	}
+	if err := errors.Join(b.Restore(t.Context(), memoryOf(held)), b.Check(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	shut(t, b)
+	expectState(t, open(t, dir), held)
+}
+
+// Nobody else can open what was written anew, and one that was there first stays.
+func TestTwoNeverOwnTheName(t *testing.T) {
+	dir := t.TempDir()
+	b := open(t, dir)
+	held := map[moq.Key]int{slotKey(1): 1}
+	mustSave(t, b, recordOf(1, 1, 10))
+	for path := range maps.Values(both(b)) {
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := b.Restore(t.Context(), memoryOf(held)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(dir, Options{}); !errors.Is(err, ErrInUse) {
+		t.Errorf("a second one: %v", err)
+	}
+	if err := os.Remove(b.path); err != nil {
+		t.Fatal(err)
+	}
+	second := open(t, dir)
+	mustSave(t, second, recordOf(2, 2, 10))
+	expectFault(t, b.Restore(t.Context(), memoryOf(held)), fault.Retry, b.path, "replaced")
+	expectState(t, second, map[moq.Key]int{slotKey(2): 2})
+}
+
+// Restoring where nothing is lost does nothing, and readers and savers go on meanwhile.
+func TestSavesAndReadsGoOnWhileFilesAreWrittenAnew(t *testing.T) {
+	dir := t.TempDir()
+	b := open(t, dir)
+	mustSave(t, b, recordOf(1, 1, 10))
+	var wg sync.WaitGroup
+	for n := range 4 {
+		wg.Go(func() {
+			for v := range 30 {
+				mustSave(t, b, recordOf(10+n, v, 10))
+				if _, err := b.History(t.Context(), nil, 0); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	for range 5 {
+		for path := range maps.Values(both(b)) {
+			if err := os.Remove(path); err != nil {
+				t.Error(err)
+			}
+		}
+		// What was acknowledged is in memory: here, in what the lost log had.
+		if err := b.Restore(t.Context(), memoryOf(map[moq.Key]int{slotKey(1): 1})); err != nil {
+			t.Error(err)
+		}
+	}
+	wg.Wait()
+	for n := range 4 {
+		mustSave(t, b, recordOf(10+n, 30, 10))
+	}
+	shut(t, b)
+	expectState(t, open(t, dir), map[moq.Key]int{slotKey(1): 1, slotKey(10): 30, slotKey(11): 30, slotKey(12): 30, slotKey(13): 30})
+}

@@ -332,6 +332,7 @@ func (b *Bolt) Empty() (empty bool, err error) {
 // folder, where nothing written would be found again, or was cut short.
 func (b *Bolt) Check(ctx context.Context) error {
 	if err := b.fileFault(b.lookAtFiles()); err != nil {
+		b.observed(0, err)
 		return err
 	}
 	probe := appendChange(nil, metaBucket, probeKey, make([]byte, probeSize))

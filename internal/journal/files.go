@@ -92,7 +92,7 @@ func (b *Bolt) lookAtFiles() (database, log error) {
 	return b.dbFile.findTrouble(b.home), b.logFile.findTrouble(b.home)
 }
 
-// fileFault says what happened to the files.
+// fileFault says what happened to the files; nil when nothing did.
 func (b *Bolt) fileFault(database, log error) error {
 	switch {
 	case database == nil && log == nil:

@@ -243,7 +243,7 @@ func (c keptCloudflare) Revoke(_ context.Context, _ moq.Priority, relayID, id st
 type keptSink struct{ *outside }
 
 func (keptSink) Render(r sinks.Record) (secret.Value, error) { return r.Token, nil }
-func (keptSink) Refresh(context.Context) error               { return nil }
+func (keptSink) Refresh(context.Context) (bool, error)       { return false, nil }
 func (keptSink) Close() error                                { return nil }
 
 func (s keptSink) holding(target string) sinks.Holding {

@@ -82,6 +82,7 @@ func openPorts(ctx context.Context, cfg *config.Config, old *ports, in surroundi
 }
 
 func (p *ports) openAccounts(old *ports, in surroundings) error {
+	open := descriptorsFor(p.cfg)
 	var errs []error
 	for name, a := range p.cfg.Accounts {
 		if key, _ := p.budgetKey(name); old.budgets[key] != nil && same(old.cfg.Accounts[name], a) {
@@ -92,6 +93,7 @@ func (p *ports) openAccounts(old *ports, in surroundings) error {
 		c, err := cf.New(cf.Options{
 			Account: name, AccountID: a.AccountID, APIURL: a.APIURL, Budget: p.budget(name, old), Observer: in.metrics,
 			Token: func() (secret.Value, error) { return token.read(context.Background(), tokenPatience) }, TokenHint: a.APIToken.Remedy(),
+			Connections: open.connections,
 		})
 		if err != nil {
 			errs = append(errs, err)
@@ -191,6 +193,7 @@ const (
 )
 
 func (p *ports) openSinks(old *ports, in surroundings) {
+	open := descriptorsFor(p.cfg)
 	for name, spec := range p.cfg.Sinks {
 		if p.keeps(name, old) {
 			p.sinks[name], p.deferred[name] = old.sinks[name], old.deferred[name]
@@ -198,6 +201,7 @@ func (p *ports) openSinks(old *ports, in surroundings) {
 		}
 		p.deferred[name] = sinks.Defer(spec, sinks.OpenOptions{
 			Name: name, Logins: p.logins, Env: in.Environment, Withheld: in.withheld, Warn: in.warn,
+			Connections: open.connections, Files: open.files,
 		})
 		p.sinks[name] = p.decorated(name, in)
 	}

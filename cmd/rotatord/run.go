@@ -93,7 +93,7 @@ func (d *daemon) listen(cfg *config.Config) (*web.Server, error) {
 	}
 	s := web.New(web.Options{
 		Daemon: d, Metrics: d.handler(), Log: d.log, Version: version().Version, Instance: cfg.Instance,
-		Listen: cfg.Server.Listen, WebConfigFile: cfg.Server.WebConfigFile,
+		Listen: cfg.Server.Listen, WebConfigFile: cfg.Server.WebConfigFile, Connections: descriptorsFor(cfg).pages,
 		AdminSocket: cfg.Server.AdminSocket, AdminSocketMode: fs.FileMode(mode), AdminSocketGroup: cfg.Server.AdminSocketGroup,
 	})
 	return s, s.Listen()

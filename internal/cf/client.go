@@ -19,11 +19,12 @@ import (
 	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/moq"
 	"github.com/rotatord/rotatord/internal/secret"
+	"github.com/rotatord/rotatord/internal/transport"
 )
 
 const (
-	callTimeout = 30 * time.Second
-	idleConns   = 128 // as many as a budget lets be under way, so that none is closed in between
+	callTimeout    = 30 * time.Second
+	maxConnections = 128 // as many as a budget lets be under way, so that none is closed in between
 )
 
 // Options describe one account.
@@ -39,6 +40,8 @@ type Options struct {
 	// HTTP sends the requests; its redirect policy is not used, for none is followed.
 	// nil: a client with a time limit of 30 s that keeps connections open.
 	HTTP *http.Client
+	// Connections bounds the connections of that client; 0: 128.
+	Connections int
 	// Budget is shared by the accounts that use the same API token. nil: unlimited.
 	Budget *Budget
 	// Observer may be nil.
@@ -81,9 +84,9 @@ func New(o Options) (*Client, error) {
 	}
 	if o.HTTP == nil {
 		c.dialer = newDialer()
-		o.HTTP = &http.Client{Timeout: callTimeout, Transport: c.dialer.transport()}
+		o.HTTP = &http.Client{Timeout: callTimeout, Transport: c.dialer.newTransport(o.Connections)}
 	}
-	c.http = withoutRedirects(o.HTTP)
+	c.http = bounded(o.HTTP)
 	if c.budget == nil {
 		c.budget = NewBudget(0, 0, 1)
 	}
@@ -117,9 +120,12 @@ func (c *Client) Close() {
 	}
 }
 
-// withoutRedirects copies hc: the API token goes to the configured address only.
-func withoutRedirects(hc *http.Client) *http.Client {
+// bounded copies hc: the API token goes to the configured address only, and answers are bounded.
+func bounded(hc *http.Client) *http.Client {
 	own := *hc
+	if _, ok := hc.Transport.(*transport.Transport); !ok {
+		own.Transport = transport.Bound(cmp.Or(hc.Transport, http.DefaultTransport), callTimeout)
+	}
 	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &own
 }

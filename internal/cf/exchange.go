@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"net/http"
 	"net/http/httptrace"
@@ -18,8 +17,6 @@ import (
 	"github.com/rotatord/rotatord/internal/secret"
 	"github.com/rotatord/rotatord/internal/transport"
 )
-
-const maxAnswer = 1 << 20 // bytes; a relay's ten tokens take some ten thousand
 
 // exchange is one request and its answer. It stands between the SDK and the HTTP
 // client, so that requests made by either hand are sent, bounded and judged alike.
@@ -122,15 +119,11 @@ func (x *exchange) read(res *http.Response) {
 	if x.status >= 300 && x.status < 400 {
 		x.moved = transport.PointsTo(res)
 	}
-	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
-	switch {
-	case err != nil:
-		x.err = err
-	case len(body) > maxAnswer:
-		x.err = errors.New("the answer is larger than 1 MiB")
-	default:
+	body, err := io.ReadAll(res.Body)
+	if err == nil {
 		x.body = body
 	}
+	x.err = err
 	x.envelope = readEnvelope(x.body)
 }
 

@@ -8,10 +8,13 @@ import (
 	"net/url"
 	"sync"
 	"time"
+
+	"github.com/rotatord/rotatord/internal/transport"
 )
 
 const (
-	dialTimeout = 10 * time.Second
+	dialTimeout = transport.DialTimeout
+	idleTime    = 5 * time.Minute
 	coldAfter   = 30 * time.Second // without a request, connections may be gone
 	warmFor     = 15 * time.Second // a connection made ahead waits so long for its call
 )
@@ -54,19 +57,14 @@ func newDialer() *dialer {
 	}}
 }
 
-func (d *dialer) transport() *http.Transport {
-	return &http.Transport{
-		Proxy:               http.ProxyFromEnvironment,
-		DialContext:         d.NetDialer.DialContext,
-		DialTLSContext:      d.DialTLS,
-		ForceAttemptHTTP2:   true,
-		MaxIdleConns:        idleConns,
-		MaxIdleConnsPerHost: idleConns,
-		IdleConnTimeout:     5 * time.Minute,
-		TLSHandshakeTimeout: dialTimeout, // through a proxy
-		// A connection that died while the machine slept is found out before a call hangs on it.
-		HTTP2: &http.HTTP2Config{SendPingTimeout: 10 * time.Second, PingTimeout: 5 * time.Second},
+func (d *dialer) newTransport(connections int) *transport.Transport {
+	if connections == 0 {
+		connections = maxConnections
 	}
+	return transport.New(transport.Options{
+		Dial: d.NetDialer.DialContext, DialTLS: d.DialTLS, Idle: idleTime, Patience: callTimeout,
+		Connections: min(connections, maxConnections),
+	})
 }
 
 // DialTLS gives the connection that was made ahead, or else makes one.

@@ -102,6 +102,9 @@ type OpenOptions struct {
 	Warn func(text string)
 	// Logins are the refused logins, shared by all sinks; nil: none is remembered.
 	Logins *Logins
+	// Connections and Files bound what the sink may have open at once: connections to a
+	// host, and calls that open files. 0: as many as it likes.
+	Connections, Files int
 }
 
 // Problem is one fault of a configuration.

@@ -4,6 +4,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -60,6 +61,7 @@ type Options struct {
 	Instance string // shown on the page
 
 	Listen        string // TCP address; "" for none
+	Connections   int    // most connections to it; 0 means 512
 	WebConfigFile string // exporter-toolkit file: TLS, basic auth; "" for none
 
 	AdminSocket      string      // path; "" for none
@@ -109,6 +111,7 @@ func New(o Options) *Server {
 		o.AdminSocketMode = 0o600
 	}
 	l := defaultLimits()
+	l.connections = cmp.Or(o.Connections, l.connections)
 	return &Server{Options: o, limits: l, pages: newPages(), turns: make(chan struct{}, l.scans)}
 }
 

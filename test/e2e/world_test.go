@@ -36,7 +36,8 @@ type world struct {
 	api    *cloudflare
 	env    []string
 
-	identity string // path of the identity file, if not in the state folder
+	identity    string // path of the identity file, if not in the state folder
+	descriptors int    // that a process may have open; 0: as many as this one
 }
 
 // newWorld makes a Cloudflare with the relays 0 to relays-1. It writes no configuration.
@@ -148,6 +149,10 @@ func (w *world) rotatord(args ...string) result {
 
 func (w *world) command(args ...string) *exec.Cmd {
 	cmd := exec.Command(rotatord, append([]string{"-c", w.config}, args...)...)
+	if w.descriptors > 0 {
+		limited := fmt.Sprintf(`ulimit -n %d; exec "$0" "$@"`, w.descriptors)
+		cmd = exec.Command("/bin/sh", append([]string{"-c", limited, rotatord, "-c", w.config}, args...)...)
+	}
 	cmd.Env, cmd.Dir = w.env, w.dir
 	return cmd
 }

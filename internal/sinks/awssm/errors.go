@@ -189,7 +189,7 @@ func unanswered(op, target string, err error) *fault.Error {
 	case strings.Contains(text, "Missing Region"):
 		return fault.Newf(fault.Permanent, fault.Invalid, op, target, "%s", text).WithHint("set region")
 	}
-	return fault.Newf(fault.Retry, fault.Unreachable, op, target, "%s", text).WithHint("check the network and endpoint_url")
+	return fault.Transport(op, target, err).WithHint("check the network and endpoint_url")
 }
 
 // hide takes content out of a message that repeats it.

@@ -2,8 +2,8 @@ package awssm
 
 import (
 	"context"
+	"crypto/tls"
 	"maps"
-	"net/http"
 	"slices"
 	"strings"
 
@@ -13,14 +13,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go/logging"
 	"github.com/aws/smithy-go/middleware"
 
 	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/sinks"
 )
-
-// maxConnections bounds the connections of one sink.
-const maxConnections = 32
 
 // Open reads the SDK's configuration (environment, shared files) and builds the
 // sink. Credentials are fetched at the first call, and again before they expire.
@@ -38,9 +36,7 @@ func (c *Config) Open(ctx context.Context, o sinks.OpenOptions) (sinks.Sink, err
 
 func (c *Config) open(ctx context.Context, o sinks.OpenOptions) (*sink, error) {
 	before := filesOf(aws.Config{}, o.Env)
-	w := &wire{}
-	w.over(awshttp.NewBuildableClient().GetTransport()) // until the SDK has set up its own
-	cfg, err := config.LoadDefaultConfig(ctx, c.loadOptions(w)...)
+	cfg, w, err := c.load(ctx, o.Connections)
 	if err != nil {
 		text := strings.Join(strings.Fields(err.Error()), " ")
 		return nil, fault.Newf(fault.Permanent, fault.Setup, "open", o.Name, "%s", text).WithHint("%s", blame(text, o.Env))
@@ -49,7 +45,6 @@ func (c *Config) open(ctx context.Context, o sinks.OpenOptions) (*sink, error) {
 	maps.Copy(files, before) // what has changed meanwhile may not be what was read
 	from := sourcesOf(cfg)
 	warnOfProcess(from, o)
-	w.over(transportOf(cfg.HTTPClient))
 	if role, by := ambientRole(cfg); role != "" {
 		cfg.Credentials = c.remember(remembering{provider: cfg.Credentials, role: role, identity: by, local: true}, o)
 	}
@@ -87,16 +82,24 @@ func warnOfProcess(from []aws.CredentialSource, o sinks.OpenOptions) {
 		", which rotatord keeps to itself: give it what it needs in its command, such as `env VAULT_ADDR=… program`")
 }
 
+// load has the SDK find its configuration, and lets everything that is made of it send over w.
+func (c *Config) load(ctx context.Context, connections int) (cfg aws.Config, w *wire, err error) {
+	w = c.newWire(nil, connections)
+	cfg, err = config.LoadDefaultConfig(ctx, c.loadOptions(w)...)
+	if err == nil {
+		*w = *c.newWire(settingsOf(cfg.HTTPClient), connections)
+	}
+	return cfg, w, err
+}
+
 func (c *Config) loadOptions(w *wire) []func(*config.LoadOptions) error {
 	opts := []func(*config.LoadOptions) error{
 		// The caller decides what is tried again, and when.
 		config.WithRetryer(func() aws.Retryer { return aws.NopRetryer{} }),
-		config.WithHTTPClient(awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
-			t.MaxIdleConnsPerHost = maxConnections
-			t.MaxConnsPerHost = maxConnections
-		})),
+		config.WithHTTPClient(awshttp.NewBuildableClient()), // no other may be given together with AWS_CA_BUNDLE
 		config.WithAPIOptions([]func(*middleware.Stack) error{w.install}),
 		config.WithAppID("rotatord"),
+		config.WithLogger(logging.Nop{}), // it would write to standard error, and what AWS said too
 	}
 	if c.Region != "" {
 		opts = append(opts, config.WithRegion(c.Region))
@@ -104,12 +107,12 @@ func (c *Config) loadOptions(w *wire) []func(*config.LoadOptions) error {
 	return opts
 }
 
-// transportOf gives the transport that the SDK has set up: AWS_CA_BUNDLE goes into it.
-func transportOf(client aws.HTTPClient) *http.Transport {
+// settingsOf gives the TLS settings that the SDK has found: AWS_CA_BUNDLE goes into them.
+func settingsOf(client aws.HTTPClient) *tls.Config {
 	if b, ok := client.(*awshttp.BuildableClient); ok {
-		return b.GetTransport()
+		return b.GetTransport().TLSClientConfig
 	}
-	return awshttp.NewBuildableClient().GetTransport()
+	return nil
 }
 
 func (c *Config) assumeRole(cfg aws.Config, so sinks.OpenOptions) aws.CredentialsProvider {

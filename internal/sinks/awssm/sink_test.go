@@ -89,8 +89,8 @@ func harness(server *awstest.Server, c *Config) sinktest.Harness {
 	}
 	front := *c
 	return sinktest.Harness{
-		Front: &sinktest.Front{Store: server.URL, Open: func(t *testing.T, address string) sinks.Sink {
-			front.EndpointURL = address
+		Front: &sinktest.Front{Store: server.URL, Open: func(t *testing.T, address string, timeout time.Duration) sinks.Sink {
+			front.EndpointURL, front.Timeout = address, timeout
 			s, err := front.Open(t.Context(), sinks.OpenOptions{Name: "aws-prod"})
 			must(t, err)
 			return s

@@ -3,6 +3,7 @@ package awssm
 import (
 	"crypto/sha1" //nolint:gosec // the SDK names its cache files so
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/sinks"
@@ -83,6 +85,7 @@ func openFrom(t *testing.T, source, address string) sinks.Sink {
 	server := awstest.New(t)
 	credentials(t, server)
 	c := configFor(server)
+	c.Timeout = 200 * time.Millisecond
 	sources[source](t, address, c)
 	return openSink(t, c)
 }
@@ -109,6 +112,42 @@ func TestARedirectOfWhoeverGivesCredentialsIsRefused(t *testing.T) {
 				}
 				if reached.Load() > 0 {
 					t.Error("the redirect was followed")
+				}
+			})
+		}
+	}
+}
+
+func TestTheAnswersOfWhoeverGivesCredentialsAreBounded(t *testing.T) {
+	for source := range sources {
+		for name, c := range map[string]struct {
+			more   string // is sent until nobody listens
+			pause  time.Duration
+			reason fault.Reason
+		}{
+			"endless": {strings.Repeat("x", 64<<10), 0, fault.BadAnswer},
+			"drips":   {" ", 10 * time.Millisecond, fault.Timeout},
+			"silent":  {"", 10 * time.Millisecond, fault.Timeout},
+		} {
+			t.Run(source+" "+name, func(t *testing.T) {
+				var asked atomic.Int64
+				front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					asked.Add(1)
+					_, _ = io.Copy(io.Discard, r.Body) // or the server does not see the client go
+					for r.Context().Err() == nil {
+						if _, err := io.WriteString(w, c.more); err != nil {
+							return
+						}
+						if c.more != "" {
+							_ = http.NewResponseController(w).Flush()
+						}
+						time.Sleep(c.pause)
+					}
+				}))
+				defer front.Close()
+				_, err := openFrom(t, source, front.URL).Read(t.Context(), "moq/a")
+				if f := fault.Of(err); f == nil || f.Reason != c.reason || asked.Load() == 0 {
+					t.Errorf("Read = %v (asked %d times), want %s", err, asked.Load(), c.reason)
 				}
 			})
 		}

@@ -65,8 +65,12 @@ func (c *Config) Locate(target string) (string, error) {
 }
 
 // Open builds the sink. It touches no file.
-func (c *Config) Open(context.Context, sinks.OpenOptions) (sinks.Sink, error) {
-	return c.open(hooks{})
+func (c *Config) Open(_ context.Context, o sinks.OpenOptions) (sinks.Sink, error) {
+	s, err := c.open(hooks{})
+	if err == nil && 0 < o.Files && o.Files < maxBusy {
+		s.gate = newGate(o.Files)
+	}
+	return s, err
 }
 
 func (c *Config) open(h hooks) (*sink, error) {

@@ -1,8 +1,12 @@
 package sinktest
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -10,6 +14,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/secret"
@@ -19,8 +24,8 @@ import (
 // Front is a store that is reached over HTTP, for what may stand in front of it.
 type Front struct {
 	Store string // the store's address
-	// Open opens a sink that finds the store at address.
-	Open func(t *testing.T, address string) sinks.Sink
+	// Open opens a sink that finds the store at address and has timeout for an answer.
+	Open func(t *testing.T, address string, timeout time.Duration) sinks.Sink
 	// Aside tells requests that no call of the sink waits for; nil when there are none.
 	Aside func(*http.Request) bool
 }
@@ -87,7 +92,7 @@ func (s *suite) redirected(t *testing.T, op int, content secret.Value, status, f
 		return true
 	})
 	over := *s
-	over.sink, over.target = s.Front.Open(t, address), s.Target(t)
+	over.sink, over.target = s.Front.Open(t, address, time.Minute), s.Target(t)
 	defer func() { _ = over.sink.Close() }()
 	o := over.operations(content)[op]
 	err = o.call(context.WithoutCancel(t.Context()))
@@ -104,4 +109,85 @@ func wantRedirect(t *testing.T, what string, err error, to string) {
 		t.Errorf("%s: %s (%s), want a bad answer that names %s, with a hint", what, f, f.Reason, to)
 	}
 	NoLeak(t, err, Canary)
+}
+
+// Whatever answers in the store's place, a call takes neither more memory nor more time
+// than an answer of the store could need.
+func answersAreBounded(t *testing.T, s *suite) {
+	if s.Front == nil {
+		return
+	}
+	for _, c := range []struct {
+		name    string
+		answer  http.HandlerFunc
+		timeout time.Duration
+		reason  fault.Reason
+		says    string
+	}{
+		{"an endless answer", endless, time.Minute, fault.BadAnswer, "larger than 1 MiB"},
+		{"an endless error", refusal(endless), time.Minute, fault.BadAnswer, "larger than 1 MiB"},
+		{"an answer of little that unpacks to much", bomb(t), time.Minute, fault.BadAnswer, "larger than 1 MiB"},
+		{"an answer that drips", drip, 200 * time.Millisecond, fault.Timeout, ""},
+	} {
+		for i, o := range s.operations(s.render(t, 2)) {
+			address := s.Front.start(t, func(w http.ResponseWriter, r *http.Request) bool {
+				_, _ = io.Copy(io.Discard, r.Body)
+				w.Header().Set("Content-Type", "application/json")
+				c.answer(w, r)
+				return true
+			})
+			over := *s
+			over.sink = s.Front.Open(t, address, c.timeout)
+			f := wantFault(t, o.name+", "+c.name, over.operations(s.render(t, 2))[i].call(context.WithoutCancel(t.Context())))
+			if f != nil && (f.Reason != c.reason || !strings.Contains(f.Error(), c.says)) {
+				t.Errorf("%s, %s: %v (%s), want %s and %q", o.name, c.name, f, f.Reason, c.reason, c.says)
+			}
+			_ = over.sink.Close()
+		}
+	}
+}
+
+func endless(w http.ResponseWriter, _ *http.Request) {
+	_, _ = io.WriteString(w, `{"data":"`)
+	filler := bytes.Repeat([]byte("x"), 64<<10)
+	for {
+		if _, err := w.Write(filler); err != nil {
+			return
+		}
+	}
+}
+
+func refusal(answer http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusBadRequest)
+		answer(w, r)
+	}
+}
+
+// bomb answers with 16 MiB in 16 KiB.
+func bomb(t *testing.T) http.HandlerFunc {
+	t.Helper()
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	_, errW := io.WriteString(z, `{"data":"`+strings.Repeat("x", 16<<20)+`"}`)
+	if err := errors.Join(errW, z.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Encoding", "gzip")
+		_, _ = w.Write(packed.Bytes())
+	}
+}
+
+// drip gives a byte now and then, for as long as somebody listens.
+func drip(w http.ResponseWriter, r *http.Request) {
+	for {
+		_, _ = io.WriteString(w, " ")
+		_ = http.NewResponseController(w).Flush()
+		select {
+		case <-r.Context().Done():
+			return
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
 }

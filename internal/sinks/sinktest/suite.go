@@ -37,6 +37,7 @@ func Run(t *testing.T, h Harness) {
 		{"one target written at once holds one whole value", concurrentWrites},
 		{"no error shows the value", canaryStaysHidden},
 		{"no redirect takes anything elsewhere", redirectsAreRefused},
+		{"an answer is bounded in size and time", answersAreBounded},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, open(t, h)) })
 	}

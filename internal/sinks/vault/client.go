@@ -4,12 +4,9 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"os"
 	"sync/atomic"
 	"time"
 
@@ -50,36 +47,46 @@ func (c *Config) resolved(env secret.Environment) (*Config, error) {
 	return &r, nil
 }
 
-func (c *Config) tls() (*tls.Config, error) {
-	out := &tls.Config{MinVersion: tls.VersionTLS12}
-	if c.CAFile != "" {
-		pem, err := os.ReadFile(c.CAFile)
-		if err != nil {
-			return nil, fmt.Errorf("read ca_file: %w", err)
-		}
-		out.RootCAs = x509.NewCertPool()
-		if !out.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("ca_file %s holds no PEM certificate", c.CAFile)
-		}
+// maxConnections bounds the connections of one sink: as many calls as a fleet makes side by side.
+const maxConnections = 64
+
+func (c *Config) newTransport(connections int) (*transport.Transport, error) {
+	if connections == 0 {
+		connections = maxConnections
 	}
-	if m := c.Auth.Cert; m != nil {
-		out.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-			pair, err := tls.LoadX509KeyPair(m.CertFile, m.KeyFile)
-			return &pair, err
-		}
+	if len(c.RedirectHosts) > 0 {
+		connections = max(1, connections/2) // each host has so many
 	}
-	return out, nil
+	return transport.WithAuthorities(transport.Options{
+		TLS: c.tls(), Patience: c.Timeout, Connections: min(connections, maxConnections),
+	}, c.CAFile)
 }
 
-// newTransport keeps connections alive for as many calls as a fleet makes side by side.
-func newTransport(config *tls.Config) *http.Transport {
-	return &http.Transport{
-		Proxy:           http.ProxyFromEnvironment,
-		DialContext:     (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
-		TLSClientConfig: config, ForceAttemptHTTP2: true,
-		MaxIdleConns: 64, MaxIdleConnsPerHost: 64, IdleConnTimeout: 90 * time.Second,
-		TLSHandshakeTimeout: 10 * time.Second,
+func (c *Config) tls() *tls.Config {
+	if c.Auth.Cert == nil {
+		return nil
 	}
+	shown := &certificate{Cert: *c.Auth.Cert}
+	return &tls.Config{MinVersion: tls.VersionTLS12, GetClientCertificate: shown.read}
+}
+
+// certificate is what is shown in a handshake: what the files hold then, or, while they
+// are half written, what they held before.
+type certificate struct {
+	Cert
+	last atomic.Pointer[tls.Certificate]
+}
+
+func (c *certificate) read(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+	pair, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
+	if err == nil {
+		c.last.Store(&pair)
+		return &pair, nil
+	}
+	if last := c.last.Load(); last != nil {
+		return last, nil
+	}
+	return nil, err
 }
 
 // client makes a client with token. NewClient reads VAULT_* of the process, whatever

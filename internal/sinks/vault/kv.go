@@ -6,6 +6,8 @@ import (
 	"errors"
 
 	"github.com/hashicorp/vault/api"
+
+	"github.com/rotatord/rotatord/internal/fault"
 )
 
 // held is what a path of a KV engine was found to hold.
@@ -127,7 +129,10 @@ func fetch(ctx context.Context, c *api.Client, path string) (*api.Secret, error)
 		return nil, err
 	}
 	s, err := api.ParseSecret(answer.Body)
+	_, ours := errors.AsType[*fault.Error](err) // of the transport
 	switch {
+	case ours:
+		return nil, err
 	case err != nil:
 		return nil, badAnswer("something that is not JSON")
 	case !missing:

@@ -23,7 +23,7 @@ type sink struct {
 	renderer  renderer
 	ours      map[string]bool
 	session   *session
-	transport *http.Transport
+	transport *transport.Transport
 	verified  atomic.Int64 // Unix nanoseconds: when the mount was last found right
 	seen      glimpses
 }
@@ -33,7 +33,7 @@ func (c *Config) open(o sinks.OpenOptions) (*sink, error) {
 	if err != nil {
 		return nil, err
 	}
-	config, err := r.tls()
+	t, err := r.newTransport(o.Connections)
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +46,7 @@ func (c *Config) open(o sinks.OpenOptions) (*sink, error) {
 	}
 	s := &sink{
 		config: *r, engine: newEngine(r.mount(), r.KVVersion), renderer: renderer{fields: r.Fields},
-		transport: newTransport(config),
+		transport: t,
 	}
 	s.ours = s.renderer.names()
 	at := endpoint{address: r.Address, namespace: trimmed(r.Namespace)}
@@ -189,11 +189,15 @@ func (s *sink) before(ctx context.Context, c *api.Client, target string) (held, 
 	return held{}, nil
 }
 
-// Refresh lets the next connections show the client certificate that the files hold
-// now. Tokens that files hold are read at each use.
+// Refresh reads ca_file again, and lets the next connections show the client certificate
+// that the files hold now. Tokens that files hold are read at each use.
 func (s *sink) Refresh(context.Context) (changed bool, err error) {
 	s.transport.CloseIdleConnections()
-	return false, nil
+	if changed, err = s.transport.Refresh(); err != nil {
+		return false, fault.Newf(fault.Retry, fault.Setup, "refresh", "", "%w", err).
+			WithHint("the authorities that it held stay in force; mend the file")
+	}
+	return changed, nil
 }
 
 // Close ends the renewal of the token and all connections.

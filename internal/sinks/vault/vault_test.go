@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/vault/api"
 
@@ -126,9 +127,9 @@ func (f *fixture) harness() sinktest.Harness {
 		},
 		Deny: f.deny,
 		Hang: func(t *testing.T) func() { return f.server.Freeze(t) },
-		Front: &sinktest.Front{Store: f.server.Address, Open: func(t *testing.T, address string) sinks.Sink {
+		Front: &sinktest.Front{Store: f.server.Address, Open: func(t *testing.T, address string, timeout time.Duration) sinks.Sink {
 			c := *f.config
-			c.Address = address
+			c.Address, c.Timeout = address, timeout
 			return open(t, &c)
 		}, Aside: func(r *http.Request) bool { return r.URL.Path == "/v1/auth/token/renew-self" }},
 	}

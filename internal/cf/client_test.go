@@ -1,8 +1,11 @@
 package cf_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -18,7 +21,9 @@ import (
 	"github.com/rotatord/rotatord/internal/cf/cfsim"
 	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/moq"
+	"github.com/rotatord/rotatord/internal/redact"
 	"github.com/rotatord/rotatord/internal/secret"
+	"github.com/rotatord/rotatord/internal/sinks/sinktest"
 )
 
 func TestCreatedTokenIsAcceptedListedAndRevoked(t *testing.T) {
@@ -695,12 +700,42 @@ func TestNoValueLeaksFromTheWire(t *testing.T) {
 	}
 }
 
+// A proxy may repeat what it was sent, in whatever form, and steer the terminal of who reads that.
+func TestNoEchoReachesAnErrorOrATerminal(t *testing.T) {
+	for name, encode := range sinktest.Encodings() {
+		for _, o := range operations {
+			sent := ""
+			rt := roundTrip(func(r *http.Request) (*http.Response, error) {
+				sent = encode("x " + r.Header.Get("Authorization") + " y")
+				body, _ := json.Marshal(map[string]any{"success": false, "errors": []any{map[string]any{"code": 1, "message": "\x1b[2J\u202e\r\n" + sent}}})
+				return &http.Response{StatusCode: 400, Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(body)), Request: r}, nil
+			})
+			err := o.run(t, newClient(t, rt))
+			if sinktest.ShownRun(sent, apiToken) == "" {
+				t.Fatalf("%s, %s: the API token is not in %q: the test cannot fail", o.name, name, sent)
+			}
+			if found := sinktest.ShownRun(err.Error(), apiToken); found != "" {
+				t.Errorf("%s shows %s: %v", o.name, found, err)
+			}
+			sinktest.NoLeak(t, err, apiToken)
+			sinktest.FitToPrint(t, err.Error(), 2*redact.Limit)
+		}
+	}
+}
+
+func TestAPageOfAProxyIsNamedNotRepeated(t *testing.T) {
+	sim := newSim(cfsim.Options{})
+	sim.Next(cfsim.List, cfsim.Fault{Kind: cfsim.Instead, Status: 403, Body: "<!DOCTYPE html><html><title>Blocked</title>"})
+	err := operations[1].run(t, newClient(t, sim.Transport()))
+	if !strings.Contains(err.Error(), "403: an HTML page") || strings.Contains(err.Error(), "Blocked") {
+		t.Error(err)
+	}
+}
+
 func TestLongMessagesAreCut(t *testing.T) {
 	sim := newSim(cfsim.Options{})
 	body := `{"success":false,"errors":[{"code":1,"message":"` + strings.Repeat("ä\\u0000 ", 5000) + `"}]}`
 	sim.Next(cfsim.List, cfsim.Fault{Kind: cfsim.Instead, Status: 400, Body: body})
 	err := operations[1].run(t, newClient(t, sim.Transport()))
-	if len(err.Error()) > 450 || strings.ContainsRune(err.Error(), 0) {
-		t.Errorf("%d bytes: %q", len(err.Error()), err)
-	}
+	sinktest.FitToPrint(t, fault.Of(err).Err.Error(), redact.Limit)
 }

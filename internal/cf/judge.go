@@ -1,7 +1,6 @@
 package cf
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -10,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/redact"
 )
 
 // Cloudflare's codes that say more than the HTTP status does.
@@ -149,14 +149,16 @@ func (x *exchange) upstream() string {
 	text := strings.Join(parts, "; ")
 	switch {
 	case x.moved != "":
-		return clean(strings.TrimSuffix(x.moved+"; "+text, "; "), x.token.Reveal())
+		return redact.New(x.token).Text(strings.TrimSuffix(x.moved+"; "+text, "; "))
 	case text != "":
+	case redact.IsPage(string(x.body)):
+		text = "an HTML page, as proxies send them, and no answer of the Cloudflare API"
 	case x.status >= 300 || x.Success == nil:
 		return strings.TrimSpace(fmt.Sprintf("%d %s", x.status, http.StatusText(x.status)))
 	default:
 		text = "no success, and no reason given"
 	}
-	return clean(fmt.Sprintf("%d: %s", x.status, text), x.token.Reveal())
+	return redact.New(x.token).Text(fmt.Sprintf("%d: %s", x.status, text))
 }
 
 // shows tells what an outcome says of the account: up, down, or (known false) nothing.
@@ -182,23 +184,5 @@ func (c *Client) cleanCause(x *exchange, prefix string) error {
 	if prefix == "" {
 		prefix = "no answer from " + c.base.Host + ": "
 	}
-	return &cause{text: prefix + clean(err.Error(), x.token.Reveal()), is: endOf(x.err)}
-}
-
-// cause is an error's safe wording. Of what it was it keeps only whether a context ended.
-type cause struct {
-	text string
-	is   error
-}
-
-func (e *cause) Error() string { return e.text }
-func (e *cause) Unwrap() error { return e.is }
-
-func endOf(err error) error {
-	for _, end := range []error{context.Canceled, context.DeadlineExceeded} {
-		if errors.Is(err, end) {
-			return end
-		}
-	}
-	return nil
+	return redact.New(x.token).Error(fmt.Errorf("%s%w", prefix, err))
 }

@@ -3,6 +3,7 @@ package cf
 import (
 	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/moq"
+	"github.com/rotatord/rotatord/internal/redact"
 )
 
 // operation is one kind of call.
@@ -67,10 +68,10 @@ type call struct {
 // check refuses unknown types, and ids that could reach another endpoint: they go into the path unescaped.
 func (k call) check() error {
 	if !moq.IsID(k.relayID) {
-		return k.invalid("relay id %q", k.relayID)
+		return k.invalid("relay id", k.relayID)
 	}
 	if k.op == revokeToken && !moq.IsID(k.tokenID) {
-		return k.invalid("token id %q", k.tokenID)
+		return k.invalid("token id", k.tokenID)
 	}
 	if k.op.mints() && !k.kind.Valid() {
 		return k.invalidType()
@@ -79,10 +80,10 @@ func (k call) check() error {
 }
 
 func (k call) invalid(what, id string) error {
-	e := fault.Newf(fault.Permanent, fault.Invalid, k.op.String(), "", what+" is not 32 hex digits in lower case", clean(id, ""))
+	e := fault.Newf(fault.Permanent, fault.Invalid, k.op.String(), "", "%s %s is not 32 hex digits in lower case", what, redact.Label(id))
 	return e.WithHint("copy the id from the Cloudflare dashboard")
 }
 
 func (k call) invalidType() error {
-	return fault.Newf(fault.Permanent, fault.Invalid, k.op.String(), "", "%q is not a token type", clean(string(k.kind), ""))
+	return fault.Newf(fault.Permanent, fault.Invalid, k.op.String(), "", "%s is not a token type", redact.Label(string(k.kind)))
 }

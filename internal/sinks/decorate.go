@@ -24,8 +24,8 @@ type Observer interface {
 }
 
 // Decorate gives s what every sink needs around it: a bound on each operation,
-// panics turned into errors, the sink's name in every error, and metrics. A nil
-// Observer is fine; so is a timeout of zero, for none.
+// panics turned into errors, the sink's name in every error, errors without secrets,
+// and metrics. A nil Observer is fine; so is a timeout of zero, for none.
 func Decorate(name, typ string, s Sink, timeout time.Duration, o Observer) Sink {
 	if o == nil {
 		o = nobody{}
@@ -45,13 +45,13 @@ func (d *decorated) Render(r Record) (v secret.Value, err error) {
 		v, err = d.Sink.Render(r)
 		return err
 	})
-	return v, d.named("render", r.Relay+"/"+r.Type, err)
+	return v, Cleaned(d.named("render", r.Relay+"/"+r.Type, err), r.Token)
 }
 
 func (d *decorated) Probe(ctx context.Context, target string, read bool) (h Holding, err error) {
 	err = d.bounded(ctx, "probe", target, func(ctx context.Context) error {
 		h, err = d.Sink.Probe(ctx, target, read)
-		return err
+		return confided(ctx, err, h.Content)
 	})
 	d.contacted(ctx, err)
 	return h, err
@@ -60,7 +60,7 @@ func (d *decorated) Probe(ctx context.Context, target string, read bool) (h Hold
 func (d *decorated) Write(ctx context.Context, target string, content secret.Value, rotationID string) error {
 	began := time.Now()
 	err := d.bounded(ctx, "write", target, func(ctx context.Context) error {
-		return d.Sink.Write(ctx, target, content, rotationID)
+		return confided(ctx, d.Sink.Write(ctx, target, content, rotationID), content)
 	})
 	d.observer.Delivered(d.name, d.typ, err == nil, time.Since(began))
 	d.contacted(ctx, err)
@@ -70,7 +70,7 @@ func (d *decorated) Write(ctx context.Context, target string, content secret.Val
 func (d *decorated) Read(ctx context.Context, target string) (h Holding, err error) {
 	err = d.bounded(ctx, "read", target, func(ctx context.Context) error {
 		h, err = d.Sink.Read(ctx, target)
-		return err
+		return confided(ctx, err, h.Content)
 	})
 	d.contacted(ctx, err)
 	return h, err
@@ -92,7 +92,7 @@ func (d *decorated) Refresh(ctx context.Context) (changed bool, err error) {
 }
 
 func (d *decorated) Close() error {
-	return d.named("close", "", Guard("close", "", d.Sink.Close))
+	return Cleaned(d.named("close", "", Guard("close", "", d.Sink.Close)))
 }
 
 func (d *decorated) bounded(ctx context.Context, op, target string, call func(context.Context) error) error {
@@ -101,8 +101,9 @@ func (d *decorated) bounded(ctx context.Context, op, target string, call func(co
 		inner, cancel = context.WithTimeout(ctx, d.timeout)
 	}
 	defer cancel()
-	err := d.named(op, target, Guard(op, target, func() error { return call(inner) }))
-	if err != nil && inner.Err() != nil && ctx.Err() == nil {
+	known := new(Confidences)
+	err := d.named(op, target, Guard(op, target, func() error { return call(known.Heard(inner)) }))
+	if err = Cleaned(err, known.Values()...); err != nil && inner.Err() != nil && ctx.Err() == nil {
 		return d.late(err)
 	}
 	return err

@@ -5,16 +5,19 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os/exec"
 	"regexp"
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/credentials/processcreds"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/secret"
+	"github.com/rotatord/rotatord/internal/sinks"
 )
 
 type meaning struct {
@@ -68,6 +71,12 @@ var meanings = map[string]meaning{
 	"ServiceUnavailable":         {fault.Retry, fault.ServerError, ""},
 }
 
+// explain is explain for a call of s, whose credentials it keeps out of the error.
+func (s *sink) explain(ctx context.Context, op, target string, err error) error {
+	sinks.Confide(ctx, s.known.Values()...)
+	return explain(ctx, op, target, err)
+}
+
 // explain gives err as a *fault.Error with AWS's own code, message and request
 // id. The SDK's error is not kept: it leads to the request, which holds the value.
 func explain(ctx context.Context, op, target string, err error) error {
@@ -82,11 +91,53 @@ func explain(ctx context.Context, op, target string, err error) error {
 		f.Op, f.Object = op, target
 		return &f
 	}
+	if about, failed := ofProvider(err); failed {
+		return fault.Newf(fault.Retry, fault.Unauthorized, op, target, "%s", about).
+			WithHint("what it prints is not shown here: run it by hand, as rotatord's user; " + credentialsHint)
+	}
 	var api smithy.APIError
 	if errors.As(err, &api) {
 		return refused(op, target, err, api)
 	}
 	return unanswered(op, target, err)
+}
+
+// ofProvider says what failed at a provider of credentials that is not AWS: a program, or an address on
+// this machine. What those print may be the credentials: not a word of it is passed on.
+func ofProvider(err error) (about string, failed bool) {
+	if p, ok := errors.AsType[*processcreds.ProviderError](err); ok {
+		return "the credential_process of the AWS profile failed: " + processTrouble(p), true
+	}
+	api, ok := errors.AsType[smithy.APIError](err)
+	if !ok || !isAboutCredentials(err) || service(err) != "Secrets Manager" {
+		return "", false
+	}
+	about = "the address that AWS_CONTAINER_CREDENTIALS_FULL_URI or _RELATIVE_URI names gives no credentials"
+	if s, ok := api.(interface{ HTTPStatusCode() int }); ok { //nolint:errorlint // AsType has found it
+		about = fmt.Sprintf("%s: it answers %d", about, s.HTTPStatusCode())
+	}
+	return about, true
+}
+
+func processTrouble(p *processcreds.ProviderError) string {
+	exit, exited := errors.AsType[*exec.ExitError](p)
+	switch {
+	case strings.Contains(p.Error(), "timed out"):
+		return "it did not end in time"
+	case exited:
+		return exit.ProcessState.String()
+	case strings.Contains(p.Error(), "in process output"):
+		return "its output lacks Version 1, AccessKeyId or SecretAccessKey"
+	case strings.Contains(p.Error(), "parse failed"):
+		return "its output is not the JSON that AWS describes"
+	}
+	return "it could not be run"
+}
+
+// isAboutCredentials reports whether a call failed for want of credentials.
+func isAboutCredentials(err error) bool {
+	text := err.Error()
+	return strings.Contains(text, "get identity") || strings.Contains(text, "get credentials")
 }
 
 func refused(op, target string, err error, api smithy.APIError) *fault.Error {
@@ -179,27 +230,18 @@ func unanswered(op, target string, err error) *fault.Error {
 	text := err.Error()
 	switch {
 	case errors.As(err, &u):
-		return fault.Transport(op, target, fmt.Errorf("%s %s: %w", u.Op, u.URL, u.Err)).
+		address, _, _ := strings.Cut(u.URL, "?")
+		return fault.Transport(op, target, fmt.Errorf("%s %s: %w", u.Op, address, u.Err)).
 			WithHint("check the network, DNS and endpoint_url")
 	case errors.As(err, &wrong):
 		return fault.Newf(fault.Retry, fault.BadAnswer, op, target, "the answer could not be read (HTTP status %d)", statusOf(err)).
 			WithHint("check that endpoint_url is Secrets Manager")
-	case strings.Contains(text, "get identity") || strings.Contains(text, "get credentials"):
+	case isAboutCredentials(err):
 		return fault.Newf(fault.Retry, fault.Unauthorized, op, target, "%s", text).WithHint(credentialsHint)
 	case strings.Contains(text, "Missing Region"):
 		return fault.Newf(fault.Permanent, fault.Invalid, op, target, "%s", text).WithHint("set region")
 	}
 	return fault.Transport(op, target, err).WithHint("check the network and endpoint_url")
-}
-
-// hide takes content out of a message that repeats it.
-func hide(err error, content secret.Value) error {
-	f := fault.Of(err)
-	if f == nil || content.IsEmpty() || f.Err == nil || !strings.Contains(f.Err.Error(), content.Reveal()) {
-		return err
-	}
-	f.Err = errors.New(strings.ReplaceAll(f.Err.Error(), content.Reveal(), secret.Redacted))
-	return f
 }
 
 func permissionHint(op string) string {

@@ -17,6 +17,7 @@ import (
 	"github.com/aws/smithy-go/middleware"
 
 	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/secret"
 	"github.com/rotatord/rotatord/internal/sinks"
 )
 
@@ -48,8 +49,10 @@ func (c *Config) open(ctx context.Context, o sinks.OpenOptions) (*sink, error) {
 	if role, by := ambientRole(cfg); role != "" {
 		cfg.Credentials = c.remember(remembering{provider: cfg.Credentials, role: role, identity: by, local: true}, o)
 	}
+	known := &sinks.Confidences{Most: 16}
+	cfg.Credentials = confiding{cfg.Credentials, known}
 	if c.RoleARN != "" {
-		cfg.Credentials = c.assumeRole(cfg, o)
+		cfg.Credentials = confiding{c.assumeRole(cfg, o), known}
 	}
 	client := secretsmanager.NewFromConfig(cfg, func(so *secretsmanager.Options) {
 		if c.EndpointURL != "" {
@@ -61,7 +64,7 @@ func (c *Config) open(ctx context.Context, o sinks.OpenOptions) (*sink, error) {
 		return nil, fault.Newf(fault.Permanent, fault.Invalid, "open", o.Name, "the endpoint %w", err).
 			WithHint("correct endpoint_url, AWS_ENDPOINT_URL_SECRETS_MANAGER or AWS_ENDPOINT_URL, or set insecure: true")
 	}
-	return &sink{config: *c, api: client, wire: w, files: files, credentials: from}, nil
+	return &sink{config: *c, api: client, wire: w, files: files, credentials: from, known: known}, nil
 }
 
 // sourcesOf says where the SDK will get its credentials from.
@@ -90,6 +93,21 @@ func (c *Config) load(ctx context.Context, connections int) (cfg aws.Config, w *
 		*w = *c.newWire(settingsOf(cfg.HTTPClient), connections)
 	}
 	return cfg, w, err
+}
+
+// confiding notes the credentials that a provider gives, so that no error shows them.
+type confiding struct {
+	aws.CredentialsProvider
+	known *sinks.Confidences
+}
+
+// Retrieve implements aws.CredentialsProvider.
+func (c confiding) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	got, err := c.CredentialsProvider.Retrieve(ctx)
+	if err == nil {
+		c.known.Add(secret.New(got.AccessKeyID), secret.New(got.SecretAccessKey), secret.New(got.SessionToken))
+	}
+	return got, err
 }
 
 func (c *Config) loadOptions(w *wire) []func(*config.LoadOptions) error {

@@ -30,6 +30,7 @@ type sink struct {
 
 	files       files                  // that the SDK was set up by
 	credentials []aws.CredentialSource // where it gets them from
+	known       *sinks.Confidences     // credentials
 }
 
 // Render gives the secret string.
@@ -46,7 +47,7 @@ func (s *sink) Probe(ctx context.Context, target string, read bool) (sinks.Holdi
 	case is[*types.ResourceNotFoundException](err) && s.mayCreate(target):
 		return sinks.Holding{Known: true}, nil
 	case err != nil:
-		return sinks.Holding{}, explain(ctx, "probe", target, err)
+		return sinks.Holding{}, s.explain(ctx, "probe", target, err)
 	}
 	if err := notWritable(d, target); err != nil {
 		return sinks.Holding{}, err
@@ -81,7 +82,7 @@ func (s *sink) Write(ctx context.Context, target string, content secret.Value, r
 		return fault.Newf(fault.Permanent, fault.Invalid, "write", target, "the content has %d bytes, AWS takes %d", n, maxSize).
 			WithHint("shorten the sink's template")
 	}
-	return hide(explain(ctx, "write", target, s.write(ctx, target, content, versionID(rotationID, content))), content)
+	return s.explain(ctx, "write", target, s.write(ctx, target, content, versionID(rotationID, content)))
 }
 
 func (s *sink) write(ctx context.Context, target string, content secret.Value, id string) error {
@@ -159,7 +160,7 @@ func (s *sink) Read(ctx context.Context, target string) (sinks.Holding, error) {
 	case is[*types.ResourceNotFoundException](err), isDeleted(err):
 		return sinks.Holding{Known: true}, nil
 	case err != nil:
-		return sinks.Holding{}, explain(ctx, "read", target, err)
+		return sinks.Holding{}, s.explain(ctx, "read", target, err)
 	}
 	return sinks.Holding{Known: true, Exists: true, Content: secret.New(aws.ToString(out.SecretString))}, nil
 }

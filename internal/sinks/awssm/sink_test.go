@@ -1,7 +1,9 @@
 package awssm
 
 import (
+	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -111,10 +113,38 @@ func harness(server *awstest.Server, c *Config) sinktest.Harness {
 			return inject(func(op, id string) *awstest.Failure { return deniedOp(op, id, "PutSecretValue") })
 		},
 		ProbeBlind: true,
+		Echo:       echo(c),
 		Hang: func(*testing.T) func() {
 			gone := make(chan struct{})
 			undo := inject(func(string, string) *awstest.Failure { return &awstest.Failure{Hang: gone} })
 			return func() { undo(); close(gone) }
+		},
+	}
+}
+
+// sessionToken is what AWS's temporary credentials bring.
+const sessionToken = "FwoGZXIvYXdzEBYaDHqa0AP1/8VbYbWn5GbK+NprKxS9nQ2zVg7sTdUcEo4yRkHm3ZiLw=="
+
+func echo(c *Config) *sinktest.Echo {
+	return &sinktest.Echo{
+		Open: func(t *testing.T, address string) (sinks.Sink, []string) {
+			t.Setenv("AWS_SESSION_TOKEN", sessionToken)
+			elsewhere := *c
+			elsewhere.EndpointURL = address
+			s, err := elsewhere.Open(t.Context(), sinks.OpenOptions{Name: "aws-prod"})
+			must(t, err)
+			return s, []string{sessionToken}
+		},
+		Error: func(text string) string {
+			body, _ := json.Marshal(map[string]string{"__type": "ValidationException", "message": text})
+			return string(body)
+		},
+		Grant: func(w http.ResponseWriter, r *http.Request) bool {
+			if r.Header.Get("X-Amz-Target") != "secretsmanager.DescribeSecret" {
+				return false
+			}
+			_, _ = io.WriteString(w, "{}")
+			return true
 		},
 	}
 }
@@ -303,7 +333,7 @@ func TestAMessageThatQuotesTheValueIsRedacted(t *testing.T) {
 		server.Inject(func(string, string) *awstest.Failure {
 			return &awstest.Failure{Code: "ValidationException", Message: message}
 		})
-		err := s.Write(t.Context(), "moq/a", secret.New(canary), "r1")
+		err := sinks.Decorate("aws-prod", Type, s, 0, nil).Write(t.Context(), "moq/a", secret.New(canary), "r1")
 		wantFault(t, "Write", err, fault.Permanent, fault.Invalid, "")
 		sinktest.NoLeak(t, err, canary)
 		if !strings.Contains(err.Error(), secret.Redacted) {

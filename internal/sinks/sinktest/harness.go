@@ -50,6 +50,8 @@ type Harness struct {
 	Hang func(t *testing.T) (release func())
 	// Front is nil when the store is not reached over HTTP.
 	Front *Front
+	// Echo is nil for a store that is not reached over HTTP.
+	Echo *Echo
 }
 
 // Record gives a record of rotation n of one slot. Its token holds Canary and n.

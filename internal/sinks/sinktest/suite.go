@@ -38,6 +38,7 @@ func Run(t *testing.T, h Harness) {
 		{"no error shows the value", canaryStaysHidden},
 		{"no redirect takes anything elsewhere", redirectsAreRefused},
 		{"an answer is bounded in size and time", answersAreBounded},
+		{"no error shows what the store repeats", echoStaysHidden},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, open(t, h)) })
 	}
@@ -52,7 +53,7 @@ type suite struct {
 
 func open(t *testing.T, h Harness) *suite {
 	t.Helper()
-	s := h.Open(t)
+	s := sinks.Decorate("sink", "tested", h.Open(t), 0, nil) // as rotatord has it
 	t.Cleanup(func() {
 		if err := s.Close(); err != nil {
 			t.Errorf("Close: %v", err)

@@ -12,7 +12,7 @@ import (
 	"github.com/hashicorp/vault/api"
 
 	"github.com/rotatord/rotatord/internal/fault"
-	"github.com/rotatord/rotatord/internal/secret"
+	"github.com/rotatord/rotatord/internal/redact"
 )
 
 const opLogin = "log in to Vault"
@@ -54,6 +54,8 @@ func newAnswered(r *api.ResponseError) *answered {
 // Vault's JSON is not shown: a proxy's page may echo what it was sent.
 func wordsOf(r *api.ResponseError) string {
 	switch {
+	case r.RawError && slices.ContainsFunc(r.Errors, redact.IsPage):
+		return "an HTML page, as proxies send them, not an answer of Vault's: look at the proxy or load balancer in front of it"
 	case r.RawError:
 		return "not an answer of Vault's: look at the proxy or load balancer in front of it"
 	case len(r.Errors) == 0:
@@ -172,25 +174,5 @@ func opening(name string, err error) error {
 		f = g
 	}
 	f.Op, f.Object = "open sink", name
-	return f
-}
-
-// scrubbed takes the values of fields out of Vault's words, should it ever echo them.
-func scrubbed(err error, fields map[string]any) error {
-	f, ok := errors.AsType[*fault.Error](err)
-	if !ok {
-		return err
-	}
-	a, ok := f.Err.(*answered) //nolint:errorlint // explain puts it there
-	if !ok {
-		return err
-	}
-	clean := *a // the original may be shared with others who waited for the same login
-	for _, v := range fields {
-		if s, ok := v.(string); ok && len(s) >= 8 {
-			clean.words = strings.ReplaceAll(clean.words, s, secret.Redacted)
-		}
-	}
-	f.Err = &clean
 	return f
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/hashicorp/vault/api"
 
 	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/sinks"
 	"github.com/rotatord/rotatord/internal/sinks/sinktest"
 	"github.com/rotatord/rotatord/internal/sinks/vault/vaulttest"
 )
@@ -128,7 +129,7 @@ func TestNoEchoReachesAnError(t *testing.T) {
 				t.Fatal(err)
 			}
 			s.session.held.client = elsewhere
-			err = s.Write(t.Context(), "x", content(t, s, 1), "")
+			err = sinks.Decorate("vault-prod", Type, s, 0, nil).Write(t.Context(), "x", content(t, s, 1), "")
 			wantFault(t, err, fault.Retry, fault.ServerError, "answers 502")
 			if !sent {
 				t.Fatal("the proxy did not answer: the test cannot fail")

@@ -29,6 +29,7 @@ func (s *sink) Probe(ctx context.Context, target string, read bool) (sinks.Holdi
 		if err != nil && !hasStatus(err, 403) {
 			return err
 		}
+		confideFields(ctx, now.fields)
 		if err := s.checkPermission(ctx, c, target, now, read); err != nil {
 			return err
 		}

@@ -19,9 +19,10 @@ type session struct {
 	dial   func(token secret.Value) (*api.Client, error)
 	method chosen
 	env    secret.Environment
-	sink   string        // its name in the configuration
-	place  string        // Vault's address and namespace
-	logins *sinks.Logins // what was refused, to this sink or another one
+	sink   string            // its name in the configuration
+	place  string            // Vault's address and namespace
+	logins *sinks.Logins     // what was refused, to this sink or another one
+	known  sinks.Confidences // tokens, and what they were got for
 
 	life   context.Context // ends with close
 	end    context.CancelFunc
@@ -40,7 +41,7 @@ type login struct {
 }
 
 func newSession(m chosen, place string, o sinks.OpenOptions, dial func(secret.Value) (*api.Client, error)) *session {
-	s := &session{dial: dial, method: m, env: o.Env, place: place, sink: o.Name, logins: o.Logins}
+	s := &session{dial: dial, method: m, env: o.Env, place: place, sink: o.Name, logins: o.Logins, known: sinks.Confidences{Most: 16}}
 	s.life, s.end = context.WithCancel(context.Background())
 	return s
 }
@@ -169,6 +170,7 @@ func (s *session) open(ctx context.Context, shown secret.Value) (*login, error) 
 	if err != nil {
 		return nil, err
 	}
+	s.known.Add(shown)
 	answer, err := s.method.login(ctx, bare, shown)
 	if err != nil {
 		return nil, err
@@ -177,6 +179,7 @@ func (s *session) open(ctx context.Context, shown secret.Value) (*login, error) 
 	if err != nil {
 		return nil, err
 	}
+	s.known.Add(token)
 	client, err := s.dial(token)
 	if err != nil {
 		return nil, err

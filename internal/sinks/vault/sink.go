@@ -115,7 +115,7 @@ func (s *sink) Write(ctx context.Context, target string, content secret.Value, _
 	if err != nil {
 		return explain("write", s.object(target), err)
 	}
-	err = s.do(ctx, "write", target, func(ctx context.Context, c *api.Client) error {
+	return s.do(ctx, "write", target, func(ctx context.Context, c *api.Client) error {
 		if err := s.checkMountOnce(ctx, c); err != nil {
 			return err
 		}
@@ -124,7 +124,6 @@ func (s *sink) Write(ctx context.Context, target string, content secret.Value, _
 		}
 		return s.put(ctx, c, target, ours)
 	})
-	return scrubbed(err, ours)
 }
 
 // putAtOnce writes over what was seen at the target a moment ago, without reading it
@@ -148,6 +147,7 @@ func (s *sink) put(ctx context.Context, c *api.Client, target string, ours map[s
 		want := ours
 		if s.config.WriteMode == Merge {
 			want = merged(now.fields, ours)
+			confideFields(ctx, now.fields)
 		}
 		if now.live && same(now.fields, want) {
 			return nil
@@ -158,6 +158,13 @@ func (s *sink) put(ctx context.Context, c *api.Client, target string, ours map[s
 	}
 	return fault.Newf(fault.Retry, fault.Conflict, "", "", "other writers came in between %d times", casAttempts).
 		WithHint("find out who else writes this secret")
+}
+
+// confideFields keeps what a secret was found to hold out of errors; a merge sends it again.
+func confideFields(ctx context.Context, theirs map[string]any) {
+	if v, err := canonical(theirs); err == nil {
+		sinks.Confide(ctx, sinks.SecretParts(v)...)
+	}
 }
 
 // expect gives the version that a write compares with; nil for none.
@@ -217,6 +224,7 @@ func (s *sink) do(ctx context.Context, op, target string, work func(context.Cont
 	if err == nil {
 		return nil
 	}
+	sinks.Confide(ctx, s.session.known.Values()...)
 	f := *fault.Of(err) // a failed login's error is shared by all who waited for it
 	f.After = max(f.After, after())
 	s.advise(ctx, &f, target)

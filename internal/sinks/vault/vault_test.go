@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -132,11 +133,62 @@ func (f *fixture) harness() sinktest.Harness {
 			c.Address, c.Timeout = address, timeout
 			return open(t, &c)
 		}, Aside: func(r *http.Request) bool { return r.URL.Path == "/v1/auth/token/renew-self" }},
+		Echo: f.echo(),
 	}
 	if f.config.KVVersion == 2 {
 		h.Versions = f.version
 	}
 	return h
+}
+
+// What the echoing Vault is sent besides the value. None looks like a secret by itself.
+const (
+	echoedID = "5f1e0c3a-7d2b-4c88-9a61-0e4b7f2d9c35"
+	opaque   = "a token of a plugin, 31415926535"
+	theirs   = "what others keep beside our field"
+)
+
+// echo has a sink log in with an AppRole at a Vault that repeats what it is sent.
+func (f *fixture) echo() *sinktest.Echo {
+	return &sinktest.Echo{
+		Open: func(t *testing.T, address string) (sinks.Sink, []string) {
+			c := *f.config
+			c.Address, c.CAFile = address, ""
+			c.Auth = Auth{AppRole: &AppRole{RoleID: "role", SecretID: *tokenFile(t, echoedID)}}
+			if c.WriteMode == Merge {
+				return open(t, &c), []string{echoedID, opaque, theirs}
+			}
+			return open(t, &c), []string{echoedID, opaque}
+		},
+		Error: func(text string) string {
+			body, _ := json.Marshal(map[string]any{"errors": []string{text}})
+			return string(body)
+		},
+		Grant: func(w http.ResponseWriter, r *http.Request) bool {
+			answer := f.grants(r)
+			if answer != nil {
+				_ = json.NewEncoder(w).Encode(answer)
+			}
+			return answer != nil
+		},
+	}
+}
+
+// grants lets a call log in, find the mount and read, but not write.
+func (f *fixture) grants(r *http.Request) any {
+	fields := map[string]any{"theirs": theirs}
+	switch path := strings.TrimPrefix(r.URL.Path, "/v1/"); {
+	case path == "auth/approle/login":
+		return map[string]any{"auth": map[string]any{"client_token": opaque}}
+	case strings.HasPrefix(path, "sys/internal/ui/mounts/"):
+		version := fmt.Sprint(f.config.KVVersion)
+		return map[string]any{"data": map[string]any{"type": "kv", "options": map[string]string{"version": version}, "path": f.config.Mount + "/"}}
+	case r.Method == http.MethodGet && f.config.KVVersion == 1:
+		return map[string]any{"data": fields}
+	case r.Method == http.MethodGet && strings.Contains(path, "/data/"):
+		return map[string]any{"data": map[string]any{"data": fields, "metadata": map[string]any{"version": 1}}}
+	}
+	return nil
 }
 
 func (f *fixture) target() string { return fmt.Sprintf("%s/t%d", f.policy, f.serial.Add(1)) }

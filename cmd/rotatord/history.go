@@ -30,15 +30,19 @@ func (a *app) historyCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			rows := make([][]string, len(events))
-			for i, e := range events {
-				rows[i] = []string{clock(e.At), e.Slot, string(e.What), string(e.Cause), orDash(e.By), took(e), orDash(e.TokenID), detail(e)}
-			}
-			return a.print(events, "TIME\tSLOT\tWHAT\tCAUSE\tBY\tTOOK\tTOKEN\tDETAIL", rows)
+			return a.printHistory(events)
 		},
 	})
 	cmd.Flags().IntVarP(&limit, "limit", "n", 50, "show at most so many, newest first")
 	return cmd
+}
+
+func (a *app) printHistory(events []rotation.Event) error {
+	rows := make([][]string, len(events))
+	for i, e := range events {
+		rows[i] = []string{clock(e.At), e.Slot, string(e.What), string(e.Cause), orDash(e.By), took(e), orDash(e.TokenID), detail(e)}
+	}
+	return a.print(events, "TIME\tSLOT\tWHAT\tCAUSE\tBY\tTOOK\tTOKEN\tDETAIL", rows)
 }
 
 func took(e rotation.Event) string {

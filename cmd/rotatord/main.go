@@ -12,5 +12,14 @@ import (
 
 func main() {
 	std := stdio{in: os.Stdin, out: os.Stdout, err: os.Stderr}
+	muteChildren()
 	os.Exit(execute(context.Background(), os.Args[1:], std, takeEnvironment()))
+}
+
+// muteChildren gives libraries no standard error. AWS's SDK hands it to a profile's credential_process, and
+// what that prints may be the credentials. Without /dev/null no process can be started anyway.
+func muteChildren() {
+	if nowhere, err := os.OpenFile(os.DevNull, os.O_RDWR, 0); err == nil {
+		os.Stderr = nowhere
+	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/metrics"
 	"github.com/rotatord/rotatord/internal/moq"
+	"github.com/rotatord/rotatord/internal/redact"
 	"github.com/rotatord/rotatord/internal/rotation"
 	"github.com/rotatord/rotatord/internal/sinks"
 )
@@ -87,7 +88,7 @@ func (o *online) checkRelay(ctx context.Context, relay string, slots []config.Sl
 		o.silent[k.RelayID] = true // and would say the same to the next question
 		return
 	}
-	o.pass("it exists: %q", r.Name)
+	o.pass("it exists: %s", redact.Label(r.Name))
 	tokens, err := client.List(ctx, moq.Priority{Urgency: moq.Routine}, k.RelayID)
 	o.offers[k.RelayID] = err
 	if err == nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -14,6 +15,7 @@ import (
 
 	"github.com/rotatord/rotatord/internal/adminapi"
 	"github.com/rotatord/rotatord/internal/config"
+	"github.com/rotatord/rotatord/internal/redact"
 	"github.com/rotatord/rotatord/internal/sinks/all"
 )
 
@@ -59,11 +61,11 @@ func execute(ctx context.Context, args []string, std stdio, env environment) int
 // and people read them.
 func complain(w io.Writer, err error) {
 	if faults, ok := errors.AsType[config.Faults](err); ok {
-		_, _ = fmt.Fprintf(w, "%v\nrotatord: %s in the configuration; nothing was done\n", faults, count(len(faults), "fault"))
+		_, _ = fmt.Fprintf(w, "%s\nrotatord: %s in the configuration; nothing was done\n", redact.Lines(faults.Error()), count(len(faults), "fault"))
 		return
 	}
 	if err != nil {
-		_, _ = fmt.Fprintf(w, "rotatord: %v\n", err)
+		_, _ = fmt.Fprintf(w, "rotatord: %s\n", redact.Lines(err.Error()))
 	}
 }
 
@@ -143,12 +145,14 @@ func (a *app) listing(cmd *cobra.Command) *cobra.Command {
 	return cmd
 }
 
-// print writes v as JSON, or rows as a table under their heading.
+// print writes v as JSON, or rows as a table under their heading. Whatever is in it, it steers no terminal.
 func (a *app) print(v any, heading string, rows [][]string) error {
 	if a.output == "json" {
-		enc := json.NewEncoder(a.out)
-		enc.SetIndent("", "  ")
-		return enc.Encode(v)
+		doc, err := json.MarshalIndent(v, "", "  ")
+		if err == nil {
+			_, err = a.out.Write(append(redact.JSON(doc), '\n'))
+		}
+		return err
 	}
 	t := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(t, heading)
@@ -157,14 +161,31 @@ func (a *app) print(v any, heading string, rows [][]string) error {
 			if i > 0 {
 				_, _ = io.WriteString(t, "\t")
 			}
-			_, _ = io.WriteString(t, cell)
+			_, _ = io.WriteString(t, redact.Line(cell))
 		}
 		_, _ = io.WriteString(t, "\n")
 	}
 	return t.Flush()
 }
 
-func (a *app) say(format string, args ...any) { _, _ = fmt.Fprintf(a.out, format+"\n", args...) }
+// say writes a line or more. What is in args stays on its line, and steers no terminal.
+func (a *app) say(format string, args ...any) {
+	_, _ = fmt.Fprintf(a.out, format+"\n", linesOf(args)...)
+}
+
+// linesOf returns args with every text on one line.
+func linesOf(args []any) []any {
+	out := slices.Clone(args)
+	for i, arg := range out {
+		switch v := arg.(type) {
+		case string:
+			out[i] = redact.Line(v)
+		case error:
+			out[i] = redact.Line(v.Error())
+		}
+	}
+	return out
+}
 
 // load reads the configuration. That there is none to read is wrong use, too.
 func (a *app) load() (*config.Config, error) {

@@ -19,6 +19,7 @@ import (
 	"github.com/rotatord/rotatord/internal/config"
 	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/journal"
+	"github.com/rotatord/rotatord/internal/redact"
 	"github.com/rotatord/rotatord/internal/rotation"
 	"github.com/rotatord/rotatord/internal/threads"
 	"github.com/rotatord/rotatord/internal/web"
@@ -211,7 +212,7 @@ func (a *app) runOnce(ctx context.Context, cfg *config.Config) error {
 	c.engine.Slots(func(s *rotation.Status) bool {
 		if s.Failures > 0 {
 			failing++
-			_, _ = fmt.Fprintf(a.err, "%s: %s: %s\n", s.Slot, s.Failure.Step, s.Failure.Message)
+			_, _ = fmt.Fprintf(a.err, "%s: %s: %s\n", s.Slot, s.Failure.Step, redact.Line(s.Failure.Message))
 		}
 		return true
 	})

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/rotatord/rotatord/internal/adminapi"
+	"github.com/rotatord/rotatord/internal/redact"
 )
 
 func (a *app) tokensCommand() *cobra.Command {
@@ -38,7 +39,7 @@ func (a *app) printTokens(tokens []adminapi.Token) error {
 	rows := make([][]string, len(tokens))
 	for i, t := range tokens {
 		rows[i] = []string{
-			t.ID, strings.Join(t.Operations, "+"), ownerWords(t), ago(now, t.Created),
+			redact.Name(t.ID), namesOf(t.Operations), ownerWords(t), ago(now, t.Created),
 			until(now, t.Expires), until(now, t.Retire), orDash(strings.Join(t.ServedBy, ", ")),
 		}
 	}
@@ -52,12 +53,21 @@ func ownerWords(t adminapi.Token) string {
 	case adminapi.Former:
 		return "former token of this installation"
 	case adminapi.OtherInstance:
-		return "rotatord " + t.Instance
+		return "rotatord " + redact.Name(t.Instance)
 	}
 	if t.Label != "" {
-		return fmt.Sprintf("others (%q)", t.Label)
+		return "others (" + redact.Label(t.Label) + ")"
 	}
 	return "others"
+}
+
+// namesOf joins names that others gave.
+func namesOf(names []string) string {
+	plain := make([]string, len(names))
+	for i, n := range names {
+		plain[i] = redact.Name(n)
+	}
+	return strings.Join(plain, "+")
 }
 
 func (a *app) pruneCommand() *cobra.Command {

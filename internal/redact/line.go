@@ -1,7 +1,9 @@
 package redact
 
 import (
+	"bytes"
 	"encoding/json"
+	"regexp"
 	"strconv"
 	"strings"
 	"unicode"
@@ -58,9 +60,23 @@ func Label(name string) string {
 	return `"` + strings.ReplaceAll(Cleaner{}.Bounded(name, maxLabel), `"`, `\"`) + `"`
 }
 
+// plainName is a name that needs no quotes.
+var plainName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.:-]{0,63}$`)
+
+// Name returns a name that is plain as it is, and any other as Label does.
+func Name(name string) string {
+	if plainName.MatchString(name) {
+		return name
+	}
+	return Label(name)
+}
+
 // JSON returns the JSON document doc with what does not print escaped, for a terminal. It means
 // the same.
 func JSON(doc []byte) []byte {
+	if !bytes.ContainsFunc(doc, func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }) {
+		return doc
+	}
 	var out []byte
 	for len(doc) > 0 {
 		r, n := utf8.DecodeRune(doc)

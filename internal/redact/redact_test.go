@@ -212,6 +212,16 @@ func TestALabelIsQuotedAndCut(t *testing.T) {
 	}
 }
 
+func TestANameIsQuotedUnlessItIsPlain(t *testing.T) {
+	for name, want := range map[string]string{
+		"studio-a": "studio-a", "moq:subscribe": "moq:subscribe", "": `""`, "two words": `"two words"`, "-rf": `"-rf"`, "a\x1b": `"a\x1b"`,
+	} {
+		if got := redact.Name(name); got != want {
+			t.Errorf("%q: %s, want %s", name, got, want)
+		}
+	}
+}
+
 func TestJSONIsTheSameDocumentWithoutWhatSteersATerminal(t *testing.T) {
 	was := map[string]string{"a": "\u009b2J\u202e\x7f😀ü\U000e0041", "b": "\x1b\n"}
 	doc, _ := json.MarshalIndent(was, "", "  ")

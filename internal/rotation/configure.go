@@ -18,6 +18,9 @@ func (e *Engine) Load(ctx context.Context, plans []*Plan) error {
 		planned[p.Key] = p
 	}
 	return e.Journal.Load(ctx, func(r *Record) error {
+		if r.Failure != nil {
+			r.Failure.Message = fitMessage(r.Failure.Message)
+		}
 		w.share(r, planned[r.Key])
 		r.disbelieve(planned[r.Key], e.now(), e.boot)
 		s := e.add(*r)

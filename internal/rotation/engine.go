@@ -22,6 +22,7 @@ import (
 
 	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/moq"
+	"github.com/rotatord/rotatord/internal/redact"
 )
 
 // Options are what an Engine works with. All are required.
@@ -408,7 +409,7 @@ func (e *Engine) retireFailed(s *slot, reason string, err error) {
 func (e *Engine) attemptFailed(s *slot, where Step, reason string, err error) {
 	s.mu.Lock()
 	now, sakes, pause := e.now(), sakesOf(err), s.backoff()
-	s.rec.fail(Failure{At: now, Step: where, Reason: reason, Sink: sinkOf(sakes), Message: err.Error()})
+	s.rec.fail(Failure{At: now, Step: where, Reason: reason, Sink: sinkOf(sakes), Message: fitMessage(err.Error())})
 	s.rec.Failure.Next = now.Add(pause.delay(s.rec.Failure.Count, askedWait(err, pause.longest)))
 	s.seen().sakes = sakes
 	f, plan, ev := *s.rec.Failure, s.plan, e.event(s, Failed)
@@ -429,6 +430,13 @@ func (e *Engine) attemptFailed(s *slot, where Step, reason string, err error) {
 	_ = e.save(s, events...) // a failure that cannot be journalled is still in memory
 	e.awaits(s, sakes)
 }
+
+// maxMessage is how many characters the journal keeps of a failure: the words of several stores, and a hint.
+const maxMessage = 4000
+
+// fitMessage makes a text fit for the journal and for who reads it there. What comes from a store is
+// cleaned already, by who knows its secrets; what an older journal holds was not.
+func fitMessage(text string) string { return redact.Cleaner{}.Bounded(text, maxMessage) }
 
 // backoff is capped exponential backoff with full jitter.
 type backoff struct{ first, longest time.Duration }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/moq"
+	"github.com/rotatord/rotatord/internal/redact"
 	"github.com/rotatord/rotatord/internal/secret"
 )
 
@@ -260,14 +261,17 @@ func (e *Engine) mintFailed(s *slot, err error) {
 	e.failed(s, StepMint, err)
 }
 
+// relayPlaces is how many tokens a relay holds at most.
+const relayPlaces = 10
+
 // explainFull names who holds the relay's places, as far as they were listed. s.mu is held.
 func (s *slot) explainFull(err error) error {
 	listing := s.seen().listing
 	if listing == nil {
 		return err
 	}
-	holders := make([]string, 0, len(listing.tokens))
-	for _, t := range listing.tokens {
+	holders := make([]string, 0, relayPlaces)
+	for _, t := range listing.tokens[:min(len(listing.tokens), relayPlaces)] {
 		holders = append(holders, fmt.Sprintf("%s (%s, created %s, expires %s)", t.ID, ownerOf(t),
 			t.Created.UTC().Format(time.DateOnly), t.Expires.UTC().Format(time.DateOnly)))
 	}
@@ -278,9 +282,12 @@ func (s *slot) explainFull(err error) error {
 // ownerOf says who made a token, as far as its label tells.
 func ownerOf(t moq.Token) string {
 	if instance, ok := moq.LabelInstance(t.Label); ok {
-		return "rotatord " + instance
+		return "rotatord " + redact.Name(instance)
 	}
-	return orElse(t.Label, "no label")
+	if t.Label == "" {
+		return "no label"
+	}
+	return "label " + redact.Label(t.Label)
 }
 
 // mintDone journals the value before anything else is done with it. When that

@@ -87,6 +87,14 @@ func (e *Engine) named(relay, typ string) (*slot, error) {
 
 // History gives the newest events first, of one slot, one relay (typ empty) or all (both empty).
 func (e *Engine) History(ctx context.Context, relay, typ string, limit int) ([]Event, error) {
+	events, err := e.history(ctx, relay, typ, limit)
+	for i := range events {
+		events[i].Detail = fitMessage(events[i].Detail)
+	}
+	return events, err
+}
+
+func (e *Engine) history(ctx context.Context, relay, typ string, limit int) ([]Event, error) {
 	if relay == "" {
 		return e.Journal.History(ctx, nil, limit)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/rotatord/rotatord/internal/adminapi"
 	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/redact"
 	"github.com/rotatord/rotatord/internal/rotation"
 )
 
@@ -61,7 +62,7 @@ func (s *Server) listSlots(w http.ResponseWriter, r *http.Request) {
 		failWith(w, r, err)
 		return
 	}
-	writeBody(w, http.StatusOK, "application/json", body)
+	writeBody(w, http.StatusOK, "application/json", redact.JSON(body))
 }
 
 func (s *Server) encodeSlots() (_ []byte, err error) {
@@ -258,7 +259,7 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 		http.Error(w, `{"error": "the answer cannot be written as JSON"}`, http.StatusInternalServerError)
 		return
 	}
-	writeBody(w, status, "application/json", b.Bytes())
+	writeBody(w, status, "application/json", redact.JSON(b.Bytes()))
 }
 
 func writeBody(w http.ResponseWriter, status int, contentType string, body []byte) {

@@ -614,6 +614,41 @@ func TestAFullRelayIsExplained(t *testing.T) {
 	}
 }
 
+// A label is whatever its maker chose.
+func TestALabelInAMessageIsQuotedAndCut(t *testing.T) {
+	for label, want := range map[string]string{
+		"":                       "no label",
+		"studio":                 `label "studio"`,
+		"x), rotatord (\x1b[2J\n": `label "x), rotatord (\x1b[2J\n"`,
+		strings.Repeat("l", 1000): `label "` + strings.Repeat("l", 63) + `…"`,
+	} {
+		if got := ownerOf(moq.Token{Label: label}); got != want {
+			t.Errorf("%q: %s, want %s", label, got, want)
+		}
+	}
+}
+
+// A journal of an older release may hold what stores said, word for word.
+func TestWhatAnOlderJournalHoldsIsCleanedWhenItIsRead(t *testing.T) {
+	const dirty = "vault says \x1b[2J hvs.CAESIJlDpHKdW6yVs3qQ9cVbX7Rz"
+	w := newWorld(t, moq.Overlap, 1)
+	w.start()
+	w.run(10 * time.Minute)
+	w.restart(func() {
+		old := *w.disk.saved
+		old.Failure = &Failure{Count: 1, Step: StepDeliver, Next: w.now.Add(time.Hour), Message: dirty + " " + strings.Repeat("x", 2<<20)}
+		w.disk.saved = &old
+		w.disk.events = append(w.disk.events, Event{At: w.now, Slot: "live/subscribe", Key: testKey, Detail: dirty})
+	})
+	if f := w.status().Failure; f == nil || len(f.Message) > 5000 || !contains(f.Message, `vault says \x1b[2J [redacted]`) {
+		t.Errorf("failure is %.200v", f)
+	}
+	events, err := w.engine.History(t.Context(), "", "", 0)
+	if err != nil || !slices.ContainsFunc(events, func(e Event) bool { return e.Detail == `vault says \x1b[2J [redacted]` }) {
+		t.Errorf("history is %v, %v", events, err)
+	}
+}
+
 func TestPruneRevokesOnlyWhatNoSinkHolds(t *testing.T) {
 	w := newWorld(t, moq.Overlap, 1)
 	w.start()

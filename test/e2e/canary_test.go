@@ -81,12 +81,55 @@ func TestNoValueLeaks(t *testing.T) {
 		if leaks(text, values) {
 			t.Errorf("a token's value is in %s", where)
 		}
+		if strings.ContainsAny(text, "\x1b\u009b\u202e") && where != "/proc" && !strings.HasPrefix(where, "the state folder") {
+			t.Errorf("what steers a terminal is in %s", where)
+		}
+	}
+	if !strings.Contains(d.logs.String(), `not to our taste`) || !strings.Contains(d.logs.String(), `u202e`) {
+		t.Error("the log does not repeat what the store said")
 	}
 	for _, failure := range []string{"server_error", "bad_answer", `"step":"deliver"`, `"step":"mint"`, "vault", "aws", "InvalidRequestException"} {
 		if !strings.Contains(d.logs.String(), failure) {
 			t.Errorf("the log knows nothing of %s: that failure was not looked at", failure)
 		}
 	}
+}
+
+// What a program that gives AWS credentials prints may be the credentials, on its standard error too.
+func TestWhatACredentialProcessPrintsReachesNobody(t *testing.T) {
+	t.Parallel()
+	const printed = "the passphrase is correct horse battery staple"
+	w := newWorld(t, 1)
+	aws := awstest.New(t)
+	w.put("program", "#!/bin/sh\n: > "+w.path("ran")+"\necho '"+printed+"'\necho '"+printed+"' >&2\nexit 3\n")
+	if err := os.Chmod(w.path("program"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	w.put("aws-config", "[default]\ncredential_process = "+w.path("program")+"\n")
+	w.env = append(w.env, "AWS_CONFIG_FILE="+w.path("aws-config"), "AWS_EC2_METADATA_DISABLED=true")
+	w.configure(settings{
+		Sinks:    fmt.Sprintf("  aws: {type: aws_secrets_manager, region: %s, endpoint_url: \"%s\", secret_id: \"moq/{{.Relay}}\"}\n", awstest.Region, aws.URL),
+		Defaults: `{schedule: "@every 1s", sinks: [aws]}`,
+	})
+	online := w.rotatord("check", "--online")
+	d := w.start()
+	d.says("credential_process", "exit status 3")
+	if !exists(w.path("ran")) {
+		t.Fatal("the program was not run: the test cannot fail")
+	}
+	status := d.rotatord("status")
+	for where, text := range map[string]string{
+		"the log": d.logs.String(), "check --online": online.out + online.err, "status": status.out + status.err,
+	} {
+		if strings.Contains(text, "correct horse") {
+			t.Errorf("what it printed is in %s:\n%s", where, text)
+		}
+	}
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 // leaks looks for values: for the beginning of their signatures, for their
@@ -129,7 +172,9 @@ func (d *daemon) suffer(aws *awstest.Server, vault *vaulttest.Server) (pending s
 			return nil
 		}
 		values := d.world.api.handedOut() // the newest is the one that is just being written
-		return &awstest.Failure{Code: "InvalidRequestException", Message: "this value is not to our taste: " + values[len(values)-1]}
+		newest := values[len(values)-1]
+		return &awstest.Failure{Code: "InvalidRequestException", Message: "not to our taste\x1b[2J\u009b2J\u202e\r\n: " + newest + " or " +
+			base64.StdEncoding.EncodeToString([]byte(newest)) + strings.Repeat(" and so on", 10_000)}
 	})
 	d.says(`"step":"deliver"`, "InvalidRequestException")
 	if pending = d.files(); !strings.Contains(pending, sealed) {

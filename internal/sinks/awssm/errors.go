@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os/exec"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -91,9 +92,8 @@ func explain(ctx context.Context, op, target string, err error) error {
 		f.Op, f.Object = op, target
 		return &f
 	}
-	if about, failed := ofProvider(err); failed {
-		return fault.Newf(fault.Retry, fault.Unauthorized, op, target, "%s", about).
-			WithHint("what it prints is not shown here: run it by hand, as rotatord's user; " + credentialsHint)
+	if about, hint := ofProvider(err); about != "" {
+		return fault.Newf(fault.Retry, fault.Unauthorized, op, target, "%s", about).WithHint("%s", hint)
 	}
 	var api smithy.APIError
 	if errors.As(err, &api) {
@@ -104,19 +104,25 @@ func explain(ctx context.Context, op, target string, err error) error {
 
 // ofProvider says what failed at a provider of credentials that is not AWS: a program, or an address on
 // this machine. What those print may be the credentials: not a word of it is passed on.
-func ofProvider(err error) (about string, failed bool) {
+func ofProvider(err error) (about, hint string) {
 	if p, ok := errors.AsType[*processcreds.ProviderError](err); ok {
-		return "the credential_process of the AWS profile failed: " + processTrouble(p), true
+		return "the credential_process of the AWS profile failed: " + processTrouble(p),
+			"run it by hand, as rotatord's user: what it prints is not shown here"
 	}
-	api, ok := errors.AsType[smithy.APIError](err)
-	if !ok || !isAboutCredentials(err) || service(err) != "Secrets Manager" {
-		return "", false
+	if !isAboutCredentials(err) || service(err) != "Secrets Manager" {
+		return "", ""
 	}
-	about = "the address that AWS_CONTAINER_CREDENTIALS_FULL_URI or _RELATIVE_URI names gives no credentials"
-	if s, ok := api.(interface{ HTTPStatusCode() int }); ok { //nolint:errorlint // AsType has found it
-		about = fmt.Sprintf("%s: it answers %d", about, s.HTTPStatusCode())
+	about = "the address that AWS_CONTAINER_CREDENTIALS_FULL_URI or _RELATIVE_URI names gives no credentials: it answers "
+	hint = "look at the log of what serves that address: what it says is not shown here"
+	var answer interface{ HTTPStatusCode() int }
+	var wrong *smithy.DeserializationError
+	switch {
+	case errors.As(err, &wrong):
+		return about + "with something that is not JSON", hint
+	case is[smithy.APIError](err) && errors.As(err, &answer):
+		return about + strconv.Itoa(answer.HTTPStatusCode()), hint
 	}
-	return about, true
+	return "", ""
 }
 
 func processTrouble(p *processcreds.ProviderError) string {

@@ -55,7 +55,7 @@ func TestAPageSaysWhereItMayComeFrom(t *testing.T) {
 	sim := newSim(cfsim.Options{})
 	sim.Next(cfsim.Rotate, cfsim.Fault{Kind: cfsim.PageAfter, Status: 451})
 	_, err := newClient(t, sim.Transport()).Rotate(t.Context(), routine(), relayID, moq.Subscribe)
-	want := `rotate token for relay a1b2c3d4e5f67890a1b2c3d4e5f67890 of account main: 451 Unavailable For Legal Reasons ` +
+	want := `rotate token for relay a1b2c3d4e5f67890a1b2c3d4e5f67890 of account main: 451: an HTML page, as proxies send them ` +
 		`(the answer is not what the Cloudflare API sends: is a proxy in between? check api_url)`
 	if err == nil || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)

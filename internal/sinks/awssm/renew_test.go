@@ -55,6 +55,7 @@ func TestConformanceWithASharedFile(t *testing.T) {
 	server := awstest.New(t)
 	path := shared(t, server)
 	h := harness(server, configFor(server))
+	h.Echo = nil // it has credentials of its own
 	h.Open = func(t *testing.T) sinks.Sink {
 		s, err := configFor(server).Open(t.Context(), sinks.OpenOptions{Name: "aws-prod", Env: secret.NewEnvironment(os.Environ())})
 		must(t, err)

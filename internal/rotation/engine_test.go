@@ -617,8 +617,8 @@ func TestAFullRelayIsExplained(t *testing.T) {
 // A label is whatever its maker chose.
 func TestALabelInAMessageIsQuotedAndCut(t *testing.T) {
 	for label, want := range map[string]string{
-		"":                       "no label",
-		"studio":                 `label "studio"`,
+		"":                        "no label",
+		"studio":                  `label "studio"`,
 		"x), rotatord (\x1b[2J\n": `label "x), rotatord (\x1b[2J\n"`,
 		strings.Repeat("l", 1000): `label "` + strings.Repeat("l", 63) + `…"`,
 	} {

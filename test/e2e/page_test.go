@@ -19,7 +19,7 @@ import (
 // filter is an HTTP proxy on the way to Cloudflare. It carries every call out, and
 // may answer it with a page of its own.
 type filter struct {
-	status  atomic.Int32  // of the page; 0: none
+	status  atomic.Int64  // of the page; 0: none
 	methods atomic.Value  // those that it answers so
 	pages   atomic.Uint32 // that were given
 }
@@ -61,7 +61,7 @@ func (f *filter) turn(r *http.Response) error {
 // block answers calls of these methods with pages of the status; 0 ends it.
 func (f *filter) block(status int, methods string) {
 	f.methods.Store(methods)
-	f.status.Store(int32(status))
+	f.status.Store(int64(status))
 }
 
 // insist asks for a rotation n times, each time after the one before has failed.

@@ -79,7 +79,8 @@ func healthShown(err error) health {
 		return healthy
 	}
 	switch f := fault.Of(err); f.Reason {
-	case fault.Unreachable, fault.Timeout, fault.ServerError, fault.RateLimited, fault.Unauthorized, fault.BadAnswer, fault.Setup:
+	case fault.Unreachable, fault.Timeout, fault.ServerError, fault.RateLimited, fault.Unauthorized, fault.BadAnswer,
+		fault.Setup:
 		return down
 	case fault.NotFound, fault.Forbidden, fault.Conflict, fault.Full:
 		return healthy

@@ -225,6 +225,30 @@ func TestAnAnswerThatWasOvertakenByAGoodOneIsNotWaitedFor(t *testing.T) {
 	})
 }
 
+// Proof that calls reach an account may be a minute old.
+func TestProofOfAnAccountIsNoSignThatItIsBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, moq.Overlap, 10, "vault")
+		defer f.kill()
+		gone := fault.Newf(fault.Retry, fault.Unreachable, "create", "it", "gone")
+		gone.After = time.Hour
+		f.afterADay(func() { f.account.fails(0, gone) })
+		account, err := f.engine.account(f.engine.slots[f.plans[0].Key])
+		if err != nil {
+			t.Fatal(err)
+		}
+		now := time.Now()
+		f.account.fails(0, nil)
+		if err := account.Prove(t.Context(), moq.Priority{}, f.plans[0].Key.RelayID); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if tried := f.triedSince(now); len(tried) != 0 {
+			t.Errorf("%v tried", tried)
+		}
+	})
+}
+
 func TestAReloadFreesOnlyWhatItChanged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(t, moq.Overlap, 10, "changed", "kept")

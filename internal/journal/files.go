@@ -163,7 +163,7 @@ func (b *Bolt) writeLost(database, log error, records iter.Seq[*rotation.Record]
 }
 
 func (b *Bolt) renewLog() error {
-	if isThere(b.logFile.path) { // ours, cut short
+	if b.logFile.isOurs() { // cut short
 		return b.refillLog()
 	}
 	former, last := b.logFile.file, b.log.last
@@ -203,9 +203,16 @@ func removeIfThere(path string) error {
 	return nil
 }
 
-// takeName gives the new database its name; only one of ours, cut short, may have it.
+// isOurs reports whether the file's name still names it.
+func (f *watchedFile) isOurs() bool {
+	open, err1 := f.file.Stat()
+	named, err2 := os.Stat(f.path)
+	return err1 == nil && err2 == nil && os.SameFile(open, named)
+}
+
+// takeName gives the new database its name, which nobody else may have taken meanwhile.
 func (b *Bolt) takeName(temp string) (err error) {
-	if isThere(b.path) {
+	if b.dbFile.isOurs() { // cut short
 		err = os.Rename(temp, b.path)
 	} else {
 		err = os.Link(temp, b.path)

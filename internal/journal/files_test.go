@@ -3,6 +3,7 @@ package journal
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"iter"
 	"maps"
 	"os"
@@ -117,6 +118,26 @@ func TestWhatSomebodyElsePutThereIsLeftAlone(t *testing.T) {
 				if errors.Is(err, rotation.ErrJournalLost) {
 					t.Error("it counts as lost")
 				}
+			}
+			if text, err := os.ReadFile(path); err != nil || string(text) != "theirs" {
+				t.Errorf("it holds %q (%v)", text, err)
+			}
+		})
+	}
+}
+
+// Not even when it comes between the look and the new file.
+func TestAFileThatSomebodyElsePutThereMeanwhileIsNotReplaced(t *testing.T) {
+	for _, name := range []string{"database", "log"} {
+		t.Run(name, func(t *testing.T) {
+			b := open(t, t.TempDir())
+			path := both(b)[name]
+			if err := errors.Join(os.Remove(path), os.WriteFile(path, []byte("theirs"), 0o600)); err != nil {
+				t.Fatal(err)
+			}
+			found := map[string]error{name: errDeleted} // before it came
+			if err := b.writeLost(found["database"], found["log"], memoryOf(nil)); !errors.Is(err, fs.ErrExist) {
+				t.Errorf("err = %v", err)
 			}
 			if text, err := os.ReadFile(path); err != nil || string(text) != "theirs" {
 				t.Errorf("it holds %q (%v)", text, err)

@@ -365,3 +365,19 @@ func TestAStateOfTheFormerFormatIsOpenedAndFinished(t *testing.T) {
 		}
 	})
 }
+
+// The former format's rules stay for what it left behind.
+func TestALogOfTheFormerFormatThatWasCutShortIsRefused(t *testing.T) {
+	dir, _ := unpack(t, "format2.tar.gz")
+	logs, err := filepath.Glob(filepath.Join(dir, "*.log"))
+	if err != nil || len(logs) != 1 {
+		t.Fatalf("logs %v (%v)", logs, err)
+	}
+	if err := os.Truncate(logs[0], 100); err != nil {
+		t.Fatal(err)
+	}
+	_, err = journal.Open(dir, journal.Options{})
+	if !errors.Is(err, journal.ErrDamaged) || !strings.Contains(err.Error(), logs[0]+": damaged: it is cut short") {
+		t.Errorf("err = %v", err)
+	}
+}

@@ -99,7 +99,9 @@ type Bolt struct {
 	sealed  [][]byte              // theirs who fold: what the frames of the other half say,
 	upTo    uint64                // their last number,
 	held    uint64                // and that of the latest frame that the database holds
-	session []byte                // what the database says is in use
+	session []byte                // the log's that is in use; nil while nothing can be saved
+	noted   []byte                // the latest that the database may name
+	ended   bool                  // it surely names none
 	format  uint32                // and its format
 	broken  atomic.Pointer[error] // a crash within a fold: nothing is written any more
 }
@@ -191,8 +193,9 @@ func (b *Bolt) learn(tx *bbolt.Tx) error {
 	if held := get(heldKey); len(held) == 8 {
 		b.held = binary.BigEndian.Uint64(held)
 	}
-	if b.session = get(sessionKey); len(b.session) == 0 {
-		b.session = nil
+	b.noted = get(sessionKey)
+	if b.session = b.noted; len(b.session) == 0 {
+		b.session, b.ended = nil, b.format == formatVersion
 	}
 	return errors.Join(errs...)
 }
@@ -334,6 +337,9 @@ func (b *Bolt) Check(ctx context.Context) error {
 	if err := b.fileFault(b.lookAtFiles()); err != nil {
 		b.observed(0, err)
 		return err
+	}
+	if err := b.checkMark(ctx); err != nil {
+		return b.writeFault(err)
 	}
 	probe := appendChange(nil, metaBucket, probeKey, make([]byte, probeSize))
 	for _, step := range []func() error{

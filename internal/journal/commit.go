@@ -213,6 +213,9 @@ func (b *Bolt) keep(group []*save) error {
 	if broken := b.broken.Load(); broken != nil {
 		return *broken
 	}
+	if b.session == nil {
+		return errNoLog
+	}
 	if !b.log.room(size) {
 		if err := b.seal(); err != nil {
 			return err
@@ -324,7 +327,14 @@ func (b *Bolt) updateDatabase(change func(*bbolt.Tx) error) error {
 	if broken := b.broken.Load(); broken != nil {
 		return *broken
 	}
-	err := guarded(func() error { return b.db.Update(change) })
+	err := guarded(func() error {
+		return b.db.Update(func(tx *bbolt.Tx) error {
+			if err := b.expectOurs(tx); err != nil {
+				return err
+			}
+			return change(tx)
+		})
+	})
 	var c *crash
 	switch {
 	case err == nil:

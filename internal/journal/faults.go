@@ -11,6 +11,7 @@ import (
 	berrors "go.etcd.io/bbolt/errors"
 
 	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/rotation"
 )
 
 // ErrInUse says that another process has the journal open.
@@ -23,10 +24,16 @@ var ErrDamaged = errors.New("damaged")
 var ErrNewer = errors.New("made by a newer rotatord")
 
 var (
-	errReplaced = errors.New("the file was replaced while rotatord has the former one open")
-	errNoFile   = errors.New("it is not a regular file")
-	errClosed   = errors.New("the journal is closed")
-	errTooLarge = errors.New("the record is larger than the log can take")
+	errReplaced    = errors.New("the file was replaced while rotatord has the former one open")
+	errOverwritten = fmt.Errorf("%w: another was copied over it", errReplaced)
+	errNoFile      = errors.New("it is not a regular file")
+	errClosed      = errors.New("the journal is closed")
+	errTooLarge    = errors.New("the record is larger than the log can take")
+)
+
+const (
+	lossHint     = "rotatord writes what it knows to a new file; find out what else works in its state folder, and keep it out"
+	replacedHint = "rotatord leaves what is there alone: put the former file back, or restart rotatord to use what is there now"
 )
 
 const damageHint = "stop rotatord and restore the file from a backup, or move it aside, with the state-*.log beside it, to start afresh: " +
@@ -117,6 +124,10 @@ func (b *Bolt) writeFault(err error) error {
 	switch {
 	case errors.Is(err, errClosed):
 		f.Hint = "rotatord is stopping"
+	case errors.Is(err, rotation.ErrJournalLost):
+		f.Hint = lossHint
+	case errors.Is(err, errReplaced):
+		f.Hint = replacedHint
 	case errors.Is(err, fs.ErrExist):
 		f.Hint = "something was put in the file's place meanwhile: rotatord leaves it alone; restart rotatord to use it"
 	case isDamage(err):

@@ -43,6 +43,7 @@ func (f *watchedFile) noteSize() {
 var (
 	errDeleted = lost{errors.New("the file was deleted while rotatord has it open")}
 	errMoved   = lost{errors.New("the file was moved away while rotatord has it open")}
+	errNoLog   = lost{errors.New("no log is in use since the last could not be written anew")}
 	errFolder  = errors.New("the folder was moved away, or another one lies over it, while rotatord has the file open")
 )
 
@@ -109,11 +110,11 @@ func lossFault(path string, err error) error {
 	f := &fault.Error{Class: fault.Retry, Reason: fault.Storage, Op: "write journal", Object: path, Err: err}
 	switch {
 	case errors.Is(err, rotation.ErrJournalLost):
-		f.Hint = "rotatord writes what it knows to a new file; find out what else works in its state folder, and keep it out"
+		f.Hint = lossHint
 	case errors.Is(err, errFolder):
 		f.Hint = "put the file back, with its folder: rotatord then goes on by itself; a restart without it loses what it knows"
 	case errors.Is(err, errReplaced):
-		f.Hint = "rotatord leaves what is there alone: put the former file back, or restart rotatord to use what is there now"
+		f.Hint = replacedHint
 	default:
 		f.Hint = diskHint(err)
 	}
@@ -145,21 +146,50 @@ func (b *Bolt) Restore(ctx context.Context, records iter.Seq[*rotation.Record]) 
 // is in use, it holds everything.
 func (b *Bolt) writeLost(database, log error, records iter.Seq[*rotation.Record]) error {
 	if database != nil {
+		if b.isOverwritten() {
+			return errOverwritten
+		}
 		if err := b.renewDatabase(log == nil, records); err != nil {
 			return err
 		}
 	}
-	if log == nil {
+	if log == nil && b.session != nil {
 		return nil
 	}
 	b.sealed, b.pending, b.upTo = slices.Concat(b.sealed, b.pending), nil, b.log.last // memory has what the log had
 	if err := b.endSession(); err != nil {
 		return err
 	}
-	if err := b.renewLog(); err != nil {
-		return err
+	if log != nil {
+		if err := b.renewLog(); err != nil {
+			return err
+		}
 	}
 	return b.beginSession()
+}
+
+// isOverwritten reports whether a database that is shorter than it was is another, whole
+// one, copied over it: a backup.
+func (b *Bolt) isOverwritten() bool {
+	return b.dbFile.isOurs() && checkPages(b.path) == nil &&
+		errors.Is(guarded(func() error { return b.db.View(b.expectOurs) }), errOverwritten)
+}
+
+// checkMark finds out whether another log was copied over the one in use.
+func (b *Bolt) checkMark(ctx context.Context) error {
+	if err := b.turn(ctx); err != nil {
+		return err
+	}
+	defer func() { <-b.writing }()
+	if b.session == nil {
+		return errNoLog
+	}
+	if err := b.log.expectMark(b.session); isDamage(err) {
+		return fmt.Errorf("%s: %w", b.logFile.path, errOverwritten)
+	} else if err != nil {
+		return err
+	}
+	return nil
 }
 
 func (b *Bolt) renewLog() error {

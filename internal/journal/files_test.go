@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/rotatord/rotatord/internal/fault"
@@ -123,6 +125,86 @@ func TestWhatSomebodyElsePutThereIsLeftAlone(t *testing.T) {
 				t.Errorf("it holds %q (%v)", text, err)
 			}
 		})
+	}
+}
+
+// A copy over the same file is another content under the same name.
+func TestABackupThatIsCopiedOverAFileIsLeftAlone(t *testing.T) {
+	for _, name := range []string{"database", "log"} {
+		for _, size := range []int{100, 200_000} { // so that the database has grown, or has not
+			t.Run(fmt.Sprint(name, ", ", size), func(t *testing.T) {
+				dir := t.TempDir()
+				b := open(t, dir)
+				mustSave(t, b, recordOf(1, 1, 100))
+				shut(t, b)
+				backup, err := os.ReadFile(both(b)[name])
+				if err != nil {
+					t.Fatal(err)
+				}
+				b = open(t, dir)
+				mustSave(t, b, recordOf(1, 2, size))
+				if err := errors.Join(b.Check(t.Context()), os.WriteFile(both(b)[name], backup, 0o600)); err != nil {
+					t.Fatal(err)
+				}
+				err = b.Check(t.Context())
+				if errors.Is(err, rotation.ErrJournalLost) { // a shorter one
+					err = b.Restore(t.Context(), memoryOf(nil))
+				}
+				expectFault(t, err, fault.Retry, both(b)[name], "replaced", "copied over", "restart")
+				if name == "log" {
+					shut(t, b) // the database then has all
+					expectState(t, open(t, dir), map[moq.Key]int{slotKey(1): 2})
+					return
+				}
+				expectFault(t, b.Close(), fault.Retry, "copied over")
+				if now := read(t, dir); !bytes.Equal(now, backup) {
+					t.Error("it was written to")
+				}
+				expectState(t, open(t, dir), map[moq.Key]int{slotKey(1): 1})
+			})
+		}
+	}
+}
+
+// Where the disk fails while a log is put in use, nothing is saved until one is.
+func TestNothingIsSavedWithoutALogInUse(t *testing.T) {
+	for fails := range 12 {
+		for _, kept := range []bool{false, true} {
+			dir := t.TempDir()
+			b := open(t, dir)
+			mustSave(t, b, recordOf(1, 1, 100))
+			n := 0
+			onWrite(t, b, func(_ []byte, _ int64, write func() (int, error)) (int, error) {
+				if n++; n < fails+1 {
+					return write()
+				}
+				if kept {
+					_, _ = write()
+				}
+				return 0, syscall.EIO
+			})
+			if err := os.Remove(b.logPath()); err != nil {
+				t.Fatal(err)
+			}
+			_ = b.Restore(t.Context(), memoryOf(nil))
+			saved := b.Save(t.Context(), recordOf(1, 2, 100)) == nil
+			if saved && fails == 0 {
+				t.Error("saved without a log in use")
+			}
+			onWrite(t, b, func(p []byte, off int64, _ func() (int, error)) (int, error) { return b.dbFile.file.WriteAt(p, off) })
+			for i := 0; b.Check(t.Context()) != nil; i++ {
+				if err := b.Restore(t.Context(), memoryOf(nil)); err != nil || i > 2 {
+					t.Fatalf("%d writes, kept %t: %v, %v", fails, kept, err, b.Check(t.Context()))
+				}
+			}
+			want := map[moq.Key]int{slotKey(1): 1, slotKey(2): 2}
+			if saved {
+				want[slotKey(1)] = 2
+			}
+			mustSave(t, b, recordOf(2, 2, 100))
+			killed(t, b)
+			expectState(t, open(t, dir), want)
+		}
 	}
 }
 

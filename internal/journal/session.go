@@ -2,6 +2,7 @@ package journal
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -159,25 +160,42 @@ func (b *Bolt) beginSession() error {
 	if err := b.log.file.Sync(); err != nil {
 		return err
 	}
-	b.log.seed = seedOf(session)
-	err := b.updateDatabase(func(tx *bbolt.Tx) error { return putSession(tx, session) })
-	if err == nil {
-		b.session = session
+	b.noted, b.ended = session, false // even if it fails: it may be kept
+	if err := b.updateDatabase(func(tx *bbolt.Tx) error { return putSession(tx, session) }); err != nil {
+		return err
 	}
-	return err
+	b.session, b.log.seed = session, seedOf(session)
+	return nil
 }
 
 // endSession brings what was sealed, which must be all, into the database, and says that
-// no log is in use.
+// no log is in use. Nothing can be saved then until the next begins, even if it fails.
 func (b *Bolt) endSession() error {
-	if len(b.sealed) == 0 && b.session == nil && b.format == formatVersion {
+	b.session = nil
+	if b.ended && len(b.sealed) == 0 {
 		return nil
 	}
 	err := b.storeSealed(func(tx *bbolt.Tx) error { return putSession(tx, nil) })
 	if err == nil {
-		b.session, b.format = nil, formatVersion
+		b.ended, b.format = true, formatVersion
 	}
 	return err
+}
+
+// expectOurs refuses a database whose content is not what this process wrote: somebody
+// has copied another one over it. To write to both at once would damage it.
+func (b *Bolt) expectOurs(tx *bbolt.Tx) error {
+	meta := tx.Bucket(metaBucket)
+	if meta == nil {
+		return errOverwritten
+	}
+	session, err1 := decode(sessionKey, meta.Get(sessionKey))
+	held, err2 := decode(heldKey, meta.Get(heldKey))
+	switch {
+	case err1 != nil || err2 != nil || len(held) != 8, len(session) > 0 && !bytes.Equal(session, b.noted), binary.BigEndian.Uint64(held) < b.held:
+		return errOverwritten
+	}
+	return nil
 }
 
 func putSession(tx *bbolt.Tx, session []byte) error {

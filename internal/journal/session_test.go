@@ -167,7 +167,7 @@ func TestPowerLossWhileASessionBeginsOrEndsNeedsNobody(t *testing.T) {
 func TestPowerLossWouldShowASessionThatIsNotedTooEarly(t *testing.T) {
 	f := record(t)
 	before, _, _ := f.cut()
-	if err := f.b.beginSession(); err != nil {
+	if err := errors.Join(f.b.endSession(), f.b.beginSession()); err != nil {
 		t.Fatal(err)
 	}
 	after, _, _ := f.cut()

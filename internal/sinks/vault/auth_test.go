@@ -18,6 +18,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/hashicorp/vault/api"
@@ -511,4 +512,42 @@ func pointElsewhere(s *sink, mount string) {
 	case *Cert:
 		s.session.method.method = &Cert{CertFile: m.CertFile, KeyFile: m.KeyFile, Role: m.Role, Mount: mount}
 	}
+}
+
+// stuck is a method whose token lies on a file system that does not answer.
+type stuck struct {
+	method
+	looks  *atomic.Int64
+	answer chan struct{}
+}
+
+func (s stuck) current(secret.Value, secret.Environment) bool {
+	s.looks.Add(1)
+	<-s.answer
+	return true
+}
+
+func TestATokenFileThatDoesNotAnswerHoldsNoCallBeyondItsEndAndIsLookedAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := stuck{looks: new(atomic.Int64), answer: make(chan struct{})}
+		s := newSession(chosen{"token", m}, "", sinks.OpenOptions{}, nil)
+		held := &login{token: secret.New("x"), drop: func() {}}
+		s.hold(held)
+		for range 10 {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			if _, err := s.login(ctx); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("login: %v", err)
+			}
+			cancel()
+		}
+		if n := m.looks.Load(); n != 1 {
+			t.Errorf("%d looks hang", n)
+		}
+		close(m.answer)
+		synctest.Wait()
+		if l, err := s.login(t.Context()); err != nil || l != held {
+			t.Errorf("once it answers: %v", err)
+		}
+		s.close()
+	})
 }

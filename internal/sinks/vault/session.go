@@ -2,6 +2,7 @@ package vault
 
 import (
 	"context"
+	"fmt"
 	"sync"
 
 	"github.com/hashicorp/vault/api"
@@ -94,8 +95,8 @@ func refused(err error) error {
 // login gives the login that all share. The one who finds none logs in for all
 // who wait; who gives up waiting leaves the others undisturbed.
 func (s *session) login(ctx context.Context) (*login, error) {
-	if l := s.usable(); l != nil {
-		return l, ctx.Err()
+	if l, err := s.looked(ctx); l != nil || err != nil {
+		return l, err
 	}
 	life, name := s.life, ""
 	if sinks.IsUrgent(ctx) { // it may try where others may not
@@ -113,6 +114,24 @@ func (s *session) login(ctx context.Context) (*login, error) {
 			return nil, r.Err
 		}
 		return r.Val.(*login), nil
+	}
+}
+
+// looked is usable for a caller who does not wait for a file longer than ctx: it may lie on
+// a file system that does not answer. Who asks meanwhile waits for the same look.
+func (s *session) looked(ctx context.Context) (*login, error) {
+	s.mu.Lock()
+	held := s.held
+	s.mu.Unlock()
+	if held == nil {
+		return nil, ctx.Err()
+	}
+	done := s.flight.DoChan(fmt.Sprintf("look %p", held), func() (any, error) { return s.usable(), nil })
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case r := <-done:
+		return r.Val.(*login), ctx.Err()
 	}
 }
 

@@ -19,8 +19,8 @@ import (
 // Allow, one redirect of a request is followed that keeps its method (307, 308).
 type Redirects struct {
 	Next http.RoundTripper
-	// Hint says what a person can do about a redirect to to that was not followed.
-	Hint func(to *url.URL) string
+	// Hint says what a person can do about a redirect of this status to to that was not followed.
+	Hint func(status int, to *url.URL) string
 	// Allow says why a request for from must not be sent on to to; empty when it may.
 	// nil: no redirect is followed.
 	Allow func(from, to *url.URL) (refusal string)
@@ -101,7 +101,7 @@ func (r *Redirects) refuse(request *http.Request, answer *http.Response, why str
 	f := fault.Newf(fault.Permanent, fault.BadAnswer, "", "", "%s %s://%s%s %s, which is not followed%s",
 		request.Method, request.URL.Scheme, request.URL.Host, request.URL.EscapedPath(), PointsTo(answer), why)
 	if to, err := answer.Location(); err == nil && r.Hint != nil {
-		f.Hint = r.Hint(to)
+		f.Hint = r.Hint(answer.StatusCode, to)
 	}
 	return f
 }

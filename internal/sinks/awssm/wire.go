@@ -50,7 +50,7 @@ func newClient(t *transport.Transport) *http.Client {
 	return &http.Client{Transport: &transport.Redirects{Next: t, Hint: redirectHint}, Timeout: t.Longest()}
 }
 
-func redirectHint(*url.URL) string {
+func redirectHint(int, *url.URL) string {
 	return "AWS sends nobody elsewhere: check endpoint_url, the AWS_* variables and the proxies on the way"
 }
 

@@ -118,16 +118,18 @@ func answersAreBounded(t *testing.T, s *suite) {
 		return
 	}
 	for _, c := range []struct {
-		name    string
-		answer  http.HandlerFunc
-		timeout time.Duration
-		reason  fault.Reason
-		says    string
+		name     string
+		answer   http.HandlerFunc
+		timeout  time.Duration // of the sink
+		deadline time.Duration // of the call
+		reason   fault.Reason
+		says     string
 	}{
-		{"an endless answer", endless, time.Minute, fault.BadAnswer, "larger than 1 MiB"},
-		{"an endless error", refusal(endless), time.Minute, fault.BadAnswer, "larger than 1 MiB"},
-		{"an answer of little that unpacks to much", bomb(t), time.Minute, fault.BadAnswer, "larger than 1 MiB"},
-		{"an answer that drips", drip, 200 * time.Millisecond, fault.Timeout, ""},
+		{"an endless answer", endless, time.Minute, time.Minute, fault.BadAnswer, "larger than 1 MiB"},
+		{"an endless error", refusal(endless), time.Minute, time.Minute, fault.BadAnswer, "larger than 1 MiB"},
+		{"an answer of little that unpacks to much", bomb(t), time.Minute, time.Minute, fault.BadAnswer, "larger than 1 MiB"},
+		{"an answer that drips", drip, 200 * time.Millisecond, time.Minute, fault.Timeout, ""},
+		{"an answer that drips past the call's end", drip, time.Minute, 200 * time.Millisecond, fault.Timeout, ""},
 	} {
 		for i, o := range s.operations(s.render(t, 2)) {
 			address := s.Front.start(t, func(w http.ResponseWriter, r *http.Request) bool {
@@ -138,7 +140,9 @@ func answersAreBounded(t *testing.T, s *suite) {
 			})
 			over := *s
 			over.sink = s.Front.Open(t, address, c.timeout)
-			f := wantFault(t, o.name+", "+c.name, over.operations(s.render(t, 2))[i].call(context.WithoutCancel(t.Context())))
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), c.deadline)
+			f := wantFault(t, o.name+", "+c.name, over.operations(s.render(t, 2))[i].call(ctx))
+			cancel()
 			if f != nil && (f.Reason != c.reason || !strings.Contains(f.Error(), c.says)) {
 				t.Errorf("%s, %s: %v (%s), want %s and %q", o.name, c.name, f, f.Reason, c.reason, c.says)
 			}

@@ -4,10 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 
 	"github.com/hashicorp/vault/api"
-
-	"github.com/rotatord/rotatord/internal/fault"
 )
 
 // held is what a path of a KV engine was found to hold.
@@ -129,10 +128,9 @@ func fetch(ctx context.Context, c *api.Client, path string) (*api.Secret, error)
 		return nil, err
 	}
 	s, err := api.ParseSecret(answer.Body)
-	_, ours := errors.AsType[*fault.Error](err) // of the transport
 	switch {
-	case ours:
-		return nil, err
+	case err != nil && !isNotJSON(err):
+		return nil, err // it was not read to its end
 	case err != nil:
 		return nil, badAnswer("something that is not JSON")
 	case !missing:
@@ -141,4 +139,11 @@ func fetch(ctx context.Context, c *api.Client, path string) (*api.Secret, error)
 		return nil, nil //nolint:nilnil // nothing there is no error
 	}
 	return s, nil
+}
+
+// isNotJSON tells an answer that makes no sense from one that did not come in full.
+func isNotJSON(err error) bool {
+	_, syntax := errors.AsType[*json.SyntaxError](err)
+	_, kind := errors.AsType[*json.UnmarshalTypeError](err)
+	return syntax || kind || errors.Is(err, io.EOF)
 }

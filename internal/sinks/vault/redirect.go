@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"net/netip"
 	"net/url"
 	"regexp"
@@ -95,8 +96,11 @@ func (c *Config) isAllowed(from, to *url.URL) bool {
 	})
 }
 
-func redirectHint(to *url.URL) string {
+func redirectHint(status int, to *url.URL) string {
 	at := placeOf(to)
-	return fmt.Sprintf("if Vault is there, set address to it, or allow it with redirect_hosts: [%q]; if not, look at the proxy in front of Vault",
-		net.JoinHostPort(at.host, at.port))
+	key := fmt.Sprintf(", or allow it with redirect_hosts: [%q]", net.JoinHostPort(at.host, at.port))
+	if status != http.StatusTemporaryRedirect && status != http.StatusPermanentRedirect {
+		key = ""
+	}
+	return "if Vault is there, set address to it" + key + "; if not, look at the proxy in front of Vault"
 }

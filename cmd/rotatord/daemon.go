@@ -15,6 +15,7 @@ import (
 	"github.com/rotatord/rotatord/internal/config"
 	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/journal"
+	"github.com/rotatord/rotatord/internal/logging"
 	"github.com/rotatord/rotatord/internal/metrics"
 	"github.com/rotatord/rotatord/internal/moq"
 	"github.com/rotatord/rotatord/internal/rotation"
@@ -27,6 +28,7 @@ import (
 type daemon struct {
 	configPath string
 	env        environment
+	lines      *logging.Log
 	log        *zap.Logger
 	level      zap.AtomicLevel
 	metrics    *metrics.Metrics
@@ -47,10 +49,13 @@ type core struct {
 
 var errStarting = errors.New("rotatord is starting")
 
-func newDaemon(configPath string, cfg *config.Config, env environment, log *zap.Logger, level zap.AtomicLevel) *daemon {
-	d := &daemon{configPath: configPath, env: env, log: log, level: level}
+func newDaemon(configPath string, cfg *config.Config, env environment, lines *logging.Log) *daemon {
+	d := &daemon{configPath: configPath, env: env, lines: lines, level: zap.NewAtomicLevelAt(levelOf(cfg.Log))}
+	d.log = newLogger(lines, d.level, cfg.Log.Format)
 	v := version()
-	d.metrics = metrics.New(metrics.Options{Version: v.Version, Revision: v.Revision, PerSlot: cfg.Metrics.PerSlot})
+	d.metrics = metrics.New(metrics.Options{
+		Version: v.Version, Revision: v.Revision, PerSlot: cfg.Metrics.PerSlot, LogDropped: lines.Dropped,
+	})
 	d.metrics.Watch(d)
 	d.metrics.Leader(true) // without replicas there is nobody else
 	d.metrics.Configure(metricNames(cfg))
@@ -218,11 +223,19 @@ func needsRestart(old, cfg *config.Config) error {
 func (d *daemon) work(ctx context.Context) {
 	c := d.core.Load()
 	var wg sync.WaitGroup
-	wg.Go(func() { c.queue.Run(ctx, c.engine.Wake) })
-	wg.Go(func() { d.watchClock(ctx, c.engine) })
-	wg.Go(func() { d.watchStorage(ctx, c) })
-	wg.Go(func() { d.watchLogins(ctx, c.engine) })
-	wg.Go(func() { tidyMemory(ctx, c.journal.Unmap) })
+	for _, part := range []func(){
+		func() { c.queue.Run(ctx, c.engine.Wake) },
+		func() { d.watchClock(ctx, c.engine) },
+		func() { d.watchStorage(ctx, c) },
+		func() { d.watchLogins(ctx, c.engine) },
+		func() { tidyMemory(ctx, c.journal.Unmap) },
+		func() { d.watchdog(ctx) },
+	} {
+		wg.Go(func() {
+			defer d.lines.LastWords()
+			part()
+		})
+	}
 	wg.Wait()
 }
 

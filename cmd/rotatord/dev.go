@@ -40,6 +40,7 @@ func (a *app) devCommand() *cobra.Command {
 			if s := moq.Strategy(strategy); s != moq.Overlap && s != moq.InPlace {
 				return errUsage{fmt.Errorf("--strategy takes overlap or in_place, not %q", strategy)}
 			}
+			a.openLog()
 			return a.runDev(cmd.Context(), strategy)
 		},
 	}

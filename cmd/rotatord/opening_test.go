@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/pem"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -21,6 +22,7 @@ import (
 
 	"github.com/rotatord/rotatord/internal/cf/cfsim"
 	"github.com/rotatord/rotatord/internal/config"
+	"github.com/rotatord/rotatord/internal/logging"
 	"github.com/rotatord/rotatord/internal/metrics"
 	"github.com/rotatord/rotatord/internal/moq"
 	"github.com/rotatord/rotatord/internal/secret"
@@ -362,7 +364,8 @@ func TestAReloadWithASinkThatCannotBeOpenedIsASuccessThatSaysSo(t *testing.T) {
 	o.vault.CAFile = o.path("gone.pem")
 	o.cfg.State.Path, o.cfg.Instance = o.path("state"), "default"
 	sees, lines := observer.New(zapcore.WarnLevel)
-	d := newDaemon("config.yaml", o.cfg, takeEnvironment(), zap.New(sees), zap.NewAtomicLevel())
+	d := newDaemon("config.yaml", o.cfg, takeEnvironment(), logging.New(io.Discard))
+	d.log = zap.New(sees)
 	wantToldOnce := func(when string, err error) {
 		t.Helper()
 		if err != nil {
@@ -390,7 +393,8 @@ func TestAReloadHasKeptSinksReadAgainWhatLiesOnDisk(t *testing.T) {
 	o.cfg.State.Path, o.cfg.Instance = o.path("state"), "default"
 	o.put(t, "aws-credentials", strings.Replace(awsKeys, awstest.AccessKeyID, "AKIAOLD", 1))
 	sees, lines := observer.New(zapcore.WarnLevel)
-	d := newDaemon("config.yaml", o.cfg, takeEnvironment(), zap.New(sees), zap.NewAtomicLevel())
+	d := newDaemon("config.yaml", o.cfg, takeEnvironment(), logging.New(io.Discard))
+	d.log = zap.New(sees)
 	if err := d.open(t.Context(), o.cfg); err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/rotatord/rotatord/internal/adminapi"
 	"github.com/rotatord/rotatord/internal/config"
+	"github.com/rotatord/rotatord/internal/logging"
 	"github.com/rotatord/rotatord/internal/redact"
 	"github.com/rotatord/rotatord/internal/sinks/all"
 )
@@ -38,8 +39,9 @@ type stdio struct {
 type app struct {
 	stdio
 	env    environment
-	config string // path of the configuration
-	output string // table | json
+	log    *logging.Log // of the daemon, which then has standard error too
+	config string       // path of the configuration
+	output string       // table | json
 }
 
 // errUsage marks wrong use of the command line.
@@ -47,13 +49,15 @@ type errUsage struct{ error }
 
 // execute runs one command line and returns the exit code.
 func execute(ctx context.Context, args []string, std stdio, env environment) int {
-	root := newRoot(&app{stdio: std, env: env})
+	a := &app{stdio: std, env: env}
+	defer a.closeLog()
+	root := newRoot(a)
 	root.SetArgs(args)
 	root.SetIn(std.in)
 	root.SetOut(std.out)
 	root.SetErr(std.err)
 	err := root.ExecuteContext(ctx)
-	complain(std.err, err)
+	complain(a.err, err)
 	return exitCode(err)
 }
 

@@ -38,6 +38,7 @@ func (a *app) runCommand() *cobra.Command {
 		Short: "Run the daemon: rotate on schedule until told to stop",
 		Args:  usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			a.openLog()
 			cfg, err := a.load()
 			if err != nil {
 				return err
@@ -59,21 +60,25 @@ func (a *app) runCommand() *cobra.Command {
 // with the address of the listener once rotatord works.
 func (a *app) runDaemon(ctx context.Context, cfg *config.Config, started func(addr string)) error {
 	threads.Spare()
+	defer a.log.LastWords()
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, os.Interrupt)
 	defer stop()
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
 
-	level := zap.NewAtomicLevelAt(levelOf(cfg.Log))
-	log := newLogger(a.err, level, cfg.Log.Format)
-	d := newDaemon(a.config, cfg, a.env, log, level)
+	d := newDaemon(a.config, cfg, a.env, a.log)
+	// What libraries print of themselves goes the same way.
+	defer zap.RedirectStdLog(d.log)() //nolint:forbidigo // nobody of ours logs there
 	server, err := d.listen(cfg)
 	if err != nil {
 		return err
 	}
 	served := make(chan error, 1)
-	go func() { served <- server.Serve() }()
+	go func() {
+		defer a.log.LastWords()
+		served <- server.Serve()
+	}()
 
 	err = d.openPatiently(ctx, cfg)
 	if err == nil {
@@ -143,7 +148,6 @@ func (d *daemon) serve(ctx context.Context, served <-chan error, hangups <-chan 
 	worked := make(chan struct{})
 	go func() { d.work(ctx); close(worked) }()
 	defer func() { cancel(); <-worked }()
-	go d.watchdog(ctx)
 	for {
 		select {
 		case <-ctx.Done():
@@ -196,10 +200,11 @@ func (d *daemon) shutdown(server *web.Server) error {
 // runOnce does what is due now and exits.
 func (a *app) runOnce(ctx context.Context, cfg *config.Config) error {
 	threads.Spare()
+	defer a.log.LastWords()
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, os.Interrupt)
 	defer stop()
-	level := zap.NewAtomicLevelAt(levelOf(cfg.Log))
-	d := newDaemon(a.config, cfg, a.env, newLogger(a.err, level, cfg.Log.Format), level)
+	d := newDaemon(a.config, cfg, a.env, a.log)
+	defer zap.RedirectStdLog(d.log)() //nolint:forbidigo // nobody of ours logs there
 	if err := d.open(ctx, cfg); err != nil {
 		return err
 	}

@@ -27,6 +27,9 @@ type Options struct {
 	Revision string // of build_info
 	PerSlot  bool   // export series by relay and type
 
+	// LogDropped counts the lines of the log that were not written; nil means none.
+	LogDropped func() uint64
+
 	// Now is the wall clock that says which graces are over; nil means time.Now.
 	Now func() time.Time
 }
@@ -77,6 +80,9 @@ func New(o Options) *Metrics {
 	m := &Metrics{registry: prometheus.NewRegistry(), now: o.Now}
 	if m.now == nil {
 		m.now = time.Now
+	}
+	if o.LogDropped == nil {
+		o.LogDropped = func() uint64 { return 0 }
 	}
 	m.perSlot.Store(o.PerSlot)
 	m.scans.New = func() any { return newScan() }
@@ -138,6 +144,10 @@ func (m *Metrics) makeDaemonMetrics(o Options) {
 		"Whether the last load of the configuration succeeded (1) or not (0).")
 	m.reloadTime = m.gauge("config_last_reload_success_timestamp_seconds",
 		"When the configuration was last loaded successfully.")
+	register(m, prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Namespace: namespace, Name: "log_lines_dropped_total",
+		Help: "Lines of the log that could not be written, or that nobody took while there was room.",
+	}, func() float64 { return float64(o.LogDropped()) }))
 	m.leader = m.gauge("leader", "Whether this replica does the rotating (1) or stands by (0).")
 	m.gaugeVec("build_info", "What this rotatord was built from; always 1.", "version", "revision", "goversion").
 		WithLabelValues(o.Version, o.Revision, runtime.Version()).Set(1)

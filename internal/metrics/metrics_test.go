@@ -60,6 +60,7 @@ var contract = []struct {
 	{"account_up", dto.MetricType_GAUGE, "account"},
 	{"account_blocked_until_timestamp_seconds", dto.MetricType_GAUGE, "account"},
 	{"journal_errors_total", dto.MetricType_COUNTER, ""},
+	{"log_lines_dropped_total", dto.MetricType_COUNTER, ""},
 	{"journal_write_duration_seconds", dto.MetricType_HISTOGRAM, ""},
 	{"config_last_reload_successful", dto.MetricType_GAUGE, ""},
 	{"config_last_reload_success_timestamp_seconds", dto.MetricType_GAUGE, ""},
@@ -302,6 +303,7 @@ func TestCountersExistAtZeroFromTheStart(t *testing.T) {
 		"sink_drift_total":          2,
 		"cloudflare_requests_total": 5 * 3,
 		"journal_errors_total":      1,
+		"log_lines_dropped_total":   1,
 	} {
 		s := series(got[namespace+"_"+name])
 		if len(s) != count {

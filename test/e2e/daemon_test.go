@@ -47,6 +47,9 @@ func (w *world) launch(args ...string) *daemon {
 		return dialer.DialContext(ctx, "unix", w.socket())
 	}}}
 	d.cmd.Stdout, d.cmd.Stderr = d.logs, d.logs
+	if w.stderr != nil {
+		d.cmd.Stderr = w.stderr
+	}
 	if err := begin(d.cmd); err != nil {
 		w.t.Fatal(err)
 	}

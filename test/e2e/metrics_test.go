@@ -30,7 +30,7 @@ var contractMetrics = []string{
 	"sink_deliveries_total", "sink_delivery_duration_seconds", "sink_up", "sink_last_probe_timestamp_seconds",
 	"sink_drift_total", "cloudflare_requests_total", "cloudflare_request_duration_seconds",
 	"cloudflare_ratelimit_remaining", "account_up", "account_blocked_until_timestamp_seconds",
-	"journal_errors_total", "journal_write_duration_seconds", "config_last_reload_successful",
+	"journal_errors_total", "log_lines_dropped_total", "journal_write_duration_seconds", "config_last_reload_successful",
 	"config_last_reload_success_timestamp_seconds", "leader", "build_info",
 }
 
@@ -98,7 +98,7 @@ func nothingYet(t *testing.T, l *ledger) {
 	w.configure(settings{Defaults: `{schedule: "0 4 29 2 *", initial: schedule, sinks: [disk]}`})
 	d := w.watch(l)
 	zero := expectations{
-		"journal_errors_total": is(0), "sink_drift_total sink=disk": is(0), "blackout_seconds_count": is(0),
+		"journal_errors_total": is(0), "log_lines_dropped_total": is(0), "sink_drift_total sink=disk": is(0), "blackout_seconds_count": is(0),
 		"schedule_lag_seconds_count": is(0), "rotation_duration_seconds_count strategy=overlap": is(0),
 		"sink_delivery_duration_seconds_count sink=disk": is(0), "consecutive_failures" + liveSlot: is(0),
 		"pending_deliveries sink=disk": is(0), "pending_retirements account=main": is(0),

@@ -36,8 +36,9 @@ type world struct {
 	api    *cloudflare
 	env    []string
 
-	identity    string // path of the identity file, if not in the state folder
-	descriptors int    // that a process may have open; 0: as many as this one
+	identity    string   // path of the identity file, if not in the state folder
+	descriptors int      // that a process may have open; 0: as many as this one
+	stderr      *os.File // of a daemon, if it is not to be read
 }
 
 // newWorld makes a Cloudflare with the relays 0 to relays-1. It writes no configuration.

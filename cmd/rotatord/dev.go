@@ -56,7 +56,7 @@ type devWorld struct {
 
 func (a *app) runDev(ctx context.Context, strategy string) (err error) {
 	// Held until all is cleaned up: a second Ctrl-C must not leave half of it behind.
-	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, os.Interrupt)
+	ctx, stop := signal.NotifyContext(ctx, a.hangups.ends()...)
 	defer stop()
 	w, err := newDevWorld(strategy)
 	if err != nil {
@@ -80,7 +80,7 @@ func (a *app) runIn(ctx context.Context, w *devWorld) error {
 	if err != nil {
 		return err
 	}
-	return a.runDaemon(ctx, cfg, func(addr string) { a.showAround(w, addr) })
+	return a.runDaemon(ctx, cfg, nil, func(addr string) { a.showAround(w, addr) })
 }
 
 func (a *app) cleanUp(w *devWorld) error {

@@ -21,7 +21,7 @@ func (a *app) openLog() {
 	}
 	// Not ignored: that a process which is started would inherit.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	if own, err := newStderr(); a.err == os.Stderr && err == nil {
+	if own, err := ownStderr(a.err); err == nil {
 		a.err = own
 	}
 	a.log = logging.New(a.err)

@@ -11,9 +11,10 @@ import (
 )
 
 func main() {
+	hangups := catchHangups() // before all else
 	std := stdio{in: os.Stdin, out: os.Stdout, err: os.Stderr}
 	muteChildren()
-	os.Exit(execute(context.Background(), os.Args[1:], std, takeEnvironment()))
+	os.Exit(execute(context.Background(), os.Args[1:], std, takeEnvironment(), hangups))
 }
 
 // muteChildren gives libraries no standard error. AWS's SDK hands it to a profile's credential_process, and

@@ -38,20 +38,22 @@ type stdio struct {
 // app is what every verb works with.
 type app struct {
 	stdio
-	env    environment
-	log    *logging.Log // of the daemon, which then has standard error too
-	config string       // path of the configuration
-	output string       // table | json
+	env     environment
+	log     *logging.Log // of the daemon, which then has standard error too
+	hangups *hangups     // for `run`
+	config  string       // path of the configuration
+	output  string       // table | json
 }
 
 // errUsage marks wrong use of the command line.
 type errUsage struct{ error }
 
 // execute runs one command line and returns the exit code.
-func execute(ctx context.Context, args []string, std stdio, env environment) int {
-	a := &app{stdio: std, env: env}
+func execute(ctx context.Context, args []string, std stdio, env environment, hangups *hangups) int {
+	a := &app{stdio: std, env: env, hangups: hangups}
 	defer a.closeLog()
 	root := newRoot(a)
+	hangups.leaveTo(root, args)
 	root.SetArgs(args)
 	root.SetIn(std.in)
 	root.SetOut(std.out)

@@ -31,6 +31,8 @@ const (
 	startRetry = 2 * time.Second  // between tries to open a state folder that cannot be written
 )
 
+var errToldToStop = errors.New("told to stop before anything was begun")
+
 func (a *app) runCommand() *cobra.Command {
 	var once bool
 	cmd := &cobra.Command{
@@ -49,24 +51,20 @@ func (a *app) runCommand() *cobra.Command {
 			if once {
 				return a.runOnce(cmd.Context(), cfg)
 			}
-			return a.runDaemon(cmd.Context(), cfg, nil)
+			return a.runDaemon(cmd.Context(), cfg, a.hangups.signals, nil)
 		},
 	}
 	cmd.Flags().BoolVar(&once, "once", false, "rotate what is due, deliver what is pending, retire what is past its grace, and exit")
 	return cmd
 }
 
-// runDaemon runs until a signal or ctx ends it. started, if given, is called
-// with the address of the listener once rotatord works.
-func (a *app) runDaemon(ctx context.Context, cfg *config.Config, started func(addr string)) error {
+// runDaemon runs until a signal or ctx ends it; hangups have it reload, those too that
+// came before it worked. started, if given, is called with the address of the listener once it does.
+func (a *app) runDaemon(ctx context.Context, cfg *config.Config, hangups <-chan os.Signal, started func(addr string)) error {
 	threads.Spare()
 	defer a.log.LastWords()
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, os.Interrupt)
 	defer stop()
-	hangups := make(chan os.Signal, 1)
-	signal.Notify(hangups, syscall.SIGHUP)
-	defer signal.Stop(hangups)
-
 	d := newDaemon(a.config, cfg, a.env, a.log)
 	// What libraries print of themselves goes the same way.
 	defer zap.RedirectStdLog(d.log)() //nolint:forbidigo // nobody of ours logs there
@@ -203,9 +201,13 @@ func (a *app) runOnce(ctx context.Context, cfg *config.Config) error {
 	defer a.log.LastWords()
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, os.Interrupt)
 	defer stop()
+	ctx, cancel := a.hangups.endsAtHangup(ctx)
+	defer cancel()
 	d := newDaemon(a.config, cfg, a.env, a.log)
 	defer zap.RedirectStdLog(d.log)() //nolint:forbidigo // nobody of ours logs there
-	if err := d.open(ctx, cfg); err != nil {
+	if err := d.open(ctx, cfg); ctx.Err() != nil {
+		return errors.Join(errToldToStop, d.close(context.Background()))
+	} else if err != nil {
 		return err
 	}
 	c := d.core.Load()
@@ -221,8 +223,8 @@ func (a *app) runOnce(ctx context.Context, cfg *config.Config) error {
 		}
 		return true
 	})
-	steps, cancel := context.WithTimeout(context.Background(), stopTime)
-	defer cancel()
+	steps, cancelSteps := context.WithTimeout(context.Background(), stopTime)
+	defer cancelSteps()
 	if err := d.close(steps); err != nil {
 		return err
 	}

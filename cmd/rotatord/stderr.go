@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"io"
 	"os"
 	"sync"
 	"time"
@@ -23,7 +24,11 @@ type stderr struct {
 	muted   *os.File // what the descriptor 2 leads to meanwhile
 }
 
-func newStderr() (*stderr, error) {
+// ownStderr fails where w is not standard error, as in tests.
+func ownStderr(w io.Writer) (*stderr, error) {
+	if f, ok := w.(*os.File); !ok || f.Name() != "/dev/stderr" {
+		return nil, os.ErrInvalid
+	}
 	fd, err := unix.FcntlInt(2, unix.F_DUPFD_CLOEXEC, 3)
 	if err != nil {
 		return nil, err

@@ -242,6 +242,9 @@ func unanswered(op, target string, err error) *fault.Error {
 	case errors.As(err, &wrong):
 		return fault.Newf(fault.Retry, fault.BadAnswer, op, target, "the answer could not be read (HTTP status %d)", statusOf(err)).
 			WithHint("check that endpoint_url is Secrets Manager")
+	case errors.Is(err, context.DeadlineExceeded): // not the caller's: explain has ruled that out
+		return fault.Newf(fault.Retry, fault.Timeout, op, target, "%s", text).
+			WithHint("check the network, and whoever gives the credentials: STS, the instance or the container")
 	case isAboutCredentials(err):
 		return fault.Newf(fault.Retry, fault.Unauthorized, op, target, "%s", text).WithHint(credentialsHint)
 	case strings.Contains(text, "Missing Region"):

@@ -48,6 +48,6 @@ func descriptorsFor(cfg *config.Config) descriptors {
 			files++
 		}
 	}
-	most := int(min(limit.Cur, 1<<20)) //nolint:gosec // it fits
+	most := int(min(limit.Cur, 1<<20))
 	return share(most, len(cfg.Accounts)+len(cfg.Sinks)-files, files)
 }

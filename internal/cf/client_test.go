@@ -708,7 +708,7 @@ func TestNoEchoReachesAnErrorOrATerminal(t *testing.T) {
 			rt := roundTrip(func(r *http.Request) (*http.Response, error) {
 				sent = encode("x " + r.Header.Get("Authorization") + " y")
 				body, _ := json.Marshal(map[string]any{"success": false, "errors": []any{map[string]any{"code": 1, "message": "\x1b[2J\u202e\r\n" + sent}}})
-				return &http.Response{StatusCode: 400, Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(body)), Request: r}, nil
+				return &http.Response{StatusCode: http.StatusBadRequest, Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(body)), Request: r}, nil
 			})
 			err := o.run(t, newClient(t, rt))
 			if sinktest.ShownRun(sent, apiToken) == "" {

@@ -337,14 +337,14 @@ func (o *outside) finished(p *rotation.Plan, s rotation.Status) error {
 func TestAStateOfTheFormerFormatIsOpenedAndFinished(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir, o := unpack(t, "format2.tar.gz")
-		time.Sleep(time.Until(o.Now.Add(10 * time.Minute)))
+		<-time.After(time.Until(o.Now.Add(10 * time.Minute)))
 		before := maps.Clone(o.Stored)
 		d := o.begin(t, dir, "another boot")
 		events, err := d.journal.History(t.Context(), nil, 0)
 		if err != nil || len(events) != keptEvents {
 			t.Errorf("%d events, want %d (%v)", len(events), keptEvents, err)
 		}
-		time.Sleep(26 * time.Hour)
+		<-time.After(26 * time.Hour)
 		for _, p := range keptSlots() {
 			s, ok := d.engine.Slot(p.Relay, "subscribe")
 			if !ok {

@@ -110,7 +110,7 @@ func (l *Log) Close() {
 	}
 }
 
-// LastWords, deferred, has a panic wait until what was said before it is out, a second at most.
+// LastWords is to be deferred: it has a panic wait until what was said before is out, a second at most.
 func (l *Log) LastWords() {
 	if p := recover(); p != nil {
 		l.Sync()

@@ -122,7 +122,7 @@ func newGrams(text []byte) grams {
 	g := grams{text: text, seed: maphash.MakeSeed(), heads: make([]int32, size), next: make([]int32, len(text)+1)}
 	for at := 0; at+run <= len(text); at++ {
 		h := g.hash(text[at : at+run])
-		g.next[at], g.heads[h] = g.heads[h], int32(at+1) //nolint:gosec // a text is some 64 KiB long
+		g.next[at], g.heads[h] = g.heads[h], int32(at+1)
 	}
 	return g
 }

@@ -44,7 +44,7 @@ func findVaultTokens(text string, hide func(from, to int)) {
 		for begin > 0 && isAlnum(text[begin-1]) && at-begin < 4 {
 			begin--
 		}
-		least := 0
+		var least int
 		switch kind := text[begin:at]; {
 		case strings.HasSuffix(kind, "hvs"), strings.HasSuffix(kind, "hvb"), strings.HasSuffix(kind, "hvr"):
 			begin, least = at-3, 8
@@ -108,12 +108,11 @@ func findRandom(text string, hide func(from, to int)) {
 const names = "secretaccesskey secret_access_key secret-access-key sessiontoken session_token session-token " +
 	"securitytoken security_token security-token secret_id secretid vault-token vault_token client_token authorization"
 
-var (
-	// assigned is what stands between a name and its value in JSON, YAML, ini files, variables, XML, queries and headers.
-	assigned = regexp.MustCompile(`(?i)^["'\s]*(=>|[:=>]|,\s*["']?value["']?\s*[:=])["'\s(\[]*((bearer|basic)\s+)?`)
-	// valueEnds are where an assigned value ends.
-	valueEnds = "\"'<>&,;{}()[]\\ \t\r\n"
-)
+// valueEnds are where an assigned value ends.
+const valueEnds = "\"'<>&,;{}()[]\\ \t\r\n"
+
+// assigned is what stands between a name and its value in JSON, YAML, ini files, variables, XML, queries and headers.
+var assigned = regexp.MustCompile(`(?i)^["'\s]*(=>|[:=>]|,\s*["']?value["']?\s*[:=])["'\s(\[]*((bearer|basic)\s+)?`)
 
 // hideNamed hides what is assigned to a name of a secret.
 func hideNamed(v view, text string, hidden spans) {

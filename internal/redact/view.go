@@ -73,7 +73,7 @@ func (v view) unescaped(marks string) (out view, changed bool) {
 		from, to := v.origin(at, at+n)
 		for _, b := range plain {
 			out.text = append(out.text, b)
-			out.from, out.to = append(out.from, int32(from)), append(out.to, int32(to)) //nolint:gosec // a line is short
+			out.from, out.to = append(out.from, int32(from)), append(out.to, int32(to))
 		}
 		at += n
 	}

@@ -16,13 +16,13 @@ const day = 24 * time.Hour
 // afterADay has the fleet's first rotation go well, and the second meet the trouble that begins.
 func (f *fleet) afterADay(trouble func()) (since time.Time) {
 	f.start()
-	time.Sleep(day - time.Minute)
+	<-time.After(day - time.Minute)
 	synctest.Wait()
 	if f.lastRotation(f.born.Add(-1)).IsZero() {
 		f.t.Fatal("the first rotation did not go well")
 	}
 	trouble()
-	time.Sleep(2 * time.Minute)
+	<-time.After(2 * time.Minute)
 	synctest.Wait()
 	return f.born.Add(day - time.Second)
 }
@@ -33,7 +33,7 @@ func (f *fleet) settled(since time.Time) time.Time {
 		if at := f.lastRotation(since); !at.IsZero() {
 			return at
 		}
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		synctest.Wait()
 	}
 	f.t.Fatal("a slot is not right 20 minutes after the outage")
@@ -71,7 +71,7 @@ func TestWhenAnOutageEndsAllWhoWaitedAreRightWithinSeconds(t *testing.T) {
 				if !f.lastRotation(since).IsZero() {
 					t.Fatal("the outage stopped nobody")
 				}
-				time.Sleep(time.Minute)
+				<-time.After(time.Minute)
 				down.fails(0, nil)
 				last := f.settled(since)
 				if took := last.Sub(down.noticed()); took > 11*time.Second {
@@ -110,7 +110,7 @@ func TestOneGoesAheadAndTheRestFollowOnlyIfItsCallGoesWell(t *testing.T) {
 		f, sink, _ := waitingFleet(t)
 		defer f.kill()
 		for i, want := range []int{1, 1, 40} { // the third time another answer is good before the one's is bad
-			time.Sleep(releaseGap)
+			<-time.After(releaseGap)
 			now := time.Now()
 			f.goodAnswers(1+i/2, "vault")
 			if n := len(sink.calls(now)); n != want {
@@ -143,7 +143,7 @@ func TestNoSlotIsReleasedTwiceWithinTenSeconds(t *testing.T) {
 		begin := time.Now()
 		for range 400 {
 			f.goodAnswers(1, "vault")
-			time.Sleep(100 * time.Millisecond)
+			<-time.After(100 * time.Millisecond)
 		}
 		tried := 0
 		for target, at := range sink.calls(begin) {
@@ -170,7 +170,7 @@ func TestAPermanentErrorKeepsItsTimeWhenTheSinkIsWell(t *testing.T) {
 		now := time.Now()
 		for range 5 {
 			f.goodAnswers(1, "vault")
-			time.Sleep(time.Second)
+			<-time.After(time.Second)
 		}
 		if n := len(f.stores["vault"].calls(now)); n != 0 {
 			t.Errorf("%d slots tried again", n)
@@ -191,9 +191,9 @@ func TestReadsThatGoWellFreeNobodyWhoCannotWriteOrMint(t *testing.T) {
 			}
 			store.reads = true
 			since := f.afterADay(func() { store.fails(0, trouble) })
-			time.Sleep(10 * time.Minute) // each is in the longest backoff now: some two minutes and a half
+			<-time.After(10 * time.Minute) // each is in the longest backoff now: some two minutes and a half
 			before := f.failures()
-			time.Sleep(10 * time.Minute)
+			<-time.After(10 * time.Minute)
 			if n := f.failures() - before; n < 40 || n > 40*7 {
 				t.Errorf("%d failed attempts of 40 slots in 10 minutes", n)
 			}
@@ -212,14 +212,14 @@ func TestAnAnswerThatWasOvertakenByAGoodOneIsNotWaitedFor(t *testing.T) {
 		defer f.kill()
 		sink.fails(0, nil)
 		began := f.engine.elapsed()
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		f.goodAnswers(2, "vault")
 		f.settled(since)
 		s := f.engine.slots[f.plans[0].Key]
 		hung := fault.Newf(fault.Retry, fault.Timeout, "write", "it", "no answer")
 		hung.After = time.Hour // so that it is no short backoff by chance
 		f.engine.failed(s, StepDeliver, f.engine.heard(party{name: "vault"}, began, hung))
-		if left := s.rec.Failure.Next.Sub(time.Now()); left > releaseGap {
+		if left := time.Until(s.rec.Failure.Next); left > releaseGap {
 			t.Errorf("the next attempt is %s away", left)
 		}
 	})
@@ -260,7 +260,7 @@ func TestAReloadFreesOnlyWhatItChanged(t *testing.T) {
 		f.afterADay(func() { f.stores["changed"].fails(0, denied); f.stores["kept"].fails(0, busyFor(time.Hour)) })
 		now := time.Now()
 		f.configure()
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		if tried := f.triedSince(now); len(tried) != 0 {
 			t.Errorf("%v tried though nothing was changed", tried)
 		}
@@ -271,7 +271,7 @@ func TestAReloadFreesOnlyWhatItChanged(t *testing.T) {
 		p.Labels = map[string]string{"its": "own"}
 		f.plans[1] = &p
 		f.configure()
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		// The even ones deliver to the sink that was opened anew; of one the plan changed.
 		if tried, want := f.triedSince(now), []string{"relay0", "relay1", "relay2", "relay4", "relay6", "relay8"}; !slices.Equal(tried, want) {
 			t.Errorf("%v tried, want %v", tried, want)
@@ -307,7 +307,7 @@ func TestAfterARestartOneTriesAheadForWhatTheJournalSaysIsFailing(t *testing.T) 
 				}
 				return
 			}
-			time.Sleep(time.Minute)
+			<-time.After(time.Minute)
 			if tried := f.triedSince(now); len(tried) != 1 {
 				t.Errorf("%v tried a sink that is still down, want one of 40", tried)
 			}

@@ -36,7 +36,7 @@ func (f fixed) RoundTrip(r *http.Request) (*http.Response, error) { return f(r),
 
 func answerOf(body io.Reader) fixed {
 	return func(*http.Request) *http.Response {
-		return &http.Response{StatusCode: 200, ContentLength: -1, Body: io.NopCloser(body)}
+		return &http.Response{StatusCode: http.StatusOK, ContentLength: -1, Body: io.NopCloser(body)}
 	}
 }
 
@@ -50,7 +50,7 @@ func roundTrip(t *testing.T, rt http.RoundTripper) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer answer.Body.Close() //nolint:errcheck // it was read
+	defer answer.Body.Close()
 	text, err := io.ReadAll(answer.Body)
 	return string(text), err
 }
@@ -101,11 +101,11 @@ func TestWhatUnpacksToMuchIsNotUnpacked(t *testing.T) {
 		_, _ = w.Write(packed.Bytes())
 	}))
 	defer server.Close()
-	answer, err := (&http.Client{Transport: New(Options{})}).Get(server.URL) //nolint:noctx // a test
+	answer, err := (&http.Client{Transport: New(Options{})}).Get(server.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer answer.Body.Close() //nolint:errcheck // it was read
+	defer answer.Body.Close()
 	if n, err := io.Copy(io.Discard, answer.Body); n > MaxAnswer || err == nil {
 		t.Errorf("read %d bytes, %v", n, err)
 	}
@@ -115,7 +115,7 @@ func TestWhatUnpacksToMuchIsNotUnpacked(t *testing.T) {
 func TestAnAnswerThatDripsIsGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dripping := func(r *http.Request) *http.Response {
-			return &http.Response{StatusCode: 200, ContentLength: -1, Body: io.NopCloser(readerFunc(func(p []byte) (int, error) {
+			return &http.Response{StatusCode: http.StatusOK, ContentLength: -1, Body: io.NopCloser(readerFunc(func(p []byte) (int, error) {
 				select {
 				case <-r.Context().Done():
 					return 0, r.Context().Err()
@@ -158,7 +158,7 @@ func TestConnectionsToOneHostAreBoundedAndAllCallsAreMade(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 50 {
 		wg.Go(func() {
-			answer, err := client.Get(server.URL) //nolint:noctx // a test
+			answer, err := client.Get(server.URL)
 			if err != nil {
 				t.Error(err)
 				return
@@ -177,7 +177,7 @@ func TestAServerThatDoesNotAnswerIsGivenUp(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-gone }))
 	defer server.Close()
 	defer close(gone)
-	_, err := (&http.Client{Transport: New(Options{Patience: 50 * time.Millisecond})}).Get(server.URL) //nolint:noctx,bodyclose // no answer
+	_, err := (&http.Client{Transport: New(Options{Patience: 50 * time.Millisecond})}).Get(server.URL) //nolint:bodyclose // no answer
 	if f := fault.Transport("", "", err); err == nil || f.Reason != fault.Timeout {
 		t.Errorf("%v is a %s", err, f.Reason)
 	}
@@ -222,7 +222,7 @@ func TestAnAuthorityThatIsRenewedOnDiskIsBelieved(t *testing.T) {
 		t.Fatal(err)
 	}
 	get := func() error {
-		answer, err := (&http.Client{Transport: transport}).Get(server.URL) //nolint:noctx // a test
+		answer, err := (&http.Client{Transport: transport}).Get(server.URL)
 		if err == nil {
 			_ = answer.Body.Close()
 		}
@@ -277,7 +277,7 @@ func TestACallHasTheAuthoritiesLookedAtNowAndThen(t *testing.T) {
 		if synctest.Wait(); transport.inForce() != before {
 			t.Error("the file was looked at again at once")
 		}
-		time.Sleep(lookAfter)
+		<-time.After(lookAfter)
 		if transport.inForce() != before {
 			t.Error("a call waited for the file")
 		}
@@ -306,7 +306,7 @@ func TestARedirectKeepsMethodAndBody(t *testing.T) {
 	}
 	r.Header.Set("X-Vault-Token", "token")
 	answer, err := (&Redirects{Next: next, Allow: func(_, _ *url.URL) string { return "" }}).RoundTrip(r)
-	if err != nil || answer.StatusCode != 200 {
+	if err != nil || answer.StatusCode != http.StatusOK {
 		t.Fatalf("%v, %v", answer, err)
 	}
 	_ = answer.Body.Close()

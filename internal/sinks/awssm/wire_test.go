@@ -1,7 +1,7 @@
 package awssm
 
 import (
-	"crypto/sha1" //nolint:gosec // the SDK names its cache files so
+	"crypto/sha1"
 	"fmt"
 	"io"
 	"net/http"
@@ -52,7 +52,7 @@ sso_start_url = `+start+`
 sso_region = eu-west-1
 sso_account_id = 123456789012
 sso_role_name = rotatord`))
-		cache := fmt.Sprintf("%s/.aws/sso/cache/%x.json", home, sha1.Sum([]byte(start))) //nolint:gosec // as above
+		cache := fmt.Sprintf("%s/.aws/sso/cache/%x.json", home, sha1.Sum([]byte(start)))
 		saved(t, cache, `{"startUrl":"`+start+`","region":"eu-west-1","accessToken":"sso","expiresAt":"2199-01-01T00:00:00Z"}`)
 	},
 	"a container's metadata": func(t *testing.T, address string, _ *Config) {
@@ -141,7 +141,7 @@ func TestTheAnswersOfWhoeverGivesCredentialsAreBounded(t *testing.T) {
 						if c.more != "" {
 							_ = http.NewResponseController(w).Flush()
 						}
-						time.Sleep(c.pause)
+						<-time.After(c.pause)
 					}
 				}))
 				defer front.Close()

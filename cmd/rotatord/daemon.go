@@ -43,8 +43,11 @@ type daemon struct {
 type core struct {
 	journal  *journal.Bolt
 	identity *secret.Identity
-	engine   *rotation.Engine
-	queue    *scheduler.Queue[*moq.Key]
+	// identityErr is why the identity could not be written anew, the last time; who watches the storage uses it.
+	identityErr error
+
+	engine *rotation.Engine
+	queue  *scheduler.Queue[*moq.Key]
 }
 
 var errStarting = errors.New("rotatord is starting")
@@ -265,11 +268,13 @@ func (d *daemon) watchStorage(ctx context.Context, c *core) {
 	every := storageCheck
 	for wait(ctx, every) {
 		every = storageCheck
-		if c.engine.CheckStorage() != nil {
+		err := c.engine.CheckStorage()
+		if err != nil {
 			every = storageRetry
-			continue
 		}
-		d.keepIdentity(c)
+		if err == nil || errors.Is(err, rotation.ErrJournalLost) { // it was in the same folder
+			d.keepIdentity(c)
+		}
 	}
 }
 

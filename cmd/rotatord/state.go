@@ -43,11 +43,14 @@ func (d *daemon) keepIdentity(c *core) {
 	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
 		return
 	}
-	if err := c.identity.Restore(path); err != nil {
+	err := c.identity.Restore(path)
+	switch {
+	case err == nil:
+		d.log.Warn("the identity file was deleted while rotatord runs, and was written anew", zap.String("file", path))
+	case c.identityErr == nil || c.identityErr.Error() != err.Error(): // it is tried every second
 		d.log.Error("the identity file was deleted, and cannot be written anew: values on their way could not be opened after a restart", zap.Error(err))
-		return
 	}
-	d.log.Warn("the identity file was deleted while rotatord runs, and was written anew", zap.String("file", path))
+	c.identityErr = err
 }
 
 func openIdentity(s config.State, j *journal.Bolt) (*secret.Identity, error) {

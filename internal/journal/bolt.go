@@ -103,7 +103,7 @@ type Bolt struct {
 	noted   []byte                // the latest that the database may name
 	ended   bool                  // it surely names none
 	format  uint32                // and its format
-	broken  atomic.Pointer[error] // a crash within a fold: nothing is written any more
+	broken  atomic.Pointer[error] // a crash after which bbolt may hold its locks: it is not used any more
 }
 
 // Open opens the journal in the folder dir, or makes both: the folder 0700, the file
@@ -386,7 +386,20 @@ func (b *Bolt) Close() error {
 func (b *Bolt) view(read func(tx *bbolt.Tx) error) error {
 	b.files.RLock()
 	defer b.files.RUnlock()
-	err := guarded(func() error { return b.db.View(read) })
+	if broken := b.broken.Load(); broken != nil {
+		return b.readFault(*broken)
+	}
+	begun := false
+	err := guarded(func() error {
+		return b.db.View(func(tx *bbolt.Tx) error {
+			begun = true
+			return read(tx)
+		})
+	})
+	var c *crash
+	if errors.As(err, &c) && !begun {
+		b.broken.Store(&err) // bbolt still holds its locks: nobody may wait for them again
+	}
 	if err != nil {
 		return b.readFault(err)
 	}

@@ -171,7 +171,7 @@ func (b *Bolt) writeLost(database, log error, records iter.Seq[*rotation.Record]
 // isOverwritten reports whether a database that is shorter than it was is another, whole
 // one, copied over it: a backup.
 func (b *Bolt) isOverwritten() bool {
-	return b.dbFile.isOurs() && checkPages(b.path) == nil &&
+	return b.broken.Load() == nil && b.dbFile.isOurs() && checkPages(b.path) == nil &&
 		errors.Is(guarded(func() error { return b.db.View(b.expectOurs) }), errOverwritten)
 }
 

@@ -102,6 +102,7 @@ type Bolt struct {
 	session []byte                // the log's that is in use; nil while nothing can be saved
 	noted   []byte                // the latest that the database may name
 	ended   bool                  // it surely names none
+	fresh   bool                  // none is in use yet since the start
 	format  uint32                // and its format
 	broken  atomic.Pointer[error] // a crash after which bbolt may hold its locks: it is not used any more
 }

@@ -213,8 +213,8 @@ func (b *Bolt) keep(group []*save) error {
 	if broken := b.broken.Load(); broken != nil {
 		return *broken
 	}
-	if b.session == nil {
-		return errNoLog
+	if err := b.beginFirst(); err != nil {
+		return err
 	}
 	if !b.log.room(size) {
 		if err := b.seal(); err != nil {

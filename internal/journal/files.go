@@ -181,8 +181,8 @@ func (b *Bolt) checkMark(ctx context.Context) error {
 		return err
 	}
 	defer func() { <-b.writing }()
-	if b.session == nil {
-		return errNoLog
+	if err := b.beginFirst(); err != nil {
+		return err
 	}
 	if err := b.log.expectMark(b.session); isDamage(err) {
 		return fmt.Errorf("%s: %w", b.logFile.path, errOverwritten)

@@ -48,6 +48,9 @@ func open(t testing.TB, dir string) *Bolt {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = b.Close() })
+	if err := b.begin(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	return b
 }
 
@@ -332,6 +335,27 @@ func TestLoadNamesDamagedRecordsAndGivesTheOthers(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 	expectFault(t, err, fault.Permanent, slotKey(1).String(), "checksum", "backup", "tokens prune")
+}
+
+// A journal with a damaged record is opened, to name it, and not written to.
+func TestAJournalWithADamagedRecordIsNotTouched(t *testing.T) {
+	dir := t.TempDir()
+	b := open(t, dir)
+	mustSave(t, b, recordOf(1, 1, 10))
+	shut(t, b)
+	bad := bytes.ReplaceAll(read(t, dir), []byte("first_seen"), []byte("first_soon"))
+	write(t, dir, bad)
+	b, err := Open(dir, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tryState(t, b); !errors.Is(err, ErrDamaged) {
+		t.Errorf("err = %v", err)
+	}
+	shut(t, b)
+	if !bytes.Equal(read(t, dir), bad) {
+		t.Error("it was written to")
+	}
 }
 
 func TestLoadNamesTheFirstOfManyDamagedRecords(t *testing.T) {

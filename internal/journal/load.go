@@ -16,7 +16,8 @@ import (
 
 // Load calls visit for every record, in the order of their keys, outside any
 // transaction: visit may save. Damaged records are left out and named in the error
-// once the others have been visited; an error of visit's ends it at once.
+// once the others have been visited; an error of visit's ends it at once. Once all are
+// good, saves are ready to be made.
 func (b *Bolt) Load(ctx context.Context, visit func(*rotation.Record) error) error {
 	if err := b.settle(ctx); err != nil {
 		return err
@@ -46,7 +47,10 @@ func (b *Bolt) Load(ctx context.Context, visit func(*rotation.Record) error) err
 		return failed
 	}
 	b.Unmap()
-	return damaged.err()
+	if err := damaged.err(); err != nil {
+		return err
+	}
+	return b.begin(ctx)
 }
 
 // readAll sends all records, in batches, until ctx ends.

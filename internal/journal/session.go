@@ -2,6 +2,7 @@ package journal
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -14,7 +15,7 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// From each start to its end the database says that a log is in use, and which: the one
+// From each start, once its records are loaded, to its end the database says that a log is in use, and which: the one
 // that bears the same mark. It says so once the marked log is durable and before
 // anything is acknowledged, and no more once the database holds everything. A log that
 // is missing or another is thus missed after a crash, and not after an orderly stop.
@@ -31,7 +32,9 @@ func markOf(session []byte) []byte { return append([]byte(markMagic), session...
 // log is never taken for them.
 func seedOf(session []byte) uint32 { return crc32.Checksum(session, castagnoli) }
 
-// openSession brings what a crash has left in the log into the database, and puts a log in use.
+// openSession brings what a crash has left in the log into the database, and has a log
+// ready. It is put in use once the records are found good, or with the first save: what is
+// refused is not touched.
 func (b *Bolt) openSession() error {
 	path := b.logPath()
 	consent := isThere(path + asideSuffix)
@@ -40,11 +43,10 @@ func (b *Bolt) openSession() error {
 	}
 	b.events.Store(b.log.last << 24) // above those of all frames: no process gives a number again
 	b.upTo = b.log.last
-	for _, step := range []func() error{b.endSession, b.beginSession} {
-		if err := step(); err != nil {
-			return openFault(b.path, err)
-		}
+	if err := b.endSession(); err != nil {
+		return openFault(b.path, err)
 	}
+	b.fresh = true
 	if consent {
 		return b.consumeConsent(path + asideSuffix)
 	}
@@ -164,7 +166,32 @@ func (b *Bolt) beginSession() error {
 	if err := b.updateDatabase(func(tx *bbolt.Tx) error { return putSession(tx, session) }); err != nil {
 		return err
 	}
-	b.session, b.log.seed = session, seedOf(session)
+	b.session, b.log.seed, b.fresh = session, seedOf(session), false
+	return nil
+}
+
+// beginFirst puts the log in use that the start has made ready. Whoever calls it writes.
+func (b *Bolt) beginFirst() error {
+	switch {
+	case b.session != nil:
+		return nil
+	case !b.fresh:
+		return errNoLog
+	}
+	b.folding <- struct{}{}
+	defer func() { <-b.folding }()
+	return b.beginSession()
+}
+
+// begin is beginFirst for who does not write yet.
+func (b *Bolt) begin(ctx context.Context) error {
+	if err := b.turn(ctx); err != nil {
+		return b.readFault(err)
+	}
+	defer func() { <-b.writing }()
+	if err := b.beginFirst(); err != nil {
+		return b.writeFault(err)
+	}
 	return nil
 }
 

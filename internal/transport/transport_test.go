@@ -177,7 +177,7 @@ func TestAServerThatDoesNotAnswerIsGivenUp(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-gone }))
 	defer server.Close()
 	defer close(gone)
-	_, err := (&http.Client{Transport: New(Options{Patience: 50 * time.Millisecond})}).Get(server.URL) //nolint:bodyclose // no answer
+	_, err := (&http.Client{Transport: New(Options{Patience: 50 * time.Millisecond})}).Get(server.URL)
 	if f := fault.Transport("", "", err); err == nil || f.Reason != fault.Timeout {
 		t.Errorf("%v is a %s", err, f.Reason)
 	}

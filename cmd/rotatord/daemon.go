@@ -85,7 +85,7 @@ func (d *daemon) open(ctx context.Context, cfg *config.Config) error {
 func (d *daemon) openCore(ctx context.Context, cfg *config.Config, wanted []*rotation.Plan) (*core, error) {
 	j, id, err := openState(cfg.State, journal.Options{
 		Observe: d.metrics.JournalWrite, Warn: func(text string) { d.log.Warn("journal: " + text) },
-	})
+	}, secret.ThisProcess(d.env.Environment, func(text string) { d.log.Warn("permissions: " + text) }))
 	if err != nil {
 		return nil, err
 	}

@@ -17,16 +17,36 @@ import (
 
 // openState opens the journal and the identity that seals its values. The
 // identity is made only while the journal is empty.
-func openState(s config.State, o journal.Options) (*journal.Bolt, *secret.Identity, error) {
+func openState(s config.State, o journal.Options, access secret.Access) (*journal.Bolt, *secret.Identity, error) {
+	if err := checkState(s.Path, access); err != nil {
+		return nil, nil, fmt.Errorf("state.path: %w", err)
+	}
 	j, err := journal.Open(s.Path, o)
 	if err != nil {
 		return nil, nil, err
 	}
-	id, err := openIdentity(s, j)
+	id, err := openIdentity(s, j, access)
 	if err != nil {
 		return nil, nil, errors.Join(err, j.Close())
 	}
 	return j, id, nil
+}
+
+// checkState judges who may reach the folder and the journal's files in it. Whatever else is there is not ours.
+func checkState(dir string, access secret.Access) error {
+	if _, err := os.Stat(dir); err != nil {
+		return nil //nolint:nilerr // it is made, or opening the journal says why not
+	}
+	if err := access.CheckOwnFolder(dir); err != nil {
+		return err
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "state*"))
+	for _, path := range files {
+		if err = errors.Join(err, access.CheckOwnFile(path)); err != nil {
+			return err
+		}
+	}
+	return err
 }
 
 // ownIdentity is the path of the identity that rotatord makes.
@@ -53,12 +73,12 @@ func (d *daemon) keepIdentity(c *core) {
 	c.identityErr = err
 }
 
-func openIdentity(s config.State, j *journal.Bolt) (*secret.Identity, error) {
+func openIdentity(s config.State, j *journal.Bolt, access secret.Access) (*secret.Identity, error) {
 	path := s.IdentityFile
 	if path == "" {
 		path = ownIdentity(s)
 	}
-	id, err := secret.LoadIdentity(path)
+	id, err := secret.LoadIdentity(path, access)
 	if err == nil || !missing(err) {
 		return id, err
 	}

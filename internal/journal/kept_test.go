@@ -108,7 +108,7 @@ type keptDaemon struct {
 func (o *outside) begin(t *testing.T, dir, boot string) keptDaemon {
 	t.Helper()
 	identity := filepath.Join(dir, "identity.txt")
-	id, err := secret.LoadIdentity(identity)
+	id, err := secret.LoadIdentity(identity, secret.ThisProcess(nil, nil))
 	if errors.Is(err, os.ErrNotExist) {
 		id, err = secret.CreateIdentity(identity)
 	}

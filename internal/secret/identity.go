@@ -42,9 +42,9 @@ func GenerateIdentity() (*Identity, error) {
 }
 
 // LoadIdentity reads an identity from a file as age-keygen writes it. A file that
-// others than its owner may read is refused.
-func LoadIdentity(path string) (*Identity, error) {
-	text, err := readPrivate(path)
+// others may have read is refused; who counts as such, access says.
+func LoadIdentity(path string, access Access) (*Identity, error) {
+	text, err := readPrivate(path, access)
 	if err != nil {
 		return nil, fmt.Errorf("read age identity %s: %w", path, err)
 	}
@@ -55,7 +55,7 @@ func LoadIdentity(path string) (*Identity, error) {
 	return id, nil
 }
 
-func readPrivate(path string) (string, error) {
+func readPrivate(path string, access Access) (string, error) {
 	f, err := os.Open(path) //nolint:gosec // the operator names the file
 	if err != nil {
 		return "", err
@@ -65,10 +65,11 @@ func readPrivate(path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if mode := info.Mode(); !mode.IsRegular() {
+	if !info.Mode().IsRegular() {
 		return "", errors.New("it is not a regular file")
-	} else if mode.Perm()&0o077 != 0 {
-		return "", fmt.Errorf("its mode %#o lets others read it: chmod 600 it, and think whether the key is still secret", mode.Perm())
+	}
+	if err := access.checkIdentity(f, info); err != nil {
+		return "", err
 	}
 	b, err := io.ReadAll(io.LimitReader(f, maxIdentityFile))
 	return string(b), err

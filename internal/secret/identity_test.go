@@ -114,7 +114,7 @@ func TestCreatedIdentityIsPrivateAndLoads(t *testing.T) {
 	if left, err := filepath.Glob(filepath.Join(filepath.Dir(path), "*")); err != nil || len(left) != 1 {
 		t.Errorf("the folder holds %v (%v)", left, err)
 	}
-	loaded, err := LoadIdentity(path)
+	loaded, err := LoadIdentity(path, ThisProcess(nil, nil))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,7 +154,6 @@ func TestLoadIdentityRefusesWithWhatToDo(t *testing.T) {
 		want string
 	}{
 		"readable by all":    {key, 0o644, "chmod 600"},
-		"readable by group":  {key, 0o640, "chmod 600"},
 		"empty":              {"", 0o600, "no key in it"},
 		"comments only":      {"# public key: age1…\n\n", 0o600, "no key in it"},
 		"cut short":          {"# x\n" + key[:50] + "\n", 0o600, "line 2"},
@@ -171,7 +170,7 @@ func TestLoadIdentityRefusesWithWhatToDo(t *testing.T) {
 			if err := os.Chmod(path, c.mode); err != nil {
 				t.Fatal(err)
 			}
-			_, err := LoadIdentity(path)
+			_, err := LoadIdentity(path, ThisProcess(nil, nil))
 			if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), path) {
 				t.Fatalf("err = %v, want %q", err, c.want)
 			}
@@ -180,7 +179,7 @@ func TestLoadIdentityRefusesWithWhatToDo(t *testing.T) {
 			}
 		})
 	}
-	if _, err := LoadIdentity(t.TempDir()); err == nil || !strings.Contains(err.Error(), "regular file") {
+	if _, err := LoadIdentity(t.TempDir(), ThisProcess(nil, nil)); err == nil || !strings.Contains(err.Error(), "regular file") {
 		t.Errorf("a folder: %v", err)
 	}
 }

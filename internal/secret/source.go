@@ -3,6 +3,7 @@ package secret
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -64,6 +65,10 @@ func (s Source) Remedy() string {
 // those of env. An empty one is an error.
 func (s Source) Read(env Environment) (Value, error) {
 	text, err := s.read(env)
+	return s.value(text, err)
+}
+
+func (s Source) value(text string, err error) (Value, error) {
 	if err != nil {
 		return Value{}, fmt.Errorf("read secret from %s: %w", s, err)
 	}
@@ -71,6 +76,12 @@ func (s Source) Read(env Environment) (Value, error) {
 		return Value{}, fmt.Errorf("read secret from %s: it is empty", s)
 	}
 	return New(text), nil
+}
+
+// ReadShared is Read for a file that everybody may read.
+func (s Source) ReadShared() (Value, error) {
+	text, err := os.ReadFile(s.File)
+	return s.value(string(text), err)
 }
 
 func (s Source) read(env Environment) (string, error) {
@@ -86,13 +97,25 @@ func (s Source) read(env Environment) (string, error) {
 		if dir == "" {
 			return "", errors.New("CREDENTIALS_DIRECTORY is not set: run under systemd with LoadCredential=")
 		}
-		return readFile(filepath.Join(dir, s.Credential))
+		return readSecret(filepath.Join(dir, s.Credential), env)
 	default:
-		return readFile(s.File)
+		return readSecret(s.File, env)
 	}
 }
 
-func readFile(path string) (string, error) {
-	b, err := os.ReadFile(path) //nolint:gosec // the operator names the file
+func readSecret(path string, env Environment) (string, error) {
+	f, err := os.Open(path) //nolint:gosec // the operator names the file
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = f.Close() }()
+	info, err := f.Stat()
+	if err != nil {
+		return "", err
+	}
+	if err := ThisProcess(env, nil).checkSecret(path, info); err != nil {
+		return "", err
+	}
+	b, err := io.ReadAll(f)
 	return string(b), err
 }

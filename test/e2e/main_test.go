@@ -33,7 +33,10 @@ func launcher() {
 
 // begin starts a process that ends, at the latest, with the tests.
 func begin(cmd *exec.Cmd) (err error) {
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
 	started := make(chan struct{})
 	launches <- func() { err = cmd.Start(); close(started) }
 	<-started
@@ -56,6 +59,9 @@ func buildAndRun(m *testing.M) int {
 		return complain(err)
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
+	if err := os.Chmod(dir, 0o755); err != nil { // other users run it too
+		return complain(err)
+	}
 	rotatord = filepath.Join(dir, "rotatord")
 	build := exec.Command("go", "build", "-race", "-o", rotatord, "github.com/rotatord/rotatord/cmd/rotatord")
 	build.Stdout, build.Stderr = os.Stderr, os.Stderr

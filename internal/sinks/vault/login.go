@@ -102,8 +102,14 @@ func (m *AppRole) credential(env secret.Environment) (secret.Value, error) {
 	return readFrom(m.SecretID, env)
 }
 
-func (m *Kubernetes) credential(env secret.Environment) (secret.Value, error) {
-	return readFrom(m.sources()[0], env)
+// credential reads a file that kubelet may let everybody in the pod read.
+func (m *Kubernetes) credential(secret.Environment) (secret.Value, error) {
+	s := m.sources()[0]
+	v, err := s.ReadShared()
+	if err != nil {
+		return v, unreadable(s, err)
+	}
+	return v, nil
 }
 
 func (m *JWT) credential(env secret.Environment) (secret.Value, error) {

@@ -1,0 +1,122 @@
+package e2e
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// Somebody who is neither root nor owns anything, and a group that only a process which is put into it is in.
+const (
+	otherUser  = 65532
+	otherGroup = 65533
+)
+
+// mounted is where a platform puts files: state folder and secret, with their modes.
+type mounted struct {
+	name                     string
+	folder, files            os.FileMode // of state.path, and what is in it before a second start
+	secretFolder, secretFile os.FileMode
+	code                     int
+	says                     string
+}
+
+// As root the layout is root's own and the process another user, in its group: as in a pod. Otherwise it is all one's own.
+func TestWhereKubernetesAndSystemdPutFilesRotatordWorks(t *testing.T) {
+	t.Parallel()
+	for _, m := range []mounted{
+		{"as it is made", 0o770, 0o600, 0o755, 0o640, 0, ""},
+		{"an fsGroup and a Secret", os.ModeSetgid | 0o775, 0o660, os.ModeSticky | 0o777, 0o440, 0, ""},
+		{"a journal for everybody", os.ModeSetgid | 0o770, 0o664, 0o755, 0o440, 1, "think whether the key is still secret"},
+		{"a Secret for everybody", 0o770, 0o600, os.ModeSticky | 0o777, 0o444, 1, "defaultMode: 0440"},
+		{"a Secret where everybody writes", 0o770, 0o600, 0o777, 0o440, 1, "others may replace"},
+	} {
+		t.Run(m.name, func(t *testing.T) {
+			t.Parallel()
+			w := m.world(t)
+			for round := range 2 {
+				r := w.asOther("run", "--once")
+				if last := round == 1 || m.code > 0 && strings.Contains(r.err, m.says); last {
+					r.expect(t, m.code, m.says)
+					break
+				}
+				r.expect(t, 0)
+				files, err := filepath.Glob(w.path("state/*"))
+				if err != nil || len(files) == 0 {
+					t.Fatalf("the state folder is empty: %v", err)
+				}
+				for _, f := range files {
+					w.set(f, m.files, false)
+				}
+			}
+		})
+	}
+}
+
+func TestAVolumeWhereEverybodyWritesIsToldWithTheCure(t *testing.T) {
+	t.Parallel()
+	m := mounted{folder: 0o777, secretFolder: 0o755, secretFile: 0o440}
+	w := m.world(t)
+	if os.Getuid() > 0 { // our own is repaired
+		w.asOther("run", "--once").expect(t, 0, "which let others in")
+		return
+	}
+	w.asOther("run", "--once").expect(t, 1, "emptyDir", w.path("state/state"))
+	w.put("config.yaml", strings.ReplaceAll(w.read("config.yaml"), w.path("state"), w.path("state/state")))
+	w.asOther("run", "--once").expect(t, 0)
+}
+
+func (m mounted) world(t *testing.T) *world {
+	w := newWorld(t, 1)
+	w.put("secret/token", apiToken)
+	w.configure(settings{Defaults: "{schedule: manual, initial: now, sinks: [disk]}"})
+	w.put("config.yaml", strings.ReplaceAll(w.read("config.yaml"), w.path("api-token"), w.path("secret/token")))
+	for _, dir := range []string{"state", "tokens"} {
+		if err := os.Mkdir(w.path(dir), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.set(w.dir, 0o775, true)
+	w.set(w.config, 0o644, true)
+	w.set(w.path("tokens"), 0o775, true)
+	w.set(w.path("state"), m.folder, true)
+	w.set(w.path("secret/token"), m.secretFile, true)
+	w.set(w.path("secret"), m.secretFolder, true)
+	return w
+}
+
+// set gives a file its group, where only root can, and its mode.
+func (w *world) set(path string, mode os.FileMode, roots bool) {
+	w.t.Helper()
+	if os.Getuid() == 0 {
+		owner := otherUser
+		if roots {
+			owner = 0
+		}
+		if err := os.Chown(path, owner, otherGroup); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	if err := os.Chmod(path, mode); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// asOther runs a command as another user, where only root can.
+func (w *world) asOther(args ...string) result {
+	w.t.Helper()
+	cmd := w.command(args...)
+	if os.Getuid() == 0 {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: otherUser, Gid: otherUser, Groups: []uint32{otherGroup}}}
+	}
+	var out, errs strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := begin(cmd); err != nil {
+		w.t.Fatalf("rotatord %v: %v", args, err)
+	}
+	_ = cmd.Wait() // the exit code tells
+	noRace(w.t, errs.String())
+	return result{cmd.ProcessState.ExitCode(), out.String(), errs.String()}
+}

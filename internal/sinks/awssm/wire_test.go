@@ -80,12 +80,12 @@ func saved(t *testing.T, path, text string) string {
 }
 
 // openFrom opens a sink whose credentials come from source at address.
-func openFrom(t *testing.T, source, address string) sinks.Sink {
+func openFrom(t *testing.T, source, address string, timeout time.Duration) sinks.Sink {
 	t.Helper()
 	server := awstest.New(t)
 	credentials(t, server)
 	c := configFor(server)
-	c.Timeout = 200 * time.Millisecond
+	c.Timeout = timeout
 	sources[source](t, address, c)
 	return openSink(t, c)
 }
@@ -102,7 +102,7 @@ func TestARedirectOfWhoeverGivesCredentialsIsRefused(t *testing.T) {
 					http.Redirect(w, r, elsewhere.URL, status)
 				}))
 				defer front.Close()
-				_, err := openFrom(t, source, front.URL).Read(t.Context(), "moq/a")
+				_, err := openFrom(t, source, front.URL, time.Minute).Read(t.Context(), "moq/a")
 				if asked.Load() == 0 {
 					t.Fatal("nobody asked for credentials: the test cannot fail")
 				}
@@ -121,13 +121,14 @@ func TestARedirectOfWhoeverGivesCredentialsIsRefused(t *testing.T) {
 func TestTheAnswersOfWhoeverGivesCredentialsAreBounded(t *testing.T) {
 	for source := range sources {
 		for name, c := range map[string]struct {
-			more   string // is sent until nobody listens
-			pause  time.Duration
-			reason fault.Reason
+			more    string // is sent until nobody listens
+			pause   time.Duration
+			timeout time.Duration
+			reason  fault.Reason
 		}{
-			"endless": {strings.Repeat("x", 64<<10), 0, fault.BadAnswer},
-			"drips":   {" ", 10 * time.Millisecond, fault.Timeout},
-			"silent":  {"", 10 * time.Millisecond, fault.Timeout},
+			"endless": {strings.Repeat("x", 64<<10), 0, time.Minute, fault.BadAnswer},
+			"drips":   {" ", 10 * time.Millisecond, 200 * time.Millisecond, fault.Timeout},
+			"silent":  {"", 10 * time.Millisecond, 200 * time.Millisecond, fault.Timeout},
 		} {
 			t.Run(source+" "+name, func(t *testing.T) {
 				var asked atomic.Int64
@@ -145,7 +146,7 @@ func TestTheAnswersOfWhoeverGivesCredentialsAreBounded(t *testing.T) {
 					}
 				}))
 				defer front.Close()
-				_, err := openFrom(t, source, front.URL).Read(t.Context(), "moq/a")
+				_, err := openFrom(t, source, front.URL, c.timeout).Read(t.Context(), "moq/a")
 				if f := fault.Of(err); f == nil || f.Reason != c.reason || asked.Load() == 0 {
 					t.Errorf("Read = %v (asked %d times), want %s", err, asked.Load(), c.reason)
 				}

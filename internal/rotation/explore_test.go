@@ -93,7 +93,7 @@ func scenarios() []scenario {
 func behindAPortal(forwards bool) func(*world) {
 	return func(w *world) {
 		w.calmly(24*time.Hour - time.Minute)
-		w.relay.hide(forwards)
+		w.relay.hide(forwards, portalFor)
 		w.run(3 * time.Hour)
 	}
 }

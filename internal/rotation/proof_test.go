@@ -12,7 +12,7 @@ func TestBehindAPortalNoInPlaceRotationBegins(t *testing.T) {
 	w := newWorld(t, moq.InPlace, 1)
 	w.start()
 	w.run(24*time.Hour - time.Minute)
-	w.relay.hide(true)
+	w.relay.hide(true, portalFor)
 	w.run(5 * time.Minute)
 	s := w.status()
 	if w.relay.rotates != 1 || !s.Blackout.IsZero() || s.Failure == nil || s.Failure.Step != StepPreflight || s.Failure.Reason != string(fault.BadAnswer) {
@@ -46,6 +46,7 @@ func TestAPortalThatAnswersARotateCallIsAKnownBlackout(t *testing.T) {
 	w.start()
 	w.run(24*time.Hour - time.Minute)
 	began, proofs := w.now, w.relay.proofs
+	w.relay.lasting = portalFor
 	w.choose = once("rotate", mintHiddenAfter)
 	w.run(5 * time.Minute)
 	if since := w.status().Blackout; since.Before(began) {
@@ -83,6 +84,7 @@ func TestLostAttemptsBehindAPortalAreFoundBeforeTheNext(t *testing.T) {
 	w := newWorld(t, moq.Overlap, 1)
 	w.start()
 	w.run(24*time.Hour - time.Minute)
+	w.relay.lasting = portalFor
 	w.choose = once("create", mintHiddenAfter)
 	w.run(portalFor)
 	if n := len(w.relay.own()); n != 2 || w.relay.creates != 2 {

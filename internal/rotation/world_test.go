@@ -311,13 +311,14 @@ type fakeRelay struct {
 	answered time.Duration // when it last answered as Cloudflare does, in true time
 	hidden   time.Duration // until when a portal answers in its place
 	forwards bool          // the portal lets calls through, and still answers in its place
+	lasting  time.Duration // how long one stands that comes up at a mint
 	unknown  bool          // the value that is accepted has not come back
 }
 
 const foreignToken = "ffffffffffffffffffffffffffffffff"
 
 func newFakeRelay(w *world) *fakeRelay {
-	return &fakeRelay{w: w, buried: map[string]time.Time{}, answered: -oneYear, tokens: []moq.Token{{
+	return &fakeRelay{w: w, buried: map[string]time.Time{}, answered: -oneYear, lasting: glimpsedFor, tokens: []moq.Token{{
 		ID: foreignToken, Operations: moq.Subscribe.Operations(), Created: w.now, Expires: w.now.Add(oneYear),
 	}}}
 }
@@ -374,11 +375,15 @@ const (
 	mintOutcomes
 )
 
-// portalFor is how long a portal stands where it came up.
-const portalFor = 10 * time.Minute
+// How long a portal stands. One that comes up at a mint stands while a few calls are made:
+// each of them is a choice of the exploration.
+const (
+	portalFor   = 10 * time.Minute
+	glimpsedFor = 5 * time.Second
+)
 
-func (f *fakeRelay) hide(forwards bool) {
-	f.hidden, f.forwards = f.w.truth()+portalFor, forwards
+func (f *fakeRelay) hide(forwards bool, lasting time.Duration) {
+	f.hidden, f.forwards = f.w.truth()+lasting, forwards
 }
 
 // portal is what a portal answers in Cloudflare's place, if there is one.
@@ -397,7 +402,7 @@ func (f *fakeRelay) Prove(context.Context, moq.Priority, string) error {
 	f.proofs++
 	return f.w.call("prove", 3, func(c int) error {
 		if c == 1 {
-			f.hide(false)
+			f.hide(false, portalFor)
 		}
 		if err := f.portal("get relay", fault.Retry); err != nil {
 			return err
@@ -416,7 +421,7 @@ func (f *fakeRelay) mint(kind string, commit func()) error {
 			return greedy(fault.Newf(fault.Retry, fault.ServerError, kind, "", "down"))
 		}
 		if c == mintHidden || c == mintHiddenAfter {
-			f.hide(c == mintHiddenAfter)
+			f.hide(c == mintHiddenAfter, f.lasting)
 		}
 		if err := f.portal(kind, fault.Ambiguous); err != nil {
 			if f.forwards {

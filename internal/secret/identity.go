@@ -16,9 +16,6 @@ import (
 
 const identityPrefix = "AGE-SECRET-KEY-1"
 
-// maxIdentityFile is far more than the file of a key can take.
-const maxIdentityFile = 64 << 10
-
 // Identity seals values for a disk and opens them again: an age X25519 key. What it
 // seals the ordinary age tool opens with the same key. It prints as Redacted. It is
 // immutable and safe for concurrent use.
@@ -56,23 +53,12 @@ func LoadIdentity(path string, access Access) (*Identity, error) {
 }
 
 func readPrivate(path string, access Access) (string, error) {
-	f, err := os.Open(path) //nolint:gosec // the operator names the file
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = f.Close() }()
-	info, err := f.Stat()
-	if err != nil {
-		return "", err
-	}
-	if !info.Mode().IsRegular() {
-		return "", errors.New("it is not a regular file")
-	}
-	if err := access.checkIdentity(f, info); err != nil {
-		return "", err
-	}
-	b, err := io.ReadAll(io.LimitReader(f, maxIdentityFile))
-	return string(b), err
+	return readJudged(path, func(f *os.File, info fs.FileInfo) error {
+		if !info.Mode().IsRegular() {
+			return errors.New("it is not a regular file")
+		}
+		return access.checkIdentity(f, info)
+	})
 }
 
 // parseIdentity finds the one key between comments. Errors of the age library are not

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -104,6 +105,14 @@ func (s Source) read(env Environment) (string, error) {
 }
 
 func readSecret(path string, env Environment) (string, error) {
+	return readJudged(path, func(_ *os.File, info fs.FileInfo) error { return ThisProcess(env, nil).checkSecret(path, info) })
+}
+
+// maxFile is far more than a secret or an identity needs.
+const maxFile = 1 << 20
+
+// readJudged reads a file that judge lets pass: the one that is read is the one that is judged.
+func readJudged(path string, judge func(*os.File, fs.FileInfo) error) (string, error) {
 	f, err := os.Open(path) //nolint:gosec // the operator names the file
 	if err != nil {
 		return "", err
@@ -113,9 +122,9 @@ func readSecret(path string, env Environment) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := ThisProcess(env, nil).checkSecret(path, info); err != nil {
+	if err := judge(f, info); err != nil {
 		return "", err
 	}
-	b, err := io.ReadAll(f)
+	b, err := io.ReadAll(io.LimitReader(f, maxFile))
 	return string(b), err
 }

@@ -286,7 +286,8 @@ func (v *view) settled() (step, bool) {
 }
 
 // settle revokes the listed token of a lost mint, if no required target can have
-// served it; else it is kept until its grace has passed.
+// served it; else it is kept until its grace has passed. After a revocation that failed
+// it waits like any other.
 func (v *view) settle() (step, bool) {
 	if !v.o.listing.fresh(v.now) {
 		return step{}, true
@@ -297,6 +298,9 @@ func (v *view) settle() (step, bool) {
 			continue
 		}
 		tok := Token{ID: t.ID, RotationID: l.RotationID, Created: MomentOf(t.Created), Expires: MomentOf(t.Expires)}
+		if until := v.o.retireNext.Time(); v.now.Before(until) {
+			return waitUntil(until), false
+		}
 		if !l.Crashed { // its value never came: no target can have it
 			return step{do: doSweepLost, lost: l, token: tok}, false
 		}
@@ -495,8 +499,7 @@ func (v *view) succeeded(t *Token, l look) bool {
 // cramped tells whether a rotation that is due has no room: then a target that was
 // wiped, overwritten or gained would stay so for ever, because no old token could go.
 func (v *view) cramped() bool {
-	d := v.due()
-	return d.cause != "" && !d.at.After(v.now) && v.held() >= slotTokens
+	return v.isDue() && v.held() >= slotTokens
 }
 
 func errServed(t Target, kind driftKind) error {

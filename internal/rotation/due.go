@@ -50,6 +50,12 @@ func (v *view) due() due {
 	return next
 }
 
+// isDue reports whether a rotation is to be started now.
+func (v *view) isDue() bool {
+	d := v.due()
+	return d.cause != "" && !d.at.After(v.now)
+}
+
 // at completes a reason: it meets the instants so far.
 func (v *view) at(c Cause, t time.Time) due {
 	switch {

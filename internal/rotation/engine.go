@@ -392,8 +392,8 @@ func (e *Engine) retireFailed(s *slot, reason string, err error) {
 	o := s.seen()
 	o.retires++
 	pause := routine
-	if e.view(s).cramped() {
-		pause.longest = time.Minute // a rotation waits for the place
+	if v := e.view(s); v.cramped() || len(v.r.Lost) > 0 && v.isDue() {
+		pause.longest = time.Minute // a rotation waits for it
 	}
 	next := e.now().Add(pause.delay(int(o.retires), askedWait(err, routine.longest)))
 	o.retireNext, o.sweepNext, o.retireSakes = MomentOf(next), MomentOf(next), sakesOf(err)

@@ -80,6 +80,28 @@ func TestEachInPlaceRotationIsProvenAnew(t *testing.T) {
 	w.mustBeSound()
 }
 
+func TestALostTokenThatCannotBeRevokedIsTriedAgainWithAPause(t *testing.T) {
+	w := newWorld(t, moq.Overlap, 1)
+	w.start()
+	w.run(24*time.Hour - time.Minute)
+	lost, revokes := once("create", mintLostAfter), 0
+	w.choose = func(kind string, n int) int {
+		if kind == "revoke" {
+			revokes++
+			return 1 // not done
+		}
+		return lost(kind, n)
+	}
+	w.run(10 * time.Minute)
+	if revokes < 5 || revokes > 30 || w.relay.creates != 2 {
+		t.Errorf("%d tries to revoke the lost token, and %d creations before it was gone", revokes, w.relay.creates-1)
+	}
+	w.choose = once("revoke", 0)
+	w.run(2 * time.Minute)
+	w.mustHold("value-3")
+	w.mustBeSound()
+}
+
 func TestLostAttemptsBehindAPortalAreFoundBeforeTheNext(t *testing.T) {
 	w := newWorld(t, moq.Overlap, 1)
 	w.start()

@@ -116,7 +116,7 @@ func (v *view) crowded() (until time.Time) {
 	if v.p.Strategy != moq.Overlap || v.held() < slotTokens {
 		return time.Time{}
 	}
-	if d := v.due(); d.cause == "" || d.at.After(v.now) {
+	if !v.isDue() {
 		return time.Time{}
 	}
 	for _, t := range v.r.Old {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"syscall"
@@ -49,6 +50,8 @@ func TestMain(m *testing.M) {
 	if err := flag.Set("test.parallel", "12"); err != nil {
 		panic(err)
 	}
+	// A hangup that is ignored (nohup) would be ignored by what is started, too; one that is caught is not.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	go launcher()
 	os.Exit(buildAndRun(m))
 }

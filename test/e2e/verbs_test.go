@@ -186,7 +186,7 @@ func TestCheckOnline(t *testing.T) {
 				s.Defaults = "{schedule: manual, strategy: " + strategy + ", sinks: [disk]}"
 				w.sim.Next(cfsim.GetRelay, cfsim.Fault{Kind: cfsim.PageBefore, Status: 404})
 			})
-			r.expect(t, 1, "FAIL", "404 Not Found (the answer is not what the Cloudflare API sends: is a proxy in between? check api_url)",
+			r.expect(t, 1, "FAIL", "404: an HTML page, as proxies send them (the answer is not what the Cloudflare API sends: is a proxy in between? check api_url)",
 				"warn  whether "+strategy+" is offered cannot be told", "1 problem found")
 			if strings.Contains(r.out, "not offer") {
 				t.Error("it says that something is not offered")

@@ -16,6 +16,7 @@ func mutants() []mutant {
 		{"a proof outlives a failure", "observed.go", "s.notes.looks, s.notes.proved = nil, 0", "s.notes.looks = nil"},
 		{"a lost mint is not remembered", "transitions.go", "r.Lost = append(r.Lost, LostMint{RotationID: a.ID, Label: moq.Label(instance, a.ID), At: at, Crashed: crashed})", ""},
 		{"a lost mint is not looked for before the next", "decide.go", "need := len(v.r.Lost) > 0 || v.p.Matching", "need := v.p.Matching"},
+		{"a lost token that cannot be revoked is tried again without a pause", "decide.go", "if until := v.o.retireNext.Time(); v.now.Before(until) {\n\t\t\treturn waitUntil(until), false\n\t\t}\n", ""},
 		{"a lost mint is looked for only briefly", "due.go", "lostFor       = 24 * time.Hour ", "lostFor       = time.Second "},
 		{"a lost mint's token is revoked though a sink may serve it", "decide.go", "if v.everyHolder(func(h Target) bool { return v.untouched(h, &tok) }) {", "if true {"},
 		{"a lost mint's token is revoked though a sink that was wiped may have served it", "decide.go", "case !l.exists:\n\t\treturn rc.RotationID == \"\"", "case !l.exists:\n\t\treturn true"},

@@ -112,7 +112,7 @@ func (a *app) follow(ctx context.Context, client *adminapi.Client, asked rotatio
 			a.say("%s: %s", s.Slot, now)
 			said = now
 		}
-		if err := givenUp(s, asked); err != nil {
+		if err := givenUp(s, asked, time.Now()); err != nil {
 			return err
 		}
 		wait(ctx, 100*time.Millisecond)
@@ -149,15 +149,22 @@ func progress(s rotation.Status) string {
 	return "minting"
 }
 
-// patience is how many failed attempts are waited through.
-const patience = 3
+const (
+	patience = 3                // how many failed attempts are waited through
+	farAway  = 30 * time.Second // nobody waits for an attempt that is further ahead
+)
 
-func givenUp(s, asked rotation.Status) error {
-	if s.Failure == nil || s.Failure.Count-asked.Failures < patience {
+// givenUp says why the request is not waited for any longer, if it is not.
+func givenUp(s, asked rotation.Status, now time.Time) error {
+	if s.Failure == nil {
 		return nil
 	}
-	return fmt.Errorf("%s: %d attempts failed, the last at step %s: %s; rotatord goes on, next attempt %s",
-		s.Slot, s.Failure.Count-asked.Failures, s.Failure.Step, s.Failure.Message, until(time.Now(), s.Failure.Next))
+	failed := s.Failure.Count - asked.Failures
+	if failed < 1 || failed < patience && s.Failure.Next.Sub(now) < farAway {
+		return nil
+	}
+	return fmt.Errorf("%s: %s failed, the last at step %s: %s; rotatord goes on, next attempt %s",
+		s.Slot, count(failed, "attempt"), s.Failure.Step, s.Failure.Message, until(now, s.Failure.Next))
 }
 
 // stillAccepted names the tokens with the same rights that the relays go on accepting.

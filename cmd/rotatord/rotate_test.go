@@ -32,16 +32,25 @@ func TestWhenARequestIsMet(t *testing.T) {
 }
 
 func TestGivingUpCountsTheAttemptsSinceTheRequest(t *testing.T) {
+	now := time.Now()
 	asked := rotation.Status{Slot: "live/subscribe", Failures: 5}
-	failed := func(n int) rotation.Status {
-		return rotation.Status{Slot: "live/subscribe", Failures: n, Failure: &rotation.Failure{Count: n, Step: rotation.StepMint, Message: "no", Next: time.Now().Add(90 * time.Minute)}}
-	}
-	if err := givenUp(failed(7), asked); err != nil {
-		t.Errorf("after two failures: %v", err)
-	}
-	err := givenUp(failed(8), asked)
-	if err == nil || !strings.Contains(err.Error(), "3 attempts failed, the last at step mint: no; rotatord goes on, next attempt in 1h") {
-		t.Errorf("after three failures: %v", err)
+	for _, c := range []struct {
+		failures int
+		next     time.Duration
+		want     string // empty: it is waited for
+	}{
+		{5, 90 * time.Minute, ""}, // they failed before
+		{7, time.Second, ""},
+		{6, 90 * time.Minute, "1 attempt failed, the last at step mint: no; rotatord goes on, next attempt in 1h"},
+		{8, time.Second, "3 attempts failed, the last at step mint: no; rotatord goes on, next attempt in"},
+	} {
+		s := rotation.Status{Slot: "live/subscribe", Failures: c.failures, Failure: &rotation.Failure{
+			Count: c.failures, Step: rotation.StepMint, Message: "no", Next: now.Add(c.next),
+		}}
+		err := givenUp(s, asked, now)
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("after %d failures, the next attempt in %s: %v, want %q", c.failures, c.next, err, c.want)
+		}
 	}
 }
 

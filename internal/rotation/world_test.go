@@ -286,16 +286,11 @@ func (w *world) RotationDone(_ *Plan, _ moq.Strategy, r Result, _ time.Duration)
 		w.stats.superseded++
 	}
 }
-func (w *world) AttemptFailed(_ string, s Step, reason string) {
-	w.stats.steps[s]++
-	if s == StepPreflight && reason == string(fault.Internal) {
-		w.breaks("10: a pass panicked, or found no rest")
-	}
-}
-func (w *world) MintCalled(lag time.Duration) { w.stats.lag = append(w.stats.lag, lag) }
-func (w *world) BlackoutEnded(time.Duration)  { w.stats.blackouts++ }
-func (w *world) Drifted(string)               { w.stats.drifts++ }
-func (w *world) JournalFailed()               {}
+func (w *world) AttemptFailed(_ string, s Step, _ string) { w.stats.steps[s]++ }
+func (w *world) MintCalled(lag time.Duration)             { w.stats.lag = append(w.stats.lag, lag) }
+func (w *world) BlackoutEnded(time.Duration)              { w.stats.blackouts++ }
+func (w *world) Drifted(string)                           { w.stats.drifts++ }
+func (w *world) JournalFailed()                           {}
 
 // fakeRelay is Cloudflare's side of one relay: both generations.
 type fakeRelay struct {

@@ -96,6 +96,7 @@ func choose(ctx context.Context, client *adminapi.Client, args []string) ([]rota
 // follow waits until the request for a slot is met, and tells of every change.
 func (a *app) follow(ctx context.Context, client *adminapi.Client, asked rotation.Status, f rotateFlags) error {
 	said := ""
+	deadline, _ := ctx.Deadline()
 	for {
 		s, err := client.Slot(ctx, asked.Relay, string(asked.Type))
 		if ctx.Err() != nil {
@@ -112,7 +113,7 @@ func (a *app) follow(ctx context.Context, client *adminapi.Client, asked rotatio
 			a.say("%s: %s", s.Slot, now)
 			said = now
 		}
-		if err := givenUp(s, asked, time.Now()); err != nil {
+		if err := givenUp(s, asked, time.Now(), deadline); err != nil {
 			return err
 		}
 		wait(ctx, 100*time.Millisecond)
@@ -149,22 +150,24 @@ func progress(s rotation.Status) string {
 	return "minting"
 }
 
-const (
-	patience = 3                // how many failed attempts are waited through
-	farAway  = 30 * time.Second // nobody waits for an attempt that is further ahead
-)
+// patience is how many failed attempts are waited through.
+const patience = 3
 
-// givenUp says why the request is not waited for any longer, if it is not.
-func givenUp(s, asked rotation.Status, now time.Time) error {
-	if s.Failure == nil {
+// givenUp says why the request is not waited for until the deadline, if it is not: too many
+// attempts have failed, or the next one comes only after it.
+func givenUp(s, asked rotation.Status, now, deadline time.Time) error {
+	if s.Failure == nil || s.Failure.Count <= asked.Failures {
 		return nil
 	}
-	failed := s.Failure.Count - asked.Failures
-	if failed < 1 || failed < patience && s.Failure.Next.Sub(now) < farAway {
-		return nil
+	failed, verdict := s.Failure.Count-asked.Failures, ""
+	if failed < patience {
+		if !s.Failure.Next.After(deadline) {
+			return nil
+		}
+		verdict = "not verified in time: "
 	}
-	return fmt.Errorf("%s: %s failed, the last at step %s: %s; rotatord goes on, next attempt %s",
-		s.Slot, count(failed, "attempt"), s.Failure.Step, s.Failure.Message, until(now, s.Failure.Next))
+	return fmt.Errorf("%s: %s%s failed, the last at step %s: %s; rotatord goes on, next attempt %s",
+		s.Slot, verdict, count(failed, "attempt"), s.Failure.Step, s.Failure.Message, until(now, s.Failure.Next))
 }
 
 // stillAccepted names the tokens with the same rights that the relays go on accepting.

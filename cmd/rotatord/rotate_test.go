@@ -41,13 +41,14 @@ func TestGivingUpCountsTheAttemptsSinceTheRequest(t *testing.T) {
 	}{
 		{5, 90 * time.Minute, ""}, // they failed before
 		{7, time.Second, ""},
-		{6, 90 * time.Minute, "1 attempt failed, the last at step mint: no; rotatord goes on, next attempt in 1h"},
+		{6, 4 * time.Minute, ""},
+		{6, 90 * time.Minute, "not verified in time: 1 attempt failed, the last at step mint: no; rotatord goes on, next attempt in 1h"},
 		{8, time.Second, "3 attempts failed, the last at step mint: no; rotatord goes on, next attempt in"},
 	} {
 		s := rotation.Status{Slot: "live/subscribe", Failures: c.failures, Failure: &rotation.Failure{
 			Count: c.failures, Step: rotation.StepMint, Message: "no", Next: now.Add(c.next),
 		}}
-		err := givenUp(s, asked, now)
+		err := givenUp(s, asked, now, now.Add(5*time.Minute))
 		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("after %d failures, the next attempt in %s: %v, want %q", c.failures, c.next, err, c.want)
 		}

@@ -56,19 +56,21 @@ func TestNoValueLeaks(t *testing.T) {
 	inProc := d.proc()
 	files := d.files()
 
+	// What is served is read once, and first: rotations go on.
+	served := []string{d.token("live/subscribe"), d.token("live/publish_subscribe"), d.token("other/subscribe")}
 	values := append(w.api.handedOut(), strayToken)
 	slices.Sort(values)
 	values = slices.Compact(values)
 	inSink := 0
 	for _, value := range values {
-		if value == d.token("live/subscribe") || value == d.token("live/publish_subscribe") || value == d.token("other/subscribe") {
+		if slices.Contains(served, value) {
 			inSink++
 		}
 	}
-	if inSink != 3 || len(values) < 10 {
+	if inSink != len(served) || len(values) < 10 {
 		t.Fatalf("of %d values only %d are in the file sink: this test could not fail", len(values), inSink)
 	}
-	if !leaks(d.token("live/subscribe"), values) {
+	if !leaks(served[0], values) {
 		t.Fatal("a leak would not be found")
 	}
 	for where, text := range map[string]string{

@@ -71,8 +71,8 @@ func scenarios() []scenario {
 			scenario{name: string(strategy) + "/journal lost", strategy: strategy, sinks: 1, story: lostState},
 			scenario{name: string(strategy) + "/outage of a sink", long: true, strategy: strategy, sinks: 2, story: sinkOutage},
 			scenario{name: string(strategy) + "/outage of the account", long: true, strategy: strategy, sinks: 1, story: accountOutage},
-			scenario{name: string(strategy) + "/behind a portal", strategy: strategy, sinks: 1, story: behindAPortal(false)},
-			scenario{name: string(strategy) + "/behind a portal that lets calls through", strategy: strategy, sinks: 1, story: behindAPortal(true)},
+			scenario{name: string(strategy) + "/behind a portal", long: true, strategy: strategy, sinks: 1, story: behindAPortal(false)},
+			scenario{name: string(strategy) + "/behind a portal that lets calls through", long: true, strategy: strategy, sinks: 1, story: behindAPortal(true)},
 			scenario{name: string(strategy) + "/full disk", long: true, strategy: strategy, sinks: 1, story: fullDisk},
 		)
 	}

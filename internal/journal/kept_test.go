@@ -341,8 +341,9 @@ func TestAStateOfTheFormerFormatIsOpenedAndFinished(t *testing.T) {
 		before := maps.Clone(o.Stored)
 		d := o.begin(t, dir, "another boot")
 		events, err := d.journal.History(t.Context(), nil, 0)
-		if err != nil || len(events) != keptEvents {
-			t.Errorf("%d events, want %d (%v)", len(events), keptEvents, err)
+		kept := slices.DeleteFunc(events, func(ev rotation.Event) bool { return ev.At.After(o.Now) }) // the engine is at work already
+		if err != nil || len(kept) != keptEvents {
+			t.Errorf("%d events, want %d (%v)", len(kept), keptEvents, err)
 		}
 		<-time.After(26 * time.Hour)
 		for _, p := range keptSlots() {

@@ -176,6 +176,15 @@ func (e *Engine) recovered(p party, at time.Duration) {
 	}
 }
 
+// sendAhead lets one of those who wait for p try it now; when it goes well, the others follow.
+func (e *Engine) sendAhead(p party) {
+	o := e.outage(p)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.tried = true
+	e.sendWaiting(o, p, false)
+}
+
 // sendWaiting releases one slot, or all, that still wait for p; o.mu is held.
 func (e *Engine) sendWaiting(o *outage, p party, all bool) (freed int) {
 	for s := range o.waiting {
@@ -287,11 +296,7 @@ func (e *Engine) resume() {
 		}
 	}
 	for p := range blamed {
-		o := e.outage(p)
-		o.mu.Lock()
-		o.tried = true
-		e.sendWaiting(o, p, false)
-		o.mu.Unlock()
+		e.sendAhead(p)
 	}
 }
 

@@ -10,12 +10,7 @@ import (
 // it away for may have been mended. When it gets in, the others follow.
 func (e *Engine) Retry(sinkNames []string) {
 	for _, name := range sinkNames {
-		p := party{name: name}
-		o := e.outage(p)
-		o.mu.Lock()
-		o.tried = true
-		e.sendWaiting(o, p, false)
-		o.mu.Unlock()
+		e.sendAhead(party{name: name})
 	}
 }
 

@@ -74,7 +74,7 @@ func mutants() []mutant {
 		{"a permanent error does not keep its time", "outage.go", "case fault.NotFound, fault.Forbidden, fault.Conflict, fault.Full:\n\t\treturn healthy", "case fault.NotFound, fault.Forbidden, fault.Conflict, fault.Full:\n\t\treturn down"},
 		{"a failure that a good answer overtook is waited for", "outage.go", "back := k.at < o.well", "back := false"},
 		{"after a restart the slots wait on", "configure.go", "\t\te.resume()\n", ""},
-		{"after a restart all slots rush at what was down", "outage.go", "\t\te.sendWaiting(o, p, false)\n", "\t\te.sendWaiting(o, p, true)\n"},
+		{"after a restart all slots rush at what was down", "outage.go", "\te.sendWaiting(o, p, false)\n", "\te.sendWaiting(o, p, true)\n"},
 		{"a reload frees what it did not change", "configure.go", "return !same || len(sakes) == 0 ||", "return same || !same ||"},
 		{"a reload frees nothing", "configure.go", "if s.plan != nil || s.visited {", "if false {"},
 		{"a reload disturbs slots of sinks that it kept", "configure.go", "b, _ := next.sinks.Sink(name)\n\t\t\tsame[name] = a == b", "b, _ := next.sinks.Sink(name)\n\t\t\tsame[name] = a != b"},

@@ -147,7 +147,13 @@ func (o *online) checkStrategy(s *config.Slot) {
 // checkTarget probes one target and says what it holds.
 func (o *online) checkTarget(ctx context.Context, s *config.Slot, t config.Target) {
 	where := t.Sink + " " + t.Target
-	h, err := o.ports.sinks[t.Sink].Probe(ctx, t.Target, s.Verify)
+	h, err := o.ports.sinks[t.Sink].Probe(ctx, t.Target, sinks.ProbeOptions{Read: s.Verify})
+	for _, w := range h.Warnings {
+		o.warn("%s: %s", where, w)
+	}
+	if h.Untried != "" {
+		o.say("  note  %s: not tried: needs a write (%s)", where, h.Untried)
+	}
 	switch {
 	case err != nil && !t.Required:
 		o.warn("%v (the sink is optional)", err)

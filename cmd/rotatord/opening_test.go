@@ -143,10 +143,10 @@ func try(t *testing.T, p *ports, part string) error {
 		_, err := p.byName["main"].Relay(t.Context(), moq.Priority{}, relayID)
 		return err
 	case "disk":
-		_, err := p.sinks["disk"].Probe(t.Context(), filepath.Join(t.TempDir(), "live.token"), true)
+		_, err := p.sinks["disk"].Probe(t.Context(), filepath.Join(t.TempDir(), "live.token"), sinks.ProbeOptions{Read: true})
 		return err
 	}
-	_, err := p.sinks[part].Probe(t.Context(), "moq/live", true)
+	_, err := p.sinks[part].Probe(t.Context(), "moq/live", sinks.ProbeOptions{Read: true})
 	return err
 }
 

@@ -251,7 +251,7 @@ func (s keptSink) holding(target string) sinks.Holding {
 	return sinks.Holding{Known: true, Exists: ok, Content: secret.New(content)}
 }
 
-func (s keptSink) Probe(_ context.Context, target string, _ bool) (sinks.Holding, error) {
+func (s keptSink) Probe(_ context.Context, target string, o sinks.ProbeOptions) (sinks.Holding, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.probe[target] {
@@ -266,7 +266,7 @@ func (s keptSink) Read(_ context.Context, target string) (sinks.Holding, error) 
 	return s.holding(target), nil
 }
 
-func (s keptSink) Write(_ context.Context, target string, content secret.Value, _ string) error {
+func (s keptSink) Write(_ context.Context, target string, content secret.Value, o sinks.WriteOptions) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.write[target] {

@@ -17,7 +17,7 @@ const (
 	doWait       action = iota // nothing to do before until (zero: before something happens)
 	doSave                     // make memory durable
 	doReserve                  // ask for a place in the budget
-	doLook                     // see what targets hold; deep: and whether they could be written
+	doLook                     // see what targets hold, and perhaps whether they could be written
 	doList                     // see what the relay accepts
 	doProve                    // see that the account answers
 	doFailed                   // an attempt failed on what was seen
@@ -39,7 +39,7 @@ type step struct {
 	until   time.Time
 	due     due      // mint
 	targets []Target // look, deliver, trail
-	deep    bool     // look
+	depth   depth    // look
 	token   Token    // beginGrace, revoke, sweepLost, adoptLost
 	lost    LostMint // sweepLost, adoptLost, forgetLost
 	expired bool     // revoke: it was dead already
@@ -133,7 +133,7 @@ func (v *view) yields() bool {
 // confirm looks which of the missing targets answer and whether the token is
 // still accepted, before a dead one is brought to a consumer.
 func (v *view) confirm(missing []Target) step {
-	if s, ok := v.see(missing, false); !ok {
+	if s, ok := v.see(missing, reads); !ok {
 		return s
 	}
 	if answering := v.answering(missing); len(answering) == 0 {
@@ -186,10 +186,10 @@ func (v *view) secure(s step) step {
 	return step{do: doReserve}
 }
 
-// preflight puts a deep look at every required target before s.
+// preflight puts a trial of every required target before s.
 func (v *view) preflight(s step) step {
 	targets := required(v.p.Targets)
-	if s, ok := v.see(targets, true); !ok {
+	if s, ok := v.see(targets, tries); !ok {
 		return s
 	}
 	err := v.trouble(targets)
@@ -304,7 +304,7 @@ func (v *view) settle() (step, bool) {
 		if !l.Crashed { // its value never came: no target can have it
 			return step{do: doSweepLost, lost: l, token: tok}, false
 		}
-		if s, ok := v.see(v.holders(), false); !ok {
+		if s, ok := v.see(v.holders(), reads); !ok {
 			return s, false
 		}
 		if v.everyHolder(func(h Target) bool { return v.untouched(h, &tok) }) {
@@ -406,7 +406,7 @@ func (v *view) discard(then step) step {
 // seeHolders looks at the required targets before a token goes; all must answer.
 func (v *view) seeHolders() (step, bool) {
 	holders := v.holders()
-	if s, ok := v.see(holders, false); !ok {
+	if s, ok := v.see(holders, reads); !ok {
 		return s, false
 	}
 	if err := v.trouble(holders); err != nil {
@@ -594,19 +594,19 @@ func (v *view) watch() step {
 	if until := v.watchNext.Time(); v.now.Before(until) {
 		return waitUntil(until)
 	}
-	return step{do: doLook, targets: v.p.Targets, deep: true}
+	return step{do: doLook, targets: v.p.Targets, depth: probes}
 }
 
 // see asks for a look at those targets of which there is no fresh one.
-func (v *view) see(targets []Target, deep bool) (step, bool) {
+func (v *view) see(targets []Target, depth depth) (step, bool) {
 	unseen := slices.DeleteFunc(slices.Clone(targets), func(t Target) bool {
 		l := v.o.looks.at(t.Location)
-		return l.fresh(v.now) && (l.deep || !deep)
+		return l.fresh(v.now) && l.depth >= depth
 	})
 	if len(unseen) == 0 {
 		return step{}, true
 	}
-	return step{do: doLook, targets: unseen, deep: deep}, false
+	return step{do: doLook, targets: unseen, depth: depth}, false
 }
 
 // trouble is what the looks at targets found wrong; nil when nothing.

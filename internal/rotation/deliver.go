@@ -86,7 +86,8 @@ func (e *Engine) write(s *slot, t Target, rec sinks.Record, guard bool) delivery
 			return d
 		}
 	}
-	if d.err = sink.Write(e.reaching(s, t), t.Target, content, rec.RotationID); d.err == nil {
+	o := sinks.WriteOptions{RotationID: rec.RotationID, Ours: e.ours(s, t)}
+	if d.err = sink.Write(e.reaching(s, t), t.Target, content, o); d.err == nil {
 		d.held, d.digest = e.now(), e.digest(s, content)
 	}
 	return d
@@ -274,7 +275,7 @@ func (e *Engine) accepted(s *slot, rot *Rotation, t Target) error {
 	case sure:
 		return nil
 	}
-	if l := e.lookAt(s, t, false, true); l.err != nil {
+	if l := e.lookAt(s, t, reads, true); l.err != nil {
 		return l.err
 	}
 	if err := e.confirm(e.work, s, p); err != nil {

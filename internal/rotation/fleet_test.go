@@ -165,7 +165,7 @@ func (s *store) Render(r sinks.Record) (secret.Value, error) {
 	return secret.New(r.Token.Reveal()), nil
 }
 
-func (s *store) Probe(ctx context.Context, target string, _ bool) (sinks.Holding, error) {
+func (s *store) Probe(ctx context.Context, target string, o sinks.ProbeOptions) (sinks.Holding, error) {
 	return s.Read(ctx, target)
 }
 
@@ -179,7 +179,7 @@ func (s *store) Read(_ context.Context, target string) (sinks.Holding, error) {
 	return sinks.Holding{Known: true, Exists: ok, Content: secret.New(v)}, nil
 }
 
-func (s *store) Write(_ context.Context, target string, v secret.Value, _ string) error {
+func (s *store) Write(_ context.Context, target string, v secret.Value, o sinks.WriteOptions) error {
 	if err := s.change(target); err != nil {
 		return err
 	}

@@ -28,26 +28,26 @@ func (e *Engine) look(s *slot, st step) {
 	s.mu.Unlock()
 	for _, t := range st.targets {
 		if !t.Required {
-			e.glance(s, t, st.deep, read)
+			e.glance(s, t, st.depth, read)
 		}
 	}
 	targets := required(st.targets)
 	looks := make([]look, len(targets))
-	e.together(len(looks), func(i int) { looks[i] = e.lookAt(s, targets[i], st.deep, read) })
+	e.together(len(looks), func(i int) { looks[i] = e.lookAt(s, targets[i], st.depth, read) })
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i, t := range targets {
 		e.noteLook(s, t, looks[i])
 	}
-	if st.deep {
+	if st.depth >= probes {
 		s.watchNext, s.watched = MomentOf(e.now().Add(s.plan.watchEvery())), true
 	}
 }
 
 // glance looks at an optional target on the side, once at a time. What is
 // delivered there meanwhile makes the look worthless.
-func (e *Engine) glance(s *slot, t Target, deep, read bool) {
+func (e *Engine) glance(s *slot, t Target, depth depth, read bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.seen().glancing.at(t.Location) {
@@ -56,7 +56,7 @@ func (e *Engine) glance(s *slot, t Target, deep, read bool) {
 	s.seen().glancing.set(t.Location, true)
 	before := s.rec.Receipts.At(t.Location).RotationID
 	e.spawn(func() {
-		e.glanced(s, t, before, e.lookAt(s, t, deep, read))
+		e.glanced(s, t, before, e.lookAt(s, t, depth, read))
 		e.calm(s) // a slot that rests already need not keep the look
 	})
 }
@@ -70,22 +70,51 @@ func (e *Engine) glanced(s *slot, t Target, before string, l look) {
 	}
 }
 
-func (e *Engine) lookAt(s *slot, t Target, deep, read bool) look {
+func (e *Engine) lookAt(s *slot, t Target, depth depth, read bool) look {
 	sink, err := e.sink(t)
 	if err != nil {
-		return look{at: e.now(), deep: deep, err: err}
+		return look{at: e.now(), depth: depth, err: err}
 	}
 	var h sinks.Holding
-	if deep {
-		h, err = sink.Probe(e.reaching(s, t), t.Target, read)
+	if depth >= probes {
+		h, err = e.probe(s, sink, t, depth, read)
 	} else {
 		h, err = sink.Read(e.reaching(s, t), t.Target)
 	}
-	l := look{at: e.now(), deep: deep, err: err, known: err == nil && h.Known, exists: h.Exists}
+	l := look{at: e.now(), depth: depth, err: err, known: err == nil && h.Known, exists: h.Exists}
 	if l.known && h.Exists {
 		l.digest, l.ids = e.digest(s, h.Content), idsIn(h.Content)
 	}
 	return l
+}
+
+// probe finds out whether a target can be written. What works and may not be what is
+// meant is told when a mint follows, so once a rotation.
+func (e *Engine) probe(s *slot, sink sinks.Sink, t Target, depth depth, read bool) (sinks.Holding, error) {
+	o := sinks.ProbeOptions{Read: read, Ours: e.ours(s, t)}
+	if depth >= tries {
+		var err error
+		if o.Trial, err = sink.Render(e.standIn(s)); err != nil {
+			return sinks.Holding{}, err
+		}
+	}
+	h, err := sink.Probe(e.reaching(s, t), t.Target, o)
+	if depth >= tries {
+		for _, w := range h.Warnings {
+			e.log(s).Warn(w, zap.String("sink", t.Sink), zap.String("target", t.Target))
+		}
+	}
+	return h, err
+}
+
+// ours recognises what was last delivered to a target.
+func (e *Engine) ours(s *slot, t Target) func(secret.Value) bool {
+	return func(content secret.Value) bool {
+		s.mu.Lock()
+		rc := s.rec.Receipts.At(t.Location)
+		s.mu.Unlock()
+		return rc.RotationID != "" && hmac.Equal(rc.Digest, e.digest(s, content))
+	}
 }
 
 // noteLook keeps a look, refuses a target that is somebody else's, and reports drift; s.mu is held.

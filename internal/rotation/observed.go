@@ -136,10 +136,19 @@ func (l *listing) shows(k look) bool {
 	return l != nil && slices.ContainsFunc(l.tokens, func(t moq.Token) bool { return slices.Contains(k.ids, t.ID) })
 }
 
+// depth is how far a look at a target goes.
+type depth uint8
+
+const (
+	reads  depth = iota // what it holds
+	probes              // and whether it could be written, as far as that shows without writing
+	tries               // and what only a trial shows
+)
+
 // look is what a target was seen to hold, or why it could not be seen.
 type look struct {
 	at     time.Time
-	deep   bool // probed for writing too
+	depth  depth
 	err    error
 	known  bool
 	exists bool

@@ -330,9 +330,9 @@ func (h heardSink) hear(began time.Duration, err error) error {
 	return h.e.heard(party{name: h.name}, began, err)
 }
 
-func (h heardSink) Probe(ctx context.Context, target string, read bool) (sinks.Holding, error) {
+func (h heardSink) Probe(ctx context.Context, target string, o sinks.ProbeOptions) (sinks.Holding, error) {
 	began := h.e.elapsed()
-	held, err := h.Sink.Probe(ctx, target, read)
+	held, err := h.Sink.Probe(ctx, target, o)
 	return held, h.hear(began, err)
 }
 
@@ -342,9 +342,9 @@ func (h heardSink) Read(ctx context.Context, target string) (sinks.Holding, erro
 	return held, h.hear(began, err)
 }
 
-func (h heardSink) Write(ctx context.Context, target string, content secret.Value, rotationID string) error {
+func (h heardSink) Write(ctx context.Context, target string, content secret.Value, o sinks.WriteOptions) error {
 	began := h.e.elapsed()
-	return h.e.heard(party{name: h.name, changes: true}, began, h.Sink.Write(ctx, target, content, rotationID))
+	return h.e.heard(party{name: h.name, changes: true}, began, h.Sink.Write(ctx, target, content, o))
 }
 
 // heardAccount is an account with the engine listening.

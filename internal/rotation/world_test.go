@@ -580,13 +580,13 @@ func (s *fakeSink) trouble(op string) error {
 	return e
 }
 
-func (s *fakeSink) Probe(_ context.Context, _ string, read bool) (h sinks.Holding, err error) {
+func (s *fakeSink) Probe(_ context.Context, _ string, o sinks.ProbeOptions) (h sinks.Holding, err error) {
 	err = s.w.call("probe", 2, func(c int) error {
 		if c == 1 || s.down {
 			return s.trouble("probe")
 		}
 		h = s.holding()
-		h.Known = read
+		h.Known = o.Read
 		return nil
 	})
 	return h, err
@@ -607,7 +607,7 @@ func (s *fakeSink) holding() sinks.Holding {
 	return sinks.Holding{Known: true, Exists: s.content != "", Content: secret.New(s.content)}
 }
 
-func (s *fakeSink) Write(ctx context.Context, _ string, v secret.Value, rotationID string) error {
+func (s *fakeSink) Write(ctx context.Context, _ string, v secret.Value, o sinks.WriteOptions) error {
 	s.urgent = sinks.IsUrgent(ctx)
 	outcomes := 3
 	if s.w.plan.Verify {
@@ -624,7 +624,7 @@ func (s *fakeSink) Write(ctx context.Context, _ string, v secret.Value, rotation
 		s.w.onWrite(s, v.Reveal())
 		if s.content != v.Reveal() {
 			s.replace(v.Reveal())
-			s.rotation, s.since = rotationID, s.w.now
+			s.rotation, s.since = o.RotationID, s.w.now
 		}
 		if c == 2 {
 			return s.trouble("write, answer lost")

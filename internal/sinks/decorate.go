@@ -48,19 +48,19 @@ func (d *decorated) Render(r Record) (v secret.Value, err error) {
 	return v, Cleaned(d.named("render", r.Relay+"/"+r.Type, err), r.Token)
 }
 
-func (d *decorated) Probe(ctx context.Context, target string, read bool) (h Holding, err error) {
+func (d *decorated) Probe(ctx context.Context, target string, o ProbeOptions) (h Holding, err error) {
 	err = d.bounded(ctx, "probe", target, func(ctx context.Context) error {
-		h, err = d.Sink.Probe(ctx, target, read)
+		h, err = d.Sink.Probe(ctx, target, o)
 		return confided(ctx, err, h.Content)
 	})
 	d.contacted(ctx, err)
 	return h, err
 }
 
-func (d *decorated) Write(ctx context.Context, target string, content secret.Value, rotationID string) error {
+func (d *decorated) Write(ctx context.Context, target string, content secret.Value, o WriteOptions) error {
 	began := time.Now()
 	err := d.bounded(ctx, "write", target, func(ctx context.Context) error {
-		return confided(ctx, d.Sink.Write(ctx, target, content, rotationID), content)
+		return confided(ctx, d.Sink.Write(ctx, target, content, o), content)
 	})
 	d.observer.Delivered(d.name, d.typ, err == nil, time.Since(began))
 	d.contacted(ctx, err)

@@ -25,7 +25,7 @@ func (f fake) Refresh(ctx context.Context) (bool, error) { return true, f.do(ctx
 
 func (f fake) Close() error { return f.do(context.Background()) }
 
-func (f fake) Probe(ctx context.Context, _ string, _ bool) (sinks.Holding, error) {
+func (f fake) Probe(ctx context.Context, _ string, o sinks.ProbeOptions) (sinks.Holding, error) {
 	return sinks.Holding{Known: true}, f.do(ctx)
 }
 
@@ -33,7 +33,9 @@ func (f fake) Read(ctx context.Context, _ string) (sinks.Holding, error) {
 	return sinks.Holding{Known: true}, f.do(ctx)
 }
 
-func (f fake) Write(ctx context.Context, _ string, _ secret.Value, _ string) error { return f.do(ctx) }
+func (f fake) Write(ctx context.Context, _ string, _ secret.Value, o sinks.WriteOptions) error {
+	return f.do(ctx)
+}
 
 // journal writes down what an Observer is told.
 type journal struct{ lines []string }
@@ -52,7 +54,7 @@ func hang(ctx context.Context) error {
 }
 
 func write(ctx context.Context, s sinks.Sink) error {
-	return s.Write(ctx, "moq/a", secret.New("x"), "r1")
+	return s.Write(ctx, "moq/a", secret.New("x"), sinks.WriteOptions{RotationID: "r1"})
 }
 
 func TestAnOperationEndsWithTheSinksTimeout(t *testing.T) {
@@ -61,7 +63,7 @@ func TestAnOperationEndsWithTheSinksTimeout(t *testing.T) {
 		calls := map[string]func() error{
 			"write": func() error { return write(t.Context(), s) },
 			"read":  func() error { _, err := s.Read(t.Context(), "moq/a"); return err },
-			"probe": func() error { _, err := s.Probe(t.Context(), "moq/a", true); return err },
+			"probe": func() error { _, err := s.Probe(t.Context(), "moq/a", sinks.ProbeOptions{Read: true}); return err },
 		}
 		for op, call := range calls {
 			began := time.Now()
@@ -134,7 +136,7 @@ func TestAPanicIsAnErrorOfOursThatShowsNoValue(t *testing.T) {
 		calls := map[string]func() error{
 			"write":  func() error { return write(t.Context(), s) },
 			"read":   func() error { _, err := s.Read(t.Context(), "moq/a"); return err },
-			"probe":  func() error { _, err := s.Probe(t.Context(), "moq/a", true); return err },
+			"probe":  func() error { _, err := s.Probe(t.Context(), "moq/a", sinks.ProbeOptions{Read: true}); return err },
 			"render": func() error { _, err := s.Render(sample()); return err },
 			"close":  s.Close,
 		}
@@ -158,11 +160,11 @@ func TestTheObserverHearsOfEachCallOnce(t *testing.T) {
 		var outcome error
 		s := sinks.Decorate("disk", "file", fake{func(context.Context) error { <-time.After(2 * time.Second); return outcome }}, time.Minute, &j)
 		_ = write(t.Context(), s)
-		_, _ = s.Probe(t.Context(), "moq/a", true)
+		_, _ = s.Probe(t.Context(), "moq/a", sinks.ProbeOptions{Read: true})
 		_, _ = s.Read(t.Context(), "moq/a")
 		outcome = fault.Newf(fault.Retry, fault.Unreachable, "write", "moq/a", "down")
 		_ = write(t.Context(), s)
-		_, _ = s.Probe(t.Context(), "moq/a", true)
+		_, _ = s.Probe(t.Context(), "moq/a", sinks.ProbeOptions{Read: true})
 		want := []string{
 			"delivered disk file true 2s", "probed disk true 00:00:02", "probed disk true 00:00:04", "probed disk true 00:00:06",
 			"delivered disk file false 2s", "probed disk false 00:00:08", "probed disk false 00:00:10"}
@@ -179,7 +181,7 @@ func TestASinkIsUpWhenItAnswersWhateverItThinksOfTheTarget(t *testing.T) {
 		s := sinks.Decorate("disk", "file", fake{func(context.Context) error {
 			return fault.Newf(fault.Permanent, reason, "probe", "moq/a", "no")
 		}}, time.Second, &j)
-		_, _ = s.Probe(t.Context(), "moq/a", true)
+		_, _ = s.Probe(t.Context(), "moq/a", sinks.ProbeOptions{Read: true})
 		want := fmt.Sprintf("probed disk %t ", slices.Contains(up, reason))
 		if len(j.lines) != 1 || !strings.HasPrefix(j.lines[0], want) {
 			t.Errorf("%s: heard %q, want %q", reason, j.lines, want)
@@ -191,7 +193,7 @@ func TestACancelledProbeSaysNothingOfTheSink(t *testing.T) {
 	var j journal
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, _ = sinks.Decorate("disk", "file", fake{hang}, time.Second, &j).Probe(ctx, "moq/a", true)
+	_, _ = sinks.Decorate("disk", "file", fake{hang}, time.Second, &j).Probe(ctx, "moq/a", sinks.ProbeOptions{Read: true})
 	if len(j.lines) != 0 {
 		t.Errorf("heard %q", j.lines)
 	}

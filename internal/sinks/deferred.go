@@ -178,21 +178,21 @@ func (d *Deferred) Render(r Record) (secret.Value, error) {
 }
 
 // Probe implements Sink.
-func (d *Deferred) Probe(ctx context.Context, target string, read bool) (Holding, error) {
+func (d *Deferred) Probe(ctx context.Context, target string, o ProbeOptions) (Holding, error) {
 	s, err := d.sink(ctx)
 	if err != nil {
 		return Holding{}, err
 	}
-	return s.Probe(ctx, target, read)
+	return s.Probe(ctx, target, o)
 }
 
 // Write implements Sink.
-func (d *Deferred) Write(ctx context.Context, target string, content secret.Value, rotationID string) error {
+func (d *Deferred) Write(ctx context.Context, target string, content secret.Value, o WriteOptions) error {
 	s, err := d.sink(ctx)
 	if err != nil {
 		return err
 	}
-	return s.Write(ctx, target, content, rotationID)
+	return s.Write(ctx, target, content, o)
 }
 
 // Read implements Sink.

@@ -37,7 +37,7 @@ func works(context.Context) error { return nil }
 // everyCall makes each call that can fail for want of an open sink.
 func everyCall(ctx context.Context, s sinks.Sink) map[string]error {
 	_, rendered := s.Render(sinks.Record{})
-	_, probed := s.Probe(ctx, "moq/a", true)
+	_, probed := s.Probe(ctx, "moq/a", sinks.ProbeOptions{Read: true})
 	_, read := s.Read(ctx, "moq/a")
 	return map[string]error{"render": rendered, "probe": probed, "read": read, "write": write(ctx, s)}
 }

@@ -23,15 +23,14 @@ type Sink interface {
 	// pure: the same record gives the same bytes.
 	Render(r Record) (secret.Value, error)
 
-	// Probe finds out, as deeply as is possible without changing anything, whether
-	// a Write to target would succeed, and what target holds. With read false the
-	// content need not be readable: Holding.Known may then be false.
-	Probe(ctx context.Context, target string, read bool) (Holding, error)
+	// Probe finds out, as deeply as is possible without changing what target holds,
+	// whether a Write to target would succeed, and what target holds.
+	Probe(ctx context.Context, target string, o ProbeOptions) (Holding, error)
 
 	// Write makes target hold content, whole or not at all, and returns only when
 	// the store has acknowledged it as durable. Writing the same content for the
 	// same rotation again changes nothing that a consumer can see.
-	Write(ctx context.Context, target string, content secret.Value, rotationID string) error
+	Write(ctx context.Context, target string, content secret.Value, o WriteOptions) error
 
 	// Read gives what target holds, in the form that Render gives. A target that
 	// does not exist, or was deleted, is no error: Holding.Exists is false.
@@ -46,11 +45,36 @@ type Sink interface {
 	Close() error
 }
 
+// ProbeOptions say what a probe is to find out.
+type ProbeOptions struct {
+	// Read: the content must be readable. Without it Holding.Known may be false.
+	Read bool
+	// Trial is content as long as the next one, when a mint follows: what looking does not
+	// tell is tried then, so that it changes nothing for a consumer. It is not a token's, and is
+	// never written where a consumer could read it. Empty: nothing is written anywhere.
+	Trial secret.Value
+	// Ours reports whether content is what rotatord last delivered to the target. Nil: none is.
+	Ours func(content secret.Value) bool
+}
+
+// WriteOptions say what a sink may need of a write besides its content.
+type WriteOptions struct {
+	RotationID string
+	// Ours is as in ProbeOptions.
+	Ours func(content secret.Value) bool
+}
+
 // Holding is what a target was found to hold.
 type Holding struct {
 	Known   bool // false when it could not be looked at (no permission to read)
 	Exists  bool
 	Content secret.Value
+
+	// Warnings tell of what works and may not be what is meant; a Probe fills them in.
+	Warnings []string
+	// Untried says what only a Probe with a Trial finds out, such as "whether the key may be used"; "" when
+	// nothing was left open.
+	Untried string
 }
 
 // Record is everything a delivery can say about a token.

@@ -109,7 +109,7 @@ func (s *bareSequence) target(kind string) string {
 
 func (s *bareSequence) write(kind string, rec sinks.Record) {
 	content := must[secret.Value](s)(s.sinks[kind].Render(rec))
-	check(s, s.sinks[kind].Write(s.Context(), s.target(kind), content, rec.RotationID))
+	check(s, s.sinks[kind].Write(s.Context(), s.target(kind), content, sinks.WriteOptions{RotationID: rec.RotationID}))
 }
 
 // script rotates with the script.

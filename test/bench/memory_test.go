@@ -20,12 +20,12 @@ func newMemory() *memory { return &memory{held: map[string]secret.Value{}} }
 func (m *memory) Render(r sinks.Record) (secret.Value, error) { return r.Token, nil }
 
 // Probe implements sinks.Sink.
-func (m *memory) Probe(ctx context.Context, target string, _ bool) (sinks.Holding, error) {
+func (m *memory) Probe(ctx context.Context, target string, o sinks.ProbeOptions) (sinks.Holding, error) {
 	return m.Read(ctx, target)
 }
 
 // Write implements sinks.Sink.
-func (m *memory) Write(_ context.Context, target string, content secret.Value, _ string) error {
+func (m *memory) Write(_ context.Context, target string, content secret.Value, o sinks.WriteOptions) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.held[target] = content

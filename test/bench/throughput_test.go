@@ -118,7 +118,7 @@ func (l *loop) one(i int) {
 	value, id := l.mint(i)
 	rec := sinks.Record{Names: sinks.Names{Relay: relayID(i), Type: string(moq.Subscribe)}, Token: value, TokenID: id, RotationID: moq.NewRotationID(now, "")}
 	content := must[secret.Value](l)(l.sink.Render(rec))
-	check(l, l.sink.Write(l.Context(), targetOf("file", l.root, rec.Relay, rec.Type), content, rec.RotationID))
+	check(l, l.sink.Write(l.Context(), targetOf("file", l.root, rec.Relay, rec.Type), content, sinks.WriteOptions{RotationID: rec.RotationID}))
 	if l.tokens[i] != "" {
 		check(l, l.client.Revoke(l.Context(), moq.Priority{Revoke: true}, relayID(i), l.tokens[i]))
 	}

@@ -27,7 +27,7 @@ func mutants() []mutant {
 		{"the quiet minute is skipped", "due.go", "!rot.LostAt.IsZero() {", "false {"},
 		{"a lost rotate call is forgotten when the next is refused", "mint.go", "case s.rec.Attempt.LostAt.IsZero():", "default:"},
 		{"the probe's findings are ignored", "decide.go", "err := v.trouble(targets)\n", "var err error\n"},
-		{"no probe is made", "decide.go", "if s, ok := v.see(targets, true); !ok {", "if s, ok := (step{}), true; !ok {"},
+		{"no probe is made", "decide.go", "if s, ok := v.see(targets, tries); !ok {", "if s, ok := (step{}), true; !ok {"},
 		{"a second rotation starts beside an unfinished one", "due.go", "rot.Token != nil && !rot.Token.fresh(v.now):", "rot.Token != nil:"},
 		{"a fourth token is minted", "decide.go", "case held < slotTokens:", "case held < 100:"},
 		{"a grace is not waited for", "transitions.go", "t.Retire, t.Grace, t.Clock = at.Add(grace), grace, clock", "t.Retire, t.Grace, t.Clock = at, 0, clock"},

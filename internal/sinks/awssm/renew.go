@@ -107,14 +107,14 @@ func (s *sink) isBare() bool { return slices.Contains(s.credentials, aws.Credent
 func (r *renewed) Render(rec sinks.Record) (secret.Value, error) { return r.inUse.Load().Render(rec) }
 
 // Probe implements sinks.Sink.
-func (r *renewed) Probe(ctx context.Context, target string, read bool) (h sinks.Holding, err error) {
-	err = r.use(ctx, func(s *sink) error { h, err = s.Probe(ctx, target, read); return err })
+func (r *renewed) Probe(ctx context.Context, target string, o sinks.ProbeOptions) (h sinks.Holding, err error) {
+	err = r.use(ctx, func(s *sink) error { h, err = s.Probe(ctx, target, o); return err })
 	return h, err
 }
 
 // Write implements sinks.Sink.
-func (r *renewed) Write(ctx context.Context, target string, content secret.Value, rotationID string) error {
-	return r.use(ctx, func(s *sink) error { return s.Write(ctx, target, content, rotationID) })
+func (r *renewed) Write(ctx context.Context, target string, content secret.Value, o sinks.WriteOptions) error {
+	return r.use(ctx, func(s *sink) error { return s.Write(ctx, target, content, o) })
 }
 
 // Read implements sinks.Sink.

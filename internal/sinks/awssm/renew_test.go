@@ -83,7 +83,7 @@ func TestKeysThatWereReplacedInASharedFileAreTakenUpOnceTheOldOnesAreRefused(t *
 			save(t, path, halfKeys)
 			wantFault(t, "Probe", probe(t, s, "moq/a"), fault.Permanent, fault.Unauthorized, "partial credentials")
 			save(t, path, goodKeys)
-			must(t, s.Write(t.Context(), "moq/a", secret.New("one"), "r1"))
+			must(t, s.Write(t.Context(), "moq/a", secret.New("one"), sinks.WriteOptions{RotationID: "r1"}))
 			if got, _ := server.Value("moq/a"); got != "one" {
 				t.Errorf("AWS holds %q", got)
 			}

@@ -41,7 +41,7 @@ func (s *sink) Render(r sinks.Record) (secret.Value, error) {
 // Probe describes the secret and reads its value. AWS has no way to try the
 // permission to write, or to use the key for it, without writing; that one
 // shows at the first write.
-func (s *sink) Probe(ctx context.Context, target string, read bool) (sinks.Holding, error) {
+func (s *sink) Probe(ctx context.Context, target string, o sinks.ProbeOptions) (sinks.Holding, error) {
 	d, err := s.api.DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{SecretId: &target})
 	switch {
 	case is[*types.ResourceNotFoundException](err) && s.mayCreate(target):
@@ -53,7 +53,7 @@ func (s *sink) Probe(ctx context.Context, target string, read bool) (sinks.Holdi
 		return sinks.Holding{}, err
 	}
 	h, err := s.Read(ctx, target)
-	if !read && err != nil && fault.Of(err).Reason == fault.Forbidden {
+	if !o.Read && err != nil && fault.Of(err).Reason == fault.Forbidden {
 		return sinks.Holding{}, nil
 	}
 	return h, err
@@ -77,12 +77,12 @@ func notWritable(d *secretsmanager.DescribeSecretOutput, target string) error {
 
 // Write makes content the secret's AWSCURRENT version. The version's id follows
 // from the rotation and the content, so AWS takes a repeat for the same write.
-func (s *sink) Write(ctx context.Context, target string, content secret.Value, rotationID string) error {
+func (s *sink) Write(ctx context.Context, target string, content secret.Value, o sinks.WriteOptions) error {
 	if n := len(content.Reveal()); n > maxSize {
 		return fault.Newf(fault.Permanent, fault.Invalid, "write", target, "the content has %d bytes, AWS takes %d", n, maxSize).
 			WithHint("shorten the sink's template")
 	}
-	return s.explain(ctx, "write", target, s.write(ctx, target, content, versionID(rotationID, content)))
+	return s.explain(ctx, "write", target, s.write(ctx, target, content, versionID(o.RotationID, content)))
 }
 
 func (s *sink) write(ctx context.Context, target string, content secret.Value, id string) error {

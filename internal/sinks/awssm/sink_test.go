@@ -68,7 +68,7 @@ func must(t *testing.T, err error) {
 
 func put(t *testing.T, s sinks.Sink, target, content, rotation string) {
 	t.Helper()
-	must(t, s.Write(t.Context(), target, secret.New(content), rotation))
+	must(t, s.Write(t.Context(), target, secret.New(content), sinks.WriteOptions{RotationID: rotation}))
 }
 
 func TestConformance(t *testing.T) {
@@ -184,7 +184,7 @@ func TestALostAnswerIsRepeatedWithoutASecondVersion(t *testing.T) {
 				}
 				return nil
 			})
-			err := s.Write(t.Context(), "moq/a", secret.New("two"), "r2")
+			err := s.Write(t.Context(), "moq/a", secret.New("two"), sinks.WriteOptions{RotationID: "r2"})
 			if f := fault.Of(err); f == nil || f.Class != fault.Retry || f.Reason != fault.Unreachable {
 				t.Errorf("error = %v, want one to retry", err)
 			}
@@ -201,7 +201,7 @@ func TestAnAbsentSecretIsCreatedOnlyWhenThatIsAllowed(t *testing.T) {
 	server, s := start(t, func(c *Config) { c.Create = false })
 	for op, err := range map[string]error{
 		"Probe": probe(t, s, "moq/a"),
-		"Write": s.Write(t.Context(), "moq/a", secret.New("one"), "r1"),
+		"Write": s.Write(t.Context(), "moq/a", secret.New("one"), sinks.WriteOptions{RotationID: "r1"}),
 	} {
 		wantFault(t, op, err, fault.Permanent, fault.NotFound, "create: true")
 	}
@@ -217,7 +217,7 @@ func TestAnARNIsWrittenButNotCreated(t *testing.T) {
 	if got, _ := server.Value("moq/a"); got != "one" {
 		t.Errorf("current = %q", got)
 	}
-	err := s.Write(t.Context(), strings.Replace(arn, "moq/a", "moq/b", 1), secret.New("one"), "r1")
+	err := s.Write(t.Context(), strings.Replace(arn, "moq/a", "moq/b", 1), secret.New("one"), sinks.WriteOptions{RotationID: "r1"})
 	wantFault(t, "Write", err, fault.Permanent, fault.NotFound, "create the secret")
 }
 
@@ -239,7 +239,7 @@ func TestASecretMarkedForDeletionSaysHowToRestoreIt(t *testing.T) {
 	deleteSecret(t, server, "moq/a")
 	for op, err := range map[string]error{
 		"Probe": probe(t, s, "moq/a"),
-		"Write": s.Write(t.Context(), "moq/a", secret.New("two"), "r2"),
+		"Write": s.Write(t.Context(), "moq/a", secret.New("two"), sinks.WriteOptions{RotationID: "r2"}),
 	} {
 		wantFault(t, op, err, fault.Permanent, fault.NotFound, "aws secretsmanager restore-secret --secret-id moq/a")
 	}
@@ -262,7 +262,7 @@ func TestAProbeNeedsTheValueOnlyWhenItIsToBeRead(t *testing.T) {
 	server, s := start(t, nil)
 	put(t, s, "moq/a", "one", "r1")
 	server.Inject(func(op, id string) *awstest.Failure { return deniedOp(op, id, "GetSecretValue") })
-	if got, err := s.Probe(t.Context(), "moq/a", false); err != nil || got.Known {
+	if got, err := s.Probe(t.Context(), "moq/a", sinks.ProbeOptions{Read: false}); err != nil || got.Known {
 		t.Errorf("Probe = %+v, %v; want not known", got, err)
 	}
 	wantFault(t, "Probe", probe(t, s, "moq/a"), fault.Permanent, fault.Forbidden, "GetSecretValue")
@@ -309,7 +309,7 @@ func TestErrorsAreClassedByAWSCode(t *testing.T) {
 			server.Inject(func(string, string) *awstest.Failure {
 				return &awstest.Failure{Status: c.status, Code: c.code, Message: c.message}
 			})
-			err := s.Write(t.Context(), "moq/a", secret.New("one"), "r1")
+			err := s.Write(t.Context(), "moq/a", secret.New("one"), sinks.WriteOptions{RotationID: "r1"})
 			wantFault(t, "Write", err, c.class, c.reason, c.hint)
 			for _, want := range []string{c.code, c.message, "request id request-", "moq/a"} {
 				if !strings.Contains(err.Error(), want) {
@@ -333,7 +333,7 @@ func TestAMessageThatQuotesTheValueIsRedacted(t *testing.T) {
 		server.Inject(func(string, string) *awstest.Failure {
 			return &awstest.Failure{Code: "ValidationException", Message: message}
 		})
-		err := sinks.Decorate("aws-prod", Type, s, 0, nil).Write(t.Context(), "moq/a", secret.New(canary), "r1")
+		err := sinks.Decorate("aws-prod", Type, s, 0, nil).Write(t.Context(), "moq/a", secret.New(canary), sinks.WriteOptions{RotationID: "r1"})
 		wantFault(t, "Write", err, fault.Permanent, fault.Invalid, "")
 		sinktest.NoLeak(t, err, canary)
 		if !strings.Contains(err.Error(), secret.Redacted) {
@@ -350,7 +350,7 @@ func TestARetryAfterIsHandedOn(t *testing.T) {
 	}))
 	defer busy.Close()
 	_, s := start(t, func(c *Config) { c.EndpointURL = busy.URL })
-	err := s.Write(t.Context(), "moq/a", secret.New("one"), "r1")
+	err := s.Write(t.Context(), "moq/a", secret.New("one"), sinks.WriteOptions{RotationID: "r1"})
 	wantFault(t, "Write", err, fault.Retry, fault.ServerError, "")
 	if f := fault.Of(err); f.After != 2147483647*time.Second {
 		t.Errorf("the error asks for %s", f.After)
@@ -359,13 +359,13 @@ func TestARetryAfterIsHandedOn(t *testing.T) {
 
 func TestAnAnswerThatIsNoJSONIsABadAnswer(t *testing.T) {
 	_, s := start(t, func(c *Config) { c.EndpointURL = newHTML(t) })
-	err := s.Write(t.Context(), "moq/a", secret.New("one"), "r1")
+	err := s.Write(t.Context(), "moq/a", secret.New("one"), sinks.WriteOptions{RotationID: "r1"})
 	wantFault(t, "Write", err, fault.Retry, fault.BadAnswer, "endpoint_url")
 }
 
 func TestAContentTooLargeIsRefusedBeforeItIsSent(t *testing.T) {
 	server, s := start(t, nil)
-	err := s.Write(t.Context(), "moq/a", secret.New(strings.Repeat("x", maxSize+1)), "r1")
+	err := s.Write(t.Context(), "moq/a", secret.New(strings.Repeat("x", maxSize+1)), sinks.WriteOptions{RotationID: "r1"})
 	wantFault(t, "Write", err, fault.Permanent, fault.Invalid, "template")
 	if calls := server.Calls(); len(calls) != 0 {
 		t.Errorf("calls = %q", calls)
@@ -464,7 +464,7 @@ func TestAStageThatSomebodyElseMovedIsAConflict(t *testing.T) {
 		}
 		return nil
 	})
-	err := s.Write(t.Context(), "moq/a", secret.New("one"), "r1")
+	err := s.Write(t.Context(), "moq/a", secret.New("one"), sinks.WriteOptions{RotationID: "r1"})
 	wantFault(t, "Write", err, fault.Retry, fault.Conflict, "another writer")
 	put(t, s, "moq/a", "one", "r1")
 	if got, _ := server.Value("moq/a"); got != "one" {
@@ -474,7 +474,7 @@ func TestAStageThatSomebodyElseMovedIsAConflict(t *testing.T) {
 
 func probe(t *testing.T, s sinks.Sink, target string) error {
 	t.Helper()
-	_, err := s.Probe(t.Context(), target, true)
+	_, err := s.Probe(t.Context(), target, sinks.ProbeOptions{Read: true})
 	return err
 }
 

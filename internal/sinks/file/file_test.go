@@ -146,7 +146,7 @@ func openWith(t *testing.T, change func(*Config), h hooks) *sink {
 
 func put(t *testing.T, s *sink, target, content string) {
 	t.Helper()
-	must(t, s.Write(t.Context(), target, secret.New(content), "r"))
+	must(t, s.Write(t.Context(), target, secret.New(content), sinks.WriteOptions{RotationID: "r"}))
 }
 
 func wantContent(t *testing.T, target, want string) {

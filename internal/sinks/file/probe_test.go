@@ -10,6 +10,7 @@ import (
 
 	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/secret"
+	"github.com/rotatord/rotatord/internal/sinks"
 )
 
 // refusal is what both Probe and Write must say of a target.
@@ -78,9 +79,9 @@ func TestProbePredictsWhatWriteWillSay(t *testing.T) {
 				target = c.prepare(t, dir)
 			}
 			s := openWith(t, c.change, hooks{})
-			_, err := s.Probe(t.Context(), target, true)
+			_, err := s.Probe(t.Context(), target, sinks.ProbeOptions{Read: true})
 			wantRefusal(t, "Probe", err, c.want)
-			wantRefusal(t, "Write", s.Write(t.Context(), target, secret.New("value"), "r"), c.want)
+			wantRefusal(t, "Write", s.Write(t.Context(), target, secret.New("value"), sinks.WriteOptions{RotationID: "r"}), c.want)
 		})
 	}
 }
@@ -96,7 +97,7 @@ func TestProbePredictsAFullOrReadOnlyFileSystem(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := openWith(t, nil, hooks{statfs: func(_ string, st *unix.Statfs_t) error { *st = c.fs; return nil }})
-			_, err := s.Probe(t.Context(), filepath.Join(t.TempDir(), "new/token"), true)
+			_, err := s.Probe(t.Context(), filepath.Join(t.TempDir(), "new/token"), sinks.ProbeOptions{Read: true})
 			wantRefusal(t, "Probe", err, c.want)
 		})
 	}
@@ -124,7 +125,7 @@ func TestProbePredictsWhatTheKernelWillRefuse(t *testing.T) {
 				c.prepare(t, dir)
 				t.Cleanup(func() { chmod(t, dir, 0o700) })
 			}
-			_, err := openWith(t, c.change, hooks{}).Probe(t.Context(), filepath.Join(dir, "token"), true)
+			_, err := openWith(t, c.change, hooks{}).Probe(t.Context(), filepath.Join(dir, "token"), sinks.ProbeOptions{Read: true})
 			wantRefusal(t, "Probe", err, c.want)
 		})
 	}
@@ -132,17 +133,17 @@ func TestProbePredictsWhatTheKernelWillRefuse(t *testing.T) {
 		target := filepath.Join(t.TempDir(), "token")
 		must(t, os.WriteFile(target, []byte("value"), 0o200))
 		s := openWith(t, nil, hooks{})
-		if got, err := s.Probe(t.Context(), target, false); err != nil || got.Known {
+		if got, err := s.Probe(t.Context(), target, sinks.ProbeOptions{Read: false}); err != nil || got.Known {
 			t.Errorf("Probe = %+v, %v; want not known", got, err)
 		}
-		_, err := s.Probe(t.Context(), target, true)
+		_, err := s.Probe(t.Context(), target, sinks.ProbeOptions{Read: true})
 		wantRefusal(t, "Probe", err, forbidden("read"))
 	})
 }
 
 func TestProbeMakesNoFolders(t *testing.T) {
 	dir := t.TempDir()
-	if _, err := openWith(t, nil, hooks{}).Probe(t.Context(), dir+"/a/b/token", true); err != nil {
+	if _, err := openWith(t, nil, hooks{}).Probe(t.Context(), dir+"/a/b/token", sinks.ProbeOptions{Read: true}); err != nil {
 		t.Fatal(err)
 	}
 	if got := entries(t, dir); len(got) != 0 {

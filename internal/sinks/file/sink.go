@@ -34,7 +34,7 @@ func (s *sink) Render(r sinks.Record) (secret.Value, error) {
 }
 
 // Probe looks at the target and at everything that a write would need.
-func (s *sink) Probe(ctx context.Context, target string, read bool) (sinks.Holding, error) {
+func (s *sink) Probe(ctx context.Context, target string, o sinks.ProbeOptions) (sinks.Holding, error) {
 	return run(ctx, s, "probe", target, func() (sinks.Holding, error) {
 		who, err := s.owner()
 		if err != nil {
@@ -43,11 +43,11 @@ func (s *sink) Probe(ctx context.Context, target string, read bool) (sinks.Holdi
 		if err := s.disk.mayWrite(target, who); err != nil {
 			return sinks.Holding{}, err
 		}
-		if err := mayReadBack(s.mode, who); read && err != nil {
+		if err := mayReadBack(s.mode, who); o.Read && err != nil {
 			return sinks.Holding{}, err
 		}
 		h, err := s.disk.read(target)
-		if !read && classify(err).reason == fault.Forbidden {
+		if !o.Read && classify(err).reason == fault.Forbidden {
 			return sinks.Holding{}, nil
 		}
 		return h, err
@@ -55,7 +55,7 @@ func (s *sink) Probe(ctx context.Context, target string, read bool) (sinks.Holdi
 }
 
 // Write replaces the target by a new file that holds content.
-func (s *sink) Write(ctx context.Context, target string, content secret.Value, _ string) error {
+func (s *sink) Write(ctx context.Context, target string, content secret.Value, _ sinks.WriteOptions) error {
 	_, err := run(ctx, s, "write", target, func() (struct{}, error) {
 		who, err := s.owner()
 		if err != nil {

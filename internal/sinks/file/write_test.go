@@ -16,6 +16,7 @@ import (
 
 	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/secret"
+	"github.com/rotatord/rotatord/internal/sinks"
 )
 
 var errCrash = errors.New("crash")
@@ -38,7 +39,7 @@ func TestAFailureAtAnyStepLeavesTheOldContentAndNoLitter(t *testing.T) {
 			target := filepath.Join(t.TempDir(), "token")
 			put(t, openWith(t, nil, hooks{}), target, "old")
 			failing := openWith(t, nil, at(s, func() error { return unix.ENOSPC }))
-			err := failing.Write(t.Context(), target, secret.New("new"), "r")
+			err := failing.Write(t.Context(), target, secret.New("new"), sinks.WriteOptions{RotationID: "r"})
 			if f := fault.Of(err); f == nil || f.Reason != fault.Full || f.Class != fault.Retry {
 				t.Errorf("error = %v, want the disk to be full", err)
 			}
@@ -61,7 +62,7 @@ func TestACrashAtAnyStepLeavesAWholeFileAndTheNextWriteCleansUp(t *testing.T) {
 			target := filepath.Join(t.TempDir(), "token")
 			put(t, openWith(t, nil, hooks{}), target, "old")
 			crashing := openWith(t, nil, at(s, func() error { panic(errCrash) }))
-			if err := crashing.Write(t.Context(), target, secret.New("new"), "r"); err == nil {
+			if err := crashing.Write(t.Context(), target, secret.New("new"), sinks.WriteOptions{RotationID: "r"}); err == nil {
 				t.Fatal("the crash did not happen")
 			}
 			litter := len(entries(t, filepath.Dir(target))) > 1
@@ -172,7 +173,7 @@ func TestATemporaryFileOfALivingProcessIsLeftAlone(t *testing.T) {
 	other, err := createExclusive(temporary(target))
 	must(t, err)
 	defer other.Close()
-	err = openWith(t, nil, hooks{}).Write(t.Context(), target, secret.New("value"), "r")
+	err = openWith(t, nil, hooks{}).Write(t.Context(), target, secret.New("value"), sinks.WriteOptions{RotationID: "r"})
 	if f := fault.Of(err); f == nil || f.Reason != fault.Conflict || f.Class != fault.Retry {
 		t.Errorf("error = %v, want a passing conflict", err)
 	}
@@ -236,14 +237,16 @@ func TestAStuckWriteNeverOvertakesANewerOne(t *testing.T) {
 		}})
 		ctx, cancel := context.WithCancel(t.Context())
 		first := make(chan error, 1)
-		go func() { first <- s.Write(ctx, target, secret.New("old"), "r1") }()
+		go func() { first <- s.Write(ctx, target, secret.New("old"), sinks.WriteOptions{RotationID: "r1"}) }()
 		synctest.Wait()
 		cancel()
 		if err := <-first; fault.Of(err).Reason != fault.Canceled {
 			t.Errorf("the stuck write's caller got %v", err)
 		}
 		second := make(chan error, 1)
-		go func() { second <- s.Write(t.Context(), target, secret.New("new"), "r2") }()
+		go func() {
+			second <- s.Write(t.Context(), target, secret.New("new"), sinks.WriteOptions{RotationID: "r2"})
+		}()
 		synctest.Wait()
 		close(stuck)
 		must(t, <-second)

@@ -26,7 +26,7 @@ func (s *suite) render(t *testing.T, n int) secret.Value {
 func (s *suite) write(t *testing.T, n int) secret.Value {
 	t.Helper()
 	content := s.render(t, n)
-	if err := s.sink.Write(t.Context(), s.target, content, Record(n).RotationID); err != nil {
+	if err := s.sink.Write(t.Context(), s.target, content, sinks.WriteOptions{RotationID: Record(n).RotationID}); err != nil {
 		t.Fatalf("Write: %v", err)
 	}
 	return content
@@ -34,7 +34,7 @@ func (s *suite) write(t *testing.T, n int) secret.Value {
 
 func (s *suite) probe(t *testing.T) sinks.Holding {
 	t.Helper()
-	got, err := s.sink.Probe(t.Context(), s.target, true)
+	got, err := s.sink.Probe(t.Context(), s.target, sinks.ProbeOptions{Read: true})
 	if err != nil || !got.Known {
 		t.Fatalf("Probe = known %t, %v", got.Known, err)
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/sinks"
 )
 
 const writers = 8
@@ -17,7 +18,7 @@ func concurrentTargets(t *testing.T, s *suite) {
 		own.target = s.Target(t)
 		content := s.render(t, i)
 		wg.Go(func() {
-			if err := own.sink.Write(t.Context(), own.target, content, Record(i).RotationID); err != nil {
+			if err := own.sink.Write(t.Context(), own.target, content, sinks.WriteOptions{RotationID: Record(i).RotationID}); err != nil {
 				t.Errorf("Write: %v", err)
 				return
 			}
@@ -37,7 +38,9 @@ func concurrentWrites(t *testing.T, s *suite) {
 	for i := range writers {
 		content := s.render(t, i)
 		contents[i] = content.Reveal()
-		wg.Go(func() { errs[i] = s.sink.Write(t.Context(), s.target, content, Record(i).RotationID) })
+		wg.Go(func() {
+			errs[i] = s.sink.Write(t.Context(), s.target, content, sinks.WriteOptions{RotationID: Record(i).RotationID})
+		})
 	}
 	wg.Wait()
 	for _, err := range errs {

@@ -23,7 +23,7 @@ type store struct {
 
 func (s *store) Render(r sinks.Record) (secret.Value, error) { return r.JSON(), nil }
 
-func (s *store) Write(ctx context.Context, target string, v secret.Value, _ string) error {
+func (s *store) Write(ctx context.Context, target string, v secret.Value, o sinks.WriteOptions) error {
 	return s.with(ctx, "write", target, func() { s.values[target] = v.Reveal() })
 }
 
@@ -35,7 +35,7 @@ func (s *store) Read(ctx context.Context, target string) (h sinks.Holding, err e
 	return h, err
 }
 
-func (s *store) Probe(ctx context.Context, target string, _ bool) (sinks.Holding, error) {
+func (s *store) Probe(ctx context.Context, target string, o sinks.ProbeOptions) (sinks.Holding, error) {
 	return s.Read(ctx, target)
 }
 

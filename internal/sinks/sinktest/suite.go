@@ -108,7 +108,7 @@ func repeatRepairs(t *testing.T, s *suite) {
 func absentTarget(t *testing.T, s *suite) {
 	got, err := s.sink.Read(t.Context(), s.target)
 	s.wantAbsent(t, "Read", got, err)
-	got, err = s.sink.Probe(t.Context(), s.target, true)
+	got, err = s.sink.Probe(t.Context(), s.target, sinks.ProbeOptions{Read: true})
 	s.wantAbsent(t, "Probe", got, err)
 }
 
@@ -119,7 +119,7 @@ func foreignIsSeen(t *testing.T, s *suite) {
 	if err != nil || !got.Known || !got.Exists || got.Content.Equal(content) {
 		t.Errorf("Read = known %t, exists %t, %v; want something foreign", got.Known, got.Exists, err)
 	}
-	got, err = s.sink.Probe(t.Context(), s.target, true)
+	got, err = s.sink.Probe(t.Context(), s.target, sinks.ProbeOptions{Read: true})
 	if err != nil || !got.Known || !got.Exists || got.Content.Equal(content) {
 		t.Errorf("Probe = known %t, exists %t, %v; want something foreign", got.Known, got.Exists, err)
 	}
@@ -144,7 +144,7 @@ func probeHasNoSideEffects(t *testing.T, s *suite) {
 
 func probeWithoutReading(t *testing.T, s *suite) {
 	content := s.write(t, 1)
-	got, err := s.sink.Probe(t.Context(), s.target, false)
+	got, err := s.sink.Probe(t.Context(), s.target, sinks.ProbeOptions{Read: false})
 	if err != nil {
 		t.Fatalf("Probe: %v", err)
 	}
@@ -159,8 +159,8 @@ func denial(t *testing.T, s *suite) {
 	}
 	old := s.write(t, 1)
 	allow := s.Deny(t, s.target)
-	wantFault(t, "Write", s.sink.Write(t.Context(), s.target, s.render(t, 2), Record(2).RotationID))
-	_, err := s.sink.Probe(t.Context(), s.target, true)
+	wantFault(t, "Write", s.sink.Write(t.Context(), s.target, s.render(t, 2), sinks.WriteOptions{RotationID: Record(2).RotationID}))
+	_, err := s.sink.Probe(t.Context(), s.target, sinks.ProbeOptions{Read: true})
 	if !s.ProbeBlind {
 		wantFault(t, "Probe", err)
 	}
@@ -265,9 +265,12 @@ type operation struct {
 func (s *suite) operations(content secret.Value) []operation {
 	return []operation{
 		{"Write", func(ctx context.Context) error {
-			return s.sink.Write(ctx, s.target, content, Record(2).RotationID)
+			return s.sink.Write(ctx, s.target, content, sinks.WriteOptions{RotationID: Record(2).RotationID})
 		}},
 		{"Read", func(ctx context.Context) error { _, err := s.sink.Read(ctx, s.target); return err }},
-		{"Probe", func(ctx context.Context) error { _, err := s.sink.Probe(ctx, s.target, true); return err }},
+		{"Probe", func(ctx context.Context) error {
+			_, err := s.sink.Probe(ctx, s.target, sinks.ProbeOptions{Read: true})
+			return err
+		}},
 	}
 }

@@ -54,7 +54,7 @@ func TestLogin(t *testing.T) {
 
 			t.Run("logs in and writes", func(t *testing.T) {
 				s, target := f.open(t), f.target()
-				if _, err := s.Probe(t.Context(), target, true); err != nil {
+				if _, err := s.Probe(t.Context(), target, sinks.ProbeOptions{Read: true}); err != nil {
 					t.Fatalf("Probe: %v", err)
 				}
 				mustWrite(t, s, target, 1)
@@ -73,10 +73,10 @@ func TestLogin(t *testing.T) {
 				server.Write(t, "sys/auth/"+name+"-wrong", map[string]any{"type": name})
 				s := f.open(t)
 				pointElsewhere(s, name+"-wrong")
-				_, err := s.Probe(t.Context(), f.target(), true)
+				_, err := s.Probe(t.Context(), f.target(), sinks.ProbeOptions{Read: true})
 				wantFault(t, err, fault.Permanent, fault.Unauthorized, "log in to Vault with auth."+name)
 				pointElsewhere(s, "nowhere")
-				_, err = s.Probe(t.Context(), f.target(), true)
+				_, err = s.Probe(t.Context(), f.target(), sinks.ProbeOptions{Read: true})
 				wantFault(t, err, fault.Permanent, fault.Unauthorized, "auth/nowhere/login", "its mount")
 				sinktest.NoLeak(t, err, credential(t, f.config.Auth))
 			})
@@ -156,7 +156,7 @@ func TestToken(t *testing.T) {
 		f := newFixture(t, server, nil)
 		f.config.Auth.Token = tokenFile(t, server.Token(t, &api.TokenCreateRequest{Policies: []string{f.policy}, NoDefaultPolicy: true}))
 		s, target := f.open(t), f.target()
-		if _, err := s.Probe(t.Context(), target, true); err != nil {
+		if _, err := s.Probe(t.Context(), target, sinks.ProbeOptions{Read: true}); err != nil {
 			t.Errorf("Probe: %v", err)
 		}
 		mustWrite(t, s, target, 1)
@@ -167,7 +167,7 @@ func TestToken(t *testing.T) {
 		f.config.Auth.Token = tokenFile(t, server.Token(t, &api.TokenCreateRequest{Policies: []string{f.policy}, NoDefaultPolicy: true}))
 		s, target := f.open(t), f.target()
 		defer f.deny(t, target)()
-		err := s.Write(t.Context(), target, content(t, s, 1), "")
+		err := s.Write(t.Context(), target, content(t, s, 1), sinks.WriteOptions{})
 		wantFault(t, err, fault.Permanent, fault.Forbidden, "permission denied", "capabilities")
 	})
 	t.Run("a token file that was replaced is used at once", func(t *testing.T) {
@@ -196,11 +196,11 @@ func TestATokenIsMissing(t *testing.T) {
 		old := heldToken(t, s)
 		revoke(t, server, old)
 		for _, read := range []bool{true, false} {
-			_, err := s.Probe(t.Context(), target, read)
+			_, err := s.Probe(t.Context(), target, sinks.ProbeOptions{Read: read})
 			wantFault(t, err, fault.Permanent, fault.Unauthorized, "expired, revoked", "new token")
 			sinktest.NoLeak(t, err, old.Reveal())
 		}
-		err := s.Write(t.Context(), target, content(t, s, 2), "")
+		err := s.Write(t.Context(), target, content(t, s, 2), sinks.WriteOptions{})
 		wantFault(t, err, fault.Permanent, fault.Unauthorized, "expired, revoked")
 		save(t, f.config.Auth.Token.File, server.Token(t, &api.TokenCreateRequest{Policies: []string{f.policy}}))
 		mustWrite(t, s, target, 2)
@@ -211,7 +211,7 @@ func TestATokenIsMissing(t *testing.T) {
 		file := filepath.Join(t.TempDir(), "later")
 		f.config.Auth.Token = &secret.Source{File: file}
 		s, target := f.open(t), f.target()
-		_, err := s.Probe(t.Context(), target, true)
+		_, err := s.Probe(t.Context(), target, sinks.ProbeOptions{Read: true})
 		wantFault(t, err, fault.Permanent, fault.Unauthorized, file)
 		save(t, file, server.Token(t, &api.TokenCreateRequest{Policies: []string{f.policy}}))
 		mustWrite(t, s, target, 1)

@@ -74,7 +74,7 @@ func TestARateLimitQuotaIsToldFromOtherFailures(t *testing.T) {
 	server.Write(t, "sys/quotas/config", map[string]any{"enable_rate_limit_response_headers": true})
 	var err error
 	vaulttest.Eventually(t, ttl, func() error {
-		if err = s.Write(t.Context(), target, content(t, s, 2), ""); err == nil {
+		if err = s.Write(t.Context(), target, content(t, s, 2), sinks.WriteOptions{}); err == nil {
 			return errors.New("not limited yet")
 		}
 		return nil
@@ -95,7 +95,7 @@ func TestARetryAfterOfAnyFormIsHandedOn(t *testing.T) {
 		defer busy.Close()
 		c := NewConfig()
 		c.Address, c.Path, c.Auth.Token = busy.URL, "moq", tokenFile(t, "a-token")
-		_, err := open(t, c).Probe(t.Context(), "moq", true)
+		_, err := open(t, c).Probe(t.Context(), "moq", sinks.ProbeOptions{Read: true})
 		wantFault(t, err, fault.Retry, fault.ServerError, "answers 503")
 		if f := fault.Of(err); f.After < 59*time.Minute {
 			t.Errorf("Retry-After: %s is read as %s", asked, f.After)
@@ -129,7 +129,7 @@ func TestNoEchoReachesAnError(t *testing.T) {
 				t.Fatal(err)
 			}
 			s.session.held.client = elsewhere
-			err = sinks.Decorate("vault-prod", Type, s, 0, nil).Write(t.Context(), "x", content(t, s, 1), "")
+			err = sinks.Decorate("vault-prod", Type, s, 0, nil).Write(t.Context(), "x", content(t, s, 1), sinks.WriteOptions{})
 			wantFault(t, err, fault.Retry, fault.ServerError, "answers 502")
 			if !sent {
 				t.Fatal("the proxy did not answer: the test cannot fail")

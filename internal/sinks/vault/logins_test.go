@@ -84,7 +84,7 @@ func (f *fleet) probe(ctx context.Context) (errs []error) {
 	for range 15 {
 		for _, s := range f.sinks {
 			wg.Go(func() {
-				_, err := s.Probe(ctx, f.target(), true)
+				_, err := s.Probe(ctx, f.target(), sinks.ProbeOptions{Read: true})
 				mu.Lock()
 				defer mu.Unlock()
 				errs = append(errs, err)
@@ -201,7 +201,7 @@ func TestASlotInBlackoutWaitsFiveMinutesForATryAtMost(t *testing.T) {
 		f.probe(t.Context())
 	}
 	for ctx, most := range map[context.Context]time.Duration{t.Context(): 16 * time.Minute, sinks.Urgent(t.Context()): 5 * time.Minute} {
-		_, err := f.sinks[0].Probe(ctx, f.target(), true)
+		_, err := f.sinks[0].Probe(ctx, f.target(), sinks.ProbeOptions{Read: true})
 		if after := fault.Of(err).After; after > most || after < most-time.Minute {
 			t.Errorf("the next try is in %s, want %s", after, most)
 		}

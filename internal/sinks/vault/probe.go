@@ -19,7 +19,7 @@ import (
 const mountFresh = time.Minute
 
 // Probe checks the mount, looks at the secret, and asks Vault what the token may do there.
-func (s *sink) Probe(ctx context.Context, target string, read bool) (sinks.Holding, error) {
+func (s *sink) Probe(ctx context.Context, target string, o sinks.ProbeOptions) (sinks.Holding, error) {
 	var out sinks.Holding
 	err := s.do(ctx, "probe", target, func(ctx context.Context, c *api.Client) error {
 		if err := s.checkMount(ctx, c); err != nil {
@@ -30,10 +30,10 @@ func (s *sink) Probe(ctx context.Context, target string, read bool) (sinks.Holdi
 			return err
 		}
 		confideFields(ctx, now.fields)
-		if err := s.checkPermission(ctx, c, target, now, read); err != nil {
+		if err := s.checkPermission(ctx, c, target, now, o.Read); err != nil {
 			return err
 		}
-		if read && err != nil {
+		if o.Read && err != nil {
 			return err // it may read, says Vault, and yet it may not
 		}
 		out, err = s.holding(target, now)

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/sinks"
 	"github.com/rotatord/rotatord/internal/sinks/vault/vaulttest"
 )
 
@@ -30,9 +31,9 @@ func TestMountIsChecked(t *testing.T) {
 		t.Run(c.name+" is said plainly, and nothing is written", func(t *testing.T) {
 			f := newFixture(t, server, c.setup)
 			s := f.open(t)
-			_, err := s.Probe(t.Context(), "x", true)
+			_, err := s.Probe(t.Context(), "x", sinks.ProbeOptions{Read: true})
 			wantFault(t, err, fault.Permanent, fault.Invalid, c.says)
-			err = s.Write(t.Context(), "x", content(t, s, 1), "")
+			err = s.Write(t.Context(), "x", content(t, s, 1), sinks.WriteOptions{})
 			wantFault(t, err, fault.Permanent, fault.Invalid, c.says)
 		})
 	}
@@ -43,7 +44,7 @@ func TestMountIsChecked(t *testing.T) {
 		s := f.open(t)
 		_, err := s.Read(t.Context(), "x")
 		wantFault(t, err, fault.Permanent, fault.NotFound, "no handler for route", "correct mount")
-		_, err = s.Probe(t.Context(), "x", true)
+		_, err = s.Probe(t.Context(), "x", sinks.ProbeOptions{Read: true})
 		wantFault(t, err, fault.Permanent, fault.NotFound)
 	})
 }
@@ -62,7 +63,7 @@ func TestPermissionIsChecked(t *testing.T) {
 			`"deny"`:             "lack create, update, read on ",
 		} {
 			server.Policy(t, f.policy, fmt.Sprintf(`path "secret/data/*" { capabilities = [%s] }`, grants))
-			_, err := s.Probe(t.Context(), target, true)
+			_, err := s.Probe(t.Context(), target, sinks.ProbeOptions{Read: true})
 			wantFault(t, err, fault.Permanent, fault.Forbidden, lacks+"secret/data/"+target,
 				fmt.Sprintf(`path "secret/data/%s" { capabilities = ["create", "read", "update"] }`, target))
 		}
@@ -72,11 +73,11 @@ func TestPermissionIsChecked(t *testing.T) {
 		f := newFixture(t, server, nil)
 		s, target := f.open(t), f.target()
 		mustWrite(t, s, target, 1)
-		if _, err := s.Probe(t.Context(), target, true); err != nil {
+		if _, err := s.Probe(t.Context(), target, sinks.ProbeOptions{Read: true}); err != nil {
 			t.Fatalf("Probe: %v", err)
 		}
 		allow := f.deny(t, target)
-		err := s.Write(t.Context(), target, content(t, s, 2), "")
+		err := s.Write(t.Context(), target, content(t, s, 2), sinks.WriteOptions{})
 		wantFault(t, err, fault.Permanent, fault.Forbidden, "permission denied", "secret/data/"+target)
 		allow()
 		mustWrite(t, s, target, 2)
@@ -92,12 +93,12 @@ func TestVaultIsNotReady(t *testing.T) {
 		s, target := f.open(t), f.target()
 		mustWrite(t, s, target, 1)
 		server.Seal(t)
-		_, err := s.Probe(t.Context(), target, true)
+		_, err := s.Probe(t.Context(), target, sinks.ProbeOptions{Read: true})
 		wantFault(t, err, fault.Retry, fault.ServerError, "Vault is sealed", "unseal it")
-		err = s.Write(t.Context(), target, content(t, s, 2), "")
+		err = s.Write(t.Context(), target, content(t, s, 2), sinks.WriteOptions{})
 		wantFault(t, err, fault.Retry, fault.ServerError, "Vault is sealed")
 		fresh := f.open(t)
-		_, err = fresh.Probe(t.Context(), target, true)
+		_, err = fresh.Probe(t.Context(), target, sinks.ProbeOptions{Read: true})
 		wantFault(t, err, fault.Retry, fault.ServerError, "Vault is sealed")
 		server.Unseal(t)
 		mustWrite(t, s, target, 2)
@@ -109,13 +110,13 @@ func TestVaultIsNotReady(t *testing.T) {
 		c.Auth.Token = tokenFile(t, "hvs.none")
 		s := open(t, c)
 		defer func() { _ = s.Close() }()
-		_, err := s.Probe(t.Context(), "x", true)
+		_, err := s.Probe(t.Context(), "x", sinks.ProbeOptions{Read: true})
 		wantFault(t, err, fault.Retry, fault.ServerError, "not initialised", "vault operator init")
 	})
 
 	t.Run("an authority that is not trusted is named with its cure", func(t *testing.T) {
 		f := newFixture(t, server, func(c *Config) { c.CAFile = "" })
-		_, err := f.open(t).Probe(t.Context(), "x", true)
+		_, err := f.open(t).Probe(t.Context(), "x", sinks.ProbeOptions{Read: true})
 		wantFault(t, err, fault.Retry, fault.Unreachable, "unknown authority", "set ca_file")
 	})
 }
@@ -127,7 +128,7 @@ func TestVaultIsRestarted(t *testing.T) {
 	s, target := f.open(t), f.target()
 	mustWrite(t, s, target, 1)
 	server.Stop()
-	err := s.Write(t.Context(), target, content(t, s, 2), "")
+	err := s.Write(t.Context(), target, content(t, s, 2), sinks.WriteOptions{})
 	wantFault(t, err, fault.Retry, fault.Unreachable, "write secret/"+target, "connection refused")
 	server.Restart(t)
 	mustWrite(t, s, target, 2)

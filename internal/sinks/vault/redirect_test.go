@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/sinks"
 	"github.com/rotatord/rotatord/internal/sinks/sinktest"
 	"github.com/rotatord/rotatord/internal/sinks/vault/vaulttest"
 )
@@ -118,7 +119,7 @@ func TestARedirectOfVaultIsFollowedOnceAndOnlyToWhereTheConfigurationAllows(t *t
 				f.config.RedirectHosts = c.hosts(placeOf(u))
 			}
 			s, target := f.open(t), f.target()
-			err := s.Write(t.Context(), target, content(t, s, 1), "")
+			err := s.Write(t.Context(), target, content(t, s, 1), sinks.WriteOptions{})
 			followed := len(c.words) == 0
 			if followed {
 				if _, exists := f.peek(t, target); err != nil || !exists {
@@ -174,7 +175,7 @@ func TestNoRedirectedWriteCountsAsOne(t *testing.T) {
 				}
 				return status, c.at + r.URL.Path
 			}
-			err := s.Write(t.Context(), target, content(t, s, 2), "")
+			err := s.Write(t.Context(), target, content(t, s, 2), sinks.WriteOptions{})
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%d to %s: %v, want an error that says %q", status, c.at, err, c.want)
 			}

@@ -110,7 +110,7 @@ func (s *sink) holding(target string, h held) (sinks.Holding, error) {
 
 // Write makes the secret hold content. A secret that holds it already is not
 // written again.
-func (s *sink) Write(ctx context.Context, target string, content secret.Value, _ string) error {
+func (s *sink) Write(ctx context.Context, target string, content secret.Value, _ sinks.WriteOptions) error {
 	ours, err := parse(content)
 	if err != nil {
 		return explain("write", s.object(target), err)

@@ -279,7 +279,7 @@ func wantFault(t *testing.T, err error, class fault.Class, reason fault.Reason, 
 
 func mustWrite(t *testing.T, s *sink, target string, n int) {
 	t.Helper()
-	if err := s.Write(t.Context(), target, content(t, s, n), ""); err != nil {
+	if err := s.Write(t.Context(), target, content(t, s, n), sinks.WriteOptions{}); err != nil {
 		t.Fatalf("Write: %v", err)
 	}
 }

@@ -40,7 +40,7 @@ func TestForeignFields(t *testing.T) {
 			})
 			s, target := f.open(t), f.target()
 			f.put(t, target, map[string]any{"owner": "team-a", "limits": map[string]any{"n": 1234567890123456}})
-			if h, err := s.Probe(t.Context(), target, true); err != nil || h.Exists {
+			if h, err := s.Probe(t.Context(), target, sinks.ProbeOptions{Read: true}); err != nil || h.Exists {
 				t.Errorf("others' fields alone count as ours: exists %t, %v", h.Exists, err)
 			}
 			mustWrite(t, s, target, 1)
@@ -97,7 +97,7 @@ func TestOtherWriters(t *testing.T) {
 		s, target := f.open(t), f.target()
 		for n, look := range []func() error{
 			func() error { _, err := s.Read(t.Context(), target); return err },
-			func() error { _, err := s.Probe(t.Context(), target, true); return err },
+			func() error { _, err := s.Probe(t.Context(), target, sinks.ProbeOptions{Read: true}); return err },
 		} {
 			if err := look(); err != nil {
 				t.Fatal(err)
@@ -133,7 +133,7 @@ func TestOtherWriters(t *testing.T) {
 		s, target := f.open(t), f.target()
 		var n int
 		s.engine = racing{s.engine, func() { n++; f.put(t, target, map[string]any{"n": n}) }}
-		err := s.Write(t.Context(), target, content(t, s, 1), "")
+		err := s.Write(t.Context(), target, content(t, s, 1), sinks.WriteOptions{})
 		wantFault(t, err, fault.Retry, fault.Conflict, "secret/"+target, "5 times")
 		if n != casAttempts {
 			t.Errorf("%d attempts, want %d", n, casAttempts)
@@ -150,7 +150,7 @@ func TestAWriteAfterALookIsOneCall(t *testing.T) {
 	counted := &callCount{engine: s.engine}
 	s.engine = counted
 	for n := range 3 { // a new secret, and then one that is there
-		if _, err := s.Probe(t.Context(), target, true); err != nil {
+		if _, err := s.Probe(t.Context(), target, sinks.ProbeOptions{Read: true}); err != nil {
 			t.Fatal(err)
 		}
 		*counted = callCount{engine: counted.engine}
@@ -208,7 +208,7 @@ func TestEndedSecrets(t *testing.T) {
 			if h, err := s.Read(t.Context(), target); err != nil || !h.Known || h.Exists {
 				t.Errorf("Read = known %t, exists %t, %v", h.Known, h.Exists, err)
 			}
-			if h, err := s.Probe(t.Context(), target, true); err != nil || !h.Known || h.Exists {
+			if h, err := s.Probe(t.Context(), target, sinks.ProbeOptions{Read: true}); err != nil || !h.Known || h.Exists {
 				t.Errorf("Probe = known %t, exists %t, %v", h.Known, h.Exists, err)
 			}
 			mustWrite(t, s, target, 1)
@@ -228,7 +228,7 @@ func TestLeastPrivilege(t *testing.T) {
 		s, target := f.open(t), f.target()
 		server.Policy(t, f.policy, `path "secret/data/*" { capabilities = ["create", "update"] }
 			path "secret/metadata/*" { capabilities = ["read"] }`)
-		if h, err := s.Probe(t.Context(), target, false); err != nil || h.Known {
+		if h, err := s.Probe(t.Context(), target, sinks.ProbeOptions{Read: false}); err != nil || h.Known {
 			t.Fatalf("Probe = known %t, %v", h.Known, err)
 		}
 		for n := range 3 {
@@ -237,7 +237,7 @@ func TestLeastPrivilege(t *testing.T) {
 		if v := f.version(t, target); v != 3 {
 			t.Errorf("version is %d, want 3", v)
 		}
-		_, err := s.Probe(t.Context(), target, true)
+		_, err := s.Probe(t.Context(), target, sinks.ProbeOptions{Read: true})
 		wantFault(t, err, fault.Permanent, fault.Forbidden, "lack read on secret/data/"+target)
 		_, err = s.Read(t.Context(), target)
 		wantFault(t, err, fault.Permanent, fault.Forbidden, "permission denied", fmt.Sprintf("path %q {", "secret/data/"+target))
@@ -248,14 +248,14 @@ func TestLeastPrivilege(t *testing.T) {
 		target := f.target()
 		server.Policy(t, f.policy, `path "secret/data/*" { capabilities = ["create", "update"] }`)
 		s := f.open(t)
-		_, err := s.Probe(t.Context(), target, false)
+		_, err := s.Probe(t.Context(), target, sinks.ProbeOptions{Read: false})
 		wantFault(t, err, fault.Permanent, fault.Forbidden, "cas: false", "secret/metadata/"+target)
-		err = s.Write(t.Context(), target, content(t, s, 1), "")
+		err = s.Write(t.Context(), target, content(t, s, 1), sinks.WriteOptions{})
 		wantFault(t, err, fault.Permanent, fault.Forbidden, "secret/metadata/"+target)
 
 		f.config.CAS = false
 		s = f.open(t)
-		if _, err := s.Probe(t.Context(), target, false); err != nil {
+		if _, err := s.Probe(t.Context(), target, sinks.ProbeOptions{Read: false}); err != nil {
 			t.Errorf("Probe: %v", err)
 		}
 		mustWrite(t, s, target, 1)
@@ -267,7 +267,7 @@ func TestLeastPrivilege(t *testing.T) {
 		f := newFixture(t, server, func(c *Config) { c.Mount, c.CAS = "strict", false })
 		server.Policy(t, f.policy, `path "strict/*" { capabilities = ["create", "read", "update"] }`)
 		s, target := f.open(t), f.target()
-		err := s.Write(t.Context(), target, content(t, s, 1), "")
+		err := s.Write(t.Context(), target, content(t, s, 1), sinks.WriteOptions{})
 		wantFault(t, err, fault.Permanent, fault.Invalid, "set cas: true")
 	})
 }
@@ -281,7 +281,7 @@ func TestPaths(t *testing.T) {
 		s := f.open(t)
 		for _, odd := range []string{"a b", "a?b", "a#b", "a%2Fb", "ü", "a+b", "a&b=c", "a:b@c", "a..b", "~", "a*"} {
 			target := f.policy + "/" + odd
-			if _, err := s.Probe(t.Context(), target, true); err != nil {
+			if _, err := s.Probe(t.Context(), target, sinks.ProbeOptions{Read: true}); err != nil {
 				t.Errorf("%q: Probe: %v", odd, err)
 				continue
 			}
@@ -291,7 +291,7 @@ func TestPaths(t *testing.T) {
 			}
 		}
 		for _, bad := range []string{"", "/a", "a/", "a//b", "a/../b", "./a", "a ", "a/ b", "a\nb", "a\x00b"} {
-			err := s.Write(t.Context(), bad, content(t, s, 1), "")
+			err := s.Write(t.Context(), bad, content(t, s, 1), sinks.WriteOptions{})
 			wantFault(t, err, fault.Permanent, fault.Invalid)
 		}
 	})

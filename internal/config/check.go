@@ -182,11 +182,16 @@ func (c *checker) checkSink(name string, spec sinks.Spec) {
 	shared := spec.Shared()
 	c.require(shared.Timeout > 0, p.child("timeout"), "must be greater than 0", "")
 	c.require(shared.ProbeInterval > 0, p.child("probe_interval"), "must be greater than 0", "")
-	problems := spec.Problems()
-	for _, problem := range problems {
+	usable := true
+	for _, problem := range spec.Problems() {
+		if problem.Warning {
+			c.warn(p.below(problem.Key), problem.Text, problem.Hint)
+			continue
+		}
 		c.fault(p.below(problem.Key), problem.Text, problem.Hint)
+		usable = false
 	}
-	if len(problems) == 0 {
+	if usable {
 		c.usable[name] = spec
 	}
 }

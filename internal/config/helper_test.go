@@ -31,6 +31,9 @@ func (s *fakeSink) Problems() []sinks.Problem {
 	if s.Auth != nil && s.Auth.Token.Problem() != "" {
 		return []sinks.Problem{{Key: "auth.token", Text: s.Auth.Token.Problem(), Hint: "say where it is"}}
 	}
+	if s.KV > 2 {
+		return []sinks.Problem{{Key: "kv_version", Text: "is a version nobody knows", Hint: "1 or 2", Warning: true}}
+	}
 	return nil
 }
 

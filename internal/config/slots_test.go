@@ -218,3 +218,13 @@ func TestDurations(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatASinkOnlyWarnsOfLeavesItUsable(t *testing.T) {
+	cfg := parse(t, change(t, `{type: vault, path: "moq/{{.Relay}}/{{.Type}}"}`, `{type: vault, path: "moq/{{.Relay}}/{{.Type}}", kv_version: 3}`)+"    sinks: [safe]\n")
+	if got, want := Faults(cfg.Warnings()).Error(), "config.yaml:5:57: sinks.safe.kv_version: is a version nobody knows (1 or 2)"; got != want {
+		t.Errorf("warnings are\n%s\nwant\n%s", got, want)
+	}
+	if s := cfg.Slots()[0]; len(s.Targets) != 1 || s.Targets[0].Sink != "safe" {
+		t.Errorf("targets = %+v", s.Targets)
+	}
+}

@@ -101,7 +101,7 @@ type Names struct {
 type Spec interface {
 	// Shared gives the keys that every sink takes.
 	Shared() *Common
-	// Problems lists what is wrong, each with its key relative to the sink.
+	// Problems lists what is wrong, each with its key relative to the sink. A sink with warnings alone works.
 	Problems() []Problem
 	// TargetTemplate is the text/template over Names that gives a slot's target.
 	TargetTemplate() string
@@ -136,4 +136,6 @@ type Problem struct {
 	Key  string // path of the key below the thing checked: "auth.approle.role_id", "redirect_hosts[0]"; "" for the whole
 	Text string // what is wrong
 	Hint string // what to do; may be empty
+	// Warning: it works, and may not be what is meant.
+	Warning bool
 }

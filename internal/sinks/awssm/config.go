@@ -36,21 +36,20 @@ func NewConfig() *Config {
 }
 
 var (
-	regionPattern = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]+$`)
-	rolePattern   = regexp.MustCompile(`^arn:aws[a-z-]*:iam::([0-9]{12}):role/[\w+=,.@/-]{1,512}$`)
-	namePattern   = regexp.MustCompile(`^[A-Za-z0-9/_+=.@-]{1,512}$`)
-	arnPattern    = regexp.MustCompile(`^arn:aws[a-z-]*:secretsmanager:([a-z0-9-]+):([0-9]{12}):secret:([A-Za-z0-9/_+=.@-]{1,512})$`)
-	arnEnd        = regexp.MustCompile(`-[A-Za-z0-9]{6}$`)
-	tagPattern    = regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+@-]*$`)
+	hostLabel   = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+	regionShape = regexp.MustCompile(`^[a-z]{2,4}(-[a-z]+)?-[a-z]+-[0-9]+$`)
+	rolePattern = regexp.MustCompile(`^arn:aws[a-z-]*:iam::([0-9]{12}):role/[\w+=,.@/-]{1,512}$`)
+	namePattern = regexp.MustCompile(`^[A-Za-z0-9/_+=.@-]{1,512}$`)
+	arnPattern  = regexp.MustCompile(`^arn:aws[a-z-]*:secretsmanager:([a-z0-9-]+):([0-9]{12}):secret:([A-Za-z0-9/_+=.@-]{1,512})$`)
+	arnEnd      = regexp.MustCompile(`-[A-Za-z0-9]{6}$`)
+	tagPattern  = regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+@-]*$`)
 )
 
 // Problems lists what is wrong with c.
 func (c *Config) Problems() []sinks.Problem {
 	out := sinks.TargetProblems("secret_id", c.SecretID, c.Locate)
 	out = append(out, c.Format.Problems(c.Template, sinks.FormatJSON, sinks.FormatRaw, sinks.FormatTemplate)...)
-	if c.Region != "" && !regionPattern.MatchString(c.Region) {
-		out = append(out, sinks.Problem{Key: "region", Text: fmt.Sprintf("%q is no AWS region", c.Region), Hint: "such as eu-west-1"})
-	}
+	out = append(out, c.regionProblems()...)
 	if c.RoleARN != "" && !rolePattern.MatchString(c.RoleARN) {
 		out = append(out, sinks.Problem{Key: "role_arn", Text: "is no ARN of a role", Hint: "such as arn:aws:iam::123456789012:role/rotatord"})
 	}
@@ -61,6 +60,22 @@ func (c *Config) Problems() []sinks.Problem {
 		out = append(out, sinks.Problem{Key: "create", Text: "is off, but kms_key_id or tags are given", Hint: "they are for secrets that rotatord creates: remove them, or set create: true"})
 	}
 	return append(out, c.tagProblems()...)
+}
+
+// regionProblems refuses what can be no part of a host's name. AWS opens new regions, and partitions with
+// names of their own: what is like none is told, and DNS has the last word.
+func (c *Config) regionProblems() []sinks.Problem {
+	const hint = "such as eu-west-1, us-gov-west-1 or eusc-de-east-1; an availability zone's last letter does not belong to it"
+	switch {
+	case c.Region == "" || regionShape.MatchString(c.Region):
+		return nil
+	case !hostLabel.MatchString(c.Region):
+		return []sinks.Problem{{Key: "region", Text: fmt.Sprintf("%q is no AWS region", c.Region), Hint: hint}}
+	}
+	return []sinks.Problem{{
+		Key: "region", Text: fmt.Sprintf("%q is unlike the name of any AWS region", c.Region),
+		Hint: hint + "; `rotatord check --online` asks DNS for it", Warning: true,
+	}}
 }
 
 // AWS's limits of tags.
@@ -117,11 +132,21 @@ func (c *Config) Locate(target string) (string, error) {
 		if region != "" && m[1] != region {
 			return "", fmt.Errorf("secret id %q is of region %s, not %s", target, m[1], region)
 		}
-		region, account, name = m[1], m[2]+"@", arnEnd.ReplaceAllString(m[3], "")
+		region, account, name = m[1], m[2]+"@", nameIn(m[3])
 	} else if !namePattern.MatchString(target) {
 		return "", fmt.Errorf("secret id %q: AWS takes letters, digits and /_+=.@-, up to 512, or an ARN", target)
 	}
 	return "awssm://" + account + c.where(region) + "/" + name, nil
+}
+
+// nameIn gives the secret's name out of the end of an ARN: a name, and, if the ARN is complete, the hyphen and six
+// characters that AWS has added. A name of our own may look like that (moq/live-studio). It has no upper-case
+// letter, because relays' have none; of AWS's endings, 19 in 20 have one, and each of the others counts as a secret of its own.
+func nameIn(arnName string) string {
+	if end := arnEnd.FindString(arnName); end != strings.ToLower(end) {
+		return strings.TrimSuffix(arnName, end)
+	}
+	return arnName
 }
 
 func (c *Config) where(region string) string {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"os/exec"
 	"regexp"
@@ -72,10 +73,28 @@ var meanings = map[string]meaning{
 	"ServiceUnavailable":         {fault.Retry, fault.ServerError, ""},
 }
 
-// explain is explain for a call of s, whose credentials it keeps out of the error.
+// explain is explain for a call of s, whose credentials it keeps out of the error, and whose region it knows.
 func (s *sink) explain(ctx context.Context, op, target string, err error) error {
 	sinks.Confide(ctx, s.known.Values()...)
+	if host := missingHost(err); s.region != "" && strings.Contains(host, "."+s.region+".") {
+		return fault.Newf(fault.Retry, fault.Unreachable, op, target, "region %s: no such host %s", s.region, host).
+			WithHint("correct region, or AWS_REGION or the profile's where the sink names none; if the region is right, this machine's DNS does not know AWS: " +
+				"set HTTPS_PROXY, or endpoint_url to a VPC endpoint")
+	}
 	return explain(ctx, op, target, err)
+}
+
+// missingHost is the host of a call that DNS does not know; "" where it was something else: a proxy has a name, too.
+func missingHost(err error) string {
+	u, called := errors.AsType[*url.Error](err)
+	dns, asked := errors.AsType[*net.DNSError](err)
+	if !called || !asked || !dns.IsNotFound {
+		return ""
+	}
+	if at, err := url.Parse(u.URL); err != nil || at.Hostname() != dns.Name {
+		return ""
+	}
+	return dns.Name
 }
 
 // explain gives err as a *fault.Error with AWS's own code, message and request
@@ -152,6 +171,8 @@ func refused(op, target string, err error, api smithy.APIError) *fault.Error {
 	switch {
 	case isDeleted(api):
 		hint, m.reason = restoreHint(target), fault.NotFound
+	case m.reason == fault.NotFound && arnPattern.MatchString(target):
+		hint = arnHint(target)
 	case strings.Contains(api.ErrorMessage(), "RemoveFromVersionId"):
 		m, hint = meanings["ResourceExists"], meanings["ResourceExists"].hint
 	case m.reason == fault.Forbidden && strings.Contains(api.ErrorMessage(), "KMS"):
@@ -254,12 +275,22 @@ func unanswered(op, target string, err error) *fault.Error {
 }
 
 func permissionHint(op string) string {
+	const write = "secretsmanager:PutSecretValue, CreateSecret, TagResource, DescribeSecret and UpdateSecretVersionStage"
 	actions := map[string]string{
 		"probe": "secretsmanager:DescribeSecret and GetSecretValue",
 		"read":  "secretsmanager:GetSecretValue",
-		"write": "secretsmanager:PutSecretValue, CreateSecret, TagResource, DescribeSecret and UpdateSecretVersionStage",
+		"write": write, opTry: write,
 	}
 	return "allow " + actions[op] + " on the secret"
+}
+
+// arnHint is for an ARN under which AWS finds nothing.
+func arnHint(target string) string {
+	if !arnEnd.MatchString(target) {
+		return "create the secret, or give its name in place of its ARN and set create: true"
+	}
+	return "create the secret; AWS takes an ARN that ends in a hyphen and six characters for a complete one: " +
+		"if they belong to the secret's name, give the name in place of the ARN"
 }
 
 func restoreHint(target string) string {

@@ -24,9 +24,11 @@ const (
 
 type sink struct {
 	config    Config
+	region    string // that the SDK has found
 	templates sinks.Templates
 	api       *secretsmanager.Client
 	wire      *wire
+	written   written
 
 	files       files                  // that the SDK was set up by
 	credentials []aws.CredentialSource // where it gets them from
@@ -38,43 +40,6 @@ func (s *sink) Render(r sinks.Record) (secret.Value, error) {
 	return s.config.Format.Render(&s.templates, s.config.Template, r)
 }
 
-// Probe describes the secret and reads its value. AWS has no way to try the
-// permission to write, or to use the key for it, without writing; that one
-// shows at the first write.
-func (s *sink) Probe(ctx context.Context, target string, o sinks.ProbeOptions) (sinks.Holding, error) {
-	d, err := s.api.DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{SecretId: &target})
-	switch {
-	case is[*types.ResourceNotFoundException](err) && s.mayCreate(target):
-		return sinks.Holding{Known: true}, nil
-	case err != nil:
-		return sinks.Holding{}, s.explain(ctx, "probe", target, err)
-	}
-	if err := notWritable(d, target); err != nil {
-		return sinks.Holding{}, err
-	}
-	h, err := s.Read(ctx, target)
-	if !o.Read && err != nil && fault.Of(err).Reason == fault.Forbidden {
-		return sinks.Holding{}, nil
-	}
-	return h, err
-}
-
-// notWritable says what of a secret's description would make a write fail.
-func notWritable(d *secretsmanager.DescribeSecretOutput, target string) error {
-	switch arn := arnPattern.FindStringSubmatch(aws.ToString(d.ARN)); {
-	case d.DeletedDate != nil:
-		return fault.Newf(fault.Permanent, fault.NotFound, "probe", target, "the secret is marked for deletion").
-			WithHint("%s", restoreHint(target))
-	case aws.ToString(d.OwningService) != "":
-		return fault.Newf(fault.Permanent, fault.Foreign, "probe", target, "the secret belongs to the AWS service %s", *d.OwningService).
-			WithHint("choose another secret_id")
-	case arn != nil && aws.ToString(d.PrimaryRegion) != "" && *d.PrimaryRegion != arn[1]:
-		return fault.Newf(fault.Permanent, fault.Invalid, "probe", target, "the secret is a replica of one in %s", *d.PrimaryRegion).
-			WithHint("set region: %s; AWS replicates what is written there", *d.PrimaryRegion)
-	}
-	return nil
-}
-
 // Write makes content the secret's AWSCURRENT version. The version's id follows
 // from the rotation and the content, so AWS takes a repeat for the same write.
 func (s *sink) Write(ctx context.Context, target string, content secret.Value, o sinks.WriteOptions) error {
@@ -82,7 +47,12 @@ func (s *sink) Write(ctx context.Context, target string, content secret.Value, o
 		return fault.Newf(fault.Permanent, fault.Invalid, "write", target, "the content has %d bytes, AWS takes %d", n, maxSize).
 			WithHint("shorten the sink's template")
 	}
-	return s.explain(ctx, "write", target, s.write(ctx, target, content, versionID(o.RotationID, content)))
+	id := versionID(o.RotationID, content)
+	if err := s.write(ctx, target, content, id); err != nil {
+		return s.explain(ctx, "write", target, err)
+	}
+	s.written.note(target, id)
+	return nil
 }
 
 func (s *sink) write(ctx context.Context, target string, content secret.Value, id string) error {
@@ -155,7 +125,35 @@ func (s *sink) mayCreate(target string) bool {
 // deletion, or has no value yet, does not exist; one that holds bytes exists
 // with no content.
 func (s *sink) Read(ctx context.Context, target string) (sinks.Holding, error) {
-	out, err := s.api.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &target, VersionStage: aws.String(current)})
+	if id, ok := s.written.take(target); ok {
+		out, err := s.get(ctx, target, id)
+		if !isNotCurrent(out, err) {
+			return s.holding(ctx, target, out, err)
+		}
+	}
+	out, err := s.get(ctx, target, "")
+	return s.holding(ctx, target, out, err)
+}
+
+// get asks for a version on condition that it is the current one; without an id for whichever is.
+// The stage is always named: a policy may allow that one alone.
+func (s *sink) get(ctx context.Context, target, id string) (*secretsmanager.GetSecretValueOutput, error) {
+	in := &secretsmanager.GetSecretValueInput{SecretId: &target, VersionStage: aws.String(current)}
+	if id != "" {
+		in.VersionId = &id
+	}
+	return s.api.GetSecretValue(ctx, in)
+}
+
+// isNotCurrent tells that a version is not there yet, or that another one is current by now: what consumers get shows then.
+func isNotCurrent(out *secretsmanager.GetSecretValueOutput, err error) bool {
+	if err == nil {
+		return !slices.Contains(out.VersionStages, current)
+	}
+	return is[*types.ResourceNotFoundException](err) || is[*types.InvalidRequestException](err) && !isDeleted(err)
+}
+
+func (s *sink) holding(ctx context.Context, target string, out *secretsmanager.GetSecretValueOutput, err error) (sinks.Holding, error) {
 	switch {
 	case is[*types.ResourceNotFoundException](err), isDeleted(err):
 		return sinks.Holding{Known: true}, nil

@@ -197,6 +197,42 @@ func TestALostAnswerIsRepeatedWithoutASecondVersion(t *testing.T) {
 	}
 }
 
+func TestAReadAfterAWriteIsOfTheVersionThatWasWritten(t *testing.T) {
+	server, s := start(t, nil)
+	put(t, s, "moq/a", "one", "r1")
+	put(t, s, "moq/a", "two", "r2")
+	server.Lag("moq/a", 1)
+	for _, want := range []string{"two", "one", "two"} { // the second goes by stage, as a look for drift does
+		if h, err := s.Read(t.Context(), "moq/a"); err != nil || h.Content.Reveal() != want {
+			t.Errorf("Read = %+v, %v; want %s", h, err, want)
+		}
+	}
+}
+
+func TestAReadAfterAWriteShowsAnotherWriter(t *testing.T) {
+	server, s := start(t, nil)
+	put(t, s, "moq/a", "one", "r1")
+	server.Put("moq/a", "theirs")
+	if h, err := s.Read(t.Context(), "moq/a"); err != nil || h.Content.Reveal() != "theirs" {
+		t.Errorf("Read = %+v, %v; want what consumers get", h, err)
+	}
+}
+
+// AWS is eventually consistent: a version that was acknowledged may not be there yet.
+func TestAVersionThatIsNotThereYetIsNotTakenForAnAnswer(t *testing.T) {
+	server, s := start(t, nil)
+	put(t, s, "moq/a", "one", "r1")
+	put(t, s, "moq/a", "two", "r2")
+	server.Lag("moq/a", 1)
+	server.Inject(func(op, _ string) *awstest.Failure {
+		server.Inject(nil)
+		return &awstest.Failure{Code: "ResourceNotFoundException", Message: "Secrets Manager can't find the specified secret value for VersionId: " + op}
+	})
+	if h, err := s.Read(t.Context(), "moq/a"); err != nil || !h.Exists || h.Content.Reveal() != "one" {
+		t.Errorf("Read = %+v, %v; want what consumers get by now", h, err)
+	}
+}
+
 func TestAnAbsentSecretIsCreatedOnlyWhenThatIsAllowed(t *testing.T) {
 	server, s := start(t, func(c *Config) { c.Create = false })
 	for op, err := range map[string]error{

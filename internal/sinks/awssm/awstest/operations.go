@@ -22,6 +22,9 @@ type secret struct {
 	tags           map[string]string
 	deleted        time.Time // when it was marked; zero while it lives
 	window         time.Duration
+	rotator        string    // ARN of the function that AWS rotates it with
+	rotates        time.Time // when next; zero: AWS does not rotate it
+	stale          int       // so many reads by stage alone do not see the latest change of AWSCURRENT
 }
 
 type version struct {
@@ -48,6 +51,7 @@ type request struct {
 	RecoveryWindowInDays       int
 	ForceDeleteWithoutRecovery bool
 	IncludeDeprecated          bool
+	RotationLambdaARN          string
 }
 
 type tag struct{ Key, Value string }
@@ -65,10 +69,15 @@ func fail(code, format string, args ...any) *Failure {
 	return &Failure{Code: code, Message: fmt.Sprintf(format, args...)}
 }
 
+// completeARN is how AWS tells one from an ARN without its random end, by its look: it takes one whose secret's
+// name ends like that for complete.
+var completeARN = regexp.MustCompile(`^arn:.*-[A-Za-z0-9]{6}$`)
+
 // find looks a secret up by name, by ARN, or by an ARN without its random end.
 func (s *Server) find(id string) (*secret, *Failure) {
 	for _, sec := range s.secrets {
-		if id == sec.name || id == sec.arn || id == sec.arn[:len(sec.arn)-7] {
+		partial := id == sec.arn[:len(sec.arn)-7] && !completeARN.MatchString(id)
+		if id == sec.name || id == sec.arn || partial {
 			return sec, nil
 		}
 	}
@@ -198,6 +207,15 @@ func (sec *secret) staged(stage string) string {
 	return ""
 }
 
+// seen is staged as a read sees it, which may be stale.
+func (sec *secret) seen(stage string) string {
+	if before := sec.staged(previous); stage == current && sec.stale > 0 && before != "" {
+		sec.stale--
+		return before
+	}
+	return sec.staged(stage)
+}
+
 func (sec *secret) answer(versionID string) object {
 	out := object{"ARN": sec.arn, "Name": sec.name}
 	if v := sec.versions[versionID]; v != nil {
@@ -216,11 +234,16 @@ func (s *Server) getSecretValue(in *request) (any, *Failure) {
 		stage = current
 	}
 	if id == "" {
-		id = sec.staged(stage)
+		id = sec.seen(stage)
 	}
 	v := sec.versions[id]
-	if v == nil || in.VersionStage != "" && !slices.Contains(v.stages, in.VersionStage) {
+	switch {
+	case v == nil && in.VersionID != "":
+		return nil, fail("ResourceNotFoundException", "Secrets Manager can't find the specified secret value for VersionId: %s", id)
+	case v == nil:
 		return nil, fail("ResourceNotFoundException", "Secrets Manager can't find the specified secret value for staging label: %s", stage)
+	case in.VersionID != "" && in.VersionStage != "" && !slices.Contains(v.stages, in.VersionStage):
+		return nil, fail("InvalidRequestException", "You provided a VersionStage that is not associated to the provided VersionId.")
 	}
 	out := sec.answer(id)
 	out["CreatedDate"] = epoch(v.created)
@@ -250,6 +273,12 @@ func (s *Server) describeSecret(in *request) (any, *Failure) {
 		tags = append(tags, tag{k, sec.tags[k]})
 	}
 	out := object{"ARN": sec.arn, "Name": sec.name, "Tags": tags, "VersionIdsToStages": stages}
+	if sec.rotator != "" {
+		out["RotationLambdaARN"], out["RotationEnabled"] = sec.rotator, !sec.rotates.IsZero()
+	}
+	if !sec.rotates.IsZero() {
+		out["NextRotationDate"] = epoch(sec.rotates)
+	}
 	if sec.kms != "" {
 		out["KmsKeyId"] = sec.kms
 	}
@@ -328,6 +357,28 @@ func (s *Server) listSecretVersionIDs(in *request) (any, *Failure) {
 	return out, nil
 }
 
+// rotateSecret has AWS rotate the secret every month; here, no function is run.
+func (s *Server) rotateSecret(in *request) (any, *Failure) {
+	sec, f := s.findLiving(in.SecretID)
+	if f != nil {
+		return nil, f
+	}
+	if in.RotationLambdaARN == "" {
+		return nil, fail("InvalidRequestException", "No Lambda rotation function ARN is associated with this secret.")
+	}
+	sec.rotator, sec.rotates = in.RotationLambdaARN, time.Now().AddDate(0, 1, 0)
+	return sec.answer(""), nil
+}
+
+func (s *Server) cancelRotateSecret(in *request) (any, *Failure) {
+	sec, f := s.findLiving(in.SecretID)
+	if f != nil {
+		return nil, f
+	}
+	sec.rotates = time.Time{}
+	return sec.answer(""), nil
+}
+
 func (s *Server) tagResource(in *request) (any, *Failure) {
 	sec, f := s.findLiving(in.SecretID)
 	if f != nil {
@@ -357,6 +408,15 @@ func (s *Server) Value(id string) (string, bool) {
 		return "", false
 	}
 	return *v.text, true
+}
+
+// Lag has the next n reads of a secret by stage alone answer what was current before.
+func (s *Server) Lag(id string, n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if sec, f := s.find(id); f == nil {
+		sec.stale = n
+	}
 }
 
 // Versions counts a secret's versions, those without a label included.

@@ -170,6 +170,8 @@ func (s *Server) do(op string, in *request) (any, *Failure) {
 		"DeleteSecret":             s.deleteSecret,
 		"RestoreSecret":            s.restoreSecret,
 		"ListSecretVersionIds":     s.listSecretVersionIDs,
+		"RotateSecret":             s.rotateSecret,
+		"CancelRotateSecret":       s.cancelRotateSecret,
 		"TagResource":              s.tagResource,
 	}[op]
 	if !ok {

@@ -272,3 +272,65 @@ func TestInjectedFailures(t *testing.T) {
 		t.Errorf("lost: %v, %d versions", err, s.Versions("a"))
 	}
 }
+
+func TestAnARNIsFoundWithoutItsEndUnlessItLooksComplete(t *testing.T) {
+	_, c := start(t)
+	for name, found := range map[string]bool{"moq/live": true, "moq/live-main": true, "moq/live-studio": false} {
+		arn := *must[*secretsmanager.CreateSecretOutput](t)(create(t, c, name, "v1", "one")).ARN
+		must[*secretsmanager.DescribeSecretOutput](t)(c.DescribeSecret(t.Context(), &secretsmanager.DescribeSecretInput{SecretId: &arn}))
+		part := arn[:len(arn)-7]
+		if _, err := c.DescribeSecret(t.Context(), &secretsmanager.DescribeSecretInput{SecretId: &part}); (err == nil) != found {
+			t.Errorf("%s: %v, want found %t", part, err, found)
+		}
+	}
+}
+
+func TestAVersionIsReadByItsIDAsLongAsTheStageIsItsOwn(t *testing.T) {
+	_, c := start(t)
+	must[*secretsmanager.CreateSecretOutput](t)(create(t, c, "a", "v1", "one"))
+	must[*secretsmanager.PutSecretValueOutput](t)(put(t, c, "a", "v2", "two"))
+	get := func(id *string, stage string) (*secretsmanager.GetSecretValueOutput, error) {
+		return c.GetSecretValue(t.Context(), &secretsmanager.GetSecretValueInput{SecretId: aws.String("a"), VersionId: id, VersionStage: &stage})
+	}
+	if out := must[*secretsmanager.GetSecretValueOutput](t)(get(token("v2"), "AWSCURRENT")); *out.SecretString != "two" {
+		t.Errorf("v2 holds %q", *out.SecretString)
+	}
+	_, err := get(token("v1"), "AWSCURRENT")
+	wantCode(t, err, "InvalidRequestException", "not associated")
+	_, err = get(token("v9"), "AWSCURRENT")
+	wantCode(t, err, "ResourceNotFoundException", "VersionId")
+}
+
+func TestAReadMayLagBehind(t *testing.T) {
+	s, c := start(t)
+	must[*secretsmanager.CreateSecretOutput](t)(create(t, c, "a", "v1", "one"))
+	must[*secretsmanager.PutSecretValueOutput](t)(put(t, c, "a", "v2", "two"))
+	s.Lag("a", 1)
+	for _, want := range []string{"one", "two"} {
+		out := must[*secretsmanager.GetSecretValueOutput](t)(c.GetSecretValue(t.Context(), &secretsmanager.GetSecretValueInput{SecretId: aws.String("a")}))
+		if *out.SecretString != want {
+			t.Errorf("read %q, want %q", *out.SecretString, want)
+		}
+	}
+}
+
+func TestAWSRotatesASecretUntilThatIsCancelled(t *testing.T) {
+	s, c := start(t)
+	s.Put("a", "one")
+	rotated := func() (bool, *time.Time) {
+		d := must[*secretsmanager.DescribeSecretOutput](t)(c.DescribeSecret(t.Context(), &secretsmanager.DescribeSecretInput{SecretId: aws.String("a")}))
+		return aws.ToBool(d.RotationEnabled), d.NextRotationDate
+	}
+	_, err := c.RotateSecret(t.Context(), &secretsmanager.RotateSecretInput{SecretId: aws.String("a")})
+	wantCode(t, err, "InvalidRequestException", "Lambda")
+	must[*secretsmanager.RotateSecretOutput](t)(c.RotateSecret(t.Context(), &secretsmanager.RotateSecretInput{
+		SecretId: aws.String("a"), RotationLambdaARN: aws.String("arn:aws:lambda:eu-west-1:123456789012:function:rotate"),
+	}))
+	if on, next := rotated(); !on || next == nil {
+		t.Errorf("rotated %t, next %v", on, next)
+	}
+	must[*secretsmanager.CancelRotateSecretOutput](t)(c.CancelRotateSecret(t.Context(), &secretsmanager.CancelRotateSecretInput{SecretId: aws.String("a")}))
+	if on, next := rotated(); on || next != nil {
+		t.Errorf("cancelled: rotated %t, next %v", on, next)
+	}
+}

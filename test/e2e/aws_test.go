@@ -1,0 +1,47 @@
+package e2e
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/rotatord/rotatord/internal/rotation"
+	"github.com/rotatord/rotatord/internal/sinks/awssm/awstest"
+)
+
+// TestNothingIsMintedThatAWSWouldNotTake has a policy that no longer lets rotatord write.
+func TestNothingIsMintedThatAWSWouldNotTake(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	aws := awstest.New(t)
+	w.env = append(w.env, "AWS_ACCESS_KEY_ID="+awstest.AccessKeyID, "AWS_SECRET_ACCESS_KEY="+awstest.SecretAccessKey, "AWS_EC2_METADATA_DISABLED=true")
+	w.configure(settings{
+		Sinks: fmt.Sprintf("  cloud: {type: aws_secrets_manager, region: %s, endpoint_url: \"%s\", secret_id: \"moq/{{.Relay}}\", format: raw}\n",
+			awstest.Region, aws.URL),
+		Defaults: "{schedule: manual, strategy: in_place, initial: now, sinks: [cloud]}",
+	})
+	d := w.start()
+	d.untilSlot("live/subscribe", func(s rotation.Status) bool { return !s.Rotated.IsZero() })
+	w.rotatord("check", "--online").expect(t, 0, "not tried: needs a write (whether secretsmanager:PutSecretValue is allowed")
+
+	aws.Inject(func(op, id string) *awstest.Failure {
+		if op != "PutSecretValue" {
+			return nil
+		}
+		return &awstest.Failure{Code: "AccessDeniedException", Message: "not authorized to perform: secretsmanager:PutSecretValue on resource: " + id}
+	})
+	before, _ := aws.Value("moq/live")
+	w.rotatord("rotate", "--no-wait", "live/subscribe").expect(t, 0)
+	s := d.untilSlot("live/subscribe", func(s rotation.Status) bool { return s.Failure != nil })
+	if s.Failure.Step != rotation.StepPreflight {
+		t.Errorf("failed at step %s: %s", s.Failure.Step, s.Failure.Message)
+	}
+	if after, _ := aws.Value("moq/live"); after != before || len(w.api.handedOut()) != 1 {
+		t.Errorf("%d tokens were handed out: the consumers' is burnt", len(w.api.handedOut()))
+	}
+
+	aws.Inject(nil)
+	w.rotatord("rotate", "live/subscribe").expect(t, 0)
+	if aws.Versions("moq/live") != 2 {
+		t.Errorf("%d versions after two rotations", aws.Versions("moq/live"))
+	}
+}

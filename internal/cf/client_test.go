@@ -128,8 +128,12 @@ func TestAnswersAreClassed(t *testing.T) {
 		{401, "1000", any4, fault.Permanent, fault.Unauthorized, `"MoQ: Edit"`},
 		{400, "6003", any4, fault.Permanent, fault.Unauthorized, "API token"},
 		{403, "10000", any4, fault.Permanent, fault.Forbidden, `"MoQ: Edit"`},
+		{403, "10000", any4, fault.Permanent, fault.Forbidden, "MoQ Write (2f912625599b434a8df3e4e02d64c7b4), of account scope"},
+		{403, "10000", any4, fault.Permanent, fault.Forbidden, "where the dashboard does not list MoQ"},
+		{403, "9109", any4, fault.Permanent, fault.Forbidden, `"MoQ: Edit" on this account, and check account_id)`},
 		{404, "21007", any4, fault.Permanent, fault.NotFound, "relay's id"},
 		{404, "7003", "create list", fault.Permanent, fault.NotOffered, "this account does not offer creating tokens (overlap); set `strategy: in_place`"},
+		{404, "7003", "create list revoke", fault.Permanent, fault.NotOffered, "if overlap has worked before, check account_id and the API token"},
 		{405, "10405", "create list", fault.Permanent, fault.NotOffered, "set `strategy: in_place`"},
 		{404, "7000", "rotate", fault.Permanent, fault.NotOffered, "this account does not offer the rotate call; set `strategy: overlap`"},
 		{405, "7001", "rotate", fault.Permanent, fault.NotOffered, "set `strategy: overlap`"},
@@ -174,7 +178,9 @@ func TestErrorReadsWell(t *testing.T) {
 	sim.AddAPIToken(apiToken, cfsim.Read, accountID)
 	_, err := newClient(t, sim.Transport()).Create(t.Context(), routine(), relayID, moq.NewToken{Type: moq.Subscribe})
 	want := `create token for relay a1b2c3d4e5f67890a1b2c3d4e5f67890 of account main: 403: 10000 Authentication error ` +
-		`(give the account's API token the permission "MoQ: Edit" on this account, and check account_id)`
+		`(give the account's API token the permission "MoQ: Edit" on this account, and check account_id; ` +
+		`where the dashboard does not list MoQ, make the API token through the API, which takes the permission group by its id: ` +
+		`MoQ Write (2f912625599b434a8df3e4e02d64c7b4), of account scope; MoQ Read (42fae5a23ce84d7a896ac12ef509dafa) can only list)`
 	if err.Error() != want {
 		t.Errorf("got  %s\nwant %s", err, want)
 	}

@@ -17,6 +17,8 @@ const (
 	codeNoRelay = "21007"
 	codeFull    = "21009"
 
+	codeNoPermission = "10000" // sent with status 403, by way of "Authentication error"
+
 	codeBadHeaders       = "6003" // sent with status 400
 	codeBadAuthorization = "6111"
 )
@@ -117,6 +119,9 @@ func (o operation) hint(e *fault.Error, x *exchange) string {
 	case fault.Unauthorized:
 		return `check the account's API token; it needs the permission "MoQ: Edit"`
 	case fault.Forbidden:
+		if x.has(codeNoPermission) {
+			return permissionHint
+		}
 		return `give the account's API token the permission "MoQ: Edit" on this account, and check account_id`
 	case fault.NotFound:
 		return "check the relay's id; it may have been deleted, or belong to another account"
@@ -135,6 +140,11 @@ func (o operation) hint(e *fault.Error, x *exchange) string {
 	}
 	return ""
 }
+
+// permissionHint names the permission groups by their ids: the dashboard does not always list them.
+const permissionHint = `give the account's API token the permission "MoQ: Edit" on this account, and check account_id; ` +
+	`where the dashboard does not list MoQ, make the API token through the API, which takes the permission group by its id: ` +
+	`MoQ Write (2f912625599b434a8df3e4e02d64c7b4), of account scope; MoQ Read (42fae5a23ce84d7a896ac12ef509dafa) can only list`
 
 // notCloudflare is the hint for an answer that Cloudflare does not give.
 const notCloudflare = "the answer is not what the Cloudflare API sends: is a proxy in between? check api_url"

@@ -44,7 +44,8 @@ func (o operation) absent() string {
 	case getRelay:
 		return "this account does not offer MoQ relays; check account_id and api_url"
 	default:
-		return "this account does not offer creating tokens (overlap); set `strategy: in_place`"
+		return "this account does not offer creating tokens (overlap); set `strategy: in_place`, or, if overlap has worked before, " +
+			"check account_id and the API token"
 	}
 }
 

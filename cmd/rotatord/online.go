@@ -131,6 +131,8 @@ func (o *online) checkStrategy(s *config.Slot) {
 	switch {
 	case o.silent[s.Key.RelayID]:
 		o.warn("whether %s is offered cannot be told: its relay was not found", s.Strategy)
+	case s.Strategy == moq.Overlap && err != nil && o.known[s.Name()].TokenID != "":
+		o.fail("overlap: %v", rotation.OfferedBefore(err))
 	case s.Strategy == moq.Overlap && err != nil:
 		o.fail("overlap: %v", err)
 	case s.Strategy == moq.Overlap:

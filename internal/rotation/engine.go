@@ -378,6 +378,7 @@ func (e *Engine) failed(s *slot, where Step, err error) {
 	s.mu.Lock()
 	e.unreserve(s)
 	s.unlook()
+	err = s.explainAbsence(where, err)
 	s.mu.Unlock()
 	if where == StepRetire {
 		e.retireFailed(s, string(f.Reason), err)

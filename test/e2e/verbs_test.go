@@ -162,7 +162,7 @@ func TestCheckOnline(t *testing.T) {
 	t.Run("the API token lacks everything", func(t *testing.T) {
 		t.Parallel()
 		_, r := online(t, func(w *world, _ *settings) { w.sim.AddAPIToken(apiToken, cfsim.None, accountID) })
-		r.expect(t, 1, "FAIL", "10000", "MoQ", "problem")
+		r.expect(t, 1, "FAIL", "10000", "MoQ Write (2f912625599b434a8df3e4e02d64c7b4)", "problem")
 	})
 	t.Run("the API token is unknown", func(t *testing.T) {
 		t.Parallel()
@@ -220,6 +220,19 @@ func TestCheckOnline(t *testing.T) {
 		w.start()
 		w.rotatord("rotate", "live").expect(t, 0)
 		w.rotatord("check", "--online").expect(t, 0, "it holds the token that rotatord delivered")
+	})
+	t.Run("with a daemon it knows that overlap has worked", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, 1)
+		w.configure(settings{})
+		w.start()
+		w.rotatord("rotate", "live").expect(t, 0)
+		w.sim.AddAccount(accountID, cfsim.Gen1)
+		r := w.rotatord("check", "--online")
+		r.expect(t, 1, "FAIL  overlap: ", "overlap has worked for this slot, so its account offers it: check account_id")
+		if strings.Contains(r.out, "strategy: in_place") {
+			t.Error("it says to give overlap up")
+		}
 	})
 	t.Run("a sink that cannot be written", func(t *testing.T) {
 		t.Parallel()

@@ -40,7 +40,7 @@ func mutants() []mutant {
 		{"the former token is forgotten", "transitions.go", "r.shelve(r.Served)", ""},
 		{"another installation's token is taken over", "mint.go", "(!labelled || owner == instance)", "(labelled || owner != instance)"},
 		{"a write is believed without reading back", "deliver.go", "d.err != nil || !rot.Verify {", "true {"},
-		{"a value is not written", "deliver.go", "d.err = sink.Write(e.reaching(s, t), t.Target, content, rec.RotationID); d.err == nil", "d.err == nil"},
+		{"a value is not written", "deliver.go", "d.err = sink.Write(e.reaching(s, t), t.Target, content, o); d.err == nil", "_ = o; d.err == nil"},
 		{"a dead token is delivered after a pause", "decide.go", "if rot.Strategy == moq.Overlap && !within(v.o.confirmed.Time(), v.now, confirmFor) {", "if false {"},
 		{"an optional sink gets a value that a rotate call may have ended", "deliver.go", "ended := rot.Strategy == moq.InPlace && s.rec.Attempt != nil", "ended := false"},
 		{"an old in_place value overwrites a newer one", "deliver.go", "guard := e.resumed(s, rot)", "guard := false"},

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -32,21 +33,8 @@ const (
 	stepSyncFolder step = "sync the folder"
 )
 
-// hooks are for tests: before is called at each step and may fail it.
-type hooks struct {
-	before func(step) error
-	statfs func(path string, st *unix.Statfs_t) error
-}
-
 // disk does the file system's part. It is stateless.
 type disk struct{ hooks hooks }
-
-func (d disk) at(s step) error {
-	if d.hooks.before == nil {
-		return nil
-	}
-	return d.hooks.before(s)
-}
 
 // read gives what target holds, never following a symbolic link at target.
 func (d disk) read(target string) (sinks.Holding, error) {
@@ -116,7 +104,13 @@ func (d disk) look(target string) (fs.FileInfo, error) {
 	case err != nil:
 		return nil, err
 	}
-	return info, regular(info)
+	if err := regular(info); err != nil {
+		return info, err
+	}
+	if d.mountPoint(target) {
+		return info, errMountPoint(target)
+	}
+	return info, nil
 }
 
 // write makes target a file that holds content, whole or not at all.
@@ -125,13 +119,14 @@ func (d disk) write(ctx context.Context, target string, content secret.Value, mo
 	if err != nil {
 		return err
 	}
-	if info != nil && who.has(info, mode) && d.holds(target, content) {
+	right := info != nil && who.has(info, mode)
+	if right && d.holds(target, content) {
 		return d.settle(target)
 	}
-	if err := d.makeFolders(filepath.Dir(target), who); err != nil {
+	if err := d.prepare(target, who); err != nil {
 		return err
 	}
-	p, err := d.create(target)
+	p, err := d.create(temporary(target), target)
 	if err != nil {
 		return err
 	}
@@ -141,6 +136,9 @@ func (d disk) write(ctx context.Context, target string, content secret.Value, mo
 	}
 	if err := ctx.Err(); err != nil { // nobody waits for it: a newer value may be on its way
 		return errors.Join(err, p.cancel())
+	}
+	if info != nil && !right && p.isLike(info) && d.holds(target, content) {
+		return errors.Join(p.cancel(), d.settle(target))
 	}
 	return p.commit()
 }
@@ -165,7 +163,10 @@ func (d disk) syncFolder(path string) error {
 	if err := d.at(stepSyncFolder); err != nil {
 		return err
 	}
-	return syncPath(path, unix.O_DIRECTORY)
+	if err := d.sync(path); !hasNoSuchCall(err) {
+		return err
+	}
+	return nil // its file system makes names durable in its own way, and does not let itself be asked
 }
 
 func syncPath(path string, flags int) error {
@@ -176,70 +177,42 @@ func syncPath(path string, flags int) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
-// makeFolders makes what is missing of path, the outermost first, each durable
-// in its parent before the next.
-func (d disk) makeFolders(path string, who owner) error {
-	info, err := os.Stat(path)
-	switch {
-	case err == nil && !info.IsDir():
-		return &fs.PathError{Op: "mkdir", Path: path, Err: unix.ENOTDIR}
-	case !errors.Is(err, fs.ErrNotExist):
-		return err
-	}
-	if err := d.makeFolders(filepath.Dir(path), who); err != nil {
-		return err
-	}
-	return d.makeFolder(path, who)
-}
-
-const folderMode = 0o750
-
-func (d disk) makeFolder(path string, who owner) error {
-	if err := d.at(stepFolder); err != nil {
-		return err
-	}
-	if err := os.Mkdir(path, folderMode); err != nil {
-		if errors.Is(err, fs.ErrExist) { // made by a neighbour just now
-			return nil
-		}
-		return err
-	}
-	if who.folderGID >= 0 {
-		if err := os.Lchown(path, -1, who.folderGID); err != nil {
-			return err
-		}
-	}
-	if err := os.Chmod(path, folderMode); err != nil {
-		return err
-	}
-	return d.syncFolder(filepath.Dir(path))
-}
-
 // pending is a file on its way to target. It ends with exactly one of commit and cancel.
 type pending struct {
 	disk
 	file   *os.File
 	target string
+	given  fs.FileInfo // what own made of it
 }
 
 // temporary is the one name of target's temporary file. It does not grow with
 // the target's own, and finding a stale one takes no listing of the folder.
 func temporary(target string) string {
-	sum := sha256.Sum256([]byte(filepath.Base(target)))
-	return filepath.Join(filepath.Dir(target), ".rotatord-"+hex.EncodeToString(sum[:16])+".tmp")
+	return temporaryIn(filepath.Dir(target), target)
+}
+
+// temporaryIn is the one name of target's temporary file in a folder on the way to it.
+func temporaryIn(folder, target string) string {
+	sum := sha256.Sum256([]byte(below(folder, target)))
+	return filepath.Join(folder, ".rotatord-"+hex.EncodeToString(sum[:16])+".tmp")
+}
+
+// below is the rest of path behind a folder on the way to it.
+func below(folder, path string) string {
+	return strings.TrimPrefix(strings.TrimPrefix(path, folder), "/")
 }
 
 // create makes the temporary file, in place of one that a crash left.
-func (d disk) create(target string) (*pending, error) {
+func (d disk) create(path, target string) (*pending, error) {
 	if err := d.at(stepCreate); err != nil {
 		return nil, err
 	}
-	f, err := createExclusive(temporary(target))
+	f, err := createExclusive(path)
 	if errors.Is(err, fs.ErrExist) {
-		if err := removeStale(temporary(target)); err != nil {
+		if err := removeStale(path); err != nil {
 			return nil, err
 		}
-		f, err = createExclusive(temporary(target))
+		f, err = createExclusive(path)
 	}
 	if err != nil {
 		return nil, err
@@ -262,36 +235,6 @@ func createExclusive(path string) (*os.File, error) {
 		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
-}
-
-// removeStale removes what has the temporary file's name, unless its maker lives.
-func removeStale(path string) error {
-	info, err := os.Lstat(path)
-	if err != nil {
-		return ignoreAbsent(err)
-	}
-	if !info.Mode().IsRegular() {
-		return os.Remove(path)
-	}
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW, 0) //nolint:gosec // see createExclusive
-	if err != nil {
-		return ignoreAbsent(err)
-	}
-	defer f.Close() //nolint:errcheck // read only; it ends the lock
-	if err := lock(f); err != nil {
-		return err
-	}
-	if !named(f, path) { // its maker has just finished, and the next may have begun
-		return taken(path)
-	}
-	return ignoreAbsent(os.Remove(path))
-}
-
-func ignoreAbsent(err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
 }
 
 // named reports whether path is the name of f.
@@ -319,10 +262,7 @@ func (p *pending) fill(content secret.Value, mode fs.FileMode, who owner) error 
 	if err := p.at(stepOwn); err != nil {
 		return err
 	}
-	if err := who.own(p.file); err != nil {
-		return err
-	}
-	if err := p.file.Chmod(mode); err != nil {
+	if err := p.own(mode, who); err != nil {
 		return err
 	}
 	if err := p.at(stepWrite); err != nil {

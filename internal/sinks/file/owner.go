@@ -79,14 +79,6 @@ func number(id string) int {
 	return n
 }
 
-// own hands f over.
-func (o owner) own(f *os.File) error {
-	if o.uid < 0 && o.gid < 0 {
-		return nil
-	}
-	return f.Chown(o.uid, o.gid)
-}
-
 // has reports whether info is a file that write would leave as it is: a regular
 // one under a single name with the right owner and mode.
 func (o owner) has(info fs.FileInfo, mode fs.FileMode) bool {
@@ -99,9 +91,9 @@ func (o owner) has(info fs.FileInfo, mode fs.FileMode) bool {
 }
 
 // mayOwn says whether this process may give files away to o.
-func mayOwn(o owner) error {
-	if capable(unix.CAP_CHOWN) {
-		return nil
+func (d disk) mayOwn(o owner) error {
+	if err := d.exist(o); err != nil || capable(unix.CAP_CHOWN) {
+		return err
 	}
 	if o.uid >= 0 && o.uid != os.Geteuid() {
 		return notAllowed("user %d may not give files to owner %d", os.Geteuid(), o.uid).
@@ -132,7 +124,11 @@ func mayReadBack(mode fs.FileMode, o owner) error {
 	if readable {
 		return nil
 	}
-	return notAllowed("a file of mode %#o, owner %d and group %d could not be read back by user %d", mode, o.uid, o.gid, os.Geteuid()).
+	return notReadBack("a file of mode %#o, owner %d and group %d could not be read back by user %d", mode, o.uid, o.gid, os.Geteuid())
+}
+
+func notReadBack(format string, args ...any) error {
+	return notAllowed(format, args...).
 		WithHint("choose a mode and group that rotatord's user may read, or set verify: false")
 }
 

@@ -1,64 +1,57 @@
 package file
 
 import (
-	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/rotatord/rotatord/internal/fault"
 )
 
-// minFree is the room a write must find: some folders and two small files.
+// minFree is the room a write must find, besides folders and content: two small files.
 const minFree = 32 << 10
 
-// mayWrite finds out, changing nothing, whether write would succeed.
-func (d disk) mayWrite(target string, who owner) error {
-	info, err := d.look(target)
-	if err != nil {
+// mayWrite finds out, changing nothing, whether a write of size bytes would succeed.
+func (d disk) mayWrite(target string, size int, who owner) error {
+	if err := pathFits(target); err != nil {
 		return err
 	}
 	folder, err := existing(filepath.Dir(target))
 	if err != nil {
 		return err
 	}
-	if err := writable(folder); err != nil {
+	if err := d.writable(folder); err != nil {
+		return err
+	}
+	if err := d.hasRoom(folder, target, size); err != nil {
+		return err
+	}
+	info, err := d.look(target)
+	if err != nil {
 		return err
 	}
 	if info != nil {
-		if err := replaceable(folder, target, info); err != nil {
+		if err := d.replaceable(folder, target, info); err != nil {
 			return err
 		}
 	}
-	if err := mayOwn(who); err != nil {
+	if err := d.removable(folder, temporaryIn(folder, target)); err != nil {
 		return err
 	}
-	return d.hasRoom(folder)
-}
-
-// existing is the nearest folder on the way to path that is there.
-func existing(path string) (string, error) {
-	info, err := os.Stat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return existing(filepath.Dir(path))
-	case err != nil:
-		return "", err
-	case !info.IsDir():
-		return "", &fs.PathError{Op: "stat", Path: path, Err: unix.ENOTDIR}
-	}
-	return path, nil
+	return d.mayOwn(who)
 }
 
 // writable asks the kernel with the effective ids; it knows access lists and
 // read-only file systems too.
-func writable(folder string) error {
-	if err := unix.Faccessat(unix.AT_FDCWD, folder, unix.W_OK|unix.X_OK, unix.AT_EACCESS); err != nil {
+func (d disk) writable(folder string) error {
+	// It is read when it is synced.
+	if err := unix.Faccessat(unix.AT_FDCWD, folder, unix.R_OK|unix.W_OK|unix.X_OK, unix.AT_EACCESS); err != nil {
 		return &fs.PathError{Op: "write to", Path: folder, Err: err}
 	}
-	if immutable(folder, unix.STATX_ATTR_IMMUTABLE|unix.STATX_ATTR_APPEND) {
+	if d.immutable(folder, unix.STATX_ATTR_IMMUTABLE|unix.STATX_ATTR_APPEND) {
 		return &fs.PathError{Op: "write to", Path: folder, Err: unix.EPERM}
 	}
 	return nil
@@ -66,7 +59,7 @@ func writable(folder string) error {
 
 // replaceable knows what keeps a file from being replaced in a writable folder:
 // the sticky bit, and attributes of the file.
-func replaceable(folder, target string, info fs.FileInfo) error {
+func (d disk) replaceable(folder, target string, info fs.FileInfo) error {
 	dir, err := os.Stat(folder)
 	if err != nil {
 		return err
@@ -75,7 +68,7 @@ func replaceable(folder, target string, info fs.FileInfo) error {
 	if dir.Mode()&fs.ModeSticky != 0 && !ours(dir) && !ours(info) && !capable(unix.CAP_FOWNER) {
 		return &fs.PathError{Op: "replace", Path: target, Err: unix.EPERM}
 	}
-	if immutable(target, unix.STATX_ATTR_IMMUTABLE|unix.STATX_ATTR_APPEND) {
+	if d.immutable(target, unix.STATX_ATTR_IMMUTABLE|unix.STATX_ATTR_APPEND) {
 		return &fs.PathError{Op: "replace", Path: target, Err: unix.EPERM}
 	}
 	return nil
@@ -83,40 +76,40 @@ func replaceable(folder, target string, info fs.FileInfo) error {
 
 // immutable reports whether path has one of the attributes; a file system that
 // does not tell has none.
-func immutable(path string, attributes uint64) bool {
+func (d disk) immutable(path string, attributes uint64) bool {
 	var st unix.Statx_t
-	err := unix.Statx(unix.AT_FDCWD, path, unix.AT_SYMLINK_NOFOLLOW, unix.STATX_TYPE, &st)
+	err := d.statx(path, &st)
 	return err == nil && st.Attributes&attributes != 0
 }
 
-func (d disk) hasRoom(folder string) error {
+// hasRoom says whether the file system of folder takes the names, and has the space and the inodes, of all that a
+// write to target makes: the folders that are missing, and the temporary file.
+func (d disk) hasRoom(folder, target string, size int) error {
 	var st unix.Statfs_t
 	if err := d.statfs(folder, &st); err != nil {
 		return &fs.PathError{Op: "statfs", Path: folder, Err: err}
 	}
-	free := st.Bavail
+	if st.Flags&unix.ST_RDONLY != 0 {
+		return &fs.PathError{Op: "write to", Path: folder, Err: unix.EROFS}
+	}
+	free, block := st.Bavail, uint64(max(st.Frsize, 0))
 	if capable(unix.CAP_SYS_RESOURCE) {
 		free = st.Bfree
 	}
-	switch {
-	case st.Flags&unix.ST_RDONLY != 0:
-		return &fs.PathError{Op: "write to", Path: folder, Err: unix.EROFS}
-	case st.Blocks > 0 && free*uint64(st.Bsize) < minFree:
-		return noRoom(folder, "free space")
-	case st.Files > 0 && st.Ffree == 0:
-		return noRoom(folder, "free inodes")
+	if block == 0 {
+		block = uint64(max(st.Bsize, 0))
 	}
-	return nil
+	folders := uint64(strings.Count(below(folder, target), "/"))
+	switch need := minFree + folders*block + uint64(size); {
+	case st.Blocks > 0 && free*block < need:
+		return noRoom(folder, "bytes", free*block, need)
+	case st.Files > 0 && st.Ffree < folders+1:
+		return noRoom(folder, "inodes", st.Ffree, folders+1)
+	}
+	return namesFit(folder, target, &st)
 }
 
-func (d disk) statfs(path string, st *unix.Statfs_t) error {
-	if d.hooks.statfs != nil {
-		return d.hooks.statfs(path, st)
-	}
-	return unix.Statfs(path, st)
-}
-
-func noRoom(folder, what string) error {
-	return fault.Newf(fault.Retry, fault.Full, "", "", "%s: no %s left on the file system", folder, what).
+func noRoom(folder, what string, free, need uint64) error {
+	return fault.Newf(fault.Retry, fault.Full, "", "", "the file system of %s has %d %s free, and %d are needed", folder, free, what, need).
 		WithHint("free some on the file system of %s", folder)
 }

@@ -33,14 +33,15 @@ func (s *sink) Render(r sinks.Record) (secret.Value, error) {
 	return v, err
 }
 
-// Probe looks at the target and at everything that a write would need.
+// Probe looks at the target and at everything that a write would need. With a trial it tries
+// the rest, too.
 func (s *sink) Probe(ctx context.Context, target string, o sinks.ProbeOptions) (sinks.Holding, error) {
 	return run(ctx, s, "probe", target, func() (sinks.Holding, error) {
 		who, err := s.owner()
 		if err != nil {
 			return sinks.Holding{}, err
 		}
-		if err := s.disk.mayWrite(target, who); err != nil {
+		if err := s.disk.mayWrite(target, len(o.Trial.Reveal()), who); err != nil {
 			return sinks.Holding{}, err
 		}
 		if err := mayReadBack(s.mode, who); o.Read && err != nil {
@@ -48,8 +49,16 @@ func (s *sink) Probe(ctx context.Context, target string, o sinks.ProbeOptions) (
 		}
 		h, err := s.disk.read(target)
 		if !o.Read && classify(err).reason == fault.Forbidden {
-			return sinks.Holding{}, nil
+			h, err = sinks.Holding{}, nil
 		}
+		if err != nil {
+			return sinks.Holding{}, err
+		}
+		if o.Trial.IsEmpty() {
+			h.Untried = untried
+			return h, nil
+		}
+		h.Warnings, err = s.disk.try(target, o.Trial, s.mode, who, o.Read)
 		return h, err
 	})
 }

@@ -1,0 +1,103 @@
+package file
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// folderMode is the mode of a folder that write makes.
+const folderMode = 0o750
+
+// existing is the nearest folder on the way to path that is there.
+func existing(path string) (string, error) {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ENAMETOOLONG):
+		return existing(filepath.Dir(path))
+	case errors.Is(err, fs.ErrPermission): // a folder above it may not be searched
+		above, err := existing(filepath.Dir(path))
+		if err != nil {
+			return "", err
+		}
+		return "", &fs.PathError{Op: "search", Path: above, Err: unix.EACCES}
+	case err != nil:
+		return "", err
+	case !info.IsDir():
+		return "", &fs.PathError{Op: "stat", Path: path, Err: unix.ENOTDIR}
+	}
+	return path, nil
+}
+
+// prepare makes the target's folder where it is missing, and removes what a trial left behind where the
+// folder was to come.
+func (d disk) prepare(target string, who owner) error {
+	folder, err := existing(filepath.Dir(target))
+	if err != nil || folder == filepath.Dir(target) {
+		return err
+	}
+	if err := removeStale(temporaryIn(folder, target)); err != nil {
+		return err
+	}
+	return d.makeFolders(filepath.Dir(target), who)
+}
+
+// makeFolders makes what is missing of path, the outermost first, each durable
+// in its parent before the next.
+func (d disk) makeFolders(path string, who owner) error {
+	info, err := os.Stat(path)
+	switch {
+	case err == nil && !info.IsDir():
+		return &fs.PathError{Op: "mkdir", Path: path, Err: unix.ENOTDIR}
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	if err := d.makeFolders(filepath.Dir(path), who); err != nil {
+		return err
+	}
+	return d.makeFolder(path, who)
+}
+
+func (d disk) makeFolder(path string, who owner) error {
+	if err := d.at(stepFolder); err != nil {
+		return err
+	}
+	if err := os.Mkdir(path, folderMode); err != nil {
+		if errors.Is(err, fs.ErrExist) { // made by a neighbour just now
+			return nil
+		}
+		return err
+	}
+	if err := d.ownFolder(path, who.folderGID); err != nil {
+		return err
+	}
+	return d.syncFolder(filepath.Dir(path))
+}
+
+// ownFolder gives a new folder its group and mode. It keeps the bit by which what is made in it gets its
+// group: it comes from the folder above, which somebody set up so.
+func (d disk) ownFolder(path string, gid int) error {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0) //nolint:gosec // the operator names the path
+	if err != nil {
+		return err
+	}
+	defer f.Close() //nolint:errcheck // read only
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if err := d.giveGroup(f, info, gid); err != nil {
+		return err
+	}
+	// Setting a mode takes the bit away from a folder whose group this process is not in: only where it must.
+	if info.Mode().Perm() == folderMode {
+		return nil
+	}
+	if err := d.chmod(f, folderMode|info.Mode()&fs.ModeSetgid); err != nil && !refusesModes(err) {
+		return err
+	}
+	return nil
+}

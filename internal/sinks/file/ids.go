@@ -1,0 +1,70 @@
+package file
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/rotatord/rotatord/internal/fault"
+)
+
+// exist says whether the user namespace of this process has o's ids: nothing can be given to
+// others, whatever the capabilities.
+func (d disk) exist(o owner) error {
+	for _, c := range []struct {
+		key, file string
+		id        int
+	}{{"owner", "uid_map", o.uid}, {"group", "gid_map", o.gid}, {"group", "gid_map", o.folderGID}} {
+		if text := d.proc(c.file); c.id >= 0 && text != "" && !mapped(text, c.id) {
+			return noSuchID(c.key, c.id, fmt.Errorf("rotatord's user namespace (/proc/self/%s) has %s", c.file, ranges(text)))
+		}
+	}
+	return nil
+}
+
+// mapped reads the lines of a uid_map: first id inside, first id outside, how many.
+func mapped(text string, id int) bool {
+	for line := range strings.Lines(text) {
+		var inside, outside, count int
+		if _, err := fmt.Sscan(line, &inside, &outside, &count); err == nil && inside <= id && id-inside < count {
+			return true
+		}
+	}
+	return false
+}
+
+// ranges names the ids that a uid_map has.
+func ranges(text string) string {
+	var out []string
+	for line := range strings.Lines(text) {
+		var inside, outside, count int
+		if _, err := fmt.Sscan(line, &inside, &outside, &count); err == nil {
+			out = append(out, fmt.Sprintf("%d to %d", inside, inside+count-1))
+		}
+	}
+	if len(out) == 0 {
+		return "none"
+	}
+	return strings.Join(out, ", ")
+}
+
+func noSuchID(key string, id int, err error) error {
+	return fault.Newf(fault.Permanent, fault.Invalid, "", "", "%s %d does not exist here: %w", key, id, err).
+		WithHint("set %s to an id that does, or map this one into the user namespace of the container (subuid and subgid, userns, hostUsers), "+
+			"and into the mount, where that has an id mapping of its own", key)
+}
+
+// notGiven says why a file system refuses to give a file away.
+func notGiven(key string, id int, err error) error {
+	switch {
+	case errors.Is(err, unix.EINVAL), errors.Is(err, unix.EOVERFLOW):
+		return noSuchID(key, id, err)
+	case errors.Is(err, unix.EPERM) && capable(unix.CAP_CHOWN):
+		return notAllowed("the file system lets nobody give files to %s %d, CAP_CHOWN or not: %w", key, id, err).
+			WithHint("NFS: export it with no_root_squash, or run rotatord with the %s's id and remove %s; CIFS, FAT, FUSE: set uid= and gid= "+
+				"where it is mounted, and remove %s", key, key, key)
+	}
+	return err
+}

@@ -1,0 +1,55 @@
+package file
+
+import (
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/rotatord/rotatord/internal/fault"
+)
+
+// mountPoint reports whether path itself is a mount point, as a single file is that was mounted
+// into a container: nothing can be renamed over it.
+func (d disk) mountPoint(path string) bool {
+	var st unix.Statx_t
+	if err := d.statx(path, &st); err == nil && st.Attributes_mask&unix.STATX_ATTR_MOUNT_ROOT != 0 {
+		return st.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0
+	}
+	folder, err := filepath.EvalSymlinks(filepath.Dir(path)) // the kernel lists what links lead to
+	return err == nil && slices.Contains(mountPoints(d.proc("mountinfo")), filepath.Join(folder, filepath.Base(path)))
+}
+
+// mountPoints reads /proc/self/mountinfo, for kernels before Linux 5.8.
+func mountPoints(mountinfo string) []string {
+	var out []string
+	for line := range strings.Lines(mountinfo) {
+		if fields := strings.Fields(line); len(fields) > 4 {
+			out = append(out, unescape(fields[4]))
+		}
+	}
+	return out
+}
+
+// unescape reads a path of mountinfo, in which \040 is a blank.
+func unescape(path string) string {
+	var b strings.Builder
+	for i := 0; i < len(path); i++ {
+		if path[i] == '\\' && i+3 < len(path) {
+			if c, err := strconv.ParseUint(path[i+1:i+4], 8, 8); err == nil {
+				b.WriteByte(byte(c))
+				i += 3
+				continue
+			}
+		}
+		b.WriteByte(path[i])
+	}
+	return b.String()
+}
+
+func errMountPoint(target string) error {
+	return fault.Newf(fault.Permanent, fault.Invalid, "", "", "the file itself is a mount point, so that no new file can take its place").
+		WithHint("mount its folder, %s, instead of the file", filepath.Dir(target))
+}

@@ -1,0 +1,112 @@
+package file
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// own gives the file its group, mode and owner: in this order it takes CAP_CHOWN alone, and never lets in
+// who is not to read. A file system that keeps no modes of its own (CIFS, 9p, vboxsf, FAT, some of
+// FUSE) refuses, or does nothing: that is told by a trial, and is no error.
+func (p *pending) own(mode fs.FileMode, who owner) error {
+	info, err := p.file.Stat()
+	if err != nil {
+		return err
+	}
+	if err := p.giveGroup(p.file, info, who.gid); err != nil {
+		return err
+	}
+	if err := p.chmod(p.file, mode); err != nil && !refusesModes(err) {
+		return err
+	}
+	if err := p.giveOwner(p.file, info, who.uid); err != nil {
+		return err
+	}
+	p.given, err = p.file.Stat()
+	return err
+}
+
+func (d disk) giveGroup(f *os.File, info fs.FileInfo, gid int) error {
+	if gid < 0 || int(sysOf(info).Gid) == gid {
+		return nil
+	}
+	if err := d.chown(f, -1, gid); err != nil {
+		return notGiven("group", gid, err)
+	}
+	return nil
+}
+
+func (d disk) giveOwner(f *os.File, info fs.FileInfo, uid int) error {
+	if uid < 0 || int(sysOf(info).Uid) == uid {
+		return nil
+	}
+	if err := d.chown(f, uid, -1); err != nil {
+		return notGiven("owner", uid, err)
+	}
+	return nil
+}
+
+// refusesModes tells the answers of file systems that keep no modes.
+func refusesModes(err error) bool {
+	return errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) || hasNoSuchCall(err)
+}
+
+// hasNoSuchCall tells the answers of file systems that do not know a call.
+func hasNoSuchCall(err error) bool {
+	return errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOSYS)
+}
+
+// isLike reports whether a rewrite would leave the target's permissions as they are: its file
+// system makes others of them than are configured.
+func (p *pending) isLike(target fs.FileInfo) bool {
+	info, err := p.file.Stat()
+	if err != nil {
+		return false
+	}
+	ours, there := sysOf(info), sysOf(target)
+	return info.Mode() == target.Mode() && ours.Uid == there.Uid && ours.Gid == there.Gid && there.Nlink == 1
+}
+
+// strange tells where a new file has other permissions than are configured.
+func (p *pending) strange(mode fs.FileMode, who owner) []string {
+	var differs []string
+	if got := p.given.Mode().Perm(); got != mode {
+		differs = append(differs, fmt.Sprintf("mode %#o instead of %#o%s", got, mode, means(got, mode)))
+	}
+	st := sysOf(p.given)
+	if uid := int(st.Uid); who.uid >= 0 && uid != who.uid {
+		differs = append(differs, fmt.Sprintf("owner %d instead of %d", uid, who.uid))
+	}
+	if gid := int(st.Gid); who.gid >= 0 && gid != who.gid {
+		differs = append(differs, fmt.Sprintf("group %d instead of %d", gid, who.gid))
+	}
+	if len(differs) == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("the file system of %s keeps no permissions of its own, a file there gets %s (set them where it is mounted: "+
+		"file_mode=, uid= and gid= for CIFS, fmask= or umask= for FAT; or choose a folder elsewhere)",
+		filepath.Dir(p.file.Name()), strings.Join(differs, ", "))}
+}
+
+// means says what mode got does that mode want does not.
+func means(got, want fs.FileMode) string {
+	switch more := got &^ want; {
+	case more&0o002 != 0:
+		return ": everybody on this machine can change the token"
+	case more&0o004 != 0:
+		return ": everybody on this machine can read the token"
+	case more&0o020 != 0:
+		return ": its group can change the token"
+	case more&0o040 != 0:
+		return ": its group can read the token"
+	case want&^got&0o444 != 0:
+		return ": some who are to read the token cannot"
+	}
+	return ""
+}

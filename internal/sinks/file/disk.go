@@ -137,7 +137,7 @@ func (d disk) write(ctx context.Context, target string, content secret.Value, mo
 	if err := ctx.Err(); err != nil { // nobody waits for it: a newer value may be on its way
 		return errors.Join(err, p.cancel())
 	}
-	if info != nil && !right && p.isLike(info) && d.holds(target, content) {
+	if info != nil && !right && p.isLike(info) && d.holds(target, content) { // it is as right as can be there
 		return errors.Join(p.cancel(), d.settle(target))
 	}
 	return p.commit()

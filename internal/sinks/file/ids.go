@@ -17,7 +17,10 @@ func (d disk) exist(o owner) error {
 		key, file string
 		id        int
 	}{{"owner", "uid_map", o.uid}, {"group", "gid_map", o.gid}, {"group", "gid_map", o.folderGID}} {
-		if text := d.proc(c.file); c.id >= 0 && text != "" && !mapped(text, c.id) {
+		if c.id < 0 {
+			continue
+		}
+		if text := d.proc(c.file); text != "" && !mapped(text, c.id) {
 			return noSuchID(c.key, c.id, fmt.Errorf("rotatord's user namespace (/proc/self/%s) has %s", c.file, ranges(text)))
 		}
 	}
@@ -52,17 +55,16 @@ func ranges(text string) string {
 
 func noSuchID(key string, id int, err error) error {
 	return fault.Newf(fault.Permanent, fault.Invalid, "", "", "%s %d does not exist here: %w", key, id, err).
-		WithHint("set %s to an id that does, or map this one into the user namespace of the container (subuid and subgid, userns, hostUsers), "+
-			"and into the mount, where that has an id mapping of its own", key)
+		WithHint("set %s to an id that does, or map this one into the container's user namespace: subuid and subgid, userns, hostUsers", key)
 }
 
-// notGiven says why a file system refuses to give a file away.
+// notGiven says why the kernel, or a file system against the kernel's rules, does not give a file away.
 func notGiven(key string, id int, err error) error {
 	switch {
-	case errors.Is(err, unix.EINVAL), errors.Is(err, unix.EOVERFLOW):
+	case errors.Is(err, unix.EINVAL):
 		return noSuchID(key, id, err)
 	case errors.Is(err, unix.EPERM) && capable(unix.CAP_CHOWN):
-		return notAllowed("the file system lets nobody give files to %s %d, CAP_CHOWN or not: %w", key, id, err).
+		return notAllowed("the file system refuses %s %d, whoever asks: %w", key, id, err).
 			WithHint("NFS: export it with no_root_squash, or run rotatord with the %s's id and remove %s; CIFS, FAT, FUSE: set uid= and gid= "+
 				"where it is mounted, and remove %s", key, key, key)
 	}

@@ -89,24 +89,24 @@ func (p *pending) strange(mode fs.FileMode, who owner) []string {
 	if len(differs) == 0 {
 		return nil
 	}
-	return []string{fmt.Sprintf("the file system of %s keeps no permissions of its own, a file there gets %s (set them where it is mounted: "+
+	return []string{fmt.Sprintf("the file system of %s does not keep the permissions that are set, and gives a file %s (set them where it is mounted: "+
 		"file_mode=, uid= and gid= for CIFS, fmask= or umask= for FAT; or choose a folder elsewhere)",
-		filepath.Dir(p.file.Name()), strings.Join(differs, ", "))}
+		filepath.Dir(p.file.Name()), strings.Join(differs, "; "))}
 }
 
 // means says what mode got does that mode want does not.
 func means(got, want fs.FileMode) string {
 	switch more := got &^ want; {
 	case more&0o002 != 0:
-		return ": everybody on this machine can change the token"
+		return ", so that everybody on this machine can change the token"
 	case more&0o004 != 0:
-		return ": everybody on this machine can read the token"
+		return ", so that everybody on this machine can read the token"
 	case more&0o020 != 0:
-		return ": its group can change the token"
+		return ", so that its group can change the token"
 	case more&0o040 != 0:
-		return ": its group can read the token"
+		return ", so that its group can read the token"
 	case want&^got&0o444 != 0:
-		return ": some who are to read the token cannot"
+		return ", so that some who are to read the token cannot"
 	}
 	return ""
 }

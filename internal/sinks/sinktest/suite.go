@@ -26,6 +26,7 @@ func Run(t *testing.T, h Harness) {
 		{"an absent target is no error", absentTarget},
 		{"what others wrote is seen as there", foreignIsSeen},
 		{"a probe has no side effects", probeHasNoSideEffects},
+		{"a trial has no side effects that a consumer sees", trialHasNoSideEffects},
 		{"a probe without reading may know less but never errs for it", probeWithoutReading},
 		{"a denied write is a classed error and is predicted", denial},
 		{"a broken store is a passing error", brokenStore},
@@ -139,6 +140,27 @@ func probeHasNoSideEffects(t *testing.T, s *suite) {
 	s.mustHold(t, content)
 	if after := s.versions(t); after != before {
 		t.Errorf("versions after a probe = %d, want %d", after, before)
+	}
+}
+
+func trialHasNoSideEffects(t *testing.T, s *suite) {
+	trial := func() {
+		t.Helper()
+		got, err := s.sink.Probe(t.Context(), s.target, sinks.ProbeOptions{Read: true, Trial: s.render(t, 2)})
+		if err != nil || got.Untried != "" {
+			t.Errorf("Probe with a trial leaves %q untried, %v", got.Untried, err)
+		}
+	}
+	trial()
+	if _, exists := s.Peek(t, s.target); exists {
+		t.Error("trying an absent target created it")
+	}
+	content := s.write(t, 1)
+	before := s.versions(t)
+	trial()
+	s.mustHold(t, content)
+	if after := s.versions(t); after != before {
+		t.Errorf("versions after a trial = %d, want %d", after, before)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 
 	"golang.org/x/sys/unix"
 )
@@ -65,7 +66,7 @@ func (d disk) makeFolder(path string, who owner) error {
 	if err := d.at(stepFolder); err != nil {
 		return err
 	}
-	if err := os.Mkdir(path, folderMode); err != nil {
+	if err := makeWithGroup(path); err != nil {
 		if errors.Is(err, fs.ErrExist) { // made by a neighbour just now
 			return nil
 		}
@@ -75,6 +76,24 @@ func (d disk) makeFolder(path string, who owner) error {
 		return err
 	}
 	return d.syncFolder(filepath.Dir(path))
+}
+
+// makeWithGroup makes a folder. Below one that hands its group on it is made with its final mode, whatever the
+// umask: a mode that is set later takes the bit away from a folder whose group this process is not in.
+func makeWithGroup(path string) error {
+	above, err := os.Stat(filepath.Dir(path))
+	if err != nil || above.Mode()&fs.ModeSetgid == 0 {
+		return os.Mkdir(path, folderMode)
+	}
+	made := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread() // for good: the thread ends with this function, and its umask with it
+		if unix.Unshare(unix.CLONE_FS) == nil {
+			unix.Umask(0)
+		}
+		made <- os.Mkdir(path, folderMode)
+	}()
+	return <-made
 }
 
 // ownFolder gives a new folder its group and mode. It keeps the bit by which what is made in it gets its
@@ -92,7 +111,6 @@ func (d disk) ownFolder(path string, gid int) error {
 	if err := d.giveGroup(f, info, gid); err != nil {
 		return err
 	}
-	// Setting a mode takes the bit away from a folder whose group this process is not in: only where it must.
 	if info.Mode().Perm() == folderMode {
 		return nil
 	}

@@ -18,7 +18,7 @@ type descriptors struct {
 const (
 	ownDescriptors = 24 // journal, log, listeners, folders, Go's own
 	perConnection  = 2  // a dial tries two addresses at a time, and asks a name server
-	perFile        = 3  // a target, its temporary file, its folder
+	perFile        = 3  // a temporary file, written and held; another's that is stale
 
 	leastPages = 8 // a browser keeps six open
 	mostPages  = 512

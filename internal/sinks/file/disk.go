@@ -38,6 +38,11 @@ type disk struct{ hooks hooks }
 
 // read gives what target holds, never following a symbolic link at target.
 func (d disk) read(target string) (sinks.Holding, error) {
+	return d.see(target, func(*os.File, fs.FileInfo) {})
+}
+
+// see opens target once, and gives what it holds; look is called before that, if a file is there.
+func (d disk) see(target string, look func(*os.File, fs.FileInfo)) (sinks.Holding, error) {
 	if err := d.at(stepLook); err != nil {
 		return sinks.Holding{}, err
 	}
@@ -57,6 +62,7 @@ func (d disk) read(target string) (sinks.Holding, error) {
 	if err := regular(info); err != nil {
 		return sinks.Holding{}, err
 	}
+	look(f, info)
 	return contentOf(f)
 }
 
@@ -113,14 +119,18 @@ func (d disk) look(target string) (fs.FileInfo, error) {
 	return info, nil
 }
 
-// write makes target a file that holds content, whole or not at all.
-func (d disk) write(ctx context.Context, target string, content secret.Value, mode fs.FileMode, who owner) error {
+// write makes target a file that holds content, whole or not at all. What the former file
+// grants beside its mode goes on, if ours knows what it holds.
+func (d disk) write(ctx context.Context, target string, content secret.Value, mode fs.FileMode, who owner, ours func(secret.Value) bool) error {
 	info, err := d.look(target)
 	if err != nil {
 		return err
 	}
-	right := info != nil && who.has(info, mode)
-	if right && d.holds(target, content) {
+	var old former
+	if info != nil {
+		old, _, _ = d.former(target) // one that cannot be read is replaced, too
+	}
+	if old.right(content, mode, who) {
 		return d.settle(target)
 	}
 	if err := d.prepare(target, who); err != nil {
@@ -130,22 +140,17 @@ func (d disk) write(ctx context.Context, target string, content secret.Value, mo
 	if err != nil {
 		return err
 	}
-	defer p.file.Close() //nolint:errcheck // closed by then, but for a panic: it would keep its lock
-	if err := p.fill(content, mode, who); err != nil {
+	defer p.close() //nolint:errcheck // closed by then, but for a panic: it would keep its lock
+	if _, err := p.fill(content, mode, who, old.grant(who, ours)); err != nil {
 		return errors.Join(err, p.cancel())
 	}
 	if err := ctx.Err(); err != nil { // nobody waits for it: a newer value may be on its way
 		return errors.Join(err, p.cancel())
 	}
-	if info != nil && !right && p.isLike(info) && d.holds(target, content) { // it is as right as can be there
+	if old.holds(content) && p.isLike(old) { // it is as right as can be there
 		return errors.Join(p.cancel(), d.settle(target))
 	}
 	return p.commit()
-}
-
-func (d disk) holds(target string, content secret.Value) bool {
-	h, err := d.read(target)
-	return err == nil && h.Exists && h.Content.Equal(content)
 }
 
 // settle makes sure that a file which is already right is durable too.
@@ -180,9 +185,10 @@ func syncPath(path string, flags int) error {
 // pending is a file on its way to target. It ends with exactly one of commit and cancel.
 type pending struct {
 	disk
-	file   *os.File
+	file   *os.File // closed before the rename: who watches the folder sees no written target being closed
+	held   *os.File // the same file, read only: its lock lasts until the file has its final name
 	target string
-	given  fs.FileInfo // what own made of it
+	given  fs.FileInfo // what setAccess made of it
 }
 
 // temporary is the one name of target's temporary file. It does not grow with
@@ -207,34 +213,65 @@ func (d disk) create(path, target string) (*pending, error) {
 	if err := d.at(stepCreate); err != nil {
 		return nil, err
 	}
-	f, err := createExclusive(path)
+	f, held, err := createExclusive(path)
 	if errors.Is(err, fs.ErrExist) {
 		if err := removeStale(path); err != nil {
 			return nil, err
 		}
-		f, err = createExclusive(path)
+		f, held, err = createExclusive(path)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return &pending{disk: d, file: f, target: target}, nil
+	return &pending{disk: d, file: f, held: held, target: target}, nil
 }
 
-// createExclusive makes a file and locks it, so that another process can tell
+// createExclusive makes a file and holds it locked, so that another process can tell
 // it from a stale one.
-func createExclusive(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the operator names the folder
+func createExclusive(path string) (f, held *os.File, err error) {
+	f, err = os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the operator names the folder
 	if err != nil {
+		return nil, nil, err
+	}
+	held, err = hold(f)
+	switch {
+	case errors.Is(err, unix.EWOULDBLOCK): // the name is another's
+		return nil, nil, errors.Join(err, f.Close())
+	case err != nil:
+		return nil, nil, errors.Join(err, os.Remove(path), f.Close())
+	}
+	return f, held, nil
+}
+
+// hold locks f through a descriptor of its own. Until then f may be taken for stale: then it
+// has lost its name, and what has it now is left alone.
+func hold(f *os.File) (*os.File, error) {
+	path := f.Name()
+	held, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0) //nolint:gosec // see createExclusive
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ELOOP):
+		return nil, taken(path)
+	case err != nil:
 		return nil, err
 	}
-	err = lock(f)
-	if err == nil && !named(f, path) { // taken for stale before it was locked
-		err = taken(path)
+	if err = taken(path); same(f, held) {
+		err = lockNamed(held, path)
 	}
 	if err != nil {
-		return nil, errors.Join(err, f.Close())
+		return nil, errors.Join(err, held.Close())
 	}
-	return f, nil
+	return held, nil
+}
+
+// lockNamed locks f, unless it has lost its name before.
+func lockNamed(f *os.File, path string) error {
+	if err := lock(f); err != nil {
+		return err
+	}
+	if !named(f, path) {
+		return taken(path)
+	}
+	return nil
 }
 
 // named reports whether path is the name of f.
@@ -242,6 +279,13 @@ func named(f *os.File, path string) bool {
 	info, err := f.Stat()
 	now, lerr := os.Lstat(path)
 	return err == nil && lerr == nil && os.SameFile(info, now)
+}
+
+// same reports whether two descriptors are of one file.
+func same(a, b *os.File) bool {
+	x, err := a.Stat()
+	y, yerr := b.Stat()
+	return err == nil && yerr == nil && os.SameFile(x, y)
 }
 
 func lock(f *os.File) error {
@@ -256,36 +300,40 @@ func taken(path string) error {
 	return &fs.PathError{Op: "create", Path: path, Err: unix.EWOULDBLOCK}
 }
 
-// fill gives the file its owner and mode first, so that its content is never
-// there for others to see.
-func (p *pending) fill(content secret.Value, mode fs.FileMode, who owner) error {
+// fill gives the file its owner, mode and what the former one grants first, so that its
+// content is never there for others to see. It tells what the former had and this one lacks.
+func (p *pending) fill(content secret.Value, mode fs.FileMode, who owner, from grant) ([]loss, error) {
 	if err := p.at(stepOwn); err != nil {
-		return err
+		return nil, err
 	}
-	if err := p.own(mode, who); err != nil {
-		return err
+	lost, err := p.setAccess(mode, who, from)
+	if err != nil {
+		return nil, err
 	}
 	if err := p.at(stepWrite); err != nil {
-		return err
+		return nil, err
 	}
 	if _, err := p.file.WriteString(content.Reveal()); err != nil {
-		return err
+		return nil, err
 	}
 	if err := p.at(stepSync); err != nil {
-		return err
+		return nil, err
 	}
-	return p.file.Sync()
+	return lost, p.file.Sync()
 }
 
 // commit puts the file in the target's place and makes that durable.
 func (p *pending) commit() error {
+	if err := p.file.Close(); err != nil {
+		return errors.Join(err, p.cancel())
+	}
 	if err := p.at(stepRename); err != nil {
 		return errors.Join(err, p.cancel())
 	}
 	if err := os.Rename(p.file.Name(), p.target); err != nil {
 		return errors.Join(err, p.cancel())
 	}
-	if err := p.file.Close(); err != nil {
+	if err := p.held.Close(); err != nil {
 		return err
 	}
 	return p.syncFolder(filepath.Dir(p.target))
@@ -293,7 +341,18 @@ func (p *pending) commit() error {
 
 // cancel leaves the target as it was, and no temporary file.
 func (p *pending) cancel() error {
-	return errors.Join(os.Remove(p.file.Name()), p.file.Close())
+	return errors.Join(os.Remove(p.file.Name()), p.close())
+}
+
+// close ends what is still open.
+func (p *pending) close() error {
+	var errs []error
+	for _, f := range []*os.File{p.file, p.held} {
+		if err := f.Close(); !errors.Is(err, fs.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func sysOf(info fs.FileInfo) *syscall.Stat_t {

@@ -18,6 +18,8 @@ type hooks struct {
 	chmod  func(f *os.File, mode fs.FileMode) error
 	sync   func(folder string) error
 	proc   string // stands for /proc/self
+	// attributes stand in for the kernel's.
+	attributes attributes
 }
 
 func (d disk) at(s step) error {

@@ -60,10 +60,10 @@ func TestAnOwnerThatIsRefusedIsExplained(t *testing.T) {
 		for _, who := range []owner{{4711, -1, -1}, {-1, 4711, -1}, {-1, -1, 4711}} {
 			d := disk{hooks{chown: func(f *os.File, _, _ int) error { return &os.PathError{Op: "chown", Path: f.Name(), Err: errno} }}}
 			dir := t.TempDir()
-			err := d.write(t.Context(), dir+"/a/token", secret.New("value"), 0o640, who)
+			err := d.write(t.Context(), dir+"/a/token", secret.New("value"), 0o640, who, nil)
 			wantRefusal(t, "write", explain("write", dir+"/a/token", err), want)
 			if who.folderGID < 0 {
-				_, err = d.try(dir+"/token", secret.New("x"), 0o640, who, false)
+				_, err = d.try(dir+"/token", secret.New("x"), 0o640, who, grant{}, false)
 				wantRefusal(t, "try", explain("probe", dir+"/token", err), want)
 			}
 		}

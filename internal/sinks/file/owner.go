@@ -79,15 +79,15 @@ func number(id string) int {
 	return n
 }
 
-// has reports whether info is a file that write would leave as it is: a regular
-// one under a single name with the right owner and mode.
-func (o owner) has(info fs.FileInfo, mode fs.FileMode) bool {
+// has reports whether info, with the list a, is a file that write would leave as it is: a
+// regular one under a single name with the right owner and mode.
+func (o owner) has(info fs.FileInfo, a acl, mode fs.FileMode) bool {
 	st := sysOf(info)
 	uid := o.uid
 	if uid < 0 {
 		uid = os.Geteuid()
 	}
-	return info.Mode() == mode && st.Nlink == 1 && int(st.Uid) == uid && (o.gid < 0 || int(st.Gid) == o.gid)
+	return a.grants(info.Mode(), mode) && st.Nlink == 1 && int(st.Uid) == uid && (o.gid < 0 || int(st.Gid) == o.gid)
 }
 
 // mayOwn says whether this process may give files away to o.
@@ -108,14 +108,19 @@ func (d disk) mayOwn(o owner) error {
 	return nil
 }
 
-// mayReadBack says whether a file of that mode and owner could be read again.
-func mayReadBack(mode fs.FileMode, o owner) error {
+// mayReadBack says whether a file of that mode, owner and list could be read again.
+func mayReadBack(mode fs.FileMode, o owner, a acl) error {
 	var readable bool
 	switch {
 	case capable(unix.CAP_DAC_OVERRIDE) || capable(unix.CAP_DAC_READ_SEARCH):
 		readable = true
 	case o.uid < 0 || o.uid == os.Geteuid():
 		readable = mode&0o400 != 0
+	case len(a) > 0 && !a.letsRead(o.gid < 0 || memberOf(o.gid)):
+		return notAllowed("the file there now has an access list by which user %d could not read back the next one", os.Geteuid()).
+			WithHint("let rotatord's user read in the list (setfacl -m u:%d:r, which sets its mask, too), or set verify: false", os.Geteuid())
+	case len(a) > 0:
+		readable = true
 	case o.gid < 0 || memberOf(o.gid): // unset: the group is one of ours, or the folder's
 		readable = mode&0o040 != 0
 	default:

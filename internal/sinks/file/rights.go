@@ -6,30 +6,22 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
 )
 
-// own gives the file its group, mode and owner: in this order it takes CAP_CHOWN alone, and never lets in
-// who is not to read. A file system that keeps no modes of its own (CIFS, 9p, vboxsf, FAT, some of
-// FUSE) refuses, or does nothing: that is told by a trial, and is no error.
-func (p *pending) own(mode fs.FileMode, who owner) error {
-	info, err := p.file.Stat()
-	if err != nil {
-		return err
-	}
-	if err := p.giveGroup(p.file, info, who.gid); err != nil {
+// permit gives the file its group and mode. A file system that keeps no modes of its own (CIFS, 9p, vboxsf,
+// FAT, some of FUSE) refuses, or does nothing: that is told by a trial, and is no error.
+func (p *pending) permit(info fs.FileInfo, mode fs.FileMode, gid int) error {
+	if err := p.giveGroup(p.file, info, gid); err != nil {
 		return err
 	}
 	if err := p.chmod(p.file, mode); err != nil && !refusesModes(err) {
 		return err
 	}
-	if err := p.giveOwner(p.file, info, who.uid); err != nil {
-		return err
-	}
-	p.given, err = p.file.Stat()
-	return err
+	return nil
 }
 
 func (d disk) giveGroup(f *os.File, info fs.FileInfo, gid int) error {
@@ -62,21 +54,22 @@ func hasNoSuchCall(err error) bool {
 	return errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOSYS)
 }
 
-// isLike reports whether a rewrite would leave the target's permissions as they are: its file
+// isLike reports whether a rewrite would leave the former file's permissions as they are: its file
 // system makes others of them than are configured.
-func (p *pending) isLike(target fs.FileInfo) bool {
+func (p *pending) isLike(old former) bool {
 	info, err := p.file.Stat()
 	if err != nil {
 		return false
 	}
-	ours, there := sysOf(info), sysOf(target)
-	return info.Mode() == target.Mode() && ours.Uid == there.Uid && ours.Gid == there.Gid && there.Nlink == 1
+	ours, there := sysOf(info), sysOf(old.info)
+	return info.Mode() == old.info.Mode() && ours.Uid == there.Uid && ours.Gid == there.Gid && there.Nlink == 1 &&
+		slices.Equal(p.acl(), old.acl)
 }
 
 // strange tells where a new file has other permissions than are configured.
 func (p *pending) strange(mode fs.FileMode, who owner) []string {
 	var differs []string
-	if got := p.given.Mode().Perm(); got != mode {
+	if got := p.given.Mode().Perm(); !p.acl().grants(got, mode) {
 		differs = append(differs, fmt.Sprintf("mode %#o instead of %#o%s", got, mode, means(got, mode)))
 	}
 	st := sysOf(p.given)

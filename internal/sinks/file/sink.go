@@ -44,10 +44,11 @@ func (s *sink) Probe(ctx context.Context, target string, o sinks.ProbeOptions) (
 		if err := s.disk.mayWrite(target, len(o.Trial.Reveal()), who); err != nil {
 			return sinks.Holding{}, err
 		}
-		if err := mayReadBack(s.mode, who); o.Read && err != nil {
+		old, h, err := s.disk.former(target)
+		from := old.grant(who, o.Ours)
+		if err := mayReadBack(s.mode, who, from.nextACL(s.mode)); o.Read && err != nil {
 			return sinks.Holding{}, err
 		}
-		h, err := s.disk.read(target)
 		if !o.Read && classify(err).reason == fault.Forbidden {
 			h, err = sinks.Holding{}, nil
 		}
@@ -55,22 +56,22 @@ func (s *sink) Probe(ctx context.Context, target string, o sinks.ProbeOptions) (
 			return sinks.Holding{}, err
 		}
 		if o.Trial.IsEmpty() {
-			h.Untried = untried
+			h.Untried, h.Warnings = untried, warn(from.losses())
 			return h, nil
 		}
-		h.Warnings, err = s.disk.try(target, o.Trial, s.mode, who, o.Read)
+		h.Warnings, err = s.disk.try(target, o.Trial, s.mode, who, from, o.Read)
 		return h, err
 	})
 }
 
 // Write replaces the target by a new file that holds content.
-func (s *sink) Write(ctx context.Context, target string, content secret.Value, _ sinks.WriteOptions) error {
+func (s *sink) Write(ctx context.Context, target string, content secret.Value, o sinks.WriteOptions) error {
 	_, err := run(ctx, s, "write", target, func() (struct{}, error) {
 		who, err := s.owner()
 		if err != nil {
 			return struct{}{}, err
 		}
-		return struct{}{}, s.disk.write(ctx, target, content, s.mode, who)
+		return struct{}{}, s.disk.write(ctx, target, content, s.mode, who, o.Ours)
 	})
 	return err
 }

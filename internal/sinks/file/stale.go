@@ -34,12 +34,9 @@ func removeStale(path string) error {
 	case err != nil:
 		return ignoreAbsent(err)
 	}
-	defer f.Close() //nolint:errcheck // read only; it ends the lock
-	if err := lock(f); err != nil {
+	defer f.Close()                            //nolint:errcheck // read only; it ends the lock
+	if err := lockNamed(f, path); err != nil { // its maker lives, or has just finished, and the next may have begun
 		return err
-	}
-	if !named(f, path) { // its maker has just finished, and the next may have begun
-		return taken(path)
 	}
 	return remove(path, info)
 }

@@ -17,7 +17,7 @@ const untried = "whether the file system takes owner and mode, and what a quota 
 // try goes the way of a write as far as nobody sees it: the write's own temporary file is made, filled and
 // removed. It is synced too: a network file system tells of a full disk or quota only then.
 // The warnings tell what a write would do otherwise than configured.
-func (d disk) try(target string, content secret.Value, mode fs.FileMode, who owner, readBack bool) (warnings []string, err error) {
+func (d disk) try(target string, content secret.Value, mode fs.FileMode, who owner, from grant, readBack bool) (warnings []string, err error) {
 	path, err := trialPath(target)
 	if err != nil {
 		return nil, err
@@ -26,14 +26,15 @@ func (d disk) try(target string, content secret.Value, mode fs.FileMode, who own
 	if err != nil {
 		return nil, err
 	}
-	defer p.file.Close() //nolint:errcheck // see write
-	if err := p.fill(content, mode, who); err != nil {
+	defer p.close() //nolint:errcheck // see write
+	lost, err := p.fill(content, mode, who, from)
+	if err != nil {
 		return nil, errors.Join(err, p.cancel())
 	}
 	if readBack {
 		err = opens(path)
 	}
-	return p.strange(mode, who), errors.Join(err, p.cancel())
+	return append(p.strange(mode, who), warn(lost)...), errors.Join(err, p.cancel())
 }
 
 // trialPath is where a write to target makes its temporary file or, where its folder is missing,

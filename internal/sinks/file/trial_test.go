@@ -95,8 +95,9 @@ func TestWhereFoldersAreMissingTheTrialIsMadeInTheNearestAndMakesNone(t *testing
 // Targets whose folders are all missing are tried in one folder, and none is in another's way.
 func TestTrialsInOneFolderDoNotMeet(t *testing.T) {
 	dir := t.TempDir()
-	held, err := createExclusive(temporaryIn(dir, dir+"/a/token"))
+	f, held, err := createExclusive(temporaryIn(dir, dir+"/a/token"))
 	must(t, err)
+	defer f.Close()
 	defer held.Close()
 	for _, target := range []string{"/b/token", "/token"} {
 		tried(t, openWith(t, nil, hooks{}), dir+target)
@@ -191,7 +192,7 @@ func TestOrdinaryPermissionsAreNoWarning(t *testing.T) {
 // Some file systems take a chown and do nothing.
 func TestAnOwnerThatIsNotTakenIsTold(t *testing.T) {
 	d := disk{hooks{chown: func(*os.File, int, int) error { return nil }}}
-	warnings, err := d.try(filepath.Join(t.TempDir(), "token"), secret.New("x"), 0o640, owner{4711, 4712, -1}, true)
+	warnings, err := d.try(filepath.Join(t.TempDir(), "token"), secret.New("x"), 0o640, owner{4711, 4712, -1}, grant{}, true)
 	must(t, err)
 	if text := strings.Join(warnings, ""); !strings.Contains(text, "instead of 4711") || !strings.Contains(text, "instead of 4712") {
 		t.Errorf("warnings = %q", warnings)
@@ -217,7 +218,7 @@ func TestTheFileIsGivenAwayLast(t *testing.T) {
 		},
 		chmod: func(*os.File, os.FileMode) error { calls = append(calls, "mode"); return nil },
 	}}
-	_, err := d.try(filepath.Join(t.TempDir(), "token"), secret.New("x"), 0o640, owner{4711, 4712, -1}, false)
+	_, err := d.try(filepath.Join(t.TempDir(), "token"), secret.New("x"), 0o640, owner{4711, 4712, -1}, grant{}, false)
 	must(t, err)
 	if want := []string{"group", "mode", "owner"}; !slices.Equal(calls, want) {
 		t.Errorf("calls = %q, want %q", calls, want)

@@ -170,9 +170,10 @@ func TestASymbolicLinkPlantedAsTheTemporaryFileIsNotFollowed(t *testing.T) {
 
 func TestATemporaryFileOfALivingProcessIsLeftAlone(t *testing.T) {
 	target := filepath.Join(t.TempDir(), "token")
-	other, err := createExclusive(temporary(target))
+	other, held, err := createExclusive(temporary(target))
 	must(t, err)
 	defer other.Close()
+	defer held.Close()
 	err = openWith(t, nil, hooks{}).Write(t.Context(), target, secret.New("value"), sinks.WriteOptions{RotationID: "r"})
 	if f := fault.Of(err); f == nil || f.Reason != fault.Conflict || f.Class != fault.Retry {
 		t.Errorf("error = %v, want a passing conflict", err)

@@ -1,0 +1,306 @@
+package file
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/rotatord/rotatord/internal/secret"
+	"github.com/rotatord/rotatord/internal/sinks"
+)
+
+// A rename replaces a file with all that its attributes granted: a consumer that was let
+// in by a list or a label would be locked out by the next token. So they are handed on,
+// from a file that is surely ours (former.trusted) to the one that replaces it.
+
+const (
+	aclName     = "system.posix_acl_access"
+	userPrefix  = "user."
+	overlayPart = "user.overlay." // what overlayfs keeps for itself
+)
+
+// labels are what a security module goes by. Never security.capability, ima or evm:
+// they are about what the file holds.
+func labels() []string { return []string{"security.selinux", "security.SMACK64"} }
+
+// otherLists are access lists of file systems that know better than we what is in them.
+func otherLists() []string {
+	return []string{"system.nfs4_acl", "system.richacl", "system.cifs_acl", "system.smb3_acl"}
+}
+
+// former is the file at a target, before another takes its place.
+type former struct {
+	info    fs.FileInfo // nil: there is none, or it could not be opened
+	content secret.Value
+	acl     acl
+	user    []attribute
+	labels  []attribute
+	lists   []attribute // of otherLists
+	unread  []loss
+}
+
+type attribute struct {
+	name  string
+	value []byte
+}
+
+// former opens target once: what is handed on is of the very file whose owner and content were looked at.
+func (d disk) former(target string) (former, sinks.Holding, error) {
+	var old former
+	h, err := d.see(target, func(f *os.File, info fs.FileInfo) {
+		old.info = info
+		old.readAccess(d.attributes(), f)
+	})
+	old.content = h.Content
+	if errors.Is(err, fs.ErrPermission) {
+		old.peek(d.attributes(), target)
+	}
+	return old, h, err
+}
+
+// peek notes the list of a file that may not be read, and so is not known to be ours.
+func (o *former) peek(of attributes, target string) {
+	value, err := of.peek(target, aclName)
+	if err != nil {
+		return
+	}
+	if a, err := parseACL(value); err != nil || a.names() {
+		o.unread = append(o.unread, loss{aclName, "rotatord may not read the file, and so cannot tell whether it delivered it", again})
+	}
+}
+
+func (o *former) readAccess(of attributes, f *os.File) {
+	if value, ok := o.get(of, f, aclName); ok {
+		var err error
+		if o.acl, err = parseACL(value); err != nil {
+			o.unread = append(o.unread, unreadable(aclName, err))
+		}
+	}
+	o.labels, o.lists = o.getAll(of, f, labels()), o.getAll(of, f, otherLists())
+	names, err := of.list(f)
+	if err != nil && !isAbsent(err) {
+		o.unread = append(o.unread, unreadable(userPrefix+"*", err))
+	}
+	names = slices.DeleteFunc(names, func(name string) bool {
+		return !strings.HasPrefix(name, userPrefix) || strings.HasPrefix(name, overlayPart)
+	})
+	o.user = o.getAll(of, f, names)
+}
+
+func (o *former) getAll(of attributes, f *os.File, names []string) []attribute {
+	var out []attribute
+	for _, name := range names {
+		if value, ok := o.get(of, f, name); ok {
+			out = append(out, attribute{name, value})
+		}
+	}
+	return out
+}
+
+func (o *former) get(of attributes, f *os.File, name string) (value []byte, ok bool) {
+	value, err := of.get(f, name)
+	if err != nil && !isAbsent(err) {
+		o.unread = append(o.unread, unreadable(name, err))
+	}
+	return value, err == nil
+}
+
+// right reports whether the file needs no replacing to hold content.
+func (o *former) right(content secret.Value, mode fs.FileMode, who owner) bool {
+	return o.holds(content) && who.has(o.info, o.acl, mode)
+}
+
+func (o *former) holds(content secret.Value) bool {
+	return o.info != nil && !o.content.IsEmpty() && o.content.Equal(content)
+}
+
+// grant is what a former file may hand on to the next.
+type grant struct {
+	former
+	withheld string // why nothing is; "" where it is
+}
+
+// grant judges the file. Who may write the target, or put a file of his own there, could
+// else let himself in to the next token.
+func (o former) grant(who owner, ours func(secret.Value) bool) grant {
+	g := grant{former: o}
+	if o.info == nil {
+		return g
+	}
+	uid := int(sysOf(o.info).Uid)
+	switch {
+	case uid != 0 && uid != os.Geteuid() && (who.uid < 0 || uid != who.uid):
+		g.withheld = fmt.Sprintf("it belongs to user %d, who is neither root, nor rotatord's user, nor the sink's owner", uid)
+	case o.content.IsEmpty() || ours == nil || !ours(o.content):
+		g.withheld = "it does not hold what rotatord last delivered there"
+	}
+	return g
+}
+
+// nextACL is the list that the next file is to have because of the former; nil for none.
+func (g grant) nextACL(mode fs.FileMode) acl {
+	if g.withheld != "" || !g.acl.names() {
+		return nil
+	}
+	return g.acl.under(mode)
+}
+
+// loss is an attribute that the next file will lack.
+type loss struct{ name, why, cure string }
+
+func unreadable(name string, err error) loss {
+	return loss{name, fmt.Sprintf("it cannot be read: %v", err), regrant}
+}
+
+func unset(name string, err error) loss {
+	return loss{name, fmt.Sprintf("a new file cannot be given it: %v", err), regrant}
+}
+
+const (
+	regrant = "grant access by the sink's mode and group, or by a default access list of the folder"
+	again   = "set it again after the rotation"
+)
+
+// losses is what looking tells of what a rename will take away. Labels are left to a
+// trial: a new file may well come with the same.
+func (g grant) losses() []loss {
+	out := slices.Clone(g.unread)
+	for _, a := range g.lists {
+		if !grantsNobody(a) {
+			out = append(out, uncopied(a.name))
+		}
+	}
+	if g.withheld == "" {
+		return out
+	}
+	if g.acl.names() {
+		out = append(out, loss{aclName, g.withheld, again})
+	}
+	for _, a := range g.user {
+		out = append(out, loss{a.name, g.withheld, again})
+	}
+	return out
+}
+
+func uncopied(name string) loss {
+	return loss{name, "rotatord cannot copy such a list", "grant access by the sink's mode and group, or by what the folder hands down to new files"}
+}
+
+// warn puts losses of one reason into one sentence.
+func warn(losses []loss) []string {
+	var out []string
+	for len(losses) > 0 {
+		first := losses[0]
+		same := func(l loss) bool { return l.why == first.why && l.cure == first.cure }
+		var names []string
+		for _, l := range losses {
+			if same(l) && !slices.Contains(names, l.name) {
+				names = append(names, l.name)
+			}
+		}
+		losses = slices.DeleteFunc(slices.Clone(losses), same)
+		out = append(out, fmt.Sprintf("the file there now has %s, which the next one will lack: %s (%s)",
+			strings.Join(names, ", "), first.why, first.cure))
+	}
+	return out
+}
+
+// setAccess gives an empty file its group, mode and owner, and what the former one hands on, in an order
+// in which nobody is let in too early and CAP_CHOWN alone will do. What is not handed on is told, and no
+// failure: without it, fewer are let in than before.
+func (p *pending) setAccess(mode fs.FileMode, who owner, from grant) ([]loss, error) {
+	info, err := p.file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	c := copier{pending: p, withheld: from.withheld, losses: slices.Clone(from.unread)}
+	c.copyAll(from.user) // while the file is ours, and may be written
+	if err := p.permit(info, mode, who.gid); err != nil {
+		return nil, err
+	}
+	c.copyACL(from.acl, mode)
+	if err := p.giveOwner(p.file, info, who.uid); err != nil {
+		return nil, err
+	}
+	if p.given, err = p.file.Stat(); err != nil {
+		return nil, err
+	}
+	c.copyAll(from.labels)
+	c.compare(from.lists)
+	return c.losses, nil
+}
+
+// copier hands attributes on to a file, unless they are withheld.
+type copier struct {
+	*pending
+	withheld string
+	losses   []loss
+}
+
+func (c *copier) copyAll(list []attribute) {
+	for _, a := range list {
+		c.copy(a)
+	}
+}
+
+// copy sets only what the file does not have yet: a label that it came with needs no right to set one.
+func (c *copier) copy(a attribute) {
+	switch {
+	case c.has(a):
+	case c.withheld != "":
+		c.losses = append(c.losses, loss{a.name, c.withheld, again})
+	default:
+		if err := c.attributes().set(c.file, a.name, a.value); err != nil {
+			c.losses = append(c.losses, unset(a.name, err))
+		}
+	}
+}
+
+func (c *copier) has(a attribute) bool {
+	value, err := c.attributes().get(c.file, a.name)
+	return err == nil && bytes.Equal(value, a.value)
+}
+
+// copyACL makes a list of the former file, or one that came down from the folder, go by
+// mode: chmod changed the mask, where there is one, and not the owning group.
+func (c *copier) copyACL(a acl, mode fs.FileMode) {
+	if a.names() {
+		c.copy(attribute{aclName, a.under(mode).bytes()})
+	}
+	if now := c.acl(); !slices.Equal(now, now.under(mode)) {
+		_ = c.attributes().set(c.file, aclName, now.under(mode).bytes()) // else as the folder has it
+	}
+}
+
+// acl is the file's list; none where there is none to be had.
+func (p *pending) acl() acl {
+	value, err := p.attributes().get(p.file, aclName)
+	if err != nil {
+		return nil
+	}
+	a, err := parseACL(value)
+	if err != nil {
+		return nil
+	}
+	return a
+}
+
+// compare tells of lists that cannot be copied, and that the new file did not get from its folder either.
+func (c *copier) compare(list []attribute) {
+	for _, a := range list {
+		if !c.has(a) {
+			c.losses = append(c.losses, uncopied(a.name))
+		}
+	}
+}
+
+// isAbsent tells that there is no such attribute, or that the file system keeps none.
+func isAbsent(err error) bool {
+	return errors.Is(err, unix.ENODATA) || errors.Is(err, unix.EOPNOTSUPP)
+}

@@ -13,6 +13,7 @@ import (
 	"github.com/rotatord/rotatord/internal/moq"
 	"github.com/rotatord/rotatord/internal/redact"
 	"github.com/rotatord/rotatord/internal/rotation"
+	"github.com/rotatord/rotatord/internal/secret"
 	"github.com/rotatord/rotatord/internal/sinks"
 )
 
@@ -149,7 +150,7 @@ func (o *online) checkStrategy(s *config.Slot) {
 // checkTarget probes one target and says what it holds.
 func (o *online) checkTarget(ctx context.Context, s *config.Slot, t config.Target) {
 	where := t.Sink + " " + t.Target
-	h, err := o.ports.sinks[t.Sink].Probe(ctx, t.Target, sinks.ProbeOptions{Read: s.Verify})
+	h, err := o.ports.sinks[t.Sink].Probe(ctx, t.Target, sinks.ProbeOptions{Read: s.Verify, Ours: o.mayBeOurs(s, t)})
 	for _, w := range h.Warnings {
 		o.warn("%s: %s", where, w)
 	}
@@ -185,6 +186,12 @@ func (o *online) holds(s *config.Slot, t config.Target, h sinks.Holding, where s
 		o.warn("%s holds %d bytes; without a running daemon it cannot be told whether rotatord wrote them. If not, the rotation "+
 			"is refused: move them away, or set `existing: adopt` on sink %s", where, size, t.Sink)
 	}
+}
+
+// mayBeOurs doubts what a target holds only where the daemon does.
+func (o *online) mayBeOurs(s *config.Slot, t config.Target) func(secret.Value) bool {
+	state := o.stateOf(s, t)
+	return func(secret.Value) bool { return state != "never" && state != "changed" }
 }
 
 // stateOf is what the daemon says of a target; "" without a daemon.

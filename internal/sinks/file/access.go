@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/rotatord/rotatord/internal/redact"
 	"github.com/rotatord/rotatord/internal/secret"
 	"github.com/rotatord/rotatord/internal/sinks"
 )
@@ -90,7 +91,22 @@ func (o *former) readAccess(of attributes, f *os.File) {
 	names = slices.DeleteFunc(names, func(name string) bool {
 		return !strings.HasPrefix(name, userPrefix) || strings.HasPrefix(name, overlayPart)
 	})
-	o.user = o.getAll(of, f, names)
+	o.readUser(of, f, names)
+}
+
+// readUser reads what anybody may have set who may write the file: not more than there is room for.
+func (o *former) readUser(of attributes, f *os.File, names []string) {
+	size := 0
+	for _, name := range names {
+		value, ok := o.get(of, f, name)
+		if size += len(name) + len(value); size > maxAttribute {
+			o.unread = append(o.unread, loss{"user.*", "they take more than 64 KiB in all", "remove those that nobody needs"})
+			return
+		}
+		if ok {
+			o.user = append(o.user, attribute{name, value})
+		}
+	}
 }
 
 func (o *former) getAll(of attributes, f *os.File, names []string) []attribute {
@@ -200,15 +216,24 @@ func warn(losses []loss) []string {
 		same := func(l loss) bool { return l.why == first.why && l.cure == first.cure }
 		var names []string
 		for _, l := range losses {
-			if same(l) && !slices.Contains(names, l.name) {
-				names = append(names, l.name)
+			if name := redact.Name(l.name); same(l) && !slices.Contains(names, name) {
+				names = append(names, name)
 			}
 		}
 		losses = slices.DeleteFunc(slices.Clone(losses), same)
 		out = append(out, fmt.Sprintf("the file there now has %s, which the next one will lack: %s (%s)",
-			strings.Join(names, ", "), first.why, first.cure))
+			enumerate(names), first.why, first.cure))
 	}
 	return out
+}
+
+// enumerate lists a few, and counts the rest.
+func enumerate(names []string) string {
+	const few = 6
+	if more := len(names) - few; more > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:few], ", "), more)
+	}
+	return strings.Join(names, ", ")
 }
 
 // setAccess gives an empty file its group, mode and owner, and what the former one hands on, in an order

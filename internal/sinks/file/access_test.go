@@ -3,6 +3,7 @@ package file
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io/fs"
 	"maps"
 	"os"
@@ -422,12 +423,31 @@ func TestWhatCannotBeReadIsTold(t *testing.T) {
 	must(t, on.put(target, aclName, "no list"))
 	on.broken = map[string]error{"security.selinux": unix.EACCES, "list": unix.EACCES}
 	got := warnings(t, s, target, is("one"))
-	for _, want := range []string{aclName + ", which", "no POSIX access control list", "security.selinux, user.*, which", "cannot be read: permission denied"} {
+	for _, want := range []string{aclName + ", which", "no POSIX access control list", `security.selinux, "user.*", which`, "cannot be read: permission denied"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is not told:\n%s", want, got)
 		}
 	}
 	replace(t, s, target, "one", "two")
+}
+
+// Whoever may write the file may set as much as its file system takes, under any name.
+func TestAttributesOfTheUserAreBoundedAndTheirNamesCleaned(t *testing.T) {
+	target, on := filepath.Join(t.TempDir(), "token"), newStandIn()
+	s := openWith(t, nil, on.hooks(target))
+	put(t, s, target, "one")
+	for n := range 100 {
+		must(t, on.put(target, fmt.Sprintf("user.\x1b[2J%03d", n), strings.Repeat("x", 1000)))
+	}
+	got := warnings(t, s, target, nil)
+	if strings.ContainsRune(got, 0x1b) || !strings.Contains(got, `"user.\x1b[2J000"`) || !strings.Contains(got, "and 58 more") ||
+		!strings.Contains(got, `"user.*", which the next one will lack: they take more than 64 KiB in all`) {
+		t.Errorf("warnings = %q", got)
+	}
+	replace(t, s, target, "one", "two")
+	if got := len(on.files[target]); got != 64 {
+		t.Errorf("%d attributes were handed on", got)
+	}
 }
 
 func TestAListOfAFileThatMayNotBeReadIsTold(t *testing.T) {

@@ -400,13 +400,11 @@ func TestWhatCannotBeHandedOnIsToldAndTheTokenIsDelivered(t *testing.T) {
 		must(t, on.put(target, names[i], string(aclOf(0o640, 1234, 4, 4).bytes())))
 		on.refuse[names[i]] = err
 	}
-	p, err := s.disk.create(temporary(target), target)
+	o := trialOptions()
+	o.Ours = is("one")
+	h, err := s.Probe(t.Context(), target, o)
 	must(t, err)
-	old, _, err := s.disk.former(target)
-	must(t, err)
-	lost, err := p.fill(secret.New("trial"), 0o640, owner{-1, -1, -1}, old.grant(owner{-1, -1, -1}, is("one")))
-	must(t, errors.Join(err, p.cancel()))
-	got := strings.Join(warn(lost), "\n")
+	got := strings.Join(h.Warnings, "\n")
 	for i, why := range []string{"operation not permitted", "permission denied", "operation not supported", "no space left"} {
 		if !strings.Contains(got, names[i]+", which the next one will lack: a new file cannot be given it: "+why) {
 			t.Errorf("%s (%s) is not told:\n%s", names[i], why, got)

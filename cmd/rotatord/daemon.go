@@ -33,10 +33,11 @@ type daemon struct {
 	level      zap.AtomicLevel
 	metrics    *metrics.Metrics
 
-	reloading sync.Mutex
-	ports     atomic.Pointer[ports]
-	core      atomic.Pointer[core] // nil until the journal is open
-	starting  atomic.Pointer[error]
+	reloading  sync.Mutex
+	ports      atomic.Pointer[ports]
+	departures departures
+	core       atomic.Pointer[core] // nil until the journal is open
+	starting   atomic.Pointer[error]
 }
 
 // core is what needs the journal.
@@ -114,8 +115,7 @@ func (d *daemon) adopt(ctx context.Context, cfg *config.Config, wanted []*rotati
 	d.ports.Store(next)
 	e.Configure(wanted, next, next, next.sinkNames())
 	if before != nil {
-		// Steps in hand may still use what is gone; the longest takes less than this.
-		time.AfterFunc(closeAfter, func() { _ = before.closeBut(next) })
+		d.departures.add(before, next)
 	}
 	for _, w := range cfg.Warnings() {
 		d.log.Warn("configuration: " + w.String())
@@ -148,8 +148,6 @@ func (d *daemon) down(t trouble) {
 		d.metrics.Up(t.name, false)
 	}
 }
-
-const closeAfter = 2 * time.Minute
 
 func metricNames(cfg *config.Config) (slots []metrics.SlotRef, sinks []metrics.SinkRef, accounts []string) {
 	for _, s := range cfg.Slots() {
@@ -310,10 +308,11 @@ func (d *daemon) close(ctx context.Context) error {
 	if c.engine.StorageErr() == nil {
 		d.keepIdentity(c)
 	}
+	closing := d.departures.now()
 	if p := d.ports.Load(); p != nil {
-		err = errors.Join(err, p.closeBut(nil))
+		closing = append(closing, func() error { return p.closeBut(nil) })
 	}
-	return errors.Join(err, c.journal.Close())
+	return errors.Join(err, sideBySide(closing), c.journal.Close())
 }
 
 func (d *daemon) unready(err error) { d.starting.Store(&err) }

@@ -276,12 +276,12 @@ func (p *ports) blameTokens() {
 
 func same(a, b any) bool { return reflect.DeepEqual(a, b) }
 
-// closeBut closes what other does not use.
+// closeBut closes what other does not use, all side by side: a store may take its time.
 func (p *ports) closeBut(other *ports) error {
-	var errs []error
+	var closing []func() error
 	for name, s := range p.sinks {
 		if other == nil || other.deferred[name] != p.deferred[name] {
-			errs = append(errs, s.Close())
+			closing = append(closing, s.Close)
 		}
 	}
 	for name, c := range p.byName {
@@ -289,5 +289,49 @@ func (p *ports) closeBut(other *ports) error {
 			c.Close()
 		}
 	}
+	return sideBySide(closing)
+}
+
+func sideBySide(all []func() error) error {
+	errs := make([]error, len(all))
+	var wg sync.WaitGroup
+	for i, f := range all {
+		wg.Go(func() { errs[i] = f() })
+	}
+	wg.Wait()
 	return errors.Join(errs...)
+}
+
+// departures are the ports of former configurations, which steps in hand may still use.
+// The zero value has none.
+type departures struct {
+	mu      sync.Mutex
+	pending map[*ports]func() error
+}
+
+// closeAfter is longer than any step takes.
+const closeAfter = 2 * time.Minute
+
+// add closes, a while from now, what of former its successor does not use.
+func (d *departures) add(former, successor *ports) {
+	leave := sync.OnceValue(func() error { return former.closeBut(successor) })
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.pending == nil {
+		d.pending = map[*ports]func() error{}
+	}
+	d.pending[former] = leave
+	time.AfterFunc(closeAfter, func() {
+		_ = leave()
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		delete(d.pending, former)
+	})
+}
+
+// now returns what closes those that are not closed yet, for who waits no longer.
+func (d *departures) now() []func() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Collect(maps.Values(d.pending))
 }

@@ -101,3 +101,60 @@ func TestAnAPITokenThatCannotBeReadToTheEndHoldsUpNoCallAndIsReadOnceForAll(t *t
 		}
 	})
 }
+
+// slowSink takes its time to close, as one that gives a login back to a store.
+type slowSink struct {
+	sinks.Sink
+	closed *atomic.Int64
+}
+
+func (s slowSink) Close() error {
+	time.Sleep(2 * time.Second)
+	s.closed.Add(1)
+	return nil
+}
+
+// slowPorts have n sinks, each of which adds to closed when it is closed.
+func slowPorts(n int) (p *ports, closed *atomic.Int64) {
+	p, closed = &ports{sinks: map[string]sinks.Sink{}, deferred: map[string]*sinks.Deferred{}}, new(atomic.Int64)
+	for i := range n {
+		name := strings.Repeat("s", i+1)
+		p.sinks[name], p.deferred[name] = slowSink{closed: closed}, new(sinks.Deferred)
+	}
+	return p, closed
+}
+
+func TestSinksCloseSideBySide(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, closed := slowPorts(20)
+		began := time.Now()
+		if err := p.closeBut(nil); err != nil || closed.Load() != 20 {
+			t.Errorf("%d closed, %v", closed.Load(), err)
+		}
+		if took := time.Since(began); took != 2*time.Second {
+			t.Errorf("it took %s", took)
+		}
+	})
+}
+
+func TestAFormerConfigurationsSinksAreClosedAWhileLaterAndAtAStopAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var d departures
+		former, closed := slowPorts(2)
+		d.add(former, &ports{})
+		time.Sleep(closeAfter - 10*time.Second)
+		if closed.Load() > 0 {
+			t.Error("closed while steps in hand may use them")
+		}
+		if err := sideBySide(d.now()); err != nil || closed.Load() != 2 {
+			t.Errorf("%d closed at a stop, %v", closed.Load(), err)
+		}
+		time.Sleep(2 * closeAfter)
+		later, closedLater := slowPorts(2)
+		d.add(later, &ports{})
+		time.Sleep(closeAfter + 3*time.Second)
+		if closed.Load() != 2 || closedLater.Load() != 2 || len(d.now()) > 0 {
+			t.Errorf("%d and %d closed; %d pending", closed.Load(), closedLater.Load(), len(d.now()))
+		}
+	})
+}

@@ -27,7 +27,7 @@ import (
 
 const (
 	stopTime   = 25 * time.Second // for the steps in hand
-	closeTime  = 4 * time.Second  // for the rest: 30 s in all
+	closeTime  = 3 * time.Second  // for the pages; with the 2 s that sinks take to close, 30 s in all
 	startRetry = 2 * time.Second  // between tries to open a state folder that cannot be written
 )
 

@@ -60,6 +60,8 @@ type method interface {
 	credential(env secret.Environment) (secret.Value, error)
 	// login obtains a token by showing credential. c has no token; it is login's to set one.
 	login(ctx context.Context, c *api.Client, credential secret.Value) (*api.Secret, error)
+	// logsIn reports whether login has Vault make a token, which is given back in the end.
+	logsIn() bool
 	// current reports whether token is still the one to use, as far as can be told
 	// without asking Vault.
 	current(token secret.Value, env secret.Environment) bool

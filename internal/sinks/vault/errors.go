@@ -13,6 +13,7 @@ import (
 
 	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/redact"
+	"github.com/rotatord/rotatord/internal/secret"
 )
 
 const opLogin = "log in to Vault"
@@ -34,6 +35,11 @@ func hasStatus(err error, status int) bool {
 
 func isConflict(err error) bool {
 	return hasStatus(err, 400) && says(err, "did not match the current version")
+}
+
+// demandsCAS reports whether a write was refused because it compares no version.
+func demandsCAS(err error) bool {
+	return hasStatus(err, 400) && says(err, "check-and-set parameter required")
 }
 
 // says reports whether words are in one of the errors that Vault answered with.
@@ -109,11 +115,7 @@ func explainAnswer(op, object string, r *api.ResponseError) *fault.Error {
 	case !known:
 		m.class, m.reason = fault.Permanent, fault.BadAnswer
 	}
-	a := newAnswered(r)
-	if strings.Contains(a.words, "check-and-set parameter required") {
-		m.hint = "set cas: true, as this mount demands it"
-	}
-	return &fault.Error{Class: m.class, Reason: m.reason, Op: op, Object: object, Err: a, Hint: m.hint}
+	return &fault.Error{Class: m.class, Reason: m.reason, Op: op, Object: object, Err: newAnswered(r), Hint: m.hint}
 }
 
 // explainSilence classes a call that got no answer that could be understood.
@@ -152,6 +154,7 @@ func loginFailed(method string, err error) error {
 	if errors.As(e, &f) {
 		f.Op, f.Object = opLogin, "with auth."+method
 		switch {
+		case error(f) == err: // it says so itself
 		case isRefusal(err):
 			f.Reason, f.Hint = fault.Unauthorized, "check the sink's auth, its mount and its role in Vault"
 		case hasStatus(err, 400) || hasStatus(err, 403):
@@ -175,4 +178,32 @@ func opening(name string, err error) error {
 	}
 	f.Op, f.Object = "open sink", name
 	return f
+}
+
+// advise adds to f what only this sink knows: the policy that is needed, and why
+// Vault is not available.
+func (s *sink) advise(ctx context.Context, f *fault.Error, target string) {
+	a, ok := errors.AsType[*answered](f)
+	switch {
+	case ok && a.status == 503 && s.isBlank(ctx):
+		f.Err, f.Hint = errors.New("Vault is not initialised"), "initialise it: vault operator init"
+	case f.Reason == fault.Forbidden && f.Op != opLogin:
+		f.Hint = "give the token's policy: " + s.policy(target)
+	}
+}
+
+// policy is what a policy must grant for target, ready to paste.
+func (s *sink) policy(target string) string {
+	data, _ := s.engine.paths(target)
+	return fmt.Sprintf(`path %q { capabilities = ["create", "read", "update"] }`, data)
+}
+
+// isBlank reports whether Vault was never initialised; it then calls itself sealed.
+func (s *sink) isBlank(ctx context.Context) bool {
+	c, err := s.session.dial(secret.Value{})
+	if err != nil {
+		return false
+	}
+	status, err := c.Sys().SealStatusWithContext(ctx)
+	return err == nil && !status.Initialized
 }

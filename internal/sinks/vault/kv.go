@@ -1,12 +1,15 @@
 package vault
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"io"
 
 	"github.com/hashicorp/vault/api"
+
+	"github.com/rotatord/rotatord/internal/fault"
 )
 
 // held is what a path of a KV engine was found to hold.
@@ -44,7 +47,7 @@ func (e kv1) read(ctx context.Context, c *api.Client, target string) (held, erro
 	if err != nil || s == nil {
 		return held{known: err == nil}, err
 	}
-	return held{known: true, live: true, used: true, fields: s.Data}, nil
+	return held{known: true, live: true, used: true, fields: s}, nil
 }
 
 func (e kv1) put(ctx context.Context, c *api.Client, target string, fields map[string]any, _ *int) error {
@@ -67,23 +70,28 @@ func (e kv2) read(ctx context.Context, c *api.Client, target string) (held, erro
 	if err != nil || s == nil {
 		return held{known: err == nil}, err
 	}
-	metadata, _ := s.Data["metadata"].(map[string]any)
+	metadata, _ := s["metadata"].(map[string]any)
 	version, ok := number(metadata["version"])
 	if !ok {
 		return held{}, badAnswer("a secret without a version, which KV version 2 always has: correct kv_version or mount")
 	}
-	fields, live := s.Data["data"].(map[string]any)
+	fields, live := s["data"].(map[string]any)
 	return held{known: true, live: live, used: true, version: version, fields: fields}, nil
+}
+
+// metadata gives what Vault keeps of a secret besides its versions; nil when it keeps nothing.
+func (e kv2) metadata(ctx context.Context, c *api.Client, target string) (map[string]any, error) {
+	_, metadata := e.paths(target)
+	return fetch(ctx, c, metadata)
 }
 
 // current learns the version number alone, for who may not read the data.
 func (e kv2) current(ctx context.Context, c *api.Client, target string) (int, error) {
-	_, metadata := e.paths(target)
-	s, err := fetch(ctx, c, metadata)
+	s, err := e.metadata(ctx, c, target)
 	if err != nil || s == nil {
 		return 0, err
 	}
-	version, ok := number(s.Data["current_version"])
+	version, ok := number(s["current_version"])
 	if !ok {
 		return 0, badAnswer("metadata without a version")
 	}
@@ -101,9 +109,24 @@ func (e kv2) put(ctx context.Context, c *api.Client, target string, fields map[s
 		return err
 	}
 	if s == nil || s.Data["version"] == nil {
-		return badAnswer("no version to a write, which KV version 2 always gives: correct kv_version or mount")
+		return fault.Newf(fault.Retry, fault.BadAnswer, "", "", "Vault answers a write without the version that KV version 2 always gives").
+			WithHint("correct mount or kv_version; if the mount was made again as version 1, delete %s there", data)
 	}
 	return nil
+}
+
+// try finds out whether a write is permitted: no secret has a version below 0, so nothing is
+// stored. Nil: Vault would write. The mount must be known to be of version 2.
+func (e kv2) try(ctx context.Context, c *api.Client, target string) error {
+	never := -1
+	err := e.put(ctx, c, target, map[string]any{}, &never)
+	switch {
+	case isConflict(err):
+		return nil
+	case err == nil:
+		return badAnswer("success to a write that was to fail (cas: -1): it is no KV version 2 that is there")
+	}
+	return err
 }
 
 func number(v any) (int, bool) {
@@ -115,35 +138,47 @@ func number(v any) (int, bool) {
 	return int(i), err == nil
 }
 
-// fetch reads path; nil when there is nothing. The client's own Read would take
-// a mount that does not exist for a secret that does not.
-func fetch(ctx context.Context, c *api.Client, path string) (*api.Secret, error) {
+// fetch reads path; nil when there is nothing. The client's own Read would take a mount that does
+// not exist, or a gateway's page, for a secret that does not.
+func fetch(ctx context.Context, c *api.Client, path string) (map[string]any, error) {
 	answer, err := c.Logical().ReadRawWithContext(ctx, path)
 	if answer != nil {
 		defer func() { _ = answer.Body.Close() }()
 	}
-	var r *api.ResponseError
-	missing := hasStatus(err, 404) && errors.As(err, &r) && len(r.Errors) == 0
+	r, missing := errors.AsType[*api.ResponseError](err)
+	missing = missing && r.StatusCode == 404 && len(r.Errors) == 0
 	if err != nil && !missing {
 		return nil, err
 	}
-	s, err := api.ParseSecret(answer.Body)
-	switch {
-	case err != nil && !isNotJSON(err):
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
 		return nil, err // it was not read to its end
-	case err != nil:
-		return nil, badAnswer("something that is not JSON")
-	case !missing:
-		return s, nil
-	case s == nil || len(s.Data) == 0:
-		return nil, nil //nolint:nilnil // nothing there is no error
 	}
-	return s, nil
+	return dataOf(text, missing)
 }
 
-// isNotJSON tells an answer that makes no sense from one that did not come in full.
-func isNotJSON(err error) bool {
-	_, syntax := errors.AsType[*json.SyntaxError](err)
-	_, kind := errors.AsType[*json.UnmarshalTypeError](err)
-	return syntax || kind || errors.Is(err, io.EOF)
+// dataOf gives the data in an answer. Vault says that there is none with 404 and an empty list of errors.
+func dataOf(text []byte, missing bool) (map[string]any, error) {
+	var found struct {
+		Data   map[string]any `json:"data"`
+		Errors *[]string      `json:"errors"`
+	}
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber()
+	switch err := decoder.Decode(&found); {
+	case err != nil:
+		return nil, badAnswer("something that is not JSON")
+	case found.Data != nil:
+		return found.Data, nil
+	case missing && found.Errors != nil:
+		return nil, nil
+	case missing:
+		return nil, notVaults("a 404 that is not Vault's")
+	}
+	return nil, notVaults("an answer without data")
+}
+
+func notVaults(what string) error {
+	return fault.Newf(fault.Retry, fault.BadAnswer, "", "", "Vault, or who answers for it, gives %s", what).
+		WithHint("look at the proxy or load balancer in front of it")
 }

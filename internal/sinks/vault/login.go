@@ -3,8 +3,10 @@ package vault
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"os"
 	"path"
+	"regexp"
 	"time"
 
 	"github.com/hashicorp/vault/api"
@@ -49,12 +51,42 @@ func (s *static) current(token secret.Value, env secret.Environment) bool {
 }
 
 func (m *AppRole) login(ctx context.Context, c *api.Client, id secret.Value) (*api.Secret, error) {
+	if err := m.checkWrapping(ctx, c, id); err != nil {
+		return nil, err
+	}
 	login, err := approle.NewAppRoleAuth(m.RoleID, &approle.SecretID{FromString: id.Reveal()},
 		approle.WithMountPath(mountOr(m.Mount, "approle")))
 	if err != nil {
 		return nil, err
 	}
-	return login.Login(ctx, c)
+	answer, err := login.Login(ctx, c)
+	if isRefusal(err) && wrappingToken.MatchString(id.Reveal()) {
+		f := *fault.Of(explain("", "", err))
+		f.Err = fmt.Errorf("%w; what secret_id holds has the form of a wrapping token", f.Err)
+		f.Reason, f.Hint = fault.Unauthorized, "if it is one, it was unwrapped already or has expired: "+unwrapFirst
+		return nil, &f
+	}
+	return answer, err
+}
+
+// wrappingToken is what a token that wraps an answer looks like: a service token, or a JWT.
+var wrappingToken = regexp.MustCompile(`^(hvs\.[A-Za-z0-9_-]{20,}|s\.[A-Za-z0-9]{24}(\.[A-Za-z0-9]+)?|eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+)$`)
+
+const unwrapFirst = "put the secret id itself into its source, such as with `vault unwrap -field=secret_id`; " +
+	"rotatord unwraps nothing, because it would have nothing to log in with after a restart"
+
+// checkWrapping refuses a secret id that is wrapped, without using it up. A secret id may be any
+// text: Vault is asked about what looks like a wrapping token, and only its word counts.
+func (m *AppRole) checkWrapping(ctx context.Context, c *api.Client, id secret.Value) error {
+	if !wrappingToken.MatchString(id.Reveal()) {
+		return nil
+	}
+	found, err := c.Logical().WriteWithContext(ctx, "sys/wrapping/lookup", map[string]any{"token": id.Reveal()})
+	if err != nil || found == nil || found.Data["creation_path"] == nil {
+		return ctx.Err() // it is none, or none any more
+	}
+	return fault.Newf(fault.Permanent, fault.Unauthorized, opLogin, "", "the secret_id is response-wrapped: its source holds the wrapping token that %v gave",
+		found.Data["creation_path"]).WithHint(unwrapFirst)
 }
 
 func (m *Kubernetes) login(ctx context.Context, c *api.Client, token secret.Value) (*api.Secret, error) {
@@ -147,6 +179,13 @@ func (*AppRole) current(secret.Value, secret.Environment) bool    { return true 
 func (*Kubernetes) current(secret.Value, secret.Environment) bool { return true }
 func (*JWT) current(secret.Value, secret.Environment) bool        { return true }
 func (*Cert) current(secret.Value, secret.Environment) bool       { return true }
+
+// A token that was given is its giver's to end.
+func (*static) logsIn() bool     { return false }
+func (*AppRole) logsIn() bool    { return true }
+func (*Kubernetes) logsIn() bool { return true }
+func (*JWT) logsIn() bool        { return true }
+func (*Cert) logsIn() bool       { return true }
 
 func mountOr(mount, standard string) string { return trimmed(cmp.Or(mount, standard)) }
 

@@ -2,8 +2,6 @@ package vault
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -11,103 +9,112 @@ import (
 	"github.com/hashicorp/vault/api"
 
 	"github.com/rotatord/rotatord/internal/fault"
-	"github.com/rotatord/rotatord/internal/secret"
 	"github.com/rotatord/rotatord/internal/sinks"
 )
 
-// mountFresh is how long a mount that was found right is not looked at again.
-const mountFresh = time.Minute
-
-// Probe checks the mount, looks at the secret, and asks Vault what the token may do there.
+// Probe checks the mount, looks at the secret, and finds out whether a write would be taken.
 func (s *sink) Probe(ctx context.Context, target string, o sinks.ProbeOptions) (sinks.Holding, error) {
 	var out sinks.Holding
-	err := s.do(ctx, "probe", target, func(ctx context.Context, c *api.Client) error {
-		if err := s.checkMount(ctx, c); err != nil {
-			return err
-		}
-		now, err := s.engine.read(ctx, c, target)
-		if err != nil && !hasStatus(err, 403) {
-			return err
-		}
-		confideFields(ctx, now.fields)
-		if err := s.checkPermission(ctx, c, target, now, o.Read); err != nil {
-			return err
-		}
-		if o.Read && err != nil {
-			return err // it may read, says Vault, and yet it may not
-		}
-		out, err = s.holding(target, now)
+	err := s.do(ctx, "probe", target, func(ctx context.Context, c *api.Client) (err error) {
+		l := look{sink: s, client: c, target: target, read: o.Read}
+		out, err = l.see(ctx, len(o.Trial.Reveal()) > 0)
 		return err
 	})
 	return out, err
 }
 
-func (s *sink) checkMountOnce(ctx context.Context, c *api.Client) error {
-	if s.verified.Load() != 0 {
-		return nil
-	}
-	return s.checkMount(ctx, c)
+// look is one probe of a target.
+type look struct {
+	*sink
+	client *api.Client
+	target string
+	read   bool // the content must be readable
+
+	now    held
+	unread error   // why the content could not be read
+	mine   granted // nil: Vault does not say
+	unsure string  // what its capabilities leave open
+	untold string  // what is not known of check-and-set
+	warned []string
 }
 
-// checkMount makes sure that a KV engine of the configured version is at the
-// mount: a write in the wrong version's form may succeed at the wrong place.
-func (s *sink) checkMount(ctx context.Context, c *api.Client) error {
-	if time.Since(time.Unix(0, s.verified.Load())) < mountFresh {
-		return nil
+func (l *look) see(ctx context.Context, trial bool) (sinks.Holding, error) {
+	for _, step := range []func(context.Context) error{l.hold, l.checkPermission, l.checkDemand} {
+		if err := step(ctx); err != nil {
+			return sinks.Holding{}, err
+		}
 	}
-	found, err := fetch(ctx, c, "sys/internal/ui/mounts/"+s.config.mount())
-	switch {
-	case hasStatus(err, 403):
-		return nil // Vault does not say
-	case err != nil:
+	if v2, ok := l.engine.(kv2); ok && trial && l.isVerified() {
+		if err := l.try(ctx, v2); err != nil {
+			return sinks.Holding{}, err
+		}
+	}
+	out, err := l.holding(l.target, l.now)
+	out.Warnings, out.Untried = l.warned, strings.Trim(l.unsure+"; "+l.untold, "; ")
+	return out, err
+}
+
+// hold looks at the mount and at what the secret holds.
+func (l *look) hold(ctx context.Context) error {
+	if err := l.checkMount(ctx, l.client); err != nil {
 		return err
-	case found == nil:
-		return badAnswer("nothing about the mount")
 	}
-	if wrong := s.mountProblem(found.Data); wrong != "" {
-		return fault.Newf(fault.Permanent, fault.Invalid, "", "", "%s", wrong).WithHint("correct mount or kv_version")
+	l.now, l.unread = l.engine.read(ctx, l.client, l.target)
+	if l.unread != nil && !hasStatus(l.unread, 403) {
+		return l.unread
 	}
-	s.verified.Store(time.Now().UnixNano())
+	confideFields(ctx, l.now.fields)
 	return nil
 }
 
-func (s *sink) mountProblem(found map[string]any) string {
-	mount := s.config.mount()
-	options, _ := found["options"].(map[string]any)
-	version, _ := options["version"].(string)
-	if version == "" {
-		version = "1"
+// checkPermission asks Vault for the token's capabilities.
+func (l *look) checkPermission(ctx context.Context) (err error) {
+	data, metadata := l.engine.paths(l.target)
+	l.mine, err = capabilities(ctx, l.client, data, metadata)
+	switch {
+	case hasStatus(err, 403) && !says(err, invalidToken):
+		err = l.doubt(ctx, err)
+	case err == nil:
+		err = l.checkCapabilities(ctx, data, metadata)
 	}
-	path, _ := found["path"].(string)
-	switch kind := found["type"]; {
-	case kind != "kv" && kind != "generic":
-		return fmt.Sprintf("mount %s is no KV engine but %v", mount, kind)
-	case trimmed(path) != mount && strings.HasPrefix(mount, path):
-		return fmt.Sprintf("%s is no mount: the mount is %s, the rest belongs to path", mount, trimmed(path))
-	case version != fmt.Sprint(s.config.KVVersion):
-		return fmt.Sprintf("mount %s is KV version %s, configured kv_version: %d", mount, version, s.config.KVVersion)
+	if err == nil && l.read {
+		return l.unread // it may read, says Vault, and yet it may not
 	}
-	return ""
+	return err
 }
 
-// checkPermission asks Vault for the token's capabilities. A token that could
-// read but may not ask is given the benefit of the doubt.
-func (s *sink) checkPermission(ctx context.Context, c *api.Client, target string, now held, read bool) error {
-	data, metadata := s.engine.paths(target)
-	mine, err := capabilities(ctx, c, data, metadata)
-	if hasStatus(err, 403) && now.known {
+// doubt gives its benefit to a token that may not ask for its capabilities, if all is well as far
+// as can be seen: it lives, and what a write has to know can be read.
+func (l *look) doubt(ctx context.Context, unasked error) error {
+	l.unsure = "whether the token may write: its policies do not grant update on sys/capabilities-self"
+	v2, is2 := l.engine.(kv2)
+	switch {
+	case l.now.known:
 		return nil
+	case l.config.WriteMode == Merge:
+		return l.unread
+	case is2 && l.usesCAS():
+		_, err := v2.current(ctx, l.client, l.target)
+		return err
 	}
-	if err != nil {
+	l.verified.Store(0) // a dead token may not look at a mount
+	if err := l.lookAtMount(ctx, l.client); err != nil || l.isVerified() {
+		return err
+	}
+	return unasked
+}
+
+func (l *look) checkCapabilities(ctx context.Context, data, metadata string) error {
+	if err := l.seeMetadataAlone(ctx, data, metadata); err != nil {
 		return err
 	}
 	var lacking []string
-	for _, need := range s.needs(now, read) {
-		if !mine.has(data, need) {
+	for _, need := range l.needs() {
+		if !l.mine.has(data, need) {
 			lacking = append(lacking, need)
 		}
 	}
-	if s.usesCAS() && !mine.has(data, "read") && !mine.has(metadata, "read") && !slices.Contains(lacking, "read") {
+	if l.usesCAS() && !l.mine.has(data, "read") && !l.mine.has(metadata, "read") && !slices.Contains(lacking, "read") {
 		lacking = append(lacking, "read (or read on "+metadata+", or cas: false)")
 	}
 	if len(lacking) > 0 {
@@ -116,19 +123,116 @@ func (s *sink) checkPermission(ctx context.Context, c *api.Client, target string
 	return nil
 }
 
+// seeMetadataAlone finds out what a token that may either create or update can do where no version is left: Vault
+// counts a write as an update where there is metadata, of which reading the secret tells nothing.
+func (l *look) seeMetadataAlone(ctx context.Context, data, metadata string) error {
+	v2, is2 := l.engine.(kv2)
+	mayCreate := l.mine.has(data, "create")
+	switch {
+	case !is2 || !l.now.known || l.now.used || mayCreate == l.mine.has(data, "update"):
+		return nil
+	case l.mine.has(metadata, "read"):
+		found, err := v2.metadata(ctx, l.client, l.target)
+		l.now.used = found != nil
+		return err
+	case mayCreate:
+		l.unsure = "whether a write takes update, which the token's policies lack: it does where metadata is left of an earlier secret, " +
+			"and they do not grant read on " + metadata + " either"
+	}
+	return nil
+}
+
 // needs lists the capabilities that a write to the data needs, and reading it back.
-func (s *sink) needs(now held, read bool) []string {
+func (l *look) needs() []string {
 	var out []string
-	if !now.used {
+	if !l.now.used {
 		out = append(out, "create")
 	}
-	if !now.known || now.used {
+	if !l.now.known || l.now.used {
 		out = append(out, "update")
 	}
-	if read || s.config.WriteMode == Merge {
+	if l.read || l.config.WriteMode == Merge {
 		out = append(out, "read")
 	}
 	return out
+}
+
+// try finds out what only a write tells.
+func (l *look) try(ctx context.Context, v2 kv2) error {
+	err := v2.try(ctx, l.client, l.target)
+	switch {
+	case err == nil:
+		l.unsure = ""
+	case hasStatus(err, 403) && !says(err, invalidToken) && l.unsure == "":
+		data, _ := v2.paths(l.target)
+		l.warned = append(l.warned, "Vault refuses a write that stores nothing (cas: -1), although the token's policies grant it: what stands before it, "+
+			"such as a Sentinel policy, allowed_parameters or a proxy, may refuse the delivery too; have it let writes to "+data+" pass")
+		return nil
+	}
+	return err
+}
+
+// checkDemand refuses cas: false where the store demands check-and-set.
+func (l *look) checkDemand(ctx context.Context) error {
+	v2, is2 := l.engine.(kv2)
+	if !is2 || l.usesCAS() {
+		return nil
+	}
+	var silent []string
+	_, metadata := v2.paths(l.target)
+	for _, place := range []struct {
+		path string
+		ask  func(context.Context, kv2) (demand, error)
+	}{{v2.mount + "/config", l.mountDemands}, {metadata, l.secretDemands}} {
+		d, err := place.ask(ctx, v2)
+		switch {
+		case err != nil:
+			return err
+		case d.cas:
+			return fault.Newf(fault.Permanent, fault.Invalid, "", "", "%s says cas_required, and the sink has cas: false", place.path).
+				WithHint("set cas: true: the store demands it")
+		case !d.told:
+			silent = append(silent, place.path)
+		}
+	}
+	if len(silent) > 0 {
+		l.untold = "whether the store demands check-and-set, which cas: false does without: the token may not read " + strings.Join(silent, " and ")
+	}
+	return nil
+}
+
+// demand is whether check-and-set is demanded of a write, if Vault tells.
+type demand struct {
+	at        time.Time
+	cas, told bool
+}
+
+// mountDemands tells what every write to the mount takes.
+func (l *look) mountDemands(ctx context.Context, v2 kv2) (demand, error) {
+	if d := l.demand.Load(); d != nil && time.Since(d.at) < mountFresh {
+		return *d, nil
+	}
+	d, err := demandIn(fetch(ctx, l.client, v2.mount+"/config"))
+	if err == nil {
+		l.demand.Store(&d)
+	}
+	return d, err
+}
+
+func (l *look) secretDemands(ctx context.Context, v2 kv2) (demand, error) {
+	if _, metadata := v2.paths(l.target); l.mine != nil && !l.mine.has(metadata, "read") {
+		return demand{}, nil
+	}
+	return demandIn(v2.metadata(ctx, l.client, l.target))
+}
+
+func demandIn(found map[string]any, failed error) (demand, error) {
+	d := demand{at: time.Now(), told: failed == nil}
+	if hasStatus(failed, 403) && !says(failed, invalidToken) {
+		return d, nil
+	}
+	d.cas, _ = found["cas_required"].(bool)
+	return d, failed
 }
 
 // granted lists capabilities by path.
@@ -148,36 +252,8 @@ func capabilities(ctx context.Context, c *api.Client, data, metadata string) (gr
 	if err != nil {
 		return nil, err
 	}
-	if found == nil {
+	if found == nil || found.Data[data] == nil {
 		return nil, badAnswer("no capabilities")
 	}
 	return found.Data, nil
-}
-
-// advise adds to f what only this sink knows: the policy that is needed, and why
-// Vault is not available.
-func (s *sink) advise(ctx context.Context, f *fault.Error, target string) {
-	a, ok := errors.AsType[*answered](f)
-	switch {
-	case ok && a.status == 503 && s.isBlank(ctx):
-		f.Err, f.Hint = errors.New("Vault is not initialised"), "initialise it: vault operator init"
-	case f.Reason == fault.Forbidden && f.Op != opLogin:
-		f.Hint = "give the token's policy: " + s.policy(target)
-	}
-}
-
-// policy is what a policy must grant for target, ready to paste.
-func (s *sink) policy(target string) string {
-	data, _ := s.engine.paths(target)
-	return fmt.Sprintf(`path %q { capabilities = ["create", "read", "update"] }`, data)
-}
-
-// isBlank reports whether Vault was never initialised; it then calls itself sealed.
-func (s *sink) isBlank(ctx context.Context) bool {
-	c, err := s.session.dial(secret.Value{})
-	if err != nil {
-		return false
-	}
-	status, err := c.Sys().SealStatusWithContext(ctx)
-	return err == nil && !status.Initialized
 }

@@ -3,7 +3,9 @@ package vault
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
+	"time"
 
 	"github.com/hashicorp/vault/api"
 	"golang.org/x/sync/singleflight"
@@ -18,6 +20,7 @@ import (
 // ends or is refused. It is safe for concurrent use.
 type session struct {
 	dial   func(token secret.Value) (*api.Client, error)
+	part   func(token secret.Value) (*api.Client, error) // as dial; its calls outlive the session
 	method chosen
 	env    secret.Environment
 	sink   string            // its name in the configuration
@@ -30,8 +33,10 @@ type session struct {
 	flight singleflight.Group
 	tasks  sync.WaitGroup
 
-	mu   sync.Mutex
-	held *login // nil: log in first
+	mu     sync.Mutex
+	held   *login          // nil: log in first
+	owned  map[*login]bool // those to give back
+	closed bool
 }
 
 // login is one token and the client that carries it.
@@ -39,10 +44,13 @@ type login struct {
 	client *api.Client
 	token  secret.Value
 	drop   context.CancelFunc // ends the token's renewal
+
+	users int  // calls under way with it
+	over  bool // no more calls begin with it
 }
 
 func newSession(m chosen, place string, o sinks.OpenOptions, dial func(secret.Value) (*api.Client, error)) *session {
-	s := &session{dial: dial, method: m, env: o.Env, place: place, sink: o.Name, logins: o.Logins, known: sinks.Confidences{Most: 16}}
+	s := &session{dial: dial, part: dial, owned: map[*login]bool{}, method: m, env: o.Env, place: place, sink: o.Name, logins: o.Logins, known: sinks.Confidences{Most: 16}}
 	s.life, s.end = context.WithCancel(context.Background())
 	return s
 }
@@ -54,7 +62,7 @@ func (s *session) use(ctx context.Context, work func(context.Context, *api.Clien
 	if err != nil {
 		return err
 	}
-	err = work(ctx, l.client)
+	err = s.with(ctx, l, work)
 	if !hasStatus(err, 403) || !says(err, invalidToken) && !isDead(ctx, l.client) {
 		return err
 	}
@@ -64,10 +72,24 @@ func (s *session) use(ctx context.Context, work func(context.Context, *api.Clien
 	case again != nil:
 		return again
 	case !fresh.token.Equal(l.token):
-		return work(ctx, fresh.client)
+		return s.with(ctx, fresh, work)
 	}
 	s.forget(fresh)
 	return refused(err)
+}
+
+// with calls work with l, which is not given back meanwhile.
+func (s *session) with(ctx context.Context, l *login, work func(context.Context, *api.Client) error) error {
+	s.mu.Lock()
+	l.users++
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		l.users--
+		s.giveBackUnused(l)
+	}()
+	return work(ctx, l.client)
 }
 
 // invalidToken is how Vault says that it does not know a token; a refusal without it is about
@@ -147,12 +169,19 @@ func (s *session) usable() *login {
 }
 
 func (s *session) forget(l *login) {
-	l.drop()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.retire(l)
+}
+
+// retire has no more calls begin with l. s.mu is held.
+func (s *session) retire(l *login) {
+	l.drop()
+	l.over = true
 	if s.held == l {
 		s.held = nil
 	}
+	s.giveBackUnused(l)
 }
 
 // admitted logs in, unless that was refused a while ago or somebody else has done it meanwhile.
@@ -206,39 +235,72 @@ func (s *session) open(ctx context.Context, shown secret.Value) (*login, error) 
 	life, drop := context.WithCancel(s.life)
 	l := &login{client: client, token: token, drop: drop}
 	s.hold(l)
-	s.watch(life, l, answer)
+	s.watch(life, l, answer.Auth)
 	return l, nil
 }
 
+// hold makes l the login of all, and one to give back if it is that.
 func (s *session) hold(l *login) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.method.logsIn() && !isBatch(l.token) {
+		s.owned[l] = true
+	}
+	if s.held != nil {
+		s.retire(s.held)
+	}
 	s.held = l
+	if s.closed {
+		s.retire(l)
+	}
 }
 
-// watch renews l's token until it cannot be renewed any longer, a little before
-// its end, and then forgets it.
-func (s *session) watch(life context.Context, l *login, answer *api.Secret) {
-	if answer.Auth.LeaseDuration == 0 {
-		return // it lives for ever
+// isBatch tells a token that Vault keeps no record of, and cannot revoke.
+func isBatch(token secret.Value) bool {
+	return strings.HasPrefix(token.Reveal(), "hvb.") || strings.HasPrefix(token.Reveal(), "b.")
+}
+
+// giveBackUnused revokes a token that rotatord logged in for, once, when no call needs it any more. s.mu is held.
+func (s *session) giveBackUnused(l *login) {
+	if l.over && l.users == 0 && s.owned[l] {
+		delete(s.owned, l)
+		s.goWhileOpen(func() { s.giveBack(l) })
 	}
-	w, err := l.client.NewLifetimeWatcher(&api.LifetimeWatcherInput{Secret: answer})
+}
+
+// goWhileOpen starts a task that close waits for. s.mu is held.
+func (s *session) goWhileOpen(task func()) {
+	if s.closed { // nobody waits any more
+		go task()
+		return
+	}
+	s.tasks.Go(task)
+}
+
+// giveBackTime bounds how long a token that is given back holds up a stop.
+const giveBackTime = 2 * time.Second
+
+// giveBack has Vault forget l's token, which else lives until its time to live ends. It is not
+// worth an error: Vault may be away, or the token gone already, or not allowed to do this.
+func (s *session) giveBack(l *login) {
+	client, err := s.part(l.token)
 	if err != nil {
-		return // it is used until Vault refuses it
+		return
 	}
-	s.tasks.Go(w.Start)
-	s.tasks.Go(func() {
-		defer w.Stop()
-		select {
-		case <-life.Done():
-		case <-w.DoneCh(): //nolint:errcheck // whatever ended the renewal, a new login is due
-			s.forget(l)
-		}
-	})
+	ctx, cancel := context.WithTimeout(context.Background(), giveBackTime)
+	defer cancel()
+	_ = client.Auth().Token().RevokeSelfWithContext(ctx, "")
 }
 
-// close ends renewal and every call under way.
+// close ends renewal and every call under way, and gives back what was logged in for.
 func (s *session) close() {
 	s.end()
+	s.mu.Lock()
+	for l := range s.owned {
+		s.tasks.Go(func() { s.giveBack(l) })
+	}
+	clear(s.owned)
+	s.closed = true
+	s.mu.Unlock()
 	s.tasks.Wait()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"sync/atomic"
 
 	"github.com/hashicorp/vault/api"
@@ -25,6 +26,7 @@ type sink struct {
 	session   *session
 	transport *transport.Transport
 	verified  atomic.Int64 // Unix nanoseconds: when the mount was last found right
+	demand    atomic.Pointer[demand]
 	seen      glimpses
 }
 
@@ -55,6 +57,9 @@ func (c *Config) open(o sinks.OpenOptions) (*sink, error) {
 	})
 	redirects := &transport.Redirects{Next: s.transport, Allow: r.refusal, Hint: redirectHint}
 	at.http = &http.Client{Transport: tied{redirects, s.session.life}, Timeout: r.Timeout}
+	leaving := at
+	leaving.http = &http.Client{Transport: redirects}
+	s.session.part = leaving.client
 	_, err = at.client(secret.Value{})
 	return s, err
 }
@@ -119,40 +124,60 @@ func (s *sink) Write(ctx context.Context, target string, content secret.Value, _
 		if err := s.checkMountOnce(ctx, c); err != nil {
 			return err
 		}
-		if done, err := s.putAtOnce(ctx, c, target, content, ours); done {
-			return err
+		d := delivery{sink: s, client: c, target: target, content: content, ours: ours, cas: s.usesCAS()}
+		err := d.run(ctx)
+		if demandsCAS(err) { // it may not be told before
+			d.cas = true
+			err = d.run(ctx)
 		}
-		return s.put(ctx, c, target, ours)
+		return err
 	})
+}
+
+// delivery is one write to a target.
+type delivery struct {
+	*sink
+	client  *api.Client
+	target  string
+	content secret.Value
+	ours    map[string]any // the same
+	cas     bool           // under check-and-set
+}
+
+func (d *delivery) run(ctx context.Context) error {
+	if done, err := d.putAtOnce(ctx); done {
+		return err
+	}
+	return d.put(ctx)
 }
 
 // putAtOnce writes over what was seen at the target a moment ago, without reading it
 // again. It is not done when nothing was, when that was our content already, or when
 // something else has come in between.
-func (s *sink) putAtOnce(ctx context.Context, c *api.Client, target string, content secret.Value, ours map[string]any) (done bool, err error) {
-	version, ok := s.seen.take(target, content)
+func (d *delivery) putAtOnce(ctx context.Context) (done bool, err error) {
+	version, ok := d.seen.take(d.target, d.content)
 	if !ok {
 		return false, nil
 	}
-	err = s.engine.put(ctx, c, target, ours, s.expect(held{version: version}))
+	err = d.engine.put(ctx, d.client, d.target, d.ours, d.expect(held{version: version}))
 	return !isConflict(err), err
 }
 
-func (s *sink) put(ctx context.Context, c *api.Client, target string, ours map[string]any) error {
+func (d *delivery) put(ctx context.Context) error {
 	for range casAttempts {
-		now, err := s.before(ctx, c, target)
+		now, err := d.before(ctx)
 		if err != nil {
 			return err
 		}
-		want := ours
-		if s.config.WriteMode == Merge {
-			want = merged(now.fields, ours)
+		want := d.ours
+		if d.config.WriteMode == Merge {
+			want = merged(now.fields, d.ours)
 			confideFields(ctx, now.fields)
 		}
 		if now.live && same(now.fields, want) {
 			return nil
 		}
-		if err := s.engine.put(ctx, c, target, want, s.expect(now)); !isConflict(err) {
+		if err := d.engine.put(ctx, d.client, d.target, want, d.expect(now)); !isConflict(err) {
 			return err
 		}
 	}
@@ -167,30 +192,30 @@ func confideFields(ctx context.Context, theirs map[string]any) {
 	}
 }
 
+func (s *sink) usesCAS() bool { return s.config.KVVersion == 2 && s.config.CAS }
+
 // expect gives the version that a write compares with; nil for none.
-func (s *sink) expect(now held) *int {
-	if !s.usesCAS() {
+func (d *delivery) expect(now held) *int {
+	if !d.cas {
 		return nil
 	}
 	return &now.version
 }
 
-func (s *sink) usesCAS() bool { return s.config.KVVersion == 2 && s.config.CAS }
-
 // before finds out what a write has to know of the present content: all of it
 // for a merge, the version for check-and-set, and else nothing: reading then
 // only spares a version.
-func (s *sink) before(ctx context.Context, c *api.Client, target string) (held, error) {
-	merge := s.config.WriteMode == Merge
-	if s.config.KVVersion == 1 && !merge {
+func (d *delivery) before(ctx context.Context) (held, error) {
+	merge := d.config.WriteMode == Merge
+	if d.config.KVVersion == 1 && !merge {
 		return held{}, nil
 	}
-	now, err := s.engine.read(ctx, c, target)
+	now, err := d.engine.read(ctx, d.client, d.target)
 	if !hasStatus(err, 403) || merge {
 		return now, err
 	}
-	if v2, ok := s.engine.(kv2); ok && s.usesCAS() {
-		now.version, err = v2.current(ctx, c, target)
+	if v2, ok := d.engine.(kv2); ok && d.cas {
+		now.version, err = v2.current(ctx, d.client, d.target)
 		return now, err
 	}
 	return held{}, nil
@@ -207,7 +232,7 @@ func (s *sink) Refresh(context.Context) (changed bool, err error) {
 	return changed, nil
 }
 
-// Close ends the renewal of the token and all connections.
+// Close ends the renewal of the token and all connections, and gives the token back.
 func (s *sink) Close() error {
 	s.session.close()
 	s.transport.CloseIdleConnections()
@@ -226,9 +251,18 @@ func (s *sink) do(ctx context.Context, op, target string, work func(context.Cont
 	}
 	sinks.Confide(ctx, s.session.known.Values()...)
 	f := *fault.Of(err) // a failed login's error is shared by all who waited for it
+	if slices.Contains([]fault.Reason{fault.BadAnswer, fault.NotFound, fault.Invalid}, f.Reason) {
+		s.doubtMount()
+	}
 	f.After = max(f.After, after())
 	s.advise(ctx, &f, target)
 	return &f
+}
+
+// doubtMount has the next call look at the mount anew: it may have been made again.
+func (s *sink) doubtMount() {
+	s.verified.Store(0)
+	s.demand.Store(nil)
 }
 
 func (s *sink) object(target string) string { return s.config.mount() + "/" + target }

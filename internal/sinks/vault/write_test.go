@@ -260,16 +260,6 @@ func TestLeastPrivilege(t *testing.T) {
 		}
 		mustWrite(t, s, target, 1)
 	})
-
-	t.Run("a mount that demands check-and-set says so to cas: false", func(t *testing.T) {
-		server.Mount(t, "strict", 2)
-		server.Write(t, "strict/config", map[string]any{"cas_required": true})
-		f := newFixture(t, server, func(c *Config) { c.Mount, c.CAS = "strict", false })
-		server.Policy(t, f.policy, `path "strict/*" { capabilities = ["create", "read", "update"] }`)
-		s, target := f.open(t), f.target()
-		err := s.Write(t.Context(), target, content(t, s, 1), sinks.WriteOptions{})
-		wantFault(t, err, fault.Permanent, fault.Invalid, "set cas: true")
-	})
 }
 
 func TestPaths(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -178,6 +179,23 @@ func (s *Server) Write(t testing.TB, path string, data map[string]any) *api.Secr
 		t.Fatalf("write %s: %v", path, err)
 	}
 	return answer
+}
+
+// Logins gives how many tokens live that were got by logging in at an auth mount.
+func (s *Server) Logins(t testing.TB, mount string) (n int) {
+	t.Helper()
+	c := s.Client(t)
+	list, err := c.Logical().List("auth/token/accessors")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, accessor := range list.Data["keys"].([]any) {
+		found, err := c.Auth().Token().LookupAccessor(accessor.(string))
+		if err == nil && strings.HasPrefix(fmt.Sprint(found.Data["path"]), "auth/"+mount+"/login") {
+			n++
+		}
+	}
+	return n
 }
 
 // Client gives a client with the root token. The environment has no part in it.

@@ -1,0 +1,111 @@
+package vault
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/hashicorp/vault/api"
+)
+
+// A token is renewed when two thirds of its time to live are gone, and given up, for a new login, when a
+// tenth is left. A renewal that fails is tried again after a third of what remains until then, but
+// never sooner than after a second: Vault's own LifetimeWatcher does not pause when the time is short.
+const (
+	renewAfter = 2.0 / 3
+	renewUntil = 9.0 / 10
+	renewRetry = 1.0 / 3
+	renewPause = time.Second
+)
+
+// lease is how long a token lives.
+type lease struct {
+	from      time.Time
+	ttl       time.Duration
+	renewable bool
+	jitter    float64 // so that logins that began together are not renewed together
+}
+
+func newLease(auth *api.SecretAuth) *lease {
+	return &lease{
+		from: time.Now(), ttl: time.Duration(auth.LeaseDuration) * time.Second, renewable: auth.Renewable,
+		jitter: 1 - rand.Float64()/10, //nolint:gosec // no secret
+	}
+}
+
+// at gives when a share of the time to live will be gone.
+func (l *lease) at(share float64) time.Time {
+	return l.from.Add(time.Duration(share * l.jitter * float64(l.ttl)))
+}
+
+// watch renews l's token until it cannot be renewed any longer, a little before
+// its end, and then forgets it.
+func (s *session) watch(life context.Context, l *login, auth *api.SecretAuth) {
+	if auth.LeaseDuration == 0 {
+		return // it lives for ever
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.goWhileOpen(func() {
+		if s.keep(life, l.client, newLease(auth)) {
+			s.forget(l)
+		}
+	})
+}
+
+// keep renews a token until a new login is due; false: life ended before.
+func (s *session) keep(life context.Context, c *api.Client, now *lease) bool {
+	next := now.at(renewAfter)
+	for now.renewable && next.Before(now.at(renewUntil)) {
+		if !sleepUntil(life, next) {
+			return false
+		}
+		ctx, after := withRetryAfter(life)
+		answer, err := c.Auth().Token().RenewSelfWithContext(ctx, 0)
+		switch {
+		case err == nil && answer != nil && answer.Auth != nil:
+			now.renewed(answer.Auth)
+			next = now.at(renewAfter)
+		case isFinal(err):
+			now.renewable = false
+		default:
+			rest := time.Duration(renewRetry * float64(time.Until(now.at(renewUntil))))
+			next = time.Now().Add(max(rest, renewPause, after()))
+		}
+	}
+	return sleepUntil(life, now.at(renewUntil))
+}
+
+// renewed takes over what a renewal came to. One that has not moved the end is the last: the token has
+// reached its maximum.
+func (l *lease) renewed(auth *api.SecretAuth) {
+	next := newLease(auth)
+	switch end := l.from.Add(l.ttl); {
+	case next.from.Add(next.ttl).After(end.Add(renewPause)):
+		*l = *next
+	case next.from.Add(next.ttl).Before(end):
+		*l = *next
+		l.renewable = false
+	default:
+		l.renewable = false
+	}
+}
+
+// isFinal reports whether Vault says that it will not renew the token.
+func isFinal(err error) bool {
+	r, ok := errors.AsType[*api.ResponseError](err)
+	return ok && !r.RawError && (r.StatusCode == 400 || r.StatusCode == 403)
+}
+
+// sleepUntil reports false when life ended before.
+func sleepUntil(life context.Context, at time.Time) bool {
+	timer := time.NewTimer(time.Until(at))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return life.Err() == nil
+	case <-life.Done():
+		return false
+	}
+}

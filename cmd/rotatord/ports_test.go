@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -109,7 +110,7 @@ type slowSink struct {
 }
 
 func (s slowSink) Close() error {
-	time.Sleep(2 * time.Second)
+	wait(context.Background(), 2*time.Second)
 	s.closed.Add(1)
 	return nil
 }
@@ -142,17 +143,17 @@ func TestAFormerConfigurationsSinksAreClosedAWhileLaterAndAtAStopAtOnce(t *testi
 		var d departures
 		former, closed := slowPorts(2)
 		d.add(former, &ports{})
-		time.Sleep(closeAfter - 10*time.Second)
+		wait(t.Context(), closeAfter-10*time.Second)
 		if closed.Load() > 0 {
 			t.Error("closed while steps in hand may use them")
 		}
 		if err := sideBySide(d.now()); err != nil || closed.Load() != 2 {
 			t.Errorf("%d closed at a stop, %v", closed.Load(), err)
 		}
-		time.Sleep(2 * closeAfter)
+		wait(t.Context(), 2*closeAfter)
 		later, closedLater := slowPorts(2)
 		d.add(later, &ports{})
-		time.Sleep(closeAfter + 3*time.Second)
+		wait(t.Context(), closeAfter+3*time.Second)
 		if closed.Load() != 2 || closedLater.Load() != 2 || len(d.now()) > 0 {
 			t.Errorf("%d and %d closed; %d pending", closed.Load(), closedLater.Load(), len(d.now()))
 		}

@@ -149,12 +149,13 @@ func loginFailed(method string, err error) error {
 	if method == "token" && says(err, invalidToken) {
 		return refused(err)
 	}
+	_, own := errors.AsType[*fault.Error](err)
 	e := explain(opLogin, "with auth."+method, err)
 	var f *fault.Error
 	if errors.As(e, &f) {
 		f.Op, f.Object = opLogin, "with auth."+method
 		switch {
-		case error(f) == err: // it says so itself
+		case own: // it has its own hint
 		case isRefusal(err):
 			f.Reason, f.Hint = fault.Unauthorized, "check the sink's auth, its mount and its role in Vault"
 		case hasStatus(err, 400) || hasStatus(err, 403):

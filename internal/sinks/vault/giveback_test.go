@@ -150,6 +150,12 @@ func (c *clock) session(t *testing.T) (s *session) {
 	return s
 }
 
+// pass lets time pass in a bubble.
+func pass(t *testing.T, d time.Duration) {
+	t.Helper()
+	sleepUntil(t.Context(), time.Now().Add(d))
+}
+
 // A renewal that fails is repeated with a pause, and a new login comes before the token's end.
 func TestARenewalThatFailsIsNotRepeatedWithoutAPause(t *testing.T) {
 	for _, ttl := range []int{2, 3, 12, 15, 30, 60, 3600, 32 * 24 * 3600} {
@@ -166,7 +172,7 @@ func TestARenewalThatFailsIsNotRepeatedWithoutAPause(t *testing.T) {
 					}
 					end := time.Now().Add(time.Duration(ttl) * time.Second)
 					for s.usable() == l {
-						time.Sleep(time.Duration(ttl) * time.Second / 100)
+						pass(t, time.Duration(ttl)*time.Second/100)
 					}
 					if !time.Now().Before(end) {
 						t.Errorf("after %s: the login was held to its end", time.Since(began))
@@ -193,7 +199,7 @@ func TestAWaitThatVaultAsksOfARenewalIsKept(t *testing.T) {
 		if _, err := s.login(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(9 * time.Minute)
+		pass(t, 9*time.Minute)
 		synctest.Wait()
 		if n := len(c.renewals); n == 0 || n > 2 {
 			t.Errorf("%d renewals though each is asked to wait for 100 s", n)
@@ -210,11 +216,11 @@ func TestARenewalThatVaultRefusesIsNotRepeated(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(530 * time.Second)
+		pass(t, 530*time.Second)
 		if s.usable() == l && len(c.renewals) != 1 {
 			t.Errorf("%d renewals", len(c.renewals))
 		}
-		time.Sleep(15 * time.Second)
+		pass(t, 15*time.Second)
 		synctest.Wait()
 		if s.usable() != nil || len(c.renewals) != 1 {
 			t.Errorf("%d renewals; held on: %t", len(c.renewals), s.usable() != nil)
@@ -237,7 +243,7 @@ func TestARenewedTokenIsHeldUntilItsMaximum(t *testing.T) {
 			t.Fatal(err)
 		}
 		for s.usable() == l {
-			time.Sleep(time.Second)
+			pass(t, time.Second)
 		}
 		if left := time.Until(most); left <= 0 || left > 150*time.Second {
 			t.Errorf("a new login is due %s before the maximum", left)

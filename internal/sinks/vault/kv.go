@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"net/http"
 
 	"github.com/hashicorp/vault/api"
 
@@ -146,7 +147,7 @@ func fetch(ctx context.Context, c *api.Client, path string) (map[string]any, err
 		defer func() { _ = answer.Body.Close() }()
 	}
 	r, missing := errors.AsType[*api.ResponseError](err)
-	missing = missing && r.StatusCode == 404 && len(r.Errors) == 0
+	missing = missing && r.StatusCode == http.StatusNotFound && len(r.Errors) == 0
 	if err != nil && !missing {
 		return nil, err
 	}
@@ -171,7 +172,7 @@ func dataOf(text []byte, missing bool) (map[string]any, error) {
 	case found.Data != nil:
 		return found.Data, nil
 	case missing && found.Errors != nil:
-		return nil, nil
+		return nil, nil //nolint:nilnil // nothing there is no error
 	case missing:
 		return nil, notVaults("a 404 that is not Vault's")
 	}

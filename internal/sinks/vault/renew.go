@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"net/http"
 	"time"
 
 	"github.com/hashicorp/vault/api"
@@ -95,7 +96,7 @@ func (l *lease) renewed(auth *api.SecretAuth) {
 // isFinal reports whether Vault says that it will not renew the token.
 func isFinal(err error) bool {
 	r, ok := errors.AsType[*api.ResponseError](err)
-	return ok && !r.RawError && (r.StatusCode == 400 || r.StatusCode == 403)
+	return ok && !r.RawError && (r.StatusCode == http.StatusBadRequest || r.StatusCode == http.StatusForbidden)
 }
 
 // sleepUntil reports false when life ended before.

@@ -63,8 +63,12 @@ func (s *session) use(ctx context.Context, work func(context.Context, *api.Clien
 		return err
 	}
 	err = s.with(ctx, l, work)
-	if !hasStatus(err, 403) || !says(err, invalidToken) && !isDead(ctx, l.client) {
+	gone := says(err, invalidToken)
+	if !hasStatus(err, 403) || !gone && !isDead(ctx, l.client) {
 		return err
+	}
+	if gone {
+		s.disown(l)
 	}
 	s.forget(l)
 	fresh, again := s.login(ctx)
@@ -172,6 +176,13 @@ func (s *session) forget(l *login) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.retire(l)
+}
+
+// disown is for a token that there is no need to give back.
+func (s *session) disown(l *login) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.owned, l)
 }
 
 // retire has no more calls begin with l. s.mu is held.

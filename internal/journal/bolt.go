@@ -22,6 +22,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"github.com/rotatord/rotatord/internal/durable"
 	"github.com/rotatord/rotatord/internal/rotation"
 )
 
@@ -66,6 +67,8 @@ type Options struct {
 	Observe func(took time.Duration, err error)
 	// Warn, if set, is told what a person should know.
 	Warn func(text string)
+
+	publish func(temp, path string) error // nil: as this machine's kernel does
 }
 
 // Bolt is a rotation.Journal in one folder. It is safe for concurrent use; saves
@@ -112,7 +115,10 @@ type Bolt struct {
 // without touching it, a file of a newer format or one that is damaged.
 func Open(dir string, opts Options) (*Bolt, error) {
 	path := filepath.Join(dir, FileName)
-	if err := ensureFile(dir, path); err != nil {
+	if opts.publish == nil {
+		opts.publish = durable.Kernel().Publish
+	}
+	if err := opts.ensureFile(dir, path); err != nil {
 		return nil, openFault(path, err)
 	}
 	if err := guarded(func() error { return verify(path) }); err != nil {
@@ -220,7 +226,7 @@ func boltOptions() *bbolt.Options {
 
 // ensureFile makes the folder and the file where they are missing. A file of no
 // length holds nothing and counts as missing.
-func ensureFile(dir, path string) error {
+func (o Options) ensureFile(dir, path string) error {
 	info, err := os.Stat(path)
 	switch {
 	case err == nil && !info.Mode().IsRegular():
@@ -233,18 +239,18 @@ func ensureFile(dir, path string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	if err := syncFolder(filepath.Dir(dir)); err != nil {
+	if err := durable.SyncFolder(filepath.Dir(dir)); err != nil {
 		return err
 	}
 	if info != nil {
 		return initialise(path) // under bbolt's lock, in case another has just begun to
 	}
-	return create(dir, path)
+	return o.create(dir, path)
 }
 
-// create makes the file elsewhere and links it into place whole, so that a crash
+// create makes the file elsewhere and gives it its name whole, so that a crash
 // leaves none or a good one, and two that start at once end up with the same.
-func create(dir, path string) error {
+func (o Options) create(dir, path string) error {
 	temp, err := os.CreateTemp(dir, FileName+".new-*") // 0600
 	if err != nil {
 		return err
@@ -253,10 +259,10 @@ func create(dir, path string) error {
 	if err := errors.Join(temp.Close(), initialise(temp.Name())); err != nil {
 		return err
 	}
-	if err := os.Link(temp.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := o.publish(temp.Name(), path); !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return syncFolder(dir)
+	return nil
 }
 
 func initialise(path string) error {
@@ -304,14 +310,6 @@ func random(size int) []byte {
 	b := make([]byte, size)
 	_, _ = rand.Read(b) // crypto/rand never fails: it aborts the program instead
 	return b
-}
-
-func syncFolder(dir string) error {
-	f, err := os.Open(dir) //nolint:gosec // the operator names the folder
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
 }
 
 // DigestKey is the installation's random key for the digests of receipts.

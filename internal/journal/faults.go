@@ -163,6 +163,8 @@ func diskHint(err error) string {
 		return "the file system is read-only: mount it read-write; rotatord goes on by itself"
 	case errors.Is(err, syscall.EIO):
 		return "the disk fails: see the kernel's log and replace it; the journal is the one file to save"
+	case errors.Is(err, syscall.ENOTSUP), errors.Is(err, syscall.ENOSYS), errors.Is(err, syscall.ENOLCK), errors.Is(err, syscall.ENODEV):
+		return "this file system lacks what the journal needs, locks and files mapped into memory: put state.path on another, such as ext4 or xfs"
 	case errors.Is(err, fs.ErrPermission):
 		return "give the user rotatord runs as the right to read and write state.path"
 	}

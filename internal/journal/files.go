@@ -14,6 +14,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"github.com/rotatord/rotatord/internal/durable"
 	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/rotation"
 )
@@ -197,7 +198,7 @@ func (b *Bolt) renewLog() error {
 		return b.refillLog()
 	}
 	former, last := b.logFile.file, b.log.last
-	if err := makeLog(b.logFile.path); err != nil {
+	if err := b.options.makeLog(b.logFile.path); err != nil {
 		return err
 	}
 	b.files.Lock()
@@ -241,13 +242,11 @@ func (f *watchedFile) isOurs() bool {
 }
 
 // takeName gives the new database its name, which nobody else may have taken meanwhile.
-func (b *Bolt) takeName(temp string) (err error) {
+func (b *Bolt) takeName(temp string) error {
 	if b.dbFile.isOurs() { // cut short
-		err = os.Rename(temp, b.path)
-	} else {
-		err = os.Link(temp, b.path)
+		return errors.Join(os.Rename(temp, b.path), durable.SyncFolder(filepath.Dir(b.path)))
 	}
-	return errors.Join(err, syncFolder(filepath.Dir(b.path)))
+	return b.options.publish(temp, b.path)
 }
 
 // goOnIn goes on in a new database, which holds everything.

@@ -50,11 +50,17 @@ func memoryOf(held map[moq.Key]int) iter.Seq[*rotation.Record] {
 
 // Whatever happens to the files, all that memory knows is written anew, and goes on from there.
 func TestLostFilesAreWrittenAnew(t *testing.T) {
+	for disk, o := range disks() {
+		t.Run(disk, func(t *testing.T) { testLostFilesAreWrittenAnew(t, o) })
+	}
+}
+
+func testLostFilesAreWrittenAnew(t *testing.T, o Options) {
 	for name, lose := range ways() {
 		for _, which := range [][]string{{"database"}, {"log"}, {"database", "log"}} {
 			t.Run(fmt.Sprint(strings.Join(which, " and "), " ", name), func(t *testing.T) {
 				dir := t.TempDir()
-				b := open(t, dir)
+				b := openWith(t, dir, o)
 				held := map[moq.Key]int{slotKey(1): 1, slotKey(2): 1}
 				mustSave(t, b, recordOf(1, 1, 100), eventOf(1, day, "folded"))
 				fold(t, b)
@@ -82,7 +88,7 @@ func TestLostFilesAreWrittenAnew(t *testing.T) {
 				mustSave(t, b, recordOf(3, 3, 100), eventOf(3, day, "after"))
 				held[slotKey(3)] = 3
 				killed(t, b)
-				b = open(t, dir)
+				b = openWith(t, dir, o)
 				expectState(t, b, held)
 				if !slices.Equal(b.DigestKey(), key) {
 					t.Error("the digest key is another")

@@ -43,7 +43,12 @@ func eventOf(n int, at time.Time, detail string) rotation.Event {
 
 func open(t testing.TB, dir string) *Bolt {
 	t.Helper()
-	b, err := Open(dir, Options{})
+	return openWith(t, dir, Options{})
+}
+
+func openWith(t testing.TB, dir string, o Options) *Bolt {
+	t.Helper()
+	b, err := Open(dir, o)
 	if err != nil {
 		t.Fatal(err)
 	}

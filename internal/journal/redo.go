@@ -9,7 +9,6 @@ import (
 	"hash/crc32"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
 
 	"golang.org/x/sys/unix"
@@ -111,10 +110,10 @@ func claim(file *os.File) (os.FileInfo, error) {
 	return file.Stat()
 }
 
-// makeLog makes the log elsewhere and links it into place, so that a crash leaves none
+// makeLog makes the log elsewhere and gives it its name, so that a crash leaves none
 // or a whole one, and what is there is not replaced; what it leaves half made, the next
 // start makes anew.
-func makeLog(path string) error {
+func (o Options) makeLog(path string) error {
 	temp, err := os.OpenFile(path+".new", os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600) //nolint:gosec // the operator names the folder
 	if err != nil {
 		return err
@@ -123,10 +122,7 @@ func makeLog(path string) error {
 	if err := errors.Join(fillLog(temp), temp.Close()); err != nil {
 		return err
 	}
-	if err := os.Link(temp.Name(), path); err != nil {
-		return err
-	}
-	return syncFolder(filepath.Dir(path))
+	return o.publish(temp.Name(), path)
 }
 
 // fillLog writes real zeros, no hole: a save must find its room on a disk that has filled up.

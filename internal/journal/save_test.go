@@ -131,7 +131,7 @@ func TestReadingAfterCloseFails(t *testing.T) {
 
 func TestAFailingDiskIsReportedAndRecoveredFrom(t *testing.T) {
 	for number, hint := range map[syscall.Errno]string{
-		syscall.ENOSPC: "make room", syscall.EROFS: "read-write", syscall.EIO: "kernel's log", syscall.EACCES: "state.path", syscall.EBADF: "check the disk",
+		syscall.ENOSPC: "make room", syscall.EROFS: "read-write", syscall.EIO: "kernel's log", syscall.EACCES: "state.path", syscall.EBADF: "check the disk", syscall.ENOLCK: "lacks what the journal needs",
 	} {
 		t.Run(number.Error(), func(t *testing.T) {
 			dir := t.TempDir()

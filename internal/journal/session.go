@@ -97,7 +97,7 @@ func (b *Bolt) makeMissingLog(path string, consent bool) error {
 		b.sayWarning(fmt.Sprintf("starting without the log %s, as the file %s allows: the database was last written at %s, and what was saved after that "+
 			"is not known, as with an older backup", path, path+asideSuffix, written))
 	}
-	if err := makeLog(path); err != nil {
+	if err := b.options.makeLog(path); err != nil {
 		return err
 	}
 	if err := b.openLog(path); err != nil {

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"filippo.io/age"
+
+	"github.com/rotatord/rotatord/internal/durable"
 )
 
 const identityPrefix = "AGE-SECRET-KEY-1"
@@ -111,8 +113,7 @@ func (i Identity) Restore(path string) error {
 
 func (i Identity) save(path string) error {
 	text := fmt.Sprintf("# created: %s\n# public key: %s\n%s\n", time.Now().UTC().Format(time.RFC3339), i.key.Recipient(), i.key)
-	dir := filepath.Dir(path)
-	temp, err := os.CreateTemp(dir, ".identity-*") // 0600
+	temp, err := os.CreateTemp(filepath.Dir(path), ".identity-*") // 0600
 	if err != nil {
 		return err
 	}
@@ -121,26 +122,11 @@ func (i Identity) save(path string) error {
 	if err = errors.Join(err, temp.Sync(), temp.Close()); err != nil {
 		return err
 	}
-	// A link, unlike a rename, never replaces what is there.
-	if err := os.Link(temp.Name(), path); err != nil {
-		return linkError(err)
-	}
-	return syncFolder(dir)
-}
-
-func linkError(err error) error {
+	err = durable.Kernel().Publish(temp.Name(), path)
 	if errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("%w: an identity is never replaced, since only it opens what it sealed", fs.ErrExist)
 	}
-	return fmt.Errorf("%w: if the file system has no hard links, make the file with age-keygen", err)
-}
-
-func syncFolder(dir string) error {
-	f, err := os.Open(dir) //nolint:gosec // the operator names the folder
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
+	return err
 }
 
 // Recipient is the public key, for encrypting to the identity.

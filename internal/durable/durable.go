@@ -1,0 +1,78 @@
+// Package durable gives finished files their names: after a crash there is none or a whole
+// one, and what has the name already is never replaced, on file systems without hard links too.
+package durable
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// System is what a file system may be able to do.
+type System struct {
+	RenameNoReplace func(from, to string) error // not NFS, 9p, some FUSE
+	Link            func(from, to string) error // not FAT, exFAT, CIFS, 9p, some FUSE
+}
+
+// Kernel asks the kernel.
+func Kernel() System { return System{renameNoReplace, os.Link} }
+
+// Publish gives the file temp, which must be whole and synced, the name path in the same folder,
+// and syncs the folder. It fails with fs.ErrExist when something is at path already. Whether
+// temp is still there afterwards depends on the file system.
+func (s System) Publish(temp, path string) error {
+	var err error
+	for _, way := range []func(from, to string) error{s.RenameNoReplace, s.Link, renameInTurn} {
+		if err = way(temp, path); err == nil {
+			return SyncFolder(filepath.Dir(path))
+		}
+		if errors.Is(err, fs.ErrExist) {
+			return err
+		}
+	}
+	return err
+}
+
+func renameNoReplace(from, to string) error {
+	if err := unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_NOREPLACE); err != nil {
+		return &os.LinkError{Op: "rename", Old: from, New: to, Err: err}
+	}
+	return nil
+}
+
+// renameInTurn looks and renames under a lock of the folder, which all take that come this way:
+// every file system of the kernel's has that lock on one machine.
+func renameInTurn(from, to string) (err error) {
+	dir, err := os.Open(filepath.Dir(to)) //nolint:gosec // the operator names the folder
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, dir.Close()) }()
+	if err := unix.Flock(int(dir.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return fmt.Errorf("lock the folder %s: %w", dir.Name(), err)
+	}
+	if _, err := os.Lstat(to); err == nil {
+		return &os.LinkError{Op: "rename", Old: from, New: to, Err: fs.ErrExist}
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return os.Rename(from, to)
+}
+
+// SyncFolder makes the names in a folder durable. Where a folder cannot be synced (CIFS, 9p,
+// vboxsf), there is nothing to be done about it.
+func SyncFolder(path string) error {
+	dir, err := os.Open(path) //nolint:gosec // the operator names the folder
+	if err != nil {
+		return err
+	}
+	err = dir.Sync()
+	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOTSUP) {
+		err = nil
+	}
+	return errors.Join(err, dir.Close())
+}

@@ -51,7 +51,8 @@ type Options struct {
 // Client calls Cloudflare for one account. Every error is a *fault.Error whose
 // text names the account and the relay and keeps Cloudflare's own codes and
 // messages, and never holds a token. It is Ambiguous when the call may have been
-// carried out; else nothing was changed. Nothing is retried. Calls wait for the
+// carried out; else nothing was changed. Nothing is retried but an expiry that is
+// refused. Calls wait for the
 // budget in order of priority, and return when their context ends. An answer that
 // came is never thrown away because the context ended meanwhile.
 //
@@ -69,6 +70,7 @@ type Client struct {
 	unwatch   func()
 	relays    *sdk.RelayService
 	proof     proof
+	clock     clock
 }
 
 // New checks o and builds the client; it sends nothing. An error is Permanent.
@@ -204,6 +206,7 @@ func (c *Client) report(op operation, x *exchange) {
 	if l, ok := parseLeft(x.header); ok {
 		c.observer.RateLimit(c.account, l.requests)
 	}
+	c.clock.heed(x)
 	c.budget.Observe(x.header, x.limiting())
 }
 

@@ -18,6 +18,7 @@ const (
 	codeFull    = "21009"
 
 	codeNoPermission = "10000" // sent with status 403, by way of "Authentication error"
+	codeBadExpiry    = "21012" // by Cloudflare's clock past, or more than a year away
 
 	codeBadHeaders       = "6003" // sent with status 400
 	codeBadAuthorization = "6111"

@@ -2,6 +2,7 @@ package cf
 
 import (
 	"context"
+	"net/http"
 	"slices"
 	"time"
 
@@ -15,22 +16,41 @@ import (
 const issuerJWT = "cloudflare_jwt"
 
 // Create mints a token of relay relayID. The token's id, value and rights are
-// checked: an answer that lacks one of them is an Ambiguous error.
+// checked: an answer that lacks one of them is an Ambiguous error. An expiry that
+// Cloudflare refuses is given again by Cloudflare's clock, which the refusal tells, and then
+// left to Cloudflare: a wrong clock of this machine is no reason to have no token.
 func (c *Client) Create(ctx context.Context, p moq.Priority, relayID string, t moq.NewToken) (moq.Token, error) {
+	expires := t.Expires
+	t.Expires = c.clock.convert(expires)
+	made, refused, err := c.create(ctx, p, relayID, t)
+	p.Reserved = false
+	if again := c.clock.convert(expires); refused && again.Sub(t.Expires).Abs() >= sameTime {
+		t.Expires = again
+		made, refused, err = c.create(ctx, p, relayID, t)
+	}
+	if refused {
+		t.Expires = time.Time{}
+		made, _, err = c.create(ctx, p, relayID, t)
+	}
+	return made, err
+}
+
+// create asks for a token once; refused: not with this expiry.
+func (c *Client) create(ctx context.Context, p moq.Priority, relayID string, t moq.NewToken) (made moq.Token, refused bool, err error) {
 	k := call{op: createToken, relayID: relayID, kind: t.Type}
-	var made moq.Token
-	err := c.do(ctx, p, k, func(x *exchange) (problem string, err error) {
+	err = c.do(ctx, p, k, func(x *exchange) (problem string, err error) {
 		res, err := c.relays.Tokens.New(x.sdkContext(), relayID, c.newParams(t), x.options()...)
 		if err != nil {
+			refused = !t.Expires.IsZero() && x.status == http.StatusBadRequest && x.refuses() && x.has(codeBadExpiry)
 			return "", err
 		}
 		made, problem = minted(res, t.Type)
 		return problem, nil
 	})
 	if err != nil {
-		return moq.Token{}, err
+		return moq.Token{}, refused, err
 	}
-	return made, nil
+	return made, false, nil
 }
 
 func (c *Client) newParams(t moq.NewToken) sdk.RelayTokenNewParams {

@@ -94,7 +94,7 @@ func contains(list []string, s string) bool {
 // NewToken is what a create call asks for.
 type NewToken struct {
 	Type    TokenType
-	Expires time.Time // zero: Cloudflare's default, one year
+	Expires time.Time // by this machine's clock; zero: Cloudflare's default, one year
 	Label   string
 }
 

@@ -312,6 +312,27 @@ func TestASlotRotatesWhenAThirdOfItsTokensLifeIsLeft(t *testing.T) {
 	w.mustHold("value-2")
 }
 
+// By a clock that is fast, an expiry just under a year is one that Cloudflare refuses.
+func TestALifeOfNearlyAYearIsLeftToCloudflare(t *testing.T) {
+	for life, want := range map[time.Duration]time.Duration{
+		oneYear:                  oneYear,
+		oneYear - time.Second:    oneYear,
+		oneYear - 59*time.Minute: oneYear,
+		oneYear - 2*time.Hour:    oneYear - 2*time.Hour,
+	} {
+		w := newWorld(t, moq.Overlap, 1)
+		w.change(func(p *Plan) { p.Lifetime = life })
+		w.start()
+		w.run(time.Minute)
+		if got := w.rec().Served.Expires.Time().Sub(w.born); (got - want).Abs() > time.Minute {
+			t.Errorf("a lifetime of %s gave a token that lives %s, want %s", life, got, want)
+		}
+		if asked := w.rec().Rotation.Expires; asked.IsZero() != (want == oneYear) {
+			t.Errorf("a lifetime of %s asked for %s", life, asked.Time())
+		}
+	}
+}
+
 func TestMissedInstantsRunOnceOnReturnOrNotAtAll(t *testing.T) {
 	for _, c := range []struct {
 		catchUp bool

@@ -15,8 +15,12 @@ import (
 	"github.com/rotatord/rotatord/internal/secret"
 )
 
-// oneYear is the longest life of a token, and what Cloudflare gives when not asked.
-const oneYear = 365 * 24 * time.Hour
+const (
+	// oneYear is the longest life of a token, and what Cloudflare gives when not asked.
+	oneYear = 365 * 24 * time.Hour
+	// nearYear is how much less is not asked for: by a clock that is fast it would be too much.
+	nearYear = time.Hour
+)
 
 // heldValue is an unsealed value in memory, so that a delivery need not open it.
 type heldValue struct {
@@ -178,7 +182,7 @@ func (e *Engine) attempt(s *slot, d due, now time.Time) Rotation {
 	if p.Strategy == moq.Overlap {
 		a.Grace, a.Regrace = p.Grace, len(s.seen().drift) > 0 || e.view(s).waiting()
 		a.Existing = s.matching(p, e.Instance)
-		if p.Lifetime < oneYear {
+		if p.Lifetime < oneYear-nearYear {
 			a.Expires = MomentOf(now.Add(p.Lifetime).Truncate(time.Second))
 		}
 	}

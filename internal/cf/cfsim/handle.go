@@ -115,7 +115,7 @@ func (s *Sim) handle(r *http.Request) outcome {
 
 // suffer carries a call out as far as its fault lets it.
 func (s *Sim) suffer(now time.Time, q *request, f Fault) outcome {
-	out := outcome{header: http.Header{"Content-Type": {"application/json"}}, wait: s.o.Latency}
+	out := outcome{header: http.Header{"Content-Type": {"application/json"}, "Date": {now.UTC().Format(http.TimeFormat)}}, wait: s.o.Latency}
 	run := func(now time.Time) reply { return s.admit(now, q, out.header) }
 	switch f.Kind {
 	case LostBefore:

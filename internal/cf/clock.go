@@ -1,0 +1,47 @@
+package cf
+
+import (
+	"net/http"
+	"sync"
+	"time"
+)
+
+// sameTime is how far clocks differ that count as one: a Date has whole seconds, and an answer takes its time.
+const sameTime = time.Minute
+
+// clock tells the time as Cloudflare's answers do. It is safe for concurrent use.
+type clock struct {
+	mu           sync.Mutex
+	theirs, ours time.Time // at the latest answer; zero: none came
+}
+
+// heed learns from an answer; what stands in between has a clock of its own.
+func (c *clock) heed(x *exchange) {
+	if x.Success == nil {
+		return
+	}
+	theirs, err := http.ParseTime(x.header.Get("Date"))
+	if err != nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.theirs, c.ours = theirs, time.Now()
+}
+
+// convert gives for an instant of this machine's clock that of Cloudflare's.
+func (c *clock) convert(t time.Time) time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if t.IsZero() || c.theirs.IsZero() {
+		return t
+	}
+	// The monotonic clock stands still while the machine is suspended, the wall clock may be set back.
+	now := time.Now()
+	passed := max(now.Sub(c.ours), now.Round(0).Sub(c.ours.Round(0)))
+	ahead := c.theirs.Add(passed).Sub(now)
+	if ahead.Abs() < sameTime {
+		return t
+	}
+	return t.Add(ahead)
+}

@@ -2,10 +2,8 @@ package config
 
 import (
 	"fmt"
-	"net"
 	"net/url"
 	"regexp"
-	"strconv"
 	"time"
 
 	"github.com/rotatord/rotatord/internal/moq"
@@ -20,9 +18,6 @@ var (
 	labelPattern    = regexp.MustCompile(`^[a-zA-Z0-9_]+$`)
 	envPattern      = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 )
-
-// A Unix socket's path must fit into the kernel's address with a NUL at its end.
-const maxSocketPath = 107
 
 // checker says what is wrong with a decoded configuration as a whole, and
 // resolves its slots. Its faults are placed by their path.
@@ -85,24 +80,10 @@ func (c *checker) require(ok bool, p *path, text, hint string) {
 }
 
 func (c *checker) checkInstance() {
-	s := c.cfg.Server
 	c.require(instancePattern.MatchString(c.cfg.Instance), root("instance"), "must be 1 to 16 characters of a-z, 0-9 and -", "")
 	c.require(c.cfg.State.Path != "", root("state").child("path"), "must name a folder", "")
 	c.require(c.cfg.State.Etcd == nil, root("state").child("etcd"), "state.etcd is not supported yet in this version", "remove it; state.path is the embedded store")
-	c.require(s.Listen == "" || isHostPort(s.Listen), root("server").child("listen"), "must be host:port", `such as 127.0.0.1:9476, or "" to turn it off`)
-	c.require(s.AdminSocket != "" && len(s.AdminSocket) <= maxSocketPath, root("server").child("admin_socket"),
-		fmt.Sprintf("must be a path of at most %d bytes", maxSocketPath), "")
-	mode, err := strconv.ParseUint(s.AdminSocketMode, 8, 32)
-	c.require(err == nil && mode <= 0o777, root("server").child("admin_socket_mode"), "must be permissions in octal", `such as "0600"`)
-}
-
-func isHostPort(s string) bool {
-	_, port, err := net.SplitHostPort(s)
-	if err != nil {
-		return false
-	}
-	_, err = strconv.ParseUint(port, 10, 16)
-	return err == nil
+	c.checkServer()
 }
 
 func (c *checker) checkName(p *path) {

@@ -21,7 +21,7 @@ type (
 // withPeer remembers who is at the other end of an admin connection. The name
 // is looked up when it is needed: this runs in the accept loop.
 func withPeer(ctx context.Context, c net.Conn) context.Context {
-	if uid, ok := peerUID(c); ok {
+	if uid, _, ok := peerOf(c); ok {
 		return context.WithValue(ctx, peerKey{}, uid)
 	}
 	return ctx

@@ -4,5 +4,5 @@ package web
 
 import "net"
 
-// peerUID is known on Linux only.
-func peerUID(net.Conn) (uid uint32, ok bool) { return 0, false }
+// peerOf is known on Linux only.
+func peerOf(net.Conn) (uid uint32, pid int32, ok bool) { return 0, 0, false }

@@ -20,6 +20,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -257,6 +258,95 @@ func TestAPortInUseIsExplained(t *testing.T) {
 	o.Listen = s.Addr()
 	if err := New(o).Listen(); err == nil || !strings.Contains(err.Error(), "server.listen") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// What the file alone does not show is told at the start, with what to do.
+func TestWhatCannotBeBoundIsToldWithWhatToDo(t *testing.T) {
+	dir := t.TempDir()
+	writeFile(t, filepath.Join(dir, "file"), "")
+	for name, c := range map[string]struct {
+		change func(*Options)
+		want   []string
+	}{
+		"no such address":   {func(o *Options) { o.Listen = "198.51.100.7:0" }, []string{"server.listen 198.51.100.7:0", "ip address"}},
+		"no such interface": {func(o *Options) { o.Listen = "[fe80::1%nosuch]:0" }, []string{"no network interface"}},
+		"no such name":      {func(o *Options) { o.Listen = "nosuch.invalid:0" }, []string{"server.listen", "give an address"}},
+		"a folder there":    {func(o *Options) { o.AdminSocket = dir }, []string{"server.admin_socket " + dir, "no socket", "remove it"}},
+		"a file on the way": {func(o *Options) { o.AdminSocket = filepath.Join(dir, "file", "s") }, []string{"no folder"}},
+		"no such group":     {func(o *Options) { o.AdminSocketGroup = "no-such-group" }, []string{"server.admin_socket_group no-such-group", "make the group"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := options(newDaemon())
+			o.AdminSocket = filepath.Join(dir, "s")
+			c.change(&o)
+			err := New(o).Listen()
+			if err == nil {
+				t.Fatal("it was bound")
+			}
+			for _, w := range c.want {
+				if !strings.Contains(err.Error(), w) {
+					t.Errorf("%q does not say %q", err, w)
+				}
+			}
+			if _, err := os.Lstat(filepath.Join(dir, "s")); err == nil {
+				t.Error("the socket stays")
+			}
+		})
+	}
+}
+
+// What a machine or a user would have to be made for.
+func TestWhatTheKernelRefusesIsToldWithWhatToDo(t *testing.T) {
+	for errno, want := range map[syscall.Errno]string{
+		syscall.EADDRINUSE: "ss -ltnp", syscall.EACCES: "CAP_NET_BIND_SERVICE", syscall.EADDRNOTAVAIL: "ip address",
+		syscall.EINVAL: "ip link", syscall.EAFNOSUPPORT: "version of IP",
+	} {
+		if text := tcpFault("a:1", os.NewSyscallError("bind", errno)).Error(); !strings.Contains(text, want) {
+			t.Errorf("%v: %q does not say %q", errno, text, want)
+		}
+	}
+	for errno, want := range map[syscall.Errno]string{
+		syscall.EACCES: "RuntimeDirectory=", syscall.EPERM: "RuntimeDirectory=", syscall.EROFS: "RuntimeDirectory=",
+		syscall.EOPNOTSUPP: "hold no sockets", syscall.ENOTDIR: "no folder", syscall.ENOENT: "no folder",
+	} {
+		if text := socketFault("/s", &os.PathError{Op: "mkdir", Path: "/", Err: errno}).Error(); !strings.Contains(text, want) {
+			t.Errorf("%v: %q does not say %q", errno, text, want)
+		}
+	}
+	if text := groupFault("g", syscall.EPERM).Error(); !strings.Contains(text, "SupplementaryGroups=") {
+		t.Error(text)
+	}
+}
+
+// Whatever config accepts as a path has room for what the socket is bound as at first.
+func TestTheLongestPathsOfASocketCanBeBound(t *testing.T) {
+	const folder, whole = 95, 107 // config refuses more
+	top := must(os.MkdirTemp("", "w"))
+	defer func() { _ = os.RemoveAll(top) }()
+	dir := filepath.Join(top, strings.Repeat("d", folder-len(top)-1))
+	for _, base := range []string{"s", strings.Repeat("s", whole-folder-1)} {
+		l, err := listenSocket(filepath.Join(dir, base), 0o600, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = l.Close()
+	}
+	if l, err := listenSocket(filepath.Join(dir+"d", "s"), 0o600, ""); err == nil {
+		_ = l.Close()
+		t.Error("a longer one can be bound, too: config need not refuse it")
+	}
+}
+
+func TestAnotherDaemonOfTheSameInstallationIsNamed(t *testing.T) {
+	o := options(newDaemon())
+	o.Listen, o.AdminSocket = "127.0.0.1:0", filepath.Join(t.TempDir(), "s")
+	first := New(o)
+	start(t, first)
+	o.Listen = first.Addr() // the socket is looked at before
+	err := New(o).Listen()
+	if want := fmt.Sprintf("another daemon answers there (process %d)", os.Getpid()); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%v does not say %q", err, want)
 	}
 }
 

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/rotatord/rotatord/internal/fault"
 )
 
 const dialTimeout = 2 * time.Second
@@ -53,12 +55,14 @@ func vacant(path string) error {
 		return err
 	}
 	if info.Mode().Type() != fs.ModeSocket {
-		return fmt.Errorf("%s exists and is no socket (remove it, or choose another path)", path)
+		return fault.Newf(fault.Permanent, fault.Foreign, "", "", "what is there is no socket").WithHint("remove it, or choose another path")
 	}
 	conn, err := net.DialTimeout("unix", path, dialTimeout)
 	if err == nil {
+		_, pid, _ := peerOf(conn)
 		_ = conn.Close()
-		return fmt.Errorf("%s is answered by another daemon (stop that one first)", path)
+		return fault.Newf(fault.Permanent, fault.Conflict, "", "", "another daemon answers there (process %d)", pid).
+			WithHint("stop that one first, or give this one a server.admin_socket and a state.path of its own")
 	}
 	if !errors.Is(err, syscall.ECONNREFUSED) && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("cannot tell whether a daemon answers: %w", err)
@@ -69,7 +73,7 @@ func vacant(path string) error {
 func bindAndMove(temp, path string, mode fs.FileMode, group string) (net.Listener, error) {
 	l, err := net.Listen("unix", temp)
 	if err != nil {
-		return nil, fmt.Errorf("%w (a socket's path has a limit of about 100 bytes)", err)
+		return nil, err
 	}
 	l.(*net.UnixListener).SetUnlinkOnClose(false)
 	info, err := admit(temp, path, mode, group)
@@ -102,13 +106,40 @@ func chgrp(path, group string) error {
 	if err != nil {
 		g, err := user.LookupGroup(group)
 		if err != nil {
-			return fmt.Errorf("admin_socket_group: %w", err)
+			return groupFault(group, err)
 		}
 		if gid, err = strconv.Atoi(g.Gid); err != nil {
-			return fmt.Errorf("admin_socket_group %s: id %q is no number", group, g.Gid)
+			return groupFault(group, fmt.Errorf("its id %q is no number", g.Gid))
 		}
 	}
-	return os.Chown(path, -1, gid)
+	if err := os.Chown(path, -1, gid); err != nil {
+		return groupFault(group, err)
+	}
+	return nil
+}
+
+func groupFault(group string, err error) error {
+	f := fault.Newf(fault.Permanent, fault.Invalid, "", "server.admin_socket_group "+group, "%w", err)
+	if errors.Is(err, fs.ErrPermission) {
+		return f.WithHint("only root, or who is in that group, may give the socket to it: make rotatord's user a member (SupplementaryGroups=)")
+	}
+	return f.WithHint("make the group, or leave the key out: the socket then has the process's own")
+}
+
+// socketFault says what to do about a socket that cannot be bound.
+func socketFault(path string, err error) error {
+	f := fault.Newf(fault.Permanent, fault.Setup, "listen on", "server.admin_socket "+path, "%w", err)
+	switch inner, known := errors.AsType[*fault.Error](err); {
+	case known:
+		f.Reason = inner.Reason // and it has a hint of its own
+	case errors.Is(err, syscall.EROFS), errors.Is(err, fs.ErrPermission):
+		f.Hint = "the folder must be there, and rotatord's user able to make files in it (RuntimeDirectory=rotatord under systemd); or name another path"
+	case errors.Is(err, syscall.EOPNOTSUPP), errors.Is(err, syscall.EINVAL):
+		f.Hint = "this file system may hold no sockets: name a path on another, such as /run"
+	case errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.ELOOP), errors.Is(err, fs.ErrNotExist):
+		f.Hint = "a part of its path is no folder in which one can be made: name another"
+	}
+	return f
 }
 
 // socketListener removes its file when it is closed, unless another daemon has

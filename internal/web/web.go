@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"syscall"
 	"time"
 
 	toolkit "github.com/prometheus/exporter-toolkit/web"
@@ -21,6 +22,7 @@ import (
 	"golang.org/x/net/netutil"
 
 	"github.com/rotatord/rotatord/internal/adminapi"
+	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/rotation"
 )
 
@@ -115,14 +117,14 @@ func New(o Options) *Server {
 	return &Server{Options: o, limits: l, pages: newPages(), turns: make(chan struct{}, l.scans)}
 }
 
-// Listen checks the web configuration and binds the listener and the socket. On
-// an error nothing stays bound.
+// Listen checks the web configuration and binds the socket and the listener. On
+// an error nothing stays bound. The socket comes first: it knows another daemon.
 func (s *Server) Listen() error {
-	if err := s.listenTCP(); err != nil {
+	if err := s.listenAdmin(); err != nil {
 		return err
 	}
-	if err := s.listenAdmin(); err != nil {
-		return errors.Join(err, closeListener(s.tcpListener))
+	if err := s.listenTCP(); err != nil {
+		return errors.Join(err, closeListener(s.adminListener))
 	}
 	return nil
 }
@@ -136,11 +138,32 @@ func (s *Server) listenTCP() error {
 	}
 	l, err := net.Listen("tcp", s.Options.Listen)
 	if err != nil {
-		return fmt.Errorf("server.listen: %w (is another rotatord running? \"\" turns it off)", err)
+		return tcpFault(s.Options.Listen, err)
 	}
 	s.tcpListener = l
 	s.tcp = s.httpServer(s.publicHandler(isLoopback(l.Addr())))
 	return nil
+}
+
+// tcpFault says what to do about an address that cannot be listened on.
+func tcpFault(address string, err error) error {
+	f := fault.Newf(fault.Permanent, fault.Setup, "listen on", "server.listen "+address, "%w", err)
+	var unknown *net.DNSError
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		f.Reason, f.Hint = fault.Conflict, "another program listens there, perhaps another rotatord: `ss -ltnp` names it; stop it, or give another port; \"\" turns the listener off"
+	case errors.Is(err, fs.ErrPermission):
+		f.Hint = "a port below 1024 needs CAP_NET_BIND_SERVICE: give a higher one"
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		f.Hint = "this machine has no such address now: `ip address` lists those it has; leave the host out to listen on all of them"
+	case errors.As(err, &unknown):
+		f.Hint = "the host's name is not known here: give an address"
+	case errors.Is(err, syscall.EINVAL):
+		f.Hint = "the zone of the address is no network interface of this machine: `ip link` lists those it has"
+	case errors.Is(err, syscall.EAFNOSUPPORT):
+		f.Hint = "this machine does not speak that version of IP"
+	}
+	return f
 }
 
 func (s *Server) listenAdmin() error {
@@ -149,7 +172,7 @@ func (s *Server) listenAdmin() error {
 	}
 	l, err := listenSocket(s.AdminSocket, s.AdminSocketMode, s.AdminSocketGroup)
 	if err != nil {
-		return fmt.Errorf("server.admin_socket: %w", err)
+		return socketFault(s.AdminSocket, err)
 	}
 	s.adminListener = l
 	s.admin = s.httpServer(s.adminHandler())

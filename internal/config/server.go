@@ -1,0 +1,96 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+const (
+	// A Unix socket's path must fit into the kernel's address with a NUL at its end.
+	maxSocketPath = 107
+	// The socket is bound in a folder of its own beside its name: see web.privateFolder.
+	maxSocketFolder = maxSocketPath - len("/.01234567/s")
+
+	maxHostName = 253
+	noGroup     = 1<<32 - 1 // chown takes it for "leave it"
+)
+
+// hostPattern is what Go's resolver looks up.
+var (
+	hostPattern   = regexp.MustCompile(`^(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?(?:\.|$))+$`)
+	digitsPattern = regexp.MustCompile(`^[0-9.]+$`)
+)
+
+// checkServer refuses what can never be bound, whatever the machine.
+func (c *checker) checkServer() {
+	s, p := c.cfg.Server, root("server")
+	if text, hint := wrongListen(s.Listen); s.Listen != "" {
+		c.require(text == "", p.child("listen"), text, hint)
+	}
+	text, hint := wrongSocket(s.AdminSocket)
+	c.require(text == "", p.child("admin_socket"), text, hint)
+	if text == "" && !filepath.IsAbs(s.AdminSocket) {
+		c.warn(p.child("admin_socket"), "a path that is not absolute: the daemon and each command look for it in a working directory of their own", "begin it with /")
+	}
+	mode, err := strconv.ParseUint(s.AdminSocketMode, 8, 32)
+	c.require(err == nil && mode <= 0o777, p.child("admin_socket_mode"), "must be permissions in octal", `such as "0600"`)
+	gid, err := strconv.Atoi(s.AdminSocketGroup)
+	c.require(err != nil || gid >= 0 && gid < noGroup, p.child("admin_socket_group"), "is no id of a group", "give its name, or its id from 0 to 4294967294")
+}
+
+// wrongSocket says why no socket can be bound to path; "" when one can.
+func wrongSocket(path string) (text, hint string) {
+	switch base := path[strings.LastIndexByte(path, '/')+1:]; {
+	case path == "" || len(path) > maxSocketPath:
+		return fmt.Sprintf("must be a path of at most %d bytes", maxSocketPath), ""
+	case strings.ContainsRune(path, 0):
+		return "no path has a NUL in it", ""
+	case path[0] == '@':
+		return "an abstract socket has neither owner nor permissions", "give a path, such as /run/rotatord/admin.sock"
+	case base == "" || base == "." || base == "..":
+		return "names a folder", "name the socket in it, such as /run/rotatord/admin.sock"
+	case len(filepath.Dir(path)) > maxSocketFolder:
+		return fmt.Sprintf("its folder's path must have at most %d bytes", maxSocketFolder), ""
+	}
+	return "", ""
+}
+
+// wrongListen says why nothing can listen on an address; "" when something may.
+func wrongListen(address string) (text, hint string) {
+	host, port, err := net.SplitHostPort(address)
+	if _, bare := netip.ParseAddr(address); err != nil && bare == nil && strings.Contains(address, ":") {
+		return "must be host:port", "an IPv6 address stands in brackets, such as [::1]:9476"
+	}
+	if err != nil {
+		return "must be host:port", `such as 127.0.0.1:9476, or "" to turn it off`
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return "the port must be a number from 0 to 65535", "such as 127.0.0.1:9476"
+	}
+	if host == "*" {
+		return "* is no host", "leave it out to listen on every address: :" + port
+	}
+	return wrongHost(host)
+}
+
+func wrongHost(host string) (text, hint string) {
+	ip, err := netip.ParseAddr(host)
+	switch {
+	case host == "":
+		return "", ""
+	case err != nil && (len(host) > maxHostName || digitsPattern.MatchString(host) || !hostPattern.MatchString(host)):
+		return "the host is neither an IP address nor a name", "such as 127.0.0.1:9476, [::1]:9476 or localhost:9476"
+	case err != nil:
+		return "", "" // whether there is such a name shows at the start
+	case ip.Unmap().IsMulticast() || ip == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
+		return "nobody can connect to an address that is many's", "give one of this machine's, or none for all of them"
+	case ip.Is6() && ip.IsLinkLocalUnicast() && ip.Zone() == "":
+		return "a link-local address needs its zone", "such as [fe80::1%eth0]:9476"
+	}
+	return "", ""
+}

@@ -47,7 +47,7 @@ func renameNoReplace(from, to string) error {
 // renameInTurn looks and renames under a lock of the folder, which all take that come this way:
 // every file system of the kernel's has that lock on one machine.
 func renameInTurn(from, to string) (err error) {
-	dir, err := os.Open(filepath.Dir(to)) //nolint:gosec // the operator names the folder
+	dir, err := os.Open(filepath.Dir(to))
 	if err != nil {
 		return err
 	}

@@ -110,7 +110,7 @@ func TestAFolderThatSomebodyElseHoldsLocked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer held.Close() //nolint:errcheck // it was read
+	defer held.Close()
 	if err := syscall.Flock(int(held.Fd()), syscall.LOCK_EX); err != nil {
 		t.Fatal(err)
 	}

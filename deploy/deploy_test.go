@@ -12,7 +12,10 @@ import (
 	"testing"
 )
 
-const unit = "systemd/rotatord.service"
+const (
+	unit   = "systemd/rotatord.service"
+	dropIn = "systemd/large-fleet.conf"
+)
 
 func read(t *testing.T, path string) string {
 	t.Helper()
@@ -64,6 +67,54 @@ func installed(t *testing.T) string {
 func TestSystemdUnderstandsEveryLineOfTheUnit(t *testing.T) {
 	if out, ok := systemd(t, "systemd-analyze", "verify", installed(t)); ok && strings.Contains(out, "rotatord.service") {
 		t.Errorf("systemd-analyze verify complains:\n%s", out)
+	}
+}
+
+func TestSystemdUnderstandsTheDropInForALargeFleet(t *testing.T) {
+	path := installed(t)
+	if err := os.Mkdir(path+".d", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	put := func(name, text string) {
+		if err := os.WriteFile(filepath.Join(path+".d", name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("large-fleet.conf", read(t, dropIn))
+	out, ok := systemd(t, "systemd-analyze", "verify", path)
+	if !ok {
+		return
+	}
+	if strings.Contains(out, "rotatord.service") {
+		t.Errorf("systemd-analyze verify complains:\n%s", out)
+	}
+	put("wrong.conf", "[Service]\nMemoryMost=1G\n")
+	if out, _ := systemd(t, "systemd-analyze", "verify", path); !strings.Contains(out, "MemoryMost") {
+		t.Errorf("a drop-in is not looked at:\n%s", out)
+	}
+}
+
+// The drop-in gives more than the unit, and both slow rotatord down before they end it.
+func TestMemoryIsLimited(t *testing.T) {
+	last := 0
+	for _, name := range []string{unit, dropIn} {
+		for _, key := range []string{"MemoryHigh", "MemoryMax"} {
+			m := regexp.MustCompile(`(?m)^` + key + `=(\d+)([MG])$`).FindStringSubmatch(read(t, name))
+			if m == nil {
+				t.Fatalf("%s has no %s", name, key)
+			}
+			size, err := strconv.Atoi(m[1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			if m[2] == "G" {
+				size *= 1024
+			}
+			if size <= last {
+				t.Errorf("%s: %s is %d MiB, not more than %d", name, key, size, last)
+			}
+			last = size
+		}
 	}
 }
 

@@ -14,6 +14,7 @@ func main() {
 	hangups := catchHangups() // before all else
 	std := stdio{in: os.Stdin, out: os.Stdout, err: os.Stderr}
 	muteChildren()
+	limitMemory(os.DirFS("/"))
 	os.Exit(execute(context.Background(), os.Args[1:], std, takeEnvironment(), hangups))
 }
 

@@ -131,8 +131,14 @@ func passes(err error) bool {
 
 func (d *daemon) announce(addr string, cfg *config.Config) {
 	v := version()
-	d.log.Info("rotatord is ready", zap.String("version", v.Version), zap.String("listen", addr),
-		zap.String("admin_socket", cfg.Server.AdminSocket), zap.Int("slots", len(cfg.Slots())))
+	fields := []zap.Field{
+		zap.String("version", v.Version), zap.String("listen", addr),
+		zap.String("admin_socket", cfg.Server.AdminSocket), zap.Int("slots", len(cfg.Slots())),
+	}
+	if limit, ok := memoryLimit(); ok {
+		fields = append(fields, zap.Int64("memory_limit_bytes", limit))
+	}
+	d.log.Info("rotatord is ready", fields...)
 	_, _ = systemd.SdNotify(false, systemd.SdNotifyReady)
 }
 

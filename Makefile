@@ -138,7 +138,7 @@ bin/rootfs:
 
 .PHONY: schema
 schema: ## write deploy/config.schema.json anew
-	$(GO) run ./cmd/rotatord schema > deploy/config.schema.json
+	$(GO) test ./internal/config -run TheSchemaInDeploy -update
 
 .PHONY: clean
 clean: ## remove what was built here

@@ -1,4 +1,3 @@
-// Package deploy tests what rotatord is deployed with.
 package deploy
 
 import (

@@ -3,8 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
-	"github.com/rotatord/rotatord/internal/config"
-	"github.com/rotatord/rotatord/internal/sinks/all"
+	"github.com/rotatord/rotatord/deploy"
 )
 
 func (a *app) schemaCommand() *cobra.Command {
@@ -13,11 +12,7 @@ func (a *app) schemaCommand() *cobra.Command {
 		Short: "Print the JSON Schema of the configuration, for editors",
 		Args:  usage(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
-			b, err := config.Schema(all.Specs())
-			if err != nil {
-				return err
-			}
-			_, err = a.out.Write(b)
+			_, err := a.out.Write(deploy.Schema)
 			return err
 		},
 	}

@@ -28,7 +28,7 @@ const (
 )
 
 func TestTheSchemaInDeployIsTheCodes(t *testing.T) {
-	want, err := Schema(all.Specs())
+	want, err := generateSchema(all.Specs())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +90,7 @@ func TestSchemaAndCodeAgreeOnWhatIsAccepted(t *testing.T) {
 }
 
 func TestTheDocumentsNameEveryKey(t *testing.T) {
-	schema, err := Schema(all.Specs())
+	schema, err := generateSchema(all.Specs())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +116,7 @@ func isSecretKey(key string) bool { return key == "env" || key == "file" || key 
 var documentedKey = regexp.MustCompile("(?m)^\\| `([a-z_]+)`")
 
 func TestTheDocumentNamesNoKeyThatIsGone(t *testing.T) {
-	schema, err := Schema(all.Specs())
+	schema, err := generateSchema(all.Specs())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,7 +159,7 @@ func collectProperties(node any, into map[string]bool) {
 
 func compile(t *testing.T, specs map[string]func() sinks.Spec) *jsonschema.Schema {
 	t.Helper()
-	text, err := Schema(specs)
+	text, err := generateSchema(specs)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,10 +16,10 @@ const (
 	defPrefix      = "#/$defs/"
 )
 
-// Schema gives the JSON Schema of the configuration, for editors, with the
-// types of sinks that specs makes. It is made from the types that the file is
-// decoded into; the same specs give the same bytes.
-func Schema(specs map[string]func() sinks.Spec) ([]byte, error) {
+// generateSchema makes the JSON Schema of the configuration, for editors, with the types of sinks
+// that specs makes, from the types that the file is decoded into. It is for tests alone, which keep
+// deploy/config.schema.json up to date: the program carries that file and not the generator.
+func generateSchema(specs map[string]func() sinks.Spec) ([]byte, error) {
 	r := reflector()
 	r.ExpandedStruct = true
 	s := r.Reflect(&Config{})

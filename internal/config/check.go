@@ -35,6 +35,7 @@ type checker struct {
 	usable    map[string]sinks.Spec // the sinks without faults
 	labels    map[string]map[string]string
 	locations map[string]int32 // location of a target → index of its slot
+	tried     map[trial]bool
 }
 
 func newChecker(cfg *Config, found *collector, doc *document, known []timing) *checker {
@@ -43,6 +44,7 @@ func newChecker(cfg *Config, found *collector, doc *document, known []timing) *c
 		collector: found, cfg: cfg, doc: doc, warnings: newCollector(found.file),
 		timings: make(timings, len(known)), known: byWords(known), gauge: scheduler.NewGauge(gapsFrom), zones: map[string]*time.Location{},
 		labels: map[string]map[string]string{}, usable: map[string]sinks.Spec{}, locations: make(map[string]int32, 2*len(cfg.Relays)),
+		tried: map[trial]bool{},
 	}
 }
 

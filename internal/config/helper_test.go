@@ -46,6 +46,15 @@ func (s *fakeSink) Locate(target string) (string, error) {
 	return s.Type + ":///" + target, nil
 }
 
+func (s *fakeSink) Render(t *sinks.Templates, r sinks.Record) (secret.Value, error) {
+	if text, ok := s.Fields["content"]; ok {
+		return t.RenderRecord(text, r)
+	}
+	return r.Token, nil
+}
+
+func (s *fakeSink) MaxContent() int { return 10_000 }
+
 func (s *fakeSink) Open(context.Context, sinks.OpenOptions) (sinks.Sink, error) {
 	return nil, errors.New("a fake cannot be opened")
 }

@@ -2,9 +2,11 @@ package config
 
 import (
 	"cmp"
+	"fmt"
 	"strings"
 	"time"
 
+	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/moq"
 	"github.com/rotatord/rotatord/internal/scheduler"
 	"github.com/rotatord/rotatord/internal/sinks"
@@ -179,6 +181,7 @@ func (c *checker) addTarget(slot *Slot, ref *SinkRef, spec sinks.Spec, p *path) 
 	if !c.claim(slot, ref.Sink, location) {
 		return
 	}
+	c.tryContent(slot, ref.Sink, spec)
 	shared := spec.Shared()
 	slot.Targets = append(slot.Targets, Target{
 		Sink: ref.Sink, Target: target, Location: location,
@@ -186,11 +189,42 @@ func (c *checker) addTarget(slot *Slot, ref *SinkRef, spec sinks.Spec, p *path) 
 	})
 }
 
-func (c *checker) locate(slot *Slot, spec sinks.Spec, template string) (target, location string, err error) {
-	target, err = c.templates.RenderTarget(template, sinks.Names{
+// trial is what contents differ by, as far as a template can tell without the names.
+type trial struct {
+	sink     string
+	strategy moq.Strategy
+}
+
+// tryContent makes a content of a sink for a token of a strategy, once: what the slots' own names
+// change shows right before each mint.
+func (c *checker) tryContent(slot *Slot, sink string, spec sinks.Spec) {
+	of := trial{sink, slot.Strategy}
+	if c.tried[of] {
+		return
+	}
+	c.tried[of] = true
+	p := root("sinks").child(sink)
+	content, err := spec.Render(&c.templates, sinks.Trial(c.names(slot), sinks.TrialSize, slot.Strategy == moq.InPlace))
+	if err != nil {
+		f := fault.Of(err)
+		c.fault(p, fmt.Sprintf("no content can be made of a token of %s (%s): %v", slot.Name(), slot.Strategy, f.Err),
+			"correct the sink's template or fields; under in_place .TokenID and .ExpiresAt may be empty")
+		return
+	}
+	if err := sinks.Fits("", "", content, spec.MaxContent()); err != nil {
+		c.warn(p, sinks.TooLargeAsGuessed(err), "")
+	}
+}
+
+func (c *checker) names(slot *Slot) sinks.Names {
+	return sinks.Names{
 		Relay: slot.Relay, RelayID: slot.Key.RelayID, Type: string(slot.Key.Type),
 		Account: slot.Account, AccountID: slot.Key.AccountID, Instance: c.cfg.Instance,
-	})
+	}
+}
+
+func (c *checker) locate(slot *Slot, spec sinks.Spec, template string) (target, location string, err error) {
+	target, err = c.templates.RenderTarget(template, c.names(slot))
 	if err != nil {
 		return "", "", err
 	}

@@ -160,7 +160,7 @@ func (unobserved) Drifted(string)                                               
 func (unobserved) JournalFailed()                                                            {}
 
 func (o *outside) Account(string) (rotation.Cloudflare, bool) { return keptCloudflare{o}, true }
-func (o *outside) Sink(string) (sinks.Sink, bool)             { return keptSink{o}, true }
+func (o *outside) Sink(string) (sinks.Sink, bool)             { return keptSink{outside: o}, true }
 
 type keptCloudflare struct{ *outside }
 
@@ -240,11 +240,15 @@ func (c keptCloudflare) Revoke(_ context.Context, _ moq.Priority, relayID, id st
 	return nil
 }
 
-type keptSink struct{ *outside }
+type keptSink struct {
+	sinks.Apart
+	*outside
+}
 
 func (keptSink) Render(r sinks.Record) (secret.Value, error) { return r.Token, nil }
 func (keptSink) Refresh(context.Context) (bool, error)       { return false, nil }
 func (keptSink) Close() error                                { return nil }
+func (keptSink) MaxContent() int                             { return 1 << 20 }
 
 func (s keptSink) holding(target string) sinks.Holding {
 	content, ok := s.Stored[target]

@@ -1,6 +1,7 @@
 package rotation
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -34,6 +35,7 @@ type fleet struct {
 	alarms map[moq.Key]*time.Timer
 	made   int
 	tokens map[string][]moq.Token // by relay
+	onMint func(relayID string)
 }
 
 // newFleet has n slots that rotate once a day, each with one of the sinks in turn.
@@ -111,6 +113,9 @@ type store struct {
 	reads   bool  // reads go well all the same
 	healthy time.Time
 	held    map[string]string
+	places  map[string]string      // by target; what has one is held under it
+	onWrite func(target string)    // s.mu is held
+	suffix  string                 // of each content
 	called  map[string][]time.Time // by target or relay
 }
 
@@ -122,6 +127,9 @@ func (s *store) fails(after int, trouble error) {
 	defer s.mu.Unlock()
 	s.after, s.trouble, s.healthy = after, trouble, time.Time{}
 }
+
+// key is what a target's content is held under; s.mu is held.
+func (s *store) key(target string) string { return cmp.Or(s.places[target], target) }
 
 // change is a call that changes something.
 func (s *store) change(of string) error { return s.answer(of, true) }
@@ -162,7 +170,7 @@ func (s *store) calls(since time.Time) map[string][]time.Time {
 }
 
 func (s *store) Render(r sinks.Record) (secret.Value, error) {
-	return secret.New(r.Token.Reveal()), nil
+	return secret.New(r.Token.Reveal() + s.suffix), nil
 }
 
 func (s *store) Probe(ctx context.Context, target string, o sinks.ProbeOptions) (sinks.Holding, error) {
@@ -175,7 +183,7 @@ func (s *store) Read(_ context.Context, target string) (sinks.Holding, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	v, ok := s.held[target]
+	v, ok := s.held[s.key(target)]
 	return sinks.Holding{Known: true, Exists: ok, Content: secret.New(v)}, nil
 }
 
@@ -185,8 +193,19 @@ func (s *store) Write(_ context.Context, target string, v secret.Value, o sinks.
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.held[target] = v.Reveal()
+	if s.onWrite != nil {
+		s.onWrite(target)
+	}
+	s.held[s.key(target)] = v.Reveal()
 	return nil
+}
+
+func (s *store) MaxContent() int { return 1 << 20 }
+
+func (s *store) Place(_ context.Context, target string) (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.places[target], nil
 }
 
 func (s *store) Refresh(context.Context) (bool, error) { return false, nil }
@@ -213,6 +232,7 @@ func (f *fleet) Prove(_ context.Context, _ moq.Priority, relayID string) error {
 func (f *fleet) Reserve(_ moq.Priority, granted func()) func() { granted(); return func() {} }
 
 func (f *fleet) Create(_ context.Context, _ moq.Priority, relayID string, t moq.NewToken) (moq.Token, error) {
+	f.minting(relayID)
 	if err := f.account.change(relayID); err != nil {
 		return moq.Token{}, err
 	}
@@ -246,7 +266,14 @@ func (f *fleet) Revoke(_ context.Context, _ moq.Priority, relayID, id string) er
 	return nil
 }
 
+func (f *fleet) minting(relayID string) {
+	if f.onMint != nil {
+		f.onMint(relayID)
+	}
+}
+
 func (f *fleet) Rotate(_ context.Context, _ moq.Priority, relayID string, _ moq.TokenType) (secret.Value, error) {
+	f.minting(relayID)
 	if err := f.account.change(relayID); err != nil {
 		return secret.Value{}, err
 	}

@@ -2,6 +2,7 @@ package rotation
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -34,6 +35,7 @@ type world struct {
 	disk  *fakeDisk
 
 	engine *Engine
+	log    *zap.Logger // nil: none
 	alarm  time.Time
 	queue  []func()
 	dead   bool // the process has died; nothing it does has an effect
@@ -125,7 +127,7 @@ func (p *Plan) copied() *Plan {
 func (w *world) start() {
 	w.dead, w.queue, w.alarm = false, nil, time.Time{}
 	w.engine = New(Options{
-		Instance: "test", Journal: w.disk, Sealer: fakeSealer{w}, Accounts: w, Sinks: w, Alarm: w, Clock: w, Observer: w, Log: zap.NewNop(),
+		Instance: "test", Journal: w.disk, Sealer: fakeSealer{w}, Accounts: w, Sinks: w, Alarm: w, Clock: w, Observer: w, Log: cmp.Or(w.log, zap.NewNop()),
 	})
 	w.engine.spawn = func(f func()) { w.queue = append(w.queue, f) }
 	w.engine.together = w.inSomeOrder
@@ -552,6 +554,7 @@ func (f *fakeRelay) Revoke(ctx context.Context, _ moq.Priority, _, id string) er
 
 // fakeSink is a store with one target.
 type fakeSink struct {
+	sinks.Apart
 	w        *world
 	name     string
 	content  string // "" is absent
@@ -563,9 +566,18 @@ type fakeSink struct {
 	urgent   bool // the latest write was of a slot in blackout
 	writes   int
 	left     map[string]time.Duration // values by when they were replaced, in true time
+
+	template func(sinks.Record) error // what rendering comes to; nil: it goes well
+	warnings []string                 // of each trial
+	trials   []sinks.ProbeOptions
 }
 
 func (s *fakeSink) Render(r sinks.Record) (secret.Value, error) {
+	if s.template != nil {
+		if err := s.template(r); err != nil {
+			return secret.Value{}, err
+		}
+	}
 	return secret.New(r.Token.Reveal()), nil
 }
 
@@ -587,6 +599,9 @@ func (s *fakeSink) Probe(_ context.Context, _ string, o sinks.ProbeOptions) (h s
 		}
 		h = s.holding()
 		h.Known = o.Read
+		if !o.Trial.IsEmpty() {
+			h.Warnings, s.trials = s.warnings, append(s.trials, o)
+		}
 		return nil
 	})
 	return h, err
@@ -641,6 +656,8 @@ func (s *fakeSink) replace(v string) {
 	delete(s.left, v)
 	s.content = v
 }
+
+func (s *fakeSink) MaxContent() int { return 1 << 20 }
 
 func (s *fakeSink) Refresh(context.Context) (bool, error) { return false, nil }
 

@@ -23,8 +23,8 @@ type Observer interface {
 	Probed(sink string, up bool, at time.Time)
 }
 
-// Decorate gives s what every sink needs around it: a bound on each operation,
-// panics turned into errors, the sink's name in every error, errors without secrets,
+// Decorate gives s what every sink needs around it: a bound on each operation and
+// on each content, panics turned into errors, the sink's name in every error, errors without secrets,
 // and metrics. A nil Observer is fine; so is a timeout of zero, for none.
 func Decorate(name, typ string, s Sink, timeout time.Duration, o Observer) Sink {
 	if o == nil {
@@ -49,17 +49,35 @@ func (d *decorated) Render(r Record) (v secret.Value, err error) {
 }
 
 func (d *decorated) Probe(ctx context.Context, target string, o ProbeOptions) (h Holding, err error) {
+	large := Fits("probe", target, o.Trial, d.MaxContent())
+	if large != nil && !o.Guessed {
+		return Holding{}, d.named("probe", target, large)
+	}
 	err = d.bounded(ctx, "probe", target, func(ctx context.Context) error {
 		h, err = d.Sink.Probe(ctx, target, o)
 		return confided(ctx, err, h.Content)
 	})
 	d.contacted(ctx, err)
+	if large != nil {
+		h.Warnings = append(h.Warnings, TooLargeAsGuessed(large))
+	}
 	return h, err
+}
+
+func (d *decorated) Place(ctx context.Context, target string) (place string, err error) {
+	err = d.bounded(ctx, "look for", target, func(ctx context.Context) error {
+		place, err = d.Sink.Place(ctx, target)
+		return err
+	})
+	return place, err
 }
 
 func (d *decorated) Write(ctx context.Context, target string, content secret.Value, o WriteOptions) error {
 	began := time.Now()
 	err := d.bounded(ctx, "write", target, func(ctx context.Context) error {
+		if large := Fits("write", target, content, d.MaxContent()); large != nil {
+			return large
+		}
 		return confided(ctx, d.Sink.Write(ctx, target, content, o), content)
 	})
 	d.observer.Delivered(d.name, d.typ, err == nil, time.Since(began))

@@ -23,6 +23,10 @@ func (f fake) Render(sinks.Record) (secret.Value, error) {
 }
 func (f fake) Refresh(ctx context.Context) (bool, error) { return true, f.do(ctx) }
 
+func (fake) MaxContent() int { return 100 }
+
+func (f fake) Place(ctx context.Context, _ string) (string, error) { return "here", f.do(ctx) }
+
 func (f fake) Close() error { return f.do(context.Background()) }
 
 func (f fake) Probe(ctx context.Context, _ string, o sinks.ProbeOptions) (sinks.Holding, error) {

@@ -195,6 +195,18 @@ func (d *Deferred) Write(ctx context.Context, target string, content secret.Valu
 	return s.Write(ctx, target, content, o)
 }
 
+// MaxContent implements Sink.
+func (d *Deferred) MaxContent() int { return d.spec.MaxContent() }
+
+// Place implements Sink.
+func (d *Deferred) Place(ctx context.Context, target string) (string, error) {
+	s, err := d.sink(ctx)
+	if err != nil {
+		return "", err
+	}
+	return s.Place(ctx, target)
+}
+
 // Read implements Sink.
 func (d *Deferred) Read(ctx context.Context, target string) (Holding, error) {
 	s, err := d.sink(ctx)

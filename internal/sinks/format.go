@@ -69,8 +69,7 @@ func (f Format) Problems(template string, allowed ...Format) []Problem {
 }
 
 func templateProblems(template string) []Problem {
-	sample := Record{Names: SampleNames(), Token: secret.New("x"), RotationID: "x"}
-	v, err := new(Templates).RenderRecord(template, sample)
+	v, err := new(Templates).RenderRecord(template, Trial(SampleNames(), TrialSize, false))
 	switch {
 	case err != nil:
 		return []Problem{{Key: "template", Text: err.Error(), Hint: "words: " + recordWords}}

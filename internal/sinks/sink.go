@@ -32,6 +32,14 @@ type Sink interface {
 	// same rotation again changes nothing that a consumer can see.
 	Write(ctx context.Context, target string, content secret.Value, o WriteOptions) error
 
+	// MaxContent is the size in bytes of the largest content that the store takes and
+	// gives back whole.
+	MaxContent() int
+
+	// Place names the place that target is at this moment, whatever it is called: two targets
+	// of one place have one content. "" where Spec.Locate tells all of it. It changes nothing.
+	Place(ctx context.Context, target string) (string, error)
+
 	// Read gives what target holds, in the form that Render gives. A target that
 	// does not exist, or was deleted, is no error: Holding.Exists is false.
 	Read(ctx context.Context, target string) (Holding, error)
@@ -53,9 +61,17 @@ type ProbeOptions struct {
 	// tell is tried then, so that it changes nothing for a consumer. It is not a token's, and is
 	// never written where a consumer could read it. Empty: nothing is written anywhere.
 	Trial secret.Value
+	// Guessed says that the length of Trial is one: that it is too long is no error, then.
+	Guessed bool
 	// Ours reports whether content is what rotatord last delivered to the target. Nil: none is.
 	Ours func(content secret.Value) bool
 }
+
+// Apart is part of a sink whose targets are one place only where they are located at one.
+type Apart struct{}
+
+// Place implements Sink.
+func (Apart) Place(context.Context, string) (string, error) { return "", nil }
 
 // WriteOptions say what a sink may need of a write besides its content.
 type WriteOptions struct {
@@ -109,6 +125,9 @@ type Spec interface {
 	// the sink is called (file:///…, vault+https://…, awssm://region/…), or an error
 	// saying why target cannot be one.
 	Locate(target string) (string, error)
+	// Render and MaxContent are those of the sink. Templates keeps what was parsed.
+	Render(t *Templates, r Record) (secret.Value, error)
+	MaxContent() int
 	// Open builds the sink. It does no I/O that can fail for a passing reason: a
 	// store that is down shows in Probe.
 	Open(ctx context.Context, o OpenOptions) (Sink, error)

@@ -10,6 +10,7 @@ import (
 
 // memory is a sink that keeps its targets in memory.
 type memory struct {
+	sinks.Apart
 	mu   sync.Mutex
 	held map[string]secret.Value
 }
@@ -40,7 +41,11 @@ func (m *memory) Read(_ context.Context, target string) (sinks.Holding, error) {
 	return sinks.Holding{Known: true, Exists: ok, Content: v}, nil
 }
 
-// Close implements sinks.Sink.
+// MaxContent implements sinks.Sink.
+func (m *memory) MaxContent() int { return 1 << 20 }
+
+// Refresh implements sinks.Sink.
 func (m *memory) Refresh(context.Context) (bool, error) { return false, nil }
 
+// Close implements sinks.Sink.
 func (m *memory) Close() error { return nil }

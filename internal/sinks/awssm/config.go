@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/rotatord/rotatord/internal/secret"
 	"github.com/rotatord/rotatord/internal/sinks"
 )
 
@@ -117,6 +118,14 @@ func (c *Config) checkEndpoint(address string) error {
 	}
 	return nil
 }
+
+// Render gives the secret string.
+func (c *Config) Render(t *sinks.Templates, r sinks.Record) (secret.Value, error) {
+	return c.Format.Render(t, c.Template, r)
+}
+
+// MaxContent implements sinks.Spec.
+func (c *Config) MaxContent() int { return maxSize }
 
 // TargetTemplate gives the template of the secret id.
 func (c *Config) TargetTemplate() string { return c.SecretID }

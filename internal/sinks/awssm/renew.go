@@ -23,6 +23,7 @@ import (
 // are read again when a call has failed and they have changed since (keys that were
 // replaced, a file that was half written), and when Refresh asks.
 type renewed struct {
+	sinks.Apart
 	name   string
 	open   func(context.Context) (*sink, error)
 	flight singleflight.Group
@@ -102,6 +103,9 @@ func (r *renewed) Refresh(ctx context.Context) (changed bool, err error) {
 
 // isBare reports whether nothing names credentials: then the SDK asks the machine for its own.
 func (s *sink) isBare() bool { return slices.Contains(s.credentials, aws.CredentialSourceIMDS) }
+
+// MaxContent implements sinks.Sink.
+func (r *renewed) MaxContent() int { return maxSize }
 
 // Render implements sinks.Sink.
 func (r *renewed) Render(rec sinks.Record) (secret.Value, error) { return r.inUse.Load().Render(rec) }

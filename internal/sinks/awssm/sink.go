@@ -16,11 +16,10 @@ import (
 	"github.com/rotatord/rotatord/internal/sinks"
 )
 
-const (
-	current = "AWSCURRENT"
-	// maxSize is what AWS takes as one secret value.
-	maxSize = 65536
-)
+const current = "AWSCURRENT"
+
+// maxSize is what AWS takes as one secret value, in bytes.
+const maxSize = 65536
 
 type sink struct {
 	config    Config
@@ -35,18 +34,12 @@ type sink struct {
 	known       *sinks.Confidences     // credentials
 }
 
-// Render gives the secret string.
-func (s *sink) Render(r sinks.Record) (secret.Value, error) {
-	return s.config.Format.Render(&s.templates, s.config.Template, r)
-}
+// Render implements sinks.Sink.
+func (s *sink) Render(r sinks.Record) (secret.Value, error) { return s.config.Render(&s.templates, r) }
 
 // Write makes content the secret's AWSCURRENT version. The version's id follows
 // from the rotation and the content, so AWS takes a repeat for the same write.
 func (s *sink) Write(ctx context.Context, target string, content secret.Value, o sinks.WriteOptions) error {
-	if n := len(content.Reveal()); n > maxSize {
-		return fault.Newf(fault.Permanent, fault.Invalid, "write", target, "the content has %d bytes, AWS takes %d", n, maxSize).
-			WithHint("shorten the sink's template")
-	}
 	id := versionID(o.RotationID, content)
 	if err := s.write(ctx, target, content, id); err != nil {
 		return s.explain(ctx, "write", target, err)

@@ -399,15 +399,6 @@ func TestAnAnswerThatIsNoJSONIsABadAnswer(t *testing.T) {
 	wantFault(t, "Write", err, fault.Retry, fault.BadAnswer, "endpoint_url")
 }
 
-func TestAContentTooLargeIsRefusedBeforeItIsSent(t *testing.T) {
-	server, s := start(t, nil)
-	err := s.Write(t.Context(), "moq/a", secret.New(strings.Repeat("x", maxSize+1)), sinks.WriteOptions{RotationID: "r1"})
-	wantFault(t, "Write", err, fault.Permanent, fault.Invalid, "template")
-	if calls := server.Calls(); len(calls) != 0 {
-		t.Errorf("calls = %q", calls)
-	}
-}
-
 func TestMissingCredentialsSayWhatToGive(t *testing.T) {
 	server := awstest.New(t)
 	credentials(t, server)

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/rotatord/rotatord/internal/secret"
 	"github.com/rotatord/rotatord/internal/sinks"
 )
 
@@ -63,6 +64,18 @@ func (c *Config) Locate(target string) (string, error) {
 	}
 	return "file://" + target, nil
 }
+
+// Render gives the file's bytes; json ends with a newline.
+func (c *Config) Render(t *sinks.Templates, r sinks.Record) (secret.Value, error) {
+	v, err := c.Format.Render(t, c.Template, r)
+	if err == nil && c.Format == sinks.FormatJSON {
+		v = secret.New(v.Reveal() + "\n")
+	}
+	return v, err
+}
+
+// MaxContent implements sinks.Spec.
+func (c *Config) MaxContent() int { return maxSize }
 
 // Open builds the sink. It touches no file.
 func (c *Config) Open(_ context.Context, o sinks.OpenOptions) (sinks.Sink, error) {

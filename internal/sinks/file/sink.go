@@ -10,7 +10,7 @@ import (
 	"github.com/rotatord/rotatord/internal/sinks"
 )
 
-// maxSize bounds what is read of a target; nothing we write comes near.
+// maxSize bounds what is read of a target, and so what is written there.
 const maxSize = 1 << 20
 
 // maxBusy bounds the calls that may wait for the kernel at once: each holds a thread.
@@ -24,14 +24,11 @@ type sink struct {
 	gate      *gate
 }
 
-// Render gives the file's bytes; json ends with a newline.
-func (s *sink) Render(r sinks.Record) (secret.Value, error) {
-	v, err := s.config.Format.Render(&s.templates, s.config.Template, r)
-	if err == nil && s.config.Format == sinks.FormatJSON {
-		v = secret.New(v.Reveal() + "\n")
-	}
-	return v, err
-}
+// Render implements sinks.Sink.
+func (s *sink) Render(r sinks.Record) (secret.Value, error) { return s.config.Render(&s.templates, r) }
+
+// MaxContent implements sinks.Sink.
+func (s *sink) MaxContent() int { return maxSize }
 
 // Probe looks at the target and at everything that a write would need. With a trial it tries
 // the rest, too.

@@ -16,6 +16,7 @@ import (
 
 // store is the smallest thing that the suite can test.
 type store struct {
+	sinks.Apart
 	mu     sync.Mutex
 	values map[string]string
 	broken bool
@@ -38,6 +39,8 @@ func (s *store) Read(ctx context.Context, target string) (h sinks.Holding, err e
 func (s *store) Probe(ctx context.Context, target string, o sinks.ProbeOptions) (sinks.Holding, error) {
 	return s.Read(ctx, target)
 }
+
+func (s *store) MaxContent() int { return 10_000 }
 
 func (s *store) Refresh(context.Context) (bool, error) { return false, nil }
 

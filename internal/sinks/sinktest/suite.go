@@ -2,6 +2,8 @@ package sinktest
 
 import (
 	"context"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -23,6 +25,7 @@ func Run(t *testing.T, h Harness) {
 		{"a new value replaces the old one", newValueReplaces},
 		{"an earlier value can be written back", earlierValueReturns},
 		{"a repeat repairs what somebody else changed", repeatRepairs},
+		{"the largest content is kept, and a larger one refused", largestContent},
 		{"an absent target is no error", absentTarget},
 		{"what others wrote is seen as there", foreignIsSeen},
 		{"a probe has no side effects", probeHasNoSideEffects},
@@ -104,6 +107,37 @@ func repeatRepairs(t *testing.T, s *suite) {
 	s.write(t, 1)
 	s.Foreign(t, s.target)
 	s.mustHold(t, s.write(t, 1))
+}
+
+// largestContent: what does not fit is told before a token is minted for it, as far as its length is known.
+func largestContent(t *testing.T, s *suite) {
+	most, large := s.sink.MaxContent(), Record(2)
+	overhead := len(s.render(t, 2).Reveal()) - len(large.Token.Reveal())
+	sized := func(n int) secret.Value {
+		large.Token = secret.New(strings.Repeat("a", n-overhead))
+		v, err := s.sink.Render(large)
+		if err != nil || len(v.Reveal()) < n-20 || len(v.Reveal()) > n+20 {
+			t.Fatalf("Render gives %d bytes, want about %d: %v", len(v.Reveal()), n, err)
+		}
+		return v
+	}
+	fits, over := sized(most-20), sized(most+21)
+	if err := s.sink.Write(t.Context(), s.target, fits, sinks.WriteOptions{RotationID: large.RotationID}); err != nil {
+		t.Fatalf("Write of %d bytes, where %d are the most: %v", len(fits.Reveal()), most, err)
+	}
+	err := s.sink.Write(t.Context(), s.target, over, sinks.WriteOptions{RotationID: large.RotationID})
+	_, early := s.sink.Probe(t.Context(), s.target, sinks.ProbeOptions{Read: true, Trial: over})
+	for op, err := range map[string]error{"Write": err, "Probe": early} {
+		f := wantFault(t, op, err)
+		if f != nil && (f.Class != fault.Permanent || f.Reason != fault.Invalid || !strings.Contains(f.Error(), strconv.Itoa(most)) || f.Hint == "") {
+			t.Errorf("%s of a content that is too large: %v", op, f)
+		}
+	}
+	h, err := s.sink.Probe(t.Context(), s.target, sinks.ProbeOptions{Read: true, Trial: over, Guessed: true})
+	if err != nil || !strings.Contains(strings.Join(h.Warnings, "\n"), strconv.Itoa(most)) {
+		t.Errorf("Probe, with a length that is a guess: %v, warnings %q", err, h.Warnings)
+	}
+	s.mustHold(t, fits)
 }
 
 func absentTarget(t *testing.T, s *suite) {

@@ -4,6 +4,7 @@ package vault
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net/url"
@@ -11,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/secret"
 	"github.com/rotatord/rotatord/internal/sinks"
 )
@@ -78,7 +80,7 @@ func (c *Config) Problems() []sinks.Problem {
 func (c *Config) fieldProblems() []sinks.Problem {
 	var out []sinks.Problem
 	for _, name := range slices.Sorted(maps.Keys(c.Fields)) {
-		_, err := new(sinks.Templates).RenderRecord(c.Fields[name], sample("a"))
+		_, err := new(sinks.Templates).RenderRecord(c.Fields[name], sample())
 		if strings.TrimSpace(name) == "" {
 			err = fmt.Errorf("a field needs a name")
 		}
@@ -95,15 +97,32 @@ func (c *Config) fieldProblems() []sinks.Problem {
 // isBlind reports whether records of different tokens give the same fields:
 // rotatord would then revoke tokens that nobody was given a successor of.
 func (c *Config) isBlind() bool {
-	r := renderer{fields: c.Fields}
-	a, errA := r.render(sample("a"))
-	b, errB := r.render(sample("b"))
+	t, one, other := new(sinks.Templates), sample(), sample()
+	other.Token = secret.New(one.Token.Reveal() + "b")
+	a, errA := c.Render(t, one)
+	b, errB := c.Render(t, other)
 	return errA == nil && errB == nil && a.Equal(b)
 }
 
-func sample(token string) sinks.Record {
-	return sinks.Record{Names: sinks.SampleNames(), Token: secret.New(token)}
+func sample() sinks.Record { return sinks.Trial(sinks.SampleNames(), sinks.TrialSize, false) }
+
+// Render gives the fields as a JSON object with sorted keys.
+func (c *Config) Render(t *sinks.Templates, r sinks.Record) (secret.Value, error) {
+	v, err := fieldTemplates(c.Fields).render(t, r)
+	if err == nil && r.Token.IsEmpty() {
+		err = errors.New("the token's value is empty")
+	}
+	if err != nil {
+		return secret.Value{}, &fault.Error{
+			Class: fault.Permanent, Reason: fault.Invalid, Op: "render", Object: r.Relay + "/" + r.Type, Err: err,
+			Hint: "correct the sink's fields",
+		}
+	}
+	return v, nil
 }
+
+// MaxContent implements sinks.Spec.
+func (c *Config) MaxContent() int { return maxSize }
 
 // TargetTemplate gives the template of the secret's path below the mount.
 func (c *Config) TargetTemplate() string { return c.Path }

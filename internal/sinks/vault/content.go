@@ -10,23 +10,25 @@ import (
 	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/secret"
 	"github.com/rotatord/rotatord/internal/sinks"
+	"github.com/rotatord/rotatord/internal/transport"
 )
 
-// renderer makes the content of a secret out of a record.
-type renderer struct {
-	fields    map[string]string // template of each field; none: every field of the record
-	templates sinks.Templates
-}
+// maxSize is the largest content, in bytes, that every storage of Vault takes. Twice as much
+// can be read of an answer, in which a content may be longer.
+const maxSize = transport.MaxAnswer / 2
 
-func (r *renderer) render(record sinks.Record) (secret.Value, error) {
+// fieldTemplates are those of a secret's fields; none: every field of the record.
+type fieldTemplates map[string]string
+
+func (f fieldTemplates) render(t *sinks.Templates, record sinks.Record) (secret.Value, error) {
 	out := map[string]any{}
-	if len(r.fields) == 0 {
+	if len(f) == 0 {
 		for _, f := range record.Fields() {
 			out[f.Key] = f.Value
 		}
 	}
-	for name, text := range r.fields {
-		v, err := r.templates.RenderRecord(text, record)
+	for name, text := range f {
+		v, err := t.RenderRecord(text, record)
 		if err != nil {
 			return secret.Value{}, fmt.Errorf("field %s: %w", name, err)
 		}
@@ -36,12 +38,12 @@ func (r *renderer) render(record sinks.Record) (secret.Value, error) {
 }
 
 // names tells which fields are ours.
-func (r *renderer) names() map[string]bool {
+func (f fieldTemplates) names() map[string]bool {
 	out := map[string]bool{}
-	for name := range r.fields {
+	for name := range f {
 		out[name] = true
 	}
-	if len(r.fields) == 0 {
+	if len(f) == 0 {
 		for _, f := range (sinks.Record{}).Fields() {
 			out[f.Key] = true
 		}

@@ -19,9 +19,10 @@ import (
 const casAttempts = 5
 
 type sink struct {
+	sinks.Apart
 	config    Config
 	engine    engine
-	renderer  renderer
+	templates sinks.Templates
 	ours      map[string]bool
 	session   *session
 	transport *transport.Transport
@@ -47,10 +48,9 @@ func (c *Config) open(o sinks.OpenOptions) (*sink, error) {
 		return nil, err
 	}
 	s := &sink{
-		config: *r, engine: newEngine(r.mount(), r.KVVersion), renderer: renderer{fields: r.Fields},
-		transport: t,
+		config: *r, engine: newEngine(r.mount(), r.KVVersion), transport: t,
+		ours: fieldTemplates(r.Fields).names(),
 	}
-	s.ours = s.renderer.names()
 	at := endpoint{address: r.Address, namespace: trimmed(r.Namespace)}
 	s.session = newSession(how[0], at.address+" "+at.namespace, o, func(token secret.Value) (*api.Client, error) {
 		return at.client(token)
@@ -64,20 +64,11 @@ func (c *Config) open(o sinks.OpenOptions) (*sink, error) {
 	return s, err
 }
 
-// Render gives the fields as a JSON object with sorted keys.
-func (s *sink) Render(r sinks.Record) (secret.Value, error) {
-	v, err := s.renderer.render(r)
-	if err == nil && r.Token.IsEmpty() {
-		err = errors.New("the token's value is empty")
-	}
-	if err != nil {
-		return secret.Value{}, &fault.Error{
-			Class: fault.Permanent, Reason: fault.Invalid, Op: "render", Object: r.Relay + "/" + r.Type, Err: err,
-			Hint: "correct the sink's fields",
-		}
-	}
-	return v, nil
-}
+// Render implements sinks.Sink.
+func (s *sink) Render(r sinks.Record) (secret.Value, error) { return s.config.Render(&s.templates, r) }
+
+// MaxContent implements sinks.Sink.
+func (s *sink) MaxContent() int { return maxSize }
 
 // Read gives the secret's fields; under write: merge, those that are ours.
 func (s *sink) Read(ctx context.Context, target string) (sinks.Holding, error) {

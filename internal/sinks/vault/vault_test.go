@@ -230,7 +230,7 @@ func (f *fixture) peek(t *testing.T, target string) (string, bool) {
 	t.Helper()
 	fields := f.fields(t, target)
 	if f.config.WriteMode == Merge {
-		fields = only(fields, (&renderer{fields: f.config.Fields}).names())
+		fields = only(fields, fieldTemplates(f.config.Fields).names())
 	}
 	if len(fields) == 0 {
 		return "", false

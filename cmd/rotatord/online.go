@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 
 	"github.com/rotatord/rotatord/internal/adminapi"
 	"github.com/rotatord/rotatord/internal/config"
@@ -31,6 +32,7 @@ type online struct {
 	known  map[string]rotation.Status // by slot, when a daemon answers
 	silent map[string]bool            // by relay id: Cloudflare does not say that the relay exists
 	offers map[string]error           // by relay id: why tokens cannot be listed
+	places map[string]string          // by place: the slot and the target that were found there first
 	bad    int
 }
 
@@ -41,7 +43,7 @@ func newOnline(ctx context.Context, a *app, cfg *config.Config) (*online, error)
 	if err != nil {
 		return nil, err
 	}
-	o := &online{app: a, cfg: cfg, ports: p, known: map[string]rotation.Status{}, silent: map[string]bool{}, offers: map[string]error{}}
+	o := &online{app: a, cfg: cfg, ports: p, known: map[string]rotation.Status{}, silent: map[string]bool{}, offers: map[string]error{}, places: map[string]string{}}
 	slots, err := adminapi.NewClient(cfg.Server.AdminSocket).Slots(ctx)
 	if err != nil {
 		return o, nil //nolint:nilerr // without a daemon less is known, and that is said
@@ -162,6 +164,7 @@ func (o *online) checkTarget(ctx context.Context, s *config.Slot, t config.Targe
 		o.warn("%v (the sink is optional)", err)
 	case err != nil:
 		o.fail("%v", err)
+	case o.isTaken(ctx, s, t):
 	case !h.Known:
 		o.pass("%s can be written; what it holds cannot be read", where)
 	case !h.Exists:
@@ -169,6 +172,26 @@ func (o *online) checkTarget(ctx context.Context, s *config.Slot, t config.Targe
 	default:
 		o.holds(s, t, h, where)
 	}
+}
+
+// isTaken tells of a target that is where another's is, under another name.
+func (o *online) isTaken(ctx context.Context, s *config.Slot, t config.Target) bool {
+	place, err := o.ports.sinks[t.Sink].Place(ctx, t.Target)
+	if err != nil || place == "" {
+		return false // the probe has told of what is wrong
+	}
+	first, taken := o.places[place]
+	switch {
+	case !taken:
+		o.places[place] = fmt.Sprintf("%s %s of slot %s", t.Sink, t.Target, s.Name())
+		return false
+	case strings.HasSuffix(first, " of slot "+s.Name()):
+		o.warn("%s %s is the same place as %s, through a link or a mount: that works only if both have one content", t.Sink, t.Target, first)
+		return false
+	}
+	o.fail("%s %s is the same place as %s, through a link or a mount: the slot that did not deliver there last will not rotate; give it another path",
+		t.Sink, t.Target, first)
+	return true
 }
 
 func (o *online) holds(s *config.Slot, t config.Target, h sinks.Holding, where string) {

@@ -42,6 +42,7 @@ func (e *Engine) Configure(plans []*Plan, accounts Accounts, sinks Sinks, sinkNa
 	}
 	before := e.ports.Swap(next)
 	fresh, changed := e.assign(plans, before.kept(next))
+	e.claims.forget()
 	e.persistNew(fresh)
 	if before.configured == nil {
 		e.resume()
@@ -154,12 +155,20 @@ func (s *slot) replan(e *Engine, p *Plan, watch time.Time, kept func(party) bool
 			return !same || len(sakes) == 0 || slices.ContainsFunc(sakes, func(k sake) bool { return !kept(k.party) })
 		})
 	}
+	if !s.watched && (p == nil) != (s.plan == nil) {
+		if p != nil {
+			e.unwatched.Add(1)
+		} else {
+			e.unwatched.Add(-1)
+		}
+	}
 	if p != nil && s.plan != nil {
 		s.rec.detach()
 		s.rec.share(p)
 	}
 	s.plan, s.watchNext = p, MomentOf(watch)
 	s.unlook()
+	s.sights = slices.DeleteFunc(s.sights, func(f place[sight]) bool { return !p.has(f.location) })
 	if o := s.notes; o != nil {
 		o.errs = nil
 		o.drift = slices.DeleteFunc(o.drift, func(d place[driftKind]) bool { return !p.has(d.location) })

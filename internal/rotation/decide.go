@@ -56,8 +56,10 @@ type view struct {
 	o     *observed
 	sinks map[string]bool // sinks of the configuration
 
-	watchNext Moment         // when targets are looked at again
-	checked   places[Moment] // when they were last looked at, by location
+	watchNext Moment // when targets are looked at again
+	sights    places[sight]
+
+	strangers time.Duration // for how long slots that were not looked at yet are waited for
 
 	now     time.Time
 	clock   Reading   // elapsed clock now
@@ -110,6 +112,9 @@ func (v *view) finish() step {
 	}
 	if v.yields() {
 		return step{}
+	}
+	if s, ok := v.acquainted(missing); !ok {
+		return s
 	}
 	if rot.Strategy == moq.Overlap && !within(v.o.confirmed.Time(), v.now, confirmFor) {
 		return v.confirm(missing)
@@ -189,7 +194,11 @@ func (v *view) secure(s step) step {
 // preflight puts a trial of every required target before s.
 func (v *view) preflight(s step) step {
 	targets := required(v.p.Targets)
+	if s, ok := v.acquainted(targets); !ok {
+		return s
+	}
 	if s, ok := v.see(targets, tries); !ok {
+		s.targets = append(s.targets, optional(v.p.Targets)...)
 		return s
 	}
 	err := v.trouble(targets)
@@ -200,6 +209,25 @@ func (v *view) preflight(s step) step {
 		return step{do: doFailed, where: StepPreflight, err: err}
 	}
 	return s
+}
+
+// acquainted has all slots looked at once before anything is begun for a place that does not hold what the
+// slot delivered there: under another name, it may be where another delivered last.
+func (v *view) acquainted(targets []Target) (step, bool) {
+	if v.strangers <= 0 {
+		return step{}, true
+	}
+	if s, ok := v.see(targets, probes); !ok {
+		return s, false
+	}
+	for _, t := range targets {
+		l := v.o.looks.at(t.Location)
+		own := l.known && l.exists && v.r.Receipts.At(t.Location).shows(l.digest)
+		if l.err == nil && !own && v.sights.at(t.Location).place != 0 {
+			return waitUntil(v.now.Add(v.strangers)), false
+		}
+	}
+	return step{}, true
 }
 
 // prove puts proof that calls reach Cloudflare before the rotate call that begins a
@@ -650,6 +678,10 @@ func (v *view) resolve(t Target) Target {
 
 func required(targets []Target) []Target {
 	return slices.DeleteFunc(slices.Clone(targets), func(t Target) bool { return !t.Required })
+}
+
+func optional(targets []Target) []Target {
+	return slices.DeleteFunc(slices.Clone(targets), func(t Target) bool { return t.Required })
 }
 
 // joined makes one error of several, keeping the class and reason of the first, the

@@ -86,9 +86,13 @@ func (e *Engine) write(s *slot, t Target, rec sinks.Record, guard bool) delivery
 			return d
 		}
 	}
+	if d.err = e.claim(s, sink, t, writing, sinks.Holding{}); d.err != nil {
+		return d
+	}
 	o := sinks.WriteOptions{RotationID: rec.RotationID, Ours: e.ours(s, t)}
 	if d.err = sink.Write(e.reaching(s, t), t.Target, content, o); d.err == nil {
 		d.held, d.digest = e.now(), e.digest(s, content)
+		_ = e.claim(s, sink, t, holding, sinks.Holding{}) // the write may have made its folder
 	}
 	return d
 }
@@ -155,7 +159,9 @@ func (e *Engine) noteDelivery(s *slot, rotationID string, d delivery) {
 	o.errs.remove(loc)
 	o.drift.remove(loc)
 	o.looks.remove(loc)
-	s.checked.remove(loc)
+	if s.sights.index(loc) >= 0 {
+		s.sights.edit(loc).checked = 0
+	}
 }
 
 // conclude makes the value the served one: every required target holds it.
@@ -316,12 +322,16 @@ func (e *Engine) record(s *slot) (sinks.Record, *Rotation, error) {
 
 func recordOf(k moq.Key, rot *Rotation, v secret.Value) sinks.Record {
 	return sinks.Record{
-		Names: sinks.Names{
-			Relay: rot.Names.Relay, RelayID: k.RelayID, Type: string(k.Type),
-			Account: rot.Names.Account, AccountID: k.AccountID, Instance: rot.Names.Instance,
-		},
+		Names: namesOf(k, rot.Names),
 		Token: v, TokenID: rot.Token.ID, RotationID: rot.ID,
 		RotatedAt: rot.MintedAt.Time().Truncate(time.Second), ExpiresAt: rot.Token.Expires.Time(),
+	}
+}
+
+func namesOf(k moq.Key, n Names) sinks.Names {
+	return sinks.Names{
+		Relay: n.Relay, RelayID: k.RelayID, Type: string(k.Type),
+		Account: n.Account, AccountID: k.AccountID, Instance: n.Instance,
 	}
 }
 

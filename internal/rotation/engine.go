@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"math/rand/v2"
 	"runtime/debug"
 	"slices"
@@ -67,6 +68,9 @@ type Engine struct {
 	spawn    func(func())
 	together func(n int, do func(i int))
 
+	claims    claimTable   // whose each place is
+	unwatched atomic.Int64 // configured slots that were not looked at yet
+
 	outages sync.Map // what is known of each party: *outage by party
 
 	storage  sync.Mutex
@@ -89,12 +93,12 @@ type slot struct {
 	saving sync.Mutex // one save at a time, so that an older one never lands last
 
 	mu        sync.Mutex
-	plan      *Plan          // nil: not configured any more
-	rec       Record         // its Key never changes
-	notes     *observed      // nil: none; see seen
-	checked   places[Moment] // when targets were last looked at, for people; by location
-	watchNext Moment         // when targets are looked at again
-	ticket    int32          // tells one reservation from the next
+	plan      *Plan         // nil: not configured any more
+	rec       Record        // its Key never changes
+	notes     *observed     // nil: none; see seen
+	sights    places[sight] // by location
+	watchNext Moment        // when targets are looked at again
+	ticket    int32         // tells one reservation from the next
 	running   bool
 	again     bool
 	visited   bool // a pass was made since the configuration came into force
@@ -122,6 +126,7 @@ func New(o Options) *Engine {
 	e := &Engine{Options: o, slots: map[moq.Key]*slot{}, together: sideBySide, digestKey: o.Journal.DigestKey()}
 	e.spawn, e.idle = e.passes.Go, sync.NewCond(&e.idleMu)
 	e.work, e.kill = context.WithCancel(context.Background())
+	e.claims.seed, e.claims.of = maphash.MakeSeed(), map[uint64]claim{}
 	e.ports.Store(&ports{accounts: o.Accounts, sinks: o.Sinks})
 	e.boot = e.Clock.Elapsed()
 	e.since.Store(int64(MomentOf(e.now())))
@@ -315,8 +320,8 @@ func (e *Engine) view(s *slot) *view {
 		seen = &e.blank
 	}
 	return &view{
-		r: &s.rec, p: s.plan, o: seen, watchNext: s.watchNext, checked: s.checked, sinks: e.ports.Load().configured,
-		now: e.now(), clock: e.Clock.Elapsed(), boot: e.boot, since: Moment(e.since.Load()).Time(), stopped: e.StorageErr() != nil,
+		r: &s.rec, p: s.plan, o: seen, watchNext: s.watchNext, sights: s.sights, sinks: e.ports.Load().configured,
+		strangers: e.strangers(s), now: e.now(), clock: e.Clock.Elapsed(), boot: e.boot, since: Moment(e.since.Load()).Time(), stopped: e.StorageErr() != nil,
 	}
 }
 
@@ -481,6 +486,12 @@ func (s *slot) account() string {
 		return s.rec.Rotation.Names.Account
 	}
 	return ""
+}
+
+func (s *slot) named() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.name()
 }
 
 // name is relay/type as configured, or as it was when last configured.

@@ -36,12 +36,16 @@ func (e *Engine) look(s *slot, st step) {
 	e.together(len(looks), func(i int) { looks[i] = e.lookAt(s, targets[i], st.depth, read) })
 
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	for i, t := range targets {
 		e.noteLook(s, t, looks[i])
 	}
+	first := st.depth >= probes && !s.watched
 	if st.depth >= probes {
 		s.watchNext, s.watched = MomentOf(e.now().Add(s.plan.watchEvery())), true
+	}
+	s.mu.Unlock()
+	if first && e.unwatched.Add(-1) == 0 && e.claims.any() {
+		e.start(e.WakeAll) // some may wait for it
 	}
 }
 
@@ -56,7 +60,12 @@ func (e *Engine) glance(s *slot, t Target, depth depth, read bool) {
 	s.seen().glancing.set(t.Location, true)
 	before := s.rec.Receipts.At(t.Location).RotationID
 	e.spawn(func() {
-		e.glanced(s, t, before, e.lookAt(s, t, depth, read))
+		l := e.lookAt(s, t, depth, read)
+		if l.err != nil && depth >= tries {
+			e.log(s).Warn("an optional target is not fit for the token that comes", zap.String("sink", t.Sink),
+				zap.String("target", t.Target), zap.Error(l.err))
+		}
+		e.glanced(s, t, before, l)
 		e.calm(s) // a slot that rests already need not keep the look
 	})
 }
@@ -77,7 +86,9 @@ func (e *Engine) lookAt(s *slot, t Target, depth depth, read bool) look {
 	}
 	var h sinks.Holding
 	if depth >= probes {
-		h, err = e.probe(s, sink, t, depth, read)
+		if h, err = e.probe(s, sink, t, depth, read); err == nil {
+			err = e.claim(s, sink, t, depth.claimant(), h)
+		}
 	} else {
 		h, err = sink.Read(e.reaching(s, t), t.Target)
 	}
@@ -92,17 +103,18 @@ func (e *Engine) lookAt(s *slot, t Target, depth depth, read bool) look {
 // meant is told when a mint follows, so once a rotation.
 func (e *Engine) probe(s *slot, sink sinks.Sink, t Target, depth depth, read bool) (sinks.Holding, error) {
 	o := sinks.ProbeOptions{Read: read, Ours: e.ours(s, t)}
-	if depth >= tries {
-		var err error
-		if o.Trial, err = sink.Render(e.standIn(s)); err != nil {
-			return sinks.Holding{}, err
-		}
+	if depth < tries {
+		return sink.Probe(e.reaching(s, t), t.Target, o)
 	}
+	record, guessed := e.trial(s)
+	content, err := sink.Render(record)
+	if err != nil {
+		return sinks.Holding{}, err
+	}
+	o.Trial, o.Guessed = content, guessed
 	h, err := sink.Probe(e.reaching(s, t), t.Target, o)
-	if depth >= tries {
-		for _, w := range h.Warnings {
-			e.log(s).Warn(w, zap.String("sink", t.Sink), zap.String("target", t.Target))
-		}
+	for _, w := range h.Warnings {
+		e.log(s).Warn(w, zap.String("sink", t.Sink), zap.String("target", t.Target))
 	}
 	return h, err
 }
@@ -127,7 +139,7 @@ func (e *Engine) noteLook(s *slot, t Target, l look) {
 	}
 	o := s.seen()
 	o.looks.set(t.Location, l)
-	s.checked.set(t.Location, MomentOf(l.at))
+	s.sights.edit(t.Location).checked = MomentOf(l.at)
 	o.errs.remove(t.Location)
 	if l.err != nil {
 		o.errs.set(t.Location, l.err)

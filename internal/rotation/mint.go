@@ -298,7 +298,10 @@ func ownerOf(t moq.Token) string {
 // fails, delivery goes on from memory.
 func (e *Engine) mintDone(s *slot, a Rotation, t moq.Token, sealed []byte) {
 	now := e.now()
-	tok := Token{ID: t.ID, RotationID: a.ID, Created: MomentOf(t.Created), Expires: MomentOf(t.Expires)}
+	tok := Token{
+		ID: t.ID, RotationID: a.ID, Created: MomentOf(t.Created), Expires: MomentOf(t.Expires),
+		ValueSize: len(t.Value.Reveal()),
+	}
 	if tok.Created.IsZero() {
 		tok.Created = MomentOf(now.Truncate(time.Second))
 	}

@@ -99,10 +99,18 @@ func (o *observed) pending() bool {
 
 // unlook makes as if neither targets nor account had been looked at; s.mu is held.
 func (s *slot) unlook() {
-	s.checked = nil
+	for i := range s.sights {
+		s.sights[i].of.checked = 0
+	}
 	if s.notes != nil {
 		s.notes.looks, s.notes.proved = nil, 0
 	}
+}
+
+// sight is what stays known of a target from one look to the next.
+type sight struct {
+	checked Moment // when it was looked at, for people; zero when that says nothing any more
+	place   uint64 // where it was found, as claimTable knows it; zero when it is nowhere in particular
 }
 
 // listing is what a relay was seen to accept.
@@ -144,6 +152,14 @@ const (
 	probes              // and whether it could be written, as far as that shows without writing
 	tries               // and what only a trial shows
 )
+
+// claimant is what follows a look.
+func (d depth) claimant() claimant {
+	if d < tries {
+		return watching
+	}
+	return minting
+}
 
 // look is what a target was seen to hold, or why it could not be seen.
 type look struct {

@@ -336,6 +336,16 @@ func (h heardSink) Probe(ctx context.Context, target string, o sinks.ProbeOption
 	return held, h.hear(began, err)
 }
 
+// Place shows no end of an outage: it may be known without a call.
+func (h heardSink) Place(ctx context.Context, target string) (string, error) {
+	began := h.e.elapsed()
+	place, err := h.Sink.Place(ctx, target)
+	if err != nil {
+		err = h.hear(began, err)
+	}
+	return place, err
+}
+
 func (h heardSink) Read(ctx context.Context, target string) (sinks.Holding, error) {
 	began := h.e.elapsed()
 	held, err := h.Sink.Read(ctx, target)

@@ -24,11 +24,17 @@ func (p places[V]) at(location string) (v V) {
 }
 
 func (p *places[V]) set(location string, v V) {
-	if i := p.index(location); i >= 0 {
-		(*p)[i].of = v
-		return
+	*p.edit(location) = v
+}
+
+// edit gives what is kept of a place, to be changed at once.
+func (p *places[V]) edit(location string) *V {
+	i := p.index(location)
+	if i < 0 {
+		i = len(*p)
+		*p = append(*p, place[V]{location: location})
 	}
-	*p = append(*p, place[V]{location, v})
+	return &(*p)[i].of
 }
 
 func (p *places[V]) remove(location string) {

@@ -110,6 +110,7 @@ type Token struct {
 	RotationID string `json:"rotation_id,omitempty"`
 	Created    Moment `json:"created"`
 	Expires    Moment `json:"expires,omitzero"`
+	ValueSize  int    `json:"value_size,omitempty"` // in bytes: the next value is about as long
 
 	// Retire is when the token's grace ends; zero while it is served or unfinished.
 	Retire Moment `json:"retire,omitzero"`

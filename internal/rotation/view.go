@@ -131,7 +131,7 @@ func (v *view) targets() []TargetStatus {
 		rc := v.r.Receipts.At(t.Location)
 		ts := TargetStatus{
 			Sink: t.Sink, Target: t.Target, Required: t.Required, State: v.targetState(t, rc),
-			RotationID: rc.RotationID, Delivered: rc.At.Time(), Checked: utc(v.checked.at(t.Location).Time()),
+			RotationID: rc.RotationID, Delivered: rc.At.Time(), Checked: utc(v.sights.at(t.Location).checked.Time()),
 		}
 		if ts.State == "pending" {
 			ts.Pending = v.r.Rotation.MintedAt.Time()

@@ -61,7 +61,7 @@ func (e *Engine) claim(s *slot, sink sinks.Sink, t Target, as claimant, seen sin
 		}
 		if e.claims.pass(id, owner, s, as, e.now(), there) {
 			e.settled(s, t.Location, id)
-			return e.twin(s, sink, t, as, id, place)
+			return e.differsWithin(s, sink, t, as, id, place)
 		}
 	}
 	switch {
@@ -219,8 +219,8 @@ func (rc Receipt) shows(digest []byte) bool {
 	return rc.RotationID != "" && bytes.Equal(rc.Digest, digest)
 }
 
-// twin refuses two targets of one slot that are one place and would hold different contents there.
-func (e *Engine) twin(s *slot, sink sinks.Sink, t Target, as claimant, id uint64, place string) error {
+// differsWithin refuses two targets of one slot that are one place and would hold different contents there.
+func (e *Engine) differsWithin(s *slot, sink sinks.Sink, t Target, as claimant, id uint64, place string) error {
 	if as != minting {
 		return nil
 	}
@@ -236,7 +236,7 @@ func (e *Engine) twin(s *slot, sink sinks.Sink, t Target, as claimant, id uint64
 		one, err1 := sink.Render(record)
 		two, err2 := second.Render(record)
 		if err1 == nil && err2 == nil && !one.Equal(two) {
-			return errTwin(t, other)
+			return errDiffersWithin(t, other)
 		}
 	}
 	return nil
@@ -249,24 +249,46 @@ func errShared(s *slot, t Target, owner *slot, theirs Target) error {
 		WithHint("a link or a mount makes them one: give %s or %s another path", mine, other)
 }
 
-func errTwin(t, other Target) error {
+func errDiffersWithin(t, other Target) error {
 	return fault.Newf(fault.Permanent, fault.Invalid, "deliver to", t.Sink+" "+t.Target,
 		"this is the same place as %s %s of the same slot, and their contents differ", other.Sink, other.Target).
 		WithHint("a link or a mount makes them one: give one of them another path, or both one format")
 }
 
-// acquaintance is how long after the start slots that were not looked at yet are waited for, besides
-// the time that their looks are spread over.
-const acquaintance = time.Minute
+// unseenWait is how long after the start slots whose places were not looked at yet are waited for,
+// besides the time that their looks are spread over.
+const unseenWait = time.Minute
 
-// strangers is for how long other slots that were not looked at yet are still waited for; s.mu is held.
-func (e *Engine) strangers(s *slot) time.Duration {
-	n := e.unwatched.Load()
-	if !s.watched && s.plan != nil {
+// watched is whether a slot's targets were looked at since the start.
+type watched uint8
+
+const (
+	unlooked watched = iota
+	awaited          // they were not, and the slot may have delivered to a place under another name
+	looked
+)
+
+// countUnseen counts the slots that others wait for; s.mu is held.
+func (s *slot) countUnseen(e *Engine, p *Plan) {
+	if s.watched == looked {
+		return
+	}
+	now := unlooked
+	if p != nil && (len(s.rec.Receipts) > 0 || s.rec.committed()) {
+		now = awaited
+	}
+	e.unseen.Add(int64(now) - int64(s.watched))
+	s.watched = now
+}
+
+// unseenFor is for how long other slots that were not looked at yet are still waited for; s.mu is held.
+func (e *Engine) unseenFor(s *slot) time.Duration {
+	n := e.unseen.Load()
+	if s.watched == awaited {
 		n--
 	}
 	if n <= 0 {
 		return 0
 	}
-	return acquaintance + spread(len(*e.roster.Load())) - (e.Clock.Elapsed().Elapsed - e.boot.Elapsed)
+	return unseenWait + spread(len(*e.roster.Load())) - (e.Clock.Elapsed().Elapsed - e.boot.Elapsed)
 }

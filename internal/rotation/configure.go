@@ -155,13 +155,7 @@ func (s *slot) replan(e *Engine, p *Plan, watch time.Time, kept func(party) bool
 			return !same || len(sakes) == 0 || slices.ContainsFunc(sakes, func(k sake) bool { return !kept(k.party) })
 		})
 	}
-	if !s.watched && (p == nil) != (s.plan == nil) {
-		if p != nil {
-			e.unwatched.Add(1)
-		} else {
-			e.unwatched.Add(-1)
-		}
-	}
+	s.countUnseen(e, p)
 	if p != nil && s.plan != nil {
 		s.rec.detach()
 		s.rec.share(p)

@@ -59,7 +59,7 @@ type view struct {
 	watchNext Moment // when targets are looked at again
 	sights    places[sight]
 
-	strangers time.Duration // for how long slots that were not looked at yet are waited for
+	unseenFor time.Duration // for how long slots that were not looked at yet are waited for
 
 	now     time.Time
 	clock   Reading   // elapsed clock now
@@ -113,7 +113,7 @@ func (v *view) finish() step {
 	if v.yields() {
 		return step{}
 	}
-	if s, ok := v.acquainted(missing); !ok {
+	if s, ok := v.othersSeen(missing); !ok {
 		return s
 	}
 	if rot.Strategy == moq.Overlap && !within(v.o.confirmed.Time(), v.now, confirmFor) {
@@ -194,7 +194,7 @@ func (v *view) secure(s step) step {
 // preflight puts a trial of every required target before s.
 func (v *view) preflight(s step) step {
 	targets := required(v.p.Targets)
-	if s, ok := v.acquainted(targets); !ok {
+	if s, ok := v.othersSeen(targets); !ok {
 		return s
 	}
 	if s, ok := v.see(targets, tries); !ok {
@@ -211,10 +211,10 @@ func (v *view) preflight(s step) step {
 	return s
 }
 
-// acquainted has all slots looked at once before anything is begun for a place that does not hold what the
+// othersSeen has all slots looked at once before anything is begun for a place that does not hold what the
 // slot delivered there: under another name, it may be where another delivered last.
-func (v *view) acquainted(targets []Target) (step, bool) {
-	if v.strangers <= 0 {
+func (v *view) othersSeen(targets []Target) (step, bool) {
+	if v.unseenFor <= 0 {
 		return step{}, true
 	}
 	if s, ok := v.see(targets, probes); !ok {
@@ -224,7 +224,7 @@ func (v *view) acquainted(targets []Target) (step, bool) {
 		l := v.o.looks.at(t.Location)
 		own := l.known && l.exists && v.r.Receipts.At(t.Location).shows(l.digest)
 		if l.err == nil && !own && v.sights.at(t.Location).place != 0 {
-			return waitUntil(v.now.Add(v.strangers)), false
+			return waitUntil(v.now.Add(v.unseenFor)), false
 		}
 	}
 	return step{}, true

@@ -68,8 +68,8 @@ type Engine struct {
 	spawn    func(func())
 	together func(n int, do func(i int))
 
-	claims    claimTable   // whose each place is
-	unwatched atomic.Int64 // configured slots that were not looked at yet
+	claims claimTable   // whose each place is
+	unseen atomic.Int64 // configured slots that delivered before and were not looked at yet
 
 	outages sync.Map // what is known of each party: *outage by party
 
@@ -102,7 +102,7 @@ type slot struct {
 	running   bool
 	again     bool
 	visited   bool // a pass was made since the configuration came into force
-	watched   bool // targets were looked at once at least
+	watched   watched
 }
 
 // slotsAtOnce slots are allocated together: they are never freed, and lie closer
@@ -276,7 +276,7 @@ func (s *slot) quiet() bool {
 	if !s.visited || s.running || s.notes.pending() {
 		return false
 	}
-	return s.watched || s.plan == nil || s.rec.Failure != nil || s.rec.unfinished()
+	return s.watched == looked || s.plan == nil || s.rec.Failure != nil || s.rec.unfinished()
 }
 
 // maxSteps bounds one pass: no sound decision takes so many.
@@ -321,7 +321,7 @@ func (e *Engine) view(s *slot) *view {
 	}
 	return &view{
 		r: &s.rec, p: s.plan, o: seen, watchNext: s.watchNext, sights: s.sights, sinks: e.ports.Load().configured,
-		strangers: e.strangers(s), now: e.now(), clock: e.Clock.Elapsed(), boot: e.boot, since: Moment(e.since.Load()).Time(), stopped: e.StorageErr() != nil,
+		unseenFor: e.unseenFor(s), now: e.now(), clock: e.Clock.Elapsed(), boot: e.boot, since: Moment(e.since.Load()).Time(), stopped: e.StorageErr() != nil,
 	}
 }
 

@@ -39,12 +39,12 @@ func (e *Engine) look(s *slot, st step) {
 	for i, t := range targets {
 		e.noteLook(s, t, looks[i])
 	}
-	first := st.depth >= probes && !s.watched
+	first := st.depth >= probes && s.watched == awaited
 	if st.depth >= probes {
-		s.watchNext, s.watched = MomentOf(e.now().Add(s.plan.watchEvery())), true
+		s.watchNext, s.watched = MomentOf(e.now().Add(s.plan.watchEvery())), looked
 	}
 	s.mu.Unlock()
-	if first && e.unwatched.Add(-1) == 0 && e.claims.any() {
+	if first && e.unseen.Add(-1) == 0 && e.claims.any() {
 		e.start(e.WakeAll) // some may wait for it
 	}
 }

@@ -204,14 +204,36 @@ func (e *Engine) outranks(s *slot, t Target, as claimant, seen sinks.Holding, ow
 	other, committed := owner.rec.Receipts.At(theirs.Location), owner.rec.committed()
 	owner.mu.Unlock()
 	switch {
-	case seen.Known && seen.Exists && mine.shows(e.digest(s, seen.Content)):
+	case e.wrote(s, t, seen):
 		return true
-	case committed:
-		return false
-	case seen.Known && seen.Exists && other.shows(e.digest(owner, seen.Content)):
+	case committed, e.wrote(owner, theirs, seen):
 		return false
 	}
 	return mine.At > other.At
+}
+
+// wrote tells whether what a target holds is of the slot: what it delivered, or a value on its way of which
+// the process died before it knew that it was written.
+func (e *Engine) wrote(s *slot, t Target, seen sinks.Holding) bool {
+	if !seen.Known || !seen.Exists {
+		return false
+	}
+	s.mu.Lock()
+	rc, pending := s.rec.Receipts.At(t.Location), s.rec.Rotation != nil && len(s.rec.Rotation.Sealed) > 0
+	s.mu.Unlock()
+	if rc.shows(e.digest(s, seen.Content)) || rc.Maybe == "" || !pending {
+		return rc.shows(e.digest(s, seen.Content))
+	}
+	sink, err := e.sink(t)
+	if err != nil {
+		return false
+	}
+	r, _, err := e.record(s)
+	if err != nil {
+		return false
+	}
+	content, err := sink.Render(r)
+	return err == nil && content.Equal(seen.Content)
 }
 
 // shows tells whether a digest is of what was delivered.

@@ -313,6 +313,33 @@ func TestAResumedDeliveryDoesNotTakeAnotherSlotsPlace(t *testing.T) {
 	}
 }
 
+// The process died between a write and the knowledge of it: what is there is in no receipt.
+func TestAPlaceIsOfTheSlotThatHadJustWrittenThere(t *testing.T) {
+	for first := range 2 {
+		t.Run(fmt.Sprintf("slot %d", first), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newShared(t, moq.Overlap, 2)
+				w.place(1-first, "another")
+				w.fleet.start()
+				w.wait(time.Hour)
+				w.disk.fails(0, busyFor(0))
+				w.ask(first)
+				w.ask(1 - first)
+				w.kill()
+				tokens := w.tokens[w.plans[first].Key.RelayID]
+				w.disk.held["one"] = tokens[len(tokens)-1].Value.Reveal()
+				w.disk.fails(0, nil)
+				w.place(1-first, "one")
+				w.fleet.start()
+				w.wait(time.Hour)
+				if f := w.status(first).Failure; f != nil || len(w.broken) > 0 {
+					t.Errorf("the slot whose place it is: %+v; %q", f, w.broken)
+				}
+			})
+		})
+	}
+}
+
 func TestAPlaceIsNotTakenFromASlotThatIsAboutToMint(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newShared(t, moq.Overlap, 2)

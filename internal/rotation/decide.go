@@ -59,6 +59,7 @@ type view struct {
 	watchNext Moment // when targets are looked at again
 	sights    places[sight]
 
+	watched   bool          // targets were looked at once at least
 	unseenFor time.Duration // for how long slots that were not looked at yet are waited for
 
 	now     time.Time
@@ -113,7 +114,7 @@ func (v *view) finish() step {
 	if v.yields() {
 		return step{}
 	}
-	if s, ok := v.othersSeen(missing); !ok {
+	if s, ok := v.resumed(missing); !ok {
 		return s
 	}
 	if rot.Strategy == moq.Overlap && !within(v.o.confirmed.Time(), v.now, confirmFor) {
@@ -228,6 +229,16 @@ func (v *view) othersSeen(targets []Target) (step, bool) {
 		}
 	}
 	return step{}, true
+}
+
+// resumed has a delivery that another process began look first whose the places are.
+func (v *view) resumed(missing []Target) (step, bool) {
+	if !v.watched {
+		if s, ok := v.see(missing, probes); !ok {
+			return s, false
+		}
+	}
+	return v.othersSeen(missing)
 }
 
 // prove puts proof that calls reach Cloudflare before the rotate call that begins a

@@ -321,7 +321,7 @@ func (e *Engine) view(s *slot) *view {
 	}
 	return &view{
 		r: &s.rec, p: s.plan, o: seen, watchNext: s.watchNext, sights: s.sights, sinks: e.ports.Load().configured,
-		unseenFor: e.unseenFor(s), now: e.now(), clock: e.Clock.Elapsed(), boot: e.boot, since: Moment(e.since.Load()).Time(), stopped: e.StorageErr() != nil,
+		watched: s.watched == looked, unseenFor: e.unseenFor(s), now: e.now(), clock: e.Clock.Elapsed(), boot: e.boot, since: Moment(e.since.Load()).Time(), stopped: e.StorageErr() != nil,
 	}
 }
 

@@ -31,17 +31,25 @@ func (c *clock) heed(x *exchange) {
 
 // convert gives for an instant of this machine's clock that of Cloudflare's.
 func (c *clock) convert(t time.Time) time.Time {
+	if behind := c.behind(); !t.IsZero() && behind.Abs() >= sameTime {
+		return t.Add(behind)
+	}
+	return t
+}
+
+// mayJudge reports whether this machine's clock is right enough to say when a token of such a life is to
+// be replaced: one that is behind makes it live longer, one that is ahead takes from its life.
+func (c *clock) mayJudge(life time.Duration) bool { return -c.behind() <= life/4 }
+
+// behind is how far this machine's clock is behind Cloudflare's; 0 when that is not known.
+func (c *clock) behind() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if t.IsZero() || c.theirs.IsZero() {
-		return t
+	if c.theirs.IsZero() {
+		return 0
 	}
 	// The monotonic clock stands still while the machine is suspended, the wall clock may be set back.
 	now := time.Now()
 	passed := max(now.Sub(c.ours), now.Round(0).Sub(c.ours.Round(0)))
-	ahead := c.theirs.Add(passed).Sub(now)
-	if ahead.Abs() < sameTime {
-		return t
-	}
-	return t.Add(ahead)
+	return c.theirs.Add(passed).Sub(now)
 }

@@ -138,6 +138,8 @@ func (o operation) hint(e *fault.Error, x *exchange) string {
 		return "no redirect is followed with the API token; check api_url, and the proxies on the way"
 	case e.Reason == fault.BadAnswer && !x.refuses():
 		return notCloudflare
+	case x.has(codeBadExpiry):
+		return "set this machine's clock: it is far from Cloudflare's"
 	}
 	return ""
 }

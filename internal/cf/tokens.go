@@ -18,22 +18,23 @@ const issuerJWT = "cloudflare_jwt"
 // Create mints a token of relay relayID. The token's id, value and rights are
 // checked: an answer that lacks one of them is an Ambiguous error. An expiry that
 // Cloudflare refuses is given again by Cloudflare's clock, which the refusal tells, and then
-// left to Cloudflare: a wrong clock of this machine is no reason to have no token.
+// left to Cloudflare: a wrong clock of this machine is no reason to have no token. But by a clock that
+// is far ahead the token would be near its end as soon as it is made, and be replaced for ever.
 func (c *Client) Create(ctx context.Context, p moq.Priority, relayID string, t moq.NewToken) (moq.Token, error) {
-	expires := t.Expires
-	t.Expires = c.clock.convert(expires)
+	wanted := t.Expires
 	made, refused, err := c.create(ctx, p, relayID, t)
 	p.Reserved = false
-	if again := c.clock.convert(expires); refused && again.Sub(t.Expires).Abs() >= sameTime {
-		t.Expires = again
+	if t.Expires = c.clock.convert(wanted); refused && t.Expires != wanted && c.clock.mayJudge(time.Until(wanted)) {
 		made, refused, err = c.create(ctx, p, relayID, t)
 	}
-	if refused {
-		t.Expires = time.Time{}
+	if t.Expires = (time.Time{}); refused && c.clock.mayJudge(defaultLife) {
 		made, _, err = c.create(ctx, p, relayID, t)
 	}
 	return made, err
 }
+
+// defaultLife is how long a token lives whose expiry is left to Cloudflare.
+const defaultLife = 365 * 24 * time.Hour
 
 // create asks for a token once; refused: not with this expiry.
 func (c *Client) create(ctx context.Context, p moq.Priority, relayID string, t moq.NewToken) (made moq.Token, refused bool, err error) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/moq"
 	"github.com/rotatord/rotatord/internal/sinks"
 )
 
@@ -194,12 +195,12 @@ func (e *Engine) heldBy(s *slot, id uint64, place string) (t Target, there bool)
 // outranks tells whether the slot delivered to a place later than its owner did: what is there
 // shows it, else the receipts do.
 func (e *Engine) outranks(s *slot, t Target, as claimant, seen sinks.Holding, owner *slot, theirs Target) bool {
-	if as > minting {
+	s.mu.Lock()
+	mine, found := s.rec.Receipts.At(t.Location), s.sights.at(t.Location).place != 0
+	s.mu.Unlock()
+	if as > minting && found { // who has looked knew it before
 		return false
 	}
-	s.mu.Lock()
-	mine := s.rec.Receipts.At(t.Location)
-	s.mu.Unlock()
 	owner.mu.Lock()
 	other, committed := owner.rec.Receipts.At(theirs.Location), owner.rec.committed()
 	owner.mu.Unlock()
@@ -254,7 +255,10 @@ func (e *Engine) differsWithin(s *slot, sink sinks.Sink, t Target, as claimant, 
 		if at, err := second.Place(e.work, other.Target); err != nil || at != place {
 			continue
 		}
-		record, _ := e.trial(s)
+		record, _, err := e.trial(s)
+		if err != nil {
+			return err
+		}
 		one, err1 := sink.Render(record)
 		two, err2 := second.Render(record)
 		if err1 == nil && err2 == nil && !one.Equal(two) {
@@ -296,11 +300,23 @@ func (s *slot) countUnseen(e *Engine, p *Plan) {
 		return
 	}
 	now := unlooked
-	if p != nil && (len(s.rec.Receipts) > 0 || s.rec.committed()) {
+	if p != nil && s.rec.mayBeElsewhere() {
 		now = awaited
 	}
 	e.unseen.Add(int64(now) - int64(s.watched))
 	s.watched = now
+}
+
+// mayBeElsewhere reports whether the slot has, or may have, delivered to a place that has several names. In a
+// blackout it looks at none before it has a value again: nobody waits for that.
+func (r *Record) mayBeElsewhere() bool {
+	switch {
+	case r.Attempt != nil && r.Attempt.Strategy == moq.InPlace:
+		return false
+	case slices.ContainsFunc(r.Receipts, func(rc Receipt) bool { return sinks.HasManyNames(rc.Location) }):
+		return true
+	}
+	return r.committed() && slices.ContainsFunc(r.latest().Targets, func(t Target) bool { return sinks.HasManyNames(t.Location) })
 }
 
 // unseenFor is for how long other slots that were not looked at yet are still waited for; s.mu is held.

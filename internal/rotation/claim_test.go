@@ -157,7 +157,7 @@ func TestAPlaceIsFreeOnceItsSlotLeavesIt(t *testing.T) {
 	for name, leave := range map[string]func(w *shared, right int){
 		"for another target": func(w *shared, right int) {
 			p := w.plans[right].copied()
-			p.Targets[0].Target, p.Targets[0].Location = "elsewhere", "fake://disk/elsewhere"
+			p.Targets[0].Target, p.Targets[0].Location = "elsewhere", "file://disk/elsewhere"
 			w.plans[right] = p
 		},
 		"with the configuration": func(w *shared, right int) { w.plans = slices.Delete(w.plans, right, right+1) },
@@ -380,7 +380,7 @@ func TestTwoTargetsOfASlotThatAreOnePlaceMustAgree(t *testing.T) {
 				}
 				w.stores["second"] = second
 				p := w.plans[0].copied()
-				p.Targets = append(p.Targets, Target{Sink: "second", Target: "again", Location: "fake://second/again", Required: true})
+				p.Targets = append(p.Targets, Target{Sink: "second", Target: "again", Location: "file://second/again", Required: true})
 				w.plans[0] = p
 				w.fleet.start()
 				w.wait(time.Hour)
@@ -398,7 +398,7 @@ func TestAnOptionalTargetDoesNotTakeAnotherSlotsPlace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newShared(t, moq.Overlap, 2)
 		second := w.plans[1].copied()
-		second.Targets = append(second.Targets, Target{Sink: "disk", Target: "aside", Location: "fake://disk/aside", Adopt: true})
+		second.Targets = append(second.Targets, Target{Sink: "disk", Target: "aside", Location: "file://disk/aside", Adopt: true})
 		w.plans[1] = second
 		w.place(1, "its own")
 		w.disk.places["aside"] = "one"

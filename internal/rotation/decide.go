@@ -172,7 +172,7 @@ func (v *view) begin() step {
 	if a := v.r.Attempt; a != nil {
 		return v.secure(step{do: doMint, due: d}) // locked out already: nothing to look at first
 	}
-	for _, check := range []func(*view) (step, bool){(*view).room, (*view).known, (*view).settled} {
+	for _, check := range []func(*view) (step, bool){(*view).room, (*view).known, (*view).settled, (*view).placesKnown} {
 		if s, ok := check(v); !ok {
 			return s
 		}
@@ -195,9 +195,6 @@ func (v *view) secure(s step) step {
 // preflight puts a trial of every required target before s.
 func (v *view) preflight(s step) step {
 	targets := required(v.p.Targets)
-	if s, ok := v.othersSeen(targets); !ok {
-		return s
-	}
 	if s, ok := v.see(targets, tries); !ok {
 		s.targets = append(s.targets, optional(v.p.Targets)...)
 		return s
@@ -231,10 +228,21 @@ func (v *view) othersSeen(targets []Target) (step, bool) {
 	return step{}, true
 }
 
-// resumed has a delivery that another process began look first whose the places are.
+// placesKnown waits before there is a place in the budget, which others could use meanwhile.
+func (v *view) placesKnown() (step, bool) { return v.othersSeen(required(v.p.Targets)) }
+
+// resumed has a delivery that another process began look first whose the places are. In a blackout
+// nothing is waited for; what is written over is looked at then (Engine.overtaken).
 func (v *view) resumed(missing []Target) (step, bool) {
+	if v.r.Rotation.Strategy == moq.InPlace {
+		return step{}, true
+	}
+	targets := missing
+	if v.p != nil {
+		targets = required(v.p.Targets)
+	}
 	if !v.watched {
-		if s, ok := v.see(missing, probes); !ok {
+		if s, ok := v.see(targets, probes); !ok {
 			return s, false
 		}
 	}
@@ -562,7 +570,7 @@ func (v *view) verifies() bool {
 	if v.p != nil {
 		return v.p.Verify
 	}
-	return v.r.Rotation.Verify
+	return v.r.Rotation != nil && v.r.Rotation.Verify
 }
 
 // sweep looks for the tokens of lost mints again and again for a day.

@@ -90,8 +90,9 @@ func (e *Engine) write(s *slot, t Target, rec sinks.Record, guard bool) delivery
 		return d
 	}
 	o := sinks.WriteOptions{RotationID: rec.RotationID, Ours: e.ours(s, t)}
+	d.digest = e.digest(s, content)
 	if d.err = sink.Write(e.reaching(s, t), t.Target, content, o); d.err == nil {
-		d.held, d.digest = e.now(), e.digest(s, content)
+		d.held = e.now()
 		_ = e.claim(s, sink, t, holding, sinks.Holding{}) // the write may have made its folder
 	}
 	return d
@@ -149,6 +150,7 @@ func (e *Engine) noteDelivery(s *slot, rotationID string, d delivery) {
 	loc := d.target.Location
 	if d.err != nil {
 		s.seen().errs.set(loc, d.err)
+		s.seen().begun.set(loc, d.digest)
 		return
 	}
 	if s.rec.Receipts.At(loc).RotationID > rotationID {
@@ -157,6 +159,7 @@ func (e *Engine) noteDelivery(s *slot, rotationID string, d delivery) {
 	s.rec.acknowledge(d.target, rotationID, d.digest, d.held)
 	o := s.seen()
 	o.errs.remove(loc)
+	o.begun.remove(loc)
 	o.drift.remove(loc)
 	o.looks.remove(loc)
 	if s.sights.index(loc) >= 0 {

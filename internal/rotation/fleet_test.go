@@ -56,7 +56,7 @@ func newFleet(t *testing.T, strategy moq.Strategy, n int, names ...string) *flee
 		name := names[i%len(names)]
 		f.plans = append(f.plans, &Plan{
 			Policy: policy, Key: k, Relay: fmt.Sprintf("relay%d", i), Schedule: every(24 * time.Hour),
-			Targets: []Target{{Sink: name, Target: k.RelayID, Location: "fake://" + name + "/" + k.RelayID, Required: true}},
+			Targets: []Target{{Sink: name, Target: k.RelayID, Location: "file://" + name + "/" + k.RelayID, Required: true}},
 		})
 	}
 	return f

@@ -23,9 +23,7 @@ func (e *Engine) digest(s *slot, content secret.Value) []byte {
 // look sees what targets hold, side by side, and notes what differs from what
 // was delivered there. Optional ones are looked at on the side, waiting for none.
 func (e *Engine) look(s *slot, st step) {
-	s.mu.Lock()
-	read := e.view(s).verifies()
-	s.mu.Unlock()
+	read := e.readsBack(s)
 	for _, t := range st.targets {
 		if !t.Required {
 			e.glance(s, t, st.depth, read)
@@ -35,18 +33,34 @@ func (e *Engine) look(s *slot, st step) {
 	looks := make([]look, len(targets))
 	e.together(len(looks), func(i int) { looks[i] = e.lookAt(s, targets[i], st.depth, read) })
 
+	if e.noteLooks(s, targets, looks, st.depth) && e.unseen.Add(-1) == 0 && e.claims.any() {
+		e.WakeAll() // some may wait for it; while this one runs, so that nobody takes all for done
+	}
+}
+
+// noteLooks keeps looks at required targets. Only looks at all of them count as having looked at the
+// slot; first: others may have waited for that.
+func (e *Engine) noteLooks(s *slot, targets []Target, looks []look, d depth) (first bool) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	for i, t := range targets {
 		e.noteLook(s, t, looks[i])
 	}
-	first := st.depth >= probes && s.watched == awaited
-	if st.depth >= probes {
-		s.watchNext, s.watched = MomentOf(e.now().Add(s.plan.watchEvery())), looked
+	if d < probes || s.plan == nil || len(targets) < len(required(s.plan.Targets)) {
+		return false
 	}
-	s.mu.Unlock()
-	if first && e.unseen.Add(-1) == 0 && e.claims.any() {
-		e.start(e.WakeAll) // some may wait for it
+	first = s.watched == awaited
+	s.watched = looked
+	if !s.rec.unfinished() && s.rec.Attempt == nil { // else drift is not noted
+		s.watchNext = MomentOf(e.now().Add(s.plan.watchEvery()))
 	}
+	return first
+}
+
+func (e *Engine) readsBack(s *slot) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return e.view(s).verifies()
 }
 
 // glance looks at an optional target on the side, once at a time. What is
@@ -79,7 +93,20 @@ func (e *Engine) glanced(s *slot, t Target, before string, l look) {
 	}
 }
 
-func (e *Engine) lookAt(s *slot, t Target, depth depth, read bool) look {
+// lookAt turns a bug into a failed look: it runs beside the slot's pass, too.
+func (e *Engine) lookAt(s *slot, t Target, depth depth, read bool) (l look) {
+	err := sinks.Guard("look at", t.Sink+" "+t.Target, func() error {
+		l = e.found(s, t, depth, read)
+		return nil
+	})
+	if err != nil {
+		return look{at: e.now(), depth: depth, err: err}
+	}
+	return l
+}
+
+// found is what a look at a target finds.
+func (e *Engine) found(s *slot, t Target, depth depth, read bool) look {
 	sink, err := e.sink(t)
 	if err != nil {
 		return look{at: e.now(), depth: depth, err: err}
@@ -106,7 +133,10 @@ func (e *Engine) probe(s *slot, sink sinks.Sink, t Target, depth depth, read boo
 	if depth < tries {
 		return sink.Probe(e.reaching(s, t), t.Target, o)
 	}
-	record, guessed := e.trial(s)
+	record, guessed, err := e.trial(s)
+	if err != nil {
+		return sinks.Holding{}, err
+	}
 	content, err := sink.Render(record)
 	if err != nil {
 		return sinks.Holding{}, err
@@ -119,13 +149,14 @@ func (e *Engine) probe(s *slot, sink sinks.Sink, t Target, depth depth, read boo
 	return h, err
 }
 
-// ours recognises what was last delivered to a target.
+// ours recognises what was last delivered to a target, or was perhaps.
 func (e *Engine) ours(s *slot, t Target) func(secret.Value) bool {
 	return func(content secret.Value) bool {
 		s.mu.Lock()
-		rc := s.rec.Receipts.At(t.Location)
+		rc, begun := s.rec.Receipts.At(t.Location), s.seen().begun.at(t.Location)
 		s.mu.Unlock()
-		return rc.RotationID != "" && hmac.Equal(rc.Digest, e.digest(s, content))
+		digest := e.digest(s, content)
+		return rc.shows(digest) || hmac.Equal(begun, digest)
 	}
 }
 

@@ -22,6 +22,7 @@ type observed struct {
 	looks   places[look]      // by location; cleared by a failure
 	drift   places[driftKind] // by location; until delivered anew
 	errs    places[error]     // last trouble with each target, for people
+	begun   places[[]byte]    // digest of what a write that was not acknowledged may have left, by location
 
 	reserving bool // a place in the budget is asked for
 	reserved  bool // and was granted

@@ -115,7 +115,7 @@ func TestATrialOfAnOptionalTargetIsToldAndBlocksNothing(t *testing.T) {
 	if len(told) != 1 || told[0].ContextMap()["sink"] != "aside" || !strings.Contains(told[0].ContextMap()["error"].(string), errTemplate.Error()) {
 		t.Errorf("told %v", told)
 	}
-	if !errors.Is(w.engine.slots[testKey].notes.errs.at("fake://aside/t"), errTemplate) {
+	if !errors.Is(w.engine.slots[testKey].notes.errs.at("file://aside/t"), errTemplate) {
 		t.Error("its state does not show it")
 	}
 }

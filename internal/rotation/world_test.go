@@ -111,7 +111,7 @@ func (w *world) addSink(name string, required bool) *fakeSink {
 	s := &fakeSink{w: w, name: name}
 	w.sinks[name] = s
 	p := w.plan.copied()
-	p.Targets = append(p.Targets, Target{Sink: name, Target: "t", Location: "fake://" + name + "/t", Required: required})
+	p.Targets = append(p.Targets, Target{Sink: name, Target: "t", Location: "file://" + name + "/t", Required: required})
 	w.plan = p
 	return s
 }

@@ -4,6 +4,7 @@ package sinks
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/rotatord/rotatord/internal/secret"
@@ -66,6 +67,9 @@ type ProbeOptions struct {
 	// Ours reports whether content is what rotatord last delivered to the target. Nil: none is.
 	Ours func(content secret.Value) bool
 }
+
+// HasManyNames reports whether a location may be one place with another: links and mounts lead to files.
+func HasManyNames(location string) bool { return strings.HasPrefix(location, "file://") }
 
 // Apart is part of a sink whose targets are one place only where they are located at one.
 type Apart struct{}

@@ -2,8 +2,11 @@ package file
 
 import (
 	"context"
+	"errors"
 	"io/fs"
 	"sync"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/secret"
@@ -57,6 +60,9 @@ func (s *sink) Probe(ctx context.Context, target string, o sinks.ProbeOptions) (
 			return h, nil
 		}
 		h.Warnings, err = s.disk.try(target, o.Trial, s.mode, who, from, o.Read)
+		if errors.Is(err, unix.EWOULDBLOCK) { // somebody writes there just now: it can be done
+			h.Untried, err = untried, nil
+		}
 		return h, err
 	})
 }

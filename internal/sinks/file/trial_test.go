@@ -237,3 +237,24 @@ func TestSyncingAFolderMayBeUnknownToItsFileSystem(t *testing.T) {
 	err := s.Write(t.Context(), filepath.Join(t.TempDir(), "token"), secret.New("value"), sinks.WriteOptions{RotationID: "r"})
 	wantRefusal(t, "Write", err, refusal{fault.Retry, fault.Storage, "check the disk"})
 }
+
+// Two sinks may lead to one file: both try the write's own temporary file, and neither is in the other's way.
+func TestTrialsOfOneFileUnderTwoNamesDoNotFail(t *testing.T) {
+	root := t.TempDir()
+	must(t, os.Mkdir(filepath.Join(root, "a"), 0o755))
+	must(t, os.Symlink(filepath.Join(root, "a"), filepath.Join(root, "b")))
+	inside, leave := make(chan struct{}), make(chan struct{})
+	slow := openWith(t, nil, at(stepWrite, func() error { close(inside); <-leave; return nil }))
+	done := make(chan error, 1)
+	go func() {
+		_, err := slow.Probe(t.Context(), root+"/a/token", trialOptions())
+		done <- err
+	}()
+	<-inside
+	h, err := openWith(t, nil, hooks{}).Probe(t.Context(), root+"/b/token", trialOptions())
+	if err != nil || h.Untried == "" {
+		t.Errorf("the second trial: %v, untried %q", err, h.Untried)
+	}
+	close(leave)
+	must(t, <-done)
+}

@@ -38,6 +38,7 @@ type Deferred struct {
 	end  context.CancelFunc
 
 	refreshes singleflight.Group
+	templates Templates
 
 	mu   sync.Mutex
 	last *opening
@@ -166,16 +167,8 @@ func (o *opening) isOver() bool {
 	}
 }
 
-// Render implements Sink. As it takes no context, it waits for the sink's timeout at most.
-func (d *Deferred) Render(r Record) (secret.Value, error) {
-	ctx, cancel := context.WithTimeout(d.life, d.spec.Shared().Timeout)
-	defer cancel()
-	s, err := d.sink(ctx)
-	if err != nil {
-		return secret.Value{}, err
-	}
-	return s.Render(r)
-}
+// Render implements Sink. It needs no open sink.
+func (d *Deferred) Render(r Record) (secret.Value, error) { return d.spec.Render(&d.templates, r) }
 
 // Probe implements Sink.
 func (d *Deferred) Probe(ctx context.Context, target string, o ProbeOptions) (Holding, error) {

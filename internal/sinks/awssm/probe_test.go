@@ -55,7 +55,7 @@ func TestAProbeThatRepeatsAWriteTakesNothingFromWhoeverWroteMeanwhile(t *testing
 	server, s := start(t, nil)
 	put(t, s, "moq/a", "one", "r1")
 	server.Inject(func(op, id string) *awstest.Failure {
-		if op == "PutSecretValue" {
+		if op == awstest.Repeat {
 			server.Inject(nil)
 			server.Put(id, "theirs")
 		}
@@ -82,7 +82,7 @@ func TestAMissingPermissionToWriteShowsBeforeTheMint(t *testing.T) {
 			server, s := start(t, nil)
 			put(t, s, "moq/a", sinktest.Canary, "r1")
 			server.Inject(func(op, _ string) *awstest.Failure {
-				if op == "PutSecretValue" {
+				if op == awstest.Repeat {
 					return &c.failure
 				}
 				return nil
@@ -126,7 +126,7 @@ func TestARepeatThatAWSDoesNotTakeForOneProvesNothing(t *testing.T) {
 	server, s := start(t, nil)
 	put(t, s, "moq/a", "one", "r1")
 	server.Inject(func(op, _ string) *awstest.Failure {
-		if op == "PutSecretValue" {
+		if op == awstest.Repeat {
 			return &awstest.Failure{Code: "ResourceExistsException", Message: "exists with other content"}
 		}
 		return nil

@@ -22,6 +22,7 @@ type tap struct {
 	mu    sync.Mutex
 	calls []string // "PUT secret/data/x {body}"
 	deny  func(call string) bool
+	as    int // status of a refusal; 0: 403, in Vault's words
 }
 
 func newTap(t *testing.T, server *vaulttest.Server) *tap {
@@ -38,7 +39,11 @@ func newTap(t *testing.T, server *vaulttest.Server) *tap {
 		w.calls = append(w.calls, call)
 		denied := w.deny(call)
 		w.mu.Unlock()
-		if denied {
+		switch {
+		case denied && w.as != 0:
+			http.Error(rw, "<html>no such path</html>", w.as)
+			return
+		case denied:
 			rw.WriteHeader(http.StatusForbidden)
 			_, _ = io.WriteString(rw, `{"errors":["1 error occurred:\n\t* permission denied\n\n"]}`)
 			return
@@ -150,6 +155,20 @@ func TestCheckAndSetThatTheStoreDemandsIsToldByTheProbe(t *testing.T) {
 			t.Errorf("version is %d, want 3", v)
 		}
 	})
+
+	for _, status := range []int{http.StatusNotFound, http.StatusMethodNotAllowed} {
+		t.Run(fmt.Sprintf("where a gateway answers %d for both, it is said to be unknown", status), func(t *testing.T) {
+			f := newFixture(t, server, without)
+			s, w := f.watched(t)
+			w.as = status
+			w.denies(func(call string) bool {
+				return strings.HasPrefix(call, "GET secret/config") || strings.HasPrefix(call, "GET secret/metadata/")
+			})
+			if h := mustProbe(t, s, f.target(), trial(t, s)); !strings.Contains(h.Untried, "check-and-set") {
+				t.Errorf("untried: %q", h.Untried)
+			}
+		})
+	}
 
 	t.Run("where the version cannot be read either, the policy is named", func(t *testing.T) {
 		f := newFixture(t, server, without)

@@ -228,11 +228,16 @@ func (l *look) secretDemands(ctx context.Context, v2 kv2) (demand, error) {
 
 func demandIn(found map[string]any, failed error) (demand, error) {
 	d := demand{at: time.Now(), told: failed == nil}
-	if hasStatus(failed, 403) && !says(failed, invalidToken) {
+	if isWithheld(failed) {
 		return d, nil
 	}
 	d.cas, _ = found["cas_required"].(bool)
 	return d, failed
+}
+
+// isWithheld reports whether Vault, or what stands before it, does not let the token read a path: a write may go well all the same.
+func isWithheld(err error) bool {
+	return (hasStatus(err, 403) || hasStatus(err, 404) || hasStatus(err, 405)) && !says(err, invalidToken)
 }
 
 // granted lists capabilities by path.

@@ -48,8 +48,9 @@ func (s *session) watch(life context.Context, l *login, auth *api.SecretAuth) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	client := l.client
 	s.goWhileOpen(func() {
-		if s.keep(life, l.client, newLease(auth)) {
+		if s.keep(life, client, newLease(auth)) {
 			s.forget(l)
 		}
 	})

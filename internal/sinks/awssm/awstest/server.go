@@ -114,7 +114,7 @@ func (s *Server) call(r *http.Request, op string, body []byte) (any, *Failure) {
 	if f := s.verify(r, body, "secretsmanager"); f != nil {
 		return nil, f
 	}
-	injected := s.injected(op, in.id())
+	injected := s.injected(s.named(op, &in), in.id())
 	if injected != nil && !injected.Lost {
 		injected.wait(r)
 		return nil, injected
@@ -130,6 +130,18 @@ func (s *Server) note(op string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.calls = append(s.calls, op)
+}
+
+// Repeat is what Inject's function sees a PutSecretValue as that names a version which is there already.
+const Repeat = "PutSecretValue, repeated"
+
+func (s *Server) named(op string, in *request) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if sec, f := s.find(in.SecretID); op == "PutSecretValue" && f == nil && sec.versions[in.ClientRequestToken] != nil {
+		return Repeat
+	}
+	return op
 }
 
 func (s *Server) injected(op, id string) *Failure {

@@ -3,6 +3,9 @@ package main
 import (
 	"context"
 	"errors"
+	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -35,6 +38,8 @@ func (a *app) checkCommand() *cobra.Command {
 }
 
 func (a *app) checkOnline(ctx context.Context, cfg *config.Config) (err error) {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM) // what was opened is closed all the same
+	defer stop()
 	o, err := newOnline(ctx, a, cfg)
 	if err != nil {
 		return err
@@ -47,6 +52,9 @@ func (a *app) checkOnline(ctx context.Context, cfg *config.Config) (err error) {
 		o.checkRelay(ctx, relay, slots)
 	}
 	for i := range cfg.Slots() {
+		if ctx.Err() != nil {
+			return errors.New("interrupted: the rest was not checked")
+		}
 		o.checkSlot(ctx, &cfg.Slots()[i])
 	}
 	return o.verdict()

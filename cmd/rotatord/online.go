@@ -189,7 +189,11 @@ func (o *online) isTaken(ctx context.Context, s *config.Slot, t config.Target) b
 		o.warn("%s %s is the same place as %s, through a link or a mount: that works only if both have one content", t.Sink, t.Target, first)
 		return false
 	}
-	o.fail("%s %s is the same place as %s, through a link or a mount: the slot that did not deliver there last will not rotate; give it another path",
+	say := o.fail
+	if !t.Required {
+		say = o.warn
+	}
+	say("%s %s is the same place as %s, through a link or a mount: only the slot that delivered there last can go on; give the other another path",
 		t.Sink, t.Target, first)
 	return true
 }

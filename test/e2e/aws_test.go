@@ -24,7 +24,7 @@ func TestNothingIsMintedThatAWSWouldNotTake(t *testing.T) {
 	w.rotatord("check", "--online").expect(t, 0, "not tried: needs a write (whether secretsmanager:PutSecretValue is allowed")
 
 	aws.Inject(func(op, id string) *awstest.Failure {
-		if op != "PutSecretValue" {
+		if op != "PutSecretValue" && op != awstest.Repeat {
 			return nil
 		}
 		return &awstest.Failure{Code: "AccessDeniedException", Message: "not authorized to perform: secretsmanager:PutSecretValue on resource: " + id}
@@ -41,7 +41,7 @@ func TestNothingIsMintedThatAWSWouldNotTake(t *testing.T) {
 
 	aws.Inject(nil)
 	w.rotatord("rotate", "live/subscribe").expect(t, 0)
-	if aws.Versions("moq/live") != 2 {
-		t.Errorf("%d versions after two rotations", aws.Versions("moq/live"))
+	if minted := len(w.api.handedOut()); aws.Versions("moq/live") != minted {
+		t.Errorf("%d versions of %d tokens", aws.Versions("moq/live"), minted)
 	}
 }

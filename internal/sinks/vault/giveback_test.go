@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -60,6 +63,34 @@ func TestLoginsAreGivenBack(t *testing.T) {
 		}
 		if _, err := server.Client(t).Auth().Token().Lookup(token.Reveal()); err != nil {
 			t.Errorf("it is gone: %v", err)
+		}
+	})
+	t.Run("a token that an agent puts in its place is not", func(t *testing.T) {
+		t.Parallel()
+		f := newFixture(t, server, nil)
+		enable(t, f, "approle", "agent", useAppRole)
+		agents := server.Token(t, &api.TokenCreateRequest{Policies: []string{f.policy}})
+		to, err := url.Parse(server.Address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		proxy := httputil.NewSingleHostReverseProxy(to)
+		proxy.Transport = server.Client(t).CloneConfig().HttpClient.Transport
+		agent := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if !strings.HasSuffix(r.URL.Path, "/login") {
+				r.Header.Set("X-Vault-Token", agents)
+			}
+			proxy.ServeHTTP(w, r)
+		}))
+		defer agent.Close()
+		f.config.Address = agent.URL
+		s := open(t, f.config)
+		mustWrite(t, s, f.target(), 1)
+		if err := s.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+		if _, err := server.Client(t).Auth().Token().Lookup(agents); err != nil {
+			t.Errorf("the agent's token is gone: %v", err)
 		}
 	})
 	t.Run("a batch token cannot be, and that is no trouble", func(t *testing.T) {
@@ -128,6 +159,8 @@ func (c *clock) RoundTrip(r *http.Request) (*http.Response, error) {
 	case strings.HasSuffix(r.URL.Path, "/login"):
 		c.logins++
 		status, body = 200, fmt.Sprintf(`{"auth":{"client_token":"t%d","lease_duration":%d,"renewable":true}}`, c.logins, c.ttl)
+	case strings.HasSuffix(r.URL.Path, "/lookup-self"):
+		status, body = 200, fmt.Sprintf(`{"data":{"ttl":%d,"renewable":true}}`, c.ttl)
 	case strings.HasSuffix(r.URL.Path, "/renew-self"):
 		c.renewals = append(c.renewals, time.Now())
 		if status, body = c.answer(); len(c.renewals) > 5000 {
@@ -143,8 +176,11 @@ func (c *clock) RoundTrip(r *http.Request) (*http.Response, error) {
 
 func (c *clock) session(t *testing.T) (s *session) {
 	t.Helper()
-	m := &AppRole{RoleID: "role", SecretID: *tokenFile(t, echoedID)}
-	s = newSession(chosen{"approle", m}, "vault", sinks.OpenOptions{Logins: sinks.NewLogins()}, func(v secret.Value) (*api.Client, error) {
+	return c.sessionOf(chosen{"approle", &AppRole{RoleID: "role", SecretID: *tokenFile(t, echoedID)}})
+}
+
+func (c *clock) sessionOf(m chosen) (s *session) {
+	s = newSession(m, "vault", sinks.OpenOptions{Logins: sinks.NewLogins()}, func(v secret.Value) (*api.Client, error) {
 		return endpoint{address: "http://vault.test", http: &http.Client{Transport: tied{c, s.life}}}.client(v)
 	})
 	return s
@@ -189,6 +225,31 @@ func TestARenewalThatFailsIsNotRepeatedWithoutAPause(t *testing.T) {
 			})
 		})
 	}
+}
+
+// There is no other login than a given token: it is renewed as soon as Vault is back, to the last second.
+func TestAGivenTokenIsRenewedToItsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		c := &clock{ttl: 600}
+		c.answer = func() (int, string) {
+			if time.Since(began) < 585*time.Second {
+				return 503, `{"errors":["Vault is sealed"]}`
+			}
+			return 200, `{"auth":{"client_token":"given","lease_duration":600,"renewable":true}}`
+		}
+		s := c.sessionOf(chosen{"token", &static{*tokenFile(t, "given")}})
+		defer s.close()
+		l, err := s.login(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		pass(t, 900*time.Second)
+		synctest.Wait()
+		if s.usable() != l {
+			t.Error("the token was given up")
+		}
+	})
 }
 
 func TestAWaitThatVaultAsksOfARenewalIsKept(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 )
 
 // A token is renewed when two thirds of its time to live are gone, and given up, for a new login, when a
-// tenth is left. A renewal that fails is tried again after a third of what remains until then, but
+// tenth is left; one that was given, at its end. A renewal that fails is tried again after a third of what remains until then, but
 // never sooner than after a second: Vault's own LifetimeWatcher does not pause when the time is short.
 const (
 	renewAfter = 2.0 / 3
@@ -59,7 +59,7 @@ func (s *session) watch(life context.Context, l *login, auth *api.SecretAuth) {
 // keep renews a token until a new login is due; false: life ended before.
 func (s *session) keep(life context.Context, c *api.Client, now *lease) bool {
 	next := now.at(renewAfter)
-	for now.renewable && next.Before(now.at(renewUntil)) {
+	for now.renewable && next.Before(s.givesUp(now)) {
 		if !sleepUntil(life, next) {
 			return false
 		}
@@ -72,11 +72,19 @@ func (s *session) keep(life context.Context, c *api.Client, now *lease) bool {
 		case isFinal(err):
 			now.renewable = false
 		default:
-			rest := time.Duration(renewRetry * float64(time.Until(now.at(renewUntil))))
+			rest := time.Duration(renewRetry * float64(time.Until(s.givesUp(now))))
 			next = time.Now().Add(max(rest, renewPause, after()))
 		}
 	}
-	return sleepUntil(life, now.at(renewUntil))
+	return sleepUntil(life, s.givesUp(now))
+}
+
+// givesUp is when a token is given up for a new login: at its very end where there is none to be had.
+func (s *session) givesUp(l *lease) time.Time {
+	if s.method.logsIn() {
+		return l.at(renewUntil)
+	}
+	return l.from.Add(l.ttl)
 }
 
 // renewed takes over what a renewal came to. One that has not moved the end is the last: the token has

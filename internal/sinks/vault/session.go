@@ -41,9 +41,10 @@ type session struct {
 
 // login is one token and the client that carries it.
 type login struct {
-	client *api.Client
-	token  secret.Value
-	drop   context.CancelFunc // ends the token's renewal
+	client   *api.Client
+	token    secret.Value
+	accessor string             // names the token without being one; "" when Vault did not tell
+	drop     context.CancelFunc // ends the token's renewal
 
 	users int  // calls under way with it
 	over  bool // no more calls begin with it
@@ -244,7 +245,7 @@ func (s *session) open(ctx context.Context, shown secret.Value) (*login, error) 
 		return nil, err
 	}
 	life, drop := context.WithCancel(s.life)
-	l := &login{client: client, token: token, drop: drop}
+	l := &login{client: client, token: token, accessor: answer.Auth.Accessor, drop: drop}
 	s.hold(l)
 	s.watch(life, l, answer.Auth)
 	return l, nil
@@ -300,7 +301,15 @@ func (s *session) giveBack(l *login) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), giveBackTime)
 	defer cancel()
+	if self, err := client.Auth().Token().LookupSelfWithContext(ctx); err == nil && self != nil && isAnother(self.Data["accessor"], l.accessor) {
+		return // what stands before Vault puts a token of its own in the place of ours: that one is not ours to end
+	}
 	_ = client.Auth().Token().RevokeSelfWithContext(ctx, "")
+}
+
+func isAnother(found any, accessor string) bool {
+	f, told := found.(string)
+	return told && f != "" && accessor != "" && f != accessor
 }
 
 // close ends renewal and every call under way, and gives back what was logged in for.

@@ -588,3 +588,19 @@ func TestTheProbeReadsBackByTheListThatGoesOn(t *testing.T) {
 		t.Errorf("one that is withheld is %+v", got)
 	}
 }
+
+func TestACallThatASignalCutsOffIsMadeAgain(t *testing.T) {
+	calls := 0
+	b, err := sized(func(b []byte) (int, error) {
+		if calls++; calls%2 == 1 {
+			return -1, unix.EINTR
+		}
+		if len(b) < 1000 {
+			return -1, unix.ERANGE
+		}
+		return copy(b, "value"), nil
+	})
+	if string(b) != "value" || err != nil || calls != 4 {
+		t.Errorf("%q, %v after %d calls", b, err, calls)
+	}
+}

@@ -1,6 +1,7 @@
 package file
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -33,14 +34,16 @@ func (d disk) statfs(path string, st *unix.Statfs_t) error {
 	if d.hooks.statfs != nil {
 		return d.hooks.statfs(path, st)
 	}
-	return unix.Statfs(path, st)
+	return uninterrupted(func() error { return unix.Statfs(path, st) })
 }
 
 func (d disk) statx(path string, st *unix.Statx_t) error {
 	if d.hooks.statx != nil {
 		return d.hooks.statx(path, st)
 	}
-	return unix.Statx(unix.AT_FDCWD, path, unix.AT_SYMLINK_NOFOLLOW, unix.STATX_TYPE, st)
+	return uninterrupted(func() error {
+		return unix.Statx(unix.AT_FDCWD, path, unix.AT_SYMLINK_NOFOLLOW, unix.STATX_TYPE, st)
+	})
 }
 
 func (d disk) chown(f *os.File, uid, gid int) error {
@@ -72,4 +75,13 @@ func (d disk) proc(name string) string {
 	}
 	b, _ := os.ReadFile(filepath.Join(root, name)) //nolint:gosec // the kernel's own files
 	return string(b)
+}
+
+// uninterrupted repeats a call that a signal has cut off, as FUSE and NFS let it; os does so by itself.
+func uninterrupted(call func() error) error {
+	for {
+		if err := call(); !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
 }

@@ -48,7 +48,10 @@ func (d disk) mayWrite(target string, size int, who owner) error {
 // read-only file systems too.
 func (d disk) writable(folder string) error {
 	// It is read when it is synced.
-	if err := unix.Faccessat(unix.AT_FDCWD, folder, unix.R_OK|unix.W_OK|unix.X_OK, unix.AT_EACCESS); err != nil {
+	err := uninterrupted(func() error {
+		return unix.Faccessat(unix.AT_FDCWD, folder, unix.R_OK|unix.W_OK|unix.X_OK, unix.AT_EACCESS)
+	})
+	if err != nil {
 		return &fs.PathError{Op: "write to", Path: folder, Err: err}
 	}
 	if d.immutable(folder, unix.STATX_ATTR_IMMUTABLE|unix.STATX_ATTR_APPEND) {

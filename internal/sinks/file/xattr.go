@@ -44,7 +44,7 @@ func (kernel) get(f *os.File, name string) ([]byte, error) {
 }
 
 func (kernel) set(f *os.File, name string, value []byte) error {
-	return unix.Fsetxattr(int(f.Fd()), name, value, 0)
+	return uninterrupted(func() error { return unix.Fsetxattr(int(f.Fd()), name, value, 0) })
 }
 
 func (kernel) peek(path, name string) ([]byte, error) {
@@ -53,11 +53,18 @@ func (kernel) peek(path, name string) ([]byte, error) {
 
 // sized asks once more, with all the room there may be need for, if a little was not enough.
 func sized(ask func([]byte) (int, error)) ([]byte, error) {
-	b := make([]byte, 256)
-	n, err := ask(b)
+	var b []byte
+	var n int
+	of := func(size int) error {
+		b = make([]byte, size)
+		return uninterrupted(func() (err error) {
+			n, err = ask(b)
+			return err
+		})
+	}
+	err := of(256)
 	if errors.Is(err, unix.ERANGE) {
-		b = make([]byte, maxAttribute)
-		n, err = ask(b)
+		err = of(maxAttribute)
 	}
 	if err != nil {
 		return nil, err

@@ -34,24 +34,24 @@ func (f *fleet) killsInDelivery(t *testing.T, d *store, n int) {
 	<-time.After(6 * time.Minute)
 }
 
-func (d *store) wipe(targets ...string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+func (s *store) wipe(targets ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for _, target := range targets {
-		delete(d.held, "place of "+target)
+		delete(s.held, "place of "+target)
 	}
 }
 
-func (d *store) holdsAt(target string) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	_, ok := d.held["place of "+target]
+func (s *store) holdsAt(target string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, ok := s.held["place of "+target]
 	return ok
 }
 
-func (d *store) heldAgain(target string, within time.Duration) bool {
+func (s *store) heldAgain(target string, within time.Duration) bool {
 	for began := time.Now(); time.Since(began) <= within; <-time.After(time.Second) {
-		if d.holdsAt(target) {
+		if s.holdsAt(target) {
 			return true
 		}
 	}

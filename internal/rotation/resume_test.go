@@ -106,9 +106,9 @@ func TestNobodyHoldsAPlaceInTheBudgetWhileItWaitsForPlaces(t *testing.T) {
 func TestABlackoutWaitsForNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, d := inPlaces(t, moq.InPlace, 2)
+		f.account.reads = true
 		f.start()
 		<-time.After(time.Hour)
-		f.account.reads = true
 		f.account.fails(0, fault.Newf(fault.Ambiguous, fault.Timeout, "rotate", "", "lost"))
 		_, _ = f.engine.Rotate(t.Context(), f.plans[1].Relay, string(moq.Subscribe), "a test", false)
 		<-time.After(5 * time.Second)

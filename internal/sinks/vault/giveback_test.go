@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -174,6 +175,18 @@ func (c *clock) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: status, Body: io.NopCloser(strings.NewReader(body)), Header: header, Request: r}, nil
 }
 
+func (c *clock) renewed() []time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.renewals)
+}
+
+func (c *clock) loggedIn() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.logins
+}
+
 func (c *clock) session(t *testing.T) (s *session) {
 	t.Helper()
 	return c.sessionOf(chosen{"approle", &AppRole{RoleID: "role", SecretID: *tokenFile(t, echoedID)}})
@@ -201,7 +214,7 @@ func TestARenewalThatFailsIsNotRepeatedWithoutAPause(t *testing.T) {
 				s := c.session(t)
 				defer s.close()
 				const logins = 4
-				for began := time.Now(); c.logins < logins; {
+				for began := time.Now(); c.loggedIn() < logins; {
 					l, err := s.login(t.Context())
 					if err != nil {
 						t.Fatal(err)
@@ -214,11 +227,11 @@ func TestARenewalThatFailsIsNotRepeatedWithoutAPause(t *testing.T) {
 						t.Errorf("after %s: the login was held to its end", time.Since(began))
 					}
 				}
-				if n, most := len(c.renewals), logins*min(40, 2+ttl/3); n == 0 && ttl > 3 || n > most {
+				if n, most := len(c.renewed()), logins*min(40, 2+ttl/3); n == 0 && ttl > 3 || n > most {
 					t.Errorf("%d renewals in %d logins, at most %d", n, logins, most)
 				}
-				for i := 1; i < len(c.renewals); i++ {
-					if pause := c.renewals[i].Sub(c.renewals[i-1]); pause < renewPause {
+				for i := 1; i < len(c.renewed()); i++ {
+					if pause := c.renewed()[i].Sub(c.renewed()[i-1]); pause < renewPause {
 						t.Errorf("a renewal %s after the one before", pause)
 					}
 				}
@@ -262,7 +275,7 @@ func TestAWaitThatVaultAsksOfARenewalIsKept(t *testing.T) {
 		}
 		pass(t, 9*time.Minute)
 		synctest.Wait()
-		if n := len(c.renewals); n == 0 || n > 2 {
+		if n := len(c.renewed()); n == 0 || n > 2 {
 			t.Errorf("%d renewals though each is asked to wait for 100 s", n)
 		}
 	})
@@ -278,13 +291,13 @@ func TestARenewalThatVaultRefusesIsNotRepeated(t *testing.T) {
 			t.Fatal(err)
 		}
 		pass(t, 530*time.Second)
-		if s.usable() == l && len(c.renewals) != 1 {
-			t.Errorf("%d renewals", len(c.renewals))
+		if s.usable() == l && len(c.renewed()) != 1 {
+			t.Errorf("%d renewals", len(c.renewed()))
 		}
 		pass(t, 15*time.Second)
 		synctest.Wait()
-		if s.usable() != nil || len(c.renewals) != 1 {
-			t.Errorf("%d renewals; held on: %t", len(c.renewals), s.usable() != nil)
+		if s.usable() != nil || len(c.renewed()) != 1 {
+			t.Errorf("%d renewals; held on: %t", len(c.renewed()), s.usable() != nil)
 		}
 	})
 }
@@ -309,7 +322,7 @@ func TestARenewedTokenIsHeldUntilItsMaximum(t *testing.T) {
 		if left := time.Until(most); left <= 0 || left > 150*time.Second {
 			t.Errorf("a new login is due %s before the maximum", left)
 		}
-		if n := len(c.renewals); n < 7 || n > 14 {
+		if n := len(c.renewed()); n < 7 || n > 14 {
 			t.Errorf("%d renewals in an hour of ten minutes each", n)
 		}
 	})

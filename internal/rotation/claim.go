@@ -271,7 +271,7 @@ func (e *Engine) differsWithin(s *slot, sink sinks.Sink, t Target, as claimant, 
 func errShared(s *slot, t Target, owner *slot, theirs Target) error {
 	mine, other := s.named(), owner.named()
 	return fault.Newf(fault.Permanent, fault.Foreign, "deliver to", t.Sink+" "+t.Target,
-		"for %s this is the same place as %s %s is for %s, which keeps its token there: they would overwrite each other's", mine, theirs.Sink, theirs.Target, other).
+		"%s %s of %s is the same place and holds that slot's token, which %s would overwrite", theirs.Sink, theirs.Target, other, mine).
 		WithHint("a link or a mount makes them one: give %s or %s another path", mine, other)
 }
 

@@ -54,11 +54,16 @@ func (w *shared) mustBeOwn(target, what string) {
 	}
 }
 
-// place says where a slot's target leads.
+// place says where a slot's target leads. What it leaves behind where it led before is nobody's: when it comes back
+// before anybody has looked, the place is of who looks first.
 func (w *shared) place(i int, place string) {
 	w.disk.mu.Lock()
 	defer w.disk.mu.Unlock()
-	w.disk.places[w.plans[i].Targets[0].Target] = place
+	target := w.plans[i].Targets[0].Target
+	if before := w.disk.places[target]; before != place && w.writer[before] == target {
+		delete(w.writer, before)
+	}
+	w.disk.places[target] = place
 }
 
 func (w *shared) wipe() {

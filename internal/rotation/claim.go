@@ -222,8 +222,8 @@ func (e *Engine) wrote(s *slot, t Target, seen sinks.Holding) bool {
 	s.mu.Lock()
 	rc, pending := s.rec.Receipts.At(t.Location), s.rec.Rotation != nil && len(s.rec.Rotation.Sealed) > 0
 	s.mu.Unlock()
-	if rc.shows(e.digest(s, seen.Content)) || rc.Maybe == "" || !pending {
-		return rc.shows(e.digest(s, seen.Content))
+	if delivered := rc.shows(e.digest(s, seen.Content)); delivered || rc.Maybe == "" || !pending {
+		return delivered
 	}
 	sink, err := e.sink(t)
 	if err != nil {

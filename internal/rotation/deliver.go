@@ -150,7 +150,9 @@ func (e *Engine) noteDelivery(s *slot, rotationID string, d delivery) {
 	loc := d.target.Location
 	if d.err != nil {
 		s.seen().errs.set(loc, d.err)
-		s.seen().begun.set(loc, d.digest)
+		if d.digest != nil { // else nothing was begun, and what was before still counts
+			s.seen().begun.set(loc, d.digest)
+		}
 		return
 	}
 	if s.rec.Receipts.At(loc).RotationID > rotationID {

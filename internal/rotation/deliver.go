@@ -50,20 +50,20 @@ func (e *Engine) resumed(s *slot, rot *Rotation) bool {
 }
 
 // overtaken looks, before an old in_place value is delivered, whether the target
-// holds something that the journal does not know.
-func (e *Engine) overtaken(s *slot, sink sinks.Sink, t Target, content secret.Value) error {
+// holds something that the journal does not know, and gives what it holds.
+func (e *Engine) overtaken(s *slot, sink sinks.Sink, t Target, content secret.Value) (sinks.Holding, error) {
 	h, err := sink.Read(e.reaching(s, t), t.Target)
 	if err != nil || !h.Exists {
-		return err
+		return h, err
 	}
 	s.mu.Lock()
 	rc := s.rec.Receipts.At(t.Location)
 	s.mu.Unlock()
 	held := e.digest(s, h.Content)
 	if bytes.Equal(held, rc.Digest) || bytes.Equal(held, e.digest(s, content)) {
-		return nil
+		return h, nil
 	}
-	return fault.Newf(fault.Permanent, fault.Lost, "deliver to", t.Sink+" "+t.Target,
+	return h, fault.Newf(fault.Permanent, fault.Lost, "deliver to", t.Sink+" "+t.Target,
 		"the target holds a value that the journal does not know, perhaps a newer one").
 		WithHint("was the journal restored from a backup? the slot rotates anew")
 }
@@ -81,12 +81,13 @@ func (e *Engine) write(s *slot, t Target, rec sinks.Record, guard bool) delivery
 		d.err = err
 		return d
 	}
+	var seen sinks.Holding
 	if guard {
-		if d.err = e.overtaken(s, sink, t, content); d.err != nil {
+		if seen, d.err = e.overtaken(s, sink, t, content); d.err != nil {
 			return d
 		}
 	}
-	if d.err = e.claim(s, sink, t, writing, sinks.Holding{}); d.err != nil {
+	if d.err = e.claim(s, sink, t, writing, seen); d.err != nil {
 		return d
 	}
 	o := sinks.WriteOptions{RotationID: rec.RotationID, Ours: e.ours(s, t)}

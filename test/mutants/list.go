@@ -55,7 +55,7 @@ func mutants() []mutant {
 		{"two slots of one place overwrite each other", "claim.go", "\t\tif there && !e.outranks(s, t, as, seen, owner, theirs) {\n\t\t\tbreak\n\t\t}\n\t\tif e.claims.pass(id, owner, s, as, e.now(), there) {", "\t\t_ = there\n\t\tif e.claims.pass(id, owner, s, as, e.now(), false) {"},
 		{"a place is another's because that was looked at first", "claim.go", "case e.wrote(s, t, seen):", "case false:"},
 		{"a place is taken before all slots were looked at", "decide.go", "if v.unseenFor <= 0 {", "if true {"},
-		{"a value goes to another slot's place", "deliver.go", "if d.err = e.claim(s, sink, t, writing, sinks.Holding{}); d.err != nil {", "if false {"},
+		{"a value goes to another slot's place", "deliver.go", "if d.err = e.claim(s, sink, t, writing, seen); d.err != nil {", "if _ = seen; false {"},
 		{"a template is first tried with the token", "look.go", "\tif depth < tries {\n\t\treturn", "\tif true {\n\t\treturn"},
 		{"new tokens are minted though the journal cannot be written", "mint.go", "e.takeBack(s, before, err)\n\t\treturn\n", "_ = before\n"},
 		{"graces that were to begin anew run on after a crash", "transitions.go", "r.regrace(a, at, clock)", ""},

@@ -22,6 +22,7 @@ import (
 	"github.com/rotatord/rotatord/internal/scheduler"
 	"github.com/rotatord/rotatord/internal/secret"
 	"github.com/rotatord/rotatord/internal/sinks/all"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 // daemon is one running rotatord: everything that lives as long as the process.
@@ -83,7 +84,7 @@ func (d *daemon) open(ctx context.Context, cfg *config.Config) error {
 	return nil
 }
 
-func (d *daemon) openCore(ctx context.Context, cfg *config.Config, wanted []*rotation.Plan) (*core, error) {
+func (d *daemon) openCore(ctx context.Context, cfg *config.Config, wanted []*slot.Plan) (*core, error) {
 	j, id, err := openState(cfg.State, journal.Options{
 		Observe: d.metrics.JournalWrite, Warn: func(text string) { d.log.Warn("journal: " + text) },
 	}, secret.ThisProcess(d.env.Environment, func(text string) { d.log.Warn("permissions: " + text) }))
@@ -103,7 +104,7 @@ func (d *daemon) openCore(ctx context.Context, cfg *config.Config, wanted []*rot
 
 // adopt puts a configuration into force, and gives what of it does not work as
 // things are. All that can fail comes first.
-func (d *daemon) adopt(ctx context.Context, cfg *config.Config, wanted []*rotation.Plan, e *rotation.Engine) ([]trouble, error) {
+func (d *daemon) adopt(ctx context.Context, cfg *config.Config, wanted []*slot.Plan, e *rotation.Engine) ([]trouble, error) {
 	before := d.ports.Load()
 	next, err := openPorts(ctx, cfg, before, d.surroundings())
 	if err != nil {
@@ -270,7 +271,7 @@ func (d *daemon) watchStorage(ctx context.Context, c *core) {
 		if err != nil {
 			every = storageRetry
 		}
-		if err == nil || errors.Is(err, rotation.ErrJournalLost) { // it was in the same folder
+		if err == nil || errors.Is(err, slot.ErrRecordsLost) { // it was in the same folder
 			d.keepIdentity(c)
 		}
 	}
@@ -327,66 +328,66 @@ func (d *daemon) Ready() error {
 
 // The rest of what the pages and the API ask for.
 
-func (d *daemon) Slots(yield func(*rotation.Status) bool) {
+func (d *daemon) Slots(yield func(*slot.Status) bool) {
 	if c := d.core.Load(); c != nil {
 		c.engine.Slots(yield)
 	}
 }
 
-func (d *daemon) Slot(relay, typ string) (rotation.Status, bool) {
+func (d *daemon) Slot(relay, typ string) (slot.Status, bool) {
 	c := d.core.Load()
 	if c == nil {
-		return rotation.Status{}, false
+		return slot.Status{}, false
 	}
 	return c.engine.Slot(relay, typ)
 }
 
-func (d *daemon) Rotate(ctx context.Context, relay, typ, by string, compromised bool) (rotation.Status, error) {
+func (d *daemon) Rotate(ctx context.Context, relay, typ, by string, compromised bool) (slot.Status, error) {
 	c := d.core.Load()
 	if c == nil {
-		return rotation.Status{}, errStarting
+		return slot.Status{}, errStarting
 	}
 	d.ports.Load().logins.AllowOnce() // who asks may have mended what was refused
 	return c.engine.Rotate(ctx, relay, typ, by, compromised)
 }
 
-func (d *daemon) History(ctx context.Context, relay, typ string, limit int) ([]rotation.Event, error) {
+func (d *daemon) History(ctx context.Context, relay, typ string, limit int) ([]slot.Event, error) {
 	c := d.core.Load()
 	if c == nil {
 		return nil, errStarting
 	}
-	return c.engine.History(ctx, relay, typ, limit)
+	return rotation.NewAdministration(c.engine).History(ctx, relay, typ, limit)
 }
 
-func (d *daemon) Tokens(ctx context.Context, relay string) ([]rotation.RelayToken, error) {
+func (d *daemon) Tokens(ctx context.Context, relay string) ([]slot.RelayToken, error) {
 	c := d.core.Load()
 	if c == nil {
 		return nil, errStarting
 	}
-	return c.engine.Tokens(ctx, relay)
+	return rotation.NewAdministration(c.engine).Tokens(ctx, relay)
 }
 
-func (d *daemon) Prune(ctx context.Context, relay string, dryRun bool) ([]rotation.RelayToken, error) {
+func (d *daemon) Prune(ctx context.Context, relay string, dryRun bool) ([]slot.RelayToken, error) {
 	c := d.core.Load()
 	if c == nil {
 		return nil, errStarting
 	}
-	return c.engine.Prune(ctx, relay, dryRun)
+	return rotation.NewAdministration(c.engine).Prune(ctx, relay, dryRun)
 }
 
-func (d *daemon) Plan(within time.Duration) []rotation.PlannedRun {
+func (d *daemon) Plan(within time.Duration) []slot.PlannedRun {
 	c := d.core.Load()
 	if c == nil {
 		return nil
 	}
-	return soonest(c.engine.Upcoming(time.Now().Add(within)))
+	return soonest(rotation.NewAdministration(c.engine).Upcoming(time.Now().Add(within)))
 }
 
 // maxPlanned bounds what is listed at once.
 const maxPlanned = 10_000
 
-func soonest(runs []rotation.PlannedRun) []rotation.PlannedRun {
-	slices.SortFunc(runs, func(a, b rotation.PlannedRun) int { return a.At.Compare(b.At) })
+func soonest(runs []slot.PlannedRun) []slot.PlannedRun {
+	slices.SortFunc(runs, func(a, b slot.PlannedRun) int { return a.At.Compare(b.At) })
 	return runs[:min(len(runs), maxPlanned)]
 }
 

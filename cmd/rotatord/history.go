@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rotatord/rotatord/internal/moq"
-	"github.com/rotatord/rotatord/internal/rotation"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 func (a *app) historyCommand() *cobra.Command {
@@ -37,24 +37,24 @@ func (a *app) historyCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) printHistory(events []rotation.Event) error {
+func (a *app) printHistory(events []slot.Event) error {
 	rows := make([][]string, len(events))
 	for i, e := range events {
-		rows[i] = []string{clock(e.At), e.Slot, string(e.What), string(e.Cause), orDash(e.By), took(e), orDash(e.TokenID), detail(e)}
+		rows[i] = []string{clock(e.At), e.Slot, string(e.Kind), string(e.Cause), orDash(e.By), took(e), orDash(e.TokenID), detail(e)}
 	}
 	return a.print(events, "TIME\tSLOT\tWHAT\tCAUSE\tBY\tTOOK\tTOKEN\tDETAIL", rows)
 }
 
-func took(e rotation.Event) string {
+func took(e slot.Event) string {
 	if e.Took == 0 {
 		return "-"
 	}
 	return e.Took.Round(time.Millisecond).String()
 }
 
-func detail(e rotation.Event) string {
-	if e.Step != "" {
-		return string(e.Step) + ": " + e.Detail
+func detail(e slot.Event) string {
+	if e.Stage != "" {
+		return string(e.Stage) + ": " + e.Detail
 	}
 	return e.Detail
 }

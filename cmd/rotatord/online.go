@@ -16,6 +16,7 @@ import (
 	"github.com/rotatord/rotatord/internal/rotation"
 	"github.com/rotatord/rotatord/internal/secret"
 	"github.com/rotatord/rotatord/internal/sinks"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 // relayLimit is how many tokens a relay holds at most; slotMost is what one slot needs.
@@ -29,10 +30,10 @@ type online struct {
 	*app
 	cfg    *config.Config
 	ports  *ports
-	known  map[string]rotation.Status // by slot, when a daemon answers
-	silent map[string]bool            // by relay id: Cloudflare does not say that the relay exists
-	offers map[string]error           // by relay id: why tokens cannot be listed
-	places map[string]string          // by place: the slot and the target that were found there first
+	known  map[string]slot.Status // by slot, when a daemon answers
+	silent map[string]bool        // by relay id: Cloudflare does not say that the relay exists
+	offers map[string]error       // by relay id: why tokens cannot be listed
+	places map[string]string      // by place: the slot and the target that were found there first
 	bad    int
 }
 
@@ -43,7 +44,7 @@ func newOnline(ctx context.Context, a *app, cfg *config.Config) (*online, error)
 	if err != nil {
 		return nil, err
 	}
-	o := &online{app: a, cfg: cfg, ports: p, known: map[string]rotation.Status{}, silent: map[string]bool{}, offers: map[string]error{}, places: map[string]string{}}
+	o := &online{app: a, cfg: cfg, ports: p, known: map[string]slot.Status{}, silent: map[string]bool{}, offers: map[string]error{}, places: map[string]string{}}
 	slots, err := adminapi.NewClient(cfg.Server.AdminSocket).Slots(ctx)
 	if err != nil {
 		return o, nil //nolint:nilerr // without a daemon less is known, and that is said
@@ -227,7 +228,7 @@ func (o *online) stateOf(s *config.Slot, t config.Target) string {
 	if !ok {
 		return ""
 	}
-	i := slices.IndexFunc(st.Sinks, func(ts rotation.TargetStatus) bool { return ts.Sink == t.Sink && ts.Target == t.Target })
+	i := slices.IndexFunc(st.Sinks, func(ts slot.TargetStatus) bool { return ts.Sink == t.Sink && ts.Target == t.Target })
 	if i < 0 {
 		return ""
 	}

@@ -10,7 +10,7 @@ import (
 
 	"github.com/rotatord/rotatord/internal/adminapi"
 	"github.com/rotatord/rotatord/internal/config"
-	"github.com/rotatord/rotatord/internal/rotation"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 func (a *app) planCommand() *cobra.Command {
@@ -55,7 +55,7 @@ func (a *app) planned(ctx context.Context, cfg *config.Config, d time.Duration) 
 	runs = []adminapi.PlannedRun{}
 	now := time.Now()
 	for _, p := range plans(cfg) {
-		runs = append(runs, rotation.Forecast(p, now, now.Add(d))...)
+		runs = append(runs, slot.Forecast(p, now, now.Add(d))...)
 	}
 	return soonest(runs), nil
 }

@@ -4,15 +4,15 @@ import (
 	"time"
 
 	"github.com/rotatord/rotatord/internal/config"
-	"github.com/rotatord/rotatord/internal/rotation"
 	"github.com/rotatord/rotatord/internal/scheduler"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 // plans turns the configuration's slots into what the engine works from.
-func plans(cfg *config.Config) []*rotation.Plan {
+func plans(cfg *config.Config) []*slot.Plan {
 	slots := cfg.Slots()
-	out := make([]*rotation.Plan, len(slots))
-	policies := map[rotation.Policy]*rotation.Policy{}
+	out := make([]*slot.Plan, len(slots))
+	policies := map[slot.Policy]*slot.Policy{}
 	for i := range slots {
 		policy := policyOf(&slots[i])
 		if policies[policy] == nil {
@@ -24,10 +24,10 @@ func plans(cfg *config.Config) []*rotation.Plan {
 	return out
 }
 
-func policyOf(s *config.Slot) rotation.Policy {
-	p := rotation.Policy{
+func policyOf(s *config.Slot) slot.Policy {
+	p := slot.Policy{
 		Account: s.Account, Strategy: s.Strategy, Timezone: s.Timezone, Jitter: s.Jitter,
-		Initial: rotation.Initial(s.Initial), CatchUp: s.CatchUp, Matching: s.Retire == "matching", Verify: s.Verify,
+		Initial: slot.Initial(s.Initial), CatchUp: s.CatchUp, Matching: s.Retire == "matching", Verify: s.Verify,
 		Grace: s.Grace, Lifetime: s.Lifetime,
 	}
 	for i, t := range s.Targets {
@@ -38,10 +38,10 @@ func policyOf(s *config.Slot) rotation.Policy {
 	return p
 }
 
-func planOf(s *config.Slot, policy *rotation.Policy) *rotation.Plan {
-	p := &rotation.Plan{
+func planOf(s *config.Slot, policy *slot.Policy) *slot.Plan {
+	p := &slot.Plan{
 		Policy: policy, Key: s.Key, Relay: s.Relay, Labels: s.Labels, Expr: s.Expr,
-		Targets: make([]rotation.Target, len(s.Targets)),
+		Targets: make([]slot.Target, len(s.Targets)),
 	}
 	if s.Schedule != nil {
 		p.Schedule = s.Schedule
@@ -51,7 +51,7 @@ func planOf(s *config.Slot, policy *rotation.Policy) *rotation.Plan {
 		p.Delay = func(instant time.Time) time.Duration { return scheduler.Jitter(key, instant, limit) }
 	}
 	for i, t := range s.Targets {
-		p.Targets[i] = rotation.Target{Sink: t.Sink, Target: t.Target, Location: t.Location, Required: t.Required, Adopt: t.Adopt}
+		p.Targets[i] = slot.Target{Sink: t.Sink, Target: t.Target, Location: t.Location, Required: t.Required, Adopt: t.Adopt}
 	}
 	return p
 }

@@ -8,7 +8,7 @@ import (
 	"unicode"
 
 	"github.com/rotatord/rotatord/internal/adminapi"
-	"github.com/rotatord/rotatord/internal/rotation"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 // dirty steers a terminal: it clears the screen, in two ways, forges a line and turns the direction of writing.
@@ -17,8 +17,8 @@ const dirty = "x\x1b[2J\u009b2J\r\nrotatord: all is well\u202e\x7f"
 // Whatever a daemon's answers hold (its journal may be an old one, and tokens have labels that others chose).
 func TestNothingPrintedSteersTheTerminal(t *testing.T) {
 	var out, errs bytes.Buffer
-	failed := rotation.Status{Slot: "live/subscribe", Note: dirty, Failure: &rotation.Failure{Step: rotation.StepDeliver, Message: dirty}}
-	unwell := rotation.Status{Slot: "live/publish_subscribe", Sinks: []rotation.TargetStatus{{Sink: "disk", Error: dirty}}}
+	failed := slot.Status{Slot: "live/subscribe", Note: dirty, Failure: &slot.Failure{Stage: slot.StageDeliver, Message: dirty}}
+	unwell := slot.Status{Slot: "live/publish_subscribe", Sinks: []slot.TargetStatus{{Sink: "disk", Error: dirty}}}
 	tokens := []adminapi.Token{
 		{ID: dirty, Operations: []string{dirty}, Label: dirty, Owner: adminapi.Others, ServedBy: []string{dirty}},
 		{Owner: adminapi.OtherInstance, Instance: dirty},
@@ -26,7 +26,7 @@ func TestNothingPrintedSteersTheTerminal(t *testing.T) {
 	for _, output := range []string{"table", "json"} {
 		a := &app{stdio: stdio{out: &out, err: &errs}, output: output}
 		if err := errors.Join(
-			a.printStatus([]rotation.Status{failed, unwell}), a.printTokens(tokens), a.printHistory([]rotation.Event{{Step: rotation.StepMint, Detail: dirty, By: dirty}}),
+			a.printStatus([]slot.Status{failed, unwell}), a.printTokens(tokens), a.printHistory([]slot.Event{{Stage: slot.StageMint, Detail: dirty, By: dirty}}),
 		); err != nil {
 			t.Fatal(err)
 		}

@@ -12,7 +12,7 @@ import (
 
 	"github.com/rotatord/rotatord/internal/adminapi"
 	"github.com/rotatord/rotatord/internal/moq"
-	"github.com/rotatord/rotatord/internal/rotation"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 // rotateFlags are the choices of `rotate`.
@@ -49,7 +49,7 @@ func (a *app) rotate(ctx context.Context, client *adminapi.Client, args []string
 	if err != nil {
 		return err
 	}
-	asked := make([]rotation.Status, len(slots))
+	asked := make([]slot.Status, len(slots))
 	for i, s := range slots {
 		if asked[i], err = client.Rotate(ctx, s.Relay, string(s.Type), f.compromised); err != nil {
 			return err
@@ -73,20 +73,20 @@ func (a *app) rotate(ctx context.Context, client *adminapi.Client, args []string
 }
 
 // choose finds the slots that args name; none means all.
-func choose(ctx context.Context, client *adminapi.Client, args []string) ([]rotation.Status, error) {
+func choose(ctx context.Context, client *adminapi.Client, args []string) ([]slot.Status, error) {
 	known, err := client.Slots(ctx)
 	if err != nil || len(args) == 0 {
 		return known, err
 	}
-	var out []rotation.Status
+	var out []slot.Status
 	for _, arg := range args {
 		n := len(out)
 		for _, s := range known {
-			if (s.Slot == arg || s.Relay == arg) && !slices.ContainsFunc(out, func(o rotation.Status) bool { return o.Slot == s.Slot }) {
+			if (s.Slot == arg || s.Relay == arg) && !slices.ContainsFunc(out, func(o slot.Status) bool { return o.Slot == s.Slot }) {
 				out = append(out, s)
 			}
 		}
-		if len(out) == n && !slices.ContainsFunc(out, func(o rotation.Status) bool { return o.Slot == arg || o.Relay == arg }) {
+		if len(out) == n && !slices.ContainsFunc(out, func(o slot.Status) bool { return o.Slot == arg || o.Relay == arg }) {
 			return nil, fmt.Errorf("no slot is called %q; `rotatord status` lists them", arg)
 		}
 	}
@@ -94,7 +94,7 @@ func choose(ctx context.Context, client *adminapi.Client, args []string) ([]rota
 }
 
 // follow waits until the request for a slot is met, and tells of every change.
-func (a *app) follow(ctx context.Context, client *adminapi.Client, asked rotation.Status, f rotateFlags) error {
+func (a *app) follow(ctx context.Context, client *adminapi.Client, asked slot.Status, f rotateFlags) error {
 	said := ""
 	deadline, _ := ctx.Deadline()
 	for {
@@ -122,25 +122,25 @@ func (a *app) follow(ctx context.Context, client *adminapi.Client, asked rotatio
 
 // met tells whether the request is: verified after it, and, when compromised, no
 // older token left in a grace.
-func met(s, asked rotation.Status, f rotateFlags) bool {
+func met(s, asked slot.Status, f rotateFlags) bool {
 	if !s.Requested.IsZero() && !s.Requested.After(asked.Requested) || s.Rotated.Before(asked.Requested) {
 		return false
 	}
-	return !f.compromised || !slices.ContainsFunc(s.Old, func(t rotation.TokenStatus) bool { return t.Created.Before(asked.Requested) })
+	return !f.compromised || !slices.ContainsFunc(s.Old, func(t slot.TokenStatus) bool { return t.Created.Before(asked.Requested) })
 }
 
-func tokenWords(s rotation.Status) string {
+func tokenWords(s slot.Status) string {
 	if s.TokenID == "" {
 		return ""
 	}
 	return fmt.Sprintf(": token %s, expires %s", s.TokenID, clock(s.Expires))
 }
 
-func progress(s rotation.Status) string {
+func progress(s slot.Status) string {
 	switch {
 	case s.Failure != nil:
-		return fmt.Sprintf("failed at step %s: %s; trying again", s.Failure.Step, s.Failure.Message)
-	case s.Phase == rotation.Minted:
+		return fmt.Sprintf("failed at step %s: %s; trying again", s.Failure.Stage, s.Failure.Message)
+	case s.Phase == slot.Minted:
 		return "delivering"
 	case s.Note != "":
 		return s.Note
@@ -155,7 +155,7 @@ const patience = 3
 
 // givenUp says why the request is not waited for until the deadline, if it is not: too many
 // attempts have failed, or the next one comes only after it.
-func givenUp(s, asked rotation.Status, now, deadline time.Time) error {
+func givenUp(s, asked slot.Status, now, deadline time.Time) error {
 	if s.Failure == nil || s.Failure.Count <= asked.Failures {
 		return nil
 	}
@@ -167,11 +167,11 @@ func givenUp(s, asked rotation.Status, now, deadline time.Time) error {
 		verdict = "not verified in time: "
 	}
 	return fmt.Errorf("%s: %s%s failed, the last at step %s: %s; rotatord goes on, next attempt %s",
-		s.Slot, verdict, count(failed, "attempt"), s.Failure.Step, s.Failure.Message, until(now, s.Failure.Next))
+		s.Slot, verdict, count(failed, "attempt"), s.Failure.Stage, s.Failure.Message, until(now, s.Failure.Next))
 }
 
 // stillAccepted names the tokens with the same rights that the relays go on accepting.
-func (a *app) stillAccepted(ctx context.Context, client *adminapi.Client, asked []rotation.Status) error {
+func (a *app) stillAccepted(ctx context.Context, client *adminapi.Client, asked []slot.Status) error {
 	var left []string
 	for _, s := range asked {
 		if s.Strategy != moq.Overlap {

@@ -5,25 +5,25 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rotatord/rotatord/internal/rotation"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 func TestWhenARequestIsMet(t *testing.T) {
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	asked := rotation.Status{Requested: at}
-	old := []rotation.TokenStatus{{TokenID: "old", Created: at.Add(-time.Hour)}}
+	asked := slot.Status{Requested: at}
+	old := []slot.TokenStatus{{TokenID: "old", Created: at.Add(-time.Hour)}}
 	for name, c := range map[string]struct {
-		s           rotation.Status
+		s           slot.Status
 		compromised bool
 		want        bool
 	}{
-		"still asked for":                {rotation.Status{Requested: at, Rotated: at.Add(-time.Hour)}, false, false},
-		"rotated before only":            {rotation.Status{Rotated: at.Add(-time.Hour)}, false, false},
-		"rotated after":                  {rotation.Status{Rotated: at.Add(time.Second)}, false, true},
-		"asked for again since":          {rotation.Status{Rotated: at.Add(time.Second), Requested: at.Add(2 * time.Second)}, false, true},
-		"rotated, the old one in grace":  {rotation.Status{Rotated: at.Add(time.Second), Old: old}, false, true},
-		"compromised, the old one there": {rotation.Status{Rotated: at.Add(time.Second), Old: old}, true, false},
-		"compromised, the old one gone":  {rotation.Status{Rotated: at.Add(time.Second)}, true, true},
+		"still asked for":                {slot.Status{Requested: at, Rotated: at.Add(-time.Hour)}, false, false},
+		"rotated before only":            {slot.Status{Rotated: at.Add(-time.Hour)}, false, false},
+		"rotated after":                  {slot.Status{Rotated: at.Add(time.Second)}, false, true},
+		"asked for again since":          {slot.Status{Rotated: at.Add(time.Second), Requested: at.Add(2 * time.Second)}, false, true},
+		"rotated, the old one in grace":  {slot.Status{Rotated: at.Add(time.Second), Old: old}, false, true},
+		"compromised, the old one there": {slot.Status{Rotated: at.Add(time.Second), Old: old}, true, false},
+		"compromised, the old one gone":  {slot.Status{Rotated: at.Add(time.Second)}, true, true},
 	} {
 		if got := met(c.s, asked, rotateFlags{compromised: c.compromised}); got != c.want {
 			t.Errorf("%s: met %v, want %v", name, got, c.want)
@@ -33,7 +33,7 @@ func TestWhenARequestIsMet(t *testing.T) {
 
 func TestGivingUpCountsTheAttemptsSinceTheRequest(t *testing.T) {
 	now := time.Now()
-	asked := rotation.Status{Slot: "live/subscribe", Failures: 5}
+	asked := slot.Status{Slot: "live/subscribe", Failures: 5}
 	for _, c := range []struct {
 		failures int
 		next     time.Duration
@@ -45,8 +45,8 @@ func TestGivingUpCountsTheAttemptsSinceTheRequest(t *testing.T) {
 		{6, 90 * time.Minute, "not verified in time: 1 attempt failed, the last at step mint: no; rotatord goes on, next attempt in 1h"},
 		{8, time.Second, "3 attempts failed, the last at step mint: no; rotatord goes on, next attempt in"},
 	} {
-		s := rotation.Status{Slot: "live/subscribe", Failures: c.failures, Failure: &rotation.Failure{
-			Count: c.failures, Step: rotation.StepMint, Message: "no", Next: now.Add(c.next),
+		s := slot.Status{Slot: "live/subscribe", Failures: c.failures, Failure: &slot.Failure{
+			Count: c.failures, Stage: slot.StageMint, Message: "no", Next: now.Add(c.next),
 		}}
 		err := givenUp(s, asked, now, now.Add(5*time.Minute))
 		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
@@ -57,9 +57,9 @@ func TestGivingUpCountsTheAttemptsSinceTheRequest(t *testing.T) {
 
 func TestSoonestPutsRunsInOrder(t *testing.T) {
 	now := time.Now()
-	var runs []rotation.PlannedRun
+	var runs []slot.PlannedRun
 	for n := range maxPlanned + 10 {
-		runs = append(runs, rotation.PlannedRun{At: now.Add(-time.Duration(n) * time.Second)})
+		runs = append(runs, slot.PlannedRun{At: now.Add(-time.Duration(n) * time.Second)})
 	}
 	runs = soonest(runs)
 	if len(runs) != maxPlanned || !runs[0].At.Before(runs[1].At) || !runs[0].At.Equal(now.Add(-time.Duration(maxPlanned+9)*time.Second)) {

@@ -20,7 +20,7 @@ import (
 	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/journal"
 	"github.com/rotatord/rotatord/internal/redact"
-	"github.com/rotatord/rotatord/internal/rotation"
+	"github.com/rotatord/rotatord/internal/slot"
 	"github.com/rotatord/rotatord/internal/threads"
 	"github.com/rotatord/rotatord/internal/web"
 )
@@ -222,10 +222,10 @@ func (a *app) runOnce(ctx context.Context, cfg *config.Config) error {
 	c.engine.Quiesce(ctx)
 	quit()
 	failing := 0
-	c.engine.Slots(func(s *rotation.Status) bool {
+	c.engine.Slots(func(s *slot.Status) bool {
 		if s.Failures > 0 {
 			failing++
-			_, _ = fmt.Fprintf(a.err, "%s: %s: %s\n", s.Slot, s.Failure.Step, redact.Line(s.Failure.Message))
+			_, _ = fmt.Fprintf(a.err, "%s: %s: %s\n", s.Slot, s.Failure.Stage, redact.Line(s.Failure.Message))
 		}
 		return true
 	})

@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/rotatord/rotatord/internal/rotation"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 func (a *app) statusCommand() *cobra.Command {
@@ -26,7 +26,7 @@ func (a *app) statusCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			slices.SortFunc(slots, func(a, b rotation.Status) int { return strings.Compare(a.Slot, b.Slot) })
+			slices.SortFunc(slots, func(a, b slot.Status) int { return strings.Compare(a.Slot, b.Slot) })
 			if err := a.printStatus(slots); err != nil {
 				return err
 			}
@@ -37,7 +37,7 @@ func (a *app) statusCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) printStatus(slots []rotation.Status) error {
+func (a *app) printStatus(slots []slot.Status) error {
 	now := time.Now()
 	rows := make([][]string, len(slots))
 	for i, s := range slots {
@@ -53,12 +53,12 @@ func (a *app) printStatus(slots []rotation.Status) error {
 }
 
 // explain adds what the table has no room for.
-func (a *app) explain(now time.Time, s rotation.Status) {
+func (a *app) explain(now time.Time, s slot.Status) {
 	if !s.Blackout.IsZero() {
 		a.say("\n%s: BLACKOUT since %s: consumers may be locked out", s.Slot, clock(s.Blackout))
 	}
 	if f := s.Failure; f != nil {
-		a.say("\n%s: failed %d times in a row, at step %s: %s\n  next attempt %s", s.Slot, f.Count, f.Step, f.Message, until(now, f.Next))
+		a.say("\n%s: failed %d times in a row, at step %s: %s\n  next attempt %s", s.Slot, f.Count, f.Stage, f.Message, until(now, f.Next))
 	}
 	for _, t := range s.Sinks {
 		if t.Error != "" && s.Failure == nil {
@@ -70,7 +70,7 @@ func (a *app) explain(now time.Time, s rotation.Status) {
 	}
 }
 
-func failWhen(check bool, slots []rotation.Status) error {
+func failWhen(check bool, slots []slot.Status) error {
 	bad := 0
 	for _, s := range slots {
 		if s.Failures > 0 || s.Overdue {
@@ -86,7 +86,7 @@ func failWhen(check bool, slots []rotation.Status) error {
 	return errors.New(count(bad, "slot") + " are failing or overdue")
 }
 
-func nextRun(now time.Time, s rotation.Status) string {
+func nextRun(now time.Time, s slot.Status) string {
 	switch {
 	case s.Manual && s.Next.IsZero():
 		return "manual"
@@ -96,7 +96,7 @@ func nextRun(now time.Time, s rotation.Status) string {
 	return until(now, s.Next)
 }
 
-func sinkStates(s rotation.Status) string {
+func sinkStates(s slot.Status) string {
 	out := make([]string, len(s.Sinks))
 	for i, t := range s.Sinks {
 		out[i] = t.Sink + " " + t.State

@@ -15,7 +15,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/rotatord/rotatord/internal/rotation"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 // ErrNoDaemon is in the chain of every error of a Client that could not
@@ -55,30 +55,30 @@ func NewClient(socketPath string) *Client {
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
 // Slots gives the status of every slot.
-func (c *Client) Slots(ctx context.Context) ([]rotation.Status, error) {
+func (c *Client) Slots(ctx context.Context) ([]slot.Status, error) {
 	var out SlotList
 	err := c.do(ctx, http.MethodGet, path("slots"), nil, &out)
 	return out.Slots, err
 }
 
 // Slot gives the status of one slot.
-func (c *Client) Slot(ctx context.Context, relay, typ string) (rotation.Status, error) {
-	var out rotation.Status
+func (c *Client) Slot(ctx context.Context, relay, typ string) (slot.Status, error) {
+	var out slot.Status
 	err := c.do(ctx, http.MethodGet, path("slots", relay, typ), nil, &out)
 	return out, err
 }
 
 // Rotate asks for a rotation. It returns as soon as the request is durable,
 // with the slot's status at that moment.
-func (c *Client) Rotate(ctx context.Context, relay, typ string, compromised bool) (rotation.Status, error) {
-	var out rotation.Status
+func (c *Client) Rotate(ctx context.Context, relay, typ string, compromised bool) (slot.Status, error) {
+	var out slot.Status
 	err := c.do(ctx, http.MethodPost, path("slots", relay, typ, "rotate"), RotateRequest{compromised}, &out)
 	return out, err
 }
 
 // History gives the newest events first, of one slot (relay/type), of one
 // relay, or of all when slot is empty. With limit 0 the daemon chooses.
-func (c *Client) History(ctx context.Context, slot string, limit int) ([]rotation.Event, error) {
+func (c *Client) History(ctx context.Context, slot string, limit int) ([]slot.Event, error) {
 	q := url.Values{}
 	if slot != "" {
 		q.Set("slot", slot)

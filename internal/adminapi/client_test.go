@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rotatord/rotatord/internal/rotation"
 	"github.com/rotatord/rotatord/internal/secret"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 // daemon answers every request on a unix socket and says what it was asked.
@@ -167,7 +167,7 @@ func TestNothingInTheAPICanHoldAValue(t *testing.T) {
 	for _, v := range []any{SlotList{}, EventList{}, TokenList{}, PlannedRuns{}, Problem{}} {
 		walk(reflect.TypeOf(v).Name(), reflect.TypeOf(v))
 	}
-	if !seen[reflect.TypeFor[rotation.TargetStatus]()] {
+	if !seen[reflect.TypeFor[slot.TargetStatus]()] {
 		t.Error("the walk did not come to the bottom")
 	}
 }

@@ -4,12 +4,12 @@
 package adminapi
 
 import (
-	"github.com/rotatord/rotatord/internal/rotation"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 // SlotList answers GET /api/v1/slots.
 type SlotList struct {
-	Slots []rotation.Status `json:"slots"`
+	Slots []slot.Status `json:"slots"`
 }
 
 // RotateRequest is the optional body of POST /api/v1/slots/{relay}/{type}/rotate.
@@ -19,7 +19,7 @@ type RotateRequest struct {
 
 // EventList answers GET /api/v1/history, newest first.
 type EventList struct {
-	Events []rotation.Event `json:"events"`
+	Events []slot.Event `json:"events"`
 }
 
 // TokenList answers GET /api/v1/tokens/{relay} and POST /api/v1/tokens/{relay}/prune.
@@ -45,17 +45,17 @@ type Problem struct {
 // The words that the engine shares with the API.
 type (
 	// Token is one token that a relay holds.
-	Token = rotation.RelayToken
+	Token = slot.RelayToken
 	// Owner says whose a token is.
-	Owner = rotation.Owner
+	Owner = slot.Owner
 	// PlannedRun is one rotation that a schedule will start.
-	PlannedRun = rotation.PlannedRun
+	PlannedRun = slot.PlannedRun
 )
 
 // The owners of a token.
 const (
-	Ours          = rotation.Ours
-	Former        = rotation.Former
-	OtherInstance = rotation.OtherInstance
-	Others        = rotation.Others
+	Ours          = slot.Ours
+	Former        = slot.Former
+	OtherInstance = slot.OtherInstance
+	Others        = slot.Others
 )

@@ -23,10 +23,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/rotatord/rotatord/internal/durable"
-	"github.com/rotatord/rotatord/internal/rotation"
 )
-
-var _ rotation.Journal = (*Bolt)(nil)
 
 // FileName is the journal's file in the state folder.
 const FileName = "state.db"
@@ -71,7 +68,7 @@ type Options struct {
 	publish func(temp, path string) error // nil: as this machine's kernel does
 }
 
-// Bolt is a rotation.Journal in one folder. It is safe for concurrent use; saves
+// Bolt is rotation's Journal in one folder. It is safe for concurrent use; saves
 // that come while a commit runs go into the next commit together.
 type Bolt struct {
 	path    string

@@ -9,7 +9,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/rotatord/rotatord/internal/rotation"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 // A codec writes and reads a type's JSON exactly as encoding/json does, in a fraction
@@ -38,8 +38,8 @@ func (c codec[T]) unmarshal(text string, into *T) error {
 }
 
 var (
-	recordCodec = codecOf[rotation.Record]()
-	eventCodec  = codecOf[rotation.Event]()
+	recordCodec = codecOf[slot.Record]()
+	eventCodec  = codecOf[slot.Event]()
 )
 
 // shape is how values of one type are written and read.
@@ -50,7 +50,7 @@ type shape struct {
 
 func shapeOf(t reflect.Type) shape {
 	switch {
-	case t == reflect.TypeFor[rotation.Moment]():
+	case t == reflect.TypeFor[slot.Timestamp]():
 		return shape{writeMoment, readMoment}
 	case t == reflect.TypeFor[time.Time]():
 		return shape{writeTime, readTime}
@@ -248,7 +248,7 @@ func plain(s string) bool {
 func writeBool(w *writer, v reflect.Value) { w.text = strconv.AppendBool(w.text, v.Bool()) }
 func writeInt(w *writer, v reflect.Value)  { w.text = strconv.AppendInt(w.text, v.Int(), 10) }
 
-func writeMoment(w *writer, v reflect.Value) { w.time(rotation.Moment(v.Int()).Time()) }
+func writeMoment(w *writer, v reflect.Value) { w.time(slot.Timestamp(v.Int()).Time()) }
 func writeTime(w *writer, v reflect.Value)   { w.time(*v.Addr().Interface().(*time.Time)) }
 
 func (w *writer) time(t time.Time) {
@@ -352,7 +352,7 @@ func readInt(r *reader, v reflect.Value) {
 	r.lost = r.lost || err != nil || strconv.FormatInt(n, 10) != s
 }
 
-func readMoment(r *reader, v reflect.Value) { v.SetInt(int64(rotation.MomentOf(r.time()))) }
+func readMoment(r *reader, v reflect.Value) { v.SetInt(int64(slot.TimestampOf(r.time()))) }
 func readTime(r *reader, v reflect.Value)   { *v.Addr().Interface().(*time.Time) = r.time() }
 
 func (r *reader) time() (t time.Time) {

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rotatord/rotatord/internal/rotation"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 // arbitrary fills v with values of every kind; each is empty one time in three.
@@ -79,10 +79,10 @@ func readAsEncodingJSON[T any](t *testing.T, c codec[T], text string) {
 func TestTheCodecIsThatOfEncodingJSON(t *testing.T) {
 	n := rand.New(rand.NewPCG(1, 2))
 	for range 2_000 {
-		var r rotation.Record
+		var r slot.Record
 		arbitrary(reflect.ValueOf(&r).Elem(), n)
 		sameAsEncodingJSON(t, recordCodec, &r)
-		var e rotation.Event
+		var e slot.Event
 		arbitrary(reflect.ValueOf(&e).Elem(), n)
 		sameAsEncodingJSON(t, eventCodec, &e)
 	}
@@ -96,7 +96,7 @@ func TestTheCodecReadsWhatItWritesByItself(t *testing.T) {
 		t.Fatal(err)
 	}
 	read := reader{text: string(text)}
-	recordCodec.read(&read, reflect.ValueOf(&rotation.Record{}).Elem())
+	recordCodec.read(&read, reflect.ValueOf(&slot.Record{}).Elem())
 	if read.lost || read.at != len(text) {
 		t.Errorf("it is lost before %q", text[read.at:])
 	}
@@ -118,21 +118,21 @@ func FuzzTheCodecReadsAsEncodingJSONDoes(f *testing.F) {
 }
 
 // settled is a record such as a slot at rest has.
-func settled() *rotation.Record {
-	at := rotation.MomentOf(day.Add(123456789))
-	target := rotation.Target{Sink: "disk", Target: "/run/tokens/live.json", Location: "file:/run/tokens/live.json", Required: true}
+func settled() *slot.Record {
+	at := slot.TimestampOf(day.Add(123456789))
+	target := slot.Target{Sink: "disk", Target: "/run/tokens/live.json", Location: "file:/run/tokens/live.json", Required: true}
 	digest := make([]byte, 32)
-	token := rotation.Token{
-		ID: "5b1c6d0e9f7a4c3b8d2e1f0a9b8c7d6e", RotationID: "01kav8mqz0abcdefghjkmnpqrs", Created: at, Expires: at.Add(time.Hour), Held: [][]byte{digest},
+	token := slot.Token{
+		ID: "5b1c6d0e9f7a4c3b8d2e1f0a9b8c7d6e", RotationID: "01kav8mqz0abcdefghjkmnpqrs", Created: at, Expires: at.Add(time.Hour), ServedDigests: [][]byte{digest},
 	}
-	return &rotation.Record{
-		Key: slotKey(1), FirstSeen: at, Met: at, LastRotation: at, Served: &token,
-		Rotation: &rotation.Rotation{
-			ID: token.RotationID, Phase: rotation.Verified, Strategy: "overlap", Cause: rotation.ByInitial, Instant: at, Started: at,
-			MintedAt: at, Finished: at, Grace: time.Hour, Expires: at.Add(time.Hour), Verify: true, Targets: []rotation.Target{target},
-			Names: rotation.Names{Relay: "live", Account: "main", Instance: "default"}, Token: &token,
+	return &slot.Record{
+		Key: slotKey(1), FirstSeen: at, ScheduledThrough: at, LastRotation: at, Current: &token,
+		Rotation: &slot.Rotation{
+			ID: token.RotationID, Phase: slot.Verified, Strategy: "overlap", Cause: slot.CauseInitial, Instant: at, Started: at,
+			MintedAt: at, Finished: at, Grace: time.Hour, Expires: at.Add(time.Hour), Verify: true, Targets: []slot.Target{target},
+			Names: slot.Names{Relay: "live", Account: "main", Instance: "default"}, Token: &token,
 		},
-		Receipts: rotation.Receipts{{Target: target, RotationID: token.RotationID, Digest: digest, At: at}},
+		Receipts: slot.Receipts{{Target: target, RotationID: token.RotationID, Digest: digest, At: at}},
 	}
 }
 
@@ -154,13 +154,13 @@ func BenchmarkCodec(b *testing.B) {
 	b.Run("read", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			_ = recordCodec.unmarshal(string(text), new(rotation.Record))
+			_ = recordCodec.unmarshal(string(text), new(slot.Record))
 		}
 	})
 	b.Run("unmarshal/std", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			_ = json.Unmarshal(text, new(rotation.Record))
+			_ = json.Unmarshal(text, new(slot.Record))
 		}
 	})
 }

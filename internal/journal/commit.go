@@ -11,7 +11,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/rotatord/rotatord/internal/fault"
-	"github.com/rotatord/rotatord/internal/rotation"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 // maxGroup bounds how many saves one commit takes.
@@ -32,7 +32,7 @@ type save struct {
 
 // Save makes r, and the events if any, durable in one commit before it returns. A
 // save that still waits ends with ctx; once in a commit its result is awaited.
-func (b *Bolt) Save(ctx context.Context, r *rotation.Record, events ...rotation.Event) error {
+func (b *Bolt) Save(ctx context.Context, r *slot.Record, events ...slot.Event) error {
 	body, err := b.bodyOf(r, events)
 	if err != nil {
 		return recordFault("encode", r, err)
@@ -48,7 +48,7 @@ func (b *Bolt) Save(ctx context.Context, r *rotation.Record, events ...rotation.
 }
 
 // recordFault is about one record: the others can be saved.
-func recordFault(op string, r *rotation.Record, err error) error {
+func recordFault(op string, r *slot.Record, err error) error {
 	return &fault.Error{
 		Class: fault.Permanent, Reason: fault.Internal, Op: op, Object: "record of slot " + r.Key.String(), Err: err,
 		Hint: "this is a fault of rotatord: please report it; the other slots go on",
@@ -56,7 +56,7 @@ func recordFault(op string, r *rotation.Record, err error) error {
 }
 
 // bodyOf encodes a record and its events as changes.
-func (b *Bolt) bodyOf(r *rotation.Record, events []rotation.Event) ([]byte, error) {
+func (b *Bolt) bodyOf(r *slot.Record, events []slot.Event) ([]byte, error) {
 	scratch := b.scratch.Get().(*[]byte)
 	defer b.scratch.Put(scratch)
 	text, err := recordCodec.appendTo((*scratch)[:0], r)

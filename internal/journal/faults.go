@@ -11,7 +11,7 @@ import (
 	berrors "go.etcd.io/bbolt/errors"
 
 	"github.com/rotatord/rotatord/internal/fault"
-	"github.com/rotatord/rotatord/internal/rotation"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 // ErrInUse says that another process has the journal open.
@@ -124,7 +124,7 @@ func (b *Bolt) writeFault(err error) error {
 	switch {
 	case errors.Is(err, errClosed):
 		f.Hint = "rotatord is stopping"
-	case errors.Is(err, rotation.ErrJournalLost):
+	case errors.Is(err, slot.ErrRecordsLost):
 		f.Hint = lossHint
 	case errors.Is(err, errReplaced):
 		f.Hint = replacedHint

@@ -16,7 +16,7 @@ import (
 
 	"github.com/rotatord/rotatord/internal/durable"
 	"github.com/rotatord/rotatord/internal/fault"
-	"github.com/rotatord/rotatord/internal/rotation"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 // watchedFile is one that the journal keeps open. Others may delete, move, replace or cut it
@@ -52,7 +52,7 @@ var (
 type lost struct{ error }
 
 // Is makes it rotation.ErrJournalLost.
-func (lost) Is(target error) bool { return target == rotation.ErrJournalLost }
+func (lost) Is(target error) bool { return target == slot.ErrRecordsLost }
 
 // findTrouble finds out whether the file is still the one that its name names, and whole. home is its folder.
 func (f *watchedFile) findTrouble(home os.FileInfo) error {
@@ -110,7 +110,7 @@ func (b *Bolt) fileFault(database, log error) error {
 func lossFault(path string, err error) error {
 	f := &fault.Error{Class: fault.Retry, Reason: fault.Storage, Op: "write journal", Object: path, Err: err}
 	switch {
-	case errors.Is(err, rotation.ErrJournalLost):
+	case errors.Is(err, slot.ErrRecordsLost):
 		f.Hint = lossHint
 	case errors.Is(err, errFolder):
 		f.Hint = "put the file back, with its folder: rotatord then goes on by itself; a restart without it loses what it knows"
@@ -124,7 +124,7 @@ func lossFault(path string, err error) error {
 
 // Restore writes files that Check found lost anew, under their names: the records, and
 // of the history what can still be read. What somebody has put in their place it leaves alone.
-func (b *Bolt) Restore(ctx context.Context, records iter.Seq[*rotation.Record]) error {
+func (b *Bolt) Restore(ctx context.Context, records iter.Seq[*slot.Record]) error {
 	if err := b.turn(ctx); err != nil {
 		return b.writeFault(err)
 	}
@@ -133,7 +133,7 @@ func (b *Bolt) Restore(ctx context.Context, records iter.Seq[*rotation.Record]) 
 	defer func() { <-b.folding }()
 	database, log := b.lookAtFiles()
 	for _, err := range []error{database, log} {
-		if err != nil && !errors.Is(err, rotation.ErrJournalLost) {
+		if err != nil && !errors.Is(err, slot.ErrRecordsLost) {
 			return b.fileFault(database, log)
 		}
 	}
@@ -145,7 +145,7 @@ func (b *Bolt) Restore(ctx context.Context, records iter.Seq[*rotation.Record]) 
 
 // writeLost writes what was lost. The database comes first: until it says that the new log
 // is in use, it holds everything.
-func (b *Bolt) writeLost(database, log error, records iter.Seq[*rotation.Record]) error {
+func (b *Bolt) writeLost(database, log error, records iter.Seq[*slot.Record]) error {
 	if database != nil {
 		if b.isOverwritten() {
 			return errOverwritten
@@ -211,7 +211,7 @@ func (b *Bolt) renewLog() error {
 }
 
 // renewDatabase makes the database elsewhere, whole, and gives it its name; its lock is held from the start.
-func (b *Bolt) renewDatabase(withLog bool, records iter.Seq[*rotation.Record]) error {
+func (b *Bolt) renewDatabase(withLog bool, records iter.Seq[*slot.Record]) error {
 	temp := b.path + ".anew"
 	if err := errors.Join(os.MkdirAll(filepath.Dir(b.path), 0o700), removeIfThere(temp)); err != nil {
 		return err
@@ -271,7 +271,7 @@ func (b *Bolt) goOnIn(db *bbolt.DB, f *os.File) error {
 }
 
 // writeAll fills a new database, and syncs it once it is whole.
-func (b *Bolt) writeAll(db *bbolt.DB, withLog bool, records iter.Seq[*rotation.Record]) error {
+func (b *Bolt) writeAll(db *bbolt.DB, withLog bool, records iter.Seq[*slot.Record]) error {
 	db.NoSync = true
 	defer func() { db.NoSync = false }()
 	changes, err := changesOf(slices.Concat(b.sealed, b.pending))
@@ -307,7 +307,7 @@ func (b *Bolt) writeMeta(tx *bbolt.Tx, withLog bool) error {
 }
 
 // writeRecords writes records some at a time.
-func writeRecords(db *bbolt.DB, records iter.Seq[*rotation.Record]) error {
+func writeRecords(db *bbolt.DB, records iter.Seq[*slot.Record]) error {
 	var batch []raw
 	flush := func() error {
 		defer func() { batch = batch[:0] }()

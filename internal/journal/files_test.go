@@ -17,7 +17,7 @@ import (
 
 	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/moq"
-	"github.com/rotatord/rotatord/internal/rotation"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 // both are the journal's files.
@@ -38,8 +38,8 @@ func ways() map[string]func(path string) error {
 	}
 }
 
-func memoryOf(held map[moq.Key]int) iter.Seq[*rotation.Record] {
-	return func(yield func(*rotation.Record) bool) {
+func memoryOf(held map[moq.Key]int) iter.Seq[*slot.Record] {
+	return func(yield func(*slot.Record) bool) {
 		for n := range 100 {
 			if v, ok := held[slotKey(n)]; ok && !yield(recordOf(n, v, 100)) {
 				return
@@ -73,7 +73,7 @@ func testLostFilesAreWrittenAnew(t *testing.T, o Options) {
 				}
 				b.Unmap() // reads, as somebody does all the time
 				err := b.Check(t.Context())
-				if !errors.Is(err, rotation.ErrJournalLost) {
+				if !errors.Is(err, slot.ErrRecordsLost) {
 					t.Fatalf("Check: %v", err)
 				}
 				for _, w := range which {
@@ -124,7 +124,7 @@ func TestWhatSomebodyElsePutThereIsLeftAlone(t *testing.T) {
 			}
 			for _, err := range []error{b.Check(t.Context()), b.Restore(t.Context(), memoryOf(nil))} {
 				expectFault(t, err, fault.Retry, path, "replaced", "restart")
-				if errors.Is(err, rotation.ErrJournalLost) {
+				if errors.Is(err, slot.ErrRecordsLost) {
 					t.Error("it counts as lost")
 				}
 			}
@@ -154,7 +154,7 @@ func TestABackupThatIsCopiedOverAFileIsLeftAlone(t *testing.T) {
 					t.Fatal(err)
 				}
 				err = b.Check(t.Context())
-				if errors.Is(err, rotation.ErrJournalLost) { // a shorter one
+				if errors.Is(err, slot.ErrRecordsLost) { // a shorter one
 					err = b.Restore(t.Context(), memoryOf(nil))
 				}
 				expectFault(t, err, fault.Retry, both(b)[name], "replaced", "copied over", "restart")
@@ -249,7 +249,7 @@ func TestAFolderThatIsElsewhereIsWaitedFor(t *testing.T) {
 			}
 			for _, err := range []error{b.Check(t.Context()), b.Restore(t.Context(), memoryOf(nil))} {
 				expectFault(t, err, fault.Retry, b.path, b.logPath(), "folder", "put the file back")
-				if errors.Is(err, rotation.ErrJournalLost) {
+				if errors.Is(err, slot.ErrRecordsLost) {
 					t.Error("it counts as lost")
 				}
 			}
@@ -273,7 +273,7 @@ func TestADeletedFolderIsMadeAgain(t *testing.T) {
 	if err := os.RemoveAll(filepath.Dir(dir)); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.Check(t.Context()); !errors.Is(err, rotation.ErrJournalLost) {
+	if err := b.Check(t.Context()); !errors.Is(err, slot.ErrRecordsLost) {
 		t.Fatalf("Check: %v", err)
 	}
 	if err := errors.Join(b.Restore(t.Context(), memoryOf(held)), b.Check(t.Context())); err != nil {

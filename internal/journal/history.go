@@ -11,7 +11,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/rotatord/rotatord/internal/moq"
-	"github.com/rotatord/rotatord/internal/rotation"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 const (
@@ -27,7 +27,7 @@ func stamp(key []byte) []byte { return key[len(key)-stampSize:] }
 
 // eventKey sorts an event behind the earlier ones of its slot; sequence tells
 // those of one moment apart.
-func eventKey(e rotation.Event, sequence uint64) []byte {
+func eventKey(e slot.Event, sequence uint64) []byte {
 	key := binary.BigEndian.AppendUint64(historyPrefix(e.Key), uint64(max(0, e.At.UnixMicro())))
 	return binary.BigEndian.AppendUint64(key, sequence)
 }
@@ -58,7 +58,7 @@ func trim(tx *bbolt.Tx, prefix []byte) error {
 // 1000. Events that are damaged are left out and named in the error: the others are good
 // even then. It writes nothing: what is in the log alone is read from memory, so that it
 // works on a full disk, too.
-func (b *Bolt) History(ctx context.Context, key *moq.Key, limit int) ([]rotation.Event, error) {
+func (b *Bolt) History(ctx context.Context, key *moq.Key, limit int) ([]slot.Event, error) {
 	if limit <= 0 {
 		limit = defaultHistory
 	}
@@ -80,11 +80,11 @@ func (b *Bolt) History(ctx context.Context, key *moq.Key, limit int) ([]rotation
 	return b.eventsOf(found.sorted())
 }
 
-func (b *Bolt) eventsOf(list []raw) ([]rotation.Event, error) {
-	events := make([]rotation.Event, 0, len(list))
+func (b *Bolt) eventsOf(list []raw) ([]slot.Event, error) {
+	events := make([]slot.Event, 0, len(list))
 	var damaged damages
 	for _, r := range list {
-		var e rotation.Event
+		var e slot.Event
 		if err := decodeWith(eventCodec, r, &e); err != nil {
 			slot := bytes.TrimSuffix(slotPart(r.key), []byte("/"))
 			damaged.add(b.readFault(fmt.Errorf("event of slot %q: %w", slot, err)))

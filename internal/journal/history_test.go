@@ -13,7 +13,7 @@ import (
 
 	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/moq"
-	"github.com/rotatord/rotatord/internal/rotation"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 func details(t *testing.T, b *Bolt, key *moq.Key, limit int) []string {
@@ -60,7 +60,7 @@ func TestEventsOfOneMomentKeepTheirOrder(t *testing.T) {
 func TestHistoryKeepsAHundredEventsOfEachSlot(t *testing.T) {
 	b := open(t, t.TempDir())
 	mustSave(t, b, recordOf(2, 1, 10), eventOf(2, day, "another slot's"))
-	var events []rotation.Event
+	var events []slot.Event
 	for i := range 250 {
 		events = append(events, eventOf(1, day.Add(time.Duration(i)*time.Minute), fmt.Sprint(i)))
 	}

@@ -20,7 +20,7 @@ import (
 
 	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/moq"
-	"github.com/rotatord/rotatord/internal/rotation"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 var day = time.Date(2026, 11, 23, 4, 0, 0, 0, time.UTC)
@@ -30,15 +30,15 @@ func slotKey(n int) moq.Key {
 }
 
 // recordOf is a record of slot n that tells version from version, size bytes or a little more long.
-func recordOf(n, version, size int) *rotation.Record {
-	return &rotation.Record{
-		Key: slotKey(n), FirstSeen: rotation.MomentOf(day), Met: rotation.MomentOf(day.Add(time.Duration(version) * time.Second)),
-		Rotation: &rotation.Rotation{ID: fmt.Sprint(version), Phase: rotation.Minted, Sealed: make([]byte, size*3/4)},
+func recordOf(n, version, size int) *slot.Record {
+	return &slot.Record{
+		Key: slotKey(n), FirstSeen: slot.TimestampOf(day), ScheduledThrough: slot.TimestampOf(day.Add(time.Duration(version) * time.Second)),
+		Rotation: &slot.Rotation{ID: fmt.Sprint(version), Phase: slot.Minted, Sealed: make([]byte, size*3/4)},
 	}
 }
 
-func eventOf(n int, at time.Time, detail string) rotation.Event {
-	return rotation.Event{At: at, Key: slotKey(n), Slot: fmt.Sprint("relay", n, "/subscribe"), What: rotation.Rotated, Detail: detail}
+func eventOf(n int, at time.Time, detail string) slot.Event {
+	return slot.Event{At: at, Key: slotKey(n), Slot: fmt.Sprint("relay", n, "/subscribe"), Kind: slot.EventRotated, Detail: detail}
 }
 
 func open(t testing.TB, dir string) *Bolt {
@@ -59,7 +59,7 @@ func openWith(t testing.TB, dir string, o Options) *Bolt {
 	return b
 }
 
-func mustSave(t testing.TB, b *Bolt, r *rotation.Record, events ...rotation.Event) {
+func mustSave(t testing.TB, b *Bolt, r *slot.Record, events ...slot.Event) {
 	t.Helper()
 	if err := b.Save(t.Context(), r, events...); err != nil {
 		t.Fatal(err)
@@ -86,8 +86,8 @@ func state(t testing.TB, b *Bolt) map[moq.Key]int {
 func tryState(t testing.TB, b *Bolt) (map[moq.Key]int, error) {
 	t.Helper()
 	found := map[moq.Key]int{}
-	err := b.Load(t.Context(), func(r *rotation.Record) error {
-		found[r.Key] = int(r.Met.Time().Sub(day) / time.Second)
+	err := b.Load(t.Context(), func(r *slot.Record) error {
+		found[r.Key] = int(r.ScheduledThrough.Time().Sub(day) / time.Second)
 		return nil
 	})
 	return found, err
@@ -273,10 +273,10 @@ func TestRecordsSurviveReopening(t *testing.T) {
 func TestRecordsComeBackWhole(t *testing.T) {
 	b := open(t, t.TempDir())
 	want := recordOf(1, 1, 100)
-	want.Receipts = rotation.Receipts{{Target: rotation.Target{Location: "file:/x"}, Digest: []byte{1, 2}, At: rotation.MomentOf(day)}}
-	want.Old = []rotation.Token{{ID: "1", Grace: time.Hour}}
+	want.Receipts = slot.Receipts{{Target: slot.Target{Location: "file:/x"}, Digest: []byte{1, 2}, At: slot.TimestampOf(day)}}
+	want.Retiring = []slot.Token{{ID: "1", Grace: time.Hour}}
 	mustSave(t, b, want)
-	if err := b.Load(t.Context(), func(got *rotation.Record) error {
+	if err := b.Load(t.Context(), func(got *slot.Record) error {
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("got %+v, want %+v", got, want)
 		}
@@ -293,7 +293,7 @@ func TestLoadVisitorMaySaveAndEnd(t *testing.T) {
 	}
 	seen := 0
 	enough := errors.New("enough")
-	err := b.Load(t.Context(), func(r *rotation.Record) error {
+	err := b.Load(t.Context(), func(r *slot.Record) error {
 		if seen++; seen == 3 {
 			return enough
 		}
@@ -458,7 +458,7 @@ func TestWhatWasWrittenInAnyOrderIsNeverCalledDamaged(t *testing.T) {
 		for n := range 100 {
 			r := recordOf(n, round, random.IntN(1<<random.IntN(16)))
 			want[r.Key] = round
-			var events []rotation.Event
+			var events []slot.Event
 			for range random.IntN(40) {
 				moments++
 				events = append(events, eventOf(n, day.Add(time.Duration(moments)*time.Second), "detail"))
@@ -494,7 +494,7 @@ func FuzzDecodeRecord(f *testing.F) {
 	f.Add(key, []byte{envelopeVersion})
 	f.Add([]byte{}, []byte{})
 	f.Fuzz(func(t *testing.T, key, value []byte) {
-		var r rotation.Record
+		var r slot.Record
 		err := raw{key, value}.record(&r)
 		if err == nil && r.Key.String() != string(key) {
 			t.Fatalf("record %v of %q", r, key)

@@ -27,6 +27,7 @@ import (
 	"github.com/rotatord/rotatord/internal/scheduler"
 	"github.com/rotatord/rotatord/internal/secret"
 	"github.com/rotatord/rotatord/internal/sinks"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 const (
@@ -73,24 +74,24 @@ func newOutside() *outside {
 }
 
 // keptSlots are the slots, named after what they were doing when the state was kept.
-func keptSlots() (plans []*rotation.Plan) {
+func keptSlots() (plans []*slot.Plan) {
 	for n, name := range []string{
 		"idle", "grace", "attempt", "minted", "lost", "superseded", "failing", "requested", "optional",
 		"in-place-idle", "in-place-attempt", "in-place-minted", "in-place-lost",
 	} {
-		p := &rotation.Plan{
+		p := &slot.Plan{
 			Key: moq.Key{AccountID: keptAccount, RelayID: fmt.Sprintf("%032x", 0xa0+n), Type: moq.Subscribe}, Relay: name,
-			Policy: &rotation.Policy{
-				Account: "main", Strategy: moq.Overlap, Initial: rotation.InitialNow, CatchUp: true, Verify: true,
+			Policy: &slot.Policy{
+				Account: "main", Strategy: moq.Overlap, Initial: slot.InitialNow, CatchUp: true, Verify: true,
 				Grace: keptGrace, Lifetime: keptLifetime, ProbeInterval: time.Hour,
 			},
-			Targets: []rotation.Target{{Sink: "disk", Target: "disk/" + name, Location: "test:///disk/" + name, Required: true}},
+			Targets: []slot.Target{{Sink: "disk", Target: "disk/" + name, Location: "test:///disk/" + name, Required: true}},
 		}
 		if strings.HasPrefix(name, "in-place") {
 			p.Strategy, p.Grace, p.Lifetime = moq.InPlace, 0, 0
 		}
 		if name == "optional" {
-			p.Targets = append(p.Targets, rotation.Target{Sink: "spare", Target: "spare/" + name, Location: "test:///spare/" + name})
+			p.Targets = append(p.Targets, slot.Target{Sink: "spare", Target: "spare/" + name, Location: "test:///spare/" + name})
 		}
 		plans = append(plans, p)
 	}
@@ -122,7 +123,7 @@ func (o *outside) begin(t *testing.T, dir, boot string) keptDaemon {
 	queue := scheduler.NewQueue[*moq.Key](time.Now)
 	clock := keptClock{boot, time.Now()}
 	e := rotation.New(rotation.Options{
-		Instance: keptInstance, Journal: j, Sealer: id, Accounts: o, Sinks: o, Alarm: queue, Clock: clock, Observer: unobserved{}, Log: zap.NewNop(),
+		Instance: keptInstance, Journal: j, Sealer: id, Alarm: queue, Clock: clock, Observer: unobserved{}, Log: zap.NewNop(),
 	})
 	if err := e.Load(t.Context(), keptSlots()); err != nil {
 		t.Fatal(err)
@@ -146,18 +147,18 @@ type keptClock struct {
 }
 
 func (keptClock) Now() time.Time { return time.Now() }
-func (c keptClock) Elapsed() rotation.Reading {
-	return rotation.Reading{Boot: c.boot, Elapsed: time.Hour + time.Since(c.since)}
+func (c keptClock) Elapsed() slot.Reading {
+	return slot.Reading{Boot: c.boot, Elapsed: time.Hour + time.Since(c.since)}
 }
 
 type unobserved struct{}
 
-func (unobserved) RotationDone(*rotation.Plan, moq.Strategy, rotation.Result, time.Duration) {}
-func (unobserved) AttemptFailed(string, rotation.Step, string)                               {}
-func (unobserved) MintCalled(time.Duration)                                                  {}
-func (unobserved) BlackoutEnded(time.Duration)                                               {}
-func (unobserved) Drifted(string)                                                            {}
-func (unobserved) JournalFailed()                                                            {}
+func (unobserved) RotationDone(*slot.Plan, moq.Strategy, slot.Result, time.Duration) {}
+func (unobserved) AttemptFailed(string, slot.Stage, string)                          {}
+func (unobserved) MintCalled(time.Duration)                                          {}
+func (unobserved) BlackoutEnded(time.Duration)                                       {}
+func (unobserved) Drifted(string)                                                    {}
+func (unobserved) JournalFailed()                                                    {}
 
 func (o *outside) Account(string) (rotation.Cloudflare, bool) { return keptCloudflare{o}, true }
 func (o *outside) Sink(string) (sinks.Sink, bool)             { return keptSink{outside: o}, true }
@@ -315,9 +316,9 @@ func unpack(t *testing.T, name string) (dir string, o *outside) {
 }
 
 // finished tells what a slot still lacks: one token of its own, which its targets hold.
-func (o *outside) finished(p *rotation.Plan, s rotation.Status) error {
+func (o *outside) finished(p *slot.Plan, s slot.Status) error {
 	switch {
-	case s.State != rotation.StateIdle, s.Phase != "", s.Failures > 0, len(s.Old) > 0, !s.Requested.IsZero(), !s.Blackout.IsZero():
+	case s.State != slot.StateIdle, s.Phase != "", s.Failures > 0, len(s.Old) > 0, !s.Requested.IsZero(), !s.Blackout.IsZero():
 		return fmt.Errorf("it is not at rest: %+v", s)
 	}
 	o.mu.Lock()
@@ -345,7 +346,7 @@ func TestAStateOfTheFormerFormatIsOpenedAndFinished(t *testing.T) {
 		before := maps.Clone(o.Stored)
 		d := o.begin(t, dir, "another boot")
 		events, err := d.journal.History(t.Context(), nil, 0)
-		kept := slices.DeleteFunc(events, func(ev rotation.Event) bool { return ev.At.After(o.Now) }) // the engine is at work already
+		kept := slices.DeleteFunc(events, func(ev slot.Event) bool { return ev.At.After(o.Now) }) // the engine is at work already
 		if err != nil || len(kept) != keptEvents {
 			t.Errorf("%d events, want %d (%v)", len(kept), keptEvents, err)
 		}

@@ -11,14 +11,14 @@ import (
 	"go.etcd.io/bbolt"
 	"golang.org/x/sys/unix"
 
-	"github.com/rotatord/rotatord/internal/rotation"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 // Load calls visit for every record, in the order of their keys, outside any
 // transaction: visit may save. Damaged records are left out and named in the error
 // once the others have been visited; an error of visit's ends it at once. Once all are
 // good, saves are ready to be made.
-func (b *Bolt) Load(ctx context.Context, visit func(*rotation.Record) error) error {
+func (b *Bolt) Load(ctx context.Context, visit func(*slot.Record) error) error {
 	if err := b.settle(ctx); err != nil {
 		return err
 	}
@@ -70,7 +70,7 @@ func (b *Bolt) readAll(ctx context.Context, to chan<- []decoded) error {
 }
 
 type decoded struct {
-	record rotation.Record
+	record slot.Record
 	err    error
 }
 
@@ -116,7 +116,7 @@ func (d *damages) err() error {
 // raw is an entry copied out of its transaction.
 type raw struct{ key, value []byte }
 
-func (r raw) record(into *rotation.Record) error {
+func (r raw) record(into *slot.Record) error {
 	if err := decodeWith(recordCodec, r, into); err != nil {
 		return fmt.Errorf("record of slot %q: %w", r.key, err)
 	}

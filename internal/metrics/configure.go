@@ -8,7 +8,7 @@ import (
 
 	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/moq"
-	"github.com/rotatord/rotatord/internal/rotation"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 // SlotRef names a configured slot.
@@ -105,7 +105,7 @@ func (m *Metrics) expectAccount(name string) {
 			m.requests.WithLabelValues(name, op, code)
 		}
 	}
-	for _, step := range rotation.Steps() {
+	for _, step := range slot.Stages() {
 		for _, reason := range fault.Reasons() {
 			m.failures.WithLabelValues(name, string(step), string(reason))
 		}

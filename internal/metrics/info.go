@@ -8,7 +8,7 @@ import (
 
 	dto "github.com/prometheus/client_model/go"
 
-	"github.com/rotatord/rotatord/internal/rotation"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 // infos builds slot_info, whose labels depend on the relays: every series has
@@ -32,7 +32,7 @@ func newInfos() infos {
 	}
 }
 
-func (f *infos) add(s *scan, st *rotation.Status, relay, typ *dto.LabelPair) {
+func (f *infos) add(s *scan, st *slot.Status, relay, typ *dto.LabelPair) {
 	f.slots = append(f.slots, slotInfo{
 		account: s.pair(labelAccount, st.Account), relay: relay, relayID: s.pair(labelRelayID, st.RelayID),
 		strategy: s.pair(labelStrategy, string(st.Strategy)), typ: typ, labels: f.pairs(s, st.Labels),

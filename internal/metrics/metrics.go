@@ -12,7 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
-	"github.com/rotatord/rotatord/internal/rotation"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 const namespace = "rotatord"
@@ -37,7 +37,7 @@ type Options struct {
 // Source gives the slots' present status. The *Status is valid during its
 // yield only. Yields are quick and do no I/O, so the source may hold a lock.
 type Source interface {
-	Slots(yield func(*rotation.Status) bool)
+	Slots(yield func(*slot.Status) bool)
 }
 
 // Metrics holds every metric of the documentation. All methods are safe for

@@ -22,7 +22,7 @@ import (
 
 	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/moq"
-	"github.com/rotatord/rotatord/internal/rotation"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 // contract is the documented table: every metric, its type and its labels.
@@ -70,10 +70,10 @@ var contract = []struct {
 
 var now = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
-type fleet []rotation.Status
+type fleet []slot.Status
 
-func (f fleet) Slots(yield func(*rotation.Status) bool) {
-	var shared rotation.Status // as a source may: valid during the yield only
+func (f fleet) Slots(yield func(*slot.Status) bool) {
+	var shared slot.Status // as a source may: valid during the yield only
 	for _, s := range f {
 		shared = s
 		if !yield(&shared) {
@@ -83,24 +83,24 @@ func (f fleet) Slots(yield func(*rotation.Status) bool) {
 }
 
 // busy is a slot that has every gauge at once.
-func busy() rotation.Status {
-	return rotation.Status{
+func busy() slot.Status {
+	return slot.Status{
 		Relay: "live", Type: moq.Subscribe, RelayID: strings.Repeat("a", 32), Account: "main", Strategy: moq.Overlap,
-		Labels: map[string]string{"team": "video", "cost-center": "7"}, State: rotation.StateFailing,
+		Labels: map[string]string{"team": "video", "cost-center": "7"}, State: slot.StateFailing,
 		Created: now.Add(-time.Hour), Expires: now.Add(time.Hour), Rotated: now.Add(-time.Hour),
 		Next: now.Add(-time.Minute), Attempt: now.Add(time.Minute), Blackout: now.Add(-2 * time.Minute), Failures: 3,
-		Sinks: []rotation.TargetStatus{{Sink: "disk", Pending: now.Add(-3 * time.Minute)}, {Sink: "vault"}},
-		Old: []rotation.TokenStatus{
+		Sinks: []slot.TargetStatus{{Sink: "disk", Pending: now.Add(-3 * time.Minute)}, {Sink: "vault"}},
+		Old: []slot.TokenStatus{
 			{Retire: now.Add(-time.Minute)}, {Retire: now.Add(-time.Hour)}, // past their grace
 			{Retire: now.Add(time.Minute)}, {Retire: now.Add(-time.Hour), Released: true}, {},
 		},
 	}
 }
 
-func quiet() rotation.Status {
-	return rotation.Status{
+func quiet() slot.Status {
+	return slot.Status{
 		Relay: "edge", Type: moq.PublishSubscribe, Account: "main", Strategy: moq.InPlace,
-		State: rotation.StateIdle, Manual: true, Next: now.Add(time.Hour),
+		State: slot.StateIdle, Manual: true, Next: now.Add(time.Hour),
 	}
 }
 
@@ -243,11 +243,11 @@ func TestExactlyOneStateOfASlotIsOne(t *testing.T) {
 
 func TestObservationsAreCounted(t *testing.T) {
 	m := newMetrics(t, true)
-	p := &rotation.Plan{Relay: "live", Key: moq.Key{Type: moq.Subscribe}}
-	m.RotationDone(p, moq.Overlap, rotation.ResultSuccess, time.Second)
-	m.RotationDone(p, moq.Overlap, rotation.ResultFailure, time.Second)
-	m.AttemptFailed("main", rotation.StepDeliver, "timeout")
-	m.AttemptFailed("main", rotation.StepDeliver, "whatever the upstream said")
+	p := &slot.Plan{Relay: "live", Key: moq.Key{Type: moq.Subscribe}}
+	m.RotationDone(p, moq.Overlap, slot.ResultSuccess, time.Second)
+	m.RotationDone(p, moq.Overlap, slot.ResultFailure, time.Second)
+	m.AttemptFailed("main", slot.StageDeliver, "timeout")
+	m.AttemptFailed("main", slot.StageDeliver, "whatever the upstream said")
 	m.MintCalled(-time.Second)
 	m.BlackoutEnded(time.Second)
 	m.Drifted("disk")
@@ -298,7 +298,7 @@ func TestCountersExistAtZeroFromTheStart(t *testing.T) {
 	got := gather(t, newMetrics(t, true))
 	for name, count := range map[string]int{
 		"rotations_total":           2 * 3,
-		"rotation_failures_total":   len(rotation.Steps()) * len(fault.Reasons()),
+		"rotation_failures_total":   len(slot.Stages()) * len(fault.Reasons()),
 		"sink_deliveries_total":     2 * 2,
 		"sink_drift_total":          2,
 		"cloudflare_requests_total": 5 * 3,
@@ -330,7 +330,7 @@ func TestReconfiguringKeepsWhatStaysAndForgetsWhatIsGone(t *testing.T) {
 	m := newMetrics(t, true)
 	exercise(m)
 	m.Delivered("disk", "file", true, time.Second)
-	m.RotationDone(&rotation.Plan{Relay: "live", Key: moq.Key{Type: moq.Subscribe}}, moq.Overlap, rotation.ResultSuccess, 0)
+	m.RotationDone(&slot.Plan{Relay: "live", Key: moq.Key{Type: moq.Subscribe}}, moq.Overlap, slot.ResultSuccess, 0)
 	m.Watch(fleet{})
 	m.Configure(refs()[:1], []SinkRef{{"disk", "file"}, {"vault", "aws_secrets_manager"}}, []string{"other"})
 
@@ -361,7 +361,7 @@ func TestASlotsCountOutlivesItsStrategyButNotTheSlot(t *testing.T) {
 	m := newMetrics(t, true)
 	count := func() map[string]float64 { return series(gather(t, m)["rotatord_rotations_total"]) }
 	former, present := "relay=live result=success strategy=overlap type=subscribe", "relay=live result=success strategy=in_place type=subscribe"
-	m.RotationDone(&rotation.Plan{Relay: "live", Key: moq.Key{Type: moq.Subscribe}}, moq.Overlap, rotation.ResultSuccess, 0)
+	m.RotationDone(&slot.Plan{Relay: "live", Key: moq.Key{Type: moq.Subscribe}}, moq.Overlap, slot.ResultSuccess, 0)
 	m.Configure([]SlotRef{{"new", moq.Subscribe, "main", moq.Overlap}, {"live", moq.Subscribe, "main", moq.InPlace}}, sinkRefs(), []string{"main"})
 	got := count()
 	if v, ok := got[present]; !ok || v != 0 || got[former] != 1 || len(got) != 3*3 {
@@ -376,7 +376,7 @@ func TestASlotsCountOutlivesItsStrategyButNotTheSlot(t *testing.T) {
 func TestCountsAreListedInOrder(t *testing.T) {
 	m := newMetrics(t, true)
 	for _, relay := range []string{"zulu", "alpha", "live"} { // not all are configured
-		m.RotationDone(&rotation.Plan{Relay: relay, Key: moq.Key{Type: moq.Subscribe}}, moq.InPlace, rotation.ResultFailure, 0)
+		m.RotationDone(&slot.Plan{Relay: relay, Key: moq.Key{Type: moq.Subscribe}}, moq.InPlace, slot.ResultFailure, 0)
 	}
 	var relays []string
 	for _, c := range gather(t, m)["rotatord_rotations_total"].GetMetric() {
@@ -396,8 +396,8 @@ func TestACountTakesNoMoreMemoryThanItDid(t *testing.T) {
 
 func TestASlotHasAtMostTwentySeries(t *testing.T) {
 	m := newMetrics(t, true)
-	p := &rotation.Plan{Relay: "live", Key: moq.Key{Type: moq.Subscribe}}
-	m.RotationDone(p, moq.InPlace, rotation.ResultSuccess, 0) // its strategy was changed meanwhile
+	p := &slot.Plan{Relay: "live", Key: moq.Key{Type: moq.Subscribe}}
+	m.RotationDone(p, moq.InPlace, slot.ResultSuccess, 0) // its strategy was changed meanwhile
 	n := 0
 	for _, f := range gather(t, m) {
 		for s := range series(f) {
@@ -414,7 +414,7 @@ func TestASlotHasAtMostTwentySeries(t *testing.T) {
 func TestWithoutPerSlotNoSeriesNamesASlot(t *testing.T) {
 	m := newMetrics(t, false)
 	for _, r := range []string{"live", "edge"} {
-		m.RotationDone(&rotation.Plan{Relay: r, Key: moq.Key{Type: moq.Subscribe}}, moq.Overlap, rotation.ResultSuccess, 0)
+		m.RotationDone(&slot.Plan{Relay: r, Key: moq.Key{Type: moq.Subscribe}}, moq.Overlap, slot.ResultSuccess, 0)
 	}
 	got := gather(t, m)
 	for name, f := range got {
@@ -434,12 +434,12 @@ func TestWithoutPerSlotNoSeriesNamesASlot(t *testing.T) {
 
 func TestTheSumOfAllSlotsDoesNotGoDownWhenOneIsRemoved(t *testing.T) {
 	m := newMetrics(t, false)
-	slot := func(relay string) SlotRef { return SlotRef{Relay: relay, Type: moq.Subscribe, Strategy: moq.Overlap} }
-	m.Configure([]SlotRef{slot("live"), slot("edge")}, nil, nil)
+	ref := func(relay string) SlotRef { return SlotRef{Relay: relay, Type: moq.Subscribe, Strategy: moq.Overlap} }
+	m.Configure([]SlotRef{ref("live"), ref("edge")}, nil, nil)
 	for _, r := range []string{"live", "edge"} {
-		m.RotationDone(&rotation.Plan{Relay: r, Key: moq.Key{Type: moq.Subscribe}}, moq.Overlap, rotation.ResultSuccess, 0)
+		m.RotationDone(&slot.Plan{Relay: r, Key: moq.Key{Type: moq.Subscribe}}, moq.Overlap, slot.ResultSuccess, 0)
 	}
-	m.Configure([]SlotRef{slot("live")}, nil, nil)
+	m.Configure([]SlotRef{ref("live")}, nil, nil)
 	if v := series(gather(t, m)["rotatord_rotations_total"])["relay= result=success strategy=overlap type="]; v != 2 {
 		t.Errorf("rotations of all slots are %v, want 2", v)
 	}
@@ -528,7 +528,7 @@ func TestTheDocumentationListsEverything(t *testing.T) {
 	for _, r := range fault.Reasons() {
 		want = append(want, "| `"+string(r)+"` |")
 	}
-	for _, s := range rotation.Steps() {
+	for _, s := range slot.Stages() {
 		want = append(want, "`"+string(s)+"`")
 	}
 	for _, w := range want {
@@ -545,7 +545,7 @@ func TestScrapesAndObservationsMayOverlap(t *testing.T) {
 	go func() {
 		defer close(done)
 		for i := 0; ctx.Err() == nil; i++ {
-			m.RotationDone(&rotation.Plan{Relay: fmt.Sprint("r", i%50)}, moq.Overlap, rotation.ResultSuccess, 0)
+			m.RotationDone(&slot.Plan{Relay: fmt.Sprint("r", i%50)}, moq.Overlap, slot.ResultSuccess, 0)
 			m.Configure(refs()[:i%2], sinkRefs()[:i%2], nil)
 		}
 	}()

@@ -6,22 +6,20 @@ import (
 
 	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/moq"
-	"github.com/rotatord/rotatord/internal/rotation"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
-var _ rotation.Observer = (*Metrics)(nil)
-
 // RotationDone counts a rotation that has ended; took is observed of a success.
-func (m *Metrics) RotationDone(p *rotation.Plan, s moq.Strategy, result rotation.Result, took time.Duration) {
+func (m *Metrics) RotationDone(p *slot.Plan, s moq.Strategy, result slot.Result, took time.Duration) {
 	m.rotations.add(p.Relay, kind{p.Key.Type, s}, result)
-	if result == rotation.ResultSuccess {
+	if result == slot.ResultSuccess {
 		m.took.WithLabelValues(string(s)).Observe(took.Seconds())
 	}
 }
 
 // AttemptFailed counts a failed attempt of a step. A reason outside the closed
 // set counts as internal.
-func (m *Metrics) AttemptFailed(account string, step rotation.Step, reason string) {
+func (m *Metrics) AttemptFailed(account string, step slot.Stage, reason string) {
 	if !slices.Contains(fault.Reasons(), fault.Reason(reason)) {
 		reason = string(fault.Internal)
 	}
@@ -45,9 +43,9 @@ func (m *Metrics) Delivered(sink, sinkType string, ok bool, took time.Duration) 
 
 func deliveryResult(ok bool) string {
 	if ok {
-		return string(rotation.ResultSuccess)
+		return string(slot.ResultSuccess)
 	}
-	return string(rotation.ResultFailure)
+	return string(slot.ResultFailure)
 }
 
 // Probed notes the outcome of a probe of sink.

@@ -7,7 +7,7 @@ import (
 	"sync"
 
 	"github.com/rotatord/rotatord/internal/moq"
-	"github.com/rotatord/rotatord/internal/rotation"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 // rotations counts the ended rotations of every slot. A CounterVec would keep,
@@ -50,8 +50,8 @@ func (c count) compareSlot(o count) int {
 	return cmp.Or(cmp.Compare(c.relay, o.relay), cmp.Compare(c.typ, o.typ))
 }
 
-func (r *rotations) add(relay string, k kind, result rotation.Result) {
-	i := slices.Index(rotation.Results(), result)
+func (r *rotations) add(relay string, k kind, result slot.Result) {
+	i := slices.Index(slot.Results(), result)
 	if i < 0 {
 		return
 	}

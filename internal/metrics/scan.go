@@ -7,38 +7,38 @@ import (
 
 	dto "github.com/prometheus/client_model/go"
 
-	"github.com/rotatord/rotatord/internal/rotation"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 // slotGauge is a gauge of every slot that has the value.
 type slotGauge struct {
 	name, help string
-	value      func(*rotation.Status) (v float64, ok bool)
+	value      func(*slot.Status) (v float64, ok bool)
 }
 
 func slotGauges() []slotGauge {
-	at := func(field func(*rotation.Status) time.Time) func(*rotation.Status) (float64, bool) {
-		return func(s *rotation.Status) (float64, bool) { t := field(s); return seconds(t), !t.IsZero() }
+	at := func(field func(*slot.Status) time.Time) func(*slot.Status) (float64, bool) {
+		return func(s *slot.Status) (float64, bool) { t := field(s); return seconds(t), !t.IsZero() }
 	}
 	return []slotGauge{
 		{"consecutive_failures", "Failed attempts since the slot's last success.",
-			func(s *rotation.Status) (float64, bool) { return float64(s.Failures), true }},
+			func(s *slot.Status) (float64, bool) { return float64(s.Failures), true }},
 		{"blackout_start_timestamp_seconds", "Since when the slot's consumers are locked out; absent when they are not.",
-			at(func(s *rotation.Status) time.Time { return s.Blackout })},
+			at(func(s *slot.Status) time.Time { return s.Blackout })},
 		{"last_rotation_timestamp_seconds", "When the slot's last rotation was verified.",
-			at(func(s *rotation.Status) time.Time { return s.Rotated })},
+			at(func(s *slot.Status) time.Time { return s.Rotated })},
 		{"next_rotation_timestamp_seconds", "The slot's next rotation, or the oldest that is still unmet; absent for manual ones.",
 			at(nextRotation)},
 		{"next_attempt_timestamp_seconds", "When a failing slot is tried again; absent when it is not failing.",
-			at(func(s *rotation.Status) time.Time { return s.Attempt })},
+			at(func(s *slot.Status) time.Time { return s.Attempt })},
 		{"token_created_timestamp_seconds", "When the token that the slot serves was created.",
-			at(func(s *rotation.Status) time.Time { return s.Created })},
+			at(func(s *slot.Status) time.Time { return s.Created })},
 		{"token_expiry_timestamp_seconds", "When the token that the slot serves expires; absent when that is unknown.",
-			at(func(s *rotation.Status) time.Time { return s.Expires })},
+			at(func(s *slot.Status) time.Time { return s.Expires })},
 	}
 }
 
-func nextRotation(s *rotation.Status) time.Time {
+func nextRotation(s *slot.Status) time.Time {
 	if s.Manual {
 		return time.Time{}
 	}
@@ -84,10 +84,10 @@ func newScan() *scan {
 	for _, g := range s.gauges {
 		s.gauge = append(s.gauge, family(g.name, g.help, dto.MetricType_GAUGE))
 	}
-	for _, v := range rotation.States() {
+	for _, v := range slot.States() {
 		s.states = append(s.states, &dto.LabelPair{Name: new("state"), Value: new(string(v))})
 	}
-	for _, v := range rotation.Results() {
+	for _, v := range slot.Results() {
 		s.results = append(s.results, &dto.LabelPair{Name: new("result"), Value: new(string(v))})
 	}
 	s.deliveries = newBacklog("sink", "pending_deliveries", "Targets of the sink that still lack a minted value.",
@@ -104,7 +104,7 @@ func family(name, help string, typ dto.MetricType) *dto.MetricFamily {
 func (s *scan) begin(now time.Time, perSlot bool) { s.now, s.perSlot = now, perSlot }
 
 // slot takes in one slot; it is the yield of Source.Slots.
-func (s *scan) slot(st *rotation.Status) bool {
+func (s *scan) slot(st *slot.Status) bool {
 	s.backlogs(st)
 	if !s.perSlot {
 		return true
@@ -123,10 +123,10 @@ func (s *scan) slot(st *rotation.Status) bool {
 	return true
 }
 
-var rotationStates = rotation.States()
+var rotationStates = slot.States()
 
 // backlogs counts what of a slot is waiting at sinks and accounts.
-func (s *scan) backlogs(st *rotation.Status) {
+func (s *scan) backlogs(st *slot.Status) {
 	for i := range st.Sinks {
 		if t := &st.Sinks[i]; !t.Pending.IsZero() {
 			s.deliveries.add(t.Sink, t.Pending)

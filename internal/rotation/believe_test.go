@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/rotatord/rotatord/internal/moq"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 // A process ran under a clock that was a year ahead; the next one has the right time.
@@ -41,9 +42,9 @@ func TestNothingThatAWrongClockJournalledHoldsASlotUp(t *testing.T) {
 
 func TestWhatIsFurtherAheadThanItsRuleReachesIsTakenBackToNow(t *testing.T) {
 	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
-	at := func(d time.Duration) Moment { return MomentOf(now.Add(d)) }
-	clock := Reading{Boot: "one", Elapsed: time.Hour}
-	p := &Plan{Policy: &Policy{}, Schedule: every(time.Hour)}
+	at := func(d time.Duration) slot.Timestamp { return slot.TimestampOf(now.Add(d)) }
+	clock := slot.Reading{Boot: "one", Elapsed: time.Hour}
+	p := &slot.Plan{Policy: &slot.Policy{}, Schedule: every(time.Hour)}
 	for _, c := range []struct{ ahead, met, retire, other time.Duration }{
 		{-time.Minute, -time.Minute, -time.Minute, -time.Minute},
 		{time.Second, time.Second, time.Second, 0}, // a clock may be a little fast
@@ -51,21 +52,21 @@ func TestWhatIsFurtherAheadThanItsRuleReachesIsTakenBackToNow(t *testing.T) {
 		{time.Hour + 1, 0, time.Hour, 0},
 		{24 * time.Hour, 0, time.Hour, 0},
 	} {
-		r := &Record{
-			FirstSeen: at(c.ahead), Met: at(c.ahead), Request: &Request{At: now.Add(c.ahead)}, Lost: []LostMint{{At: now.Add(c.ahead)}},
-			Attempt: &Rotation{Started: at(c.ahead), Instant: at(c.ahead)}, Rotation: &Rotation{LostAt: at(c.ahead)},
-			Old: []Token{{Retire: at(c.ahead), Grace: time.Hour}},
+		r := &slot.Record{
+			FirstSeen: at(c.ahead), ScheduledThrough: at(c.ahead), Request: &slot.Request{At: now.Add(c.ahead)}, Orphans: []slot.Orphan{{At: now.Add(c.ahead)}},
+			PendingMint: &slot.Rotation{Started: at(c.ahead), Instant: at(c.ahead)}, Rotation: &slot.Rotation{LostAt: at(c.ahead)},
+			Retiring: []slot.Token{{Retire: at(c.ahead), Grace: time.Hour}},
 		}
-		r.disbelieve(p, now, clock)
-		if r.Met != at(c.met) || r.Attempt.Instant != at(c.met) {
-			t.Errorf("%s ahead: met until %v, instant %v, want %v", c.ahead, r.Met.Time(), r.Attempt.Instant.Time(), now.Add(c.met))
+		r.ClampToPresent(p, now, clock)
+		if r.ScheduledThrough != at(c.met) || r.PendingMint.Instant != at(c.met) {
+			t.Errorf("%s ahead: met until %v, instant %v, want %v", c.ahead, r.ScheduledThrough.Time(), r.PendingMint.Instant.Time(), now.Add(c.met))
 		}
-		if r.Old[0].Retire != at(c.retire) {
-			t.Errorf("%s ahead: the grace ends at %v, want %v", c.ahead, r.Old[0].Retire.Time(), now.Add(c.retire))
+		if r.Retiring[0].Retire != at(c.retire) {
+			t.Errorf("%s ahead: the grace ends at %v, want %v", c.ahead, r.Retiring[0].Retire.Time(), now.Add(c.retire))
 		}
-		for name, got := range map[string]Moment{
-			"first seen": r.FirstSeen, "request": MomentOf(r.Request.At), "lost mint": MomentOf(r.Lost[0].At),
-			"start": r.Attempt.Started, "lost call": r.Rotation.LostAt,
+		for name, got := range map[string]slot.Timestamp{
+			"first seen": r.FirstSeen, "request": slot.TimestampOf(r.Request.At), "lost mint": slot.TimestampOf(r.Orphans[0].At),
+			"start": r.PendingMint.Started, "lost call": r.Rotation.LostAt,
 		} {
 			if got != at(c.other) {
 				t.Errorf("%s ahead: %s is at %v, want %v", c.ahead, name, got.Time(), now.Add(c.other))

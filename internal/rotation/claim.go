@@ -1,7 +1,6 @@
 package rotation
 
 import (
-	"bytes"
 	"hash/maphash"
 	"slices"
 	"sync"
@@ -10,6 +9,7 @@ import (
 	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/moq"
 	"github.com/rotatord/rotatord/internal/sinks"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 // Two targets may be one place under two names: a folder, and a link or a mount that leads to it.
@@ -24,8 +24,8 @@ type claimTable struct {
 }
 
 type claim struct {
-	slot  *slot
-	tried Moment // when the slot last found, about to mint or to write, that the place is its own
+	slot  *worker
+	tried slot.Timestamp // when the slot last found, about to mint or to write, that the place is its own
 }
 
 // claimant says what a slot is about to do at a place.
@@ -38,31 +38,39 @@ const (
 	holding // it has written there
 )
 
+// claimant is what follows a look.
+func claimantOf(d slot.Depth) claimant {
+	if d < slot.DepthTrial {
+		return watching
+	}
+	return minting
+}
+
 // claimTries bounds how often a claim is looked at again that has changed meanwhile.
 const claimTries = 3
 
-// claim makes the place of a target the slot's own. When it is another's, that is an error before a
+// claimPlace makes the place of a target the slot's own. When it is another's, that is an error before a
 // mint and before a write. seen is what the target was found to hold.
-func (e *Engine) claim(s *slot, sink sinks.Sink, t Target, as claimant, seen sinks.Holding) error {
-	place, err := sink.Place(e.reaching(s, t), t.Target)
+func (w *worker) claimPlace(sink sinks.Sink, t slot.Target, as claimant, seen sinks.Holding) error {
+	place, err := sink.Place(w.callContext(t), t.Target)
 	if err != nil || place == "" {
 		return err
 	}
-	id := maphash.String(e.claims.seed, place)
-	var theirs Target
-	var owner *slot
+	id := maphash.String(w.engine.claims.seed, place)
+	var theirs slot.Target
+	var owner *worker
 	var there bool
 	for range claimTries {
-		owner, there = e.claims.owner(id), false
-		if owner != nil && owner != s && as != holding {
-			theirs, there = e.heldBy(owner, id, place)
+		owner, there = w.engine.claims.owner(id), false
+		if owner != nil && owner != w && as != holding {
+			theirs, there = owner.targetHeldAt(id, place)
 		}
-		if there && !e.outranks(s, t, as, seen, owner, theirs) {
+		if there && !w.deliveredLaterThan(t, as, seen, owner, theirs) {
 			break
 		}
-		if e.claims.pass(id, owner, s, as, e.now(), there) {
-			e.settled(s, t.Location, id)
-			return e.differsWithin(s, sink, t, as, id, place)
+		if w.engine.claims.pass(id, owner, w, as, w.engine.now(), there) {
+			w.noteLocation(t.Location, id)
+			return w.refuseDifferingContents(sink, t, as, id, place)
 		}
 	}
 	switch {
@@ -72,11 +80,11 @@ func (e *Engine) claim(s *slot, sink sinks.Sink, t Target, as claimant, seen sin
 		return fault.Newf(fault.Retry, fault.Conflict, "deliver to", t.Sink+" "+t.Target, "another slot's target was found at the same place just now").
 			WithHint("it is tried again, and says then which slot's")
 	}
-	return errShared(s, t, owner, theirs)
+	return errShared(w, t, owner, theirs)
 }
 
 // owner is the slot that has a place; nil when none has.
-func (c *claimTable) owner(id uint64) *slot {
+func (c *claimTable) owner(id uint64) *worker {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.of[id].slot
@@ -88,13 +96,13 @@ func (c *claimTable) any() bool {
 	return len(c.of) > 0
 }
 
-// pass gives a place from its owner, which may be nil, to a slot; gently: not while the owner may be
+// pass returns a place from its owner, which may be nil, to a slot; gently: not while the owner may be
 // about to mint for it.
-func (c *claimTable) pass(id uint64, from, to *slot, as claimant, now time.Time, gently bool) bool {
+func (c *claimTable) pass(id uint64, from, to *worker, as claimant, now time.Time, gently bool) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	was := c.of[id]
-	if was.slot != from || gently && within(was.tried.Time(), now, 2*freshFor) {
+	if was.slot != from || gently && slot.Within(was.tried.Time(), now, 2*slot.FreshFor) {
 		return false
 	}
 	is := claim{slot: to}
@@ -102,34 +110,34 @@ func (c *claimTable) pass(id uint64, from, to *slot, as claimant, now time.Time,
 		is.tried = was.tried
 	}
 	if as != watching {
-		is.tried = MomentOf(now)
+		is.tried = slot.TimestampOf(now)
 	}
 	c.of[id] = is
 	return true
 }
 
-// settled notes where a target of the slot is, and gives up where it was.
-func (e *Engine) settled(s *slot, location string, id uint64) {
-	s.mu.Lock()
-	now := &s.sights.edit(location).place
+// noteLocation notes where a target of the slot is, and gives up where it was.
+func (w *worker) noteLocation(location string, id uint64) {
+	w.mu.Lock()
+	now := &w.sightings.Edit(location).Place
 	before := *now
 	*now = id
-	left := before != 0 && !slices.ContainsFunc(s.sights, func(p place[sight]) bool { return p.of.place == before })
-	s.mu.Unlock()
+	left := before != 0 && !slices.ContainsFunc(w.sightings, func(p slot.LocationEntry[slot.Sighting]) bool { return p.Value.Place == before })
+	w.mu.Unlock()
 	if !left {
 		return
 	}
-	e.claims.mu.Lock()
-	defer e.claims.mu.Unlock()
-	if e.claims.of[before].slot == s {
-		delete(e.claims.of, before)
+	w.engine.claims.mu.Lock()
+	defer w.engine.claims.mu.Unlock()
+	if w.engine.claims.of[before].slot == w {
+		delete(w.engine.claims.of, before)
 	}
 }
 
 // forget drops the claims of slots whose targets are elsewhere by now.
 func (c *claimTable) forget() {
 	c.mu.Lock()
-	all := make(map[uint64]*slot, len(c.of))
+	all := make(map[uint64]*worker, len(c.of))
 	for id, k := range c.of {
 		all[id] = k.slot
 	}
@@ -147,89 +155,76 @@ func (c *claimTable) forget() {
 }
 
 // targetsAt are the slot's targets that were last found at a place, and that it delivers to.
-func (s *slot) targetsAt(id uint64) (out []Target) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var all []Target
-	if s.plan != nil {
-		all = s.plan.Targets
+func (w *worker) targetsAt(id uint64) (out []slot.Target) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var all []slot.Target
+	if w.plan != nil {
+		all = w.plan.Targets
 	}
-	if s.rec.committed() {
-		all = slices.Concat(all, s.rec.latest().Targets)
+	if w.record.DeliveryPending() {
+		all = slices.Concat(all, w.record.LatestRotation().Targets)
 	}
-	for _, p := range s.sights {
-		if i := indexOf(all, p.location); i >= 0 && p.of.place == id {
+	for _, p := range w.sightings {
+		if i := slot.TargetAt(all, p.Location); i >= 0 && p.Value.Place == id {
 			out = append(out, all[i])
 		}
 	}
 	return out
 }
 
-// committed tells whether a value is on its way to the slot's targets, or may be.
-func (r *Record) committed() bool {
-	return r.Attempt != nil || r.unfinished() || r.Rotation != nil && len(r.Rotation.Sealed) > 0
-}
-
-// latest is the mint under way, else the latest rotation.
-func (r *Record) latest() *Rotation {
-	if r.Attempt != nil {
-		return r.Attempt
-	}
-	return r.Rotation
-}
-
-// heldBy looks again whether a target of the slot is at the place: where it leads may have changed.
-func (e *Engine) heldBy(s *slot, id uint64, place string) (t Target, there bool) {
-	for _, t := range s.targetsAt(id) {
-		sink, err := e.sink(t)
+// targetHeldAt looks again whether a target of the slot is at the place: where it leads may have changed.
+func (w *worker) targetHeldAt(id uint64, place string) (t slot.Target, there bool) {
+	for _, t := range w.targetsAt(id) {
+		sink, err := w.sink(t)
 		if err != nil {
 			continue // it is not configured any more
 		}
-		if now, err := sink.Place(e.work, t.Target); err != nil || now == place {
+		if now, err := sink.Place(w.engine.work, t.Target); err != nil || now == place {
 			return t, true
 		}
 	}
-	return Target{}, false
+	return slot.Target{}, false
 }
 
-// outranks tells whether the slot delivered to a place later than its owner did: what is there
+// deliveredLaterThan reports whether the slot delivered to a place later than its owner did: what is there
 // shows it, else the receipts do.
-func (e *Engine) outranks(s *slot, t Target, as claimant, seen sinks.Holding, owner *slot, theirs Target) bool {
-	s.mu.Lock()
-	mine, found := s.rec.Receipts.At(t.Location), s.sights.at(t.Location).place != 0
-	s.mu.Unlock()
+func (w *worker) deliveredLaterThan(t slot.Target, as claimant, seen sinks.Holding, owner *worker, theirs slot.Target) bool {
+	w.mu.Lock()
+	mine, found := w.record.Receipts.At(t.Location), w.sightings.At(t.Location).Place != 0
+	w.mu.Unlock()
 	if as > minting && found { // who has looked knew it before
 		return false
 	}
 	owner.mu.Lock()
-	other, committed := owner.rec.Receipts.At(theirs.Location), owner.rec.committed()
+	other, committed := owner.record.Receipts.At(theirs.Location), owner.record.DeliveryPending()
 	owner.mu.Unlock()
 	switch {
-	case e.wrote(s, t, seen):
+	case w.wroteContent(t, seen):
 		return true
-	case committed, e.wrote(owner, theirs, seen):
+	case committed, owner.wroteContent(theirs, seen):
 		return false
 	}
 	return mine.At > other.At
 }
 
-// wrote tells whether what a target holds is of the slot: what it delivered, or a value on its way of which
+// wroteContent reports whether what a target holds is of the slot: what it delivered, or a value on its way of which
 // the process died before it knew that it was written.
-func (e *Engine) wrote(s *slot, t Target, seen sinks.Holding) bool {
+func (w *worker) wroteContent(t slot.Target, seen sinks.Holding) bool {
 	if !seen.Known || !seen.Exists {
 		return false
 	}
-	s.mu.Lock()
-	rc, pending := s.rec.Receipts.At(t.Location), s.rec.Rotation != nil && len(s.rec.Rotation.Sealed) > 0
-	s.mu.Unlock()
-	if delivered := rc.shows(e.digest(s, seen.Content)); delivered || rc.Maybe == "" || !pending {
+	w.mu.Lock()
+	rc, pending := w.record.Receipts.At(t.Location), w.record.Rotation != nil && len(w.record.Rotation.Sealed) > 0
+	w.mu.Unlock()
+	if delivered := rc.Matches(w.digest(seen.Content)); delivered || rc.MayHold == "" || !pending {
 		return delivered
 	}
-	sink, err := e.sink(t)
+	sink, err := w.sink(t)
 	if err != nil {
 		return false
 	}
-	r, _, err := e.record(s)
+	r, _, err := w.openRecord()
 	if err != nil {
 		return false
 	}
@@ -237,25 +232,20 @@ func (e *Engine) wrote(s *slot, t Target, seen sinks.Holding) bool {
 	return err == nil && content.Equal(seen.Content)
 }
 
-// shows tells whether a digest is of what was delivered.
-func (rc Receipt) shows(digest []byte) bool {
-	return rc.RotationID != "" && bytes.Equal(rc.Digest, digest)
-}
-
-// differsWithin refuses two targets of one slot that are one place and would hold different contents there.
-func (e *Engine) differsWithin(s *slot, sink sinks.Sink, t Target, as claimant, id uint64, place string) error {
+// refuseDifferingContents refuses two targets of one slot that are one place and would hold different contents there.
+func (w *worker) refuseDifferingContents(sink sinks.Sink, t slot.Target, as claimant, id uint64, place string) error {
 	if as != minting {
 		return nil
 	}
-	for _, other := range s.targetsAt(id) {
-		second, err := e.sink(other)
+	for _, other := range w.targetsAt(id) {
+		second, err := w.sink(other)
 		if err != nil || other.Location == t.Location {
 			continue
 		}
-		if at, err := second.Place(e.work, other.Target); err != nil || at != place {
+		if at, err := second.Place(w.engine.work, other.Target); err != nil || at != place {
 			continue
 		}
-		record, _, err := e.trial(s)
+		record, _, err := w.trialRecord()
 		if err != nil {
 			return err
 		}
@@ -268,14 +258,14 @@ func (e *Engine) differsWithin(s *slot, sink sinks.Sink, t Target, as claimant, 
 	return nil
 }
 
-func errShared(s *slot, t Target, owner *slot, theirs Target) error {
-	mine, other := s.named(), owner.named()
+func errShared(s *worker, t slot.Target, owner *worker, theirs slot.Target) error {
+	mine, other := s.name(), owner.name()
 	return fault.Newf(fault.Permanent, fault.Foreign, "deliver to", t.Sink+" "+t.Target,
 		"%s %s of %s is the same place and holds that slot's token, which %s would overwrite", theirs.Sink, theirs.Target, other, mine).
 		WithHint("a link or a mount makes them one: give %s or %s another path", mine, other)
 }
 
-func errDiffersWithin(t, other Target) error {
+func errDiffersWithin(t, other slot.Target) error {
 	return fault.Newf(fault.Permanent, fault.Invalid, "deliver to", t.Sink+" "+t.Target,
 		"this is the same place as %s %s of the same slot, and their contents differ", other.Sink, other.Target).
 		WithHint("a link or a mount makes them one: give one of them another path, or both one format")
@@ -286,47 +276,47 @@ func errDiffersWithin(t, other Target) error {
 const unseenWait = time.Minute
 
 // watched is whether a slot's targets were looked at since the start.
-type watched uint8
+type inspectedState uint8
 
 const (
-	unlooked watched = iota
-	awaited          // they were not, and the slot may have delivered to a place under another name
-	looked
+	notInspected inspectedState = iota
+	awaited                     // they were not, and the slot may have delivered to a place under another name
+	wasInspected
 )
 
-// countUnseen counts the slots that others wait for; s.mu is held.
-func (s *slot) countUnseen(e *Engine, p *Plan) {
-	if s.watched == looked {
+// countUninspected counts the slots that others wait for; w.mu is held.
+func (w *worker) countUninspected(e *Engine, p *slot.Plan) {
+	if w.inspected == wasInspected {
 		return
 	}
-	now := unlooked
-	if p != nil && s.rec.mayBeElsewhere() {
+	now := notInspected
+	if p != nil && mayBeElsewhere(&w.record) {
 		now = awaited
 	}
-	e.unseen.Add(int64(now) - int64(s.watched))
-	s.watched = now
+	e.uninspected.Add(int64(now) - int64(w.inspected))
+	w.inspected = now
 }
 
-// mayBeElsewhere reports whether the slot has, or may have, delivered to a place that has several names. In a
+// mayBeElsewhere reports whether a slot has, or may have, delivered to a place that has several names. In a
 // blackout it looks at none before it has a value again: nobody waits for that.
-func (r *Record) mayBeElsewhere() bool {
+func mayBeElsewhere(r *slot.Record) bool {
 	switch {
-	case r.Attempt != nil && r.Attempt.Strategy == moq.InPlace:
+	case r.PendingMint != nil && r.PendingMint.Strategy == moq.InPlace:
 		return false
-	case slices.ContainsFunc(r.Receipts, func(rc Receipt) bool { return sinks.HasManyNames(rc.Location) }):
+	case slices.ContainsFunc(r.Receipts, func(rc slot.Receipt) bool { return sinks.HasManyNames(rc.Location) }):
 		return true
 	}
-	return r.committed() && slices.ContainsFunc(r.latest().Targets, func(t Target) bool { return sinks.HasManyNames(t.Location) })
+	return r.DeliveryPending() && slices.ContainsFunc(r.LatestRotation().Targets, func(t slot.Target) bool { return sinks.HasManyNames(t.Location) })
 }
 
-// unseenFor is for how long other slots that were not looked at yet are still waited for; s.mu is held.
-func (e *Engine) unseenFor(s *slot) time.Duration {
-	n := e.unseen.Load()
-	if s.watched == awaited {
+// waitForUninspected is for how long other slots that were not looked at yet are still waited for; w.mu is held.
+func (w *worker) waitForUninspected() time.Duration {
+	n := w.engine.uninspected.Load()
+	if w.inspected == awaited {
 		n--
 	}
 	if n <= 0 {
 		return 0
 	}
-	return unseenWait + spread(len(*e.roster.Load())) - (e.Clock.Elapsed().Elapsed - e.boot.Elapsed)
+	return unseenWait + staggered(len(*w.engine.slots.configured.Load())) - (w.engine.Clock.Elapsed().Elapsed - w.engine.boot.Elapsed)
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/rotatord/rotatord/internal/moq"
 	"github.com/rotatord/rotatord/internal/sinks"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 // shared is a fleet in which targets of one store are one place under several names, and what is
@@ -89,7 +90,7 @@ func (w *shared) ask(i int) {
 	w.wait(10 * time.Second)
 }
 
-func (w *shared) status(i int) Status {
+func (w *shared) status(i int) slot.Status {
 	s, _ := w.engine.Slot(w.plans[i].Relay, string(moq.Subscribe))
 	return s
 }
@@ -105,7 +106,7 @@ func (w *shared) mustBe(right int) {
 			}
 			continue
 		}
-		if s.Failure == nil || s.Failure.Step != StepPreflight || s.Failure.Reason != "foreign" {
+		if s.Failure == nil || s.Failure.Stage != slot.StagePreflight || s.Failure.Reason != "foreign" {
 			w.t.Errorf("slot %d, whose place it is not: %+v", i, s.Failure)
 			continue
 		}
@@ -161,7 +162,7 @@ func TestOfTwoSlotsWhoseTargetsAreOnePlaceOneGoesOn(t *testing.T) {
 func TestAPlaceIsFreeOnceItsSlotLeavesIt(t *testing.T) {
 	for name, leave := range map[string]func(w *shared, right int){
 		"for another target": func(w *shared, right int) {
-			p := w.plans[right].copied()
+			p := copyOf(w.plans[right])
 			p.Targets[0].Target, p.Targets[0].Location = "elsewhere", "file://disk/elsewhere"
 			w.plans[right] = p
 		},
@@ -356,7 +357,7 @@ func TestAPlaceIsNotTakenFromASlotThatIsAboutToMint(t *testing.T) {
 		w.place(1, "one")
 		claim := func(i int) error {
 			p := w.plans[i]
-			return w.engine.claim(w.engine.slots[p.Key], w.disk, p.Targets[0], minting, sinks.Holding{Known: true})
+			return w.engine.slots.byKey[p.Key].claimPlace(w.disk, p.Targets[0], minting, sinks.Holding{Known: true})
 		}
 		if err := claim(0); err != nil {
 			t.Fatal(err)
@@ -364,7 +365,7 @@ func TestAPlaceIsNotTakenFromASlotThatIsAboutToMint(t *testing.T) {
 		if err := claim(1); err == nil {
 			t.Error("the place is another's though its slot may mint any moment")
 		}
-		w.wait(2*freshFor + time.Second)
+		w.wait(2*slot.FreshFor + time.Second)
 		if err := claim(1); err != nil {
 			t.Errorf("it is never another's: %v", err)
 		}
@@ -384,13 +385,13 @@ func TestTwoTargetsOfASlotThatAreOnePlaceMustAgree(t *testing.T) {
 					second.suffix = "\n"
 				}
 				w.stores["second"] = second
-				p := w.plans[0].copied()
-				p.Targets = append(p.Targets, Target{Sink: "second", Target: "again", Location: "file://second/again", Required: true})
+				p := copyOf(w.plans[0])
+				p.Targets = append(p.Targets, slot.Target{Sink: "second", Target: "again", Location: "file://second/again", Required: true})
 				w.plans[0] = p
 				w.fleet.start()
 				w.wait(time.Hour)
 				s := w.status(0)
-				if agree != (s.Failure == nil) || !agree && (s.Failure.Step != StepPreflight || s.Failure.Reason != "invalid") {
+				if agree != (s.Failure == nil) || !agree && (s.Failure.Stage != slot.StagePreflight || s.Failure.Reason != "invalid") {
 					t.Errorf("failure %+v", s.Failure)
 				}
 			})
@@ -402,8 +403,8 @@ func TestTwoTargetsOfASlotThatAreOnePlaceMustAgree(t *testing.T) {
 func TestAnOptionalTargetDoesNotTakeAnotherSlotsPlace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newShared(t, moq.Overlap, 2)
-		second := w.plans[1].copied()
-		second.Targets = append(second.Targets, Target{Sink: "disk", Target: "aside", Location: "file://disk/aside", Adopt: true})
+		second := copyOf(w.plans[1])
+		second.Targets = append(second.Targets, slot.Target{Sink: "disk", Target: "aside", Location: "file://disk/aside", Adopt: true})
 		w.plans[1] = second
 		w.place(1, "its own")
 		w.disk.places["aside"] = "one"

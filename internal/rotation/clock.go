@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 // SystemClock is the machine's clocks. The zero value is not ready; use NewSystemClock.
@@ -25,10 +27,10 @@ func NewSystemClock() SystemClock {
 func (SystemClock) Now() time.Time { return time.Now() }
 
 // Elapsed is the time since boot, suspension included.
-func (c SystemClock) Elapsed() Reading {
+func (c SystemClock) Elapsed() slot.Reading {
 	var ts unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts); err != nil {
-		return Reading{Boot: c.boot}
+		return slot.Reading{Boot: c.boot}
 	}
-	return Reading{Boot: c.boot, Elapsed: time.Duration(ts.Nano())}
+	return slot.Reading{Boot: c.boot, Elapsed: time.Duration(ts.Nano())}
 }

@@ -8,24 +8,25 @@ import (
 	"time"
 
 	"github.com/rotatord/rotatord/internal/moq"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 // Load brings back what the journal knows. Call it once, before Configure puts
 // plans into force: the records share their memory.
-func (e *Engine) Load(ctx context.Context, plans []*Plan) error {
-	w, planned := newWords(), make(map[moq.Key]*Plan, len(plans))
+func (e *Engine) Load(ctx context.Context, plans []*slot.Plan) error {
+	w, planned := newStringSharer(), make(map[moq.Key]*slot.Plan, len(plans))
 	for _, p := range plans {
 		planned[p.Key] = p
 	}
-	return e.Journal.Load(ctx, func(r *Record) error {
+	return e.Journal.Load(ctx, func(r *slot.Record) error {
 		if r.Failure != nil {
-			r.Failure.Message = fitMessage(r.Failure.Message)
+			r.Failure.Message = boundedMessage(r.Failure.Message)
 		}
-		w.share(r, planned[r.Key])
-		r.disbelieve(planned[r.Key], e.now(), e.boot)
-		s := e.add(*r)
-		if s.rec.Attempt != nil {
-			s.rec.lose(e.Instance, e.now(), e.boot, true) // a crash came in between: it may have been carried out
+		w.shareRecord(r, planned[r.Key])
+		r.ClampToPresent(planned[r.Key], e.now(), e.boot)
+		s := e.slots.add(e, *r)
+		if s.record.PendingMint != nil {
+			s.record.LoseMint(e.Instance, e.now(), e.boot, true) // a crash came in between: it may have been carried out
 		}
 		return nil
 	})
@@ -35,36 +36,36 @@ func (e *Engine) Load(ctx context.Context, plans []*Plan) error {
 // Slots without a plan mint nothing more, but finish what is under way; those
 // of which nothing changed go on undisturbed, and wait on if they failed. It cannot
 // fail: what can is done before.
-func (e *Engine) Configure(plans []*Plan, accounts Accounts, sinks Sinks, sinkNames []string) {
-	next := &ports{accounts: accounts, sinks: sinks, configured: make(map[string]bool, len(sinkNames))}
+func (e *Engine) Configure(plans []*slot.Plan, accounts Accounts, sinks Sinks, sinkNames []string) {
+	next := &backends{accounts: accounts, sinks: sinks, configured: make(map[string]bool, len(sinkNames))}
 	for _, n := range sinkNames {
 		next.configured[n] = true
 	}
-	before := e.ports.Swap(next)
-	fresh, changed := e.assign(plans, before.kept(next))
+	before := e.backends.Swap(next)
+	fresh, changed := e.assignPlans(plans, before.kept(next))
 	e.claims.forget()
-	e.persistNew(fresh)
+	e.saveNew(fresh)
 	if before.configured == nil {
-		e.resume()
+		e.resumeWaits()
 	}
-	e.rouse(changed)
+	e.wakeChanged(changed)
 }
 
-// rouse sees, on all processors if there are many, that each slot is looked at when
+// wakeChanged sees, on all processors if there are many, that each slot is looked at when
 // it has something to do.
-func (e *Engine) rouse(slots []*slot) {
+func (e *Engine) wakeChanged(slots []*worker) {
 	workers := min(runtime.GOMAXPROCS(0), 1+len(slots)/1000)
 	e.together(workers, func(w int) {
 		for i := w; i < len(slots); i += workers {
-			if s := slots[i]; !e.calm(s) {
-				e.Alarm.Set(&s.rec.Key, e.now())
+			if s := slots[i]; !s.armIfIdle() {
+				e.Alarm.Set(&s.record.Key, e.now())
 			}
 		}
 	})
 }
 
 // kept tells which sinks and accounts next has from po, the very same.
-func (po *ports) kept(next *ports) func(party) bool {
+func (po *backends) kept(next *backends) func(upstream) bool {
 	same := make(map[string]bool, len(next.configured))
 	for name := range next.configured {
 		if po.configured[name] {
@@ -73,9 +74,12 @@ func (po *ports) kept(next *ports) func(party) bool {
 			same[name] = a == b
 		}
 	}
-	return func(p party) bool {
+	return func(p upstream) bool {
 		if !p.account {
 			return same[p.name]
+		}
+		if po.accounts == nil {
+			return false
 		}
 		a, ok := po.accounts.Account(p.name)
 		b, _ := next.accounts.Account(p.name)
@@ -83,94 +87,94 @@ func (po *ports) kept(next *ports) func(party) bool {
 	}
 }
 
-// assign gives every slot its plan. It returns the slots seen for the first time,
+// assignPlans returns every slot its plan. It returns the slots seen for the first time,
 // and all that have something new to look at.
-func (e *Engine) assign(plans []*Plan, kept func(party) bool) (fresh, changed []*slot) {
+func (e *Engine) assignPlans(plans []*slot.Plan, kept func(upstream) bool) (fresh, changed []*worker) {
 	now := e.now()
 	next := make(roster, 0, len(plans))
-	e.mu.Lock()
-	defer e.mu.Unlock()
+	e.slots.mu.Lock()
+	defer e.slots.mu.Unlock()
 	for _, p := range plans {
-		s := e.slots[p.Key]
+		s := e.slots.byKey[p.Key]
 		if s == nil {
-			s = e.add(Record{Key: p.Key, FirstSeen: MomentOf(now.Truncate(time.Second))})
+			s = e.slots.add(e, slot.Record{Key: p.Key, FirstSeen: slot.TimestampOf(now.Truncate(time.Second))})
 			fresh = append(fresh, s)
 		}
-		if !s.undisturbed(p, kept) {
-			s.replan(e, p, now.Add(spread(len(changed))), kept)
+		if !s.unaffectedBy(p, kept) {
+			s.applyPlan(e, p, now.Add(staggered(len(changed))), kept)
 			changed = append(changed, s)
 		}
 		next = append(next, entry{s.currentPlan(), s})
 	}
 	next.sort()
-	if len(next) < len(e.slots) {
-		changed = append(changed, e.unplan(next, now, kept)...)
+	if len(next) < len(e.slots.byKey) {
+		changed = append(changed, e.removePlans(next, now, kept)...)
 	}
-	e.roster.Store(&next)
+	e.slots.configured.Store(&next)
 	return fresh, changed
 }
 
-// unplan takes the plans of slots that next does not name any more. It returns all
-// that have none: what is under way is still finished. e.mu is held.
-func (e *Engine) unplan(next roster, now time.Time, kept func(party) bool) (left []*slot) {
-	for _, s := range e.slots {
+// removePlans takes the plans of slots that next does not name any more. It returns all
+// that have none: what is under way is still finished. e.slots.mu is held.
+func (e *Engine) removePlans(next roster, now time.Time, kept func(upstream) bool) (left []*worker) {
+	for _, s := range e.slots.byKey {
 		p := s.currentPlan()
 		if next.has(s, p) {
 			continue
 		}
 		if p != nil {
-			s.replan(e, nil, now, kept)
+			s.applyPlan(e, nil, now, kept)
 		}
 		left = append(left, s)
 	}
 	return left
 }
 
-// spread puts the first looks of many slots apart, so that a start is no stampede.
-func spread(i int) time.Duration { return time.Duration(i) * 500 * time.Microsecond }
+// staggered puts the first looks of many slots apart, so that a start is no stampede.
+func staggered(i int) time.Duration { return time.Duration(i) * 500 * time.Microsecond }
 
-// undisturbed tells whether a reload that gives the slot plan p changes nothing for
+// unaffectedBy reports whether a reload that gives the slot plan p changes nothing for
 // it: neither the plan, nor its account, nor a sink that it delivers to.
-func (s *slot) undisturbed(p *Plan, kept func(party) bool) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.plan.same(p) || !kept(party{account: true, name: p.Key.AccountID}) {
+func (w *worker) unaffectedBy(p *slot.Plan, kept func(upstream) bool) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.plan.Same(p) || !kept(upstream{account: true, name: p.Key.AccountID}) {
 		return false
 	}
-	gone := func(t Target) bool { return !kept(party{name: t.Sink}) }
-	rot := s.rec.Rotation
-	delivers := rot != nil && (rot.Phase == Minted || len(rot.Sealed) > 0)
+	gone := func(t slot.Target) bool { return !kept(upstream{name: t.Sink}) }
+	rot := w.record.Rotation
+	delivers := rot != nil && (rot.Phase == slot.Minted || len(rot.Sealed) > 0)
 	return !slices.ContainsFunc(p.Targets, gone) && (!delivers || !slices.ContainsFunc(rot.Targets, gone))
 }
 
-// replan puts a plan into force; nil takes the slot out of the configuration. What
+// applyPlan puts a plan into force; nil takes the slot out of the configuration. What
 // failed is tried at once where the reload may have mended it.
-func (s *slot) replan(e *Engine, p *Plan, watch time.Time, kept func(party) bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	e.unreserve(s)
-	if s.plan != nil || s.visited {
-		same := s.plan.same(p)
-		s.advance(e.now(), func(sakes []sake) bool {
-			return !same || len(sakes) == 0 || slices.ContainsFunc(sakes, func(k sake) bool { return !kept(k.party) })
+func (w *worker) applyPlan(e *Engine, p *slot.Plan, watch time.Time, kept func(upstream) bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.cancelReservation()
+	if w.plan != nil || w.visited {
+		same := w.plan.Same(p)
+		w.bringForward(e.now(), func(blames []blame) bool {
+			return !same || len(blames) == 0 || slices.ContainsFunc(blames, func(k blame) bool { return !kept(k.upstream) })
 		})
 	}
-	s.countUnseen(e, p)
-	if p != nil && s.plan != nil {
-		s.rec.detach()
-		s.rec.share(p)
+	w.countUninspected(e, p)
+	if p != nil && w.plan != nil {
+		detachRotations(&w.record)
+		sharePlanWords(&w.record, p)
 	}
-	s.plan, s.watchNext = p, MomentOf(watch)
-	s.unlook()
-	s.sights = slices.DeleteFunc(s.sights, func(f place[sight]) bool { return !p.has(f.location) })
-	if o := s.notes; o != nil {
-		o.errs = nil
-		o.drift = slices.DeleteFunc(o.drift, func(d place[driftKind]) bool { return !p.has(d.location) })
+	w.plan, w.nextCheck = p, slot.TimestampOf(watch)
+	w.forgetInspections()
+	w.sightings = slices.DeleteFunc(w.sightings, func(f slot.LocationEntry[slot.Sighting]) bool { return !p.Delivers(f.Location) })
+	if o := w.notes; o != nil {
+		o.Errors = nil
+		o.Drift = slices.DeleteFunc(o.Drift, func(d slot.LocationEntry[slot.Drift]) bool { return !p.Delivers(d.Location) })
 	}
 }
 
-// persistNew makes the first sight of slots durable, grouped by the journal.
-func (e *Engine) persistNew(fresh []*slot) {
+// saveNew makes the first sight of slots durable, grouped by the journal.
+func (e *Engine) saveNew(fresh []*worker) {
 	const together = 512
 	var wg sync.WaitGroup
 	gate := make(chan struct{}, together)
@@ -178,7 +182,7 @@ func (e *Engine) persistNew(fresh []*slot) {
 		gate <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-gate }()
-			_ = e.save(s) // memory goes on without; persist tries again
+			_ = s.save() // memory goes on without; persist tries again
 		})
 	}
 	wg.Wait()
@@ -188,17 +192,11 @@ func (e *Engine) persistNew(fresh []*slot) {
 // replica that was not leading. Instants before now were missed.
 func (e *Engine) Resumed() {
 	now := e.now()
-	e.since.Store(int64(MomentOf(now)))
-	for _, s := range e.all() {
+	e.since.Store(int64(slot.TimestampOf(now)))
+	for _, s := range e.slots.all() {
 		s.mu.Lock()
-		s.watchNext = MomentOf(now)
+		s.nextCheck = slot.TimestampOf(now)
 		s.mu.Unlock()
 	}
 	e.WakeAll()
-}
-
-func (s *slot) currentPlan() *Plan {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.plan
 }

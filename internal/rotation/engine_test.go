@@ -10,6 +10,7 @@ import (
 
 	"github.com/rotatord/rotatord/internal/moq"
 	"github.com/rotatord/rotatord/internal/secret"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 func (w *world) mustHold(want string) {
@@ -40,9 +41,9 @@ func (w *world) makeRoom() {
 	}
 }
 
-// change gives the slot another plan.
-func (w *world) change(f func(*Plan)) {
-	p := w.plan.copied()
+// change returns the slot another plan.
+func (w *world) change(f func(*slot.Plan)) {
+	p := copyOf(w.plan)
 	f(p)
 	w.plan = p
 	if w.engine != nil {
@@ -61,7 +62,7 @@ func TestOverlapDeliversTheNewTokenAndRevokesTheOldAfterItsGrace(t *testing.T) {
 	if own := w.relay.own(); len(own) != 2 {
 		t.Fatalf("in the grace the relay holds %d tokens of ours, want 2", len(own))
 	}
-	if got := w.status().State; got != StateGrace {
+	if got := w.status().State; got != slot.StateGrace {
 		t.Errorf("state is %s, want grace", got)
 	}
 	w.run(time.Hour)
@@ -195,7 +196,7 @@ func TestNothingIsMintedWhileARequiredSinkIsDown(t *testing.T) {
 			w.run(2 * time.Hour)
 			w.mustHold("value-1")
 			s := w.status()
-			if s.State != StateFailing || s.Failure.Step != StepPreflight || s.Attempt.IsZero() || !s.Overdue {
+			if s.State != slot.StateFailing || s.Failure.Stage != slot.StagePreflight || s.Attempt.IsZero() || !s.Overdue {
 				t.Errorf("status is %+v, want failing at preflight, overdue, with a next attempt", s)
 			}
 			w.sinks["sink1"].down = false
@@ -297,14 +298,14 @@ func TestSomebodyElsesContentIsNotOverwritten(t *testing.T) {
 	if s.Failure == nil || s.Failure.Reason != "foreign" || w.relay.creates != 0 {
 		t.Fatalf("status is %+v, want a refusal before any mint", s)
 	}
-	w.change(func(p *Plan) { p.Targets[1].Adopt = true })
+	w.change(func(p *slot.Plan) { p.Targets[1].Adopt = true })
 	w.run(10 * time.Minute)
 	w.mustHold("value-1")
 }
 
 func TestASlotRotatesWhenAThirdOfItsTokensLifeIsLeft(t *testing.T) {
 	w := newWorld(t, moq.Overlap, 1)
-	w.change(func(p *Plan) { p.Schedule, p.Lifetime = nil, 30*time.Hour })
+	w.change(func(p *slot.Plan) { p.Schedule, p.Lifetime = nil, 30*time.Hour })
 	w.start()
 	w.run(19 * time.Hour)
 	w.mustHold("value-1")
@@ -321,10 +322,10 @@ func TestALifeOfNearlyAYearIsLeftToCloudflare(t *testing.T) {
 		oneYear - 2*time.Hour:    oneYear - 2*time.Hour,
 	} {
 		w := newWorld(t, moq.Overlap, 1)
-		w.change(func(p *Plan) { p.Lifetime = life })
+		w.change(func(p *slot.Plan) { p.Lifetime = life })
 		w.start()
 		w.run(time.Minute)
-		if got := w.rec().Served.Expires.Time().Sub(w.born); (got - want).Abs() > time.Minute {
+		if got := w.rec().Current.Expires.Time().Sub(w.born); (got - want).Abs() > time.Minute {
 			t.Errorf("a lifetime of %s gave a token that lives %s, want %s", life, got, want)
 		}
 		if asked := w.rec().Rotation.Expires; asked.IsZero() != (want == oneYear) {
@@ -339,7 +340,7 @@ func TestMissedInstantsRunOnceOnReturnOrNotAtAll(t *testing.T) {
 		want    int
 	}{{true, 2}, {false, 1}} {
 		w := newWorld(t, moq.InPlace, 1)
-		w.change(func(p *Plan) { p.CatchUp = c.catchUp })
+		w.change(func(p *slot.Plan) { p.CatchUp = c.catchUp })
 		w.start()
 		w.run(time.Hour)
 		w.restart(func() { w.pass(72 * time.Hour) })
@@ -388,7 +389,7 @@ func TestRenamingASinkChangesNothing(t *testing.T) {
 	w.run(time.Hour)
 	w.sinks["renamed"] = w.sinks["sink0"]
 	delete(w.sinks, "sink0")
-	w.change(func(p *Plan) { p.Targets[0].Sink = "renamed" })
+	w.change(func(p *slot.Plan) { p.Targets[0].Sink = "renamed" })
 	w.run(time.Hour)
 	if w.relay.creates != 1 {
 		t.Error("the slot rotated because a sink was renamed")
@@ -403,16 +404,16 @@ func TestALostJournalIsWrittenAnewFromMemory(t *testing.T) {
 	w.run(time.Minute)
 	before := w.rec()
 	w.disk.saved, w.disk.lost, w.disk.stuck = nil, true, true
-	if err := w.engine.CheckStorage(); !errors.Is(err, ErrJournalLost) || w.engine.StorageErr() == nil {
+	if err := w.engine.CheckStorage(); !errors.Is(err, slot.ErrRecordsLost) || w.engine.StorageErr() == nil {
 		t.Fatalf("check: %v; the engine says %v", err, w.engine.StorageErr())
 	}
 	w.run(25 * time.Hour)
 	w.mustHold("value-1")
 	w.disk.saved, w.disk.stuck = nil, false
-	if err := w.engine.CheckStorage(); !errors.Is(err, ErrJournalLost) {
+	if err := w.engine.CheckStorage(); !errors.Is(err, slot.ErrRecordsLost) {
 		t.Fatalf("check: %v", err)
 	}
-	if w.disk.saved == nil || w.disk.saved.Served.ID != before.Served.ID {
+	if w.disk.saved == nil || w.disk.saved.Current.ID != before.Current.ID {
 		t.Fatalf("written anew: %+v", w.disk.saved)
 	}
 	if err := w.engine.CheckStorage(); err != nil || w.engine.StorageErr() != nil {
@@ -657,15 +658,15 @@ func TestWhatAnOlderJournalHoldsIsCleanedWhenItIsRead(t *testing.T) {
 	w.run(10 * time.Minute)
 	w.restart(func() {
 		old := *w.disk.saved
-		old.Failure = &Failure{Count: 1, Step: StepDeliver, Next: w.now.Add(time.Hour), Message: dirty + " " + strings.Repeat("x", 2<<20)}
+		old.Failure = &slot.Failure{Count: 1, Stage: slot.StageDeliver, Next: w.now.Add(time.Hour), Message: dirty + " " + strings.Repeat("x", 2<<20)}
 		w.disk.saved = &old
-		w.disk.events = append(w.disk.events, Event{At: w.now, Slot: "live/subscribe", Key: testKey, Detail: dirty})
+		w.disk.events = append(w.disk.events, slot.Event{At: w.now, Slot: "live/subscribe", Key: testKey, Detail: dirty})
 	})
 	if f := w.status().Failure; f == nil || len(f.Message) > 5000 || !contains(f.Message, `vault says \x1b[2J [redacted]`) {
 		t.Errorf("failure is %.200v", f)
 	}
-	events, err := w.engine.History(t.Context(), "", "", 0)
-	if err != nil || !slices.ContainsFunc(events, func(e Event) bool { return e.Detail == `vault says \x1b[2J [redacted]` }) {
+	events, err := NewAdministration(w.engine).History(t.Context(), "", "", 0)
+	if err != nil || !slices.ContainsFunc(events, func(e slot.Event) bool { return e.Detail == `vault says \x1b[2J [redacted]` }) {
 		t.Errorf("history is %v, %v", events, err)
 	}
 }
@@ -676,7 +677,7 @@ func TestPruneRevokesOnlyWhatNoSinkHolds(t *testing.T) {
 	w.run(24*time.Hour + time.Minute) // two tokens of ours: one served, one in its grace
 	w.sinks["sink0"].content = "header." + jwtOf(w.relay.own()[1].ID) + ".signature"
 	w.restart(func() { w.disk.saved = nil })
-	tokens, err := w.engine.Prune(t.Context(), "live", false)
+	tokens, err := NewAdministration(w.engine).Prune(t.Context(), "live", false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -700,9 +701,9 @@ func TestPruneLeavesATokenWhoseAnswerIsOnItsWay(t *testing.T) {
 	w.run(time.Hour)
 	w.sinks["sink0"].content = "header." + jwtOf(w.relay.own()[0].ID) + ".signature"
 	w.during("create", func() {
-		made := moq.Token{ID: foreignToken[:31] + "d", Operations: moq.Subscribe.Operations(), Label: moq.Label("test", w.rec().Attempt.ID)}
+		made := moq.Token{ID: foreignToken[:31] + "d", Operations: moq.Subscribe.Operations(), Label: moq.Label("test", w.rec().PendingMint.ID)}
 		w.relay.tokens = append(w.relay.tokens, made)
-		tokens, err := w.engine.Prune(t.Context(), "live", false)
+		tokens, err := NewAdministration(w.engine).Prune(t.Context(), "live", false)
 		if err != nil || len(tokens) != 0 || len(w.relay.tokens) != 3 {
 			t.Errorf("in the middle of a mint: %v, former tokens %+v, %d left of 3", err, tokens, len(w.relay.tokens))
 		}
@@ -718,7 +719,7 @@ func TestPruneLeavesEverythingWhenASinkCannotBeTold(t *testing.T) {
 	w.start()
 	w.run(24*time.Hour + time.Minute)
 	w.restart(func() { w.disk.saved = nil })
-	if _, err := w.engine.Prune(t.Context(), "live", false); err != nil {
+	if _, err := NewAdministration(w.engine).Prune(t.Context(), "live", false); err != nil {
 		t.Fatal(err)
 	}
 	if len(w.relay.own()) != 2 {
@@ -739,8 +740,8 @@ func TestNoValueIsPrintedWithARecord(t *testing.T) {
 	w := newWorld(t, moq.Overlap, 1)
 	w.start()
 	w.run(time.Minute)
-	held := w.engine.slots[testKey]
-	held.seen().value = heldValue{"x", secret.New("canary")}
+	held := w.engine.slots.byKey[testKey]
+	held.ensureNotes().value = heldValue{"x", secret.New("canary")}
 	if held.notes.value.value.Reveal() != "canary" {
 		t.Fatal("the canary is not in the input")
 	}
@@ -777,14 +778,14 @@ func TestASlotAtRestKeepsOfItsLooksWhenTheyWere(t *testing.T) {
 		return times
 	}
 	first := checked()
-	if w.engine.slots[testKey].notes != nil || len(first) != 2 || first[0].Before(w.born) || first[1].Before(w.born) {
-		t.Errorf("notes %+v, targets checked at %v", w.engine.slots[testKey].notes, first)
+	if w.engine.slots.byKey[testKey].notes != nil || len(first) != 2 || first[0].Before(w.born) || first[1].Before(w.born) {
+		t.Errorf("notes %+v, targets checked at %v", w.engine.slots.byKey[testKey].notes, first)
 	}
 	w.run(7 * time.Hour)
-	if then := checked(); !then[0].After(first[0]) || !then[1].After(first[1]) || w.engine.slots[testKey].notes != nil {
-		t.Errorf("notes %+v, targets checked at %v, and before at %v", w.engine.slots[testKey].notes, then, first)
+	if then := checked(); !then[0].After(first[0]) || !then[1].After(first[1]) || w.engine.slots.byKey[testKey].notes != nil {
+		t.Errorf("notes %+v, targets checked at %v, and before at %v", w.engine.slots.byKey[testKey].notes, then, first)
 	}
-	w.engine.slots[testKey].unlook()
+	w.engine.slots.byKey[testKey].forgetInspections()
 	if then := checked(); !then[0].IsZero() || !then[1].IsZero() {
 		t.Errorf("targets that count as not looked at were checked at %v", then)
 	}
@@ -793,7 +794,7 @@ func TestASlotAtRestKeepsOfItsLooksWhenTheyWere(t *testing.T) {
 func TestTargetsAreComparedAsOftenAsConfigured(t *testing.T) {
 	for _, every := range []time.Duration{5 * time.Minute, 3 * time.Hour} {
 		w := newWorld(t, moq.Overlap, 1)
-		w.change(func(p *Plan) { p.ProbeInterval = every })
+		w.change(func(p *slot.Plan) { p.ProbeInterval = every })
 		w.start()
 		w.run(9 * time.Hour) // the first rotation is long over
 		checked := func() time.Time { return w.status().Sinks[0].Checked }
@@ -809,38 +810,38 @@ func TestTargetsAreComparedAsOftenAsConfigured(t *testing.T) {
 
 func TestNotesAreLetGoWhenTheyNoLongerMatter(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	kept := func(until time.Time, change func(*slot)) bool {
-		s := &slot{}
-		s.seen().looks.set("here", look{at: now})
+	kept := func(until time.Time, change func(*worker)) bool {
+		s := &worker{}
+		s.ensureNotes().Inspections.Set("here", slot.Inspection{At: now})
 		change(s)
-		s.tidy(now, until)
+		s.forgetIfIdle(now, until)
 		return s.notes != nil
 	}
-	for name, change := range map[string]func(*slot){
-		"a place asked for":      func(s *slot) { s.notes.reserving = true },
-		"a place granted":        func(s *slot) { s.notes.reserved = true },
-		"a delivery in flight":   func(s *slot) { s.notes.trailing.set("here", true) },
-		"a look in flight":       func(s *slot) { s.notes.glancing.set("here", true) },
-		"a call in its turn":     func(s *slot) { s.notes.yield = func() {} },
-		"a relay that is full":   func(s *slot) { s.notes.full = true },
-		"an unsaved record":      func(s *slot) { s.notes.dirty = true },
-		"failed retirements":     func(s *slot) { s.notes.retires = 1 },
-		"a value":                func(s *slot) { s.notes.value.rotationID = "1" },
-		"drift":                  func(s *slot) { s.notes.drift.set("here", driftChanged) },
-		"trouble with a target":  func(s *slot) { s.notes.errs.set("here", errDead) },
-		"an attempt":             func(s *slot) { s.rec.Attempt = &Rotation{} },
-		"a failure":              func(s *slot) { s.rec.Failure = &Failure{} },
-		"a lost mint":            func(s *slot) { s.rec.Lost = []LostMint{{}} },
-		"an adopted token":       func(s *slot) { s.rec.Old = []Token{{}} },
-		"an unfinished rotation": func(s *slot) { s.rec.Rotation = &Rotation{Phase: Minted} },
-		"an optional delivery":   func(s *slot) { s.rec.Rotation = &Rotation{Phase: Verified, Sealed: []byte{1}} },
+	for name, change := range map[string]func(*worker){
+		"a place asked for":      func(s *worker) { s.notes.Reserving = true },
+		"a place granted":        func(s *worker) { s.notes.Reserved = true },
+		"a delivery in flight":   func(s *worker) { s.notes.DeliveringOptional.Set("here", true) },
+		"a look in flight":       func(s *worker) { s.notes.inspectingOptional.Set("here", true) },
+		"a call in its turn":     func(s *worker) { s.notes.preempt = func() {} },
+		"a relay that is full":   func(s *worker) { s.notes.RelayFull = true },
+		"an unsaved record":      func(s *worker) { s.notes.Unsaved = true },
+		"failed retirements":     func(s *worker) { s.notes.failedRetirements = 1 },
+		"a value":                func(s *worker) { s.notes.value.rotationID = "1" },
+		"drift":                  func(s *worker) { s.notes.Drift.Set("here", slot.DriftChanged) },
+		"trouble with a target":  func(s *worker) { s.notes.Errors.Set("here", errDead) },
+		"an attempt":             func(s *worker) { s.record.PendingMint = &slot.Rotation{} },
+		"a failure":              func(s *worker) { s.record.Failure = &slot.Failure{} },
+		"a lost mint":            func(s *worker) { s.record.Orphans = []slot.Orphan{{}} },
+		"an adopted token":       func(s *worker) { s.record.Retiring = []slot.Token{{}} },
+		"an unfinished rotation": func(s *worker) { s.record.Rotation = &slot.Rotation{Phase: slot.Minted} },
+		"an optional delivery":   func(s *worker) { s.record.Rotation = &slot.Rotation{Phase: slot.Verified, Sealed: []byte{1}} },
 	} {
 		if !kept(time.Time{}, change) {
 			t.Errorf("%s: the notes were let go", name)
 		}
 	}
-	nothing := func(*slot) {}
-	if kept(time.Time{}, nothing) || kept(now.Add(freshFor+1), nothing) || !kept(now.Add(freshFor), nothing) {
+	nothing := func(*worker) {}
+	if kept(time.Time{}, nothing) || kept(now.Add(slot.FreshFor+1), nothing) || !kept(now.Add(slot.FreshFor), nothing) {
 		t.Error("want the notes kept while the look is fresh when the slot acts again, and no longer")
 	}
 }
@@ -848,16 +849,16 @@ func TestNotesAreLetGoWhenTheyNoLongerMatter(t *testing.T) {
 func TestSlotsAreListedByRelayThenTypeAndFoundByName(t *testing.T) {
 	w := newWorld(t, moq.Overlap, 1)
 	w.start()
-	plan := func(relay string, id byte, typ moq.TokenType) *Plan {
-		p := w.plan.copied()
+	plan := func(relay string, id byte, typ moq.TokenType) *slot.Plan {
+		p := copyOf(w.plan)
 		p.Relay, p.Key = relay, moq.Key{AccountID: testAccount, RelayID: strings.Repeat(string(id), 32), Type: typ}
 		return p
 	}
-	configure := func(plans ...*Plan) (names []string) {
+	configure := func(plans ...*slot.Plan) (names []string) {
 		for i := range plans { // one new one at a time: they are saved side by side
 			w.engine.Configure(plans[:i+1], w, w, []string{"sink0"})
 		}
-		w.engine.Slots(func(st *Status) bool { names = append(names, st.Slot); return true })
+		w.engine.Slots(func(st *slot.Status) bool { names = append(names, st.Slot); return true })
 		return names
 	}
 	found := func(relay string, typ moq.TokenType) bool { _, ok := w.engine.Slot(relay, string(typ)); return ok }
@@ -877,12 +878,12 @@ func TestSlotsAreListedByRelayThenTypeAndFoundByName(t *testing.T) {
 
 // A fleet's memory is mostly its slots: raise this only with a reason.
 func TestASlotTakesNoMoreMemoryThanItDid(t *testing.T) {
-	const most, mostOfPlan = 264, 144
-	size := int(unsafe.Sizeof(slot{}))
+	const most, mostOfPlan = 272, 144
+	size := int(unsafe.Sizeof(worker{}))
 	if size > most {
 		t.Errorf("a slot takes %d bytes, want at most %d", size, most)
 	}
-	if size := unsafe.Sizeof(Plan{}); size > mostOfPlan {
+	if size := unsafe.Sizeof(slot.Plan{}); size > mostOfPlan {
 		t.Errorf("a plan takes %d bytes, want at most %d", size, mostOfPlan)
 	}
 	if page := 8192; slotsAtOnce*size%page != 0 {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/rotatord/rotatord/internal/moq"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 // The exhaustive exploration of the heart. A scenario is run again and again;
@@ -36,7 +37,7 @@ type scenario struct {
 	sinks    int
 	optional int
 	long     bool // its runs are many: one fault less, except in the soak
-	plan     func(*Plan)
+	plan     func(*slot.Plan)
 	story    func(*world)
 }
 
@@ -56,7 +57,7 @@ func scenarios() []scenario {
 		out = append(out,
 			scenario{name: string(strategy) + "/first rotation", strategy: strategy, sinks: 1, story: func(w *world) { w.run(2 * time.Hour) }},
 			scenario{name: string(strategy) + "/optional sink", strategy: strategy, sinks: 1, optional: 1, story: plainStory},
-			scenario{name: string(strategy) + "/unverified", strategy: strategy, sinks: 1, plan: func(p *Plan) { p.Verify = false }, story: plainStory},
+			scenario{name: string(strategy) + "/unverified", strategy: strategy, sinks: 1, plan: func(p *slot.Plan) { p.Verify = false }, story: plainStory},
 			scenario{name: string(strategy) + "/manual in a grace", strategy: strategy, sinks: 1, story: manualInGrace},
 			scenario{name: string(strategy) + "/compromised in a grace", strategy: strategy, sinks: 2, story: compromisedInGrace},
 			scenario{name: string(strategy) + "/silent sink", strategy: strategy, sinks: 2, story: silentSink},
@@ -77,13 +78,13 @@ func scenarios() []scenario {
 		)
 	}
 	return append(out,
-		scenario{name: "overlap/matching", strategy: moq.Overlap, sinks: 1, plan: func(p *Plan) { p.Matching = true }, story: plainStory},
+		scenario{name: "overlap/matching", strategy: moq.Overlap, sinks: 1, plan: func(p *slot.Plan) { p.Matching = true }, story: plainStory},
 		scenario{name: "overlap/second installation", strategy: moq.Overlap, sinks: 1, story: secondInstallation},
-		scenario{name: "overlap/matching beside a second installation", strategy: moq.Overlap, sinks: 1, plan: func(p *Plan) { p.Matching = true }, story: secondInstallation},
+		scenario{name: "overlap/matching beside a second installation", strategy: moq.Overlap, sinks: 1, plan: func(p *slot.Plan) { p.Matching = true }, story: secondInstallation},
 		scenario{name: "overlap/wiped while down", strategy: moq.Overlap, sinks: 1, story: wipedWhileDown},
 		scenario{name: "overlap/sink gained beside three tokens", strategy: moq.Overlap, sinks: 1, story: gainedWhenFull},
 		scenario{name: "overlap/sink restored", long: true, strategy: moq.Overlap, sinks: 2, story: sinkRestored},
-		scenario{name: "overlap/copied to a new sink", long: true, strategy: moq.Overlap, sinks: 1, plan: func(p *Plan) { p.Verify = false }, story: copiedToNew},
+		scenario{name: "overlap/copied to a new sink", long: true, strategy: moq.Overlap, sinks: 1, plan: func(p *slot.Plan) { p.Verify = false }, story: copiedToNew},
 		scenario{name: "overlap/revoked by another hand", strategy: moq.Overlap, sinks: 2, story: anotherHand},
 		scenario{name: "overlap/expiry in delivery", strategy: moq.Overlap, sinks: 2, story: expiryInDelivery},
 	)
@@ -166,7 +167,7 @@ func sinksChange(w *world) {
 		w.reconfigure()
 	})
 	w.run(3 * time.Hour)
-	p := w.plan.copied()
+	p := copyOf(w.plan)
 	p.Targets = p.Targets[:1]
 	w.plan = p
 	for _, name := range []string{"sink1", "late"} {
@@ -210,7 +211,7 @@ func sinkOutage(w *world) {
 	w.calmly(time.Minute)
 	w.run(time.Minute)
 	sink.down, sink.greedy = false, false
-	w.othersFindWell(party{name: "sink1"})
+	w.othersFindWell(upstream{name: "sink1"})
 }
 
 // accountOutage: the same of Cloudflare.
@@ -221,13 +222,13 @@ func accountOutage(w *world) {
 	w.calmly(time.Minute)
 	w.run(time.Minute)
 	w.relay.down = false
-	w.othersFindWell(party{account: true, name: testAccount})
+	w.othersFindWell(upstream{account: true, name: testAccount})
 }
 
 // othersFindWell has calls of other slots go well, and the time pass that two releases are apart.
-func (w *world) othersFindWell(p party) {
+func (w *world) othersFindWell(p upstream) {
 	for range 2 {
-		_ = w.engine.heard(party{account: p.account, name: p.name, changes: true}, w.engine.elapsed(), nil)
+		_ = w.engine.outages.noteOutcome(upstream{account: p.account, name: p.name, writes: true}, w.engine.outages.elapsed(), nil)
 		w.settle()
 	}
 	w.calmly(releaseGap + time.Second)
@@ -253,7 +254,7 @@ func secondInstallation(w *world) {
 
 // expiryInDelivery: a required sink is silent until the value on its way nears its expiry.
 func expiryInDelivery(w *world) {
-	p := w.plan.copied()
+	p := copyOf(w.plan)
 	p.Schedule, p.Lifetime, p.Grace = nil, 3*time.Hour, 10*time.Minute
 	w.plan = p
 	w.reconfigure()
@@ -270,7 +271,7 @@ func expiryInDelivery(w *world) {
 // reboot: the elapsed-time clock starts anew, and nothing compares with what was.
 func reboot(w *world) {
 	w.calmly(24*time.Hour + 10*time.Minute)
-	w.restart(func() { w.boot = Reading{Boot: "two", Elapsed: time.Second} })
+	w.restart(func() { w.boot = slot.Reading{Boot: "two", Elapsed: time.Second} })
 	w.run(3 * time.Hour)
 }
 
@@ -321,7 +322,7 @@ func lostState(w *world) {
 	w.calmly(25 * time.Hour)
 	w.restart(func() {
 		w.disk.saved, w.forgetful = nil, true
-		p := w.plan.copied()
+		p := copyOf(w.plan)
 		for i := range p.Targets {
 			p.Targets[i].Adopt = true
 		}
@@ -377,7 +378,7 @@ func (s scenario) tell(t testing.TB, pick func(i, n int) int, seen map[uint64]bo
 		w.addSink(fmt.Sprintf("optional%d", i), false)
 	}
 	if s.plan != nil {
-		p := w.plan.copied()
+		p := copyOf(w.plan)
 		s.plan(p)
 		w.plan = p
 	}
@@ -407,11 +408,11 @@ func (w *world) peace() {
 	}
 	w.settle()
 	w.run(time.Hour)
-	if r := w.rec(); len(r.Lost) > 0 || r.Failure != nil || r.unfinished() {
+	if r := w.rec(); len(r.Orphans) > 0 || r.Failure != nil || r.Unfinished() {
 		w.run(30 * time.Hour)
 	}
 	// Out of the last grace; what is left to expire after a change of targets takes a month.
-	for i := 0; i < 40*24*2 && len(w.rec().Old) > 0; i++ {
+	for i := 0; i < 40*24*2 && len(w.rec().Retiring) > 0; i++ {
 		w.run(30 * time.Minute)
 	}
 }
@@ -445,26 +446,26 @@ func (w *world) hash() uint64 {
 	return h.Sum64()
 }
 
-func (w *world) hashRecord(put func(...any), r *Record) {
-	if a := r.Attempt; a != nil {
+func (w *world) hashRecord(put func(...any), r *slot.Record) {
+	if a := r.PendingMint; a != nil {
 		put("attempt", a.Strategy, a.Cause, a.LostAt.IsZero())
 	}
 	if rot := r.Rotation; rot != nil {
 		put("rotation", rot.Phase, rot.Cause, len(rot.Sealed) > 0, rot.LostAt.IsZero(), w.serial(rot.Token.ID))
 		for _, t := range w.plan.Targets {
 			rc := r.Receipts.At(t.Location)
-			put(t.Sink, strings.Compare(rc.RotationID, rot.ID), strings.Compare(rc.Maybe, rot.ID))
+			put(t.Sink, strings.Compare(rc.RotationID, rot.ID), strings.Compare(rc.MayHold, rot.ID))
 		}
 	}
-	if r.Served != nil {
-		put("serving", w.serial(r.Served.ID))
+	if r.Current != nil {
+		put("serving", w.serial(r.Current.ID))
 	}
-	for _, t := range r.Old {
-		put("old", w.serial(t.ID), t.Retire.IsZero(), t.Forced)
+	for _, t := range r.Retiring {
+		put("old", w.serial(t.ID), t.Retire.IsZero(), t.Compromised)
 	}
-	put(len(r.Lost), r.Request != nil, r.DriftPeriod.IsZero())
+	put(len(r.Orphans), r.Request != nil, r.DriftPeriod.IsZero())
 	if r.Failure != nil {
-		put("failing", r.Failure.Step, min(r.Failure.Count, 3))
+		put("failing", r.Failure.Stage, min(r.Failure.Count, 3))
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/rotatord/rotatord/internal/moq"
 	"github.com/rotatord/rotatord/internal/secret"
 	"github.com/rotatord/rotatord/internal/sinks"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 // fleet is many slots with goroutines of their own, in a bubble's time: the world of
@@ -26,7 +27,7 @@ type fleet struct {
 	t       *testing.T
 	born    time.Time
 	engine  *Engine
-	plans   []*Plan
+	plans   []*slot.Plan
 	account *store
 	stores  stores
 
@@ -47,16 +48,16 @@ func newFleet(t *testing.T, strategy moq.Strategy, n int, names ...string) *flee
 	for _, name := range names {
 		f.stores[name] = newStore()
 	}
-	policy := &Policy{
-		Account: "main", Strategy: strategy, Initial: InitialNow, CatchUp: true, Verify: true,
+	policy := &slot.Policy{
+		Account: "main", Strategy: strategy, Initial: slot.InitialNow, CatchUp: true, Verify: true,
 		Grace: time.Hour, Lifetime: 30 * 24 * time.Hour, ProbeInterval: 100 * time.Hour, // no probe finds out
 	}
 	for i := range n {
 		k := moq.Key{AccountID: testAccount, RelayID: fmt.Sprintf("%032x", i+1), Type: moq.Subscribe}
 		name := names[i%len(names)]
-		f.plans = append(f.plans, &Plan{
+		f.plans = append(f.plans, &slot.Plan{
 			Policy: policy, Key: k, Relay: fmt.Sprintf("relay%d", i), Schedule: every(24 * time.Hour),
-			Targets: []Target{{Sink: name, Target: k.RelayID, Location: "file://" + name + "/" + k.RelayID, Required: true}},
+			Targets: []slot.Target{{Sink: name, Target: k.RelayID, Location: "file://" + name + "/" + k.RelayID, Required: true}},
 		})
 	}
 	return f
@@ -66,7 +67,7 @@ func newFleet(t *testing.T, strategy moq.Strategy, n int, names ...string) *flee
 func (f *fleet) start() {
 	f.t.Helper()
 	f.engine = New(Options{
-		Instance: "test", Journal: f, Sealer: fakeSealer{&world{}}, Accounts: f, Sinks: f.stores, Alarm: f, Clock: f,
+		Instance: "test", Journal: f, Sealer: fakeSealer{&world{}}, Alarm: f, Clock: f,
 		Observer: unobserved{}, Log: zap.NewNop(),
 	})
 	if err := f.engine.Load(f.t.Context(), f.plans); err != nil {
@@ -94,9 +95,11 @@ func (f *fleet) kill() {
 // lastRotation is when the last slot was right; zero while one is not since a time.
 func (f *fleet) lastRotation(since time.Time) (last time.Time) {
 	all := true
-	f.engine.Slots(func(s *Status) bool {
+	f.engine.Slots(func(s *slot.Status) bool {
 		all = all && s.Failure == nil && s.Rotated.After(since)
-		last = later(last, s.Rotated)
+		if s.Rotated.After(last) {
+			last = s.Rotated
+		}
 		return all
 	})
 	if !all {
@@ -114,7 +117,7 @@ type store struct {
 	healthy time.Time
 	held    map[string]string
 	places  map[string]string      // by target; what has one is held under it
-	onWrite func(target string)    // s.mu is held
+	onWrite func(target string)    // w.mu is held
 	suffix  string                 // of each content
 	called  map[string][]time.Time // by target or relay
 }
@@ -128,7 +131,7 @@ func (s *store) fails(after int, trouble error) {
 	s.after, s.trouble, s.healthy = after, trouble, time.Time{}
 }
 
-// key is what a target's content is held under; s.mu is held.
+// key is what a target's content is held under; w.mu is held.
 func (s *store) key(target string) string { return cmp.Or(s.places[target], target) }
 
 // change is a call that changes something.
@@ -296,9 +299,9 @@ func (f *fleet) Set(k *moq.Key, at time.Time) {
 
 func (f *fleet) Now() time.Time { return time.Now() }
 
-func (f *fleet) Elapsed() Reading { return Reading{Boot: "one", Elapsed: time.Since(f.born)} }
+func (f *fleet) Elapsed() slot.Reading { return slot.Reading{Boot: "one", Elapsed: time.Since(f.born)} }
 
-func (f *fleet) Save(_ context.Context, r *Record, _ ...Event) error {
+func (f *fleet) Save(_ context.Context, r *slot.Record, _ ...slot.Event) error {
 	b, err := json.Marshal(r)
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -306,9 +309,9 @@ func (f *fleet) Save(_ context.Context, r *Record, _ ...Event) error {
 	return err
 }
 
-func (f *fleet) Load(_ context.Context, visit func(*Record) error) error {
+func (f *fleet) Load(_ context.Context, visit func(*slot.Record) error) error {
 	for _, b := range f.disk {
-		r := new(Record)
+		r := new(slot.Record)
 		if err := json.Unmarshal(b, r); err != nil {
 			return err
 		}
@@ -319,23 +322,23 @@ func (f *fleet) Load(_ context.Context, visit func(*Record) error) error {
 	return nil
 }
 
-func (f *fleet) History(context.Context, *moq.Key, int) ([]Event, error) { return nil, nil }
+func (f *fleet) History(context.Context, *moq.Key, int) ([]slot.Event, error) { return nil, nil }
 
 func (f *fleet) Check(context.Context) error { return nil }
 
-func (f *fleet) Restore(context.Context, iter.Seq[*Record]) error { return nil }
+func (f *fleet) Restore(context.Context, iter.Seq[*slot.Record]) error { return nil }
 
 func (f *fleet) DigestKey() []byte { return []byte("0123456789abcdef0123456789abcdef") }
 
 // unobserved is an Observer that nobody looks at.
 type unobserved struct{}
 
-func (unobserved) RotationDone(*Plan, moq.Strategy, Result, time.Duration) {}
-func (unobserved) AttemptFailed(string, Step, string)                      {}
-func (unobserved) MintCalled(time.Duration)                                {}
-func (unobserved) BlackoutEnded(time.Duration)                             {}
-func (unobserved) Drifted(string)                                          {}
-func (unobserved) JournalFailed()                                          {}
+func (unobserved) RotationDone(*slot.Plan, moq.Strategy, slot.Result, time.Duration) {}
+func (unobserved) AttemptFailed(string, slot.Stage, string)                          {}
+func (unobserved) MintCalled(time.Duration)                                          {}
+func (unobserved) BlackoutEnded(time.Duration)                                       {}
+func (unobserved) Drifted(string)                                                    {}
+func (unobserved) JournalFailed()                                                    {}
 
 // busyFor is a store's answer that asks to be left alone.
 func busyFor(d time.Duration) error {

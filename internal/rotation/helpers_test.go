@@ -9,12 +9,12 @@ import (
 
 func contains(s, part string) bool { return strings.Contains(s, part) }
 
-// jwtOf gives the claims part of a JWT with an id.
+// jwtOf returns the claims part of a JWT with an id.
 func jwtOf(id string) string {
 	return base64.RawURLEncoding.EncodeToString([]byte(`{"jti":"` + id + `"}`))
 }
 
-// printed gives every rendering of the things.
+// printed returns every rendering of the things.
 func printed(things ...any) []string {
 	var out []string
 	for _, t := range things {

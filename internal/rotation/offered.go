@@ -2,10 +2,8 @@ package rotation
 
 import (
 	"errors"
-	"slices"
 
 	"github.com/rotatord/rotatord/internal/fault"
-	"github.com/rotatord/rotatord/internal/moq"
 )
 
 // OfferedBefore is for an error of a call that the account has answered well before: if it is said not to be
@@ -17,23 +15,8 @@ func OfferedBefore(err error) error {
 	}
 	told := *f
 	told.Hint = "overlap has worked for this slot, so its account offers it: check account_id, and whose API token it is; leave the strategy as it is"
-	if p, ok := errors.AsType[*partyError](err); ok {
-		return &partyError{&told, p.sakes}
+	if p, ok := errors.AsType[*upstreamError](err); ok {
+		return &upstreamError{&told, p.blames}
 	}
 	return &told
-}
-
-// overlapped tells whether tokens of the slot were made, or seen, as only overlap does.
-func (r *Record) overlapped() bool {
-	known := func(t *Token) bool { return t != nil && t.ID != "" }
-	return known(r.Served) || r.Rotation != nil && known(r.Rotation.Token) ||
-		slices.ContainsFunc(r.Old, func(t Token) bool { return known(&t) })
-}
-
-// explainAbsence gives err as it is meant for this slot. s.mu is held.
-func (s *slot) explainAbsence(where Step, err error) error {
-	if rotates := where == StepMint && s.strategy() == moq.InPlace; rotates || !s.rec.overlapped() {
-		return err
-	}
-	return OfferedBefore(err)
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/moq"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 func notOffered() error {
@@ -45,9 +46,9 @@ func TestWhatWasOfferedBeforeIsAnotherAccountsOrAnotherTokensFault(t *testing.T)
 }
 
 func TestAnErrorThatIsExplainedStaysOfWhomItIs(t *testing.T) {
-	of := []sake{{party: party{account: true, name: testAccount}}}
-	if got := OfferedBefore(&partyError{notOffered(), of}); len(sakesOf(got)) != 1 || fault.Of(got).Reason != fault.NotOffered {
-		t.Errorf("%v is of %v", got, sakesOf(got))
+	of := []blame{{upstream: upstream{account: true, name: testAccount}}}
+	if got := OfferedBefore(&upstreamError{notOffered(), of}); len(blamesOf(got)) != 1 || fault.Of(got).Reason != fault.NotOffered {
+		t.Errorf("%v is of %v", got, blamesOf(got))
 	}
 	other := errors.New("another")
 	if got := OfferedBefore(other); got != other {
@@ -57,8 +58,8 @@ func TestAnErrorThatIsExplainedStaysOfWhomItIs(t *testing.T) {
 
 // A slot that went over to in_place still has tokens to revoke.
 func TestAfterAChangeOfStrategyEachCallHasItsOwnHint(t *testing.T) {
-	s := &slot{plan: &Plan{Policy: &Policy{Strategy: moq.InPlace}}, rec: Record{Old: []Token{{ID: "a"}}}}
-	for where, want := range map[Step]string{StepMint: "set the other strategy", StepRetire: "leave the strategy as it is"} {
+	s := &worker{plan: &slot.Plan{Policy: &slot.Policy{Strategy: moq.InPlace}}, record: slot.Record{Retiring: []slot.Token{{ID: "a"}}}}
+	for where, want := range map[slot.Stage]string{slot.StageMint: "set the other strategy", slot.StageRetire: "leave the strategy as it is"} {
 		if got := s.explainAbsence(where, notOffered()); !strings.Contains(got.Error(), want) {
 			t.Errorf("%s: %v, want %q", where, got, want)
 		}
@@ -67,16 +68,16 @@ func TestAfterAChangeOfStrategyEachCallHasItsOwnHint(t *testing.T) {
 
 func TestTokensThatOverlapMadeAreRemembered(t *testing.T) {
 	for name, c := range map[string]struct {
-		r    Record
+		r    slot.Record
 		want bool
 	}{
-		"new":                {Record{}, false},
-		"in_place":           {Record{Served: &Token{}, Rotation: &Rotation{Token: &Token{}}}, false},
-		"served":             {Record{Served: &Token{ID: "a"}}, true},
-		"not yet delivered":  {Record{Rotation: &Rotation{Token: &Token{ID: "a"}}}, true},
-		"once, before today": {Record{Served: &Token{}, Old: []Token{{ID: "a"}}}, true},
+		"new":                {slot.Record{}, false},
+		"in_place":           {slot.Record{Current: &slot.Token{}, Rotation: &slot.Rotation{Token: &slot.Token{}}}, false},
+		"served":             {slot.Record{Current: &slot.Token{ID: "a"}}, true},
+		"not yet delivered":  {slot.Record{Rotation: &slot.Rotation{Token: &slot.Token{ID: "a"}}}, true},
+		"once, before today": {slot.Record{Current: &slot.Token{}, Retiring: []slot.Token{{ID: "a"}}}, true},
 	} {
-		if got := c.r.overlapped(); got != c.want {
+		if got := c.r.HasNamedToken(); got != c.want {
 			t.Errorf("%s: %t", name, got)
 		}
 	}

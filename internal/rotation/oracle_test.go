@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/rotatord/rotatord/internal/moq"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 // The oracle: it knows what Cloudflare accepts and what each sink holds, and
@@ -15,20 +16,20 @@ import (
 // onMint: the intent is durable before the call, and the rotation could be delivered.
 func (w *world) onMint(label string) {
 	r := w.disk.record()
-	if r == nil || r.Attempt == nil {
+	if r == nil || r.PendingMint == nil {
 		w.breaks("1: a mint is called without a durable intent")
 		return
 	}
-	if label != "" && label != moq.Label("test", r.Attempt.ID) {
-		w.breaks("1: the label %s is not that of the durable intent %s", label, r.Attempt.ID)
+	if label != "" && label != moq.Label("test", r.PendingMint.ID) {
+		w.breaks("1: the label %s is not that of the durable intent %s", label, r.PendingMint.ID)
 	}
-	if w.plan.Strategy == moq.Overlap && !w.removed && !w.forgetful && len(w.relay.own()) >= slotTokens+w.strays() {
+	if w.plan.Strategy == moq.Overlap && !w.removed && !w.forgetful && len(w.relay.own()) >= slot.MaxTokens+w.strays() {
 		w.breaks("6: a fourth token is minted")
 	}
-	if rot := r.Rotation; rot != nil && rot.Phase == Minted && !w.mayReplace(r) {
+	if rot := r.Rotation; rot != nil && rot.Phase == slot.Minted && !w.mayReplace(r) {
 		w.breaks("3: a rotation is started while one is unfinished")
 	}
-	if r.Rotation == nil || r.Rotation.Phase != Minted {
+	if r.Rotation == nil || r.Rotation.Phase != slot.Minted {
 		w.mintableNow(r)
 	}
 }
@@ -37,7 +38,7 @@ func (w *world) onMint(label string) {
 // Cloudflare, unless they are locked out already.
 func (w *world) onRotate() {
 	r := w.disk.record()
-	if r == nil || r.Attempt == nil || !r.Attempt.LostAt.IsZero() {
+	if r == nil || r.PendingMint == nil || !r.PendingMint.LostAt.IsZero() {
 		return
 	}
 	if ago := w.truth() - w.relay.answered; ago > time.Minute {
@@ -52,7 +53,7 @@ func (w *world) onCall() {
 	if !w.relay.unknown || w.forgetful || r == nil {
 		return
 	}
-	if r.Attempt == nil && (r.Rotation == nil || r.Rotation.LostAt.IsZero()) {
+	if r.PendingMint == nil && (r.Rotation == nil || r.Rotation.LostAt.IsZero()) {
 		w.breaks("5: a rotate call may have been carried out, and the journal does not know")
 	}
 }
@@ -63,27 +64,27 @@ func (w *world) strays() int {
 	n := 0
 	r := w.disk.record()
 	for _, t := range w.relay.own() {
-		if slices.ContainsFunc(r.Lost, func(l LostMint) bool { return l.Label == t.Label }) {
+		if slices.ContainsFunc(r.Orphans, func(l slot.Orphan) bool { return l.Label == t.Label }) {
 			n++
 		}
 	}
 	return n
 }
 
-func (w *world) mayReplace(r *Record) bool {
+func (w *world) mayReplace(r *slot.Record) bool {
 	tok := r.Rotation.Token
 	compromised := r.Request != nil && r.Request.Compromised
 	_, listed := w.relay.byID(tok.ID)
-	return compromised || !tok.fresh(w.now) || tok.ID != "" && !listed || w.identityLost || tok.ID == "" && w.unknownServed(r)
+	return compromised || !tok.BeforeRenewal(w.now) || tok.ID != "" && !listed || w.identityLost || tok.ID == "" && w.unknownServed(r)
 }
 
 // unknownServed: an in_place target holds what the journal knows nothing of, so
 // that the value at hand may be the older one.
-func (w *world) unknownServed(r *Record) bool {
-	s := w.engine.slots[testKey]
+func (w *world) unknownServed(r *slot.Record) bool {
+	s := w.engine.slots.byKey[testKey]
 	for _, t := range w.plan.Targets {
 		sink := w.sinks[t.Sink]
-		held := w.engine.digest(s, sink.holding().Content)
+		held := s.digest(sink.holding().Content)
 		if sink.content != "" && !bytes.Equal(held, r.Receipts.At(t.Location).Digest) {
 			return true
 		}
@@ -93,8 +94,8 @@ func (w *world) unknownServed(r *Record) bool {
 
 // mintableNow: no mint while a required sink is known to be down, unless consumers
 // are locked out already.
-func (w *world) mintableNow(r *Record) {
-	if !r.Attempt.LostAt.IsZero() {
+func (w *world) mintableNow(r *slot.Record) {
+	if !r.PendingMint.LostAt.IsZero() {
 		return
 	}
 	for _, t := range w.plan.Targets {
@@ -119,28 +120,28 @@ func (w *world) onWrite(s *fakeSink, value string) {
 }
 
 // onSave: no answer has anybody wait for longer than a backoff, or a block of Cloudflare's, lasts.
-func (w *world) onSave(r *Record) {
+func (w *world) onSave(r *slot.Record) {
 	f := r.Failure
 	if f == nil || !f.At.Equal(w.now) {
 		return // it was saved before, and perhaps before a blackout began
 	}
 	longest := 5 * time.Minute
-	attempt, rot := r.Attempt, r.Rotation
-	if attempt != nil && attempt.Strategy == moq.InPlace || rot != nil && rot.Strategy == moq.InPlace && rot.Phase == Minted {
+	attempt, rot := r.PendingMint, r.Rotation
+	if attempt != nil && attempt.Strategy == moq.InPlace || rot != nil && rot.Strategy == moq.InPlace && rot.Phase == slot.Minted {
 		longest = 10 * time.Second
 	}
-	if f.Step == StepMint && f.Reason == "rate_limited" {
+	if f.Stage == slot.StageMint && f.Reason == "rate_limited" {
 		longest = 10 * time.Minute
 	}
 	if wait := f.Next.Sub(f.At); wait > longest {
-		w.breaks("11: after a failure at %s the slot waits for %s", f.Step, wait)
+		w.breaks("11: after a failure at %s the slot waits for %s", f.Stage, wait)
 	}
 }
 
 // mustNotWait: nobody waits for the sake of somebody who is back.
-func (w *world) mustNotWait(p party) {
+func (w *world) mustNotWait(p upstream) {
 	r := w.rec()
-	if r.Failure != nil && slices.ContainsFunc(w.engine.slots[testKey].seen().sakes, func(k sake) bool { return k.down && k.whole() == p }) {
+	if r.Failure != nil && slices.ContainsFunc(w.engine.slots.byKey[testKey].ensureNotes().blames, func(k blame) bool { return k.down && k.forReads() == p }) {
 		w.breaks("10: the slot waits until %s for %+v, who is back", r.Failure.Next.Format(time.TimeOnly), p)
 	}
 }
@@ -174,7 +175,7 @@ func (w *world) onRevoke(id string) {
 // atRest: after trouble has ended and time has passed, everything is right.
 func (w *world) atRest() {
 	r := w.disk.record()
-	if r == nil || r.Attempt != nil || r.Rotation == nil || r.Rotation.Phase != Verified || r.Failure != nil {
+	if r == nil || r.PendingMint != nil || r.Rotation == nil || r.Rotation.Phase != slot.Verified || r.Failure != nil {
 		w.breaks("1: the slot found no rest: %s", w.describe())
 		return
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/moq"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 const day = 24 * time.Hour
@@ -84,7 +85,7 @@ func TestWhenAnOutageEndsAllWhoWaitedAreRightWithinSeconds(t *testing.T) {
 
 // failures counts the failed attempts of the present runs of failures.
 func (f *fleet) failures() (n int) {
-	f.engine.Slots(func(s *Status) bool { n += s.Failures; return true })
+	f.engine.Slots(func(s *slot.Status) bool { n += s.Failures; return true })
 	return n
 }
 
@@ -100,7 +101,7 @@ func waitingFleet(t *testing.T) (f *fleet, sink *store, since time.Time) {
 // that they let go has run.
 func (f *fleet) goodAnswers(n int, sink string) {
 	for range n {
-		_ = f.engine.heard(party{name: sink}, f.engine.elapsed(), nil)
+		_ = f.engine.outages.noteOutcome(upstream{name: sink}, f.engine.outages.elapsed(), nil)
 	}
 	synctest.Wait()
 }
@@ -211,15 +212,15 @@ func TestAnAnswerThatWasOvertakenByAGoodOneIsNotWaitedFor(t *testing.T) {
 		f, sink, since := waitingFleet(t)
 		defer f.kill()
 		sink.fails(0, nil)
-		began := f.engine.elapsed()
+		began := f.engine.outages.elapsed()
 		<-time.After(time.Second)
 		f.goodAnswers(2, "vault")
 		f.settled(since)
-		s := f.engine.slots[f.plans[0].Key]
+		s := f.engine.slots.byKey[f.plans[0].Key]
 		hung := fault.Newf(fault.Retry, fault.Timeout, "write", "it", "no answer")
 		hung.After = time.Hour // so that it is no short backoff by chance
-		f.engine.failed(s, StepDeliver, f.engine.heard(party{name: "vault"}, began, hung))
-		if left := time.Until(s.rec.Failure.Next); left > releaseGap {
+		s.fail(slot.StageDeliver, f.engine.outages.noteOutcome(upstream{name: "vault"}, began, hung))
+		if left := time.Until(s.record.Failure.Next); left > releaseGap {
 			t.Errorf("the next attempt is %s away", left)
 		}
 	})
@@ -233,7 +234,7 @@ func TestProofOfAnAccountIsNoSignThatItIsBack(t *testing.T) {
 		gone := fault.Newf(fault.Retry, fault.Unreachable, "create", "it", "gone")
 		gone.After = time.Hour
 		f.afterADay(func() { f.account.fails(0, gone) })
-		account, err := f.engine.account(f.engine.slots[f.plans[0].Key])
+		account, err := f.engine.slots.byKey[f.plans[0].Key].account()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -256,7 +257,7 @@ func TestAReloadFreesOnlyWhatItChanged(t *testing.T) {
 		denied := fault.Newf(fault.Permanent, fault.Forbidden, "probe", "it", "403")
 		denied.After = time.Hour
 		f.stores["spare"] = newStore() // of the last slot, which waits for the other's sake
-		f.plans[9].Targets = append(f.plans[9].Targets, Target{Sink: "spare", Target: "t", Location: "fake://spare/t", Required: true})
+		f.plans[9].Targets = append(f.plans[9].Targets, slot.Target{Sink: "spare", Target: "t", Location: "fake://spare/t", Required: true})
 		f.afterADay(func() { f.stores["changed"].fails(0, denied); f.stores["kept"].fails(0, busyFor(time.Hour)) })
 		now := time.Now()
 		f.configure()
@@ -281,7 +282,7 @@ func TestAReloadFreesOnlyWhatItChanged(t *testing.T) {
 
 // triedSince are the relays whose slots made an attempt, well or not.
 func (f *fleet) triedSince(t time.Time) (relays []string) {
-	f.engine.Slots(func(s *Status) bool {
+	f.engine.Slots(func(s *slot.Status) bool {
 		if s.Failure == nil || !s.Failure.At.Before(t) {
 			relays = append(relays, s.Relay)
 		}
@@ -344,7 +345,7 @@ func TestNobodyIsLockedOutByWhatAnAnswerAsksFor(t *testing.T) {
 					store = f.account
 				}
 				since := f.afterADay(func() { store.fails(c.after, c.trouble) })
-				failed := f.engine.slots[f.plans[0].Key].rec.Failure
+				failed := f.engine.slots.byKey[f.plans[0].Key].record.Failure
 				if failed == nil || failed.Next.Sub(failed.At) != c.want {
 					t.Fatalf("it failed so: %+v; want the next attempt %s later", failed, c.want)
 				}
@@ -371,7 +372,7 @@ func busyWithout(class fault.Class) error {
 // postpone puts the next attempts that are journalled years ahead, for a reason that
 // nobody's return ends.
 func (f *fleet) postpone() {
-	_ = f.Load(f.t.Context(), func(r *Record) error {
+	_ = f.Load(f.t.Context(), func(r *slot.Record) error {
 		r.Failure.Next, r.Failure.Reason = r.Failure.Next.Add(3*365*day), string(fault.Invalid)
 		return f.Save(f.t.Context(), r)
 	})

@@ -2,13 +2,13 @@ package rotation
 
 import (
 	"context"
-	"errors"
 	"iter"
 	"time"
 
 	"github.com/rotatord/rotatord/internal/moq"
 	"github.com/rotatord/rotatord/internal/secret"
 	"github.com/rotatord/rotatord/internal/sinks"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 // Cloudflare is what rotation needs of one account. Errors are *fault.Error:
@@ -41,24 +41,21 @@ type Cloudflare interface {
 type Journal interface {
 	// Save makes r, and the events if any, durable in one commit before it returns.
 	// On an error nothing of it is kept. A permanent one is of this record alone.
-	Save(ctx context.Context, r *Record, events ...Event) error
+	Save(ctx context.Context, r *slot.Record, events ...slot.Event) error
 	// Load calls visit for every record. The record is visit's to keep, but its words
 	// are parts of longer texts.
-	Load(ctx context.Context, visit func(*Record) error) error
-	// History gives the newest events first, of one slot or (nil) of all; limit 0 means 1000.
-	History(ctx context.Context, key *moq.Key, limit int) ([]Event, error)
+	Load(ctx context.Context, visit func(*slot.Record) error) error
+	// History returns the newest events first, of one slot or (nil) of all; limit 0 means 1000.
+	History(ctx context.Context, key *moq.Key, limit int) ([]slot.Event, error)
 	// Check writes and syncs a small probe, to learn whether Save would work. It fails
 	// with ErrJournalLost when what was saved is gone, and Restore may bring it back.
 	Check(ctx context.Context) error
 	// Restore writes all of the records anew where what was saved is lost.
-	Restore(ctx context.Context, records iter.Seq[*Record]) error
+	Restore(ctx context.Context, records iter.Seq[*slot.Record]) error
 	// DigestKey is the installation's random key for the digests of receipts; it is
 	// made once and lives as long as the journal.
 	DigestKey() []byte
 }
-
-// ErrJournalLost says that files of the journal were lost while it was in use.
-var ErrJournalLost = errors.New("files of the journal were lost")
 
 // Sealer seals values for the journal. Safe for concurrent use.
 type Sealer interface {
@@ -66,15 +63,6 @@ type Sealer interface {
 	Seal(v secret.Value) ([]byte, error)
 	// Open fails with an error when the identity that sealed is not at hand.
 	Open(sealed []byte) (secret.Value, error)
-}
-
-// Schedule says when a slot is to rotate. It is immutable.
-type Schedule interface {
-	// Next is the first instant after t; zero when there is none. For "@every d"
-	// it is t + d.
-	Next(t time.Time) time.Time
-	// Latest is the last instant in (after, now]; zero when there is none.
-	Latest(after, now time.Time) time.Time
 }
 
 // Accounts finds the client of an account by its Cloudflare id.
@@ -97,30 +85,17 @@ type Sinks interface {
 // Observer is told what happened, as it happens; metrics implement it. Its
 // methods do not block and are safe for concurrent use.
 type Observer interface {
-	RotationDone(p *Plan, s moq.Strategy, result Result, took time.Duration)
-	AttemptFailed(account string, step Step, reason string)
+	RotationDone(p *slot.Plan, s moq.Strategy, result slot.Result, took time.Duration)
+	AttemptFailed(account string, step slot.Stage, reason string)
 	MintCalled(lag time.Duration) // once a rotation: jittered due instant to mint call
 	BlackoutEnded(d time.Duration)
 	Drifted(sink string)
 	JournalFailed()
 }
 
-// Result is how a rotation ended; a metric label.
-type Result string
-
-// The results.
-const (
-	ResultSuccess    Result = "success"
-	ResultFailure    Result = "failure"
-	ResultSuperseded Result = "superseded"
-)
-
-// Results lists them.
-func Results() []Result { return []Result{ResultSuccess, ResultFailure, ResultSuperseded} }
-
 // Clock tells the wall clock and the elapsed-time clock. Safe for concurrent use.
 type Clock interface {
 	Now() time.Time
 	// Elapsed is the time since boot, counting suspension, and the boot's id.
-	Elapsed() Reading
+	Elapsed() slot.Reading
 }

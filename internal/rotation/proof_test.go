@@ -6,6 +6,7 @@ import (
 
 	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/moq"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 func TestBehindAPortalNoInPlaceRotationBegins(t *testing.T) {
@@ -15,7 +16,7 @@ func TestBehindAPortalNoInPlaceRotationBegins(t *testing.T) {
 	w.relay.hide(true, portalFor)
 	w.run(5 * time.Minute)
 	s := w.status()
-	if w.relay.rotates != 1 || !s.Blackout.IsZero() || s.Failure == nil || s.Failure.Step != StepPreflight || s.Failure.Reason != string(fault.BadAnswer) {
+	if w.relay.rotates != 1 || !s.Blackout.IsZero() || s.Failure == nil || s.Failure.Stage != slot.StagePreflight || s.Failure.Reason != string(fault.BadAnswer) {
 		t.Fatalf("%d rotate calls, blackout %v, failure %+v; want one call, none and one of the preflight", w.relay.rotates, s.Blackout, s.Failure)
 	}
 	w.mustHold("value-1")
@@ -33,7 +34,7 @@ func TestAnInPlaceSlotWhoseRelayIsGoneFailsBeforeItsRotateCall(t *testing.T) {
 	w.start()
 	w.settle()
 	f := w.rec().Failure
-	if f == nil || f.Step != StepPreflight || f.Reason != string(fault.NotFound) || w.relay.rotates != 0 {
+	if f == nil || f.Stage != slot.StagePreflight || f.Reason != string(fault.NotFound) || w.relay.rotates != 0 {
 		t.Fatalf("failure %+v after %d rotate calls", f, w.relay.rotates)
 	}
 	w.run(time.Minute)

@@ -8,6 +8,7 @@ import (
 	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/moq"
 	"github.com/rotatord/rotatord/internal/secret"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 // inPlaces is a fleet whose targets are places of their own in a store that may be read.
@@ -88,12 +89,12 @@ func TestNobodyHoldsAPlaceInTheBudgetWhileItWaitsForPlaces(t *testing.T) {
 			d.wipe(p.Targets[0].Target)
 		}
 		f.start()
-		f.engine.unseen.Add(1) // one more, which hangs
+		f.engine.uninspected.Add(1) // one more, which hangs
 		<-time.After(30 * time.Second)
 		synctest.Wait()
-		for _, s := range f.engine.slots {
+		for _, s := range f.engine.slots.byKey {
 			s.mu.Lock()
-			if s.notes.pending() {
+			if s.notes.underway() {
 				t.Error("a slot holds a reservation")
 			}
 			s.mu.Unlock()
@@ -117,7 +118,7 @@ func TestABlackoutWaitsForNobody(t *testing.T) {
 		target := f.plans[0].Targets[0].Target
 		d.wipe(target)
 		f.start()
-		f.engine.unseen.Add(1) // one that hangs
+		f.engine.uninspected.Add(1) // one that hangs
 		if !d.heldAgain(target, 10*time.Second) {
 			t.Error("the consumers are still locked out")
 		}
@@ -132,8 +133,8 @@ func TestALookAtSomeTargetsIsNoneAtAll(t *testing.T) {
 		second := newStore()
 		second.reads = true
 		f.stores["second"] = second
-		p := f.plans[0].copied()
-		p.Targets = append(p.Targets, Target{Sink: "second", Target: "again", Location: "file://second/again", Required: true})
+		p := copyOf(f.plans[0])
+		p.Targets = append(p.Targets, slot.Target{Sink: "second", Target: "again", Location: "file://second/again", Required: true})
 		f.plans[0] = p
 		f.start()
 		<-time.After(time.Hour)
@@ -154,13 +155,13 @@ func TestASlotThatLeavesTheConfigurationDuringAPassEndsNothing(t *testing.T) {
 		f.start()
 		<-time.After(time.Hour)
 		p := f.plans[0]
-		s := f.engine.slots[p.Key]
+		s := f.engine.slots.byKey[p.Key]
 		aside := p.Targets[0]
 		aside.Required = false
 		f.plans = nil
 		f.configure() // between a decision and its step
-		for _, target := range []Target{aside, p.Targets[0]} {
-			f.engine.look(s, step{do: doLook, targets: []Target{target}, depth: tries})
+		for _, target := range []slot.Target{aside, p.Targets[0]} {
+			s.inspect(slot.Inspect{Targets: []slot.Target{target}, Depth: slot.DepthTrial})
 		}
 		synctest.Wait()
 		f.kill()
@@ -174,16 +175,16 @@ func TestWhatAnUnacknowledgedWriteLeftIsOurs(t *testing.T) {
 		f, d := inPlaces(t, moq.Overlap, 1)
 		f.start()
 		<-time.After(time.Hour)
-		s, target := f.engine.slots[f.plans[0].Key], f.plans[0].Targets[0]
+		s, target := f.engine.slots.byKey[f.plans[0].Key], f.plans[0].Targets[0]
 		d.fails(0, busyFor(0))
 		_, _ = f.engine.Rotate(t.Context(), f.plans[0].Relay, string(moq.Subscribe), "a test", false)
 		<-time.After(10050 * time.Millisecond)
-		rec, _, err := f.engine.record(s)
+		rec, _, err := s.openRecord()
 		if err != nil {
 			t.Fatal(err)
 		}
 		pending, _ := d.Render(rec)
-		ours := f.engine.ours(s, target)
+		ours := s.recognisesOurs(target)
 		if !ours(pending) || !ours(secret.New(d.held["place of "+target.Target])) || ours(secret.New("a stranger's")) {
 			t.Error("what may be there is not recognised, or what cannot be is")
 		}

@@ -7,63 +7,69 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
-var saveAgain = backoff{time.Second, 30 * time.Second} // tries to make memory durable again
+// saveBackoff spaces tries to make memory durable again.
+func saveBackoff() slot.Backoff { return slot.Backoff{First: time.Second, Longest: 30 * time.Second} }
 
 // save makes the slot's record durable. On an error memory is ahead of the
 // journal until catchUp succeeds.
-func (e *Engine) save(s *slot, events ...Event) error {
-	s.saving.Lock()
-	defer s.saving.Unlock()
-	s.mu.Lock()
-	rec := s.rec.clone()
-	s.mu.Unlock()
+func (w *worker) save(events ...slot.Event) error {
+	w.saving.Lock()
+	defer w.saving.Unlock()
+	rec := w.read()
+	err := w.engine.Journal.Save(w.engine.work, rec, events...)
 
-	err := e.Journal.Save(e.work, rec, events...)
-
-	s.mu.Lock()
-	e.noteSave(s, err)
-	s.mu.Unlock()
+	w.mu.Lock()
+	w.noteSave(err)
+	w.mu.Unlock()
 	if isOfRecord(err) {
-		e.Observer.JournalFailed()
-		e.log(s).Error("the slot's record cannot be saved: nothing is minted for it until it can", zap.Error(err))
+		w.engine.Observer.JournalFailed()
+		w.log().Error("the slot's record cannot be saved: nothing is minted for it until it can", zap.Error(err))
 		return err
 	}
-	e.stored(err, false)
+	w.engine.noteStorage(err, false)
 	return err
+}
+
+// read returns a copy of the slot's record as it is now.
+func (w *worker) read() *slot.Record {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.record.Clone()
 }
 
 // isOfRecord tells what is wrong with one record from what is with the journal: other
 // slots can be saved.
 func isOfRecord(err error) bool { return err != nil && fault.Of(err).Class == fault.Permanent }
 
-// noteSave notes whether memory is ahead of the journal; s.mu is held.
-func (e *Engine) noteSave(s *slot, err error) {
+// noteSave notes whether memory is ahead of the journal; w.mu is held.
+func (w *worker) noteSave(err error) {
 	if err != nil {
-		o := s.seen()
-		o.dirty, o.saves = true, o.saves+1
-		o.saveNext = MomentOf(e.now().Add(saveAgain.delay(int(o.saves), 0)))
-		o.unfit = isOfRecord(err)
-	} else if o := s.notes; o != nil {
-		o.dirty, o.unfit, o.saves = false, false, 0
+		o := w.ensureNotes()
+		o.Unsaved, o.failedSaves = true, o.failedSaves+1
+		o.NextSave = slot.TimestampOf(w.engine.now().Add(jittered(saveBackoff(), int(o.failedSaves), 0)))
+		o.Unsavable = isOfRecord(err)
+	} else if o := w.notes; o != nil {
+		o.Unsaved, o.Unsavable, o.failedSaves = false, false, 0
 	}
 }
 
-// amend changes the record and makes the change durable; what cannot be saved
+// update changes the record and makes the change durable; what cannot be saved
 // now is saved later.
-func (e *Engine) amend(s *slot, change func(*Record), events ...Event) {
-	s.mu.Lock()
-	change(&s.rec)
-	s.mu.Unlock()
-	_ = e.save(s, events...)
+func (w *worker) update(change func(*slot.Record), events ...slot.Event) {
+	w.mu.Lock()
+	change(&w.record)
+	w.mu.Unlock()
+	_ = w.save(events...)
 }
 
-func (e *Engine) catchUp(s *slot) { _ = e.save(s) }
+func (w *worker) catchUp() { _ = w.save() }
 
-// stored notes whether the journal can be written, as a save or a check found it, and
+// noteStorage notes whether the journal can be written, as a save or a check found it, and
 // says so once.
-func (e *Engine) stored(err error, check bool) {
+func (e *Engine) noteStorage(err error, check bool) {
 	e.storage.Lock()
 	was := e.storeErr
 	if check {
@@ -94,11 +100,11 @@ func (e *Engine) StorageErr() error {
 }
 
 // CheckStorage tries whether the journal can be written (again). Files that were lost
-// are written anew: the next check tells whether that helped.
+// are written anew: the next check reports whether that helped.
 func (e *Engine) CheckStorage() error {
 	err := e.Journal.Check(e.work)
-	e.stored(err, true)
-	if errors.Is(err, ErrJournalLost) {
+	e.noteStorage(err, true)
+	if errors.Is(err, slot.ErrRecordsLost) {
 		e.restore()
 	}
 	return err
@@ -106,7 +112,7 @@ func (e *Engine) CheckStorage() error {
 
 // restore writes what memory knows to new files.
 func (e *Engine) restore() {
-	err := e.Journal.Restore(e.work, e.records)
+	err := e.Journal.Restore(e.work, e.slots.records)
 	e.storage.Lock()
 	was := e.restoreErr
 	e.restoreErr = err
@@ -116,18 +122,6 @@ func (e *Engine) restore() {
 		e.Log.Warn("the journal was written anew from memory")
 	case was == nil || was.Error() != err.Error(): // it is tried every second
 		e.Log.Error("the journal cannot be written anew", zap.Error(err))
-	}
-}
-
-// records gives copies of all records as memory has them, which is never behind the journal.
-func (e *Engine) records(yield func(*Record) bool) {
-	for _, s := range e.all() {
-		s.mu.Lock()
-		rec := s.rec.clone()
-		s.mu.Unlock()
-		if !yield(rec) {
-			return
-		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/rotatord/rotatord/internal/moq"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 // The words of a record that the journal read are parts of its text, which would
@@ -14,7 +15,7 @@ import (
 
 // words are the strings of many records: those that they have in common, once, and
 // the others side by side in blocks, which leaves no holes in memory.
-type words struct {
+type stringSharer struct {
 	common map[string]string
 	block  *strings.Builder
 	last   string // kept: a record names its latest rotation several times
@@ -22,9 +23,11 @@ type words struct {
 
 const blockSize = 64 << 10
 
-func newWords() *words { return &words{common: map[string]string{}, block: new(strings.Builder)} }
+func newStringSharer() *stringSharer {
+	return &stringSharer{common: map[string]string{}, block: new(strings.Builder)}
+}
 
-func share[S ~string](w *words, s *S) {
+func shareCommon[S ~string](w *stringSharer, s *S) {
 	known, ok := w.common[string(*s)]
 	if !ok {
 		known = strings.Clone(string(*s))
@@ -33,7 +36,7 @@ func share[S ~string](w *words, s *S) {
 	*s = S(known)
 }
 
-func (w *words) keep(s *string) {
+func (w *stringSharer) keep(s *string) {
 	switch *s {
 	case "":
 		*s = "" // not a part of the text either
@@ -52,102 +55,102 @@ func (w *words) keep(s *string) {
 	w.last = *s
 }
 
-// share makes a record that nobody else has use the words of its plan, if it has
+// shareRecord makes a record that nobody else has use the words of its plan, if it has
 // one, those seen before, and copies of the others.
-func (w *words) share(r *Record, p *Plan) {
+func (w *stringSharer) shareRecord(r *slot.Record, p *slot.Plan) {
 	if p == nil {
-		p = &Plan{Key: w.key(r.Key)}
+		p = &slot.Plan{Key: w.shareKey(r.Key)}
 	}
 	r.Key = p.Key
-	r.share(p)
-	w.tokens(r.Old)
-	for _, rot := range []*Rotation{r.Attempt, r.Rotation} {
+	sharePlanWords(r, p)
+	w.shareTokens(r.Retiring)
+	for _, rot := range []*slot.Rotation{r.PendingMint, r.Rotation} {
 		if rot != nil {
-			w.rotation(rot, p)
+			w.shareRotation(rot, p)
 		}
 	}
 	for i := range r.Receipts { // right after the rotation whose id they name
 		rc := &r.Receipts[i]
-		w.target(&rc.Target, p)
-		w.keep(&rc.Maybe)
+		w.shareTarget(&rc.Target, p)
+		w.keep(&rc.MayHold)
 		w.keep(&rc.RotationID)
 	}
-	w.token(r.Served)
-	w.trouble(r)
+	w.shareToken(r.Current)
+	w.shareTrouble(r)
 }
 
-func (w *words) key(k moq.Key) moq.Key {
-	share(w, &k.AccountID)
+func (w *stringSharer) shareKey(k moq.Key) moq.Key {
+	shareCommon(w, &k.AccountID)
 	w.keep(&k.RelayID)
-	share(w, &k.Type)
+	shareCommon(w, &k.Type)
 	return k
 }
 
-func (w *words) rotation(rot *Rotation, p *Plan) {
-	w.token(rot.Token)
-	w.tokens(rot.Existing)
+func (w *stringSharer) shareRotation(rot *slot.Rotation, p *slot.Plan) {
+	w.shareToken(rot.Token)
+	w.shareTokens(rot.Existing)
 	w.keep(&rot.ID)
-	share(w, &rot.Phase)
-	share(w, &rot.Strategy)
-	share(w, &rot.Cause)
-	share(w, &rot.By)
+	shareCommon(w, &rot.Phase)
+	shareCommon(w, &rot.Strategy)
+	shareCommon(w, &rot.Cause)
+	shareCommon(w, &rot.By)
 	if rot.Names.Relay != p.Relay {
 		w.keep(&rot.Names.Relay)
 	}
-	share(w, &rot.Names.Account)
-	share(w, &rot.Names.Instance)
+	shareCommon(w, &rot.Names.Account)
+	shareCommon(w, &rot.Names.Instance)
 	if !slices.Equal(rot.Targets, p.Targets) {
 		for i := range rot.Targets {
-			w.target(&rot.Targets[i], p)
+			w.shareTarget(&rot.Targets[i], p)
 		}
 	}
 }
 
-func (w *words) target(t *Target, p *Plan) {
+func (w *stringSharer) shareTarget(t *slot.Target, p *slot.Plan) {
 	if at := slices.Index(p.Targets, *t); at >= 0 {
 		*t = p.Targets[at]
 		return
 	}
-	share(w, &t.Sink)
+	shareCommon(w, &t.Sink)
 	w.keep(&t.Target)
 	w.keep(&t.Location)
 }
 
-func (w *words) tokens(list []Token) {
+func (w *stringSharer) shareTokens(list []slot.Token) {
 	for i := range list {
-		w.token(&list[i])
+		w.shareToken(&list[i])
 	}
 }
 
-func (w *words) token(t *Token) {
+func (w *stringSharer) shareToken(t *slot.Token) {
 	if t == nil {
 		return
 	}
 	w.keep(&t.RotationID)
 	w.keep(&t.ID)
-	share(w, &t.Clock.Boot)
+	shareCommon(w, &t.Clock.Boot)
 }
 
-// trouble shares the words of what few slots have.
-func (w *words) trouble(r *Record) {
-	for i := range r.Lost {
-		w.keep(&r.Lost[i].RotationID)
-		w.keep(&r.Lost[i].Label)
+// shareTrouble shares the words of what few slots have.
+func (w *stringSharer) shareTrouble(r *slot.Record) {
+	for i := range r.Orphans {
+		w.keep(&r.Orphans[i].RotationID)
+		w.keep(&r.Orphans[i].Label)
 	}
 	if r.Request != nil {
-		share(w, &r.Request.By)
+		shareCommon(w, &r.Request.By)
 	}
 	if f := r.Failure; f != nil {
-		share(w, &f.Step)
-		share(w, &f.Reason)
-		share(w, &f.Sink)
-		share(w, &f.Message)
+		shareCommon(w, &f.Stage)
+		shareCommon(w, &f.Reason)
+		shareCommon(w, &f.Sink)
+		shareCommon(w, &f.Message)
 	}
 }
 
-// detach gives a record rotations of its own: the former may be on their way to the journal.
-func (r *Record) detach() {
-	for _, rot := range []**Rotation{&r.Attempt, &r.Rotation} {
+// detachRotations returns a record rotations of its own: the former may be on their way to the journal.
+func detachRotations(r *slot.Record) {
+	for _, rot := range []**slot.Rotation{&r.PendingMint, &r.Rotation} {
 		if *rot != nil {
 			own := **rot
 			*rot = &own
@@ -157,21 +160,21 @@ func (r *Record) detach() {
 
 // share makes a record that nobody else has use the plan's words, and its own,
 // where they are equal.
-func (r *Record) share(p *Plan) {
+func sharePlanWords(r *slot.Record, p *slot.Plan) {
 	for i := range r.Receipts {
-		r.Receipts[i].share(r, p)
+		sharePlanOfReceipt(&r.Receipts[i], r, p)
 	}
-	for _, rot := range []*Rotation{r.Attempt, r.Rotation} {
+	for _, rot := range []*slot.Rotation{r.PendingMint, r.Rotation} {
 		if rot != nil {
-			rot.share(p)
+			sharePlanOfRotation(rot, p)
 		}
 	}
-	if rot := r.Rotation; rot != nil && rot.Token != nil && r.Served != nil && r.Served.RotationID == rot.Token.RotationID {
-		rot.Token = r.Served
+	if rot := r.Rotation; rot != nil && rot.Token != nil && r.Current != nil && r.Current.RotationID == rot.Token.RotationID {
+		rot.Token = r.Current
 	}
 }
 
-func (rot *Rotation) share(p *Plan) {
+func sharePlanOfRotation(rot *slot.Rotation, p *slot.Plan) {
 	if slices.Equal(rot.Targets, p.Targets) {
 		rot.Targets = p.Targets
 	}
@@ -180,14 +183,14 @@ func (rot *Rotation) share(p *Plan) {
 	}
 }
 
-func (rc *Receipt) share(r *Record, p *Plan) {
+func sharePlanOfReceipt(rc *slot.Receipt, r *slot.Record, p *slot.Plan) {
 	if at := slices.Index(p.Targets, rc.Target); at >= 0 {
 		rc.Target = p.Targets[at]
 	}
-	if r.Served == nil {
+	if r.Current == nil {
 		return
 	}
-	for _, held := range r.Served.Held {
+	for _, held := range r.Current.ServedDigests {
 		if bytes.Equal(held, rc.Digest) {
 			rc.Digest = held
 		}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"unsafe"
+
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 // everyString visits the strings of a value, for which it makes what they are in.
@@ -37,8 +39,8 @@ func everyString(v reflect.Value, visit func(reflect.Value)) {
 }
 
 // cutFrom is a record with all of its words cut from one text.
-func cutFrom(text string) *Record {
-	r := &Record{}
+func cutFrom(text string) *slot.Record {
+	r := &slot.Record{}
 	everyString(reflect.ValueOf(r).Elem(), func(v reflect.Value) {
 		v.SetString(text[:6])
 		text = text[6:]
@@ -52,16 +54,16 @@ func TestNoWordOfALoadedRecordKeepsTheTextItWasReadFrom(t *testing.T) {
 		fmt.Fprintf(&b, "%06d", i)
 	}
 	text := b.String()
-	start, words := uintptr(unsafe.Pointer(unsafe.StringData(text))), newWords()
+	start, words := uintptr(unsafe.Pointer(unsafe.StringData(text))), newStringSharer()
 	planned := cutFrom(strings.Clone(text))
-	for name, p := range map[string]*Plan{
+	for name, p := range map[string]*slot.Plan{
 		"no plan": nil, "another plan": {Key: planned.Key}, "one target": {Key: planned.Key, Targets: planned.Rotation.Targets[1:]},
 		"its plan":           {Key: planned.Key, Relay: planned.Rotation.Names.Relay, Targets: planned.Rotation.Targets},
-		"its attempt's plan": {Key: planned.Key, Relay: planned.Attempt.Names.Relay, Targets: planned.Attempt.Targets},
+		"its attempt's plan": {Key: planned.Key, Relay: planned.PendingMint.Names.Relay, Targets: planned.PendingMint.Targets},
 	} {
 		r := cutFrom(text)
 		before, _ := json.Marshal(r)
-		words.share(r, p)
+		words.shareRecord(r, p)
 		if after, _ := json.Marshal(r); string(after) != string(before) {
 			t.Errorf("%s: it changed to\n%s\nfrom\n%s", name, after, before)
 		}
@@ -75,12 +77,12 @@ func TestNoWordOfALoadedRecordKeepsTheTextItWasReadFrom(t *testing.T) {
 
 func TestALoadedRecordNamesItsRotationByOneWord(t *testing.T) {
 	id := func() string { return strings.Clone("01kav8mqz0abcdefghjkmnpqrs") }
-	r := &Record{
-		Rotation: &Rotation{ID: id()}, Served: &Token{RotationID: id()},
-		Receipts: Receipts{{RotationID: id()}, {RotationID: id()}},
+	r := &slot.Record{
+		Rotation: &slot.Rotation{ID: id()}, Current: &slot.Token{RotationID: id()},
+		Receipts: slot.Receipts{{RotationID: id()}, {RotationID: id()}},
 	}
-	newWords().share(r, nil)
-	for i, word := range []string{r.Served.RotationID, r.Receipts[0].RotationID, r.Receipts[1].RotationID} {
+	newStringSharer().shareRecord(r, nil)
+	for i, word := range []string{r.Current.RotationID, r.Receipts[0].RotationID, r.Receipts[1].RotationID} {
 		if unsafe.StringData(word) != unsafe.StringData(r.Rotation.ID) {
 			t.Errorf("word %d is a copy", i)
 		}

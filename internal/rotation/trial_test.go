@@ -13,6 +13,7 @@ import (
 	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/moq"
 	"github.com/rotatord/rotatord/internal/sinks"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 var errTemplate = fault.Newf(fault.Permanent, fault.Invalid, "render", "live/subscribe", "the template fails")
@@ -24,7 +25,7 @@ func TestATemplateThatFailsShowsBeforeAMint(t *testing.T) {
 			w.sinks["sink1"].template = func(sinks.Record) error { return errTemplate }
 			w.start()
 			w.run(time.Hour)
-			if f := w.rec().Failure; f == nil || f.Step != StepPreflight || f.Reason != "invalid" || w.relay.creates+w.relay.rotates > 0 {
+			if f := w.rec().Failure; f == nil || f.Stage != slot.StagePreflight || f.Reason != "invalid" || w.relay.creates+w.relay.rotates > 0 {
 				t.Errorf("failure %+v after %d mints", f, w.relay.creates+w.relay.rotates)
 			}
 			w.sinks["sink1"].template = nil
@@ -115,7 +116,7 @@ func TestATrialOfAnOptionalTargetIsToldAndBlocksNothing(t *testing.T) {
 	if len(told) != 1 || told[0].ContextMap()["sink"] != "aside" || !strings.Contains(told[0].ContextMap()["error"].(string), errTemplate.Error()) {
 		t.Errorf("told %v", told)
 	}
-	if !errors.Is(w.engine.slots[testKey].notes.errs.at("file://aside/t"), errTemplate) {
+	if !errors.Is(w.engine.slots.byKey[testKey].notes.Errors.At("file://aside/t"), errTemplate) {
 		t.Error("its state does not show it")
 	}
 }

@@ -19,7 +19,10 @@ import (
 	"github.com/rotatord/rotatord/internal/moq"
 	"github.com/rotatord/rotatord/internal/secret"
 	"github.com/rotatord/rotatord/internal/sinks"
+	"github.com/rotatord/rotatord/internal/slot"
 )
+
+const oneYear = 365 * 24 * time.Hour // the longest life of a token
 
 // world is everything outside the engine, in virtual time and without a
 // goroutine: Cloudflare, the sinks and the disk outlive a crash of the engine.
@@ -28,8 +31,8 @@ import (
 type world struct {
 	t     testing.TB
 	now   time.Time
-	boot  Reading
-	plan  *Plan
+	boot  slot.Reading
+	plan  *slot.Plan
 	relay *fakeRelay
 	sinks map[string]*fakeSink
 	disk  *fakeDisk
@@ -46,7 +49,7 @@ type world struct {
 
 	identityLost, compromised, removed, forgetful bool
 	passed                                        time.Duration // since the world began, whatever the clocks say
-	backup                                        *Record
+	backup                                        *slot.Record
 
 	born   time.Time
 	ambush map[string]func()
@@ -60,7 +63,7 @@ type world struct {
 type tally struct {
 	success, failure, superseded, drifts, blackouts int
 	lag                                             []time.Duration
-	steps                                           map[Step]int
+	steps                                           map[slot.Stage]int
 }
 
 var errDead = errors.New("the process is dead")
@@ -88,16 +91,16 @@ func (d every) Latest(after, now time.Time) time.Time {
 // newWorld has a relay with one token of somebody else's and n file-like sinks, all required.
 func newWorld(t testing.TB, strategy moq.Strategy, n int) *world {
 	w := &world{
-		t: t, now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), boot: Reading{Boot: "one", Elapsed: time.Hour},
+		t: t, now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), boot: slot.Reading{Boot: "one", Elapsed: time.Hour},
 		sinks: map[string]*fakeSink{}, choose: func(string, int) int { return 0 }, check: func(*world) {},
 	}
-	w.born, w.ambush, w.stats.steps = w.now, map[string]func(){}, map[Step]int{}
+	w.born, w.ambush, w.stats.steps = w.now, map[string]func(){}, map[slot.Stage]int{}
 	w.relay = newFakeRelay(w)
 	w.disk = &fakeDisk{w: w}
-	w.plan = &Plan{
+	w.plan = &slot.Plan{
 		Key: testKey, Relay: "live", Schedule: every(24 * time.Hour),
-		Policy: &Policy{
-			Account: "main", Strategy: strategy, Initial: InitialNow, CatchUp: true, Verify: true,
+		Policy: &slot.Policy{
+			Account: "main", Strategy: strategy, Initial: slot.InitialNow, CatchUp: true, Verify: true,
 			Grace: time.Hour, Lifetime: 30 * 24 * time.Hour, ProbeInterval: time.Hour,
 		},
 	}
@@ -110,14 +113,14 @@ func newWorld(t testing.TB, strategy moq.Strategy, n int) *world {
 func (w *world) addSink(name string, required bool) *fakeSink {
 	s := &fakeSink{w: w, name: name}
 	w.sinks[name] = s
-	p := w.plan.copied()
-	p.Targets = append(p.Targets, Target{Sink: name, Target: "t", Location: "file://" + name + "/t", Required: required})
+	p := copyOf(w.plan)
+	p.Targets = append(p.Targets, slot.Target{Sink: name, Target: "t", Location: "file://" + name + "/t", Required: required})
 	w.plan = p
 	return s
 }
 
 // copied is a plan that can be changed.
-func (p *Plan) copied() *Plan {
+func copyOf(p *slot.Plan) *slot.Plan {
 	c, policy := *p, *p.Policy
 	c.Policy, c.Targets = &policy, slices.Clone(p.Targets)
 	return &c
@@ -127,11 +130,11 @@ func (p *Plan) copied() *Plan {
 func (w *world) start() {
 	w.dead, w.queue, w.alarm = false, nil, time.Time{}
 	w.engine = New(Options{
-		Instance: "test", Journal: w.disk, Sealer: fakeSealer{w}, Accounts: w, Sinks: w, Alarm: w, Clock: w, Observer: w, Log: cmp.Or(w.log, zap.NewNop()),
+		Instance: "test", Journal: w.disk, Sealer: fakeSealer{w}, Alarm: w, Clock: w, Observer: w, Log: cmp.Or(w.log, zap.NewNop()),
 	})
 	w.engine.spawn = func(f func()) { w.queue = append(w.queue, f) }
 	w.engine.together = w.inSomeOrder
-	if err := w.engine.Load(context.Background(), []*Plan{w.plan}); err != nil {
+	if err := w.engine.Load(context.Background(), []*slot.Plan{w.plan}); err != nil {
 		w.t.Fatal(err)
 	}
 	w.configure()
@@ -142,13 +145,13 @@ func (w *world) configure() {
 	for n := range w.sinks {
 		names = append(names, n)
 	}
-	w.engine.Configure([]*Plan{w.plan}, w, w, names)
+	w.engine.Configure([]*slot.Plan{w.plan}, w, w, names)
 }
 
 // inSomeOrder runs what is side by side in an order of the explorer's choice.
 // Without a delivery under way they are reads, and the order of reads is the same to all.
 func (w *world) inSomeOrder(n int, do func(int)) {
-	delivering := w.disk.saved != nil && w.disk.saved.unfinished()
+	delivering := w.disk.saved != nil && w.disk.saved.Unfinished()
 	order := make([]int, n)
 	for i := range order {
 		order[i] = i
@@ -205,14 +208,14 @@ func (w *world) pass(d time.Duration) {
 // truth is the time that no clock of the engine's shows: it never jumps.
 func (w *world) truth() time.Duration { return w.passed }
 
-func (w *world) rec() *Record {
-	s := w.engine.slots[testKey]
+func (w *world) rec() *slot.Record {
+	s := w.engine.slots.byKey[testKey]
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.rec.clone()
+	return s.record.Clone()
 }
 
-func (w *world) status() Status { return w.engine.status(w.engine.slots[testKey]) }
+func (w *world) status() slot.Status { return w.engine.slots.byKey[testKey].status() }
 
 // call is one call to the outside: outcome 0 goes well. The process may die
 // before it takes effect or after.
@@ -275,24 +278,24 @@ func (w *world) Set(_ *moq.Key, at time.Time) {
 		w.alarm = at
 	}
 }
-func (w *world) Now() time.Time   { return w.now }
-func (w *world) Elapsed() Reading { return w.boot }
+func (w *world) Now() time.Time        { return w.now }
+func (w *world) Elapsed() slot.Reading { return w.boot }
 
-func (w *world) RotationDone(_ *Plan, _ moq.Strategy, r Result, _ time.Duration) {
+func (w *world) RotationDone(_ *slot.Plan, _ moq.Strategy, r slot.Result, _ time.Duration) {
 	switch r {
-	case ResultSuccess:
+	case slot.ResultSuccess:
 		w.stats.success++
-	case ResultFailure:
+	case slot.ResultFailure:
 		w.stats.failure++
-	case ResultSuperseded:
+	case slot.ResultSuperseded:
 		w.stats.superseded++
 	}
 }
-func (w *world) AttemptFailed(_ string, s Step, _ string) { w.stats.steps[s]++ }
-func (w *world) MintCalled(lag time.Duration)             { w.stats.lag = append(w.stats.lag, lag) }
-func (w *world) BlackoutEnded(time.Duration)              { w.stats.blackouts++ }
-func (w *world) Drifted(string)                           { w.stats.drifts++ }
-func (w *world) JournalFailed()                           {}
+func (w *world) AttemptFailed(_ string, s slot.Stage, _ string) { w.stats.steps[s]++ }
+func (w *world) MintCalled(lag time.Duration)                   { w.stats.lag = append(w.stats.lag, lag) }
+func (w *world) BlackoutEnded(time.Duration)                    { w.stats.blackouts++ }
+func (w *world) Drifted(string)                                 { w.stats.drifts++ }
+func (w *world) JournalFailed()                                 {}
 
 // fakeRelay is Cloudflare's side of one relay: both generations.
 type fakeRelay struct {
@@ -355,7 +358,7 @@ func (f *fakeRelay) byID(id string) (moq.Token, bool) {
 // within the minute for which a listing is trusted.
 func (f *fakeRelay) justRevoked(value string, now time.Time) bool {
 	at, ok := f.buried[value]
-	return ok && now.Sub(at) <= confirmFor
+	return ok && now.Sub(at) <= slot.ConfirmedFor
 }
 
 func (f *fakeRelay) Warm(context.Context) {}
@@ -666,8 +669,8 @@ func (s *fakeSink) Close() error { return nil }
 // fakeDisk keeps the record; what is loaded from it has been through bytes, as on a disk.
 type fakeDisk struct {
 	w          *world
-	saved      *Record // never changed once it is here
-	events     []Event
+	saved      *slot.Record // never changed once it is here
+	events     []slot.Event
 	full       bool
 	half       bool // saves succeed, checks do not
 	lost       bool // its files were deleted
@@ -677,7 +680,7 @@ type fakeDisk struct {
 	saves      int
 }
 
-func (d *fakeDisk) Save(_ context.Context, r *Record, events ...Event) error {
+func (d *fakeDisk) Save(_ context.Context, r *slot.Record, events ...slot.Event) error {
 	return d.w.call("save", 2, func(c int) error {
 		if c == 1 || d.full {
 			d.failedOnce = true
@@ -694,7 +697,7 @@ func (d *fakeDisk) Save(_ context.Context, r *Record, events ...Event) error {
 }
 
 // record is what is durable; nil when nothing is.
-func (d *fakeDisk) record() *Record { return d.saved }
+func (d *fakeDisk) record() *slot.Record { return d.saved }
 
 func (d *fakeDisk) bytes() []byte {
 	b, err := json.Marshal(d.saved)
@@ -707,18 +710,18 @@ func (d *fakeDisk) bytes() []byte {
 	return b
 }
 
-func (d *fakeDisk) Load(_ context.Context, visit func(*Record) error) error {
+func (d *fakeDisk) Load(_ context.Context, visit func(*slot.Record) error) error {
 	if d.saved == nil {
 		return nil
 	}
-	r := new(Record)
+	r := new(slot.Record)
 	if err := json.Unmarshal(d.bytes(), r); err != nil {
 		d.w.t.Fatal(err)
 	}
 	return visit(r)
 }
 
-func (d *fakeDisk) History(context.Context, *moq.Key, int) ([]Event, error) {
+func (d *fakeDisk) History(context.Context, *moq.Key, int) ([]slot.Event, error) {
 	out := slices.Clone(d.events)
 	slices.Reverse(out)
 	return out, nil
@@ -727,14 +730,14 @@ func (d *fakeDisk) History(context.Context, *moq.Key, int) ([]Event, error) {
 func (d *fakeDisk) Check(context.Context) error {
 	switch {
 	case d.lost:
-		return ErrJournalLost
+		return slot.ErrRecordsLost
 	case d.full || d.half:
 		return errors.New("no space left on device")
 	}
 	return nil
 }
 
-func (d *fakeDisk) Restore(_ context.Context, records iter.Seq[*Record]) error {
+func (d *fakeDisk) Restore(_ context.Context, records iter.Seq[*slot.Record]) error {
 	if d.stuck {
 		return errors.New("read-only file system")
 	}

@@ -16,7 +16,7 @@ import (
 	"github.com/rotatord/rotatord/internal/adminapi"
 	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/redact"
-	"github.com/rotatord/rotatord/internal/rotation"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 const (
@@ -69,7 +69,7 @@ func (s *Server) encodeSlots() (_ []byte, err error) {
 	var b bytes.Buffer
 	b.WriteString(`{"slots":[`)
 	enc, first := json.NewEncoder(&b), true
-	s.Daemon.Slots(func(st *rotation.Status) bool {
+	s.Daemon.Slots(func(st *slot.Status) bool {
 		if !first {
 			b.WriteByte(',')
 		}

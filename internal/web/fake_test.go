@@ -18,15 +18,15 @@ import (
 
 	"github.com/rotatord/rotatord/internal/adminapi"
 	"github.com/rotatord/rotatord/internal/moq"
-	"github.com/rotatord/rotatord/internal/rotation"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 var now = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
 // fakeDaemon has slots and remembers what it was asked.
 type fakeDaemon struct {
-	slots  []rotation.Status
-	events []rotation.Event
+	slots  []slot.Status
+	events []slot.Event
 	err    error // of every call that can fail
 	ready  error
 	panics any // what Plan panics with
@@ -50,33 +50,33 @@ func (d *fakeDaemon) lastAsked() string {
 	return d.asked[len(d.asked)-1]
 }
 
-func (d *fakeDaemon) Slots(yield func(*rotation.Status) bool) {
-	var shared rotation.Status // valid during the yield only
+func (d *fakeDaemon) Slots(yield func(*slot.Status) bool) {
+	var shared slot.Status // valid during the yield only
 	for _, s := range d.slots {
 		shared = s
 		if !yield(&shared) {
 			return
 		}
-		shared = rotation.Status{Slot: "used after its yield"}
+		shared = slot.Status{Slot: "used after its yield"}
 	}
 }
 
-func (d *fakeDaemon) Slot(relay, typ string) (rotation.Status, bool) {
+func (d *fakeDaemon) Slot(relay, typ string) (slot.Status, bool) {
 	for _, s := range d.slots {
 		if s.Relay == relay && string(s.Type) == typ {
 			return s, true
 		}
 	}
-	return rotation.Status{}, false
+	return slot.Status{}, false
 }
 
-func (d *fakeDaemon) Rotate(_ context.Context, relay, typ, by string, compromised bool) (rotation.Status, error) {
+func (d *fakeDaemon) Rotate(_ context.Context, relay, typ, by string, compromised bool) (slot.Status, error) {
 	d.note("rotate", relay, typ, "by", by, map[bool]string{true: "compromised"}[compromised])
 	s, _ := d.Slot(relay, typ)
 	return s, d.err
 }
 
-func (d *fakeDaemon) History(_ context.Context, relay, typ string, limit int) ([]rotation.Event, error) {
+func (d *fakeDaemon) History(_ context.Context, relay, typ string, limit int) ([]slot.Event, error) {
 	d.note("history", relay, typ)
 	return d.events[:min(limit, len(d.events))], d.err
 }
@@ -105,16 +105,16 @@ func (d *fakeDaemon) Reload(context.Context) ([]string, error) {
 }
 func (d *fakeDaemon) Ready() error { return d.ready }
 
-func slot(relay string, state rotation.State) rotation.Status {
-	return rotation.Status{
+func slotStatus(relay string, state slot.State) slot.Status {
+	return slot.Status{
 		Slot: relay + "/subscribe", Relay: relay, Type: moq.Subscribe, Account: "main", Strategy: moq.Overlap, State: state,
 		Labels: map[string]string{"team": "video"}, Next: now.Add(time.Hour), Created: now.Add(-time.Hour),
-		Sinks: []rotation.TargetStatus{{Sink: "disk", Target: "/t/" + relay, State: "ok", Required: true}},
+		Sinks: []slot.TargetStatus{{Sink: "disk", Target: "/t/" + relay, State: "ok", Required: true}},
 	}
 }
 
 func newDaemon() *fakeDaemon {
-	return &fakeDaemon{slots: []rotation.Status{slot("live", rotation.StateIdle), slot("edge", rotation.StateGrace)}}
+	return &fakeDaemon{slots: []slot.Status{slotStatus("live", slot.StateIdle), slotStatus("edge", slot.StateGrace)}}
 }
 
 // logged collects the log's lines.

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/rotatord/rotatord/internal/rotation"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 const slotsPerPage = 100
@@ -33,12 +33,12 @@ func filterOf(q url.Values) filter {
 	return filter{State: q.Get("state"), Query: strings.TrimSpace(q.Get("q")), Page: max(n, 1)}
 }
 
-func (f filter) matches(st *rotation.Status) bool {
+func (f filter) matches(st *slot.Status) bool {
 	return has(st, f.State) && (f.Query == "" || mentions(st, strings.ToLower(f.Query)))
 }
 
 // has reports whether a slot is in a state or condition.
-func has(st *rotation.Status, state string) bool {
+func has(st *slot.Status, state string) bool {
 	switch state {
 	case "":
 		return true
@@ -51,7 +51,7 @@ func has(st *rotation.Status, state string) bool {
 }
 
 // mentions looks for lower-case text in what names a slot.
-func mentions(st *rotation.Status, text string) bool {
+func mentions(st *slot.Status, text string) bool {
 	hit := func(s string) bool { return strings.Contains(strings.ToLower(s), text) }
 	if hit(st.Slot) || hit(st.Account) || hit(st.RelayID) || hit(string(st.Strategy)) {
 		return true
@@ -61,7 +61,7 @@ func mentions(st *rotation.Status, text string) bool {
 			return true
 		}
 	}
-	return slices.ContainsFunc(st.Sinks, func(t rotation.TargetStatus) bool { return hit(t.Sink) })
+	return slices.ContainsFunc(st.Sinks, func(t slot.TargetStatus) bool { return hit(t.Sink) })
 }
 
 // link is the overview's address with f.
@@ -98,7 +98,7 @@ type found struct {
 func (s *Server) survey(f filter) survey {
 	sv := survey{counts: map[string]int{}}
 	var ranks [lastRank + 1][]found // each is in the order of the slots
-	s.Daemon.Slots(func(st *rotation.Status) bool {
+	s.Daemon.Slots(func(st *slot.Status) bool {
 		sv.count(st)
 		if f.matches(st) {
 			r := rank(st)
@@ -110,7 +110,7 @@ func (s *Server) survey(f filter) survey {
 	return sv
 }
 
-func (sv *survey) count(st *rotation.Status) {
+func (sv *survey) count(st *slot.Status) {
 	sv.total++
 	sv.counts[string(st.State)]++
 	for _, condition := range []string{inBlackout, isOverdue} {
@@ -123,15 +123,15 @@ func (sv *survey) count(st *rotation.Status) {
 const lastRank = 4
 
 // rank puts what needs a person first, then what moves, then the rest.
-func rank(st *rotation.Status) int {
+func rank(st *slot.Status) int {
 	switch {
 	case !st.Blackout.IsZero():
 		return 0
-	case st.State == rotation.StateFailing:
+	case st.State == slot.StateFailing:
 		return 1
 	case st.Overdue:
 		return 2
-	case st.State == rotation.StateMinting || st.State == rotation.StateDelivering:
+	case st.State == slot.StateMinting || st.State == slot.StateDelivering:
 		return 3
 	}
 	return lastRank
@@ -213,8 +213,8 @@ func (s *Server) rows(list []found) []row {
 // shown are the states in the order of the tiles, worst first.
 func shown() []string {
 	return []string{
-		inBlackout, string(rotation.StateFailing), isOverdue, string(rotation.StateMinting),
-		string(rotation.StateDelivering), string(rotation.StateGrace), string(rotation.StateIdle),
+		inBlackout, string(slot.StateFailing), isOverdue, string(slot.StateMinting),
+		string(slot.StateDelivering), string(slot.StateGrace), string(slot.StateIdle),
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/rotatord/rotatord/internal/moq"
-	"github.com/rotatord/rotatord/internal/rotation"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 func get(t *testing.T, d Daemon, target string) string {
@@ -32,16 +32,16 @@ func order(page string) string {
 }
 
 func variety() *fakeDaemon {
-	failing := slot("failing", rotation.StateFailing)
+	failing := slotStatus("failing", slot.StateFailing)
 	failing.Failures, failing.Attempt = 3, now.Add(90*time.Second)
-	failing.Failure = &rotation.Failure{Count: 3, Since: now.Add(-time.Hour), Step: rotation.StepDeliver,
+	failing.Failure = &slot.Failure{Count: 3, Since: now.Add(-time.Hour), Stage: slot.StageDeliver,
 		Reason: "server_error", Sink: "vault", Message: "503 Vault is sealed"}
-	dark := slot("dark", rotation.StateDelivering)
+	dark := slotStatus("dark", slot.StateDelivering)
 	dark.Strategy, dark.Blackout = moq.InPlace, now.Add(-41*time.Second)
-	overdue := slot("overdue", rotation.StateIdle)
+	overdue := slotStatus("overdue", slot.StateIdle)
 	overdue.Overdue, overdue.Next = true, now.Add(-5*time.Minute)
-	return &fakeDaemon{slots: []rotation.Status{
-		slot("a", rotation.StateGrace), slot("b", rotation.StateIdle), dark, failing, slot("minting", rotation.StateMinting), overdue,
+	return &fakeDaemon{slots: []slot.Status{
+		slotStatus("a", slot.StateGrace), slotStatus("b", slot.StateIdle), dark, failing, slotStatus("minting", slot.StateMinting), overdue,
 	}}
 }
 
@@ -78,7 +78,7 @@ func TestTheOverviewFilters(t *testing.T) {
 func TestTheOverviewPagesSoThatItNeverGrowsWithoutBound(t *testing.T) {
 	d := &fakeDaemon{}
 	for i := range 250 {
-		d.slots = append(d.slots, slot(fmt.Sprintf("r%03d", i), rotation.StateIdle))
+		d.slots = append(d.slots, slotStatus(fmt.Sprintf("r%03d", i), slot.StateIdle))
 	}
 	for target, want := range map[string]struct{ rows, has, hasNot string }{
 		"/":              {"100", "page=2", "previous"},
@@ -98,11 +98,11 @@ func TestTheOverviewPagesSoThatItNeverGrowsWithoutBound(t *testing.T) {
 
 func TestASlotsPageShowsItAllWithItsHistory(t *testing.T) {
 	d := variety()
-	d.slots[3].Rotation, d.slots[3].Phase = "0123", rotation.Minted
-	d.slots[3].Old = []rotation.TokenStatus{{TokenID: "0ld", Retire: now.Add(2 * time.Hour)}, {TokenID: "0lder", Released: true}}
-	d.events = []rotation.Event{
-		{At: now.Add(-time.Hour), What: rotation.Rotated, Took: 812 * time.Millisecond, By: "uid 0 (root)", TokenID: "t0ken"},
-		{At: now.Add(-2 * time.Hour), What: rotation.Failed, Step: rotation.StepMint, Detail: "code 21006"},
+	d.slots[3].Rotation, d.slots[3].Phase = "0123", slot.Minted
+	d.slots[3].Old = []slot.TokenStatus{{TokenID: "0ld", Retire: now.Add(2 * time.Hour)}, {TokenID: "0lder", Released: true}}
+	d.events = []slot.Event{
+		{At: now.Add(-time.Hour), Kind: slot.EventRotated, Took: 812 * time.Millisecond, By: "uid 0 (root)", TokenID: "t0ken"},
+		{At: now.Add(-2 * time.Hour), Kind: slot.EventFailed, Stage: slot.StageMint, Detail: "code 21006"},
 	}
 	page := get(t, d, "/slots/failing/subscribe")
 	for _, want := range []string{
@@ -129,15 +129,15 @@ func TestPagesOfAnEmptyFleet(t *testing.T) {
 const hostile = `"><script>alert(1)</script><img src=x onerror=alert(1)>'`
 
 func TestNothingThatComesFromElsewhereBecomesMarkup(t *testing.T) {
-	s := slot("live", rotation.StateFailing)
-	s.Slot, s.Account, s.RelayID, s.TokenID, s.Note, s.Cause = hostile, hostile, hostile, hostile, hostile, rotation.Cause(hostile)
-	s.State, s.Strategy, s.Rotation = rotation.State(hostile), moq.Strategy(hostile), hostile
+	s := slotStatus("live", slot.StateFailing)
+	s.Slot, s.Account, s.RelayID, s.TokenID, s.Note, s.Cause = hostile, hostile, hostile, hostile, hostile, slot.Cause(hostile)
+	s.State, s.Strategy, s.Rotation = slot.State(hostile), moq.Strategy(hostile), hostile
 	s.Labels = map[string]string{hostile: hostile}
-	s.Sinks = []rotation.TargetStatus{{Sink: hostile, Target: hostile, State: hostile, Error: hostile, RotationID: hostile}}
-	s.Old = []rotation.TokenStatus{{TokenID: hostile, RotationID: hostile}}
-	s.Failure = &rotation.Failure{Step: rotation.Step(hostile), Reason: hostile, Sink: hostile, Message: hostile}
-	d := &fakeDaemon{slots: []rotation.Status{s}, ready: errors.New(hostile), events: []rotation.Event{{
-		What: rotation.What(hostile), Cause: rotation.Cause(hostile), By: hostile, Step: rotation.Step(hostile), Detail: hostile,
+	s.Sinks = []slot.TargetStatus{{Sink: hostile, Target: hostile, State: hostile, Error: hostile, RotationID: hostile}}
+	s.Old = []slot.TokenStatus{{TokenID: hostile, RotationID: hostile}}
+	s.Failure = &slot.Failure{Stage: slot.Stage(hostile), Reason: hostile, Sink: hostile, Message: hostile}
+	d := &fakeDaemon{slots: []slot.Status{s}, ready: errors.New(hostile), events: []slot.Event{{
+		Kind: slot.EventKind(hostile), Cause: slot.Cause(hostile), By: hostile, Stage: slot.Stage(hostile), Detail: hostile,
 		RotationID: hostile, TokenID: hostile,
 	}}}
 	o := options(d)
@@ -202,7 +202,7 @@ func TestRelativeTimes(t *testing.T) {
 func BenchmarkOverview100kSlots(b *testing.B) {
 	d := &bigDaemon{fakeDaemon: &fakeDaemon{}}
 	for i := range 100_000 {
-		d.slots = append(d.slots, slot(fmt.Sprintf("r%06d", i), rotation.StateIdle))
+		d.slots = append(d.slots, slotStatus(fmt.Sprintf("r%06d", i), slot.StateIdle))
 	}
 	h := New(options(d)).adminHandler()
 	b.ReportAllocs()
@@ -214,4 +214,4 @@ func BenchmarkOverview100kSlots(b *testing.B) {
 // bigDaemon finds a slot without a search.
 type bigDaemon struct{ *fakeDaemon }
 
-func (d *bigDaemon) Slot(string, string) (rotation.Status, bool) { return d.slots[0], true }
+func (d *bigDaemon) Slot(string, string) (slot.Status, bool) { return d.slots[0], true }

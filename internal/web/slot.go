@@ -12,7 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/rotatord/rotatord/internal/moq"
-	"github.com/rotatord/rotatord/internal/rotation"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 // slotHistory is how many events a slot's page shows.
@@ -54,7 +54,7 @@ type sink struct {
 	Delivered, Checked, Pending            moment
 }
 
-func newRow(st *rotation.Status, now time.Time) row {
+func newRow(st *slot.Status, now time.Time) row {
 	r := row{
 		Slot: st.Slot, Relay: st.Relay, Type: string(st.Type), Link: slotLink(st.Relay, string(st.Type)),
 		State: string(st.State), Strategy: string(st.Strategy), Account: st.Account,
@@ -73,7 +73,7 @@ func slotLink(relay, typ string) string {
 }
 
 // age is since when the served token exists; under in_place that is the last rotation.
-func age(st *rotation.Status, now time.Time) moment {
+func age(st *slot.Status, now time.Time) moment {
 	since := st.Created
 	if since.IsZero() {
 		since = st.Rotated
@@ -91,17 +91,17 @@ func labels(m map[string]string) []string {
 	return list
 }
 
-func newFailure(f *rotation.Failure, now time.Time) *failure {
+func newFailure(f *slot.Failure, now time.Time) *failure {
 	if f == nil {
 		return nil
 	}
 	return &failure{
-		Step: string(f.Step), Reason: strings.ReplaceAll(f.Reason, "_", " "), Sink: f.Sink,
+		Step: string(f.Stage), Reason: strings.ReplaceAll(f.Reason, "_", " "), Sink: f.Sink,
 		Message: f.Message, Count: f.Count, Since: at(f.Since, now),
 	}
 }
 
-func newSink(t rotation.TargetStatus, now time.Time) sink {
+func newSink(t slot.TargetStatus, now time.Time) sink {
 	class, sign := signOf(t.State)
 	return sink{
 		Name: t.Sink, Target: t.Target, State: t.State, Error: t.Error, RotationID: t.RotationID, Class: class, Sign: sign,
@@ -162,7 +162,7 @@ func (s *Server) slotPage(w http.ResponseWriter, r *http.Request) {
 	s.render(w, r, http.StatusOK, "slot.html", st.Slot, d)
 }
 
-func newDetail(st *rotation.Status, now time.Time) detail {
+func newDetail(st *slot.Status, now time.Time) detail {
 	d := detail{
 		row: newRow(st, now), RelayID: st.RelayID, TokenID: st.TokenID, Rotation: st.Rotation, Cause: words(string(st.Cause)),
 		Rotated: at(st.Rotated, now), Steps: steps(st),
@@ -189,20 +189,20 @@ func (s *Server) addHistory(r *http.Request, d *detail, relay, typ string) {
 	d.HistoryMayGoFurther = len(events) == slotHistory
 }
 
-func newEvent(e rotation.Event, now time.Time) event {
+func newEvent(e slot.Event, now time.Time) event {
 	return event{
-		At: at(e.At, now), What: words(string(e.What)), Class: eventClass(e.What), Cause: words(string(e.Cause)),
-		By: e.By, Took: took(e.Took), Step: string(e.Step), Detail: e.Detail, RotationID: e.RotationID, Token: e.TokenID,
+		At: at(e.At, now), What: words(string(e.Kind)), Class: eventClass(e.Kind), Cause: words(string(e.Cause)),
+		By: e.By, Took: took(e.Took), Step: string(e.Stage), Detail: e.Detail, RotationID: e.RotationID, Token: e.TokenID,
 	}
 }
 
-func eventClass(w rotation.What) string {
+func eventClass(w slot.EventKind) string {
 	switch w {
-	case rotation.Rotated:
+	case slot.EventRotated:
 		return "good"
-	case rotation.Failed, rotation.Drifted:
+	case slot.EventFailed, slot.EventDrifted:
 		return "bad"
-	case rotation.Requested, rotation.Superseded:
+	case slot.EventRequested, slot.EventSuperseded:
 		return "busy"
 	}
 	return "dull"
@@ -211,11 +211,11 @@ func eventClass(w rotation.What) string {
 func words(s string) string { return strings.ReplaceAll(s, "_", " ") }
 
 // steps shows how far the rotation under way has come; nil without one.
-func steps(st *rotation.Status) []step {
+func steps(st *slot.Status) []step {
 	if st.Rotation == "" {
 		return nil
 	}
-	phases := []rotation.Phase{rotation.Intended, rotation.Minted, rotation.Verified}
+	phases := []slot.Phase{slot.Intended, slot.Minted, slot.Verified}
 	now := slices.Index(phases, st.Phase)
 	names := []string{"mint", "deliver and verify", "wait out the grace"}
 	if st.Strategy == moq.InPlace {

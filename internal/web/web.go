@@ -23,7 +23,7 @@ import (
 
 	"github.com/rotatord/rotatord/internal/adminapi"
 	"github.com/rotatord/rotatord/internal/fault"
-	"github.com/rotatord/rotatord/internal/rotation"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 // Daemon is what the pages and the API show and ask for. All methods are safe
@@ -32,14 +32,14 @@ import (
 type Daemon interface {
 	// Slots visits every slot, by relay, then type. The *Status is valid during its yield only; yields
 	// do no I/O, so the daemon may hold a lock.
-	Slots(yield func(*rotation.Status) bool)
+	Slots(yield func(*slot.Status) bool)
 	// Slot gives one slot's status, a copy.
-	Slot(relay, typ string) (rotation.Status, bool)
+	Slot(relay, typ string) (slot.Status, bool)
 	// Rotate makes a request by somebody for a rotation durable and returns at once.
-	Rotate(ctx context.Context, relay, typ, by string, compromised bool) (rotation.Status, error)
+	Rotate(ctx context.Context, relay, typ, by string, compromised bool) (slot.Status, error)
 	// History gives at most limit events, newest first: of all slots when relay is
 	// empty, of a relay's when typ is.
-	History(ctx context.Context, relay, typ string, limit int) ([]rotation.Event, error)
+	History(ctx context.Context, relay, typ string, limit int) ([]slot.Event, error)
 	// Tokens lists what a relay holds.
 	Tokens(ctx context.Context, relay string) ([]adminapi.Token, error)
 	// Prune revokes, or with dryRun only lists, former tokens of this installation.

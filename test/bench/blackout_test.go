@@ -12,10 +12,10 @@ import (
 
 	"github.com/rotatord/rotatord/internal/cf"
 	"github.com/rotatord/rotatord/internal/moq"
-	"github.com/rotatord/rotatord/internal/rotation"
 	"github.com/rotatord/rotatord/internal/secret"
 	"github.com/rotatord/rotatord/internal/sinks"
 	"github.com/rotatord/rotatord/internal/sinks/awssm/awstest"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 const scriptRounds = 30
@@ -58,12 +58,12 @@ func (p *places) compare(b *testing.B, url string, kinds []string) (ours, bare s
 	defer d.stop()
 	blackouts, done := make(chan time.Duration, 1), make(chan struct{}, 1)
 	d.onBlackout = func(took time.Duration) { blackouts <- took }
-	d.onRotated = func(*rotation.Plan) { done <- struct{}{} }
+	d.onRotated = func(*slot.Plan) { done <- struct{}{} }
 	plan := d.plan(0, moq.Subscribe, moq.InPlace, nil)
-	d.configure([]*rotation.Plan{plan})
+	d.configure([]*slot.Plan{plan})
 	seq := &bareSequence{TB: b, client: client(b, url, nil), sinks: p.open(nil, kinds...), kinds: kinds, root: p.root}
 	for i := range given.rounds + 10 {
-		must[rotation.Status](b)(d.engine.Rotate(b.Context(), plan.Relay, string(plan.Key.Type), "bench", false))
+		must[slot.Status](b)(d.engine.Rotate(b.Context(), plan.Relay, string(plan.Key.Type), "bench", false))
 		<-done
 		a, z := <-blackouts, seq.rotate(1)
 		if i >= 10 { // the first open connections

@@ -10,9 +10,9 @@ import (
 	"github.com/rotatord/rotatord/internal/cf"
 	"github.com/rotatord/rotatord/internal/cf/cfsim"
 	"github.com/rotatord/rotatord/internal/moq"
-	"github.com/rotatord/rotatord/internal/rotation"
 	"github.com/rotatord/rotatord/internal/secret"
 	"github.com/rotatord/rotatord/internal/sinks"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 const (
@@ -61,7 +61,7 @@ func newOverdue(t *testing.T) *overdueFleet {
 	sim := newSim(given.overdue + urgents)
 	w := &overdueFleet{T: t, sim: sim, expires: map[string]time.Time{}}
 	w.d = newDaemonAt(t, bubbleClock{time.Now()}, io.Discard, newMetrics(), w.client(0), map[string]sinks.Sink{"memory": newMemory()}, "")
-	w.d.configure(w.plans(rotation.InitialNow, nil))
+	w.d.configure(w.plans(slot.InitialNow, nil))
 	w.d.engine.Quiesce(t.Context())
 	for relay := range given.overdue {
 		tokens := sim.Tokens(relayID(relay))
@@ -80,8 +80,8 @@ func (w *overdueFleet) client(requests int) *cf.Client {
 }
 
 // plans are all slots; each token expires at a time of its own, in no order.
-func (w *overdueFleet) plans(initial rotation.Initial, due rotation.Schedule) []*rotation.Plan {
-	plans := make([]*rotation.Plan, given.overdue)
+func (w *overdueFleet) plans(initial slot.Initial, due slot.Schedule) []*slot.Plan {
+	plans := make([]*slot.Plan, given.overdue)
 	for i := range plans {
 		plans[i] = w.d.plan(i, moq.Subscribe, moq.Overlap, due)
 		plans[i].Initial, plans[i].Grace = initial, time.Minute
@@ -97,7 +97,7 @@ func (w *overdueFleet) becomeDue() {
 	w.sim.SetQuota(apiToken, quota, window)
 	time.Sleep(time.Second) // past the instant at which all were first seen
 	w.d.client = w.client(quota)
-	plans := w.plans(rotation.InitialNow, once{time.Now()})
+	plans := w.plans(slot.InitialNow, once{time.Now()})
 	for i := range urgents {
 		plans = append(plans, w.d.plan(given.overdue+i, moq.Subscribe, moq.InPlace, nil))
 		w.sim.Next(cfsim.Rotate, cfsim.Fault{Kind: cfsim.LostAfter})
@@ -124,8 +124,8 @@ func (w *overdueFleet) rotatedFirst(relay string) bool {
 	return false
 }
 
-func (w *overdueFleet) compromised(p *rotation.Plan) {
-	must[rotation.Status](w)(w.d.engine.Rotate(w.Context(), p.Relay, string(p.Key.Type), "test", true))
+func (w *overdueFleet) compromised(p *slot.Plan) {
+	must[slot.Status](w)(w.d.engine.Rotate(w.Context(), p.Relay, string(p.Key.Type), "test", true))
 }
 
 // checkUrgent: a token of each urgent slot was minted within seconds, and one
@@ -193,6 +193,6 @@ type bubbleClock struct{ boot time.Time }
 func (bubbleClock) Now() time.Time { return time.Now() }
 
 // Elapsed implements rotation.Clock.
-func (c bubbleClock) Elapsed() rotation.Reading {
-	return rotation.Reading{Boot: "bubble", Elapsed: time.Since(c.boot)}
+func (c bubbleClock) Elapsed() slot.Reading {
+	return slot.Reading{Boot: "bubble", Elapsed: time.Since(c.boot)}
 }

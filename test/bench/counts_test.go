@@ -7,9 +7,9 @@ import (
 	"github.com/rotatord/rotatord/internal/cf"
 	"github.com/rotatord/rotatord/internal/cf/cfsim"
 	"github.com/rotatord/rotatord/internal/moq"
-	"github.com/rotatord/rotatord/internal/rotation"
 	"github.com/rotatord/rotatord/internal/secret"
 	"github.com/rotatord/rotatord/internal/sinks"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 // What a rotation may cost at most. These depend on no machine, so they guard
@@ -57,7 +57,7 @@ type counted struct {
 	*testing.T
 	sim     *cfsim.Sim
 	d       *daemon
-	plan    *rotation.Plan
+	plan    *slot.Plan
 	rotated chan struct{}
 }
 
@@ -69,9 +69,9 @@ func newCounted(t *testing.T, strategy moq.Strategy) *counted {
 		Token: func() (secret.Value, error) { return secret.New(apiToken), nil },
 	}))
 	w.d = newDaemon(t, newMetrics(), c, map[string]sinks.Sink{"memory": newMemory()}, "")
-	w.d.onRotated = func(*rotation.Plan) { w.rotated <- struct{}{} }
+	w.d.onRotated = func(*slot.Plan) { w.rotated <- struct{}{} }
 	w.plan = w.d.plan(0, moq.Subscribe, strategy, nil)
-	w.d.configure([]*rotation.Plan{w.plan})
+	w.d.configure([]*slot.Plan{w.plan})
 	w.rotate() // the first opens and fills what later ones find
 	return w
 }
@@ -85,7 +85,7 @@ func (w *counted) requests() (n int) {
 
 // rotate rotates the slot and waits until nothing is left to do.
 func (w *counted) rotate() {
-	must[rotation.Status](w)(w.d.engine.Rotate(w.Context(), w.plan.Relay, string(w.plan.Key.Type), "test", false))
+	must[slot.Status](w)(w.d.engine.Rotate(w.Context(), w.plan.Relay, string(w.plan.Key.Type), "test", false))
 	<-w.rotated
 	w.d.engine.Quiesce(w.Context())
 }

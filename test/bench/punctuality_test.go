@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/rotatord/rotatord/internal/moq"
-	"github.com/rotatord/rotatord/internal/rotation"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 // BenchmarkPunctuality measures the schedule lag, from a slot's jittered due
@@ -47,9 +47,9 @@ func lags(b *testing.B, due int, jitter time.Duration) (lag sample) {
 
 // dueTogether are plans of which the first few are due in one second, when the
 // first looks of all are over.
-func (d *daemon) dueTogether(due int, jitter time.Duration) []*rotation.Plan {
+func (d *daemon) dueTogether(due int, jitter time.Duration) []*slot.Plan {
 	at := time.Now().Add(time.Duration(given.fleet)*time.Millisecond + 3*time.Second).Truncate(time.Second)
-	plans := make([]*rotation.Plan, given.fleet)
+	plans := make([]*slot.Plan, given.fleet)
 	for i := range plans {
 		plans[i] = d.plan(i, moq.Subscribe, moq.Overlap, once{at.Add(time.Hour)})
 		if i >= due {

@@ -18,6 +18,7 @@ import (
 	"github.com/rotatord/rotatord/internal/scheduler"
 	"github.com/rotatord/rotatord/internal/secret"
 	"github.com/rotatord/rotatord/internal/sinks"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 // daemon is rotatord's working parts put together in this process, as its
@@ -34,7 +35,7 @@ type daemon struct {
 	syncs   int // commits of the journal
 	counted sync.Mutex
 
-	onRotated  func(p *rotation.Plan)
+	onRotated  func(p *slot.Plan)
 	onBlackout func(d time.Duration)
 	onLag      func(d time.Duration)
 }
@@ -87,7 +88,7 @@ func (d *daemon) commits() int {
 	return d.syncs
 }
 
-func (d *daemon) configure(plans []*rotation.Plan) {
+func (d *daemon) configure(plans []*slot.Plan) {
 	names := make([]string, 0, len(d.sinks))
 	for name := range d.sinks {
 		names = append(names, name)
@@ -102,9 +103,9 @@ func (d *daemon) Account(string) (rotation.Cloudflare, bool) { return d.client, 
 func (d *daemon) Sink(name string) (sinks.Sink, bool) { s, ok := d.sinks[name]; return s, ok }
 
 // RotationDone implements rotation.Observer.
-func (d *daemon) RotationDone(p *rotation.Plan, s moq.Strategy, r rotation.Result, took time.Duration) {
+func (d *daemon) RotationDone(p *slot.Plan, s moq.Strategy, r slot.Result, took time.Duration) {
 	d.Metrics.RotationDone(p, s, r, took)
-	if d.onRotated != nil && r == rotation.ResultSuccess {
+	if d.onRotated != nil && r == slot.ResultSuccess {
 		d.onRotated(p)
 	}
 }
@@ -126,17 +127,17 @@ func (d *daemon) MintCalled(lag time.Duration) {
 }
 
 // plan is a slot of the nth relay that delivers to the sinks.
-func (d *daemon) plan(n int, typ moq.TokenType, strategy moq.Strategy, schedule rotation.Schedule) *rotation.Plan {
-	p := &rotation.Plan{
+func (d *daemon) plan(n int, typ moq.TokenType, strategy moq.Strategy, schedule slot.Schedule) *slot.Plan {
+	p := &slot.Plan{
 		Key:   moq.Key{AccountID: accountID, RelayID: relayID(n), Type: typ},
 		Relay: "relay-" + relayID(n)[24:], Schedule: schedule,
-		Policy: &rotation.Policy{
-			Account: "main", Strategy: strategy, Initial: rotation.InitialSchedule, CatchUp: true, Lifetime: 30 * 24 * time.Hour, Verify: true,
+		Policy: &slot.Policy{
+			Account: "main", Strategy: strategy, Initial: slot.InitialSchedule, CatchUp: true, Lifetime: 30 * 24 * time.Hour, Verify: true,
 		},
 	}
 	for name := range d.sinks {
 		target := targetOf(name, d.root, p.Relay, string(typ))
-		p.Targets = append(p.Targets, rotation.Target{Sink: name, Target: target, Location: name + "://" + target, Required: true, Adopt: true})
+		p.Targets = append(p.Targets, slot.Target{Sink: name, Target: target, Location: name + "://" + target, Required: true, Adopt: true})
 	}
 	return p
 }

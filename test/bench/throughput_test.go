@@ -9,9 +9,9 @@ import (
 
 	"github.com/rotatord/rotatord/internal/cf"
 	"github.com/rotatord/rotatord/internal/moq"
-	"github.com/rotatord/rotatord/internal/rotation"
 	"github.com/rotatord/rotatord/internal/secret"
 	"github.com/rotatord/rotatord/internal/sinks"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 // concurrency is how many calls to Cloudflare rotatord has under way at most.
@@ -58,16 +58,16 @@ func rotateFleet(b *testing.B, strategy moq.Strategy) spent {
 
 // rotateAll makes all slots due at once, at first sight or by a schedule, and
 // waits until all are done.
-func (d *daemon) rotateAll(strategy moq.Strategy, due rotation.Schedule) {
-	plans := make([]*rotation.Plan, given.fleet)
+func (d *daemon) rotateAll(strategy moq.Strategy, due slot.Schedule) {
+	plans := make([]*slot.Plan, given.fleet)
 	for i := range plans {
 		plans[i] = d.plan(i, moq.Subscribe, strategy, due)
-		plans[i].Grace, plans[i].Initial = time.Millisecond, rotation.InitialNow
+		plans[i].Grace, plans[i].Initial = time.Millisecond, slot.InitialNow
 	}
 	var left atomic.Int64
 	left.Store(int64(given.fleet))
 	done := make(chan struct{})
-	d.onRotated = func(*rotation.Plan) {
+	d.onRotated = func(*slot.Plan) {
 		if left.Add(-1) == 0 {
 			close(done)
 		}

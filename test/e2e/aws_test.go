@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/rotatord/rotatord/internal/rotation"
 	"github.com/rotatord/rotatord/internal/sinks/awssm/awstest"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 // TestNothingIsMintedThatAWSWouldNotTake has a policy that no longer lets rotatord write.
@@ -20,7 +20,7 @@ func TestNothingIsMintedThatAWSWouldNotTake(t *testing.T) {
 		Defaults: "{schedule: manual, strategy: in_place, initial: now, sinks: [cloud]}",
 	})
 	d := w.start()
-	d.untilSlot("live/subscribe", func(s rotation.Status) bool { return !s.Rotated.IsZero() })
+	d.untilSlot("live/subscribe", func(s slot.Status) bool { return !s.Rotated.IsZero() })
 	w.rotatord("check", "--online").expect(t, 0, "not tried: needs a write (whether secretsmanager:PutSecretValue is allowed")
 
 	aws.Inject(func(op, id string) *awstest.Failure {
@@ -31,9 +31,9 @@ func TestNothingIsMintedThatAWSWouldNotTake(t *testing.T) {
 	})
 	before, _ := aws.Value("moq/live")
 	w.rotatord("rotate", "--no-wait", "live/subscribe").expect(t, 0)
-	s := d.untilSlot("live/subscribe", func(s rotation.Status) bool { return s.Failure != nil })
-	if s.Failure.Step != rotation.StepPreflight {
-		t.Errorf("failed at step %s: %s", s.Failure.Step, s.Failure.Message)
+	s := d.untilSlot("live/subscribe", func(s slot.Status) bool { return s.Failure != nil })
+	if s.Failure.Stage != slot.StagePreflight {
+		t.Errorf("failed at step %s: %s", s.Failure.Stage, s.Failure.Message)
 	}
 	if after, _ := aws.Value("moq/live"); after != before || len(w.api.handedOut()) != 1 {
 		t.Errorf("%d tokens were handed out: the consumers' is burnt", len(w.api.handedOut()))

@@ -12,9 +12,9 @@ import (
 	"testing"
 
 	"github.com/rotatord/rotatord/internal/cf/cfsim"
-	"github.com/rotatord/rotatord/internal/rotation"
 	"github.com/rotatord/rotatord/internal/sinks/awssm/awstest"
 	"github.com/rotatord/rotatord/internal/sinks/vault/vaulttest"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 // strayToken comes in an answer that makes no sense.
@@ -41,8 +41,8 @@ func TestNoValueLeaks(t *testing.T) {
 	})
 	d := w.start()
 	said := &strings.Builder{}
-	for _, slot := range canarySlots {
-		d.untilSlot(slot, func(s rotation.Status) bool { return !s.Rotated.IsZero() })
+	for _, name := range canarySlots {
+		d.untilSlot(name, func(s slot.Status) bool { return !s.Rotated.IsZero() })
 	}
 	pending := d.suffer(aws, vault)
 	for _, args := range [][]string{
@@ -186,21 +186,21 @@ func (d *daemon) suffer(aws *awstest.Server, vault *vaulttest.Server) (pending s
 	vault.Seal(d.t)
 	d.says("vault", "sealed")
 	vault.Unseal(d.t)
-	for _, slot := range canarySlots {
-		d.recovers(slot)
+	for _, name := range canarySlots {
+		d.recovers(name)
 	}
 	return pending
 }
 
 // recovers waits until a slot is in order again, without the patience that it
 // has learned from its failures.
-func (d *daemon) recovers(slot string) {
+func (d *daemon) recovers(name string) {
 	d.t.Helper()
-	relay, typ, _ := strings.Cut(slot, "/")
+	relay, typ, _ := strings.Cut(name, "/")
 	if _, err := d.api.Rotate(d.t.Context(), relay, typ, false); err != nil {
 		d.t.Fatal(err)
 	}
-	d.untilSlot(slot, func(s rotation.Status) bool {
+	d.untilSlot(name, func(s slot.Status) bool {
 		if s.Failures > 0 {
 			_, _ = d.api.Rotate(d.t.Context(), relay, typ, false)
 		}

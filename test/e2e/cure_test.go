@@ -7,9 +7,9 @@ import (
 
 	"github.com/hashicorp/vault/api"
 
-	"github.com/rotatord/rotatord/internal/rotation"
 	"github.com/rotatord/rotatord/internal/sinks/awssm/awstest"
 	"github.com/rotatord/rotatord/internal/sinks/vault/vaulttest"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 // ailment is one trouble of a store: what brings it on, what the error must name
@@ -119,7 +119,7 @@ func TestAWSTroubleEndsInDelivery(t *testing.T) {
 		{"credentials expired", answer(403, "ExpiredTokenException", "The security token included in the request is expired", "DescribeSecret"), []string{"ExpiredTokenException", "credentials"}, calm},
 		{"permission withdrawn", answer(403, "AccessDeniedException", "not authorized", "PutSecretValue"), []string{"AccessDeniedException", "secretsmanager:"}, calm},
 	})
-	d.untilSlot("live/subscribe", func(s rotation.Status) bool { return s.Failure == nil && len(s.Old) == 0 })
+	d.untilSlot("live/subscribe", func(s slot.Status) bool { return s.Failure == nil && len(s.Old) == 0 })
 }
 
 func (w *world) vaultSink(vault *vaulttest.Server, mount string, version int) {

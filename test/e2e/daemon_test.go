@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"github.com/rotatord/rotatord/internal/adminapi"
-	"github.com/rotatord/rotatord/internal/rotation"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 // daemon is a running rotatord.
@@ -153,7 +153,7 @@ func (d *daemon) address() (addr string) {
 }
 
 // slot gives a slot's status.
-func (d *daemon) slot(name string) rotation.Status {
+func (d *daemon) slot(name string) slot.Status {
 	d.t.Helper()
 	relay, typ, _ := strings.Cut(name, "/")
 	s, err := d.api.Slot(d.t.Context(), relay, typ)
@@ -164,7 +164,7 @@ func (d *daemon) slot(name string) rotation.Status {
 }
 
 // untilSlot waits until a slot's status satisfies ok.
-func (d *daemon) untilSlot(name string, ok func(rotation.Status) bool) (s rotation.Status) {
+func (d *daemon) untilSlot(name string, ok func(slot.Status) bool) (s slot.Status) {
 	d.t.Helper()
 	d.until(func() error {
 		if s = d.slot(name); !ok(s) {
@@ -232,11 +232,11 @@ func (o *output) tail(n int) string {
 }
 
 // served waits until the file sink holds a token of the slot that its relay accepts.
-func (d *daemon) served(relay int, slot string) (value string) {
+func (d *daemon) served(relay int, name string) (value string) {
 	d.t.Helper()
 	d.until(func() error {
-		if value = d.token(slot); !d.sim.Accepts(relayID(relay), value) {
-			return fmt.Errorf("the target of %s holds no token that is accepted", slot)
+		if value = d.token(name); !d.sim.Accepts(relayID(relay), value) {
+			return fmt.Errorf("the target of %s holds no token that is accepted", name)
 		}
 		return nil
 	})
@@ -244,4 +244,4 @@ func (d *daemon) served(relay int, slot string) (value string) {
 }
 
 // token is what the file sink holds for a slot.
-func (w *world) token(slot string) string { return w.read("tokens/" + slot + ".token") }
+func (w *world) token(name string) string { return w.read("tokens/" + name + ".token") }

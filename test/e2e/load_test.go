@@ -19,9 +19,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"github.com/rotatord/rotatord/internal/cf/cfsim"
-	"github.com/rotatord/rotatord/internal/rotation"
 	"github.com/rotatord/rotatord/internal/sinks/awssm/awstest"
 	"github.com/rotatord/rotatord/internal/sinks/vault/vaulttest"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 const (
@@ -84,7 +84,7 @@ func (s loadSlot) name() string      { return s.relayName() + "/" + s.typ }
 // store is one sink as its consumers see it.
 type store struct {
 	name    string
-	get     func(slot string) (string, error)
+	get     func(name string) (string, error)
 	looked  atomic.Int64 // consumers whose token was checked until the end of its grace
 	changed atomic.Int64
 }
@@ -127,8 +127,8 @@ func (l *load) relays() string {
 	return b.String()
 }
 
-func (l *load) fromDisk(slot string) (string, error) {
-	b, err := os.ReadFile(filepath.Join(l.dir, "tokens", slot+".token"))
+func (l *load) fromDisk(name string) (string, error) {
+	b, err := os.ReadFile(filepath.Join(l.dir, "tokens", name+".token"))
 	return string(b), err
 }
 
@@ -137,8 +137,8 @@ func (l *load) fromAWS(t *testing.T) func(string) (string, error) {
 		Region: awstest.Region, BaseEndpoint: aws.String(l.aws.URL),
 		Credentials: credentials.NewStaticCredentialsProvider(awstest.AccessKeyID, awstest.SecretAccessKey, ""),
 	})
-	return func(slot string) (string, error) {
-		out, err := client.GetSecretValue(t.Context(), &secretsmanager.GetSecretValueInput{SecretId: aws.String("moq/" + slot)})
+	return func(name string) (string, error) {
+		out, err := client.GetSecretValue(t.Context(), &secretsmanager.GetSecretValueInput{SecretId: aws.String("moq/" + name)})
 		if err != nil {
 			return "", err
 		}
@@ -148,8 +148,8 @@ func (l *load) fromAWS(t *testing.T) func(string) (string, error) {
 
 func (l *load) fromVault(t *testing.T) func(string) (string, error) {
 	client := l.vault.Client(t)
-	return func(slot string) (string, error) {
-		s, err := client.KVv2("secret").Get(t.Context(), "moq/"+slot)
+	return func(name string) (string, error) {
+		s, err := client.KVv2("secret").Get(t.Context(), "moq/"+name)
 		if err != nil {
 			return "", err
 		}
@@ -303,7 +303,7 @@ func (l *load) atRest(d *daemon) {
 	l.put("config.yaml", strings.Replace(l.read("config.yaml"), `schedule: "@every 1s"`, "schedule: manual", 1))
 	d.reload()
 	for _, s := range l.slots {
-		d.untilSlot(s.name(), func(st rotation.Status) bool { return st.State == rotation.StateIdle && len(st.Old) == 0 })
+		d.untilSlot(s.name(), func(st slot.Status) bool { return st.State == slot.StateIdle && len(st.Old) == 0 })
 	}
 	for _, s := range l.slots {
 		for _, st := range l.stores {

@@ -11,8 +11,8 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/rotatord/rotatord/internal/rotation"
 	"github.com/rotatord/rotatord/internal/sinks/vault/vaulttest"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 // TestARefusedSecretIDIsNotShownBySlotAfterSlot has 30 slots whose sink logs in with
@@ -45,7 +45,7 @@ func TestARefusedSecretIDIsNotShownBySlotAfterSlot(t *testing.T) {
 	gate.wants(d, 2, "a reload")
 	d.rotatord("rotate", "--no-wait", "r1").expect(t, 0)
 	gate.wants(d, 3, "a rotate")
-	d.untilSlot("r1/subscribe", func(s rotation.Status) bool {
+	d.untilSlot("r1/subscribe", func(s slot.Status) bool {
 		return s.Failure != nil && strings.Contains(s.Failure.Message, "invalid role or secret ID")
 	})
 	if !role.admits(t, role.secretID(t)) {
@@ -53,7 +53,7 @@ func TestARefusedSecretIDIsNotShownBySlotAfterSlot(t *testing.T) {
 	}
 	w.put("secret-id", role.secretID(t))
 	for n := range slots {
-		d.untilSlot(fmt.Sprintf("r%d/subscribe", n), func(s rotation.Status) bool { return !s.Rotated.IsZero() })
+		d.untilSlot(fmt.Sprintf("r%d/subscribe", n), func(s slot.Status) bool { return !s.Rotated.IsZero() })
 	}
 	d.says("a refused login has a new secret")
 }

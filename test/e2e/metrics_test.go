@@ -14,8 +14,8 @@ import (
 
 	"github.com/rotatord/rotatord/internal/cf/cfsim"
 	"github.com/rotatord/rotatord/internal/fault"
-	"github.com/rotatord/rotatord/internal/rotation"
 	"github.com/rotatord/rotatord/internal/sinks/awssm/awstest"
+	"github.com/rotatord/rotatord/internal/slot"
 	"github.com/rotatord/rotatord/internal/threads"
 )
 
@@ -109,7 +109,7 @@ func nothingYet(t *testing.T, l *ledger) {
 	for _, result := range []string{"success", "failure"} {
 		zero["sink_deliveries_total sink=disk sink_type=file result="+result] = is(0)
 	}
-	for _, step := range rotation.Steps() {
+	for _, step := range slot.Stages() {
 		for _, reason := range fault.Reasons() {
 			zero[fmt.Sprintf("rotation_failures_total account=main step=%s reason=%s", step, reason)] = is(0)
 		}
@@ -308,7 +308,7 @@ func supersededMetrics(t *testing.T, l *ledger) {
 		"rotations_total strategy=overlap result=superseded" + liveSlot: is(1), "pending_deliveries sink=aws": is(0),
 		"consecutive_failures" + liveSlot: is(0),
 	})
-	d.untilSlot("live/subscribe", func(s rotation.Status) bool { return s.State == rotation.StateIdle }) // probed again
+	d.untilSlot("live/subscribe", func(s slot.Status) bool { return s.State == slot.StateIdle }) // probed again
 	aws.Inject(func(string, string) *awstest.Failure { return &awstest.Failure{Dropped: true} })
 	d.predict(expectations{"sink_up sink=aws": is(0)})
 	aws.Inject(nil)

@@ -8,7 +8,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/rotatord/rotatord/internal/rotation"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 // A part of the world that is in trouble, beside all that works.
@@ -127,7 +127,7 @@ func TestASharedFileOfAWSThatIsMendedIsReadWithoutARestart(t *testing.T) {
 	if err := os.Remove(w.path("aws-config")); err != nil {
 		t.Fatal(err)
 	}
-	d.untilSlot("live/subscribe", func(s rotation.Status) bool { return s.State == rotation.StateIdle && s.TokenID != "" })
+	d.untilSlot("live/subscribe", func(s slot.Status) bool { return s.State == slot.StateIdle && s.TokenID != "" })
 	if _, exists := aws.Value("moq/live/subscribe"); !exists {
 		t.Error("nothing came to AWS")
 	}

@@ -15,8 +15,8 @@ import (
 	"time"
 
 	"github.com/rotatord/rotatord/internal/cf/cfsim"
-	"github.com/rotatord/rotatord/internal/rotation"
 	"github.com/rotatord/rotatord/internal/sinks/vault/vaulttest"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 // doorman stands before a server and turns away what it is told to, asking for a wait.
@@ -100,7 +100,7 @@ func TestAWaitThatAnAnswerAsksForIsBoundedAndEndsWithARestart(t *testing.T) {
 			d := w.start()
 			c.close(cloudflare, store)
 			d.rotatord("rotate", "--no-wait", "live0").expect(t, 0)
-			s := d.untilSlot("live0/subscribe", func(s rotation.Status) bool { return s.Failure != nil })
+			s := d.untilSlot("live0/subscribe", func(s slot.Status) bool { return s.Failure != nil })
 			if wait := s.Failure.Next.Sub(s.Failure.At); wait > c.longest {
 				t.Errorf("the next attempt is %s away", wait)
 			}
@@ -109,7 +109,7 @@ func TestAWaitThatAnAnswerAsksForIsBoundedAndEndsWithARestart(t *testing.T) {
 			cloudflare.open()
 			store.open()
 			d = w.start()
-			d.untilSlot("live0/subscribe", func(s rotation.Status) bool { return s.Failure == nil && s.Requested.IsZero() })
+			d.untilSlot("live0/subscribe", func(s slot.Status) bool { return s.Failure == nil && s.Requested.IsZero() })
 			if held := readVault(t, vault, "secret/data/moq/live0"); !w.sim.Accepts(relayID(0), held) {
 				t.Error("Vault holds no token that is accepted")
 			}
@@ -127,12 +127,12 @@ func TestTheFirstWhoFindsAStoreWellFreesAllWhoWaitForIt(t *testing.T) {
 	store.close("GET PUT POST", "/", absurdWait)
 	d.rotatord("rotate", "--no-wait", "--all").expect(t, 0)
 	for n := range slots {
-		d.untilSlot(fmt.Sprintf("live%d/subscribe", n), func(s rotation.Status) bool { return s.Failure != nil })
+		d.untilSlot(fmt.Sprintf("live%d/subscribe", n), func(s slot.Status) bool { return s.Failure != nil })
 	}
 	store.open()
 	d.rotatord("rotate", "live0").expect(t, 0)
 	for n := range slots {
-		d.untilSlot(fmt.Sprintf("live%d/subscribe", n), func(s rotation.Status) bool { return s.Failure == nil && s.Requested.IsZero() })
+		d.untilSlot(fmt.Sprintf("live%d/subscribe", n), func(s slot.Status) bool { return s.Failure == nil && s.Requested.IsZero() })
 	}
 	d.says("it answers again", `"sink":"vault"`)
 }

@@ -13,7 +13,7 @@ import (
 	"testing"
 
 	"github.com/rotatord/rotatord/internal/cf/cfsim"
-	"github.com/rotatord/rotatord/internal/rotation"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 // filter is an HTTP proxy on the way to Cloudflare. It carries every call out, and
@@ -146,8 +146,8 @@ func inPlaceBehindPages(t *testing.T, status int) {
 	d := w.start()
 	d.insist(5, f)
 	d.failing("live/subscribe", "get relay", fmt.Sprint(status), "is a proxy in between? check api_url")
-	if s := d.slot("live/subscribe"); s.Failure.Step != rotation.StepPreflight || !s.Blackout.IsZero() {
-		t.Errorf("it fails in %s, with a blackout since %v", s.Failure.Step, s.Blackout)
+	if s := d.slot("live/subscribe"); s.Failure.Stage != slot.StagePreflight || !s.Blackout.IsZero() {
+		t.Errorf("it fails in %s, with a blackout since %v", s.Failure.Stage, s.Blackout)
 	}
 	if n := d.sim.Counts()[cfsim.Rotate]; n != 0 {
 		t.Errorf("%d rotate calls were made", n)

@@ -8,7 +8,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/rotatord/rotatord/internal/rotation"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 const (
@@ -46,7 +46,7 @@ func TestReloadChangesASchedule(t *testing.T) {
 	if s := d.slot("live/subscribe"); !s.Manual || !s.Next.IsZero() {
 		t.Errorf("after the schedule was taken away: %+v", s)
 	}
-	d.untilSlot("live/subscribe", func(s rotation.Status) bool { return s.State == rotation.StateIdle && len(s.Old) == 0 })
+	d.untilSlot("live/subscribe", func(s slot.Status) bool { return s.State == slot.StateIdle && len(s.Old) == 0 })
 	d.served(0, "live/subscribe")
 }
 
@@ -116,7 +116,7 @@ func TestReloadAddsAndRemovesSlots(t *testing.T) {
 	}
 	w.configure(settings{Relays: fmt.Sprintf(oneMore, relayID(0), relayID(1))})
 	d.reload()
-	d.untilSlot("other/subscribe", func(s rotation.Status) bool {
+	d.untilSlot("other/subscribe", func(s slot.Status) bool {
 		return s.TokenID != "" && s.Sinks[0].State == "ok" // it is remembered: nothing was minted
 	})
 	if d.token("other/subscribe") != other {
@@ -143,14 +143,14 @@ func TestReloadAddsAndRemovesSinks(t *testing.T) {
 			w.configure(settings{Sinks: sink, Defaults: defaults("disk, second")})
 			d.reload()
 			if strategy == "overlap" {
-				d.untilSlot("live/subscribe", func(s rotation.Status) bool {
-					return !slices.ContainsFunc(s.Sinks, func(ts rotation.TargetStatus) bool { return ts.State != "ok" }) && len(s.Old) == 1
+				d.untilSlot("live/subscribe", func(s slot.Status) bool {
+					return !slices.ContainsFunc(s.Sinks, func(ts slot.TargetStatus) bool { return ts.State != "ok" }) && len(s.Old) == 1
 				})
 				if now := d.token("live/subscribe"); now == first || w.read("second/live/subscribe.token") != now {
 					t.Error("the new sink did not get a new token together with the old sink")
 				}
 			} else {
-				d.untilSlot("live/subscribe", func(s rotation.Status) bool { return strings.Contains(s.Note, "a new target waits") })
+				d.untilSlot("live/subscribe", func(s slot.Status) bool { return strings.Contains(s.Note, "a new target waits") })
 				d.rotatord("status").expect(t, 0, "a new target waits for the next scheduled rotation", "second never")
 				if d.token("live/subscribe") != first {
 					t.Error("it rotated before its time")

@@ -47,9 +47,9 @@ func (s scrape) sane() error {
 			}
 		}
 	}
-	for slot, n := range series {
-		if n > seriesPerSlot || states[slot] != 1 {
-			return fmt.Errorf("slot %s has %d series and is in %v states", slot, n, states[slot])
+	for name, n := range series {
+		if n > seriesPerSlot || states[name] != 1 {
+			return fmt.Errorf("slot %s has %d series and is in %v states", name, n, states[name])
 		}
 	}
 	return nil

@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"github.com/rotatord/rotatord/internal/cf/cfsim"
-	"github.com/rotatord/rotatord/internal/rotation"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 // stateWorld has one slot, which was rotated when asked to.
@@ -51,8 +51,8 @@ func (d *daemon) unready(words ...string) {
 // knows checks that a daemon knows the rotation, and needs no other.
 func (d *daemon) knows(rotationID string) {
 	d.t.Helper()
-	d.untilSlot("live/subscribe", func(s rotation.Status) bool {
-		return s.State == rotation.StateIdle && s.Sinks[0].RotationID == rotationID && s.Sinks[0].State == "ok"
+	d.untilSlot("live/subscribe", func(s slot.Status) bool {
+		return s.State == slot.StateIdle && s.Sinks[0].RotationID == rotationID && s.Sinks[0].State == "ok"
 	})
 	if n := d.sim.Counts()[cfsim.Create]; n != 1 {
 		d.t.Errorf("%d tokens were made", n)
@@ -132,7 +132,7 @@ func TestAStateFileThatWasReplacedIsLeftToAPerson(t *testing.T) {
 	}
 	w.shell("mv state.db state/")
 	d.ready()
-	d.untilSlot("live/subscribe", func(s rotation.Status) bool { return s.Sinks[0].RotationID != id })
+	d.untilSlot("live/subscribe", func(s slot.Status) bool { return s.Sinks[0].RotationID != id })
 }
 
 // After a kill what was saved last is in the log alone.

@@ -9,7 +9,7 @@ import (
 
 	"github.com/rotatord/rotatord/internal/adminapi"
 	"github.com/rotatord/rotatord/internal/cf/cfsim"
-	"github.com/rotatord/rotatord/internal/rotation"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 func TestTokens(t *testing.T) {
@@ -82,7 +82,7 @@ func TestLostJournal(t *testing.T) {
 		w.configure(settings{Disk: ", existing: adopt"})
 		d.signal(syscall.SIGHUP)
 		d.says("configuration reloaded")
-		d.untilSlot("live/subscribe", func(s rotation.Status) bool { return s.Requested.IsZero() && s.TokenID != "" }) // the wish from before
+		d.untilSlot("live/subscribe", func(s slot.Status) bool { return s.Requested.IsZero() && s.TokenID != "" }) // the wish from before
 		d.rotatord("tokens", "prune", "live").expect(t, 0, "revoked "+served)
 		if n := len(d.sim.Tokens(relayID(0))); n != 3 {
 			t.Errorf("the relay holds %d tokens, want the new one and the two that came with it", n)

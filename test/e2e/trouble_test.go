@@ -13,29 +13,29 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/rotatord/rotatord/internal/cf/cfsim"
-	"github.com/rotatord/rotatord/internal/rotation"
 	"github.com/rotatord/rotatord/internal/sinks/awssm/awstest"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 const otherAccount = "ffffffffffffffffffffffffffffffff"
 
 // failing waits until a slot has failed and says when it tries again.
-func (d *daemon) failing(slot string, says ...string) {
+func (d *daemon) failing(name string, says ...string) {
 	d.t.Helper()
-	s := d.untilSlot(slot, func(s rotation.Status) bool {
-		return s.State == rotation.StateFailing && s.Failure != nil && containsAll(s.Failure.Message, says)
+	s := d.untilSlot(name, func(s slot.Status) bool {
+		return s.State == slot.StateFailing && s.Failure != nil && containsAll(s.Failure.Message, says)
 	})
 	if s.Attempt.Before(s.Failure.At) || !s.Attempt.Equal(s.Failure.Next) {
-		d.t.Errorf("%s failed at %v and is tried again at %v", slot, s.Failure.At, s.Attempt)
+		d.t.Errorf("%s failed at %v and is tried again at %v", name, s.Failure.At, s.Attempt)
 	}
-	d.rotatord("status").expect(d.t, 0, append(says, slot+": failed", "next attempt")...)
+	d.rotatord("status").expect(d.t, 0, append(says, name+": failed", "next attempt")...)
 }
 
 // rotates waits until a slot that runs by itself has rotated twice more.
-func (d *daemon) rotates(slot string) {
+func (d *daemon) rotates(name string) {
 	d.t.Helper()
-	seen := map[string]bool{d.slot(slot).Rotated.String(): true}
-	d.untilSlot(slot, func(s rotation.Status) bool { seen[s.Rotated.String()] = true; return len(seen) > 2 })
+	seen := map[string]bool{d.slot(name).Rotated.String(): true}
+	d.untilSlot(name, func(s slot.Status) bool { seen[s.Rotated.String()] = true; return len(seen) > 2 })
 }
 
 // TestCloudflareTrouble has one account in trouble while another goes on.
@@ -78,7 +78,7 @@ func TestCloudflareTrouble(t *testing.T) {
 			d.rotates("other/subscribe")
 			c.mended(w)
 			d.served(0, "live/subscribe")
-			d.untilSlot("live/subscribe", func(s rotation.Status) bool { return s.Failures == 0 })
+			d.untilSlot("live/subscribe", func(s slot.Status) bool { return s.Failures == 0 })
 		})
 	}
 }
@@ -93,7 +93,7 @@ func TestLostAnswersInARow(t *testing.T) {
 	d.rotatord("rotate", "live").expect(t, 0)
 	d.sim.Next(cfsim.Create, slices.Repeat([]cfsim.Fault{{Kind: cfsim.LostAfter}}, 3)...)
 	d.rotatord("rotate", "--no-wait", "live").expect(t, 0)
-	d.untilSlot("live/subscribe", func(s rotation.Status) bool { return s.Requested.IsZero() })
+	d.untilSlot("live/subscribe", func(s slot.Status) bool { return s.Requested.IsZero() })
 	held, made := 0, 0
 	for _, call := range d.sim.Calls() {
 		switch call.Op {
@@ -175,12 +175,12 @@ func TestSinkTrouble(t *testing.T) {
 		d := w.start()
 		d.rotatord("rotate", "--timeout", "30s", "live").expect(t, 0)
 		d.rotatord("rotate", "--timeout", "30s", "live").expect(t, 0)
-		d.untilSlot("live/subscribe", func(s rotation.Status) bool { return len(s.Old) == 0 }) // retired, too
+		d.untilSlot("live/subscribe", func(s slot.Status) bool { return len(s.Old) == 0 }) // retired, too
 		d.served(0, "live/subscribe")
 		d.rotatord("status").expect(t, 0, "aws pending (optional)")
 		close(hang)
 		aws.Inject(nil)
-		d.untilSlot("live/subscribe", func(s rotation.Status) bool {
+		d.untilSlot("live/subscribe", func(s slot.Status) bool {
 			return s.Sinks[1].State == "ok" && s.Sinks[1].RotationID == s.Sinks[0].RotationID
 		})
 	})

@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"github.com/rotatord/rotatord/internal/cf/cfsim"
-	"github.com/rotatord/rotatord/internal/rotation"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 func TestVerbsWithoutADaemon(t *testing.T) {
@@ -81,7 +81,7 @@ func TestVerbsWithoutADaemon(t *testing.T) {
 		w := newWorld(t, 1)
 		w.configure(settings{Defaults: `{schedule: "0 4 * * *", sinks: [disk]}`})
 		w.rotatord("plan", "--for", "2d").expect(t, 0, "no daemon answers: planned from the configuration alone", "04:00:00Z", "live/subscribe")
-		var runs []rotation.PlannedRun
+		var runs []slot.PlannedRun
 		r := w.rotatord("plan", "--for", "2d", "-o", "json")
 		if err := json.Unmarshal([]byte(r.out), &runs); err != nil || len(runs) != 3 { // now, and two mornings
 			t.Errorf("%d runs planned: %v\n%s", len(runs), err, r.out)
@@ -309,7 +309,7 @@ func TestRotate(t *testing.T) {
 			t.Error("the sink holds no valid token")
 		}
 		events, err := d.api.History(t.Context(), "live/subscribe", 10)
-		if err != nil || len(events) != 2 || events[0].What != rotation.Rotated || events[1].What != rotation.Requested || events[0].By == "" {
+		if err != nil || len(events) != 2 || events[0].Kind != slot.EventRotated || events[1].Kind != slot.EventRequested || events[0].By == "" {
 			t.Errorf("history %+v, %v", events, err)
 		}
 	})
@@ -411,7 +411,7 @@ func TestStatus(t *testing.T) {
 	t.Run("after one", func(t *testing.T) {
 		d.rotatord("rotate", "live").expect(t, 0)
 		d.rotatord("status").expect(t, 0, "disk ok", "in 364d")
-		var slots []rotation.Status
+		var slots []slot.Status
 		r := d.rotatord("status", "-o", "json")
 		if err := json.Unmarshal([]byte(r.out), &slots); err != nil || len(slots) != 1 || slots[0].TokenID == "" {
 			t.Errorf("%v\n%s", err, r.out)
@@ -420,7 +420,7 @@ func TestStatus(t *testing.T) {
 	t.Run("while one fails", func(t *testing.T) {
 		d.sim.RemoveAPIToken(apiToken)
 		d.rotatord("rotate", "--no-wait", "live").expect(t, 0)
-		d.untilSlot("live/subscribe", func(s rotation.Status) bool { return s.Failures > 0 })
+		d.untilSlot("live/subscribe", func(s slot.Status) bool { return s.Failures > 0 })
 		d.rotatord("status").expect(t, 0, "failing", "at step mint", "Invalid API Token", "next attempt")
 		d.rotatord("status", "--check").expect(t, 1, "1 slot is failing or overdue")
 		d.rotatord("history", "-n", "1").expect(t, 0, "failed", "mint: ")

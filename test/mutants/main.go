@@ -1,6 +1,6 @@
 // Command mutants proves that the tests of the heart can fail: it breaks
-// internal/rotation in one named way after the other, each in an overlay that
-// leaves the checkout alone, and runs the package's tests. A mutant that
+// internal/slot and internal/rotation in one named way after the other, each in an overlay that
+// leaves the checkout alone, and runs the tests of internal/rotation. A mutant that
 // survives, or a mutation that no longer fits the code, fails the run.
 //
 //	go run ./test/mutants [-run name]
@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	target = "internal/rotation"
+	target = "internal"
 	floor  = 25 // fewer mutants than this prove too little
 )
 
@@ -108,7 +108,7 @@ const survived = "SURVIVED"
 // underTest runs some of the package's tests on a mutant.
 func underTest(overlay string, which ...string) string {
 	args := append([]string{"test", "-overlay", overlay, "-failfast", "-timeout", "5m"}, which...)
-	args = append(args, "./"+target, "-explore.all", "-explore.depth=1", "-explore.walks=100", "-explore.seed=1")
+	args = append(args, "./internal/rotation", "-explore.all", "-explore.depth=1", "-explore.walks=100", "-explore.seed=1")
 	out, err := exec.Command("go", args...).CombinedOutput()
 	switch {
 	case err == nil:

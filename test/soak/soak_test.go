@@ -12,8 +12,8 @@ import (
 
 	"github.com/rotatord/rotatord/internal/cf/cfsim"
 	"github.com/rotatord/rotatord/internal/moq"
-	"github.com/rotatord/rotatord/internal/rotation"
 	"github.com/rotatord/rotatord/internal/sinks/vault/vaulttest"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 const (
@@ -214,7 +214,7 @@ func (w *world) checkRest() {
 }
 
 // checkSlot gives the id of the token that every sink of the slot holds.
-func (w *world) checkSlot(s slotSpec, st rotation.Status) (id string) {
+func (w *world) checkSlot(s slotSpec, st slot.Status) (id string) {
 	for _, sink := range s.sinks {
 		value, err := w.read(s, sink)
 		if err != nil {

@@ -20,9 +20,9 @@ import (
 	"github.com/rotatord/rotatord/internal/adminapi"
 	"github.com/rotatord/rotatord/internal/journal"
 	"github.com/rotatord/rotatord/internal/moq"
-	"github.com/rotatord/rotatord/internal/rotation"
 	"github.com/rotatord/rotatord/internal/secret"
 	"github.com/rotatord/rotatord/internal/sinks/awssm/awstest"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 const someTime = 20 * time.Second
@@ -289,8 +289,8 @@ func (w *world) undelivered() {
 	if o := w.run(w, "rotate", "live", "--no-wait"); o.code != 0 {
 		w.Fatalf("rotate: code %d\n%s%s", o.code, o.out, o.err)
 	}
-	w.until(someTime, "a value that cannot be delivered", func(spec slotSpec, s rotation.Status) error {
-		if spec.relay == "live" && s.Phase != rotation.Minted {
+	w.until(someTime, "a value that cannot be delivered", func(spec slotSpec, s slot.Status) error {
+		if spec.relay == "live" && s.Phase != slot.Minted {
 			return fmt.Errorf("phase %q", s.Phase)
 		}
 		return nil
@@ -299,7 +299,7 @@ func (w *world) undelivered() {
 }
 
 // delivered is content with a slot whose sinks hold what they should.
-func delivered(_ slotSpec, s rotation.Status) error {
+func delivered(_ slotSpec, s slot.Status) error {
 	if s.Phase != "" || s.Rotated.IsZero() {
 		return fmt.Errorf("phase %q", s.Phase)
 	}
@@ -312,7 +312,7 @@ func delivered(_ slotSpec, s rotation.Status) error {
 }
 
 // looked is content with a slot whose sinks were all looked at.
-func looked(_ slotSpec, s rotation.Status) error {
+func looked(_ slotSpec, s slot.Status) error {
 	for _, t := range s.Sinks {
 		if t.Checked.IsZero() {
 			return fmt.Errorf("%s was not looked at", t.Sink)

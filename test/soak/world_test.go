@@ -15,9 +15,9 @@ import (
 	"github.com/rotatord/rotatord/internal/adminapi"
 	"github.com/rotatord/rotatord/internal/cf/cfsim"
 	"github.com/rotatord/rotatord/internal/moq"
-	"github.com/rotatord/rotatord/internal/rotation"
 	"github.com/rotatord/rotatord/internal/sinks/awssm/awstest"
 	"github.com/rotatord/rotatord/internal/sinks/vault/vaulttest"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 const (
@@ -190,11 +190,11 @@ func (w *world) logged(n int) string {
 }
 
 // statuses asks the daemon for every slot's status, by name.
-func (w *world) statuses() (map[string]rotation.Status, error) {
+func (w *world) statuses() (map[string]slot.Status, error) {
 	client := adminapi.NewClient(w.socket)
 	defer client.Close()
 	list, err := client.Slots(w.Context())
-	out := map[string]rotation.Status{}
+	out := map[string]slot.Status{}
 	for _, s := range list {
 		out[s.Slot] = s
 	}
@@ -202,7 +202,7 @@ func (w *world) statuses() (map[string]rotation.Status, error) {
 }
 
 // until waits until check is content with the status of every slot.
-func (w *world) until(within time.Duration, what string, check func(slotSpec, rotation.Status) error) {
+func (w *world) until(within time.Duration, what string, check func(slotSpec, slot.Status) error) {
 	w.Helper()
 	eventually(w, within, what, func() error {
 		all, err := w.statuses()
@@ -218,18 +218,18 @@ func (w *world) until(within time.Duration, what string, check func(slotSpec, ro
 	})
 }
 
-func why(s rotation.Status) string {
+func why(s slot.Status) string {
 	if s.Failure != nil {
-		return fmt.Sprintf("%s, %d failures, the last at %s: %s; next %s", s.State, s.Failures, s.Failure.Step, s.Failure.Message,
+		return fmt.Sprintf("%s, %d failures, the last at %s: %s; next %s", s.State, s.Failures, s.Failure.Stage, s.Failure.Message,
 			time.Until(s.Failure.Next).Round(time.Second))
 	}
 	return fmt.Sprintf("%s, rotated %s, note %q", s.State, s.Rotated, s.Note)
 }
 
 // atRest is content with a slot that has nothing left to do.
-func atRest(_ slotSpec, s rotation.Status) error {
+func atRest(_ slotSpec, s slot.Status) error {
 	switch {
-	case s.State != rotation.StateIdle || len(s.Old) > 0 || s.Rotated.IsZero():
+	case s.State != slot.StateIdle || len(s.Old) > 0 || s.Rotated.IsZero():
 		return fmt.Errorf("it is not at rest: %d old tokens", len(s.Old))
 	}
 	for _, t := range s.Sinks {
@@ -241,8 +241,8 @@ func atRest(_ slotSpec, s rotation.Status) error {
 }
 
 // rotatedSince is content with a slot that was rotated after at.
-func rotatedSince(at time.Time) func(slotSpec, rotation.Status) error {
-	return func(_ slotSpec, s rotation.Status) error {
+func rotatedSince(at time.Time) func(slotSpec, slot.Status) error {
+	return func(_ slotSpec, s slot.Status) error {
 		if !s.Rotated.After(at) {
 			return fmt.Errorf("no rotation was verified since")
 		}

@@ -1,4 +1,4 @@
-package rotation
+package slot
 
 import (
 	"maps"
@@ -40,8 +40,8 @@ type Policy struct {
 	ProbeInterval time.Duration // the shortest of the targets' sinks; zero: an hour
 }
 
-// same tells whether a reload changed nothing of a plan.
-func (p *Plan) same(q *Plan) bool {
+// Same reports whether a reload changed nothing of a plan.
+func (p *Plan) Same(q *Plan) bool {
 	return p != nil && q != nil && p.Key == q.Key && p.Relay == q.Relay && *p.Policy == *q.Policy && p.sameSchedule(q) &&
 		maps.Equal(p.Labels, q.Labels) && slices.Equal(p.Targets, q.Targets)
 }
@@ -59,14 +59,23 @@ const (
 	InitialSchedule Initial = "schedule"
 )
 
-// has tells whether a place is one of the plan's targets; none is of no plan.
-func (p *Plan) has(location string) bool {
-	return p != nil && indexOf(p.Targets, location) >= 0
+// Delivers reports whether a place is one of the plan's targets; none is of no plan.
+func (p *Plan) Delivers(location string) bool {
+	return p != nil && TargetAt(p.Targets, location) >= 0
 }
 
-func indexOf(targets []Target, location string) int {
+// TargetAt is the index of the target at a location; -1 when there is none.
+func TargetAt(targets []Target, location string) int {
 	return slices.IndexFunc(targets, func(t Target) bool { return t.Location == location })
 }
 
 // Slot is the slot's name in the configuration, relay/type.
 func (p *Plan) Slot() string { return p.Relay + "/" + string(p.Key.Type) }
+
+// CheckInterval is how often the targets are compared with what was delivered.
+func (p *Plan) CheckInterval() time.Duration {
+	if p == nil || p.ProbeInterval == 0 {
+		return time.Hour
+	}
+	return p.ProbeInterval
+}

@@ -1,4 +1,4 @@
-package rotation
+package slot
 
 import (
 	"encoding/json"
@@ -13,13 +13,13 @@ func TestMomentsAreWrittenAsTimesInUTC(t *testing.T) {
 		B time.Time `json:"b,omitzero"`
 	}
 	type moments struct {
-		A Moment `json:"a"`
-		B Moment `json:"b,omitzero"`
+		A Timestamp `json:"a"`
+		B Timestamp `json:"b,omitzero"`
 	}
 	local := time.Date(2026, 11, 23, 5, 0, 0, 1, time.FixedZone("", 3600))
 	for _, at := range []time.Time{{}, local, local.Add(-1), local.AddDate(-100, 0, 0), time.Unix(1, 0)} {
 		want, _ := json.Marshal(times{at.UTC(), at.UTC()})
-		got, err := json.Marshal(moments{MomentOf(at), MomentOf(at)})
+		got, err := json.Marshal(moments{TimestampOf(at), TimestampOf(at)})
 		if err != nil || string(got) != string(want) {
 			t.Errorf("%s, %v; not %s", got, err, want)
 		}
@@ -29,17 +29,17 @@ func TestMomentsAreWrittenAsTimesInUTC(t *testing.T) {
 			t.Errorf("%s is read as %v, %v", inZone, back, err)
 		}
 	}
-	if err := json.Unmarshal([]byte(`"yesterday"`), new(Moment)); err == nil {
+	if err := json.Unmarshal([]byte(`"yesterday"`), new(Timestamp)); err == nil {
 		t.Error("a word is read as a time")
 	}
 }
 
 func TestAMomentOfATimeFarAwayIsTheLastOrFirst(t *testing.T) {
-	for at, want := range map[time.Time]Moment{
+	for at, want := range map[time.Time]Timestamp{
 		time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC): math.MaxInt64,
 		time.Date(1, 2, 1, 0, 0, 0, 0, time.UTC):    math.MinInt64,
 	} {
-		if got := MomentOf(at); got != want {
+		if got := TimestampOf(at); got != want {
 			t.Errorf("%s is %d", at, got)
 		}
 	}

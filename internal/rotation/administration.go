@@ -1,0 +1,78 @@
+package rotation
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"time"
+
+	"github.com/rotatord/rotatord/internal/moq"
+	"github.com/rotatord/rotatord/internal/slot"
+)
+
+// Administration answers what people ask beyond the status of a slot: what a relay
+// holds, what has happened, what will. Its methods are safe for concurrent use.
+type Administration struct{ engine *Engine }
+
+// NewAdministration returns the administration of an engine's slots.
+func NewAdministration(e *Engine) Administration { return Administration{e} }
+
+// History returns the newest events first, of one slot, one relay (typ empty) or all (both empty).
+func (a Administration) History(ctx context.Context, relay, typ string, limit int) ([]slot.Event, error) {
+	events, err := a.history(ctx, relay, typ, limit)
+	for i := range events {
+		events[i].Detail = boundedMessage(events[i].Detail)
+	}
+	return events, err
+}
+
+func (a Administration) history(ctx context.Context, relay, typ string, limit int) ([]slot.Event, error) {
+	if relay == "" {
+		return a.engine.Journal.History(ctx, nil, limit)
+	}
+	var out []slot.Event
+	var errs []error
+	found := false
+	for _, t := range moq.Types() {
+		s, err := a.engine.slots.find(relay, string(t))
+		if err != nil || typ != "" && typ != string(t) {
+			continue
+		}
+		found = true
+		events, err := a.engine.Journal.History(ctx, &s.record.Key, limit)
+		errs = append(errs, err)
+		out = mergeNewest(out, events, limit)
+	}
+	if !found {
+		_, err := a.engine.slots.find(relay, cmp.Or(typ, "*"))
+		return nil, err
+	}
+	return out, errors.Join(errs...)
+}
+
+// mergeNewest merges two lists of newest-first events.
+func mergeNewest(x, y []slot.Event, limit int) []slot.Event {
+	out := make([]slot.Event, 0, len(x)+len(y))
+	for len(x)+len(y) > 0 && (limit <= 0 || len(out) < limit) {
+		if len(y) == 0 || len(x) > 0 && !x[0].At.Before(y[0].At) {
+			out, x = append(out, x[0]), x[1:]
+		} else {
+			out, y = append(out, y[0]), y[1:]
+		}
+	}
+	return out
+}
+
+// Upcoming returns the runs that schedules will start before until, in no order.
+func (a Administration) Upcoming(until time.Time) []slot.PlannedRun {
+	var out []slot.PlannedRun
+	for _, n := range *a.engine.slots.configured.Load() {
+		s := n.slot
+		s.mu.Lock()
+		if v := s.view(); v.Plan != nil {
+			out = append(out, v.Upcoming(until)...)
+		}
+		s.mu.Unlock()
+	}
+	return out
+}

@@ -1,0 +1,157 @@
+package rotation
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/moq"
+	"github.com/rotatord/rotatord/internal/redact"
+	"github.com/rotatord/rotatord/internal/slot"
+)
+
+// failPanicked turns a bug into one slot's failure: the others go on.
+func (w *worker) failPanicked(p any) time.Time {
+	w.log().Error("internal error; the slot is tried again later",
+		zap.String("panic", fmt.Sprint(p)), zap.ByteString("stack", debug.Stack()))
+	w.fail(slot.StagePreflight, fault.Newf(fault.Retry, fault.Internal, "rotate", "", "internal error: %v", p))
+	return w.engine.now().Add(time.Minute)
+}
+
+// fail records one failed attempt and when the next is made.
+func (w *worker) fail(where slot.Stage, err error) {
+	if errors.Is(err, errPreempted) {
+		return
+	}
+	f := fault.Of(err)
+	w.mu.Lock()
+	w.cancelReservation()
+	w.forgetInspections()
+	err = w.explainAbsence(where, err)
+	w.mu.Unlock()
+	if where == slot.StageRetire {
+		w.failRetirement(string(f.Reason), err)
+		return
+	}
+	w.failAttempt(where, string(f.Reason), err)
+}
+
+// failRetirement puts the slot's retirements off; its rotations are not held up.
+func (w *worker) failRetirement(reason string, err error) {
+	w.mu.Lock()
+	o := w.ensureNotes()
+	o.failedRetirements++
+	pause := slot.RoutineBackoff()
+	if v := w.view(); v.WaitsForRetirement() {
+		pause.Longest = time.Minute // a rotation waits for it
+	}
+	next := w.engine.now().Add(jittered(pause, int(o.failedRetirements), requestedWait(err, slot.RoutineBackoff().Longest)))
+	o.NextRetirement, o.NextReclaim, o.retirementBlames = slot.TimestampOf(next), slot.TimestampOf(next), blamesOf(err)
+	account := w.accountName()
+	w.mu.Unlock()
+	w.engine.Observer.AttemptFailed(account, slot.StageRetire, reason)
+	w.log().Warn("retirement failed", zap.String("step", string(slot.StageRetire)),
+		zap.String("reason", reason), zap.Error(err), zap.Time("next_attempt", next))
+	w.awaitUpstreams(blamesOf(err))
+}
+
+// failAttempt records the failure and tells everybody.
+func (w *worker) failAttempt(where slot.Stage, reason string, err error) {
+	w.mu.Lock()
+	now, blames, pause := w.engine.now(), blamesOf(err), w.record.Backoff()
+	w.record.AddFailure(slot.Failure{At: now, Stage: where, Reason: reason, Sink: blamedSink(blames), Message: boundedMessage(err.Error())})
+	w.record.Failure.Next = now.Add(jittered(pause, w.record.Failure.Count, requestedWait(err, pause.Longest)))
+	w.ensureNotes().blames = blames
+	f, plan, ev := *w.record.Failure, w.plan, w.newEvent(slot.EventFailed)
+	ev.Stage, ev.Detail = f.Stage, f.Message
+	account, strategy := w.accountName(), w.strategy()
+	w.mu.Unlock()
+
+	w.engine.Observer.AttemptFailed(account, f.Stage, f.Reason)
+	if plan != nil {
+		w.engine.Observer.RotationDone(plan, strategy, slot.ResultFailure, 0)
+	}
+	w.log().Warn("attempt failed", zap.String("step", string(f.Stage)), zap.String("reason", f.Reason),
+		zap.Int("consecutive", f.Count), zap.Error(err), zap.Time("next_attempt", f.Next))
+	var events []slot.Event
+	if f.Count == 1 {
+		events = append(events, ev)
+	}
+	_ = w.save(events...) // a failure that cannot be journalled is still in memory
+	w.awaitUpstreams(blames)
+}
+
+// maxMessage is how many characters the journal keeps of a failure: the words of several stores, and a hint.
+const maxMessage = 4000
+
+// boundedMessage makes a text fit for the journal and for who reads it there. What comes from a store is
+// cleaned already, by who knows its secrets; what an older journal holds was not.
+func boundedMessage(text string) string { return redact.Cleaner{}.Bounded(text, maxMessage) }
+
+// jittered is the wait after the nth failure in a row, with full jitter: at least what the upstream asked for.
+func jittered(b slot.Backoff, n int, asked time.Duration) time.Duration {
+	return max(asked, b.First/10, rand.N(b.Ceiling(n)))
+}
+
+// requestedWait is how long an error may have the next attempt wait because its answer
+// asked for that: as long as a 429 of Cloudflare stops the budget, for any other the
+// longest backoff.
+func requestedWait(err error, longest time.Duration) time.Duration {
+	f := fault.Of(err)
+	if f.Reason == fault.RateLimited && blamesAccount(err) {
+		longest = slot.LongestBlock
+	}
+	return min(f.After, longest)
+}
+
+func blamesAccount(err error) bool {
+	for _, k := range blamesOf(err) {
+		if k.account {
+			return true
+		}
+	}
+	return false
+}
+
+// explainAbsence returns err as it is meant for this slot. w.mu is held.
+func (w *worker) explainAbsence(where slot.Stage, err error) error {
+	if rotates := where == slot.StageMint && w.strategy() == moq.InPlace; rotates || !w.record.HasNamedToken() {
+		return err
+	}
+	return OfferedBefore(err)
+}
+
+// explainFull names who holds the relay's places, as far as they were listed. w.mu is held.
+func (w *worker) explainFull(err error) error {
+	listing := w.ensureNotes().Listing
+	if listing == nil {
+		return err
+	}
+	holders := make([]string, 0, relayPlaces)
+	for _, t := range listing.Tokens[:min(len(listing.Tokens), relayPlaces)] {
+		holders = append(holders, fmt.Sprintf("%s (%s, created %s, expires %s)", t.ID, ownerOf(t),
+			t.Created.UTC().Format(time.DateOnly), t.Expires.UTC().Format(time.DateOnly)))
+	}
+	return fault.Newf(fault.Permanent, fault.Full, "", "", "%w; the places are held by %s", err, strings.Join(holders, ", ")).
+		WithHint("revoke a token that nobody uses, or see `rotatord tokens prune`")
+}
+
+// relayPlaces is how many tokens a relay holds at most.
+const relayPlaces = 10
+
+// ownerOf says who made a token, as far as its label tells.
+func ownerOf(t moq.Token) string {
+	if instance, ok := moq.LabelInstance(t.Label); ok {
+		return "rotatord " + redact.Name(instance)
+	}
+	if t.Label == "" {
+		return "no label"
+	}
+	return "label " + redact.Label(t.Label)
+}

@@ -1,0 +1,205 @@
+package rotation
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+
+	"go.uber.org/zap"
+
+	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/secret"
+	"github.com/rotatord/rotatord/internal/sinks"
+	"github.com/rotatord/rotatord/internal/slot"
+)
+
+// digest is a keyed digest of what a target holds: equal contents of one slot
+// have equal digests, and nothing can be learned from one without the key.
+func (w *worker) digest(content secret.Value) []byte {
+	h := hmac.New(sha256.New, w.engine.digestKey)
+	_, _ = h.Write([]byte(w.record.Key.String() + "\x00" + content.Reveal()))
+	return h.Sum(nil)
+}
+
+// inspect sees what targets hold, side by side, and notes what differs from what
+// was delivered there. Optional ones are looked at on the side, waiting for none.
+func (w *worker) inspect(a slot.Inspect) {
+	read := w.readsBack()
+	for _, t := range a.Targets {
+		if !t.Required {
+			w.inspectOptional(t, a.Depth, read)
+		}
+	}
+	targets := slot.RequiredOf(a.Targets)
+	looks := make([]slot.Inspection, len(targets))
+	w.engine.together(len(looks), func(i int) { looks[i] = w.inspectTarget(targets[i], a.Depth, read) })
+
+	if w.noteInspections(targets, looks, a.Depth) && w.engine.uninspected.Add(-1) == 0 && w.engine.claims.any() {
+		w.engine.WakeAll() // some may wait for it; while this one runs, so that nobody takes all for done
+	}
+}
+
+// noteInspections keeps looks at required targets. Only looks at all of them count as having looked at the
+// slot; first: others may have waited for that.
+func (w *worker) noteInspections(targets []slot.Target, looks []slot.Inspection, d slot.Depth) (first bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i, t := range targets {
+		w.noteInspection(t, looks[i])
+	}
+	if d < slot.DepthProbe || w.plan == nil || len(targets) < len(slot.RequiredOf(w.plan.Targets)) {
+		return false
+	}
+	first = w.inspected == awaited
+	w.inspected = wasInspected
+	if !w.record.Unfinished() && w.record.PendingMint == nil { // else drift is not noted
+		w.nextCheck = slot.TimestampOf(w.engine.now().Add(w.plan.CheckInterval()))
+	}
+	return first
+}
+
+func (w *worker) readsBack() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	v := w.view()
+	return v.Verifies()
+}
+
+// inspectOptional looks at an optional target on the side, once at a time. What is
+// delivered there meanwhile makes the look worthless.
+func (w *worker) inspectOptional(t slot.Target, depth slot.Depth, read bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.ensureNotes().inspectingOptional.At(t.Location) {
+		return
+	}
+	w.ensureNotes().inspectingOptional.Set(t.Location, true)
+	before := w.record.Receipts.At(t.Location).RotationID
+	w.engine.spawn(func() {
+		l := w.inspectTarget(t, depth, read)
+		if l.Err != nil && depth >= slot.DepthTrial {
+			w.log().Warn("an optional target is not fit for the token that comes", zap.String("sink", t.Sink),
+				zap.String("target", t.Target), zap.Error(l.Err))
+		}
+		w.noteOptionalInspection(t, before, l)
+		w.armIfIdle() // a slot that rests already need not keep the look
+	})
+}
+
+func (w *worker) noteOptionalInspection(t slot.Target, before string, l slot.Inspection) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ensureNotes().inspectingOptional.Remove(t.Location)
+	if w.record.Receipts.At(t.Location).RotationID == before && !w.ensureNotes().DeliveringOptional.At(t.Location) {
+		w.noteInspection(t, l)
+	}
+}
+
+// inspectTarget turns a bug into a failed look: it runs beside the slot's pass, too.
+func (w *worker) inspectTarget(t slot.Target, depth slot.Depth, read bool) (l slot.Inspection) {
+	err := sinks.Guard("look at", t.Sink+" "+t.Target, func() error {
+		l = w.examine(t, depth, read)
+		return nil
+	})
+	if err != nil {
+		return slot.Inspection{At: w.engine.now(), Depth: depth, Err: err}
+	}
+	return l
+}
+
+// examine is what a look at a target finds.
+func (w *worker) examine(t slot.Target, depth slot.Depth, read bool) slot.Inspection {
+	sink, err := w.sink(t)
+	if err != nil {
+		return slot.Inspection{At: w.engine.now(), Depth: depth, Err: err}
+	}
+	var h sinks.Holding
+	if depth >= slot.DepthProbe {
+		if h, err = w.probe(sink, t, depth, read); err == nil {
+			err = w.claimPlace(sink, t, claimantOf(depth), h)
+		}
+	} else {
+		h, err = sink.Read(w.callContext(t), t.Target)
+	}
+	l := slot.Inspection{At: w.engine.now(), Depth: depth, Err: err, Known: err == nil && h.Known, Exists: h.Exists}
+	if l.Known && h.Exists {
+		l.Digest, l.TokenIDs = w.digest(h.Content), tokenIDsIn(h.Content)
+	}
+	return l
+}
+
+// probe finds out whether a target can be written. What works and may not be what is
+// meant is told when a mint follows, so once a rotation.
+func (w *worker) probe(sink sinks.Sink, t slot.Target, depth slot.Depth, read bool) (sinks.Holding, error) {
+	o := sinks.ProbeOptions{Read: read, Ours: w.recognisesOurs(t)}
+	if depth < slot.DepthTrial {
+		return sink.Probe(w.callContext(t), t.Target, o)
+	}
+	record, guessed, err := w.trialRecord()
+	if err != nil {
+		return sinks.Holding{}, err
+	}
+	content, err := sink.Render(record)
+	if err != nil {
+		return sinks.Holding{}, err
+	}
+	o.Trial, o.Guessed = content, guessed
+	h, err := sink.Probe(w.callContext(t), t.Target, o)
+	for _, warning := range h.Warnings {
+		w.log().Warn(warning, zap.String("sink", t.Sink), zap.String("target", t.Target))
+	}
+	return h, err
+}
+
+// recognisesOurs recognises what was last delivered to a target, or was perhaps.
+func (w *worker) recognisesOurs(t slot.Target) func(secret.Value) bool {
+	return func(content secret.Value) bool {
+		w.mu.Lock()
+		rc, begun := w.record.Receipts.At(t.Location), w.ensureNotes().unacknowledged.At(t.Location)
+		w.mu.Unlock()
+		digest := w.digest(content)
+		return rc.Matches(digest) || hmac.Equal(begun, digest)
+	}
+}
+
+// noteInspection keeps a look, refuses a target that is somebody else's, and reports drift; w.mu is held.
+func (w *worker) noteInspection(t slot.Target, l slot.Inspection) {
+	if l.Err == nil && !t.Adopt && w.record.HoldsForeign(t, l) {
+		l.Err = errForeign(t)
+	}
+	if rc := w.record.Receipts.At(t.Location); hmac.Equal(rc.Digest, l.Digest) {
+		l.Digest = rc.Digest // one copy will do
+	}
+	o := w.ensureNotes()
+	o.Inspections.Set(t.Location, l)
+	w.sightings.Edit(t.Location).Checked = slot.TimestampOf(l.At)
+	o.Errors.Remove(t.Location)
+	if l.Err != nil {
+		o.Errors.Set(t.Location, l.Err)
+	}
+	if w.record.Unfinished() || w.record.PendingMint != nil || l.Err != nil || !l.Known {
+		return
+	}
+	w.noteDrift(t, slot.DriftOf(w.record.Receipts.At(t.Location), l))
+}
+
+func (w *worker) noteDrift(t slot.Target, kind slot.Drift) {
+	drift := &w.ensureNotes().Drift
+	before := drift.At(t.Location)
+	if kind == "" {
+		drift.Remove(t.Location)
+		return
+	}
+	drift.Set(t.Location, kind)
+	if before == kind {
+		return
+	}
+	w.engine.Observer.Drifted(t.Sink)
+	w.engine.Log.Warn("a target is not as it was delivered", zap.String("slot", w.nameLocked()), zap.String("sink", t.Sink),
+		zap.String("target", t.Target), zap.String("drift", string(kind)), zap.Bool("required", t.Required))
+}
+
+func errForeign(t slot.Target) error {
+	return fault.Newf(fault.Permanent, fault.Foreign, "deliver to", t.Sink+" "+t.Target,
+		"the target already holds something rotatord did not write").
+		WithHint("look at it, then move it away, or set `existing: adopt` on sink %s to take it over", t.Sink)
+}

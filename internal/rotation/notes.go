@@ -1,0 +1,67 @@
+package rotation
+
+import (
+	"time"
+
+	"github.com/rotatord/rotatord/internal/slot"
+)
+
+// notes are what a slot has seen, and what it has in hand. A slot at rest has none.
+type notes struct {
+	slot.Observation
+
+	unacknowledged slot.ByLocation[[]byte] // digest of what a write that was not acknowledged may have left, by location
+
+	value             heldValue
+	cancelReservation func() // gives back the place in the budget
+	preempt           func() // ends the call that waits for its turn; nil when none does
+
+	failedSaves       int32 // failed saves in a row
+	failedRetirements int32 // failed retirements in a row
+	failedOptional    int32 // failed optional rounds in a row
+
+	inspectingOptional slot.ByLocation[bool] // looks at optional targets in flight, by location
+
+	blames           []blame                  // whose the present run of failures is
+	retirementBlames []blame                  // whose the failed retirements are
+	optionalBlames   slot.ByLocation[[]blame] // whose the failed optional deliveries are, by location
+	releasedAt       time.Duration            // when they were last tried because somebody came back, on the elapsed-time clock
+}
+
+// ensureNotes returns the slot's notes, to read and to write; w.mu is held. They are made
+// when there are none, and a slot that comes to rest lets go of them again.
+func (w *worker) ensureNotes() *notes {
+	if w.notes == nil {
+		w.notes = new(notes)
+	}
+	return w.notes
+}
+
+// forgetIfIdle lets go of the notes of a slot that has nothing in hand and rests until a
+// time at which it would have to look anew; not of those that then still count.
+// w.mu is held.
+func (w *worker) forgetIfIdle(now, until time.Time) {
+	o, soon := w.notes, !until.IsZero() && until.Sub(now) <= slot.FreshFor
+	if o == nil || soon || !w.record.AtRest() || o.underway() || o.preempt != nil || len(o.inspectingOptional) > 0 {
+		return
+	}
+	o.Inspections, o.Listing = nil, nil
+	if !o.RelayFull && !o.Unsaved && o.failedRetirements == 0 && o.value.rotationID == "" && len(o.Drift)+len(o.Errors) == 0 {
+		w.notes = nil
+	}
+}
+
+// underway reports whether something goes on beside the passes, and will wake the slot.
+func (o *notes) underway() bool {
+	return o != nil && (o.Reserving || o.Reserved || len(o.DeliveringOptional) > 0)
+}
+
+// forgetInspections makes as if neither targets nor account had been looked at; w.mu is held.
+func (w *worker) forgetInspections() {
+	for i := range w.sightings {
+		w.sightings[i].Value.Checked = 0
+	}
+	if w.notes != nil {
+		w.notes.Inspections, w.notes.Proved = nil, 0
+	}
+}

@@ -1,0 +1,89 @@
+package rotation
+
+import (
+	"errors"
+
+	"go.uber.org/zap"
+
+	"github.com/rotatord/rotatord/internal/moq"
+	"github.com/rotatord/rotatord/internal/slot"
+)
+
+// deliverOptional brings the value to optional targets without holding the slot up.
+func (w *worker) deliverOptional(targets []slot.Target) {
+	w.mu.Lock()
+	for _, t := range targets {
+		w.ensureNotes().DeliveringOptional.Set(t.Location, true)
+	}
+	w.mu.Unlock()
+	for _, t := range targets {
+		w.engine.spawn(func() { w.deliverOptionalTo(t) })
+	}
+}
+
+func (w *worker) deliverOptionalTo(t slot.Target) {
+	rec, rot, err := w.openRecord()
+	if err == nil {
+		err = w.checkAccepted(rot, t)
+	}
+	d := delivery{target: t, err: err}
+	if err == nil {
+		d = w.write(t, rec, w.deliversFromJournal(rot))
+		w.readBack(rot, &d)
+	}
+	w.noteOptional(rot, d)
+	w.awaitUpstreams(blamesOf(d.err))
+	w.wake()
+}
+
+// noteOptional records one delivery to an optional target, and when a failed one is tried
+// again: one that a newer rotation has overtaken, as soon as that allows.
+func (w *worker) noteOptional(rot *slot.Rotation, d delivery) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	o, loc := w.ensureNotes(), d.target.Location
+	o.DeliveringOptional.Remove(loc)
+	if errors.Is(d.err, errPreempted) {
+		return
+	}
+	w.noteDelivery(rot.ID, d)
+	if d.err == nil {
+		o.failedOptional = 0
+		return
+	}
+	o.failedOptional++
+	next := w.engine.now().Add(jittered(slot.RoutineBackoff(), int(o.failedOptional), requestedWait(d.err, slot.RoutineBackoff().Longest)))
+	o.NextOptional.Set(loc, slot.TimestampOf(next))
+	o.optionalBlames.Set(loc, blamesOf(d.err))
+	w.engine.Log.Warn("optional delivery failed", zap.String("slot", w.nameLocked()), zap.String("sink", d.target.Sink),
+		zap.String("target", d.target.Target), zap.Error(d.err))
+}
+
+// checkAccepted makes sure that a value from before is still worth delivering: that no
+// in_place rotation ends it just now, or that the target answers and then that
+// Cloudflare still lists the token.
+func (w *worker) checkAccepted(rot *slot.Rotation, t slot.Target) error {
+	w.mu.Lock()
+	sure := rot.Strategy != moq.Overlap || slot.Within(w.ensureNotes().Confirmed.Time(), w.engine.now(), slot.ConfirmedFor)
+	ended := rot.Strategy == moq.InPlace && w.record.PendingMint != nil
+	p := w.priority()
+	w.mu.Unlock()
+	switch {
+	case ended:
+		return errPreempted
+	case sure:
+		return nil
+	}
+	if l := w.inspectTarget(t, slot.DepthRead, true); l.Err != nil {
+		return l.Err
+	}
+	if err := w.confirmListed(w.engine.work, p); err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.ensureNotes().Gone == rot.ID {
+		return errGone(rot)
+	}
+	return nil
+}

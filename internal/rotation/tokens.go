@@ -1,0 +1,216 @@
+package rotation
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"slices"
+	"strings"
+
+	"go.uber.org/zap"
+
+	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/moq"
+	"github.com/rotatord/rotatord/internal/secret"
+	"github.com/rotatord/rotatord/internal/slot"
+)
+
+// Tokens lists what a relay holds.
+func (a Administration) Tokens(ctx context.Context, relay string) ([]slot.RelayToken, error) {
+	slots, err := a.slotsOfRelay(relay)
+	if err != nil {
+		return nil, err
+	}
+	cf, err := slots[0].account()
+	if err != nil {
+		return nil, err
+	}
+	listed, err := cf.List(ctx, moq.Priority{Urgency: moq.Routine}, slots[0].record.Key.RelayID)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]slot.RelayToken, len(listed))
+	for i, t := range listed {
+		out[i] = a.describeToken(t, slots)
+	}
+	a.findServing(ctx, out, slots)
+	return out, nil
+}
+
+// Prune revokes the former tokens of this installation that no sink of ours
+// holds; with dryRun it only says which.
+func (a Administration) Prune(ctx context.Context, relay string, dryRun bool) ([]slot.RelayToken, error) {
+	tokens, err := a.Tokens(ctx, relay)
+	if err != nil {
+		return nil, err
+	}
+	tokens = slices.DeleteFunc(tokens, func(t slot.RelayToken) bool { return t.Owner != slot.Former })
+	if dryRun {
+		return tokens, nil
+	}
+	slots, err := a.slotsOfRelay(relay)
+	if err != nil {
+		return nil, err
+	}
+	for i := range tokens {
+		if !tokens[i].Prunable {
+			continue
+		}
+		if err := slots[0].revokeByID(tokens[i].ID); err != nil {
+			return tokens, err
+		}
+		tokens[i].Revoked = true
+		a.engine.Log.Info("former token pruned", zap.String("relay", relay), zap.String("token_id", tokens[i].ID))
+	}
+	return tokens, nil
+}
+
+// slotsOfRelay finds all slots of a configured relay, those that left the
+// configuration too; a configured one is first.
+func (a Administration) slotsOfRelay(relay string) ([]*worker, error) {
+	var first *worker
+	for _, t := range moq.Types() {
+		if s, err := a.engine.slots.find(relay, string(t)); err == nil {
+			first = s
+		}
+	}
+	if first == nil {
+		return nil, fault.Newf(fault.Permanent, fault.NotFound, "find relay", relay, "no such relay is configured").
+			WithHint("`rotatord status` lists the relays")
+	}
+	out := []*worker{first}
+	for _, t := range moq.Types() {
+		k := moq.Key{AccountID: first.record.Key.AccountID, RelayID: first.record.Key.RelayID, Type: t}
+		if s := a.engine.slots.get(k); s != nil && s != first {
+			out = append(out, s)
+		}
+	}
+	return out, nil
+}
+
+// describeToken says whose a listed token is.
+func (a Administration) describeToken(t moq.Token, slots []*worker) slot.RelayToken {
+	out := slot.RelayToken{
+		ID: t.ID, Operations: t.Operations, Label: t.Label, Created: slot.UTC(t.Created), Expires: slot.UTC(t.Expires), Owner: slot.Others,
+	}
+	if instance, ok := moq.LabelInstance(t.Label); ok {
+		out.Instance, out.Owner = instance, slot.OtherInstance
+		if instance == a.engine.Instance {
+			out.Owner = slot.Former
+		}
+	}
+	for _, s := range slots {
+		s.markOwned(&out, t)
+	}
+	return out
+}
+
+// markOwned marks a listed token that the slot's record accounts for.
+func (w *worker) markOwned(out *slot.RelayToken, t moq.Token) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.record.Owns(t) {
+		return
+	}
+	out.Owner, out.Slot = slot.Ours, w.nameLocked()
+	for _, o := range w.record.Retiring {
+		if o.ID == t.ID {
+			out.Rotation, out.Retire = o.RotationID, o.Retire.Time()
+			if o.Foreign {
+				out.Owner = slot.Others
+			}
+		}
+	}
+	if rot := w.record.Rotation; rot != nil && rot.Token != nil && rot.Token.ID == t.ID {
+		out.Rotation = rot.ID
+	}
+	if sv := w.record.Current; sv != nil && sv.ID == t.ID {
+		out.Rotation = sv.RotationID
+	}
+}
+
+// findServing reads every target of the slots and says which token each holds.
+// A target whose content cannot be told forbids all pruning.
+func (a Administration) findServing(ctx context.Context, tokens []slot.RelayToken, slots []*worker) {
+	certain := true
+	for _, s := range slots {
+		s.mu.Lock()
+		plan, rec := s.plan, s.record.Clone()
+		s.mu.Unlock()
+		if plan == nil {
+			continue
+		}
+		for _, t := range plan.Targets {
+			certain = a.findServingAt(ctx, tokens, s, rec, t) && certain
+		}
+	}
+	for i := range tokens {
+		tokens[i].Prunable = certain && tokens[i].Owner == slot.Former && len(tokens[i].ServedBy) == 0
+	}
+}
+
+func (a Administration) findServingAt(ctx context.Context, tokens []slot.RelayToken, s *worker, rec *slot.Record, t slot.Target) (certain bool) {
+	sink, err := s.sink(t)
+	if err != nil {
+		return false
+	}
+	h, err := sink.Read(ctx, t.Target)
+	if err != nil {
+		return false
+	}
+	if !h.Exists {
+		return true
+	}
+	rc, digest := rec.Receipts.At(t.Location), s.digest(h.Content)
+	holds := holderOf(rc, digest, h.Content)
+	for i := range tokens {
+		if holds(&tokens[i]) {
+			tokens[i].ServedBy = append(tokens[i].ServedBy, t.Sink)
+			certain = true
+		}
+	}
+	return certain || bytes.Equal(rc.Digest, digest)
+}
+
+// holderOf tells which token a content is of: by the receipt when it is what was
+// delivered, else by the token's id in it or in the claims of a JWT in it.
+func holderOf(rc slot.Receipt, digest []byte, content secret.Value) func(*slot.RelayToken) bool {
+	if rc.RotationID != "" && string(rc.Digest) == string(digest) {
+		return func(t *slot.RelayToken) bool { return t.Rotation == rc.RotationID }
+	}
+	text := content.Reveal() + " " + jwtClaims(content)
+	return func(t *slot.RelayToken) bool { return strings.Contains(text, t.ID) }
+}
+
+// tokenIDsIn returns what looks like a token's id in a content, or in a JWT in it. It is
+// called for every look at a target, so it does without regular expressions, and
+// what it gives keeps nothing of the content.
+func tokenIDsIn(content secret.Value) (ids []string) {
+	for _, text := range []string{content.Reveal(), jwtClaims(content)} {
+		for word := range strings.FieldsFuncSeq(text, func(r rune) bool { return !isWord(r) }) {
+			if len(word) == 32 && moq.IsID(word) {
+				ids = append(ids, strings.Clone(word))
+			}
+		}
+	}
+	return ids
+}
+
+func isWord(r rune) bool {
+	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '_'
+}
+
+// jwtClaims returns the decoded claims of every JWT in a content. They hold no secret
+// but the caller's business is with ids only.
+func jwtClaims(content secret.Value) string {
+	var b strings.Builder
+	for text := range strings.FieldsFuncSeq(content.Reveal(), func(r rune) bool { return r != '.' && r != '-' && !isWord(r) }) {
+		parts := strings.Split(text, ".")
+		for i := 1; i < len(parts)-1; i++ {
+			if payload, err := base64.RawURLEncoding.DecodeString(parts[i]); err == nil {
+				b.Write(payload)
+			}
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,89 @@
+package rotation
+
+import (
+	"time"
+
+	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/moq"
+	"github.com/rotatord/rotatord/internal/secret"
+	"github.com/rotatord/rotatord/internal/sinks"
+	"github.com/rotatord/rotatord/internal/slot"
+)
+
+// heldValue is an unsealed value in memory, so that a delivery need not open it.
+type heldValue struct {
+	rotationID string
+	value      secret.Value
+}
+
+// openRecord gathers what a delivery writes, opening the sealed value if this
+// process did not mint it.
+func (w *worker) openRecord() (sinks.Record, *slot.Rotation, error) {
+	w.mu.Lock()
+	rot, held := w.record.Rotation, w.ensureNotes().value
+	w.mu.Unlock()
+	if held.rotationID != rot.ID {
+		v, err := w.engine.Sealer.Open(rot.Sealed)
+		if err != nil {
+			return sinks.Record{}, rot, fault.Newf(fault.Permanent, fault.Lost, "open the sealed value of", "rotation "+rot.ID, "%w", err).
+				WithHint("was the identity file replaced? the slot rotates anew")
+		}
+		held = heldValue{rot.ID, v}
+		w.mu.Lock()
+		w.ensureNotes().value = held
+		w.mu.Unlock()
+	}
+	return recordOf(w.record.Key, rot, held.value), rot, nil
+}
+
+func recordOf(k moq.Key, rot *slot.Rotation, v secret.Value) sinks.Record {
+	return sinks.Record{
+		Names: namesOf(k, rot.Names),
+		Token: v, TokenID: rot.Token.ID, RotationID: rot.ID,
+		RotatedAt: rot.MintedAt.Time().Truncate(time.Second), ExpiresAt: rot.Token.Expires.Time(),
+	}
+}
+
+func namesOf(k moq.Key, n slot.Names) sinks.Names {
+	return sinks.Names{
+		Relay: n.Relay, RelayID: k.RelayID, Type: string(k.Type),
+		Account: n.Account, AccountID: k.AccountID, Instance: n.Instance,
+	}
+}
+
+// dropValue forgets the value: every target holds it.
+func (w *worker) dropValue() {
+	w.mu.Lock()
+	w.ensureNotes().value = heldValue{}
+	w.mu.Unlock()
+	w.update((*slot.Record).DropValue)
+}
+
+// giveUpValue returns up a value that cannot be delivered any more: the slot rotates anew.
+func (w *worker) giveUpValue(rot *slot.Rotation, err error) {
+	w.mu.Lock()
+	w.ensureNotes().Gone = rot.ID
+	w.mu.Unlock()
+	w.fail(slot.StageDeliver, err)
+	w.mu.Lock()
+	w.record.Failure.Next = w.engine.now() // there is nothing to wait for
+	w.mu.Unlock()
+}
+
+// trialRecord is a record like the next one, with a stand-in as long as the slot's last value; guessed when
+// none is known. A slot that has left the configuration has none.
+func (w *worker) trialRecord() (r sinks.Record, guessed bool, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.plan == nil {
+		return r, false, fault.Newf(fault.Retry, fault.Canceled, "prepare", w.nameLocked(), "the slot has left the configuration")
+	}
+	size := sinks.TrialSize
+	if rot := w.record.Rotation; rot != nil && rot.Token != nil && rot.Token.ValueSize > 0 {
+		size = rot.Token.ValueSize
+	} else {
+		guessed = true
+	}
+	names := slot.Names{Relay: w.plan.Relay, Account: w.plan.Account, Instance: w.engine.Instance}
+	return sinks.Trial(namesOf(w.record.Key, names), size, w.plan.Strategy == moq.InPlace), guessed, nil
+}

@@ -1,0 +1,122 @@
+package rotation
+
+import (
+	"slices"
+	"time"
+
+	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/slot"
+)
+
+// awaitUpstreams lets the slot be released when those are back for which it waits.
+// What is older than a healthy answer is nothing to wait for.
+func (w *worker) awaitUpstreams(blames []blame) {
+	for _, k := range blames {
+		if !k.down {
+			continue
+		}
+		o := w.engine.outages.get(k.upstream)
+		o.mu.Lock()
+		back := k.at < o.well
+		if !back {
+			o.waiting[w] = struct{}{}
+		}
+		o.mu.Unlock()
+		if back {
+			w.releaseFor(k.upstream)
+		}
+	}
+}
+
+// releaseFor has what a slot does not do for p's sake be tried at once, or as soon as
+// the gap since its last release allows; false when nothing waits for p.
+func (w *worker) releaseFor(p upstream) bool {
+	w.mu.Lock()
+	freed := w.retrySooner(w.engine.now(), w.engine.outages.elapsed(), p)
+	w.mu.Unlock()
+	if freed {
+		w.wake()
+	}
+	return freed
+}
+
+// retrySooner is releaseFor's part under the lock; w.mu is held.
+func (w *worker) retrySooner(now time.Time, clock time.Duration, p upstream) bool {
+	o := w.ensureNotes()
+	wait := time.Duration(0)
+	if o.releasedAt > 0 {
+		wait = max(0, o.releasedAt+releaseGap-clock)
+	}
+	forP := func(k blame) bool { return k.down && k.upstream == p }
+	if !w.bringForward(now.Add(wait), func(blames []blame) bool { return slices.ContainsFunc(blames, forP) }) {
+		return false
+	}
+	o.releasedAt = clock + wait
+	return true
+}
+
+// bringForward moves up to at whatever waits for longer and is chosen by whose sake it
+// waits for. What was seen of the targets is forgotten: it led to the wait. w.mu is held.
+func (w *worker) bringForward(at time.Time, chosen func([]blame) bool) (moved bool) {
+	if w.record.Failure == nil && w.notes == nil {
+		return false
+	}
+	o := w.ensureNotes()
+	if f := w.record.Failure; f != nil && f.Next.After(at) && chosen(o.blames) {
+		sooner := *f
+		sooner.Next = at
+		w.record.Failure, moved = &sooner, true
+	}
+	if next := slot.TimestampOf(at); o.NextRetirement > next && chosen(o.retirementBlames) {
+		o.NextRetirement, o.NextReclaim, moved = next, next, true
+	}
+	for i := range o.NextOptional {
+		if p := &o.NextOptional[i]; p.Value.Time().After(at) && chosen(o.optionalBlames.At(p.Location)) {
+			p.Value, moved = slot.TimestampOf(at), true
+		}
+	}
+	if moved {
+		w.forgetInspections()
+	}
+	return moved
+}
+
+// resumeWaits makes slots whose failures are older than this process wait for those who
+// may be to blame, and sends one ahead for each of these.
+func (e *Engine) resumeWaits() {
+	blamed := map[upstream]bool{}
+	for _, s := range e.slots.all() {
+		s.mu.Lock()
+		blames := s.suspectedUpstreams()
+		if len(blames) > 0 {
+			s.ensureNotes().blames = blames
+		}
+		s.mu.Unlock()
+		s.awaitUpstreams(blames)
+		for _, k := range blames {
+			blamed[k.upstream] = true
+		}
+	}
+	for p := range blamed {
+		e.outages.sendAhead(p)
+	}
+}
+
+// suspectedUpstreams are those for whose sake a slot may wait that the journal says is failing. w.mu is held.
+func (w *worker) suspectedUpstreams() (out []blame) {
+	f := w.record.Failure
+	if f == nil || healthOf(&fault.Error{Reason: fault.Reason(f.Reason)}) != down {
+		return nil
+	}
+	if f.Sink != "" {
+		return []blame{{upstream{name: f.Sink}, true, 0}}
+	}
+	out = []blame{{upstream{account: true, name: w.record.Key.AccountID}, true, 0}}
+	if w.plan == nil || f.Stage == slot.StageMint {
+		return out
+	}
+	for _, t := range slot.RequiredOf(w.plan.Targets) {
+		out = append(out, blame{upstream{name: t.Sink}, true, 0})
+	}
+	return out
+}

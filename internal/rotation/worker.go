@@ -1,0 +1,175 @@
+package rotation
+
+import (
+	"sync"
+	"time"
+
+	"github.com/rotatord/rotatord/internal/slot"
+)
+
+// slot is one slot in memory. mu guards all but what saving guards. Nearly all slots
+// of a fleet are at rest: what only one at work needs is in its notes.
+type worker struct {
+	engine *Engine
+
+	saving sync.Mutex // one save at a time, so that an older one never lands last
+
+	mu        sync.Mutex
+	plan      *slot.Plan                     // nil: not configured any more
+	record    slot.Record                    // its Key never changes
+	notes     *notes                         // nil: none; see seen
+	sightings slot.ByLocation[slot.Sighting] // by location
+	nextCheck slot.Timestamp                 // when targets are looked at again
+	ticket    int32                          // tells one reservation from the next
+	running   bool
+	again     bool
+	visited   bool // a pass was made since the configuration came into force
+	inspected inspectedState
+}
+
+// armIfIdle sets the alarm of a slot that has nothing to do now. To find that out with
+// a pass for each slot of a fleet would take as many goroutines at once.
+func (w *worker) armIfIdle() (calm bool) {
+	defer func() {
+		if recover() != nil {
+			calm = false // the pass that comes instead will tell
+		}
+	}()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.running {
+		return false
+	}
+	next, nothing := slot.Decide(w.view()).(slot.Wait)
+	if !nothing {
+		return false
+	}
+	w.visited = true
+	w.forgetIfIdle(w.engine.now(), next.Until)
+	w.engine.Alarm.Set(&w.record.Key, next.Until) // while no pass can begin
+	return true
+}
+
+func (w *worker) wake() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.running {
+		w.again = true
+		return
+	}
+	w.running = true
+	if !w.engine.start(func() { w.run() }) {
+		w.running = false
+	}
+}
+
+// run makes passes over a slot until nothing is left to do now.
+func (w *worker) run() {
+	for {
+		until := w.runPass()
+		w.engine.Alarm.Set(&w.record.Key, until) // while running: no other pass sets it meanwhile
+		if w.comeToRest(until) {
+			w.engine.signalRest()
+			return
+		}
+	}
+}
+
+// comeToRest ends the run unless the slot was woken meanwhile.
+func (w *worker) comeToRest(until time.Time) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.running = w.again && !w.engine.stopping.Load()
+	w.again, w.visited = false, true
+	if !w.running {
+		w.forgetIfIdle(w.engine.now(), until)
+	}
+	return !w.running
+}
+
+func (w *worker) isQuiet() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.visited || w.running || w.notes.underway() {
+		return false
+	}
+	return w.inspected == wasInspected || w.plan == nil || w.record.Failure != nil || w.record.Unfinished()
+}
+
+// maxSteps bounds one pass: no sound decision takes so many.
+const maxSteps = 100
+
+// runPass carries out steps until the slot has to wait, and returns until when.
+func (w *worker) runPass() (until time.Time) {
+	defer func() {
+		if p := recover(); p != nil {
+			until = w.failPanicked(p)
+		}
+	}()
+	for range maxSteps {
+		a := w.nextAction()
+		if wait, nothing := a.(slot.Wait); nothing {
+			return wait.Until
+		}
+		if w.engine.stopping.Load() && !slot.Urgent(a) {
+			return time.Time{}
+		}
+		w.carryOut(a)
+	}
+	panic("the slot found no rest")
+}
+
+func (w *worker) nextAction() slot.Action {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slot.Decide(w.view())
+}
+
+// view gathers what decide needs; w.mu is held.
+func (w *worker) view() slot.View {
+	seen := &w.engine.blank
+	if w.notes != nil {
+		seen = &w.notes.Observation
+	}
+	return slot.View{
+		Record: &w.record, Plan: w.plan, Seen: seen, NextCheck: w.nextCheck, Sightings: w.sightings, Sinks: w.engine.backends.Load().configured,
+		Inspected: w.inspected == wasInspected, UninspectedFor: w.waitForUninspected(), Now: w.engine.now(), Clock: w.engine.Clock.Elapsed(), Boot: w.engine.boot, Since: slot.Timestamp(w.engine.since.Load()).Time(), JournalDown: w.engine.StorageErr() != nil,
+	}
+}
+
+func (w *worker) carryOut(a slot.Action) {
+	switch a := a.(type) {
+	case slot.Save:
+		w.catchUp()
+	case slot.Reserve:
+		w.reserve()
+	case slot.Inspect:
+		w.inspect(a)
+	case slot.List:
+		w.listTokens(a)
+	case slot.Prove:
+		w.prove()
+	case slot.Fail:
+		w.fail(a.Stage, joinErrors(a.Errs))
+	case slot.Mint:
+		w.mint(a.Due)
+	case slot.Deliver:
+		w.deliverRequired(a.Targets)
+	case slot.Conclude:
+		w.conclude()
+	case slot.DeliverOptional:
+		w.deliverOptional(a.Targets)
+	case slot.Drop:
+		w.dropValue()
+	case slot.BeginGrace:
+		w.beginGrace(a.Token)
+	case slot.Revoke:
+		w.revokeToken(a)
+	case slot.RevokeOrphan:
+		w.revokeOrphan(a)
+	case slot.AdoptOrphan:
+		w.adoptOrphan(a)
+	case slot.ForgetOrphan:
+		w.update(func(r *slot.Record) { r.ForgetOrphan(a.Orphan.Label) })
+	}
+}

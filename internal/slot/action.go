@@ -1,0 +1,107 @@
+package slot
+
+import "time"
+
+// Action is what a decision says to do next with a slot, as data. The types of
+// this file are all there are.
+type Action interface{ isAction() }
+
+// Wait says that nothing is to be done before a time; zero: before something happens.
+type Wait struct{ Until time.Time }
+
+// Save makes memory durable.
+type Save struct{}
+
+// Reserve asks for a place in the budget.
+type Reserve struct{}
+
+// Inspect finds out what targets hold, and perhaps whether they could be written.
+type Inspect struct {
+	Targets []Target
+	Depth   Depth
+}
+
+// List finds out what the relay accepts. A failure counts as one of the stage.
+type List struct{ Stage Stage }
+
+// Prove makes sure that the account answers.
+type Prove struct{}
+
+// Fail records that an attempt failed on what was seen.
+type Fail struct {
+	Stage Stage
+	Errs  []error // one at least
+}
+
+// Mint journals the intent, calls Cloudflare and journals the value.
+type Mint struct{ Due Due }
+
+// Deliver brings the value to required targets.
+type Deliver struct{ Targets []Target }
+
+// Conclude records that every required target holds the value.
+type Conclude struct{}
+
+// DeliverOptional brings the value to optional targets, on the side.
+type DeliverOptional struct{ Targets []Target }
+
+// Drop forgets the value: every target holds it.
+type Drop struct{}
+
+// BeginGrace has an adopted token, which no target serves any more, live on for a grace.
+type BeginGrace struct{ Token Token }
+
+// Revoke revokes a token that is not served any more.
+type Revoke struct {
+	Token   Token
+	Expired bool // it was dead already
+}
+
+// RevokeOrphan revokes the token of a lost mint.
+type RevokeOrphan struct {
+	Orphan Orphan
+	Token  Token
+}
+
+// AdoptOrphan keeps the token of a lost mint: a target may serve it.
+type AdoptOrphan struct {
+	Orphan Orphan
+	Token  Token
+}
+
+// ForgetOrphan returns up a lost mint that can no longer turn up.
+type ForgetOrphan struct{ Orphan Orphan }
+
+func (Wait) isAction()            {}
+func (Save) isAction()            {}
+func (Reserve) isAction()         {}
+func (Inspect) isAction()         {}
+func (List) isAction()            {}
+func (Prove) isAction()           {}
+func (Fail) isAction()            {}
+func (Mint) isAction()            {}
+func (Deliver) isAction()         {}
+func (Conclude) isAction()        {}
+func (DeliverOptional) isAction() {}
+func (Drop) isAction()            {}
+func (BeginGrace) isAction()      {}
+func (Revoke) isAction()          {}
+func (RevokeOrphan) isAction()    {}
+func (AdoptOrphan) isAction()     {}
+func (ForgetOrphan) isAction()    {}
+
+// Urgent reports whether an action is still carried out while the process stops: a
+// value at hand is brought home.
+func Urgent(a Action) bool {
+	switch a.(type) {
+	case Deliver, Conclude, Save:
+		return true
+	}
+	return false
+}
+
+// isWait reports whether an action says that there is nothing to do now.
+func isWait(a Action) bool {
+	_, wait := a.(Wait)
+	return wait
+}

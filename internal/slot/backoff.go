@@ -1,0 +1,50 @@
+package slot
+
+import (
+	"time"
+
+	"github.com/rotatord/rotatord/internal/fault"
+)
+
+// Backoff is capped exponential backoff; jitter is for who waits.
+type Backoff struct{ First, Longest time.Duration }
+
+// Ceiling is the most to wait after the nth failure in a row.
+func (b Backoff) Ceiling(n int) time.Duration {
+	return min(b.Longest, b.First<<min(max(n-1, 0), 16))
+}
+
+// RoutineBackoff spaces attempts while nobody is locked out.
+func RoutineBackoff() Backoff { return Backoff{time.Second, 5 * time.Minute} }
+
+// blackoutBackoff is short: consumers are locked out meanwhile.
+func blackoutBackoff() Backoff { return Backoff{200 * time.Millisecond, 10 * time.Second} }
+
+// Backoff is how attempts of the slot are spaced.
+func (r *Record) Backoff() Backoff {
+	if r.BlackoutSince().IsZero() {
+		return RoutineBackoff()
+	}
+	return blackoutBackoff()
+}
+
+// LongestBlock is how long a 429 of Cloudflare may hold anybody up: its budget is stopped that long.
+const LongestBlock = 10 * time.Minute
+
+// retryAt tells until when the present run of failures forbids another try. A time that
+// lies further ahead than any failure can put it is not believed: the wall clock was wrong.
+func (r *Record) retryAt(now time.Time) (until time.Time, waits bool) {
+	f := r.Failure
+	if f == nil || !now.Before(f.Next) || f.Next.Sub(now) > r.longestRetry() {
+		return time.Time{}, false
+	}
+	return f.Next, true
+}
+
+// longestRetry is as far ahead as a failure may put the next attempt.
+func (r *Record) longestRetry() time.Duration {
+	if f := r.Failure; f.Reason == string(fault.RateLimited) && f.Sink == "" {
+		return LongestBlock
+	}
+	return r.Backoff().Longest
+}

@@ -1,0 +1,34 @@
+package slot
+
+import "time"
+
+// Cause says why a rotation was started.
+type Cause string
+
+// The causes.
+const (
+	CauseInitial     Cause = "initial"     // first sight of the slot
+	CauseSchedule    Cause = "schedule"    // an instant of its schedule
+	CauseManual      Cause = "manual"      // somebody asked
+	CauseCompromised Cause = "compromised" // somebody asked with --compromised
+	CauseExpiry      Cause = "expiry"      // a third of the token's life was left
+	CauseDrift       Cause = "drift"       // a target was found missing or changed
+	CauseNewTarget   Cause = "new_target"  // the configuration gained a target
+	CauseLateCommit  Cause = "late_commit" // a lost rotate call may have committed late
+	CauseLostValue   Cause = "lost_value"  // the value to deliver can no longer be had
+)
+
+// Request is a rotation that somebody asked for.
+type Request struct {
+	At          time.Time `json:"at"`
+	By          string    `json:"by"`
+	Compromised bool      `json:"compromised,omitempty"`
+}
+
+// CauseOf is the cause of a rotation that a request asks for.
+func CauseOf(q Request) Cause {
+	if q.Compromised {
+		return CauseCompromised
+	}
+	return CauseManual
+}

@@ -1,0 +1,160 @@
+package slot
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/rotatord/rotatord/internal/moq"
+)
+
+// Status describes the slot; zero when it is not configured.
+func (v *View) Status() Status {
+	if v.Plan == nil {
+		return Status{}
+	}
+	key := v.Record.Key
+	st := Status{
+		Slot: v.Plan.Slot(), Relay: v.Plan.Relay, Type: key.Type, RelayID: key.RelayID,
+		Account: v.Plan.Account, AccountID: key.AccountID, Strategy: v.Plan.Strategy, Labels: v.Plan.Labels,
+		State: v.state(), Manual: v.Plan.Schedule == nil, Blackout: UTC(v.Record.BlackoutSince()), Note: v.note(),
+	}
+	v.describeTimes(&st)
+	v.describeWork(&st)
+	st.Sinks, st.Old = v.targetStatuses(), v.retiringStatuses()
+	return st
+}
+
+func (v *View) describeTimes(st *Status) {
+	if t := v.Record.Current; t != nil {
+		st.TokenID, st.Created, st.Expires = t.ID, t.Created.Time(), t.Expires.Time()
+	}
+	st.Rotated = v.Record.LastRotation.Time()
+	next := v.dueOnSchedule()
+	if first := v.dueInitially(); first.Cause != "" && v.Plan.Schedule != nil {
+		next = first
+	}
+	st.Next = UTC(next.At)
+	st.Overdue = !next.At.IsZero() && v.Now.Sub(next.At) > overdueAfter ||
+		!st.Expires.IsZero() && v.Now.After(st.Expires)
+}
+
+func (v *View) describeWork(st *Status) {
+	if f := v.Record.Failure; f != nil {
+		failure := *f
+		st.Failures, st.Failure, st.Attempt = f.Count, &failure, UTC(f.Next)
+	}
+	if q := v.Record.Request; q != nil {
+		st.Requested = UTC(q.At)
+	}
+	switch {
+	case v.Record.PendingMint != nil:
+		st.Rotation, st.Phase, st.Cause = v.Record.PendingMint.ID, Intended, v.Record.PendingMint.Cause
+	case v.Record.Unfinished():
+		st.Rotation, st.Phase, st.Cause = v.Record.Rotation.ID, Minted, v.Record.Rotation.Cause
+	}
+}
+
+func (v *View) state() State {
+	switch {
+	case v.Record.Failure != nil:
+		return StateFailing
+	case v.Record.PendingMint != nil || v.Seen.Reserved || v.Seen.Reserving:
+		return StateMinting
+	case v.Record.Unfinished():
+		return StateDelivering
+	case slices.ContainsFunc(v.Record.Retiring, func(t Token) bool { return !t.Retire.IsZero() && !v.leftToExpire(&t) }):
+		return StateGrace
+	}
+	return StateIdle
+}
+
+// note says what a person might wonder about.
+func (v *View) note() string {
+	switch {
+	case v.Plan.Strategy == moq.InPlace && v.Record.Rotation != nil && v.hasNewTarget():
+		return "a new target waits for the next scheduled rotation: in_place cannot bring it the present token"
+	case v.JournalDown:
+		return "the journal cannot be written: nothing is minted until it can"
+	case v.Seen.Unsavable:
+		return "the journal refuses the slot's record, see the log: nothing is minted for it until it can be saved"
+	case !v.blockedUntil().IsZero():
+		return fmt.Sprintf("the slot has three tokens, the most it may have: it rotates when the oldest grace ends, at %s",
+			UTC(v.blockedUntil()).Format(time.DateTime+"Z"))
+	case v.Seen.Reserving:
+		return "waiting for the account's request budget"
+	case len(v.Record.Orphans) > 0:
+		return fmt.Sprintf("%d mint(s) with a lost answer are being looked for", len(v.Record.Orphans))
+	}
+	return ""
+}
+
+// blockedUntil is until when a rotation that is due waits for room; zero when none does.
+func (v *View) blockedUntil() (until time.Time) {
+	if v.Plan.Strategy != moq.Overlap || v.liveTokens() < MaxTokens {
+		return time.Time{}
+	}
+	if !v.isDue() {
+		return time.Time{}
+	}
+	for _, t := range v.Record.Retiring {
+		until = earlierOf(until, t.Retire.Time())
+	}
+	return until
+}
+
+func (v *View) targetStatuses() []TargetStatus {
+	out := make([]TargetStatus, 0, len(v.Plan.Targets))
+	for _, t := range v.Plan.Targets {
+		rc := v.Record.Receipts.At(t.Location)
+		ts := TargetStatus{
+			Sink: t.Sink, Target: t.Target, Required: t.Required, State: v.targetState(t, rc),
+			RotationID: rc.RotationID, Delivered: rc.At.Time(), Checked: UTC(v.Sightings.At(t.Location).Checked.Time()),
+		}
+		if ts.State == "pending" {
+			ts.Pending = v.Record.Rotation.MintedAt.Time()
+		}
+		if err := v.Seen.Errors.At(t.Location); err != nil {
+			ts.Error = err.Error()
+		}
+		out = append(out, ts)
+	}
+	return out
+}
+
+func (v *View) targetState(t Target, rc Receipt) string {
+	rot := v.Record.Rotation
+	switch {
+	case rot != nil && len(rot.Sealed) > 0 && rot.DeliversTo(t.Location) && rc.RotationID != rot.ID:
+		return "pending"
+	case v.Seen.Drift.At(t.Location) != "":
+		return string(v.Seen.Drift.At(t.Location))
+	case rc.RotationID == "":
+		return "never"
+	}
+	return "ok"
+}
+
+func (v *View) retiringStatuses() []TokenStatus {
+	var out []TokenStatus
+	for i := range v.Record.Retiring {
+		t := &v.Record.Retiring[i]
+		ts := TokenStatus{
+			TokenID: t.ID, RotationID: t.RotationID, Created: t.Created.Time(), Expires: t.Expires.Time(),
+			Released: v.leftToExpire(t),
+		}
+		if !ts.Released {
+			ts.Retire = t.Retire.Time()
+		}
+		out = append(out, ts)
+	}
+	return out
+}
+
+// UTC is t in UTC; the zero time stays as it is.
+func UTC(t time.Time) time.Time {
+	if t.IsZero() {
+		return time.Time{}
+	}
+	return t.UTC()
+}

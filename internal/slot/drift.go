@@ -1,0 +1,13 @@
+package slot
+
+// checkDrift compares every target with what was delivered, at start and at every
+// probe interval.
+func (v *View) checkDrift() Action {
+	if v.Plan == nil || v.Record.Unfinished() || v.Record.PendingMint != nil {
+		return Wait{}
+	}
+	if until := v.NextCheck.Time(); v.Now.Before(until) {
+		return Wait{until}
+	}
+	return Inspect{v.Plan.Targets, DepthProbe}
+}

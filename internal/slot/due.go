@@ -1,0 +1,168 @@
+package slot
+
+import (
+	"slices"
+	"time"
+
+	"github.com/rotatord/rotatord/internal/moq"
+)
+
+// MaxTokens is the most tokens a slot has at Cloudflare.
+const MaxTokens = 3
+
+const (
+	quietMinute   = time.Minute      // a lost rotate call may commit this late
+	driftDay      = 24 * time.Hour   // the period of a slot without a schedule
+	overdueAfter  = time.Minute      // an instant unmet for longer is overdue
+	lostFor       = 24 * time.Hour   // a lost mint is looked for this long
+	otherBootWait = 10 * time.Minute // elapsed time asked for when the grace began on another boot
+)
+
+// Due says when a slot is to rotate, and why.
+type Due struct {
+	Cause   Cause
+	At      time.Time // zero: never
+	Instant time.Time // every schedule instant up to it is met
+}
+
+// nextDue finds the reason to rotate now that matters most, else the one that comes next.
+func (v *View) nextDue() Due {
+	if v.Plan == nil {
+		return Due{}
+	}
+	if v.Record.PendingMint != nil {
+		a := v.Record.PendingMint
+		return Due{a.Cause, v.Now, a.Instant.Time()}
+	}
+	if v.Record.Unfinished() {
+		return v.dueAt(v.supersedeCause(), v.Now)
+	}
+	var next Due
+	for _, d := range []Due{v.dueOnRequest(), v.dueAfterLateCommit(), v.dueInitially(), v.dueOnSchedule(), v.dueBeforeExpiry(), v.dueOnDrift(), v.dueForNewTarget()} {
+		if d.Cause == "" || d.At.IsZero() {
+			continue
+		}
+		if !d.At.After(v.Now) {
+			return d
+		}
+		if next.At.IsZero() || d.At.Before(next.At) {
+			next = d
+		}
+	}
+	return next
+}
+
+// isDue reports whether a rotation is to be started now.
+func (v *View) isDue() bool {
+	d := v.nextDue()
+	return d.Cause != "" && !d.At.After(v.Now)
+}
+
+// dueAt completes a reason: it meets the instants so far.
+func (v *View) dueAt(c Cause, t time.Time) Due {
+	switch {
+	case c == "":
+		return Due{}
+	case t.After(v.Now):
+		return Due{Cause: c, At: t} // which instants it meets is known when it comes
+	}
+	return Due{Cause: c, At: t, Instant: v.lastInstant()}
+}
+
+// supersedeCause says why an unfinished rotation must give way to a newer one, if it must.
+func (v *View) supersedeCause() Cause {
+	rot := v.Record.Rotation
+	switch {
+	case v.Record.Request != nil && v.Record.Request.Compromised && rot.Started.Time().Before(v.Record.Request.At):
+		return CauseCompromised
+	case v.Seen.Gone == rot.ID:
+		return CauseLostValue
+	case rot.Token != nil && !rot.Token.BeforeRenewal(v.Now):
+		return CauseExpiry
+	}
+	return ""
+}
+
+func (v *View) dueOnRequest() Due {
+	switch q := v.Record.Request; {
+	case q == nil:
+		return Due{}
+	case q.Compromised:
+		return v.dueAt(CauseCompromised, q.At)
+	default:
+		return v.dueAt(CauseManual, q.At)
+	}
+}
+
+// dueAfterLateCommit rotates once more after a rotate call whose answer was lost: it may
+// have been carried out after the one that was answered.
+func (v *View) dueAfterLateCommit() Due {
+	if rot := v.Record.Rotation; rot != nil && !rot.LostAt.IsZero() {
+		return v.dueAt(CauseLateCommit, rot.LostAt.Add(quietMinute).Time())
+	}
+	return Due{}
+}
+
+func (v *View) dueInitially() Due {
+	if v.Record.Rotation != nil || v.Plan.Initial != InitialNow {
+		return Due{}
+	}
+	seen := v.Record.FirstSeen.Time()
+	return Due{CauseInitial, seen, seen}
+}
+
+func (v *View) dueOnSchedule() Due {
+	if v.Plan.Schedule == nil {
+		return Due{}
+	}
+	next := v.Plan.Schedule.Next(v.scheduleBase())
+	if next.IsZero() {
+		return Due{}
+	}
+	d := v.dueAt(CauseSchedule, v.withJitter(next))
+	d.Instant = laterOf(next, d.Instant)
+	return d
+}
+
+func (v *View) dueBeforeExpiry() Due {
+	if t := v.Record.Current; t != nil && !t.Expires.IsZero() {
+		return v.dueAt(CauseExpiry, t.renewalAt())
+	}
+	return Due{}
+}
+
+// dueOnDrift makes an overlap slot due when a required target lost or changed what
+// was delivered, and an in_place slot only when none holds it: there a rotation
+// would kill the token that the others serve. Once a period.
+func (v *View) dueOnDrift() Due {
+	lost, required := 0, 0
+	for _, t := range v.Plan.Targets {
+		if !t.Required {
+			continue
+		}
+		required++
+		if v.Seen.Drift.At(t.Location) != "" {
+			lost++
+		}
+	}
+	enough := lost > 0 && (v.Plan.Strategy == moq.Overlap || lost == required)
+	if !enough || v.Record.DriftPeriod.Time().Equal(v.driftPeriod()) {
+		return Due{}
+	}
+	return v.dueAt(CauseDrift, v.Now)
+}
+
+// dueForNewTarget makes an overlap slot due when the configuration has a target that the
+// last rotation did not deliver to.
+func (v *View) dueForNewTarget() Due {
+	if v.Plan.Strategy != moq.Overlap || !v.hasNewTarget() {
+		return Due{}
+	}
+	return v.dueAt(CauseNewTarget, v.Now)
+}
+
+// hasNewTarget reports whether a target has not been part of a rotation yet, though
+// others have.
+func (v *View) hasNewTarget() bool {
+	return v.Record.Rotation != nil && slices.ContainsFunc(v.Plan.Targets, func(t Target) bool { return !v.Record.Rotation.DeliversTo(t.Location) })
+}

@@ -1,0 +1,42 @@
+package slot
+
+import "slices"
+
+// inspected asks for a look at those targets of which there is no fresh one.
+func (v *View) inspected(targets []Target, depth Depth) (Action, bool) {
+	if unseen := v.uninspected(targets, depth); len(unseen) > 0 {
+		return Inspect{unseen, depth}, false
+	}
+	return nil, true
+}
+
+// uninspected are the targets of which there is no fresh look.
+func (v *View) uninspected(targets []Target, depth Depth) []Target {
+	return slices.DeleteFunc(slices.Clone(targets), func(t Target) bool {
+		l := v.Seen.Inspections.At(t.Location)
+		return l.fresh(v.Now) && l.Depth >= depth
+	})
+}
+
+// inspectionErrors is what the looks at targets found wrong.
+func (v *View) inspectionErrors(targets []Target) (errs []error) {
+	for _, t := range targets {
+		if err := v.Seen.Inspections.At(t.Location).Err; err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errs
+}
+
+// reachable are the targets whose inspection did not fail.
+func (v *View) reachable(targets []Target) []Target {
+	return slices.DeleteFunc(slices.Clone(targets), func(t Target) bool { return v.Seen.Inspections.At(t.Location).Err != nil })
+}
+
+// Verifies reports whether what is written to the slot's targets is read back.
+func (v *View) Verifies() bool {
+	if v.Plan != nil {
+		return v.Plan.Verify
+	}
+	return v.Record.Rotation != nil && v.Record.Rotation.Verify
+}

@@ -1,0 +1,61 @@
+package slot
+
+import (
+	"time"
+
+	"github.com/rotatord/rotatord/internal/moq"
+)
+
+const (
+	// longestLife is the longest life of a token, and what Cloudflare gives when not asked.
+	longestLife = 365 * 24 * time.Hour
+	// clockAllowance is how much less is not asked for: by a clock that is fast it would be too much.
+	clockAllowance = time.Hour
+)
+
+// NewRotation fixes everything that a new rotation of the slot needs to finish, but for
+// its id. instance names the installation.
+func (v *View) NewRotation(d Due, instance string) Rotation {
+	p := v.Plan
+	a := Rotation{
+		Phase: Intended, Strategy: p.Strategy, Cause: d.Cause, Instant: TimestampOf(d.Instant), Started: TimestampOf(v.Now),
+		Verify: p.Verify, Targets: p.Targets,
+		Names: Names{Relay: p.Relay, Account: p.Account, Instance: instance},
+	}
+	if d.Cause == CauseSchedule {
+		a.Due = TimestampOf(d.At)
+	}
+	if d.Cause == CauseDrift {
+		a.Period = TimestampOf(v.driftPeriod())
+	}
+	if v.Record.Request != nil {
+		a.By = v.Record.Request.By
+	}
+	if p.Strategy == moq.Overlap {
+		v.fixOverlap(&a, instance)
+	}
+	return a
+}
+
+// fixOverlap fixes what only overlap has: graces, an expiry, tokens to take over.
+func (v *View) fixOverlap(a *Rotation, instance string) {
+	a.Grace, a.Regrace = v.Plan.Grace, len(v.Seen.Drift) > 0 || v.hasNewTarget()
+	if v.Plan.Matching && v.Seen.Listing != nil {
+		a.Existing = v.tokensToTakeOver(instance)
+	}
+	if v.Plan.Lifetime < longestLife-clockAllowance {
+		a.Expires = TimestampOf(v.Now.Add(v.Plan.Lifetime).Truncate(time.Second))
+	}
+}
+
+// tokensToTakeOver are the listed tokens that retire: matching takes over: exactly the
+// slot's operations, and no other installation's label.
+func (v *View) tokensToTakeOver(instance string) (out []Token) {
+	for _, t := range v.Seen.Listing.Tokens {
+		owner, labelled := moq.LabelInstance(t.Label)
+		if t.Grants(v.Record.Key.Type) && (!labelled || owner == instance) && !v.Record.Owns(t) {
+			out = append(out, Token{ID: t.ID, Created: TimestampOf(t.Created), Expires: TimestampOf(t.Expires), Foreign: true})
+		}
+	}
+	return out
+}

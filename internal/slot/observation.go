@@ -1,0 +1,131 @@
+package slot
+
+import (
+	"bytes"
+	"slices"
+	"time"
+
+	"github.com/rotatord/rotatord/internal/moq"
+)
+
+// How long something seen stays good enough to act on.
+const (
+	FreshFor     = 30 * time.Second // a look at a target, a listing
+	ConfirmedFor = time.Minute      // that a pending token is still accepted
+	provenFor    = 5 * time.Second  // that calls reach Cloudflare: what Prove leaves of its minute
+)
+
+// Observation is what this process has seen of a slot: volatile, and rebuilt after a
+// restart by looking again.
+type Observation struct {
+	Listing     *Listing
+	Inspections ByLocation[Inspection] // by location; cleared by a failure
+	Drift       ByLocation[Drift]      // by location; until delivered anew
+	Errors      ByLocation[error]      // last trouble with each target, for people
+
+	Reserving bool // a place in the budget is asked for
+	Reserved  bool // and was granted
+
+	RelayFull bool // the relay refused a mint: it holds its limit
+	Unsaved   bool // memory is ahead of the journal
+	Unsavable bool // because the journal refuses this very record
+
+	Confirmed Timestamp // pending token known to be listed
+	Proved    Timestamp // calls are known to reach Cloudflare; cleared by a failure
+	Gone      string    // rotation whose value or token can no longer be had
+
+	NextSave       Timestamp
+	NextRetirement Timestamp
+	LastListing    Timestamp
+	NextReclaim    Timestamp
+
+	DeliveringOptional ByLocation[bool]      // optional deliveries in flight, by location
+	NextOptional       ByLocation[Timestamp] // until when optional targets are left alone, by location
+}
+
+// Sighting is what stays known of a target from one look to the next.
+type Sighting struct {
+	Checked Timestamp // when it was looked at, for people; zero when that says nothing any more
+	Place   uint64    // where it was found, as who looked numbers it; zero when it is nowhere in particular
+}
+
+// Listing is what a relay was seen to accept.
+type Listing struct {
+	At     time.Time
+	Tokens []moq.Token
+}
+
+func (l *Listing) fresh(now time.Time) bool { return l != nil && Within(l.At, now, FreshFor) }
+
+func (l *Listing) byLabel(label string) (moq.Token, bool) {
+	for _, t := range l.Tokens {
+		if t.Label == label {
+			return t, true
+		}
+	}
+	return moq.Token{}, false
+}
+
+// Has reports whether a token is listed.
+func (l *Listing) Has(id string) bool {
+	for _, t := range l.Tokens {
+		if t.ID == id {
+			return true
+		}
+	}
+	return false
+}
+
+// shows reports whether one of the listed tokens shows in a content.
+func (l *Listing) shows(k Inspection) bool {
+	return l != nil && slices.ContainsFunc(l.Tokens, func(t moq.Token) bool { return slices.Contains(k.TokenIDs, t.ID) })
+}
+
+// Depth is how far an inspection of a target goes.
+type Depth uint8
+
+// The depths.
+const (
+	DepthRead  Depth = iota // what it holds
+	DepthProbe              // and whether it could be written, as far as that shows without writing
+	DepthTrial              // and what only a trial shows
+)
+
+// Inspection is what a target was seen to hold, or why it could not be seen.
+type Inspection struct {
+	At       time.Time
+	Depth    Depth
+	Err      error
+	Known    bool
+	Exists   bool
+	Digest   []byte
+	TokenIDs []string // what looks like a token's id in the content, or in a JWT there
+}
+
+func (l Inspection) fresh(now time.Time) bool { return Within(l.At, now, FreshFor) }
+
+// Within reports whether at lies no more than d from now, on either side: a wall
+// clock set back does not make an observation good for ever.
+func Within(at, now time.Time, d time.Duration) bool {
+	return !at.IsZero() && now.Sub(at).Abs() <= d
+}
+
+// Drift says how a target differs from what was delivered; "" when it does not.
+type Drift string
+
+// The kinds of drift.
+const (
+	DriftMissing Drift = "missing"
+	DriftChanged Drift = "changed"
+)
+
+// DriftOf compares a look with the target's receipt.
+func DriftOf(rc Receipt, l Inspection) Drift {
+	switch {
+	case rc.RotationID == "" || l.Err != nil || !l.Known || bytes.Equal(rc.Digest, l.Digest):
+		return ""
+	case !l.Exists:
+		return DriftMissing
+	}
+	return DriftChanged
+}

@@ -1,0 +1,34 @@
+package slot
+
+import (
+	"slices"
+	"time"
+)
+
+// deliverOptional serves optional targets beside the required ones, waiting for none, and
+// forgets the value when all have it.
+func (v *View) deliverOptional() Action {
+	rot := v.Record.Rotation
+	if rot == nil || len(rot.Sealed) == 0 || v.Record.PendingMint != nil {
+		return Wait{}
+	}
+	missing := v.TargetsLacking(rot, false)
+	if v.Seen.Gone == rot.ID || len(missing) == 0 {
+		if rot.Phase == Verified && len(rot.Sealed) > 0 {
+			return Drop{}
+		}
+		return Wait{}
+	}
+	var next time.Time
+	missing = slices.DeleteFunc(missing, func(t Target) bool {
+		at := v.Seen.NextOptional.At(t.Location).Time()
+		if at.After(v.Now) {
+			next = earlierOf(next, at)
+		}
+		return at.After(v.Now) || v.Seen.DeliveringOptional.At(t.Location)
+	})
+	if len(missing) > 0 {
+		return DeliverOptional{missing}
+	}
+	return Wait{next}
+}

@@ -1,0 +1,116 @@
+package slot
+
+import (
+	"bytes"
+	"slices"
+	"time"
+
+	"github.com/rotatord/rotatord/internal/moq"
+)
+
+// BlackoutSince is since when the slot's consumers may be locked out (in_place);
+// zero when they are not.
+func (r *Record) BlackoutSince() time.Time {
+	if a := r.PendingMint; a != nil && a.Strategy == moq.InPlace {
+		return a.Started.Time()
+	}
+	if rot := r.Rotation; rot != nil && rot.Strategy == moq.InPlace && rot.Phase == Minted {
+		return rot.Started.Time()
+	}
+	return time.Time{}
+}
+
+// LatestID is the greatest rotation id the slot has used.
+func (r *Record) LatestID() (id string) {
+	for _, rot := range []*Rotation{r.PendingMint, r.Rotation} {
+		if rot != nil {
+			id = max(id, rot.ID)
+		}
+	}
+	for _, l := range r.Orphans {
+		id = max(id, l.RotationID)
+	}
+	return id
+}
+
+// Unfinished reports whether the latest value is not yet everywhere it is required.
+func (r *Record) Unfinished() bool { return r.Rotation != nil && r.Rotation.Phase == Minted }
+
+// mayBeAccepted reports whether the token of a rotation may still be accepted.
+func (r *Record) mayBeAccepted(rotationID string) bool {
+	if rotationID == "" {
+		return false
+	}
+	if r.Current != nil && r.Current.RotationID == rotationID || r.Rotation.ID == rotationID {
+		return true
+	}
+	return slices.ContainsFunc(r.Retiring, func(t Token) bool { return t.RotationID == rotationID }) ||
+		slices.ContainsFunc(r.Orphans, func(l Orphan) bool { return l.RotationID == rotationID })
+}
+
+// DeliversTo reports whether a location is one of the rotation's targets.
+func (rot *Rotation) DeliversTo(location string) bool {
+	return TargetAt(rot.Targets, location) >= 0
+}
+
+// DeliveryPending reports whether a value is on its way to the slot's targets, or may be.
+func (r *Record) DeliveryPending() bool {
+	return r.PendingMint != nil || r.Unfinished() || r.Rotation != nil && len(r.Rotation.Sealed) > 0
+}
+
+// LatestRotation is the mint under way, else the latest rotation.
+func (r *Record) LatestRotation() *Rotation {
+	if r.PendingMint != nil {
+		return r.PendingMint
+	}
+	return r.Rotation
+}
+
+// AtRest reports whether nothing that was begun is still to be brought to an end,
+// except by time.
+func (r *Record) AtRest() bool {
+	rot := r.Rotation
+	return r.PendingMint == nil && r.Failure == nil && len(r.Orphans) == 0 && (rot == nil || rot.Phase == Verified && len(rot.Sealed) == 0) &&
+		!slices.ContainsFunc(r.Retiring, func(t Token) bool { return t.Retire.IsZero() })
+}
+
+// HasNamedToken reports whether tokens of the slot were made, or seen, as only overlap does.
+func (r *Record) HasNamedToken() bool {
+	known := func(t *Token) bool { return t != nil && t.ID != "" }
+	return known(r.Current) || r.Rotation != nil && known(r.Rotation.Token) ||
+		slices.ContainsFunc(r.Retiring, func(t Token) bool { return known(&t) })
+}
+
+// LastRequiredReceipt is when the last required target acknowledged the latest value.
+func (r *Record) LastRequiredReceipt() (at Timestamp) {
+	for _, t := range r.Rotation.Targets {
+		if rc := r.Receipts.At(t.Location); t.Required && rc.RotationID == r.Rotation.ID {
+			at = max(at, rc.At)
+		}
+	}
+	return at
+}
+
+// Owns reports whether the record accounts for a listed token.
+func (r *Record) Owns(t moq.Token) bool {
+	switch {
+	case r.Current != nil && r.Current.ID == t.ID:
+		return true
+	case r.Rotation != nil && r.Rotation.Token != nil && r.Rotation.Token.ID == t.ID:
+		return true
+	case slices.ContainsFunc(r.Retiring, func(o Token) bool { return o.ID == t.ID }):
+		return true
+	case r.PendingMint != nil && t.Label == moq.Label(r.PendingMint.Names.Instance, r.PendingMint.ID):
+		return true // its answer is on its way
+	}
+	return slices.ContainsFunc(r.Orphans, func(l Orphan) bool { return l.Label == t.Label })
+}
+
+// HoldsForeign reports whether a target holds something rotatord did not write there: no
+// delivery to the location is known, and the content is none of the slot's.
+func (r *Record) HoldsForeign(t Target, l Inspection) bool {
+	if !l.Exists || !l.Known || r.Receipts.index(t.Location) >= 0 {
+		return false
+	}
+	return !slices.ContainsFunc(r.Receipts, func(rc Receipt) bool { return bytes.Equal(rc.Digest, l.Digest) })
+}

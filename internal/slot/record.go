@@ -1,0 +1,131 @@
+package slot
+
+import (
+	"time"
+
+	"github.com/rotatord/rotatord/internal/moq"
+)
+
+// Record is everything durable about one slot. The journal keeps it as JSON;
+// after a crash it alone says where to go on. It holds a token's value only
+// sealed.
+type Record struct {
+	Key       moq.Key   `json:"key"`
+	FirstSeen Timestamp `json:"first_seen"`
+
+	// ScheduledThrough is the latest instant of the schedule that a verified rotation has met
+	// (or that was waived); instants up to it never fire again.
+	ScheduledThrough Timestamp `json:"met,omitzero"`
+
+	// PendingMint is a mint under way: journalled before the call, gone with its outcome.
+	// One that a crash left behind may or may not have been carried out.
+	PendingMint *Rotation `json:"attempt,omitempty"`
+
+	// Rotation is the latest minted value and its delivery, finished or not; nil before the first.
+	Rotation *Rotation `json:"rotation,omitempty"`
+
+	// LastRotation is when a rotation was last verified.
+	LastRotation Timestamp `json:"last_rotation,omitzero"`
+
+	// Current is the token that the last verified rotation delivered: what consumers
+	// read. Its ID is empty for in_place.
+	Current *Token `json:"served,omitempty"`
+
+	// Retiring lists the slot's other tokens that may still be accepted, oldest first.
+	Retiring []Token `json:"old,omitempty"`
+
+	// Orphans lists overlap mints whose answer never came; their labels are looked for.
+	Orphans []Orphan `json:"lost,omitempty"`
+
+	// Receipts say what each target was last acknowledged to hold; one a location.
+	Receipts Receipts `json:"receipts,omitempty"`
+
+	// Request is a rotation asked for by a person and not yet met.
+	Request *Request `json:"request,omitempty"`
+
+	// DriftPeriod is the period (its first instant) in which drift has already made
+	// the slot due once.
+	DriftPeriod Timestamp `json:"drift_period,omitzero"`
+
+	// Failure is the present run of failures; nil when the last attempt succeeded.
+	Failure *Failure `json:"failure,omitempty"`
+}
+
+// Phase is how far a rotation has come.
+type Phase string
+
+// The phases, in order.
+const (
+	Intended Phase = "intended" // about to call, or calling, Cloudflare
+	Minted   Phase = "minted"   // the value is here, sealed; required targets may lack it
+	Verified Phase = "verified" // every required target holds it
+)
+
+// Rotation is one mint and its delivery. What it needs to finish is fixed when
+// it starts: a changed configuration does not reach it.
+type Rotation struct {
+	ID       string       `json:"id"` // rotation id of the present mint attempt
+	Phase    Phase        `json:"phase"`
+	Strategy moq.Strategy `json:"strategy"`
+	Cause    Cause        `json:"cause"`
+	By       string       `json:"by,omitempty"`     // who asked, for a manual one
+	Instant  Timestamp    `json:"instant,omitzero"` // every schedule instant up to it is met by this rotation
+	Due      Timestamp    `json:"due,omitzero"`     // jittered instant, for the schedule lag
+	Period   Timestamp    `json:"period,omitzero"`  // the period whose drift this rotation answers
+	Started  Timestamp    `json:"started"`          // first mint call of this rotation: where a blackout begins
+	MintedAt Timestamp    `json:"minted_at,omitzero"`
+	Finished Timestamp    `json:"finished,omitzero"` // verified at
+
+	Grace   time.Duration `json:"grace,omitempty"`
+	Expires Timestamp     `json:"expires,omitzero"` // asked for
+	Verify  bool          `json:"verify"`
+	// Regrace begins the graces of older tokens anew: a target was found changed, or
+	// is new, and may have served any of them until this rotation.
+	Regrace bool     `json:"regrace,omitempty"`
+	Targets []Target `json:"targets"`
+	Names   Names    `json:"names"` // the configuration's names at the start, for rendering
+
+	// LostAt is when a rotate call's answer was last lost (in_place); the call may
+	// commit late, so the slot rotates once more a quiet minute after it.
+	LostAt Timestamp `json:"lost_at,omitzero"`
+	// Existing are ids listed before the mint with exactly the slot's operations
+	// that no installation labelled (retire: matching).
+	Existing []Token `json:"existing,omitempty"`
+
+	Token  *Token `json:"token,omitempty"`  // what was minted
+	Sealed []byte `json:"sealed,omitempty"` // its value, age-encrypted; dropped once every target holds it
+}
+
+// Names are the configuration's words for a slot, kept with a rotation.
+type Names struct {
+	Relay    string `json:"relay"`
+	Account  string `json:"account"`
+	Instance string `json:"instance"`
+}
+
+// Reading is a moment on the machine's elapsed-time clock, which no change of
+// the wall clock moves. Readings of different boots cannot be compared.
+type Reading struct {
+	Boot    string        `json:"boot,omitempty"`
+	Elapsed time.Duration `json:"elapsed,omitempty"`
+}
+
+// Orphan is an overlap mint whose answer was lost: if it was carried out, its
+// token is found by the label.
+type Orphan struct {
+	RotationID string    `json:"rotation_id"`
+	Label      string    `json:"label"`
+	At         time.Time `json:"at"`
+	// Crashed says that rotatord ended during the call: the value may have come, and
+	// may have been delivered from memory.
+	Crashed bool `json:"crashed,omitempty"`
+}
+
+// Target is one place a rotation delivers to.
+type Target struct {
+	Sink     string `json:"sink"`     // its key in the configuration
+	Target   string `json:"target"`   // rendered path or secret id
+	Location string `json:"location"` // the place, whatever the sink is called
+	Required bool   `json:"required"`
+	Adopt    bool   `json:"adopt,omitempty"` // take over a target that holds something else
+}

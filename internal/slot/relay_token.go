@@ -1,0 +1,33 @@
+package slot
+
+import "time"
+
+// RelayToken is one token that a relay holds, as Cloudflare lists it and as the
+// journal knows it.
+type RelayToken struct {
+	ID         string    `json:"token_id"`
+	Operations []string  `json:"operations"`
+	Label      string    `json:"label,omitempty"`
+	Created    time.Time `json:"created,omitzero"`
+	Expires    time.Time `json:"expires,omitzero"`
+
+	Owner    Owner     `json:"owner"`
+	Instance string    `json:"instance,omitempty"`  // the installation that its label names
+	Slot     string    `json:"slot,omitempty"`      // relay/type, when the journal knows it
+	Rotation string    `json:"rotation,omitempty"`  // the rotation that minted it
+	Retire   time.Time `json:"retire,omitzero"`     // when its grace ends
+	ServedBy []string  `json:"served_by,omitempty"` // the sinks that hold it
+	Prunable bool      `json:"prunable,omitempty"`  // a former token of ours that no sink of ours holds
+	Revoked  bool      `json:"revoked,omitempty"`   // by this very prune
+}
+
+// Owner says whose a token is.
+type Owner string
+
+// The owners.
+const (
+	Ours          Owner = "ours"           // minted by this installation, as its journal proves
+	Former        Owner = "former"         // labelled by this installation, unknown to its journal
+	OtherInstance Owner = "other_instance" // labelled by another installation of rotatord
+	Others        Owner = "others"         // anybody's
+)

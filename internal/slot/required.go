@@ -1,0 +1,80 @@
+package slot
+
+import "github.com/rotatord/rotatord/internal/moq"
+
+// deliverRequired brings the value at hand to every required target.
+func (v *View) deliverRequired() Action {
+	rot := v.Record.Rotation
+	if v.Record.PendingMint != nil || !v.Record.Unfinished() {
+		return Wait{}
+	}
+	missing := v.TargetsLacking(rot, true)
+	if len(missing) == 0 {
+		return Conclude{}
+	}
+	if until, shut := v.Record.retryAt(v.Now); shut {
+		return Wait{until}
+	}
+	if v.givesWay() {
+		return Wait{}
+	}
+	if s, ok := v.inspectBeforeResuming(missing); !ok {
+		return s
+	}
+	if rot.Strategy == moq.Overlap && !Within(v.Seen.Confirmed.Time(), v.Now, ConfirmedFor) {
+		return v.confirmListed(missing)
+	}
+	return v.deliverTo(missing)
+}
+
+// givesWay reports whether an unfinished rotation leaves the turn to a newer one.
+// When that one just failed to start, the value at hand is still the best there is.
+func (v *View) givesWay() bool {
+	if v.Seen.Gone == v.Record.Rotation.ID {
+		return true
+	}
+	if v.Plan == nil || v.supersedeCause() == "" {
+		return false
+	}
+	f := v.Record.Failure
+	return f == nil || f.Stage != StagePreflight && f.Stage != StageMint
+}
+
+// confirmListed looks which of the missing targets answer and whether the token is
+// still accepted, before a dead one is brought to a consumer.
+func (v *View) confirmListed(missing []Target) Action {
+	if s, ok := v.inspected(missing, DepthRead); !ok {
+		return s
+	}
+	if answering := v.reachable(missing); len(answering) == 0 {
+		return Fail{StageDeliver, v.inspectionErrors(missing)}
+	}
+	return List{StageDeliver}
+}
+
+// deliverTo goes to the required targets that miss the value, except those seen a
+// moment ago not to answer; the optional ones are served on the side.
+func (v *View) deliverTo(missing []Target) Action {
+	if answering := v.reachable(missing); len(answering) > 0 {
+		missing = answering
+	}
+	return Deliver{missing}
+}
+
+// inspectBeforeResuming has a delivery that another process began look first whose the places are. In a blackout
+// nothing is waited for; what is written over is looked at then.
+func (v *View) inspectBeforeResuming(missing []Target) (Action, bool) {
+	if v.Record.Rotation.Strategy == moq.InPlace {
+		return nil, true
+	}
+	targets := missing
+	if v.Plan != nil {
+		targets = RequiredOf(v.Plan.Targets)
+	}
+	if !v.Inspected {
+		if s, ok := v.inspected(targets, DepthProbe); !ok {
+			return s, false
+		}
+	}
+	return v.othersInspectedFirst(missing)
+}

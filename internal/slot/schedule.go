@@ -1,0 +1,65 @@
+package slot
+
+import "time"
+
+// scheduleBase is the instant that the schedule counts from: the last one met, or,
+// when missed runs are not caught up, the last one before rotatord could act.
+func (v *View) scheduleBase() time.Time {
+	base := max(v.Record.ScheduledThrough, v.Record.FirstSeen).Time()
+	if v.Plan.CatchUp || v.Record.Failure != nil {
+		return base
+	}
+	return laterOf(base, v.Plan.Schedule.Latest(base, v.Since))
+}
+
+// lastInstant is the latest instant whose jitter has passed, however many were missed.
+func (v *View) lastInstant() time.Time {
+	if v.Plan.Schedule == nil {
+		return time.Time{}
+	}
+	last := v.Plan.Schedule.Latest(v.scheduleBase(), v.Now)
+	for !last.IsZero() && v.withJitter(last).After(v.Now) {
+		last = v.Plan.Schedule.Latest(v.scheduleBase(), last.Add(-time.Nanosecond))
+	}
+	return last
+}
+
+func (v *View) withJitter(instant time.Time) time.Time {
+	if v.Plan.Delay == nil {
+		return instant
+	}
+	return instant.Add(v.Plan.Delay(instant))
+}
+
+// driftPeriod is the first instant of the present period of the schedule.
+func (v *View) driftPeriod() time.Time {
+	if v.Plan.Schedule == nil {
+		return v.Now.UTC().Truncate(driftDay)
+	}
+	seen := v.Record.FirstSeen.Time()
+	return laterOf(seen, v.Plan.Schedule.Latest(seen, v.Now))
+}
+
+func laterOf(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// earlierOf is the earlier of two times, where zero means never.
+func earlierOf(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// Schedule says when a slot is to rotate. It is immutable.
+type Schedule interface {
+	// Next is the first instant after t; zero when there is none. For "@every d"
+	// it is t + d.
+	Next(t time.Time) time.Time
+	// Latest is the last instant in (after, now]; zero when there is none.
+	Latest(after, now time.Time) time.Time
+}

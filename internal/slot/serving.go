@@ -1,0 +1,63 @@
+package slot
+
+import (
+	"bytes"
+	"slices"
+)
+
+// showsSuccessor reports whether a target shows a newer token of the slot than t, though
+// another than is known to have been delivered there.
+func (v *View) showsSuccessor(t *Token, l Inspection) bool {
+	newer := func(o *Token) bool { return o.RotationID > t.RotationID && slices.Contains(l.TokenIDs, o.ID) }
+	return v.Record.Current != nil && newer(v.Record.Current) || slices.ContainsFunc(v.Record.Retiring, func(o Token) bool { return newer(&o) })
+}
+
+// notServing reports whether a target is seen not to hold the token now, whatever it held before.
+func (v *View) notServing(h Target, t *Token) bool {
+	l := v.Seen.Inspections.At(h.Location)
+	shown := func(d []byte) bool { return bytes.Equal(d, l.Digest) }
+	gone := !l.Exists || len(t.ServedDigests) > 0 && !slices.ContainsFunc(t.ServedDigests, shown)
+	return l.Err == nil && l.Known && gone || v.neverReceived(h, t)
+}
+
+// neverReceived reports whether a target cannot have got the token: it is seen to hold
+// what was delivered last, nothing when nothing was, or another listed token.
+func (v *View) neverReceived(h Target, t *Token) bool {
+	l, rc := v.Seen.Inspections.At(h.Location), v.Record.Receipts.At(h.Location)
+	switch {
+	case l.Err != nil || !l.Known:
+		return false
+	case v.Seen.Listing.shows(l):
+		return !slices.Contains(l.TokenIDs, t.ID)
+	case !l.Exists:
+		return rc.RotationID == ""
+	}
+	return rc.RotationID != "" && rc.RotationID != t.RotationID && DriftOf(rc, l) == ""
+}
+
+func (v *View) everyServing(ok func(Target) bool) bool {
+	return !slices.ContainsFunc(v.servingTargets(), func(h Target) bool { return !ok(h) })
+}
+
+// inspectServing looks at the required targets before a token goes; all must answer.
+func (v *View) inspectServing() (Action, bool) {
+	holders := v.servingTargets()
+	if s, ok := v.inspected(holders, DepthRead); !ok {
+		return s, false
+	}
+	if errs := v.inspectionErrors(holders); len(errs) > 0 {
+		return Fail{StageRetire, errs}, false
+	}
+	return nil, true
+}
+
+// servingTargets are the required targets that must hold a successor before a token goes.
+func (v *View) servingTargets() []Target {
+	if v.Plan != nil {
+		return RequiredOf(v.Plan.Targets)
+	}
+	if v.Record.Rotation == nil {
+		return nil
+	}
+	return slices.DeleteFunc(RequiredOf(v.Record.Rotation.Targets), func(t Target) bool { return !v.Sinks[t.Sink] })
+}

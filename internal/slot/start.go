@@ -1,0 +1,90 @@
+package slot
+
+import (
+	"slices"
+
+	"github.com/rotatord/rotatord/internal/moq"
+)
+
+// startDue starts a rotation that is due.
+func (v *View) startDue() Action {
+	d := v.nextDue()
+	if d.Cause == "" || d.At.After(v.Now) {
+		return Wait{d.At}
+	}
+	if until, shut := v.Record.retryAt(v.Now); shut {
+		return Wait{until}
+	}
+	if v.JournalDown || v.Seen.Unsaved {
+		return Wait{}
+	}
+	if a := v.Record.PendingMint; a != nil {
+		return v.reserveBefore(Mint{d}) // locked out already: nothing to look at first
+	}
+	for _, check := range []func(*View) (Action, bool){(*View).roomFirst, (*View).listedFirst, (*View).reclaimedFirst, (*View).placesKnownFirst} {
+		if s, ok := check(v); !ok {
+			return s
+		}
+	}
+	return v.reserveBefore(v.trialBefore(v.proofBefore(Mint{d})))
+}
+
+// reserveBefore puts the wait for the budget before a: what is seen before a mint must
+// not be stale when its turn comes.
+func (v *View) reserveBefore(a Action) Action {
+	switch {
+	case v.Seen.Reserved:
+		return a
+	case v.Seen.Reserving:
+		return Wait{}
+	}
+	return Reserve{}
+}
+
+// trialBefore puts a trial of every required target before a.
+func (v *View) trialBefore(a Action) Action {
+	targets := RequiredOf(v.Plan.Targets)
+	if unseen := v.uninspected(targets, DepthTrial); len(unseen) > 0 {
+		return Inspect{append(unseen, optionalOf(v.Plan.Targets)...), DepthTrial}
+	}
+	errs := v.inspectionErrors(targets)
+	if len(errs) > 0 && v.Record.Unfinished() && len(v.reachable(targets)) > 0 {
+		return a // it takes the place of an unfinished one: for every sink that answers
+	}
+	if len(errs) > 0 {
+		return Fail{StagePreflight, errs}
+	}
+	return a
+}
+
+// proofBefore puts proof that calls reach Cloudflare before a, the rotate call that begins a
+// rotation: behind a wrong address or a portal its answer would prove nothing, and the
+// consumers would count as locked out.
+func (v *View) proofBefore(a Action) Action {
+	if v.Plan.Strategy != moq.InPlace || Within(v.Seen.Proved.Time(), v.Now, provenFor) {
+		return a
+	}
+	return Prove{}
+}
+
+// listedFirst lists the relay when the next steps need to know what it accepts.
+func (v *View) listedFirst() (Action, bool) {
+	if v.Seen.RelayFull && slices.ContainsFunc(v.Record.Retiring, func(t Token) bool { return t.expired(v.Now) }) {
+		if a := v.retireTokens(); !isWait(a) {
+			return a, false
+		}
+	}
+	need := len(v.Record.Orphans) > 0 || v.Plan.Matching || v.Seen.RelayFull
+	if !need || v.Plan.Strategy != moq.Overlap || v.Seen.Listing.fresh(v.Now) {
+		return nil, true
+	}
+	return List{StagePreflight}, false
+}
+
+// reclaimedFirst deals with the tokens of lost mints before another one is minted.
+func (v *View) reclaimedFirst() (Action, bool) {
+	if v.Plan.Strategy != moq.Overlap {
+		return nil, true
+	}
+	return v.reclaimListed()
+}

@@ -1,0 +1,55 @@
+package slot
+
+import "time"
+
+func (t *Token) expired(now time.Time) bool { return t.Expires != 0 && !now.Before(t.Expires.Time()) }
+
+// startGrace starts a token's grace, if it does not run already (or anew, when a
+// target may have served it until now); a compromised one has none.
+func (t Token) startGrace(rot *Rotation, clock Reading) Token {
+	if rot.Cause == CauseCompromised && !t.Foreign {
+		t.Retire, t.Grace, t.Compromised = rot.Finished, 0, true
+		return t
+	}
+	if t.Retire.IsZero() || rot.Regrace {
+		return t.withGrace(rot.Grace, rot.Finished, clock)
+	}
+	return t
+}
+
+// withGrace is the token with a grace that begins at a time.
+func (t Token) withGrace(grace time.Duration, at Timestamp, clock Reading) Token {
+	t.Retire, t.Grace, t.Clock = at.Add(grace), grace, clock
+	return t
+}
+
+// BeforeRenewal reports whether more than a third of the token's life is left.
+func (t *Token) BeforeRenewal(now time.Time) bool {
+	return t.Expires.IsZero() || now.Before(t.renewalAt())
+}
+
+// renewalAt is when a third of the token's life is left.
+func (t *Token) renewalAt() time.Time { return (t.Expires - (t.Expires-t.Created)/3).Time() }
+
+// Token is a token that rotatord minted (or may retire), without its value.
+type Token struct {
+	ID         string    `json:"id,omitempty"` // jti; empty for in_place
+	RotationID string    `json:"rotation_id,omitempty"`
+	Created    Timestamp `json:"created"`
+	Expires    Timestamp `json:"expires,omitzero"`
+	ValueSize  int       `json:"value_size,omitempty"` // in bytes: the next value is about as long
+
+	// Retire is when the token's grace ends; zero while it is served or unfinished.
+	Retire Timestamp `json:"retire,omitzero"`
+	// Clock is the elapsed-time reading at which the grace began (see Clock).
+	Clock Reading `json:"clock,omitzero"`
+	// Grace is the elapsed time that must have passed since Clock.
+	Grace time.Duration `json:"grace,omitempty"`
+	// ServedDigests are the digests of what targets held with this token while it was served.
+	ServedDigests [][]byte `json:"held,omitempty"`
+	// Compromised tokens are revoked even if a target that left the
+	// configuration may still hold them.
+	Compromised bool `json:"forced,omitempty"`
+	// Foreign marks a token that retire: matching takes over.
+	Foreign bool `json:"not_ours,omitempty"`
+}

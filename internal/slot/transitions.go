@@ -1,0 +1,196 @@
+package slot
+
+import (
+	"bytes"
+	"slices"
+	"time"
+
+	"github.com/rotatord/rotatord/internal/moq"
+)
+
+// The changes that a record goes through, each as one pure function. What a
+// record points to is never changed in place: a clone may still be on its way
+// to the journal.
+
+// Clone copies r far enough that no transition of r shows in the copy.
+func (r *Record) Clone() *Record {
+	c := *r
+	c.Retiring = slices.Clone(r.Retiring)
+	c.Orphans = slices.Clone(r.Orphans)
+	c.Receipts = slices.Clone(r.Receipts)
+	return &c
+}
+
+// Intend records that a mint is about to be called.
+func (r *Record) Intend(a Rotation) { r.PendingMint = &a }
+
+// AbandonMint forgets an attempt that was certainly not carried out.
+func (r *Record) AbandonMint() { r.PendingMint = nil }
+
+// LoseMint records that an attempt may have been carried out, and its value is lost:
+// overlap looks for it by its label; in_place rotates again.
+func (r *Record) LoseMint(instance string, at time.Time, clock Reading, crashed bool) {
+	a := *r.PendingMint
+	if a.Strategy == moq.InPlace {
+		a.LostAt = TimestampOf(at)
+		r.PendingMint = &a
+		return
+	}
+	r.Orphans = append(r.Orphans, Orphan{RotationID: a.ID, Label: moq.Label(instance, a.ID), At: at, Crashed: crashed})
+	if crashed {
+		r.markMayHold(a.Targets, a.ID)
+		r.restartGraces(a, at, clock)
+	}
+	r.PendingMint = nil
+}
+
+// restartGraces begins graces anew where an attempt was to do so: its value may have
+// been delivered from memory, and the old tokens were served until then.
+func (r *Record) restartGraces(a Rotation, at time.Time, clock Reading) {
+	for i, t := range r.Retiring {
+		if a.Regrace && !t.Compromised && !t.Retire.IsZero() {
+			r.Retiring[i] = t.withGrace(t.Grace, TimestampOf(at), clock)
+		}
+	}
+}
+
+// markMayHold notes that targets may hold the value of rotation id.
+func (r *Record) markMayHold(targets []Target, id string) {
+	for _, t := range targets {
+		rc := r.Receipts.At(t.Location)
+		rc.Target, rc.MayHold = t, id
+		r.Receipts.set(rc)
+	}
+}
+
+// CompleteMint makes the attempt the slot's latest rotation. One that it leaves
+// unfinished is superseded: its token waits with the old ones.
+func (r *Record) CompleteMint(t Token, sealed []byte, at time.Time) (superseded *Rotation) {
+	a := *r.PendingMint
+	a.Phase, a.MintedAt, a.Token, a.Sealed = Minted, TimestampOf(at), &t, sealed
+	if r.Unfinished() {
+		superseded = r.Rotation
+		r.keepForRetirement(superseded.Token)
+	}
+	if rot := r.Rotation; rot != nil && a.Started < rot.LostAt.Add(quietMinute) {
+		a.LostAt = max(a.LostAt, rot.LostAt) // that lost call may still commit, after this one
+	}
+	if a.Cause == CauseDrift {
+		r.DriftPeriod = a.Period
+	}
+	r.Rotation, r.PendingMint, r.Failure = &a, nil, nil
+	r.markMayHold(a.Targets, a.ID)
+	return superseded
+}
+
+// keepForRetirement keeps a token that is no longer the one to serve until it is revoked.
+func (r *Record) keepForRetirement(t *Token) {
+	if t != nil && t.ID != "" {
+		r.Retiring = append(r.Retiring, *t)
+	}
+}
+
+// Acknowledge records that a target holds the rotation's content.
+func (r *Record) Acknowledge(t Target, rotationID string, digest []byte, at time.Time) {
+	rc := Receipt{Target: t, RotationID: rotationID, Digest: digest, At: TimestampOf(at)}
+	if old := r.Receipts.At(t.Location); old.MayHold > rotationID {
+		rc.MayHold = old.MayHold
+	}
+	r.Receipts.set(rc)
+}
+
+// Conclude records that every required target holds the value: the token is
+// served from now on, and the graces of those before it begin.
+func (r *Record) Conclude(at time.Time, clock Reading) {
+	rot := *r.Rotation
+	rot.Phase, rot.Finished = Verified, TimestampOf(at)
+	r.keepForRetirement(r.Current)
+	r.Retiring = append(r.Retiring, rot.Existing...)
+	rot.Existing = nil
+	for i := range r.Retiring {
+		r.Retiring[i] = r.Retiring[i].startGrace(&rot, clock)
+	}
+	served := *rot.Token
+	served.ServedDigests = r.digestsOf(rot.ID)
+	r.Current, r.Rotation, r.Failure, r.LastRotation = &served, &rot, nil, rot.Finished
+	r.ScheduledThrough = max(r.ScheduledThrough, rot.Instant)
+	if r.Request != nil && !rot.Started.Time().Before(r.Request.At) {
+		r.Request = nil
+	}
+	r.forgetReceipts()
+}
+
+// digestsOf are the digests of what targets hold of a rotation, each once.
+func (r *Record) digestsOf(rotationID string) (out [][]byte) {
+	for _, rc := range r.Receipts {
+		same := func(d []byte) bool { return bytes.Equal(d, rc.Digest) }
+		if rc.RotationID == rotationID && !slices.ContainsFunc(out, same) {
+			out = append(out, rc.Digest)
+		}
+	}
+	return out
+}
+
+// forgetReceipts drops receipts of places the rotation no longer delivers to once no
+// token that they may hold is known any more.
+func (r *Record) forgetReceipts() {
+	r.Receipts = slices.DeleteFunc(r.Receipts, func(rc Receipt) bool {
+		return !r.Rotation.DeliversTo(rc.Location) && !r.mayBeAccepted(rc.RotationID) && !r.mayBeAccepted(rc.MayHold)
+	})
+}
+
+// DropValue forgets the sealed value: every target holds it.
+func (r *Record) DropValue() {
+	rot := *r.Rotation
+	rot.Sealed = nil
+	r.Rotation = &rot
+}
+
+// ForgetToken forgets a token's id.
+func (r *Record) ForgetToken(id string) {
+	if r.Current != nil && r.Current.ID == id {
+		t := *r.Current
+		t.ID = ""
+		r.Current = &t
+	}
+	r.Retiring = slices.DeleteFunc(r.Retiring, func(t Token) bool { return t.ID == id })
+}
+
+// ForgetOrphan forgets a lost mint whose token was revoked, or that can no longer turn up.
+func (r *Record) ForgetOrphan(label string) {
+	r.Orphans = slices.DeleteFunc(r.Orphans, func(l Orphan) bool { return l.Label == label })
+}
+
+// AdoptOrphan keeps a lost mint's token as an old one, because a target may serve it.
+func (r *Record) AdoptOrphan(l Orphan, t moq.Token) {
+	r.Retiring = append(r.Retiring, Token{ID: t.ID, RotationID: l.RotationID, Created: TimestampOf(t.Created), Expires: TimestampOf(t.Expires)})
+	r.ForgetOrphan(l.Label)
+}
+
+// BeginGrace puts an adopted token, with its grace, in the place of the one without.
+func (r *Record) BeginGrace(t Token) {
+	r.Retiring[slices.IndexFunc(r.Retiring, func(o Token) bool { return o.ID == t.ID })] = t
+}
+
+// AddFailure adds one failed attempt.
+func (r *Record) AddFailure(f Failure) {
+	f.Since = f.At
+	if r.Failure != nil {
+		f.Count, f.Since = r.Failure.Count, r.Failure.Since
+	}
+	f.Count++
+	r.Failure = &f
+}
+
+// AskForRotation records that somebody wants a rotation; the wish to end a compromise stays.
+func (r *Record) AskForRotation(q Request) {
+	if r.Request != nil && r.Request.Compromised {
+		q.Compromised = true
+	}
+	r.Request = &q
+	if r.Failure != nil {
+		f := *r.Failure
+		f.Next = q.At
+		r.Failure = &f
+	}
+}

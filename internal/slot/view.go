@@ -1,0 +1,23 @@
+package slot
+
+import "time"
+
+// View is everything that a decision is made from.
+type View struct {
+	Record *Record
+	Plan   *Plan // nil: the slot left the configuration
+	Seen   *Observation
+	Sinks  map[string]bool // sinks of the configuration
+
+	NextCheck Timestamp // when targets are looked at again
+	Sightings ByLocation[Sighting]
+
+	Inspected      bool          // targets were looked at once at least
+	UninspectedFor time.Duration // for how long slots that were not looked at yet are waited for
+
+	Now         time.Time
+	Clock       Reading   // elapsed clock now
+	Boot        Reading   // elapsed clock when this process began
+	Since       time.Time // instants before it were missed: process start, or the end of a suspension
+	JournalDown bool      // the journal cannot be written: mint nothing
+}

@@ -34,12 +34,12 @@ func (a Administration) history(ctx context.Context, relay, typ string, limit in
 	var errs []error
 	found := false
 	for _, t := range moq.Types() {
-		s, err := a.engine.slots.find(relay, string(t))
+		w, err := a.engine.slots.find(relay, string(t))
 		if err != nil || typ != "" && typ != string(t) {
 			continue
 		}
 		found = true
-		events, err := a.engine.Journal.History(ctx, &s.record.Key, limit)
+		events, err := a.engine.Journal.History(ctx, &w.record.Key, limit)
 		errs = append(errs, err)
 		out = mergeNewest(out, events, limit)
 	}
@@ -67,12 +67,11 @@ func mergeNewest(x, y []slot.Event, limit int) []slot.Event {
 func (a Administration) Upcoming(until time.Time) []slot.PlannedRun {
 	var out []slot.PlannedRun
 	for _, n := range *a.engine.slots.configured.Load() {
-		s := n.slot
-		s.mu.Lock()
-		if v := s.view(); v.Plan != nil {
-			out = append(out, v.Upcoming(until)...)
-		}
-		s.mu.Unlock()
+		n.slot.locked(func() {
+			if v := n.slot.view(); v.Plan != nil {
+				out = append(out, v.Upcoming(until)...)
+			}
+		})
 	}
 	return out
 }

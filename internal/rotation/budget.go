@@ -15,40 +15,47 @@ func (w *worker) reserve() {
 		w.fail(slot.StagePreflight, err)
 		return
 	}
-	w.mu.Lock()
-	w.ensureNotes().Reserving = true
-	w.ticket++
-	ticket, p, strategy := w.ticket, w.priority(), w.strategy()
-	w.mu.Unlock()
-
+	ticket, p, strategy := w.beginReservation()
 	cancel := cf.Reserve(p, func() {
 		if strategy == moq.InPlace {
 			cf.Warm(w.engine.work) // else consumers would wait for the handshake
 		}
 		w.reservationGranted(ticket)
 	})
+	w.keepReservation(ticket, cancel)
+}
 
+func (w *worker) beginReservation() (ticket int32, p moq.Priority, s moq.Strategy) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ensureNotes().Reserving = true
+	w.ticket++
+	return w.ticket, w.priority(), w.strategy()
+}
+
+// keepReservation keeps what gives the place back, unless it was given up meanwhile.
+func (w *worker) keepReservation(ticket int32, cancel func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.ticket == ticket {
 		w.ensureNotes().cancelReservation = cancel
 	} else {
-		cancel() // given up meanwhile
+		cancel()
 	}
 }
 
 // reservationGranted is called by the budget, perhaps while reserve still runs.
 func (w *worker) reservationGranted(ticket int32) {
-	w.mu.Lock()
-	if w.ticket == ticket {
-		o := w.ensureNotes()
-		o.Reserving, o.Reserved = false, true
-	}
-	w.mu.Unlock()
+	w.locked(func() {
+		if w.ticket == ticket {
+			o := w.ensureNotes()
+			o.Reserving, o.Reserved = false, true
+		}
+	})
 	w.wake()
 }
 
-// cancelReservation returns the place back, if there is one; w.mu is held.
+// cancelReservation gives the place back, if there is one; w.mu is held.
 func (w *worker) cancelReservation() {
 	w.ticket++
 	o := w.notes
@@ -61,7 +68,7 @@ func (w *worker) cancelReservation() {
 	o.cancelReservation, o.Reserving, o.Reserved = nil, false, false
 }
 
-// errOvertaken ends a call whose slot has something more urgent to do.
+// errPreempted ends a call whose slot has something more urgent to do.
 var errPreempted = errors.New("a rotation was asked for meanwhile")
 
 // waitForBudget makes a call that may have to wait for its turn in the budget. A rotation
@@ -69,18 +76,20 @@ var errPreempted = errors.New("a rotation was asked for meanwhile")
 func (w *worker) waitForBudget(call func(context.Context, moq.Priority) error) error {
 	ctx, cancel := context.WithCancelCause(w.engine.work)
 	defer cancel(nil)
-	w.mu.Lock()
-	p := w.priority()
-	w.ensureNotes().preempt = func() { cancel(errPreempted) }
-	w.mu.Unlock()
-	err := call(ctx, p)
-	w.mu.Lock()
-	w.ensureNotes().preempt = nil
-	w.mu.Unlock()
+	err := call(ctx, w.allowPreemption(func() { cancel(errPreempted) }))
+	w.locked(func() { w.ensureNotes().preempt = nil })
 	if err != nil && errors.Is(context.Cause(ctx), errPreempted) {
 		return errPreempted
 	}
 	return err
+}
+
+// allowPreemption keeps what ends a call, and returns the call's place in the queue.
+func (w *worker) allowPreemption(preempt func()) moq.Priority {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ensureNotes().preempt = preempt
+	return w.priority()
 }
 
 // requeue lets the slot line up anew: its turn may come sooner now. w.mu is held.

@@ -118,40 +118,47 @@ func (c *claimTable) pass(id uint64, from, to *worker, as claimant, now time.Tim
 
 // noteLocation notes where a target of the slot is, and gives up where it was.
 func (w *worker) noteLocation(location string, id uint64) {
-	w.mu.Lock()
-	now := &w.sightings.Edit(location).Place
-	before := *now
-	*now = id
-	left := before != 0 && !slices.ContainsFunc(w.sightings, func(p slot.LocationEntry[slot.Sighting]) bool { return p.Value.Place == before })
-	w.mu.Unlock()
-	if !left {
-		return
+	if before, left := w.moveSighting(location, id); left {
+		w.engine.claims.release(before, w)
 	}
-	w.engine.claims.mu.Lock()
-	defer w.engine.claims.mu.Unlock()
-	if w.engine.claims.of[before].slot == w {
-		delete(w.engine.claims.of, before)
+}
+
+// moveSighting notes where a target is now; left: none of the slot is where it was before.
+func (w *worker) moveSighting(location string, id uint64) (before uint64, left bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now := &w.sightings.Edit(location).Place
+	before, *now = *now, id
+	return before, before != 0 && !slices.ContainsFunc(w.sightings, func(p slot.LocationEntry[slot.Sighting]) bool { return p.Value.Place == before })
+}
+
+// release gives up a slot's claim of a place, if it has it.
+func (c *claimTable) release(id uint64, w *worker) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.of[id].slot == w {
+		delete(c.of, id)
 	}
 }
 
 // forget drops the claims of slots whose targets are elsewhere by now.
 func (c *claimTable) forget() {
+	for id, w := range c.owners() {
+		if len(w.targetsAt(id)) == 0 {
+			c.release(id, w)
+		}
+	}
+}
+
+// owners returns who has which place.
+func (c *claimTable) owners() map[uint64]*worker {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	all := make(map[uint64]*worker, len(c.of))
 	for id, k := range c.of {
 		all[id] = k.slot
 	}
-	c.mu.Unlock()
-	for id, s := range all {
-		if len(s.targetsAt(id)) > 0 {
-			continue
-		}
-		c.mu.Lock()
-		if c.of[id].slot == s {
-			delete(c.of, id)
-		}
-		c.mu.Unlock()
-	}
+	return all
 }
 
 // targetsAt are the slot's targets that were last found at a place, and that it delivers to.
@@ -190,22 +197,19 @@ func (w *worker) targetHeldAt(id uint64, place string) (t slot.Target, there boo
 // deliveredLaterThan reports whether the slot delivered to a place later than its owner did: what is there
 // shows it, else the receipts do.
 func (w *worker) deliveredLaterThan(t slot.Target, as claimant, seen sinks.Holding, owner *worker, theirs slot.Target) bool {
-	w.mu.Lock()
-	mine, found := w.record.Receipts.At(t.Location), w.sightings.At(t.Location).Place != 0
-	w.mu.Unlock()
+	var found, committed bool
+	w.locked(func() { found = w.sightings.At(t.Location).Place != 0 })
 	if as > minting && found { // who has looked knew it before
 		return false
 	}
-	owner.mu.Lock()
-	other, committed := owner.record.Receipts.At(theirs.Location), owner.record.DeliveryPending()
-	owner.mu.Unlock()
+	owner.locked(func() { committed = owner.record.DeliveryPending() })
 	switch {
 	case w.wroteContent(t, seen):
 		return true
 	case committed, owner.wroteContent(theirs, seen):
 		return false
 	}
-	return mine.At > other.At
+	return w.receipt(t).At > owner.receipt(theirs).At
 }
 
 // wroteContent reports whether what a target holds is of the slot: what it delivered, or a value on its way of which
@@ -214,9 +218,12 @@ func (w *worker) wroteContent(t slot.Target, seen sinks.Holding) bool {
 	if !seen.Known || !seen.Exists {
 		return false
 	}
-	w.mu.Lock()
-	rc, pending := w.record.Receipts.At(t.Location), w.record.Rotation != nil && len(w.record.Rotation.Sealed) > 0
-	w.mu.Unlock()
+	var rc slot.Receipt
+	var pending bool
+	w.locked(func() {
+		rot := w.record.Rotation
+		rc, pending = w.record.Receipts.At(t.Location), rot != nil && len(rot.Sealed) > 0
+	})
 	if delivered := rc.Matches(w.digest(seen.Content)); delivered || rc.MayHold == "" || !pending {
 		return delivered
 	}
@@ -258,8 +265,8 @@ func (w *worker) refuseDifferingContents(sink sinks.Sink, t slot.Target, as clai
 	return nil
 }
 
-func errShared(s *worker, t slot.Target, owner *worker, theirs slot.Target) error {
-	mine, other := s.name(), owner.name()
+func errShared(w *worker, t slot.Target, owner *worker, theirs slot.Target) error {
+	mine, other := w.name(), owner.name()
 	return fault.Newf(fault.Permanent, fault.Foreign, "deliver to", t.Sink+" "+t.Target,
 		"%s %s of %s is the same place and holds that slot's token, which %s would overwrite", theirs.Sink, theirs.Target, other, mine).
 		WithHint("a link or a mount makes them one: give %s or %s another path", mine, other)

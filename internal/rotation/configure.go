@@ -24,9 +24,9 @@ func (e *Engine) Load(ctx context.Context, plans []*slot.Plan) error {
 		}
 		w.shareRecord(r, planned[r.Key])
 		r.ClampToPresent(planned[r.Key], e.now(), e.boot)
-		s := e.slots.add(e, *r)
-		if s.record.PendingMint != nil {
-			s.record.LoseMint(e.Instance, e.now(), e.boot, true) // a crash came in between: it may have been carried out
+		w := e.slots.add(e, *r)
+		if w.record.PendingMint != nil {
+			w.record.LoseMint(e.Instance, e.now(), e.boot, true) // a crash came in between: it may have been carried out
 		}
 		return nil
 	})
@@ -57,8 +57,8 @@ func (e *Engine) wakeChanged(slots []*worker) {
 	workers := min(runtime.GOMAXPROCS(0), 1+len(slots)/1000)
 	e.together(workers, func(w int) {
 		for i := w; i < len(slots); i += workers {
-			if s := slots[i]; !s.armIfIdle() {
-				e.Alarm.Set(&s.record.Key, e.now())
+			if w := slots[i]; !w.armIfIdle() {
+				e.Alarm.Set(&w.record.Key, e.now())
 			}
 		}
 	})
@@ -95,16 +95,16 @@ func (e *Engine) assignPlans(plans []*slot.Plan, kept func(upstream) bool) (fres
 	e.slots.mu.Lock()
 	defer e.slots.mu.Unlock()
 	for _, p := range plans {
-		s := e.slots.byKey[p.Key]
-		if s == nil {
-			s = e.slots.add(e, slot.Record{Key: p.Key, FirstSeen: slot.TimestampOf(now.Truncate(time.Second))})
-			fresh = append(fresh, s)
+		w := e.slots.byKey[p.Key]
+		if w == nil {
+			w = e.slots.add(e, slot.Record{Key: p.Key, FirstSeen: slot.TimestampOf(now.Truncate(time.Second))})
+			fresh = append(fresh, w)
 		}
-		if !s.unaffectedBy(p, kept) {
-			s.applyPlan(e, p, now.Add(staggered(len(changed))), kept)
-			changed = append(changed, s)
+		if !w.unaffectedBy(p, kept) {
+			w.applyPlan(e, p, now.Add(staggered(len(changed))), kept)
+			changed = append(changed, w)
 		}
-		next = append(next, entry{s.currentPlan(), s})
+		next = append(next, entry{w.currentPlan(), w})
 	}
 	next.sort()
 	if len(next) < len(e.slots.byKey) {
@@ -117,15 +117,15 @@ func (e *Engine) assignPlans(plans []*slot.Plan, kept func(upstream) bool) (fres
 // removePlans takes the plans of slots that next does not name any more. It returns all
 // that have none: what is under way is still finished. e.slots.mu is held.
 func (e *Engine) removePlans(next roster, now time.Time, kept func(upstream) bool) (left []*worker) {
-	for _, s := range e.slots.byKey {
-		p := s.currentPlan()
-		if next.has(s, p) {
+	for _, w := range e.slots.byKey {
+		p := w.currentPlan()
+		if next.has(w, p) {
 			continue
 		}
 		if p != nil {
-			s.applyPlan(e, nil, now, kept)
+			w.applyPlan(e, nil, now, kept)
 		}
-		left = append(left, s)
+		left = append(left, w)
 	}
 	return left
 }
@@ -178,11 +178,11 @@ func (e *Engine) saveNew(fresh []*worker) {
 	const together = 512
 	var wg sync.WaitGroup
 	gate := make(chan struct{}, together)
-	for _, s := range fresh {
+	for _, w := range fresh {
 		gate <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-gate }()
-			_ = s.save() // memory goes on without; persist tries again
+			_ = w.save() // memory goes on without; persist tries again
 		})
 	}
 	wg.Wait()
@@ -193,10 +193,8 @@ func (e *Engine) saveNew(fresh []*worker) {
 func (e *Engine) Resumed() {
 	now := e.now()
 	e.since.Store(int64(slot.TimestampOf(now)))
-	for _, s := range e.slots.all() {
-		s.mu.Lock()
-		s.nextCheck = slot.TimestampOf(now)
-		s.mu.Unlock()
+	for _, w := range e.slots.all() {
+		w.locked(func() { w.nextCheck = slot.TimestampOf(now) })
 	}
 	e.WakeAll()
 }

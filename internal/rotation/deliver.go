@@ -55,11 +55,8 @@ func (w *worker) holdsUnknownValue(sink sinks.Sink, t slot.Target, content secre
 	if err != nil || !h.Exists {
 		return h, err
 	}
-	w.mu.Lock()
-	rc := w.record.Receipts.At(t.Location)
-	w.mu.Unlock()
 	held := w.digest(h.Content)
-	if bytes.Equal(held, rc.Digest) || bytes.Equal(held, w.digest(content)) {
+	if bytes.Equal(held, w.receipt(t).Digest) || bytes.Equal(held, w.digest(content)) {
 		return h, nil
 	}
 	return h, fault.Newf(fault.Permanent, fault.Lost, "deliver to", t.Sink+" "+t.Target,
@@ -128,15 +125,15 @@ func (w *worker) mustHold(t slot.Target, want []byte) error {
 func (w *worker) noteDeliveries(rot *slot.Rotation, results []delivery) {
 	var errs []error
 	var where slot.Stage
-	w.mu.Lock()
-	for _, d := range results {
-		if d.err != nil {
-			errs, where = append(errs, d.err), d.where
+	w.locked(func() {
+		for _, d := range results {
+			if d.err != nil {
+				errs, where = append(errs, d.err), d.where
+			}
+			w.noteDelivery(rot.ID, d)
 		}
-		w.noteDelivery(rot.ID, d)
-	}
+	})
 	lost := slices.IndexFunc(errs, func(err error) bool { return fault.Of(err).Reason == fault.Lost })
-	w.mu.Unlock()
 	switch {
 	case lost >= 0:
 		w.giveUpValue(rot, errs[lost])
@@ -171,18 +168,21 @@ func (w *worker) noteDelivery(rotationID string, d delivery) {
 
 // conclude makes the value the served one: every required target holds it.
 func (w *worker) conclude() {
-	w.mu.Lock()
-	now := w.engine.now()
-	w.record.Conclude(now, w.engine.Clock.Elapsed())
-	rot, held := w.record.Rotation, w.record.LastRequiredReceipt()
-	if v := w.view(); len(v.TargetsLacking(rot, false)) == 0 {
-		w.record.DropValue()
-		w.ensureNotes().value = heldValue{}
-	}
-	ev := w.newEvent(slot.EventRotated)
-	ev.Took = now.Sub(rot.Started.Time())
-	w.mu.Unlock()
-	_ = w.save(ev)
+	var rot *slot.Rotation
+	var held slot.Timestamp
+	var ev slot.Event
+	_ = w.update(func(r *slot.Record) []slot.Event {
+		now := w.engine.now()
+		r.Conclude(now, w.engine.Clock.Elapsed())
+		rot, held = r.Rotation, r.LastRequiredReceipt()
+		if v := w.view(); len(v.TargetsLacking(rot, false)) == 0 {
+			r.DropValue()
+			w.ensureNotes().value = heldValue{}
+		}
+		ev = w.newEvent(slot.EventRotated)
+		ev.Took = now.Sub(rot.Started.Time())
+		return []slot.Event{ev}
+	})
 	w.announceRotated(rot, ev, held)
 }
 

@@ -85,3 +85,10 @@ func (w *worker) status() slot.Status {
 	v := w.view()
 	return v.Status()
 }
+
+// receipt is what the target was last acknowledged to hold.
+func (w *worker) receipt(t slot.Target) slot.Receipt {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.record.Receipts.At(t.Location)
+}

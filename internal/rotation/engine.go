@@ -69,7 +69,7 @@ type Engine struct {
 	restoreErr error // why lost files could not be written anew, the last time
 }
 
-// ports are what a reload replaces: accounts, sinks and the sinks' names.
+// backends are what a reload replaces: accounts, sinks and the sinks' names.
 type backends struct {
 	accounts   Accounts
 	sinks      Sinks
@@ -111,9 +111,9 @@ func (e *Engine) Wake(k *moq.Key) {
 
 // WakeAll looks at every slot, after a suspension or a recovery of the journal.
 func (e *Engine) WakeAll() {
-	for _, s := range e.slots.all() {
-		if !s.armIfIdle() {
-			s.wake()
+	for _, w := range e.slots.all() {
+		if !w.armIfIdle() {
+			w.wake()
 		}
 	}
 }
@@ -189,11 +189,11 @@ func (e *Engine) Slots(yield func(*slot.Status) bool) {
 
 // Slot returns one slot's status.
 func (e *Engine) Slot(relay, typ string) (slot.Status, bool) {
-	s, err := e.slots.find(relay, typ)
+	w, err := e.slots.find(relay, typ)
 	if err != nil {
 		return slot.Status{}, false
 	}
-	return s.status(), true
+	return w.status(), true
 }
 
 // Retry has one slot that waits for each named sink try it now: what the sink turned

@@ -30,11 +30,11 @@ func (w *worker) fail(where slot.Stage, err error) {
 		return
 	}
 	f := fault.Of(err)
-	w.mu.Lock()
-	w.cancelReservation()
-	w.forgetInspections()
-	err = w.explainAbsence(where, err)
-	w.mu.Unlock()
+	w.locked(func() {
+		w.cancelReservation()
+		w.forgetInspections()
+		err = w.explainAbsence(where, err)
+	})
 	if where == slot.StageRetire {
 		w.failRetirement(string(f.Reason), err)
 		return
@@ -44,38 +44,40 @@ func (w *worker) fail(where slot.Stage, err error) {
 
 // failRetirement puts the slot's retirements off; its rotations are not held up.
 func (w *worker) failRetirement(reason string, err error) {
-	w.mu.Lock()
-	o := w.ensureNotes()
-	o.failedRetirements++
-	pause := slot.RoutineBackoff()
-	if v := w.view(); v.WaitsForRetirement() {
-		pause.Longest = time.Minute // a rotation waits for it
-	}
-	next := w.engine.now().Add(jittered(pause, int(o.failedRetirements), requestedWait(err, slot.RoutineBackoff().Longest)))
-	o.NextRetirement, o.NextReclaim, o.retirementBlames = slot.TimestampOf(next), slot.TimestampOf(next), blamesOf(err)
-	account := w.accountName()
-	w.mu.Unlock()
+	var account string
+	var next time.Time
+	w.locked(func() { account, next = w.accountName(), w.postponeRetirement(err) })
 	w.engine.Observer.AttemptFailed(account, slot.StageRetire, reason)
 	w.log().Warn("retirement failed", zap.String("step", string(slot.StageRetire)),
 		zap.String("reason", reason), zap.Error(err), zap.Time("next_attempt", next))
 	w.awaitUpstreams(blamesOf(err))
 }
 
+// postponeRetirement counts a failed retirement, and returns when the next is tried; w.mu is held.
+func (w *worker) postponeRetirement(err error) (next time.Time) {
+	o, pause := w.ensureNotes(), slot.RoutineBackoff()
+	o.failedRetirements++
+	if v := w.view(); v.WaitsForRetirement() {
+		pause.Longest = time.Minute // a rotation waits for it
+	}
+	next = w.engine.now().Add(jittered(pause, int(o.failedRetirements), requestedWait(err, slot.RoutineBackoff().Longest)))
+	o.NextRetirement, o.NextReclaim, o.retirementBlames = slot.TimestampOf(next), slot.TimestampOf(next), blamesOf(err)
+	return next
+}
+
 // failAttempt records the failure and tells everybody.
 func (w *worker) failAttempt(where slot.Stage, reason string, err error) {
-	w.mu.Lock()
-	now, blames, pause := w.engine.now(), blamesOf(err), w.record.Backoff()
-	w.record.AddFailure(slot.Failure{At: now, Stage: where, Reason: reason, Sink: blamedSink(blames), Message: boundedMessage(err.Error())})
-	w.record.Failure.Next = now.Add(jittered(pause, w.record.Failure.Count, requestedWait(err, pause.Longest)))
-	w.ensureNotes().blames = blames
-	f, plan, ev := *w.record.Failure, w.plan, w.newEvent(slot.EventFailed)
-	ev.Stage, ev.Detail = f.Stage, f.Message
-	account, strategy := w.accountName(), w.strategy()
-	w.mu.Unlock()
-
+	blames := blamesOf(err)
+	var f slot.Failure
+	var ev slot.Event
+	var account string
+	w.locked(func() {
+		f, account, ev = w.addFailure(where, reason, blames, err), w.accountName(), w.newEvent(slot.EventFailed)
+		ev.Stage, ev.Detail = f.Stage, f.Message
+	})
 	w.engine.Observer.AttemptFailed(account, f.Stage, f.Reason)
-	if plan != nil {
-		w.engine.Observer.RotationDone(plan, strategy, slot.ResultFailure, 0)
+	if plan := w.currentPlan(); plan != nil {
+		w.engine.Observer.RotationDone(plan, ev.Strategy, slot.ResultFailure, 0)
 	}
 	w.log().Warn("attempt failed", zap.String("step", string(f.Stage)), zap.String("reason", f.Reason),
 		zap.Int("consecutive", f.Count), zap.Error(err), zap.Time("next_attempt", f.Next))
@@ -85,6 +87,15 @@ func (w *worker) failAttempt(where slot.Stage, reason string, err error) {
 	}
 	_ = w.save(events...) // a failure that cannot be journalled is still in memory
 	w.awaitUpstreams(blames)
+}
+
+// addFailure adds a failure to the record, with the time of the next attempt; w.mu is held.
+func (w *worker) addFailure(where slot.Stage, reason string, blames []blame, err error) slot.Failure {
+	now, pause := w.engine.now(), w.record.Backoff()
+	w.record.AddFailure(slot.Failure{At: now, Stage: where, Reason: reason, Sink: blamedSink(blames), Message: boundedMessage(err.Error())})
+	w.record.Failure.Next = now.Add(jittered(pause, w.record.Failure.Count, requestedWait(err, pause.Longest)))
+	w.ensureNotes().blames = blames
+	return *w.record.Failure
 }
 
 // maxMessage is how many characters the journal keeps of a failure: the words of several stores, and a hint.

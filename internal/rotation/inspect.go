@@ -153,11 +153,10 @@ func (w *worker) probe(sink sinks.Sink, t slot.Target, depth slot.Depth, read bo
 // recognisesOurs recognises what was last delivered to a target, or was perhaps.
 func (w *worker) recognisesOurs(t slot.Target) func(secret.Value) bool {
 	return func(content secret.Value) bool {
-		w.mu.Lock()
-		rc, begun := w.record.Receipts.At(t.Location), w.ensureNotes().unacknowledged.At(t.Location)
-		w.mu.Unlock()
 		digest := w.digest(content)
-		return rc.Matches(digest) || hmac.Equal(begun, digest)
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return w.record.Receipts.At(t.Location).Matches(digest) || hmac.Equal(w.ensureNotes().unacknowledged.At(t.Location), digest)
 	}
 }
 

@@ -21,10 +21,12 @@ func (w *worker) listTokens(a slot.List) {
 		w.fail(a.Stage, err)
 		return
 	}
-	w.mu.Lock()
-	rot := w.record.Rotation
-	gone := a.Stage == slot.StageDeliver && w.ensureNotes().Gone == rot.ID
-	w.mu.Unlock()
+	var rot *slot.Rotation
+	var gone bool
+	w.locked(func() {
+		rot = w.record.Rotation
+		gone = a.Stage == slot.StageDeliver && w.ensureNotes().Gone == rot.ID
+	})
 	if gone {
 		w.giveUpValue(rot, errGone(rot))
 	}

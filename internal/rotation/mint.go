@@ -23,12 +23,7 @@ func (w *worker) mint(d slot.Due) {
 		return
 	}
 	w.observeLag(a, before)
-	w.mu.Lock()
-	p, o := w.priority(), w.ensureNotes()
-	p.Reserved, o.Reserved, o.cancelReservation = true, false, nil
-	p.Proven = a.Strategy == moq.InPlace && a.LostAt.IsZero()
-	w.mu.Unlock()
-
+	p := w.useReservation(a)
 	if a.LostAt.IsZero() {
 		a.Started = slot.TimestampOf(w.engine.now()) // the first call of the rotation, without the journal's time
 	}
@@ -42,6 +37,16 @@ func (w *worker) mint(d slot.Due) {
 		w.log().Error("the value cannot be sealed: it is delivered from memory", zap.Error(err))
 	}
 	w.completeMint(a, tok, sealed)
+}
+
+// useReservation gives a mint call the place in the budget that was granted.
+func (w *worker) useReservation(a slot.Rotation) moq.Priority {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	p, o := w.priority(), w.ensureNotes()
+	p.Reserved, o.Reserved, o.cancelReservation = true, false, nil
+	p.Proven = a.Strategy == moq.InPlace && a.LostAt.IsZero()
+	return p
 }
 
 // intendMint writes the attempt into the record; before is the attempt it replaces,
@@ -64,9 +69,7 @@ func (w *worker) intendMint(d slot.Due) (a slot.Rotation, before *slot.Rotation)
 
 // rollbackIntent undoes an intent that could not be journalled: nothing was called.
 func (w *worker) rollbackIntent(before *slot.Rotation, err error) {
-	w.mu.Lock()
-	w.record.PendingMint = before
-	w.mu.Unlock()
+	w.locked(func() { w.record.PendingMint = before })
 	w.fail(slot.StageMint, errStorage(err))
 }
 
@@ -90,19 +93,19 @@ func (w *worker) callMint(cf Cloudflare, p moq.Priority, a slot.Rotation) (moq.T
 // failMint keeps what may have been carried out, and forgets what was not.
 func (w *worker) failMint(err error) {
 	f := fault.Of(err)
-	w.mu.Lock()
 	lost := f.Class == fault.Ambiguous
-	switch {
-	case lost:
-		w.record.LoseMint(w.engine.Instance, w.engine.now(), w.engine.Clock.Elapsed(), false)
-		w.ensureNotes().Listing = nil // it cannot show what was lost just now
-	case w.record.PendingMint.LostAt.IsZero():
-		w.record.AbandonMint()
-	}
-	if w.ensureNotes().RelayFull = f.Reason == fault.Full; w.ensureNotes().RelayFull {
-		err = w.explainFull(err)
-	}
-	w.mu.Unlock()
+	w.locked(func() {
+		switch {
+		case lost:
+			w.record.LoseMint(w.engine.Instance, w.engine.now(), w.engine.Clock.Elapsed(), false)
+			w.ensureNotes().Listing = nil // it cannot show what was lost just now
+		case w.record.PendingMint.LostAt.IsZero():
+			w.record.AbandonMint()
+		}
+		if w.ensureNotes().RelayFull = f.Reason == fault.Full; w.ensureNotes().RelayFull {
+			err = w.explainFull(err)
+		}
+	})
 	w.fail(slot.StageMint, err)
 }
 
@@ -110,6 +113,29 @@ func (w *worker) failMint(err error) {
 // fails, delivery goes on from memory.
 func (w *worker) completeMint(a slot.Rotation, t moq.Token, sealed []byte) {
 	now := w.engine.now()
+	var superseded *slot.Rotation
+	_ = w.update(func(r *slot.Record) (events []slot.Event) {
+		r.Intend(a) // with the time of the call
+		superseded = r.CompleteMint(mintedToken(a, t, now), sealed, now)
+		o := w.ensureNotes()
+		o.value, o.Confirmed, o.RelayFull = heldValue{a.ID, t.Value}, slot.TimestampOf(now), false
+		o.Listing, o.NextOptional, o.optionalBlames = nil, nil, nil
+		if superseded == nil {
+			return nil
+		}
+		ev := w.newEvent(slot.EventSuperseded)
+		ev.RotationID, ev.TokenID, ev.Cause = superseded.ID, superseded.Token.ID, a.Cause
+		return []slot.Event{ev}
+	})
+	if plan := w.currentPlan(); superseded != nil && plan != nil {
+		w.engine.Observer.RotationDone(plan, superseded.Strategy, slot.ResultSuperseded, 0)
+	}
+	w.log().Info("token minted", zap.String("rotation", a.ID), zap.String("token_id", t.ID),
+		zap.String("cause", string(a.Cause)), zap.String("strategy", string(a.Strategy)))
+}
+
+// mintedToken is what the record keeps of a token that was minted just now.
+func mintedToken(a slot.Rotation, t moq.Token, now time.Time) slot.Token {
 	tok := slot.Token{
 		ID: t.ID, RotationID: a.ID, Created: slot.TimestampOf(t.Created), Expires: slot.TimestampOf(t.Expires),
 		ValueSize: len(t.Value.Reveal()),
@@ -120,23 +146,5 @@ func (w *worker) completeMint(a slot.Rotation, t moq.Token, sealed []byte) {
 	if tok.Expires.IsZero() {
 		tok.Expires = a.Expires
 	}
-	w.mu.Lock()
-	w.record.Intend(a) // with the time of the call
-	superseded := w.record.CompleteMint(tok, sealed, now)
-	o := w.ensureNotes()
-	o.value, o.Confirmed, o.RelayFull = heldValue{a.ID, t.Value}, slot.TimestampOf(now), false
-	o.Listing, o.NextOptional, o.optionalBlames = nil, nil, nil
-	var events []slot.Event
-	if superseded != nil {
-		ev := w.newEvent(slot.EventSuperseded)
-		ev.RotationID, ev.TokenID, ev.Cause = superseded.ID, superseded.Token.ID, a.Cause
-		events = append(events, ev)
-	}
-	w.mu.Unlock()
-	_ = w.save(events...)
-	if plan := w.currentPlan(); superseded != nil && plan != nil {
-		w.engine.Observer.RotationDone(plan, superseded.Strategy, slot.ResultSuperseded, 0)
-	}
-	w.log().Info("token minted", zap.String("rotation", a.ID), zap.String("token_id", t.ID),
-		zap.String("cause", string(a.Cause)), zap.String("strategy", string(a.Strategy)))
+	return tok
 }

@@ -11,11 +11,11 @@ import (
 
 // deliverOptional brings the value to optional targets without holding the slot up.
 func (w *worker) deliverOptional(targets []slot.Target) {
-	w.mu.Lock()
-	for _, t := range targets {
-		w.ensureNotes().DeliveringOptional.Set(t.Location, true)
-	}
-	w.mu.Unlock()
+	w.locked(func() {
+		for _, t := range targets {
+			w.ensureNotes().DeliveringOptional.Set(t.Location, true)
+		}
+	})
 	for _, t := range targets {
 		w.engine.spawn(func() { w.deliverOptionalTo(t) })
 	}
@@ -63,11 +63,13 @@ func (w *worker) noteOptional(rot *slot.Rotation, d delivery) {
 // in_place rotation ends it just now, or that the target answers and then that
 // Cloudflare still lists the token.
 func (w *worker) checkAccepted(rot *slot.Rotation, t slot.Target) error {
-	w.mu.Lock()
-	sure := rot.Strategy != moq.Overlap || slot.Within(w.ensureNotes().Confirmed.Time(), w.engine.now(), slot.ConfirmedFor)
-	ended := rot.Strategy == moq.InPlace && w.record.PendingMint != nil
-	p := w.priority()
-	w.mu.Unlock()
+	var sure, ended bool
+	var p moq.Priority
+	w.locked(func() {
+		sure = rot.Strategy != moq.Overlap || slot.Within(w.ensureNotes().Confirmed.Time(), w.engine.now(), slot.ConfirmedFor)
+		ended = rot.Strategy == moq.InPlace && w.record.PendingMint != nil
+		p = w.priority()
+	})
 	switch {
 	case ended:
 		return errPreempted

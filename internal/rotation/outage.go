@@ -63,6 +63,17 @@ func (os *outages) noteOutcome(p upstream, began time.Duration, err error) error
 	return &upstreamError{err, []blame{{p, shown == down, at}}}
 }
 
+// await lets a slot wait for the upstream, unless that was well after what was seen at a time.
+func (o *outage) await(w *worker, seen time.Duration) (back bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if seen < o.well {
+		return true
+	}
+	o.waiting[w] = struct{}{}
+	return false
+}
+
 // noteDown notes that the upstream was down at a time.
 func (o *outage) noteDown(at time.Duration, limited bool) {
 	o.mu.Lock()
@@ -99,9 +110,9 @@ func (os *outages) sendAhead(p upstream) {
 
 // sendWaiting releases one slot, or all, that still wait for p; o.mu is held.
 func (o *outage) sendWaiting(p upstream, all bool) (freed int) {
-	for s := range o.waiting {
-		delete(o.waiting, s)
-		if !s.releaseFor(p) {
+	for w := range o.waiting {
+		delete(o.waiting, w)
+		if !w.releaseFor(p) {
 			continue
 		}
 		if freed++; !all {

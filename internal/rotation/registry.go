@@ -116,6 +116,6 @@ func (r roster) find(relay string, typ moq.TokenType) *worker {
 }
 
 // has reports whether the slot is configured under the plan's name.
-func (r roster) has(s *worker, p *slot.Plan) bool {
-	return p != nil && r.find(p.Relay, p.Key.Type) == s
+func (r roster) has(w *worker, p *slot.Plan) bool {
+	return p != nil && r.find(p.Relay, p.Key.Type) == w
 }

@@ -11,28 +11,34 @@ import (
 // Rotate asks for a rotation of relay/type now, on behalf of by. The wish is
 // durable when it returns; the status then tells how it goes.
 func (e *Engine) Rotate(_ context.Context, relay, typ, by string, compromised bool) (slot.Status, error) {
-	s, err := e.slots.find(relay, typ)
+	w, err := e.slots.find(relay, typ)
 	if err != nil {
 		return slot.Status{}, err
 	}
-	q := slot.Request{At: e.now(), By: by, Compromised: compromised}
-	s.mu.Lock()
-	before := s.record.Request
-	s.record.AskForRotation(q)
-	s.requeue()
-	if o := s.notes; o != nil {
-		o.NextRetirement, o.failedRetirements = 0, 0
-	}
-	ev := s.newEvent(slot.EventRequested)
-	ev.By, ev.Cause, ev.RotationID, ev.TokenID = by, slot.CauseOf(q), "", ""
-	s.mu.Unlock()
-	if err := s.save(ev); err != nil {
-		s.mu.Lock()
-		s.record.Request = before
-		s.mu.Unlock()
+	if err := w.request(slot.Request{At: e.now(), By: by, Compromised: compromised}); err != nil {
 		return slot.Status{}, errStorage(err)
 	}
-	s.log().Info("rotation asked for", zap.String("by", by), zap.Bool("compromised", compromised))
-	s.wake()
-	return s.status(), nil
+	w.log().Info("rotation asked for", zap.String("by", by), zap.Bool("compromised", compromised))
+	w.wake()
+	return w.status(), nil
+}
+
+// request makes a request durable, and lets the slot line up anew for it.
+func (w *worker) request(q slot.Request) error {
+	var before *slot.Request
+	err := w.update(func(r *slot.Record) []slot.Event {
+		before = r.Request
+		r.AskForRotation(q)
+		w.requeue()
+		if o := w.notes; o != nil {
+			o.NextRetirement, o.failedRetirements = 0, 0
+		}
+		ev := w.newEvent(slot.EventRequested)
+		ev.By, ev.Cause, ev.RotationID, ev.TokenID = q.By, slot.CauseOf(q), "", ""
+		return []slot.Event{ev}
+	})
+	if err != nil {
+		w.locked(func() { w.record.Request = before })
+	}
+	return err
 }

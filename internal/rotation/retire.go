@@ -15,14 +15,15 @@ func (w *worker) revokeToken(a slot.Revoke) {
 		w.fail(slot.StageRetire, err)
 		return
 	}
-	w.mu.Lock()
-	ev := w.newEvent(slot.EventRevoked)
-	w.mu.Unlock()
-	ev.About(a.Token)
-	if a.Expired {
-		ev.Detail = "it had expired"
-	}
-	w.update(func(r *slot.Record) { r.ForgetToken(a.Token.ID) }, ev)
+	_ = w.update(func(r *slot.Record) []slot.Event {
+		r.ForgetToken(a.Token.ID)
+		ev := w.newEvent(slot.EventRevoked)
+		ev.About(a.Token)
+		if a.Expired {
+			ev.Detail = "it had expired"
+		}
+		return []slot.Event{ev}
+	})
 	w.log().Info("old token revoked", zap.String("token_id", a.Token.ID), zap.String("rotation", a.Token.RotationID),
 		zap.Bool("expired", a.Expired))
 }
@@ -33,11 +34,12 @@ func (w *worker) revokeOrphan(a slot.RevokeOrphan) {
 		w.fail(slot.StageRetire, err)
 		return
 	}
-	w.mu.Lock()
-	ev := w.newEvent(slot.EventReclaimed)
-	w.mu.Unlock()
-	ev.About(a.Token)
-	w.update(func(r *slot.Record) { r.ForgetOrphan(a.Orphan.Label) }, ev)
+	_ = w.update(func(r *slot.Record) []slot.Event {
+		r.ForgetOrphan(a.Orphan.Label)
+		ev := w.newEvent(slot.EventReclaimed)
+		ev.About(a.Token)
+		return []slot.Event{ev}
+	})
 	w.log().Info("token of a lost mint found and revoked", zap.String("token_id", a.Token.ID),
 		zap.String("rotation", a.Orphan.RotationID))
 }
@@ -45,7 +47,7 @@ func (w *worker) revokeOrphan(a slot.RevokeOrphan) {
 // adoptOrphan keeps a lost mint's token among the old ones until a newer one is verified.
 func (w *worker) adoptOrphan(a slot.AdoptOrphan) {
 	tok := moq.Token{ID: a.Token.ID, Created: a.Token.Created.Time(), Expires: a.Token.Expires.Time()}
-	w.update(func(r *slot.Record) { r.AdoptOrphan(a.Orphan, tok) })
+	w.change(func(r *slot.Record) { r.AdoptOrphan(a.Orphan, tok) })
 	w.log().Warn("token of a lost mint found; a target may serve it, so it is kept until a newer one is verified",
 		zap.String("token_id", a.Token.ID), zap.String("rotation", a.Orphan.RotationID))
 }
@@ -53,7 +55,7 @@ func (w *worker) adoptOrphan(a slot.AdoptOrphan) {
 // beginGrace records that an adopted token, which no target is seen to serve any
 // more, lives on for a grace.
 func (w *worker) beginGrace(t slot.Token) {
-	w.update(func(r *slot.Record) { r.BeginGrace(t) })
+	w.change(func(r *slot.Record) { r.BeginGrace(t) })
 	w.log().Info("no target serves the token of a lost mint any more: its grace begins", zap.String("token_id", t.ID),
 		zap.String("rotation", t.RotationID), zap.Time("retire", t.Retire.Time()))
 }
@@ -68,9 +70,7 @@ func (w *worker) revokeByID(id string) error {
 		return cf.Revoke(ctx, p, w.record.Key.RelayID, id)
 	})
 	if err == nil {
-		w.mu.Lock()
-		w.ensureNotes().failedRetirements = 0
-		w.mu.Unlock()
+		w.locked(func() { w.ensureNotes().failedRetirements = 0 })
 	}
 	return err
 }

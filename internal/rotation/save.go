@@ -18,12 +18,8 @@ func saveBackoff() slot.Backoff { return slot.Backoff{First: time.Second, Longes
 func (w *worker) save(events ...slot.Event) error {
 	w.saving.Lock()
 	defer w.saving.Unlock()
-	rec := w.read()
-	err := w.engine.Journal.Save(w.engine.work, rec, events...)
-
-	w.mu.Lock()
-	w.noteSave(err)
-	w.mu.Unlock()
+	err := w.engine.Journal.Save(w.engine.work, w.read(), events...)
+	w.locked(func() { w.noteSave(err) })
 	if isOfRecord(err) {
 		w.engine.Observer.JournalFailed()
 		w.log().Error("the slot's record cannot be saved: nothing is minted for it until it can", zap.Error(err))
@@ -56,13 +52,25 @@ func (w *worker) noteSave(err error) {
 	}
 }
 
-// update changes the record and makes the change durable; what cannot be saved
-// now is saved later.
-func (w *worker) update(change func(*slot.Record), events ...slot.Event) {
+// locked runs f while nobody else reads or changes what memory has of the slot. f does not block.
+func (w *worker) locked(f func()) {
 	w.mu.Lock()
-	change(&w.record)
-	w.mu.Unlock()
-	_ = w.save(events...)
+	defer w.mu.Unlock()
+	f()
+}
+
+// update changes the record, and makes that durable together with the events that
+// change returns. What cannot be saved now is saved later.
+func (w *worker) update(change func(*slot.Record) []slot.Event) error {
+	var events []slot.Event
+	w.locked(func() { events = change(&w.record) })
+	return w.save(events...)
+}
+
+// change is an update that is no event.
+func (w *worker) change(change func(*slot.Record)) {
+	w.locked(func() { change(&w.record) })
+	_ = w.save()
 }
 
 func (w *worker) catchUp() { _ = w.save() }

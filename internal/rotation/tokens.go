@@ -70,8 +70,8 @@ func (a Administration) Prune(ctx context.Context, relay string, dryRun bool) ([
 func (a Administration) slotsOfRelay(relay string) ([]*worker, error) {
 	var first *worker
 	for _, t := range moq.Types() {
-		if s, err := a.engine.slots.find(relay, string(t)); err == nil {
-			first = s
+		if w, err := a.engine.slots.find(relay, string(t)); err == nil {
+			first = w
 		}
 	}
 	if first == nil {
@@ -81,8 +81,8 @@ func (a Administration) slotsOfRelay(relay string) ([]*worker, error) {
 	out := []*worker{first}
 	for _, t := range moq.Types() {
 		k := moq.Key{AccountID: first.record.Key.AccountID, RelayID: first.record.Key.RelayID, Type: t}
-		if s := a.engine.slots.get(k); s != nil && s != first {
-			out = append(out, s)
+		if w := a.engine.slots.get(k); w != nil && w != first {
+			out = append(out, w)
 		}
 	}
 	return out, nil
@@ -99,8 +99,8 @@ func (a Administration) describeToken(t moq.Token, slots []*worker) slot.RelayTo
 			out.Owner = slot.Former
 		}
 	}
-	for _, s := range slots {
-		s.markOwned(&out, t)
+	for _, w := range slots {
+		w.markOwned(&out, t)
 	}
 	return out
 }
@@ -133,15 +133,13 @@ func (w *worker) markOwned(out *slot.RelayToken, t moq.Token) {
 // A target whose content cannot be told forbids all pruning.
 func (a Administration) findServing(ctx context.Context, tokens []slot.RelayToken, slots []*worker) {
 	certain := true
-	for _, s := range slots {
-		s.mu.Lock()
-		plan, rec := s.plan, s.record.Clone()
-		s.mu.Unlock()
+	for _, w := range slots {
+		plan, rec := w.currentPlan(), w.read()
 		if plan == nil {
 			continue
 		}
 		for _, t := range plan.Targets {
-			certain = a.findServingAt(ctx, tokens, s, rec, t) && certain
+			certain = a.findServingAt(ctx, tokens, w, rec, t) && certain
 		}
 	}
 	for i := range tokens {
@@ -149,8 +147,8 @@ func (a Administration) findServing(ctx context.Context, tokens []slot.RelayToke
 	}
 }
 
-func (a Administration) findServingAt(ctx context.Context, tokens []slot.RelayToken, s *worker, rec *slot.Record, t slot.Target) (certain bool) {
-	sink, err := s.sink(t)
+func (a Administration) findServingAt(ctx context.Context, tokens []slot.RelayToken, w *worker, rec *slot.Record, t slot.Target) (certain bool) {
+	sink, err := w.sink(t)
 	if err != nil {
 		return false
 	}
@@ -161,7 +159,7 @@ func (a Administration) findServingAt(ctx context.Context, tokens []slot.RelayTo
 	if !h.Exists {
 		return true
 	}
-	rc, digest := rec.Receipts.At(t.Location), s.digest(h.Content)
+	rc, digest := rec.Receipts.At(t.Location), w.digest(h.Content)
 	holds := holderOf(rc, digest, h.Content)
 	for i := range tokens {
 		if holds(&tokens[i]) {

@@ -19,9 +19,9 @@ type heldValue struct {
 // openRecord gathers what a delivery writes, opening the sealed value if this
 // process did not mint it.
 func (w *worker) openRecord() (sinks.Record, *slot.Rotation, error) {
-	w.mu.Lock()
-	rot, held := w.record.Rotation, w.ensureNotes().value
-	w.mu.Unlock()
+	var rot *slot.Rotation
+	var held heldValue
+	w.locked(func() { rot, held = w.record.Rotation, w.ensureNotes().value })
 	if held.rotationID != rot.ID {
 		v, err := w.engine.Sealer.Open(rot.Sealed)
 		if err != nil {
@@ -29,9 +29,7 @@ func (w *worker) openRecord() (sinks.Record, *slot.Rotation, error) {
 				WithHint("was the identity file replaced? the slot rotates anew")
 		}
 		held = heldValue{rot.ID, v}
-		w.mu.Lock()
-		w.ensureNotes().value = held
-		w.mu.Unlock()
+		w.locked(func() { w.ensureNotes().value = held })
 	}
 	return recordOf(w.record.Key, rot, held.value), rot, nil
 }
@@ -53,21 +51,17 @@ func namesOf(k moq.Key, n slot.Names) sinks.Names {
 
 // dropValue forgets the value: every target holds it.
 func (w *worker) dropValue() {
-	w.mu.Lock()
-	w.ensureNotes().value = heldValue{}
-	w.mu.Unlock()
-	w.update((*slot.Record).DropValue)
+	w.change(func(r *slot.Record) {
+		r.DropValue()
+		w.ensureNotes().value = heldValue{}
+	})
 }
 
-// giveUpValue returns up a value that cannot be delivered any more: the slot rotates anew.
+// giveUpValue gives up a value that cannot be delivered any more: the slot rotates anew.
 func (w *worker) giveUpValue(rot *slot.Rotation, err error) {
-	w.mu.Lock()
-	w.ensureNotes().Gone = rot.ID
-	w.mu.Unlock()
+	w.locked(func() { w.ensureNotes().Gone = rot.ID })
 	w.fail(slot.StageDeliver, err)
-	w.mu.Lock()
-	w.record.Failure.Next = w.engine.now() // there is nothing to wait for
-	w.mu.Unlock()
+	w.locked(func() { w.record.Failure.Next = w.engine.now() }) // there is nothing to wait for
 }
 
 // trialRecord is a record like the next one, with a stand-in as long as the slot's last value; guessed when

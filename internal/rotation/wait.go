@@ -15,14 +15,7 @@ func (w *worker) awaitUpstreams(blames []blame) {
 		if !k.down {
 			continue
 		}
-		o := w.engine.outages.get(k.upstream)
-		o.mu.Lock()
-		back := k.at < o.well
-		if !back {
-			o.waiting[w] = struct{}{}
-		}
-		o.mu.Unlock()
-		if back {
+		if back := w.engine.outages.get(k.upstream).await(w, k.at); back {
 			w.releaseFor(k.upstream)
 		}
 	}
@@ -31,9 +24,8 @@ func (w *worker) awaitUpstreams(blames []blame) {
 // releaseFor has what a slot does not do for p's sake be tried at once, or as soon as
 // the gap since its last release allows; false when nothing waits for p.
 func (w *worker) releaseFor(p upstream) bool {
-	w.mu.Lock()
-	freed := w.retrySooner(w.engine.now(), w.engine.outages.elapsed(), p)
-	w.mu.Unlock()
+	var freed bool
+	w.locked(func() { freed = w.retrySooner(w.engine.now(), w.engine.outages.elapsed(), p) })
 	if freed {
 		w.wake()
 	}
@@ -85,14 +77,14 @@ func (w *worker) bringForward(at time.Time, chosen func([]blame) bool) (moved bo
 // may be to blame, and sends one ahead for each of these.
 func (e *Engine) resumeWaits() {
 	blamed := map[upstream]bool{}
-	for _, s := range e.slots.all() {
-		s.mu.Lock()
-		blames := s.suspectedUpstreams()
-		if len(blames) > 0 {
-			s.ensureNotes().blames = blames
-		}
-		s.mu.Unlock()
-		s.awaitUpstreams(blames)
+	for _, w := range e.slots.all() {
+		var blames []blame
+		w.locked(func() {
+			if blames = w.suspectedUpstreams(); len(blames) > 0 {
+				w.ensureNotes().blames = blames
+			}
+		})
+		w.awaitUpstreams(blames)
 		for _, k := range blames {
 			blamed[k.upstream] = true
 		}

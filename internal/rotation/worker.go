@@ -7,7 +7,7 @@ import (
 	"github.com/rotatord/rotatord/internal/slot"
 )
 
-// slot is one slot in memory. mu guards all but what saving guards. Nearly all slots
+// worker is one slot in memory, and what is done to it. mu guards all but what saving guards. Nearly all slots
 // of a fleet are at rest: what only one at work needs is in its notes.
 type worker struct {
 	engine *Engine
@@ -17,7 +17,7 @@ type worker struct {
 	mu        sync.Mutex
 	plan      *slot.Plan                     // nil: not configured any more
 	record    slot.Record                    // its Key never changes
-	notes     *notes                         // nil: none; see seen
+	notes     *notes                         // nil: none; see ensureNotes
 	sightings slot.ByLocation[slot.Sighting] // by location
 	nextCheck slot.Timestamp                 // when targets are looked at again
 	ticket    int32                          // tells one reservation from the next
@@ -170,6 +170,6 @@ func (w *worker) carryOut(a slot.Action) {
 	case slot.AdoptOrphan:
 		w.adoptOrphan(a)
 	case slot.ForgetOrphan:
-		w.update(func(r *slot.Record) { r.ForgetOrphan(a.Orphan.Label) })
+		w.change(func(r *slot.Record) { r.ForgetOrphan(a.Orphan.Label) })
 	}
 }

@@ -72,9 +72,9 @@ func templateProblems(template string) []Problem {
 	v, err := new(Templates).RenderRecord(template, Trial(SampleNames(), TrialSize, false))
 	switch {
 	case err != nil:
-		return []Problem{{Key: "template", Text: err.Error(), Hint: "words: " + recordWords}}
+		return []Problem{{Key: "template", Text: err.Error(), Hint: recordHint}}
 	case v.IsEmpty():
-		return []Problem{{Key: "template", Text: "yields nothing", Hint: "words: " + recordWords}}
+		return []Problem{{Key: "template", Text: "yields nothing", Hint: recordHint}}
 	}
 	return nil
 }
@@ -90,6 +90,8 @@ func joinFormats(fs []Format) string {
 const (
 	targetWords = ".Relay .RelayID .Type .Account .AccountID .Instance"
 	recordWords = targetWords + " .RotationID .Token .TokenID .ExpiresAt .RotatedAt"
+	targetHint  = "words: " + targetWords + functionsHint
+	recordHint  = "words: " + recordWords + functionsHint
 )
 
 // SampleNames are harmless words of the right form, to try a template with.
@@ -106,7 +108,7 @@ func TargetProblems(key, template string, locate func(string) (string, error)) [
 	}
 	target, err := RenderTarget(template, SampleNames())
 	if err != nil {
-		return []Problem{{Key: key, Text: err.Error(), Hint: "words: " + targetWords}}
+		return []Problem{{Key: key, Text: err.Error(), Hint: targetHint}}
 	}
 	if _, err := locate(target); err != nil {
 		return []Problem{{Key: key, Text: err.Error()}}

@@ -60,7 +60,7 @@ func (t *Templates) parse(text string) (*template.Template, error) {
 	if p, ok := t.parsed.Load(text); ok {
 		return p.(*template.Template), nil
 	}
-	p, err := template.New("template").Option("missingkey=error").Parse(text)
+	p, err := template.New("template").Option("missingkey=error").Funcs(functions()).Parse(text)
 	if err != nil {
 		return nil, err
 	}

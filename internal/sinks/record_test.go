@@ -158,9 +158,10 @@ func TestWhatCannotBeRenderedIsAPermanentErrorWithoutTheValue(t *testing.T) {
 func TestTargetsAreRenderedFromNamesAlone(t *testing.T) {
 	var templates sinks.Templates
 	for text, want := range map[string]string{
-		"{{.Relay}}/{{.RelayID}}/{{.Type}}":         "live-main/a1b2/subscribe",
-		"{{.Account}}/{{.AccountID}}/{{.Instance}}": "main/023e/default",
-		`moq/{{if eq .Type "subscribe"}}sub{{end}}`: "moq/sub",
+		"{{.Relay}}/{{.RelayID}}/{{.Type}}":          "live-main/a1b2/subscribe",
+		"{{.Account}}/{{.AccountID}}/{{.Instance}}":  "main/023e/default",
+		`moq/{{if eq .Type "subscribe"}}sub{{end}}`:  "moq/sub",
+		`{{.Relay | replace "live" "test" | upper}}`: "TEST-MAIN",
 		"{{.Token}}":           "",
 		"{{.RotationID}}":      "",
 		"{{.Nope}}":            "",

@@ -35,6 +35,9 @@ type online struct {
 	offers map[string]error       // by relay id: why tokens cannot be listed
 	places map[string]string      // by place: the slot and the target that were found there first
 	bad    int
+
+	quiet   bool   // faults and warnings alone, and what they are about
+	heading string // what is looked at, until it is said
 }
 
 func newOnline(ctx context.Context, a *app, cfg *config.Config) (*online, error) {
@@ -72,19 +75,45 @@ func (o *online) byRelay() iter.Seq2[string, []config.Slot] {
 	}
 }
 
+// turnTo says what is looked at from here on; when quiet, not before there is something to tell of it.
+func (o *online) turnTo(format string, args ...any) {
+	o.heading = fmt.Sprintf(format, linesOf(args)...)
+	if !o.quiet {
+		o.sayHeading()
+	}
+}
+
+func (o *online) sayHeading() {
+	if o.heading != "" {
+		o.say("%s", o.heading)
+	}
+	o.heading = ""
+}
+
 func (o *online) fail(format string, args ...any) {
 	o.bad++
+	o.sayHeading()
 	o.say("  FAIL  "+format, args...)
 }
 
-func (o *online) pass(format string, args ...any) { o.say("  ok    "+format, args...) }
+func (o *online) warn(format string, args ...any) {
+	o.sayHeading()
+	o.say("  warn  "+format, args...)
+}
 
-func (o *online) warn(format string, args ...any) { o.say("  warn  "+format, args...) }
+func (o *online) pass(format string, args ...any) { o.note("  ok    "+format, args...) }
+
+// note says what is neither a fault nor a warning.
+func (o *online) note(format string, args ...any) {
+	if !o.quiet {
+		o.say(format, args...)
+	}
+}
 
 // checkRelay reaches a relay: does it exist, may its tokens be listed, is there room?
 func (o *online) checkRelay(ctx context.Context, relay string, slots []config.Slot) {
 	k := slots[0].Key
-	o.say("relay %s (%s, account %s)", relay, k.RelayID, slots[0].Account)
+	o.turnTo("relay %s (%s, account %s)", relay, k.RelayID, slots[0].Account)
 	client := o.ports.accounts[k.AccountID]
 	r, err := client.Relay(ctx, moq.Priority{Urgency: moq.Routine}, k.RelayID)
 	if err != nil {
@@ -123,7 +152,7 @@ func (o *online) checkRoom(tokens []moq.Token, slots []config.Slot) {
 
 // checkSlot tells whether the slot's strategy is offered and its targets can be written.
 func (o *online) checkSlot(ctx context.Context, s *config.Slot) {
-	o.say("slot %s (%s)", s.Name(), s.Strategy)
+	o.turnTo("slot %s (%s)", s.Name(), s.Strategy)
 	o.checkStrategy(s)
 	for _, t := range s.Targets {
 		o.checkTarget(ctx, s, t)
@@ -158,7 +187,7 @@ func (o *online) checkTarget(ctx context.Context, s *config.Slot, t config.Targe
 		o.warn("%s: %s", where, w)
 	}
 	if h.Untried != "" {
-		o.say("  note  %s: not tried: needs a write (%s)", where, h.Untried)
+		o.note("  note  %s: not tried: needs a write (%s)", where, h.Untried)
 	}
 	switch {
 	case err != nil && !t.Required:
@@ -237,7 +266,7 @@ func (o *online) stateOf(s *config.Slot, t config.Target) string {
 
 func (o *online) verdict() error {
 	if o.bad == 0 {
-		o.say("all is well")
+		o.note("all is well")
 		return nil
 	}
 	return fmt.Errorf("%s found", count(o.bad, "problem"))

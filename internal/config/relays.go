@@ -23,7 +23,9 @@ func (c *checker) checkRelays() {
 		relay.Labels = c.shared(relay.Labels)
 		account := c.accountOf(relay, p)
 		c.checkOwner(owners, relayKey{c.accountID(account), relay.ID}, p)
+		first := len(c.cfg.slots)
 		c.addSlots(name, account, relay, p)
+		c.checkPlaces(c.cfg.slots[first:], p)
 	}
 	if len(names) == 0 {
 		c.warn(root("relays"), "there are no relays: nothing will be rotated", "")

@@ -116,7 +116,27 @@ func TestCheck(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t, 1)
 		w.configure(settings{})
-		w.rotatord("check").expect(t, 0, "config.yaml is valid: 1 slot, 1 sink, 1 account")
+		w.rotatord("check").expect(t, 0, "config.yaml is valid: 1 slot, 1 sink, 1 account",
+			"relays: live needs most places, 2 and at times 3 of a relay's 10", "account main: ",
+			"sink disk: about 288 calls a day for 1 target")
+		if r := w.rotatord("check", "-q"); r.code != 0 || r.out+r.err != "" {
+			t.Errorf("check -q of a good file says %q and ends with %d", r.out+r.err, r.code)
+		}
+		if r := w.rotatord("check", "-q", "--online"); r.code != 0 || r.out+r.err != "" {
+			t.Errorf("check -q --online of a good file says %q and ends with %d", r.out+r.err, r.code)
+		}
+	})
+	t.Run("faults and warnings alone, with what they are about", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, 1)
+		w.configure(settings{
+			Defaults: `{schedule: "@every 1s", grace: 100ms, sinks: [disk]}`, Account: ", rate_limit: {requests: 100}",
+		})
+		r := w.rotatord("check", "-q")
+		r.expect(t, 0, "warning: account main: the schedules need about 172,800 calls a day, and the request budget takes ")
+		if strings.Contains(r.out, "is valid") || strings.Contains(r.out, "sink disk") {
+			t.Errorf("check -q also says %s", r.out)
+		}
 	})
 	t.Run("every fault of a bad one, with its place", func(t *testing.T) {
 		t.Parallel()
@@ -204,6 +224,10 @@ func TestCheckOnline(t *testing.T) {
 		w.configure(settings{})
 		w.fill(relayID(0), 8)
 		w.rotatord("check", "--online").expect(t, 1, "no room: others hold 10 tokens and rotatord needs up to 3, but a relay holds 10")
+		r := w.rotatord("check", "--online", "-q").expect(t, 1, "relay live (", "  FAIL  no room")
+		if strings.Contains(r.out, "  ok  ") || strings.Contains(r.out, "slot live/subscribe") {
+			t.Errorf("with -q it says of what is well:\n%s", r.out)
+		}
 	})
 	t.Run("a target holds something else", func(t *testing.T) {
 		t.Parallel()

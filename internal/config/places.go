@@ -1,0 +1,52 @@
+package config
+
+import (
+	"fmt"
+
+	"github.com/rotatord/rotatord/internal/moq"
+)
+
+// RelayPlaces is how many tokens a relay accepts at most, whosever they are.
+const RelayPlaces = 10
+
+// Places are how many of a relay's places its slots take at once.
+type Places struct {
+	Usual int // as rotations go: overlap has a token and the one before it, or the one after
+	Most  int // when a mint's answer was lost, or a rotation is asked for during a grace
+}
+
+// PlacesOf returns the places that slots of one relay take. Tokens that others made, and that
+// retire: matching takes over, come on top: no configuration shows how many they are.
+func PlacesOf(slots []Slot) Places {
+	var p Places
+	for i := range slots {
+		if slots[i].Strategy == moq.InPlace {
+			p.Usual, p.Most = p.Usual+1, p.Most+1
+			continue
+		}
+		p.Usual, p.Most = p.Usual+2, p.Most+3
+	}
+	return p
+}
+
+// placesProblem says what is wrong with the places that a relay's slots take; "" when nothing is.
+func placesProblem(slots []Slot) (text, hint string, fatal bool) {
+	switch p := PlacesOf(slots); {
+	case p.Usual > RelayPlaces:
+		return fmt.Sprintf("its %d slots take %d places at once, and a relay has %d", len(slots), p.Usual, RelayPlaces),
+			"under overlap a slot takes two, since the token before lives on for its grace; use several relays", true
+	case p.Most > RelayPlaces:
+		return fmt.Sprintf("its %d slots may take %d places at once, and a relay has %d: rotations may then wait, or fail",
+			len(slots), p.Most, RelayPlaces), "three for each slot under overlap are enough, whatever happens", false
+	}
+	return "", "", false
+}
+
+func (c *checker) checkPlaces(slots []Slot, p *path) {
+	switch text, hint, fatal := placesProblem(slots); {
+	case fatal:
+		c.fault(p.child("tokens"), text, hint)
+	case text != "":
+		c.warn(p.child("tokens"), text, hint)
+	}
+}

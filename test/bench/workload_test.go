@@ -9,9 +9,9 @@ import (
 	"github.com/rotatord/rotatord/internal/cf/cfsim"
 	"github.com/rotatord/rotatord/internal/config"
 	"github.com/rotatord/rotatord/internal/moq"
-	"github.com/rotatord/rotatord/internal/rotation"
 	"github.com/rotatord/rotatord/internal/secret"
 	"github.com/rotatord/rotatord/internal/sinks"
+	"github.com/rotatord/rotatord/internal/slot"
 	"github.com/rotatord/rotatord/internal/workload"
 )
 
@@ -70,13 +70,13 @@ func newAsked(t *testing.T, sink sinks.Sink, s config.Slot, optional bool) *coun
 		open["other"] = newMemory()
 	}
 	w.d = newDaemon(t, newMetrics(), c, open, "")
-	w.d.onRotated = func(*rotation.Plan) { w.rotated <- struct{}{} }
+	w.d.onRotated = func(*slot.Plan) { w.rotated <- struct{}{} }
 	w.plan = w.d.plan(0, moq.Subscribe, s.Strategy, nil)
 	w.plan.Verify, w.plan.Matching = s.Verify, s.Retire == "matching"
 	for i := range w.plan.Targets {
 		w.plan.Targets[i].Required = w.plan.Targets[i].Sink == "other" || !optional
 	}
-	w.d.configure([]*rotation.Plan{w.plan})
+	w.d.configure([]*slot.Plan{w.plan})
 	w.rotate()
 	return w
 }

@@ -1,7 +1,7 @@
-// Command mutants proves that the tests of the heart can fail: it breaks
-// internal/slot and internal/rotation in one named way after the other, each in an overlay that
-// leaves the checkout alone, and runs the tests of internal/rotation. A mutant that
-// survives, or a mutation that no longer fits the code, fails the run.
+// Command mutants proves that the tests of the heart can fail: it breaks the code in one named way
+// after the other, each in an overlay that leaves the checkout alone, and runs the tests of what it broke. Each way
+// is a patch in testdata, which `git apply` takes, too. A mutant that survives, or a patch that no longer applies
+// to the code exactly, fails the run.
 //
 //	go run ./test/mutants [-run name]
 package main
@@ -18,8 +18,16 @@ import (
 )
 
 const (
-	target = "internal"
-	floor  = 25 // fewer mutants than this prove too little
+	core        = "internal/slot"      // the decision, with its transcripts
+	engine      = "internal/rotation"  // with the exploration
+	exploration = "^TestNoCombination" // of the engine
+	floor       = 25                   // fewer mutants than this prove too little
+)
+
+// What becomes of a mutant that could be tried.
+const (
+	caught   = "caught"
+	survived = "SURVIVED"
 )
 
 func main() {
@@ -29,6 +37,11 @@ func main() {
 }
 
 func run(only string) int {
+	all, err := load(".")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	dir, err := os.MkdirTemp("", "mutants-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -36,21 +49,21 @@ func run(only string) int {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	var chosen []mutant
-	for _, m := range mutants() {
+	for _, m := range all {
 		if strings.Contains(m.name, only) {
 			chosen = append(chosen, m)
 		}
 	}
-	caught := tryAll(chosen, dir)
-	fmt.Printf("%d of %d mutants caught\n", caught, len(chosen))
-	if caught < len(chosen) || only == "" && caught < floor {
+	n := tryAll(chosen, dir)
+	fmt.Printf("%d of %d mutants caught\n", n, len(chosen))
+	if n < len(chosen) || only == "" && n < floor {
 		return 1
 	}
 	return 0
 }
 
-// tryAll tries two mutants at a time and says what became of each.
-func tryAll(list []mutant, dir string) (caught int) {
+// tryAll tries two mutants at a time, says what became of each, and returns how many were caught.
+func tryAll(list []mutant, dir string) (n int) {
 	verdicts := make([]string, len(list))
 	next := make(chan int)
 	var wg sync.WaitGroup
@@ -68,71 +81,62 @@ func tryAll(list []mutant, dir string) (caught int) {
 	wg.Wait()
 	for i, v := range verdicts {
 		fmt.Printf("%-9s %s\n", v, list[i].name)
-		if v == "caught" {
-			caught++
+		if v == caught {
+			n++
 		}
 	}
-	return caught
+	return n
 }
 
-// mutant is one way to break the code: old, which stands in file exactly once,
-// becomes new.
-type mutant struct {
-	name, file, old, new string
-}
-
-// try gives "caught", survived, or why the mutation could not be tried.
-func (m mutant) try(base string) string {
-	path := filepath.Join(target, m.file)
-	src, err := os.ReadFile(path)
+// try returns caught, survived, or why the mutant could not be tried. Files of its own begin with base.
+func (m *mutant) try(base string) string {
+	mutated, err := m.mutate(".")
+	if err != nil {
+		return fmt.Sprintf("STALE: %v\nmake %s fit the code again:", err, filepath.Join(patches, fileName(m.name)))
+	}
+	overlay, err := writeOverlay(base, mutated)
 	if err != nil {
 		return err.Error()
 	}
-	if n := strings.Count(string(src), m.old); n != 1 {
-		return fmt.Sprintf("STALE: its text stands %d times in %s;", n, m.file)
-	}
-	overlay, err := m.overlay(base, path, strings.Replace(string(src), m.old, m.new, 1))
-	if err != nil {
-		return err.Error()
-	}
-	const exploration = "^TestNoCombination"
-	verdict := underTest(overlay, "-skip", exploration) // most are caught without it, in no time
-	if verdict == survived {
-		verdict = underTest(overlay, "-run", exploration)
+	verdict := survived
+	for _, suite := range m.suites() {
+		if verdict = underTest(overlay, suite); verdict != survived {
+			break
+		}
 	}
 	return verdict
 }
 
-const survived = "SURVIVED"
-
-// underTest runs some of the package's tests on a mutant.
-func underTest(overlay string, which ...string) string {
-	args := append([]string{"test", "-overlay", overlay, "-failfast", "-timeout", "5m"}, which...)
-	args = append(args, "./internal/rotation", "-explore.all", "-explore.depth=1", "-explore.walks=100", "-explore.seed=1")
+// underTest runs a suite on a mutant.
+func underTest(overlay string, suite []string) string {
+	args := append([]string{"test", "-overlay", overlay, "-failfast", "-timeout", "5m"}, suite...)
 	out, err := exec.Command("go", args...).CombinedOutput()
 	switch {
 	case err == nil:
 		return survived
-	case strings.Contains(string(out), "[build failed]"):
+	case strings.Contains(string(out), "[build failed]"), strings.Contains(string(out), "[setup failed]"):
 		return "BROKEN: it does not build:\n" + string(out)
 	}
-	return "caught"
+	return caught
 }
 
-// overlay writes the mutated file beside the checkout, and what tells the go
-// command to read it instead.
-func (m mutant) overlay(base, path, mutated string) (string, error) {
-	abs, err := filepath.Abs(path)
+// writeOverlay writes the mutated files beside the checkout, and what tells the go command to read
+// them instead.
+func writeOverlay(base string, mutated map[string]string) (string, error) {
+	replace := map[string]string{}
+	for path, text := range mutated {
+		abs, err := filepath.Abs(filepath.FromSlash(path))
+		if err != nil {
+			return "", err
+		}
+		replace[abs] = fmt.Sprintf("%s-%d.go", base, len(replace))
+		if err := os.WriteFile(replace[abs], []byte(text), 0o600); err != nil {
+			return "", err
+		}
+	}
+	b, err := json.Marshal(map[string]map[string]string{"Replace": replace})
 	if err != nil {
 		return "", err
 	}
-	file, overlay := base+".go", base+".json"
-	b, err := json.Marshal(map[string]map[string]string{"Replace": {abs: file}})
-	if err != nil {
-		return "", err
-	}
-	if err := os.WriteFile(file, []byte(mutated), 0o600); err != nil {
-		return "", err
-	}
-	return overlay, os.WriteFile(overlay, b, 0o600)
+	return base + ".json", os.WriteFile(base+".json", b, 0o600)
 }

@@ -87,7 +87,7 @@ func (e *Error) Error() string {
 	return text
 }
 
-// Unwrap gives errors.Is and errors.As the cause.
+// Unwrap returns errors.Is and errors.As the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
 // Of finds the *Error in err's chain. An error without one is classed from what

@@ -8,7 +8,7 @@ import (
 	"go.uber.org/zap/zapcore"
 )
 
-// NewCore gives a zap core that puts entries at enabled levels into l.
+// NewCore returns a zap core that puts entries at enabled levels into l.
 func NewCore(enc zapcore.Encoder, l *Log, enabled zapcore.LevelEnabler) zapcore.Core {
 	l.Notice(func(dropped uint64) []byte {
 		e := zapcore.Entry{Level: zapcore.WarnLevel, Time: time.Now(), Message: "lines of the log were dropped: they could not be written, or nobody took them"}

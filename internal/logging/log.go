@@ -61,7 +61,7 @@ func rankOf(level zapcore.Level) int {
 // New makes a log whose lines go to out, which is called by one goroutine alone and may block.
 func New(out io.Writer) *Log {
 	l := &Log{out: out, wake: make(chan struct{}, 1)}
-	go l.work()
+	go l.writeQueued()
 	return l
 }
 
@@ -142,21 +142,21 @@ func (l *Log) add(rank int, text []byte) (done chan struct{}) {
 	return done
 }
 
-// makeRoom gives up lines of lower ranks, the oldest of the lowest first, and reports whether there is
+// makeRoom returns up lines of lower ranks, the oldest of the lowest first, and reports whether there is
 // room then. mu is held.
 func (l *Log) makeRoom(rank, size int) bool {
 	fits := func() bool { return l.size == 0 || size == 0 || l.size+size <= room }
 	for r := 0; r < rank && !fits(); r++ {
 		for len(l.lines[r]) > 0 && !fits() {
 			l.dropped.Add(1)
-			l.pop(r).close()
+			l.popOldest(r).finish()
 		}
 	}
 	return fits()
 }
 
-// pop takes the oldest line of a rank. mu is held.
-func (l *Log) pop(rank int) line {
+// popOldest takes the oldest line of a rank. mu is held.
+func (l *Log) popOldest(rank int) line {
 	list := l.lines[rank]
 	first := list[0]
 	list[0] = line{}
@@ -168,25 +168,25 @@ func (l *Log) pop(rank int) line {
 	return first
 }
 
-func (f line) close() {
+func (f line) finish() {
 	if f.done != nil {
 		close(f.done)
 	}
 }
 
-func (l *Log) work() {
+func (l *Log) writeQueued() {
 	for range l.wake {
-		for first, ok := l.take(); ok; first, ok = l.take() {
-			if l.write(first.text) && l.empty() {
+		for first, ok := l.takeNext(); ok; first, ok = l.takeNext() {
+			if l.writeLine(first.text) && l.isEmpty() {
 				l.tellDropped()
 			}
-			first.close()
+			first.finish()
 		}
 	}
 }
 
-// take takes the oldest line of all.
-func (l *Log) take() (line, bool) {
+// takeNext takes the oldest line of all.
+func (l *Log) takeNext() (line, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	oldest := -1
@@ -199,17 +199,17 @@ func (l *Log) take() (line, bool) {
 		l.late = false
 		return line{}, false
 	}
-	return l.pop(oldest), true
+	return l.popOldest(oldest), true
 }
 
-func (l *Log) empty() bool {
+func (l *Log) isEmpty() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.size == 0
 }
 
-// write writes a line whole, or counts it.
-func (l *Log) write(text []byte) bool {
+// writeLine writes a line whole, or counts it.
+func (l *Log) writeLine(text []byte) bool {
 	if len(text) > 0 && !l.writeWhole(text) {
 		l.dropped.Add(1)
 		return false

@@ -25,7 +25,7 @@ func Types() []TokenType { return []TokenType{PublishSubscribe, Subscribe} }
 // Valid reports whether t is a known type.
 func (t TokenType) Valid() bool { return t == PublishSubscribe || t == Subscribe }
 
-// Operations gives the rights of t as generation 2 of the API writes them.
+// Operations returns the rights of t as generation 2 of the API writes them.
 func (t TokenType) Operations() []string {
 	if t == PublishSubscribe {
 		return []string{"publish", "subscribe"}
@@ -75,14 +75,14 @@ func (t Token) Grants(tt TokenType) bool {
 		return false
 	}
 	for _, w := range want {
-		if !contains(t.Operations, w) {
+		if !hasOperation(t.Operations, w) {
 			return false
 		}
 	}
 	return true
 }
 
-func contains(list []string, s string) bool {
+func hasOperation(list []string, s string) bool {
 	for _, v := range list {
 		if v == s {
 			return true

@@ -58,19 +58,19 @@ func (s *Schedule) gapsAfter(at *Schedule, from time.Time) (shortest, longest ti
 // hourEnds is the schedule of the last instant in every hour of s.
 func (s *Schedule) hourEnds() *Schedule {
 	last := *s
-	last.spec.Second, last.spec.Minute = highest(s.spec.Second), highest(s.spec.Minute)
+	last.spec.Second, last.spec.Minute = highestBit(s.spec.Second), highestBit(s.spec.Minute)
 	return &last
 }
 
 // dayEnds is the schedule of the last instant on every day of s.
 func (s *Schedule) dayEnds() *Schedule {
 	last := s.hourEnds()
-	last.spec.Hour = highest(s.spec.Hour)
+	last.spec.Hour = highestBit(s.spec.Hour)
 	return last
 }
 
-// highest keeps the largest value of a field; the top bit of a field only says that it was a star.
-func highest(field uint64) uint64 {
+// highestBit keeps the largest value of a field; the top bit of a field only says that it was a star.
+func highestBit(field uint64) uint64 {
 	return 1 << (bits.Len64(field&(1<<63-1)) - 1)
 }
 
@@ -101,7 +101,7 @@ func (g *Gauge) Gaps(s *Schedule) (shortest, longest time.Duration) {
 	if s.every > 0 {
 		return s.Gaps(g.from)
 	}
-	key := g.shape(s)
+	key := g.shapeOf(s)
 	known, ok := g.known[key]
 	if !ok {
 		known.shortest, known.longest = s.Gaps(g.from)
@@ -110,11 +110,11 @@ func (g *Gauge) Gaps(s *Schedule) (shortest, longest time.Duration) {
 	return known.shortest, known.longest
 }
 
-// shape moves all instants to the beginning of their hour, all by the same. That
+// shapeOf moves all instants to the beginning of their hour, all by the same. That
 // changes no gap where clocks change at whole hours by whole hours, so that the
 // same instants come before and after each change, and where no instant falls
 // into an hour that a change removes: those run at the hour's end instead.
-func (g *Gauge) shape(s *Schedule) shape {
+func (g *Gauge) shapeOf(s *Schedule) shape {
 	key := shape{s.loc, s.spec}
 	c, ok := g.zones[s.loc]
 	if !ok {
@@ -138,10 +138,10 @@ type changes struct {
 
 func changesOf(loc *time.Location, from, to time.Time) changes {
 	c := changes{whole: true}
-	for p := periodAt(from, loc); !p.holds(to); {
+	for p := periodAt(from, loc); !p.appliesAt(to); {
 		next := periodAt(p.end, loc)
 		if next.offset != p.offset {
-			c.add(p.wall(p.end), next.wall(p.end))
+			c.add(p.toWall(p.end), next.toWall(p.end))
 		}
 		p = next
 	}

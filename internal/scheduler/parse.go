@@ -24,7 +24,7 @@ func Parse(expr string, loc *time.Location) (*Schedule, error) {
 	if single := strings.Join(strings.Fields(expr), " "); single != expr {
 		expr = single // else the caller's own words do, without a copy
 	}
-	s, err := parse(expr)
+	s, err := parseAny(expr)
 	if err != nil {
 		return nil, err
 	}
@@ -32,7 +32,7 @@ func Parse(expr string, loc *time.Location) (*Schedule, error) {
 	return s, nil
 }
 
-func parse(expr string) (*Schedule, error) {
+func parseAny(expr string) (*Schedule, error) {
 	switch {
 	case expr == "":
 		return nil, errors.New(`the schedule is empty: give a cron expression such as "0 4 * * 1", or manual`)
@@ -75,7 +75,7 @@ func parseFields(expr string) (*Schedule, error) {
 	}
 	kinds := fieldKinds[len(fieldKinds)-len(fields):]
 	for i, text := range fields {
-		if err := kinds[i].check(text); err != nil {
+		if err := kinds[i].checkField(text); err != nil {
 			return nil, fmt.Errorf("schedule %q: %w", expr, err)
 		}
 	}
@@ -120,9 +120,9 @@ var fieldKinds = []fieldKind{
 
 var itemPattern = regexp.MustCompile(`^(?:[*?]|([0-9]{1,2}|[A-Za-z]{3})(-([0-9]{1,2}|[A-Za-z]{3}))?)(?:/([0-9]{1,9}))?$`)
 
-// check refuses what the library would take for something else than it says:
+// checkField refuses what the library would take for something else than it says:
 // empty items, open ranges, steps that never step.
-func (k fieldKind) check(text string) error {
+func (k fieldKind) checkField(text string) error {
 	for item := range strings.SplitSeq(text, ",") {
 		if err := k.checkItem(item); err != nil {
 			return fmt.Errorf("%s %q: %w", k.name, text, err)
@@ -133,14 +133,14 @@ func (k fieldKind) check(text string) error {
 
 func (k fieldKind) checkItem(item string) error {
 	switch n, err := strconv.ParseUint(item, 10, 7); { // what nearly all are takes no pattern
-	case item == "*", err == nil && len(item) <= 2 && k.has(int(n)):
+	case item == "*", err == nil && len(item) <= 2 && k.allows(int(n)):
 		return nil
 	}
 	m := itemPattern.FindStringSubmatch(item)
 	if m == nil {
 		return fmt.Errorf("%q is not understood: write *, a value, a range a-b, a step */n or a list of those joined by commas", item)
 	}
-	low, high, err := k.span(m[1], m[3], m[4] != "")
+	low, high, err := k.rangeOf(m[1], m[3], m[4] != "")
 	if err != nil {
 		return err
 	}
@@ -150,17 +150,17 @@ func (k fieldKind) checkItem(item string) error {
 	return checkStep(m[4], low, high)
 }
 
-// span gives the first and the last value of an item.
-func (k fieldKind) span(first, last string, stepped bool) (low, high int, err error) {
+// rangeOf returns the first and the last value of an item.
+func (k fieldKind) rangeOf(first, last string, stepped bool) (low, high int, err error) {
 	if first == "" {
 		return k.min, k.max, nil
 	}
-	if low, err = k.value(first); err != nil {
+	if low, err = k.parseValue(first); err != nil {
 		return 0, 0, err
 	}
 	switch {
 	case last != "":
-		high, err = k.value(last)
+		high, err = k.parseValue(last)
 	case stepped:
 		high = k.max // a/n runs to the end
 	default:
@@ -183,9 +183,9 @@ func checkStep(text string, low, high int) error {
 	return nil
 }
 
-func (k fieldKind) has(n int) bool { return k.min <= n && n <= k.max }
+func (k fieldKind) allows(n int) bool { return k.min <= n && n <= k.max }
 
-func (k fieldKind) value(text string) (int, error) {
+func (k fieldKind) parseValue(text string) (int, error) {
 	n, err := strconv.Atoi(text)
 	if err != nil {
 		i := strings.Index(k.names, strings.ToLower(text))
@@ -197,7 +197,7 @@ func (k fieldKind) value(text string) (int, error) {
 	if n == 7 && k.name == "day of week" {
 		return 0, errors.New("7 is not a day of the week here: use 0 for Sunday (Friday to Sunday is 0,5-6)")
 	}
-	if !k.has(n) {
+	if !k.allows(n) {
 		return 0, fmt.Errorf("%d is out of range: a %s is %d to %d", n, k.name, k.min, k.max)
 	}
 	return n, nil

@@ -47,8 +47,8 @@ func (q *Queue[K]) Set(k K, at time.Time) {
 		q.index[k] = i
 	}
 	q.heap[i].at = at.Add(time.Microsecond - 1).UnixMicro()
-	if q.fix(i) == 0 {
-		q.signal()
+	if q.siftFrom(i) == 0 {
+		q.wakeRunner()
 	}
 }
 
@@ -57,7 +57,7 @@ func (q *Queue[K]) Remove(k K) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if i, found := q.index[k]; found {
-		q.remove(i)
+		q.removeAt(i)
 	}
 }
 
@@ -75,7 +75,7 @@ func (q *Queue[K]) Run(ctx context.Context, fire func(k K)) {
 	timer := time.NewTimer(maxWait)
 	defer timer.Stop()
 	for ctx.Err() == nil {
-		k, due, wait := q.next()
+		k, due, wait := q.nextDue()
 		if due {
 			fire(k)
 			continue
@@ -89,8 +89,8 @@ func (q *Queue[K]) Run(ctx context.Context, fire func(k K)) {
 	}
 }
 
-// next takes out the first key if it is due, else says how long to wait for it.
-func (q *Queue[K]) next() (k K, due bool, wait time.Duration) {
+// nextDue takes out the first key if it is due, else says how long to wait for it.
+func (q *Queue[K]) nextDue() (k K, due bool, wait time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.heap) == 0 {
@@ -101,42 +101,42 @@ func (q *Queue[K]) next() (k K, due bool, wait time.Duration) {
 		left := min(first.at-now, int64(maxWait/time.Microsecond))
 		return k, false, time.Duration(left) * time.Microsecond
 	}
-	q.remove(0)
+	q.removeAt(0)
 	return first.key, true, 0
 }
 
-func (q *Queue[K]) signal() {
+func (q *Queue[K]) wakeRunner() {
 	select {
 	case q.wake <- struct{}{}:
 	default:
 	}
 }
 
-// remove fills the hole at i with the last entry.
-func (q *Queue[K]) remove(i int) {
+// removeAt fills the hole at i with the last entry.
+func (q *Queue[K]) removeAt(i int) {
 	last := len(q.heap) - 1
 	delete(q.index, q.heap[i].key)
 	moved := q.heap[last]
 	q.heap[last] = entry[K]{}
 	q.heap = q.heap[:last]
 	if i < last {
-		q.place(i, moved)
-		q.fix(i)
+		q.placeAt(i, moved)
+		q.siftFrom(i)
 	}
 }
 
-// fix moves the entry at i to where its time belongs, and says where that is.
-func (q *Queue[K]) fix(i int) int {
+// siftFrom moves the entry at i to where its time belongs, and says where that is.
+func (q *Queue[K]) siftFrom(i int) int {
 	e := q.heap[i]
 	for parent := (i - 1) / 2; i > 0 && e.at < q.heap[parent].at; parent = (i - 1) / 2 {
-		q.place(i, q.heap[parent])
+		q.placeAt(i, q.heap[parent])
 		i = parent
 	}
 	for child := q.earlierChild(i); child >= 0 && q.heap[child].at < e.at; child = q.earlierChild(i) {
-		q.place(i, q.heap[child])
+		q.placeAt(i, q.heap[child])
 		i = child
 	}
-	q.place(i, e)
+	q.placeAt(i, e)
 	return i
 }
 
@@ -152,7 +152,7 @@ func (q *Queue[K]) earlierChild(i int) int {
 	return left
 }
 
-func (q *Queue[K]) place(i int, e entry[K]) {
+func (q *Queue[K]) placeAt(i int, e entry[K]) {
 	q.heap[i] = e
 	q.index[e.key] = i
 }

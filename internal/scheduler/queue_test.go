@@ -172,7 +172,7 @@ func TestQueueKeepsOrderUnderRandomChanges(t *testing.T) {
 	}
 	now = base.AddDate(1, 0, 0)
 	var got []int
-	for k, due, _ := q.next(); due; k, due, _ = q.next() {
+	for k, due, _ := q.nextDue(); due; k, due, _ = q.nextDue() {
 		got = append(got, k)
 	}
 	if len(got) != len(want) || !slices.IsSortedFunc(got, func(a, b int) int { return cmp.Compare(want[a].Unix(), want[b].Unix()) }) {
@@ -206,7 +206,7 @@ func BenchmarkQueueOf100000(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		k, due, wait := q.next()
+		k, due, wait := q.nextDue()
 		if due {
 			q.Set(k, now.Add(n*time.Second))
 		}

@@ -50,18 +50,18 @@ func (s *Schedule) Next(t time.Time) time.Time {
 // every real instant whose local fields match is found.
 func (s *Schedule) nextElapsed(t time.Time) time.Time {
 	p := periodAt(t, s.loc)
-	w := p.wall(t)
+	w := p.toWall(t)
 	for {
 		n := s.nextWall(w)
 		if n.IsZero() {
 			return time.Time{}
 		}
-		if at := p.instant(n); p.holds(at) {
+		if at := p.toInstant(n); p.appliesAt(at) {
 			return at
 		}
 		end := p.end
 		p = periodAt(end, s.loc)
-		w = p.wall(end).Add(-1) // so that the span's first instant counts
+		w = p.toWall(end).Add(-1) // so that the span's first instant counts
 	}
 }
 
@@ -82,11 +82,11 @@ func (s *Schedule) Latest(after, now time.Time) time.Time {
 		return s.latestEvery(after, now)
 	}
 	first := s.Next(after)
-	if !passed(first, now) {
+	if !hasPassed(first, now) {
 		return time.Time{}
 	}
 	second := s.Next(first)
-	if !passed(second, now) {
+	if !hasPassed(second, now) {
 		return first
 	}
 	return s.latestWithin(second, now, second.Sub(first))
@@ -104,7 +104,7 @@ func (s *Schedule) latestEvery(after, now time.Time) time.Time {
 // halves what is left. found is an instant that has passed.
 func (s *Schedule) latestWithin(found, now time.Time, window time.Duration) time.Time {
 	for from := now.Add(-window); from.After(found); from = now.Add(-window) {
-		if n := s.Next(from); passed(n, now) {
+		if n := s.Next(from); hasPassed(n, now) {
 			found = n
 			break
 		}
@@ -112,12 +112,12 @@ func (s *Schedule) latestWithin(found, now time.Time, window time.Duration) time
 	}
 	for end := now; ; {
 		n := s.Next(found)
-		if !passed(n, now) {
+		if !hasPassed(n, now) {
 			return found
 		}
 		found = n
 		middle := found.Add(end.Sub(found) / 2)
-		if n = s.Next(middle); passed(n, now) {
+		if n = s.Next(middle); hasPassed(n, now) {
 			found = n
 		} else {
 			end = middle
@@ -125,4 +125,4 @@ func (s *Schedule) latestWithin(found, now time.Time, window time.Duration) time
 	}
 }
 
-func passed(t, now time.Time) bool { return !t.IsZero() && !t.After(now) }
+func hasPassed(t, now time.Time) bool { return !t.IsZero() && !t.After(now) }

@@ -29,25 +29,25 @@ func periodAt(t time.Time, loc *time.Location) period {
 	return period{end, time.Duration(offset) * time.Second}
 }
 
-// holds reports whether t, which is not before the period, is in it.
-func (p period) holds(t time.Time) bool { return p.end.IsZero() || t.Before(p.end) }
+// appliesAt reports whether t, which is not before the period, is in it.
+func (p period) appliesAt(t time.Time) bool { return p.end.IsZero() || t.Before(p.end) }
 
-// wall is what the clock on the wall shows at the instant t.
-func (p period) wall(t time.Time) time.Time { return t.UTC().Add(p.offset) }
+// toWall is what the clock on the wall shows at the instant t.
+func (p period) toWall(t time.Time) time.Time { return t.UTC().Add(p.offset) }
 
-// instant is when the clock on the wall shows w, in or out of the period.
-func (p period) instant(w time.Time) time.Time { return w.Add(-p.offset) }
+// toInstant is when the clock on the wall shows w, in or out of the period.
+func (p period) toInstant(w time.Time) time.Time { return w.Add(-p.offset) }
 
 // highWater is the latest wall-clock time that has been shown up to t: in an hour
 // that is repeated, the end of the hour.
 func highWater(t time.Time, loc *time.Location) time.Time {
 	p := periodAt(t.Add(-slack), loc)
-	high := p.wall(t.Add(-slack))
-	for !p.holds(t) {
-		high = latest(high, p.wall(p.end.Add(-1)))
+	high := p.toWall(t.Add(-slack))
+	for !p.appliesAt(t) {
+		high = laterOf(high, p.toWall(p.end.Add(-1)))
 		p = periodAt(p.end, loc)
 	}
-	return latest(high, p.wall(t))
+	return laterOf(high, p.toWall(t))
 }
 
 // firstAt is the first instant at which the clock on the wall shows w or later: an
@@ -56,14 +56,14 @@ func highWater(t time.Time, loc *time.Location) time.Time {
 func firstAt(w time.Time, loc *time.Location) time.Time {
 	start := w.Add(-slack)
 	p := periodAt(start, loc)
-	for !p.holds(p.instant(w)) {
+	for !p.appliesAt(p.toInstant(w)) {
 		start = p.end.UTC()
 		p = periodAt(start, loc)
 	}
-	return latest(start, p.instant(w))
+	return laterOf(start, p.toInstant(w))
 }
 
-func latest(a, b time.Time) time.Time {
+func laterOf(a, b time.Time) time.Time {
 	if a.After(b) {
 		return a
 	}

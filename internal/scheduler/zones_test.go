@@ -39,7 +39,7 @@ func TestAPeriodEndsWhereTheClockChangesInEveryZone(t *testing.T) {
 	everyZone(t, func(t *testing.T, loc *time.Location) {
 		p := periodAt(from, loc)
 		got := []change{{from.Unix(), int(p.offset.Seconds())}}
-		for ; !p.holds(to); p = periodAt(p.end, loc) {
+		for ; !p.appliesAt(to); p = periodAt(p.end, loc) {
 			if next := periodAt(p.end, loc); next.offset != p.offset {
 				got = append(got, change{p.end.Unix(), int(next.offset.Seconds())})
 			}

@@ -35,7 +35,7 @@ func ThisProcess(env Environment, warn func(text string)) Access {
 func (a Access) CheckOwnFolder(dir string) error {
 	err := a.checkFolder(dir)
 	if open, ok := errors.AsType[*openFolder](err); ok {
-		if open.owner == a.uid && a.repair(dir, open.mode, open.loose, func(m fs.FileMode) error { return os.Chmod(dir, m) }) == nil {
+		if open.owner == a.uid && a.repairMode(dir, open.mode, open.loose, func(m fs.FileMode) error { return os.Chmod(dir, m) }) == nil {
 			return nil
 		}
 		return fmt.Errorf("%w: chmod 700 it, or, where it is a mounted volume (an emptyDir is 0777), name a folder below it, such as %s, which rotatord makes 0700",
@@ -53,14 +53,14 @@ func (a Access) CheckOwnFile(path string) error {
 	if err := a.checkOwner(info); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	loose := a.loose(path, info)
-	if loose == 0 || a.repair(path, info.Mode(), loose, func(m fs.FileMode) error { return os.Chmod(path, m) }) == nil {
+	loose := a.looseBits(path, info)
+	if loose == 0 || a.repairMode(path, info.Mode(), loose, func(m fs.FileMode) error { return os.Chmod(path, m) }) == nil {
 		return nil
 	}
 	if loose&0o022 != 0 && !readOnly(path) {
-		return fmt.Errorf("%s: its mode %s lets others write it: chmod 600 it", path, octal(info.Mode()))
+		return fmt.Errorf("%s: its mode %s lets others write it: chmod 600 it", path, inOctal(info.Mode()))
 	}
-	a.warn(fmt.Sprintf("%s has mode %s, which lets others read it, and it could not be changed: chmod 600 it", path, octal(info.Mode())))
+	a.warn(fmt.Sprintf("%s has mode %s, which lets others read it, and it could not be changed: chmod 600 it", path, inOctal(info.Mode())))
 	return nil
 }
 
@@ -69,21 +69,21 @@ func (a Access) checkIdentity(f *os.File, info fs.FileInfo) error {
 	if err := a.checkOwner(info); err != nil {
 		return err
 	}
-	loose := a.loose(f.Name(), info)
-	if loose == 0 || loose&0o007 == 0 && a.repair(f.Name(), info.Mode(), loose, f.Chmod) == nil {
+	loose := a.looseBits(f.Name(), info)
+	if loose == 0 || loose&0o007 == 0 && a.repairMode(f.Name(), info.Mode(), loose, f.Chmod) == nil {
 		return a.checkFolder(filepath.Dir(f.Name()))
 	}
-	return fmt.Errorf("its mode %s lets others read it: chmod 600 it, and think whether the key is still secret", octal(info.Mode()))
+	return fmt.Errorf("its mode %s lets others read it: chmod 600 it, and think whether the key is still secret", inOctal(info.Mode()))
 }
 
 // checkSecret refuses a secret that others may read or replace.
 func (a Access) checkSecret(path string, info fs.FileInfo) error {
-	switch loose := a.loose(path, info); {
+	switch loose := a.looseBits(path, info); {
 	case loose&0o006 != 0:
-		return fmt.Errorf("its mode %s lets everybody on this machine read it: chmod 640 it (a Kubernetes Secret: defaultMode: 0440, and an fsGroup)", octal(info.Mode()))
+		return fmt.Errorf("its mode %s lets everybody on this machine read it: chmod 640 it (a Kubernetes Secret: defaultMode: 0440, and an fsGroup)", inOctal(info.Mode()))
 	case loose&0o060 != 0:
 		_, gid := ownerOf(info)
-		return fmt.Errorf("its mode %s lets the group %d read it, which rotatord is not in: chmod 600 it, or give it to a group of rotatord's", octal(info.Mode()), gid)
+		return fmt.Errorf("its mode %s lets the group %d read it, which rotatord is not in: chmod 600 it, or give it to a group of rotatord's", inOctal(info.Mode()), gid)
 	}
 	return a.checkFolder(filepath.Dir(path))
 }
@@ -104,7 +104,7 @@ type openFolder struct {
 }
 
 func (e *openFolder) Error() string {
-	return fmt.Sprintf("the folder %s has mode %s, so that others may replace what is in it", e.dir, octal(e.mode))
+	return fmt.Sprintf("the folder %s has mode %s, so that others may replace what is in it", e.dir, inOctal(e.mode))
 }
 
 // checkFolder lets pass what is sticky, since only a file's owner replaces it there, or mounted read-only.
@@ -113,7 +113,7 @@ func (a Access) checkFolder(dir string) error {
 	if err != nil {
 		return err
 	}
-	loose := a.loose(dir, info)
+	loose := a.looseBits(dir, info)
 	if loose&0o022 == 0 || info.Mode()&fs.ModeSticky != 0 || readOnly(dir) {
 		return nil
 	}
@@ -121,8 +121,8 @@ func (a Access) checkFolder(dir string) error {
 	return &openFolder{dir, owner, info.Mode(), loose}
 }
 
-// loose gives the bits of a mode that let others in: neither the owner, nor a group of the process.
-func (a Access) loose(path string, info fs.FileInfo) fs.FileMode {
+// looseBits returns the bits of a mode that let others in: neither the owner, nor a group of the process.
+func (a Access) looseBits(path string, info fs.FileInfo) fs.FileMode {
 	loose := info.Mode().Perm() & 0o007
 	if _, gid := ownerOf(info); !slices.Contains(a.groups, gid) && !a.isCredential(path) {
 		loose |= info.Mode().Perm() & 0o070
@@ -134,12 +134,12 @@ func (a Access) isCredential(path string) bool {
 	return a.credentials != "" && strings.HasPrefix(filepath.Clean(path), filepath.Clean(a.credentials)+string(filepath.Separator))
 }
 
-func (a Access) repair(path string, mode, loose fs.FileMode, chmod func(fs.FileMode) error) error {
+func (a Access) repairMode(path string, mode, loose fs.FileMode, chmod func(fs.FileMode) error) error {
 	repaired := mode & (fs.ModePerm | fs.ModeSetgid | fs.ModeSetuid | fs.ModeSticky) &^ loose
 	if err := chmod(repaired); err != nil {
 		return err
 	}
-	a.warn(fmt.Sprintf("%s had mode %s, which let others in; it is %s now", path, octal(mode), octal(repaired)))
+	a.warn(fmt.Sprintf("%s had mode %s, which let others in; it is %s now", path, inOctal(mode), inOctal(repaired)))
 	return nil
 }
 
@@ -150,8 +150,8 @@ func ownerOf(info fs.FileInfo) (uid, gid int) {
 	return 0, 0
 }
 
-// octal writes a mode as chmod takes it.
-func octal(m fs.FileMode) string {
+// inOctal writes a mode as chmod takes it.
+func inOctal(m fs.FileMode) string {
 	bits := m.Perm()
 	if m&fs.ModeSetgid != 0 {
 		bits |= 0o2000

@@ -134,7 +134,7 @@ func (i Identity) Recipient() string { return i.key.Recipient().String() }
 
 // Seal encrypts v; only the same identity opens it.
 func (i Identity) Seal(v Value) ([]byte, error) {
-	sealed, err := i.sealer.seal([]byte(v.Reveal()))
+	sealed, err := i.sealer.sealBytes([]byte(v.Reveal()))
 	if err != nil {
 		return nil, fmt.Errorf("seal a value: %w", err)
 	}

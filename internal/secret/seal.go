@@ -47,7 +47,7 @@ func (k keeping) Wrap(fileKey []byte) ([]*age.Stanza, error) {
 	return k.Recipient.Wrap(fileKey)
 }
 
-func (s *sealer) seal(plain []byte) ([]byte, error) {
+func (s *sealer) sealBytes(plain []byte) ([]byte, error) {
 	nonce := make([]byte, payloadNonce)
 	_, _ = rand.Read(nonce) // never fails: it aborts the program instead
 	key, err := hkdf.Key(sha256.New, s.fileKey, nonce, "payload", chacha20poly1305.KeySize)

@@ -66,10 +66,10 @@ func (s Source) Remedy() string {
 // those of env. An empty one is an error.
 func (s Source) Read(env Environment) (Value, error) {
 	text, err := s.read(env)
-	return s.value(text, err)
+	return s.valueOf(text, err)
 }
 
-func (s Source) value(text string, err error) (Value, error) {
+func (s Source) valueOf(text string, err error) (Value, error) {
 	if err != nil {
 		return Value{}, fmt.Errorf("read secret from %s: %w", s, err)
 	}
@@ -82,7 +82,7 @@ func (s Source) value(text string, err error) (Value, error) {
 // ReadShared is Read for a file that everybody may read.
 func (s Source) ReadShared() (Value, error) {
 	text, err := os.ReadFile(s.File)
-	return s.value(string(text), err)
+	return s.valueOf(string(text), err)
 }
 
 func (s Source) read(env Environment) (string, error) {

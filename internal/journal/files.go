@@ -51,7 +51,7 @@ var (
 // lost is an error that Restore mends.
 type lost struct{ error }
 
-// Is makes it rotation.ErrJournalLost.
+// Is makes it slot.ErrRecordsLost.
 func (lost) Is(target error) bool { return target == slot.ErrRecordsLost }
 
 // findTrouble finds out whether the file is still the one that its name names, and whole. home is its folder.

@@ -8,36 +8,38 @@ import (
 	dto "github.com/prometheus/client_model/go"
 )
 
-// gatherer joins the registry's families with those read from the slots. The
-// latter do not pass through the registry: it would hash, check and sort each
-// of a large fleet's million series at every scrape.
+// gatherer joins the registry's families with those read from the slots, which
+// do not pass through the registry: that would hash, check and sort each of a
+// fleet's series. With a prometheus.Collector of the slots a scrape takes two to
+// four times the processor time (BenchmarkScrape compares them): 0.9 s in place
+// of 0.3 for 10,000 slots, and for 100,000 eleven seconds in place of 2.6, which is
+// longer than Prometheus waits by itself, and 1.5 GB in place of 0.8.
 type gatherer struct{ m *Metrics }
 
-var _ prometheus.TransactionalGatherer = gatherer{}
+var _ prometheus.Gatherer = gatherer{}
 
-// Gather gives all families, sorted by name. They may be used until done is called.
-func (g gatherer) Gather() (families []*dto.MetricFamily, done func(), err error) {
-	families, err = g.m.registry.Gather()
-	s := g.m.scans.Get().(*scan)
-	families = append(families, g.m.scan(s)...)
+// Gather returns all families, sorted by name.
+func (g gatherer) Gather() ([]*dto.MetricFamily, error) {
+	families, err := g.m.registry.Gather()
+	families = append(families, g.m.slotFamilies()...)
 	slices.SortFunc(families, func(a, b *dto.MetricFamily) int { return cmp.Compare(a.GetName(), b.GetName()) })
-	return families, func() { s.reset(); g.m.scans.Put(s) }, err
+	return families, err
 }
 
-// scan reads the slots' families into s.
-func (m *Metrics) scan(s *scan) []*dto.MetricFamily {
-	s.begin(m.now(), m.perSlot.Load())
+// slotFamilies reads the families of the slots.
+func (m *Metrics) slotFamilies() []*dto.MetricFamily {
+	f := newSlotFamilies(m.now(), m.perSlot.Load())
 	m.configured.mu.Lock()
 	for sink := range m.configured.sinks {
-		s.deliveries.expect(sink)
+		f.deliveries.expect(sink)
 	}
 	for account := range m.configured.accounts {
-		s.retirements.expect(account)
+		f.retirements.expect(account)
 	}
 	m.configured.mu.Unlock()
 	if source := m.source.Load(); source != nil {
-		(*source).Slots(s.slot)
+		(*source).Slots(f.addSlot)
 	}
-	m.rotations.each(s.perSlot, s.rotation)
-	return s.finish()
+	m.rotations.each(f.perSlot, f.addRotations)
+	return f.list()
 }

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/rotatord/rotatord/internal/moq"
-	"github.com/rotatord/rotatord/internal/rotation"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 var update = flag.Bool("update", false, "write the scrapes in testdata anew")
@@ -43,7 +43,7 @@ func everyKindOfSeries(t *testing.T, perSlot bool) *Metrics {
 	t.Helper()
 	f := fleet{busy(), quiet()}
 	slots := refs()
-	for i, state := range rotation.States() {
+	for i, state := range slot.States() {
 		s := busy()
 		s.Relay, s.RelayID, s.State, s.Failures = fmt.Sprintf("r%d", 9-i), fmt.Sprintf("%032x", i), state, i
 		s.Labels = map[string]string{"tier": `say "gold"`, "a.b": "1", "a-b": "2"}
@@ -54,11 +54,11 @@ func everyKindOfSeries(t *testing.T, perSlot bool) *Metrics {
 	m.Watch(f)
 	m.Configure(slots, sinkRefs(), []string{"main", "other"})
 	exercise(m)
-	for i, r := range rotation.Results() {
-		p := &rotation.Plan{Relay: fmt.Sprintf("r%d", 9-i), Key: moq.Key{Type: moq.Subscribe}}
+	for i, r := range slot.Results() {
+		p := &slot.Plan{Relay: fmt.Sprintf("r%d", 9-i), Key: moq.Key{Type: moq.Subscribe}}
 		m.RotationDone(p, moq.Overlap, r, 3*time.Second)
 	}
-	m.AttemptFailed("main", rotation.StepMint, "unauthorized")
+	m.AttemptFailed("main", slot.StageMint, "unauthorized")
 	m.MintCalled(time.Second / 4)
 	m.BlackoutEnded(2 * time.Second)
 	m.Drifted("vault")

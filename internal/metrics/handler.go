@@ -11,7 +11,7 @@ import (
 // request. Only a few scrapes are gathered at once, and a scraper that reads
 // slowly holds nobody up: its answer is complete before it is sent.
 func (m *Metrics) Handler() http.Handler {
-	scrape := promhttp.HandlerForTransactional(gatherer{m}, promhttp.HandlerOpts{
+	scrape := promhttp.HandlerFor(gatherer{m}, promhttp.HandlerOpts{
 		ErrorHandling:     promhttp.ContinueOnError,
 		EnableOpenMetrics: true,
 	})

@@ -5,7 +5,6 @@ package metrics
 
 import (
 	"runtime"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -48,7 +47,6 @@ type Metrics struct {
 	now      func() time.Time
 	perSlot  atomic.Bool
 	source   atomic.Pointer[Source]
-	scans    sync.Pool
 
 	rotations  rotations
 	configured configured
@@ -85,7 +83,6 @@ func New(o Options) *Metrics {
 		o.LogDropped = func() uint64 { return 0 }
 	}
 	m.perSlot.Store(o.PerSlot)
-	m.scans.New = func() any { return newScan() }
 	m.makeRotationMetrics()
 	m.makeSinkMetrics()
 	m.makeAccountMetrics()

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -16,7 +15,6 @@ import (
 	"time"
 	"unsafe"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	dto "github.com/prometheus/client_model/go"
 
@@ -128,11 +126,10 @@ func exercise(m *Metrics) {
 
 func gather(t *testing.T, m *Metrics) map[string]*dto.MetricFamily {
 	t.Helper()
-	families, done, err := gatherer{m}.Gather()
+	families, err := gatherer{m}.Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(done)
 	byName := map[string]*dto.MetricFamily{}
 	for _, f := range families {
 		if byName[f.GetName()] != nil {
@@ -504,10 +501,7 @@ func TestScrapeSpeaksEveryFormat(t *testing.T) {
 func TestPromlintHasNothingToSay(t *testing.T) {
 	m := newMetrics(t, true)
 	exercise(m)
-	problems, err := testutil.GatherAndLint(prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
-		families, _, err := gatherer{m}.Gather()
-		return families, err
-	}))
+	problems, err := testutil.GatherAndLint(gatherer{m})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -601,40 +595,3 @@ func (s slowWriter) Write(p []byte) (int, error) {
 	<-s.release
 	return len(p), nil
 }
-
-func bigFleet(n int) (fleet, []SlotRef) {
-	f, slots := make(fleet, n), make([]SlotRef, n)
-	for i := range f {
-		s := busy()
-		s.Relay = fmt.Sprintf("relay-%06d", i)
-		f[i], slots[i] = s, SlotRef{s.Relay, s.Type, s.Account, s.Strategy}
-	}
-	return f, slots
-}
-
-func BenchmarkScrape100kSlots(b *testing.B) {
-	m := New(Options{PerSlot: true})
-	f, slots := bigFleet(100_000)
-	m.Configure(slots, sinkRefs(), []string{"main"})
-	m.Watch(f)
-	b.Run("gather", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			_, done, _ := gatherer{m}.Gather()
-			done()
-		}
-	})
-	b.Run("text", func(b *testing.B) {
-		b.ReportAllocs()
-		r := httptest.NewRequestWithContext(b.Context(), http.MethodGet, "/metrics", nil)
-		for b.Loop() {
-			m.Handler().ServeHTTP(discard{http.Header{}}, r)
-		}
-	})
-}
-
-type discard struct{ header http.Header }
-
-func (d discard) Header() http.Header         { return d.header }
-func (d discard) WriteHeader(int)             {}
-func (d discard) Write(p []byte) (int, error) { return io.Discard.Write(p) }

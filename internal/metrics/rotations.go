@@ -32,7 +32,7 @@ type count struct {
 	results tally
 }
 
-// tally counts by result, in the order of rotation.Results.
+// tally counts by result, in the order of slot.Results.
 type tally [3]uint32
 
 func (t tally) plus(o tally) tally {

@@ -14,7 +14,7 @@ const slotsPerPage = 100
 
 // filter is what the overview's address asks for.
 type filter struct {
-	State string // a rotation.State, or one of the conditions below; "" for all
+	State string // a slot.State, or one of the conditions below; "" for all
 	Query string
 	Page  int // from 1
 }

@@ -145,7 +145,7 @@ func (d *daemon) plan(n int, typ moq.TokenType, strategy moq.Strategy, schedule 
 // once is a schedule of a single instant.
 type once struct{ at time.Time }
 
-// Next implements rotation.Schedule.
+// Next implements slot.Schedule.
 func (o once) Next(t time.Time) time.Time {
 	if t.Before(o.at) {
 		return o.at
@@ -153,7 +153,7 @@ func (o once) Next(t time.Time) time.Time {
 	return time.Time{}
 }
 
-// Latest implements rotation.Schedule.
+// Latest implements slot.Schedule.
 func (o once) Latest(after, now time.Time) time.Time {
 	if at := o.Next(after); !at.IsZero() && !at.After(now) {
 		return at

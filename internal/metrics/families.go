@@ -1,0 +1,121 @@
+package metrics
+
+import (
+	"slices"
+	"time"
+
+	dto "github.com/prometheus/client_model/go"
+
+	"github.com/rotatord/rotatord/internal/slot"
+)
+
+// slotFamilies builds, for one scrape, the families that are read from the slots.
+type slotFamilies struct {
+	perSlot bool
+	now     time.Time
+
+	gauges      []slotGauge
+	byGauge     []*dto.MetricFamily // one for each of gauges
+	state       *dto.MetricFamily
+	info        infoFamily
+	rotations   *dto.MetricFamily
+	deliveries  backlog
+	retirements backlog
+
+	states  []*dto.LabelPair
+	results []*dto.LabelPair // in the order of slot.Results
+	off, on *dto.Gauge       // shared: most of slot_state is 0
+}
+
+func newSlotFamilies(now time.Time, perSlot bool) *slotFamilies {
+	f := &slotFamilies{
+		perSlot: perSlot, now: now, gauges: slotGauges(), info: newInfoFamily(), off: gaugeOf(0), on: gaugeOf(1),
+		state:      gaugeFamily("slot_state", "Whether the slot is in the state; exactly one of a slot's states is 1."),
+		rotations:  counterFamily("rotations_total", "Ended rotations, by result (success, failure, superseded)."),
+		deliveries: newDeliveries(), retirements: newRetirements(),
+	}
+	for _, g := range f.gauges {
+		f.byGauge = append(f.byGauge, gaugeFamily(g.name, g.help))
+	}
+	for _, s := range slot.States() {
+		f.states = append(f.states, pair("state", string(s)))
+	}
+	for _, r := range slot.Results() {
+		f.results = append(f.results, pair("result", string(r)))
+	}
+	return f
+}
+
+// addSlot takes in one slot; it is the yield of Source.Slots.
+func (f *slotFamilies) addSlot(st *slot.Status) bool {
+	f.addBacklogs(st)
+	if !f.perSlot {
+		return true
+	}
+	relay, typ := pair("relay", st.Relay), pair("type", string(st.Type))
+	labels := []*dto.LabelPair{relay, typ}
+	for i, g := range f.gauges {
+		if v, ok := g.value(st); ok {
+			addGauge(f.byGauge[i], labels, gaugeOf(v))
+		}
+	}
+	for _, state := range f.states {
+		value := f.off
+		if state.GetValue() == string(st.State) {
+			value = f.on
+		}
+		addGauge(f.state, []*dto.LabelPair{relay, state, typ}, value)
+	}
+	f.info.add(st, relay, typ)
+	return true
+}
+
+// addBacklogs counts what of a slot is waiting at sinks and accounts.
+func (f *slotFamilies) addBacklogs(st *slot.Status) {
+	for i := range st.Sinks {
+		if t := &st.Sinks[i]; !t.Pending.IsZero() {
+			f.deliveries.add(t.Sink, t.Pending)
+		}
+	}
+	for i := range st.Old {
+		if t := &st.Old[i]; !t.Released && !t.Retire.IsZero() && !t.Retire.After(f.now) {
+			f.retirements.add(st.Account, t.Retire)
+		}
+	}
+}
+
+// addRotations takes in one slot's count.
+func (f *slotFamilies) addRotations(c *count) {
+	relay, strategy, typ := pair("relay", c.relay), pair("strategy", string(c.strategy)), pair("type", string(c.typ))
+	for i, n := range c.results {
+		value := float64(n)
+		f.rotations.Metric = append(f.rotations.Metric, &dto.Metric{
+			Label: []*dto.LabelPair{relay, f.results[i], strategy, typ}, Counter: &dto.Counter{Value: &value},
+		})
+	}
+}
+
+// list returns the families that have a metric.
+func (f *slotFamilies) list() []*dto.MetricFamily {
+	all := append(slices.Clone(f.byGauge), f.state, f.info.finish(), f.rotations)
+	all = append(all, f.deliveries.families()...)
+	all = append(all, f.retirements.families()...)
+	return slices.DeleteFunc(all, func(f *dto.MetricFamily) bool { return len(f.Metric) == 0 })
+}
+
+func gaugeFamily(name, help string) *dto.MetricFamily {
+	return &dto.MetricFamily{Name: new(namespace + "_" + name), Help: &help, Type: new(dto.MetricType_GAUGE)}
+}
+
+func counterFamily(name, help string) *dto.MetricFamily {
+	return &dto.MetricFamily{Name: new(namespace + "_" + name), Help: &help, Type: new(dto.MetricType_COUNTER)}
+}
+
+func pair(name, value string) *dto.LabelPair { return &dto.LabelPair{Name: &name, Value: &value} }
+
+func gaugeOf(v float64) *dto.Gauge { return &dto.Gauge{Value: &v} }
+
+// addGauge adds a metric; labels are sorted by name.
+func addGauge(f *dto.MetricFamily, labels []*dto.LabelPair, value *dto.Gauge) {
+	f.Metric = append(f.Metric, &dto.Metric{Label: labels, Gauge: value})
+}

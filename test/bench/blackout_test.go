@@ -16,6 +16,7 @@ import (
 	"github.com/rotatord/rotatord/internal/sinks"
 	"github.com/rotatord/rotatord/internal/sinks/awssm/awstest"
 	"github.com/rotatord/rotatord/internal/slot"
+	"github.com/rotatord/rotatord/test/harness"
 )
 
 const scriptRounds = 30
@@ -63,7 +64,7 @@ func (p *places) compare(b *testing.B, url string, kinds []string) (ours, bare s
 	d.configure([]*slot.Plan{plan})
 	seq := &bareSequence{TB: b, client: client(b, url, nil), sinks: p.open(nil, kinds...), kinds: kinds, root: p.root}
 	for i := range given.rounds + 10 {
-		must[slot.Status](b)(d.engine.Rotate(b.Context(), plan.Relay, string(plan.Key.Type), "bench", false))
+		harness.Must[slot.Status](b)(d.engine.Rotate(b.Context(), plan.Relay, string(plan.Key.Type), "bench", false))
 		<-done
 		a, z := <-blackouts, seq.rotate(1)
 		if i >= 10 { // the first open connections
@@ -86,12 +87,12 @@ type bareSequence struct {
 // rotate gives the blackout.
 func (s *bareSequence) rotate(relay int) time.Duration {
 	for _, kind := range s.kinds { // as rotatord looks first, so that Vault's version is known
-		must[sinks.Holding](s)(s.sinks[kind].Read(s.Context(), s.target(kind)))
+		harness.Must[sinks.Holding](s)(s.sinks[kind].Read(s.Context(), s.target(kind)))
 	}
 	began := time.Now()
-	value := must[secret.Value](s)(s.client.Rotate(s.Context(), moq.Priority{}, relayID(relay), moq.Subscribe))
+	value := harness.Must[secret.Value](s)(s.client.Rotate(s.Context(), moq.Priority{}, harness.RelayID(relay), moq.Subscribe))
 	rec := sinks.Record{
-		Names: sinks.Names{Relay: "bare", RelayID: relayID(relay), Type: string(moq.Subscribe), Account: "main", AccountID: accountID},
+		Names: sinks.Names{Relay: "bare", RelayID: harness.RelayID(relay), Type: string(moq.Subscribe), Account: "main", AccountID: harness.AccountID},
 		Token: value, RotationID: moq.NewRotationID(began, ""), RotatedAt: began.UTC(),
 	}
 	var wg sync.WaitGroup
@@ -108,22 +109,22 @@ func (s *bareSequence) target(kind string) string {
 }
 
 func (s *bareSequence) write(kind string, rec sinks.Record) {
-	content := must[secret.Value](s)(s.sinks[kind].Render(rec))
-	check(s, s.sinks[kind].Write(s.Context(), s.target(kind), content, sinks.WriteOptions{RotationID: rec.RotationID}))
+	content := harness.Must[secret.Value](s)(s.sinks[kind].Render(rec))
+	harness.Check(s, s.sinks[kind].Write(s.Context(), s.target(kind), content, sinks.WriteOptions{RotationID: rec.RotationID}))
 }
 
 // script rotates with the script.
 func (p *places) script(b *testing.B, url string, kinds []string) (took sample) {
 	b.Helper()
 	path := p.path("script.token")
-	p.aws.Put("moq/"+relayID(2)+"/subscribe", "{}") // the script does not make the secret
-	env := append(os.Environ(), "API="+url, "API_TOKEN="+apiToken, "ACCOUNT="+accountID, "RELAY="+relayID(2), "TYPE=subscribe",
+	p.aws.Put("moq/"+harness.RelayID(2)+"/subscribe", "{}") // the script does not make the secret
+	env := append(os.Environ(), "API="+url, "API_TOKEN="+harness.APIToken, "ACCOUNT="+harness.AccountID, "RELAY="+harness.RelayID(2), "TYPE=subscribe",
 		"FILE="+path, "VAULT_ADDR="+p.vault.Address, "VAULT_TOKEN="+p.vault.RootToken, "AWS_ENDPOINT="+p.aws.URL, "AWS_REGION="+awstest.Region)
 	for range scriptRounds {
-		cmd := exec.Command(must[string](b)(filepath.Abs("cron-rotate.sh")), kinds...)
+		cmd := exec.Command(harness.Must[string](b)(filepath.Abs("cron-rotate.sh")), kinds...)
 		cmd.Env, cmd.Stderr = env, os.Stderr
-		out := must[[]byte](b)(cmd.Output())
-		micros := must[int](b)(strconv.Atoi(strings.TrimSpace(string(out))))
+		out := harness.Must[[]byte](b)(cmd.Output())
+		micros := harness.Must[int](b)(strconv.Atoi(strings.TrimSpace(string(out))))
 		took = append(took, time.Duration(micros)*time.Microsecond)
 	}
 	return took

@@ -13,6 +13,7 @@ import (
 	"github.com/rotatord/rotatord/internal/secret"
 	"github.com/rotatord/rotatord/internal/sinks"
 	"github.com/rotatord/rotatord/internal/slot"
+	"github.com/rotatord/rotatord/test/harness"
 )
 
 const (
@@ -21,10 +22,10 @@ const (
 	urgents = 5
 )
 
-// TestOnlyTheBudgetLimitsAFleetThatIsOverdue is in virtual time, so that its
-// bounds hold on every machine: a whole fleet is rotated and its former tokens
-// are revoked in at most 5% more time than so many requests take; what is urgent
-// is done at once; neither creations nor revocations starve.
+// TestOnlyTheBudgetLimitsAFleetThatIsOverdue is in virtual time, in which a sleep
+// takes none, so that its bounds hold on every machine: a whole fleet is rotated
+// and its former tokens are revoked in at most 5% more time than so many requests
+// take; what is urgent is done at once; neither creations nor revocations starve.
 func TestOnlyTheBudgetLimitsAFleetThatIsOverdue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newOverdue(t)
@@ -58,23 +59,23 @@ type overdueFleet struct {
 
 func newOverdue(t *testing.T) *overdueFleet {
 	t.Helper()
-	sim := newSim(given.overdue + urgents)
+	sim := harness.NewSim(cfsim.Options{}, given.overdue+urgents)
 	w := &overdueFleet{T: t, sim: sim, expires: map[string]time.Time{}}
 	w.d = newDaemonAt(t, bubbleClock{time.Now()}, io.Discard, newMetrics(), w.client(0), map[string]sinks.Sink{"memory": newMemory()}, "")
 	w.d.configure(w.plans(slot.InitialNow, nil))
 	w.d.engine.Quiesce(t.Context())
 	for relay := range given.overdue {
-		tokens := sim.Tokens(relayID(relay))
-		w.expires[relayID(relay)] = tokens[len(tokens)-1].Expires
+		tokens := sim.Tokens(harness.RelayID(relay))
+		w.expires[harness.RelayID(relay)] = tokens[len(tokens)-1].Expires
 	}
 	return w
 }
 
 // client is one with so many requests in a window; 0 is no limit.
 func (w *overdueFleet) client(requests int) *cf.Client {
-	return must[*cf.Client](w)(cf.New(cf.Options{
-		Account: "main", AccountID: accountID, APIURL: cfsim.BaseURL, HTTP: &http.Client{Transport: w.sim.Transport()},
-		Token:  func() (secret.Value, error) { return secret.New(apiToken), nil },
+	return harness.Must[*cf.Client](w)(cf.New(cf.Options{
+		Account: "main", AccountID: harness.AccountID, APIURL: cfsim.BaseURL, HTTP: &http.Client{Transport: w.sim.Transport()},
+		Token:  func() (secret.Value, error) { return secret.New(harness.APIToken), nil },
 		Budget: cf.NewBudget(requests, window, 1),
 	}))
 }
@@ -94,7 +95,7 @@ func (w *overdueFleet) plans(initial slot.Initial, due slot.Schedule) []*slot.Pl
 // compromised, whose former ones wait for their turn to be revoked, and some
 // in_place slots lose the answer of their rotate call.
 func (w *overdueFleet) becomeDue() {
-	w.sim.SetQuota(apiToken, quota, window)
+	w.sim.SetQuota(harness.APIToken, quota, window)
 	time.Sleep(time.Second) // past the instant at which all were first seen
 	w.d.client = w.client(quota)
 	plans := w.plans(slot.InitialNow, once{time.Now()})
@@ -125,7 +126,7 @@ func (w *overdueFleet) rotatedFirst(relay string) bool {
 }
 
 func (w *overdueFleet) compromised(p *slot.Plan) {
-	must[slot.Status](w)(w.d.engine.Rotate(w.Context(), p.Relay, string(p.Key.Type), "test", true))
+	harness.Must[slot.Status](w)(w.d.engine.Rotate(w.Context(), p.Relay, string(p.Key.Type), "test", true))
 }
 
 // checkUrgent: a token of each urgent slot was minted within seconds, and one
@@ -142,7 +143,7 @@ func (w *overdueFleet) checkUrgent() {
 		if mints[relay] == 0 {
 			w.Errorf("the compromised slot of relay %s had to wait", relay)
 		}
-		if n := mints[relayID(given.overdue+i)]; n < 2 {
+		if n := mints[harness.RelayID(given.overdue+i)]; n < 2 {
 			w.Errorf("in_place slot %d without a value was tried %d times in 5s", i, n)
 		}
 	}

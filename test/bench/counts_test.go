@@ -10,6 +10,7 @@ import (
 	"github.com/rotatord/rotatord/internal/secret"
 	"github.com/rotatord/rotatord/internal/sinks"
 	"github.com/rotatord/rotatord/internal/slot"
+	"github.com/rotatord/rotatord/test/harness"
 )
 
 // What a rotation may cost at most. These depend on no machine, so they guard
@@ -63,10 +64,10 @@ type counted struct {
 
 func newCounted(t *testing.T, strategy moq.Strategy) *counted {
 	t.Helper()
-	w := &counted{T: t, sim: newSim(1), rotated: make(chan struct{}, 1)}
-	c := must[*cf.Client](t)(cf.New(cf.Options{
-		Account: "main", AccountID: accountID, APIURL: cfsim.BaseURL, HTTP: &http.Client{Transport: w.sim.Transport()},
-		Token: func() (secret.Value, error) { return secret.New(apiToken), nil },
+	w := &counted{T: t, sim: harness.NewSim(cfsim.Options{}, 1), rotated: make(chan struct{}, 1)}
+	c := harness.Must[*cf.Client](t)(cf.New(cf.Options{
+		Account: "main", AccountID: harness.AccountID, APIURL: cfsim.BaseURL, HTTP: &http.Client{Transport: w.sim.Transport()},
+		Token: func() (secret.Value, error) { return secret.New(harness.APIToken), nil },
 	}))
 	w.d = newDaemon(t, newMetrics(), c, map[string]sinks.Sink{"memory": newMemory()}, "")
 	w.d.onRotated = func(*slot.Plan) { w.rotated <- struct{}{} }
@@ -85,7 +86,7 @@ func (w *counted) requests() (n int) {
 
 // rotate rotates the slot and waits until nothing is left to do.
 func (w *counted) rotate() {
-	must[slot.Status](w)(w.d.engine.Rotate(w.Context(), w.plan.Relay, string(w.plan.Key.Type), "test", false))
+	harness.Must[slot.Status](w)(w.d.engine.Rotate(w.Context(), w.plan.Relay, string(w.plan.Key.Type), "test", false))
 	<-w.rotated
 	w.d.engine.Quiesce(w.Context())
 }

@@ -8,7 +8,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,20 +15,23 @@ import (
 	"time"
 
 	"github.com/rotatord/rotatord/internal/threads"
+	"github.com/rotatord/rotatord/test/harness"
 )
 
 // options are the command line's.
 type options struct {
-	binary string // the rotatord under measurement
-	sizes  []int  // numbers of slots of the scale
-	rounds int    // rotations a figure of the blackout is made of
-	fleet  int    // slots of the throughput
+	sizes  []int // numbers of slots of the scale
+	rounds int   // rotations a figure of the blackout is made of
+	fleet  int   // slots of the throughput
 	// overdue are the slots under the budget, in virtual time.
 	overdue int
 }
 
 // given is set once, before anything runs.
 var given options
+
+// rotatord is the rotatord under measurement, as it is released.
+var rotatord *harness.Binary
 
 func TestMain(m *testing.M) {
 	if relays := os.Getenv(simulate); relays != "" {
@@ -57,28 +59,10 @@ func run(m *testing.M, sizes string) (code int, err error) {
 		}
 		given.sizes = append(given.sizes, n)
 	}
-	dir, err := os.MkdirTemp("", "bench-bin-")
-	if err != nil {
-		return 0, err
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
 	threads.Spare() // as rotatord does
-	given.binary = filepath.Join(dir, "rotatord")
+	rotatord = harness.NewBinary("rotatord", false)
+	defer rotatord.Remove()
 	return m.Run(), nil
-}
-
-// rotatord builds the binary, as it is released.
-func rotatord(tb testing.TB) string {
-	tb.Helper()
-	if _, err := os.Stat(given.binary); err == nil {
-		return given.binary
-	}
-	cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", given.binary, "github.com/rotatord/rotatord/cmd/rotatord")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		tb.Fatalf("build rotatord: %v\n%s", err, out)
-	}
-	return given.binary
 }
 
 // say prints a line of the table.
@@ -95,20 +79,8 @@ func (s sample) quantile(q float64) time.Duration {
 	return sorted[min(int(q*float64(len(sorted))), len(sorted)-1)]
 }
 
-func must[T any](tb testing.TB) func(T, error) T {
-	return func(v T, err error) T {
-		tb.Helper()
-		check(tb, err)
-		return v
-	}
-}
-
-func check(tb testing.TB, err error) {
-	tb.Helper()
-	if err != nil {
-		tb.Fatal(err)
-	}
-}
-
 // resolvedDir is a folder without symbolic links on the way.
-func resolvedDir(tb testing.TB) (string, error) { return filepath.EvalSymlinks(tb.TempDir()) }
+func resolvedDir(tb testing.TB) string {
+	tb.Helper()
+	return harness.Must[string](tb)(filepath.EvalSymlinks(tb.TempDir()))
+}

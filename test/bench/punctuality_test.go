@@ -29,7 +29,7 @@ func BenchmarkPunctuality(b *testing.B) {
 func lags(b *testing.B, due int, jitter time.Duration) (lag sample) {
 	b.Helper()
 	m := newMetrics()
-	d := newDaemon(b, m, client(b, cloudflare(b, given.fleet), m), fileSink(b, m), must[string](b)(resolvedDir(b)))
+	d := newDaemon(b, m, client(b, cloudflare(b, given.fleet), m), fileSink(b, m), resolvedDir(b))
 	defer d.stop()
 	var mu sync.Mutex
 	done := make(chan struct{})

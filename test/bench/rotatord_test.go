@@ -19,6 +19,7 @@ import (
 	"github.com/rotatord/rotatord/internal/secret"
 	"github.com/rotatord/rotatord/internal/sinks"
 	"github.com/rotatord/rotatord/internal/slot"
+	"github.com/rotatord/rotatord/test/harness"
 )
 
 // daemon is rotatord's working parts put together in this process, as its
@@ -52,13 +53,13 @@ func newDaemon(tb testing.TB, m *metrics.Metrics, c rotation.Cloudflare, open ma
 func newDaemonAt(tb testing.TB, clock rotation.Clock, trouble io.Writer, m *metrics.Metrics, c rotation.Cloudflare, open map[string]sinks.Sink, root string) *daemon {
 	tb.Helper()
 	d := &daemon{TB: tb, Metrics: m, client: c, sinks: open, root: root}
-	d.journal = must[*journal.Bolt](tb)(journal.Open(tb.TempDir(), journal.Options{Observe: d.committed}))
+	d.journal = harness.Must[*journal.Bolt](tb)(journal.Open(tb.TempDir(), journal.Options{Observe: d.committed}))
 	encoder := zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig())
 	log := zap.New(zapcore.NewTee(zapcore.NewCore(encoder, zapcore.AddSync(io.Discard), zap.InfoLevel),
 		zapcore.NewCore(encoder, zapcore.AddSync(trouble), zap.WarnLevel))) // it spoils a figure: it must be seen
 	queue := scheduler.NewQueue[*moq.Key](time.Now)
 	d.engine = rotation.New(rotation.Options{
-		Instance: "bench", Journal: d.journal, Sealer: must[*secret.Identity](tb)(secret.GenerateIdentity()), Alarm: queue,
+		Instance: "bench", Journal: d.journal, Sealer: harness.Must[*secret.Identity](tb)(secret.GenerateIdentity()), Alarm: queue,
 		Clock: clock, Observer: d, Log: log,
 	})
 	ctx, cancel := context.WithCancel(context.Background())
@@ -66,8 +67,8 @@ func newDaemonAt(tb testing.TB, clock rotation.Clock, trouble io.Writer, m *metr
 	d.stop = sync.OnceFunc(func() {
 		cancel()
 		<-ran
-		check(tb, d.engine.Stop(context.Background()))
-		check(tb, d.journal.Close())
+		harness.Check(tb, d.engine.Stop(context.Background()))
+		harness.Check(tb, d.journal.Close())
 	})
 	tb.Cleanup(d.stop)
 	go func() { queue.Run(ctx, d.engine.Wake); close(ran) }()
@@ -129,8 +130,8 @@ func (d *daemon) MintCalled(lag time.Duration) {
 // plan is a slot of the nth relay that delivers to the sinks.
 func (d *daemon) plan(n int, typ moq.TokenType, strategy moq.Strategy, schedule slot.Schedule) *slot.Plan {
 	p := &slot.Plan{
-		Key:   moq.Key{AccountID: accountID, RelayID: relayID(n), Type: typ},
-		Relay: "relay-" + relayID(n)[24:], Schedule: schedule,
+		Key:   moq.Key{AccountID: harness.AccountID, RelayID: harness.RelayID(n), Type: typ},
+		Relay: "relay-" + harness.RelayID(n)[24:], Schedule: schedule,
 		Policy: &slot.Policy{
 			Account: "main", Strategy: strategy, Initial: slot.InitialSchedule, CatchUp: true, Lifetime: 30 * 24 * time.Hour, Verify: true,
 		},

@@ -2,26 +2,26 @@ package bench
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/rotatord/rotatord/test/harness"
 )
 
 const (
 	idleFor   = 30 * time.Second
 	tick      = 10 * time.Millisecond // of the kernel's CPU accounting
 	readyTime = 5 * time.Minute
+	onceTime  = time.Hour
 	settle    = 2 * time.Minute // the first looks of 100,000 slots are spread over 50 s
 )
 
@@ -29,7 +29,7 @@ const (
 // with a schedule of its own: with an empty journal, and with that of a fleet
 // whose every slot has been rotated.
 func BenchmarkScale(b *testing.B) {
-	rotatord(b) // built before anything is timed
+	rotatord.Path(b) // built before anything is timed
 	say("\nScale: file sink, each slot its own schedule, none due; targets are looked at once a day")
 	say("%9s %-8s %9s %9s %9s %9s %9s %9s %9s %9s", "slots", "journal", "ready", "resident", "peak", "idle CPU", "reload", "scrape", "bytes", "page")
 	for _, n := range given.sizes {
@@ -39,62 +39,44 @@ func BenchmarkScale(b *testing.B) {
 		w.rotateAll()
 		w.configure("24h", "schedule")
 		w.measure("full")
-		w.close()
+		w.Remove()
 	}
 }
 
 // fleet is an installation of the real binary in a folder of its own.
 type fleet struct {
 	testing.TB
-	dir, api string
-	slots    int
-	http     *http.Client
-	process  *exec.Cmd
-	log      *os.File
+	*harness.Folder
+	api     string
+	slots   int
+	admin   *harness.Admin
+	process *harness.Process
+	log     *os.File
 }
 
 func newFleet(tb testing.TB, slots int) *fleet {
 	tb.Helper()
-	dir := must[string](tb)(os.MkdirTemp("", "bench-"))
-	w := &fleet{TB: tb, dir: dir, slots: slots}
-	w.api = cloudflare(tb, (slots+1)/2)
-	var d net.Dialer
-	w.http = &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return d.DialContext(ctx, "unix", w.path("admin.sock"))
-	}}}
-	check(tb, os.WriteFile(w.path("api-token"), []byte(apiToken), 0o600))
-	w.log = must[*os.File](tb)(os.Create(w.path("log")))
-	tb.Cleanup(w.close)
+	w := &fleet{TB: tb, Folder: harness.NewFolder(tb), slots: slots, api: cloudflare(tb, (slots+1)/2)}
+	w.admin = harness.KeepAliveAdmin(w.Socket())
+	w.log = harness.Must[*os.File](tb)(os.Create(w.Path("log")))
 	return w
 }
 
-func (w *fleet) close() {
-	if w.process != nil {
-		_ = w.process.Process.Kill()
-		_ = w.process.Wait()
-		w.process = nil
-	}
-	_ = os.RemoveAll(w.dir)
-}
-
-func (w *fleet) path(name string) string { return filepath.Join(w.dir, name) }
-
 // configure writes the configuration.
 func (w *fleet) configure(probes, initial string) {
-	var b bytes.Buffer
-	fmt.Fprintf(&b, "state: {path: %s}\n", w.path("state"))
-	fmt.Fprintf(&b, "server: {listen: \"127.0.0.1:0\", admin_socket: %s}\nlog: {level: warn}\n", w.path("admin.sock"))
-	fmt.Fprintf(&b, "accounts:\n  main: {account_id: %s, api_token: {file: %s}, api_url: \"%s\", rate_limit: {requests: 1000000, per: 1s, share: 1}}\n",
-		accountID, w.path("api-token"), w.api)
-	fmt.Fprintf(&b, "sinks:\n  disk: {type: file, path: \"%s/{{.Relay}}/{{.Type}}.token\", probe_interval: %s}\n", w.path("tokens"), probes)
-	fmt.Fprintf(&b, "defaults: {sinks: [disk], initial: %s}\nrelays:\n", initial)
+	var relays strings.Builder
 	for i := 0; i < w.slots; i += 2 {
-		fmt.Fprintf(&b, "  relay-%d:\n    id: %s\n    labels: {team: video}\n    tokens:\n      publish_subscribe: {schedule: \"%s\"}\n", i/2, relayID(i/2), schedule(i))
+		fmt.Fprintf(&relays, "\n  relay-%d:\n    id: %s\n    labels: {team: video}\n    tokens:\n      publish_subscribe: {schedule: \"%s\"}",
+			i/2, harness.RelayID(i/2), schedule(i))
 		if i+1 < w.slots {
-			fmt.Fprintf(&b, "      subscribe: {schedule: \"%s\"}\n", schedule(i+1))
+			fmt.Fprintf(&relays, "\n      subscribe: {schedule: \"%s\"}", schedule(i+1))
 		}
 	}
-	check(w, os.WriteFile(w.path("config.yaml"), b.Bytes(), 0o600))
+	w.Configure(harness.Config{
+		Top: "log: {level: warn}\n", APIURL: w.api, Account: ", rate_limit: {requests: 1000000, per: 1s, share: 1}",
+		Sinks:    fmt.Sprintf("  disk: {type: file, path: \"%s/{{.Relay}}/{{.Type}}.token\", probe_interval: %s}\n", w.Path("tokens"), probes),
+		Defaults: fmt.Sprintf("{sinks: [disk], initial: %s}", initial), Relays: relays.String(),
+	})
 }
 
 // schedule is a weekly schedule like no other's, the day after tomorrow or later.
@@ -106,18 +88,17 @@ func schedule(i int) string {
 // start runs the daemon and gives the time until it told the service manager that
 // it is ready.
 func (w *fleet) start() time.Duration {
-	socket := &net.UnixAddr{Name: w.path("notify"), Net: "unixgram"}
-	told := must[*net.UnixConn](w)(net.ListenUnixgram(socket.Net, socket))
+	socket := &net.UnixAddr{Name: w.Path("notify"), Net: "unixgram"}
+	told := harness.Must[*net.UnixConn](w)(net.ListenUnixgram(socket.Net, socket))
 	defer func() { _ = told.Close(); _ = os.Remove(socket.Name) }()
+	cmd := exec.Command(rotatord.Path(w), "-c", w.ConfigFile(), "run")
+	cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+socket.Name)
+	cmd.Stderr = w.log
 	began := time.Now()
-	check(w, told.SetReadDeadline(began.Add(readyTime)))
-	w.process = exec.Command(rotatord(w), "-c", w.path("config.yaml"), "run")
-	w.process.Env = append(os.Environ(), "NOTIFY_SOCKET="+socket.Name)
-	w.process.Stderr = w.log
-	w.process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	check(w, w.process.Start())
+	harness.Check(w, told.SetReadDeadline(began.Add(readyTime)))
+	w.process = rotatord.Start(w, cmd)
 	for message := make([]byte, 1024); ; {
-		n := must[int](w)(told.Read(message))
+		n := harness.Must[int](w)(told.Read(message))
 		if strings.Contains(string(message[:n]), "READY=1") {
 			return time.Since(began)
 		}
@@ -125,27 +106,20 @@ func (w *fleet) start() time.Duration {
 }
 
 func (w *fleet) stop() {
-	check(w, w.process.Process.Signal(syscall.SIGTERM))
-	check(w, w.process.Wait())
-	w.process = nil
-	w.http.CloseIdleConnections()
+	w.process.Signal(syscall.SIGTERM)
+	if code := w.process.Wait(w, readyTime); code != 0 {
+		w.Fatalf("rotatord ended with code %d", code)
+	}
+	w.admin.Close()
 }
 
 // ask gives the length of an answer.
 func (w *fleet) ask(method, path string) (int, error) {
-	req, err := http.NewRequestWithContext(w.Context(), method, "http://rotatord"+path, http.NoBody)
-	if err != nil {
-		return 0, err
+	status, body, err := w.admin.Ask(w.Context(), method, path)
+	if err == nil && status != http.StatusOK {
+		err = errors.New(body)
 	}
-	res, err := w.http.Do(req)
-	if err != nil {
-		return 0, err
-	}
-	body, err := io.ReadAll(res.Body)
-	if err == nil && res.StatusCode != http.StatusOK {
-		err = errors.New(string(body))
-	}
-	return len(body), errors.Join(err, res.Body.Close())
+	return len(body), err
 }
 
 // timed asks n times and gives the median.
@@ -153,7 +127,7 @@ func (w *fleet) timed(n int, method, path string) (took time.Duration, size int)
 	var all sample
 	for range n {
 		began := time.Now()
-		size = must[int](w)(w.ask(method, path))
+		size = harness.Must[int](w)(w.ask(method, path))
 		all = append(all, time.Since(began))
 	}
 	return all.median(), size
@@ -176,28 +150,30 @@ func (w *fleet) measure(journal string) {
 }
 
 // settled waits until the daemon has had nothing to do for a while, and what the
-// work before left in memory is given back.
+// work before left in memory is given back. That is a condition of the processor
+// time that it used, which takes time to be seen.
 func (w *fleet) settled() {
 	quiet := 0
 	for end := time.Now().Add(settle); time.Now().Before(end) && quiet < 4; quiet++ {
 		before := w.cpu()
-		time.Sleep(2 * time.Second)
+		harness.Pause(w.Context(), 2*time.Second)
 		if w.cpu()-before > 2*tick {
 			quiet = -1
 		}
 	}
 }
 
-// idle is the share of one core that the daemon takes while nothing is due.
+// idle is the share of one core that the daemon takes while nothing is due. What
+// is measured is the wait itself.
 func (w *fleet) idle() float64 {
 	before := w.cpu()
-	time.Sleep(idleFor)
+	harness.Pause(w.Context(), idleFor)
 	return (w.cpu() - before).Seconds() / idleFor.Seconds()
 }
 
 // cpu is the processor time that the daemon has used.
 func (w *fleet) cpu() time.Duration {
-	text := must[[]byte](w)(os.ReadFile(fmt.Sprintf("/proc/%d/stat", w.process.Process.Pid)))
+	text := harness.Must[[]byte](w)(os.ReadFile(fmt.Sprintf("/proc/%d/stat", w.process.Pid())))
 	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
 	user, _ := strconv.Atoi(fields[11])
 	system, _ := strconv.Atoi(fields[12])
@@ -206,7 +182,7 @@ func (w *fleet) cpu() time.Duration {
 
 // memory gives a figure of the daemon's status in megabytes.
 func (w *fleet) memory(field string) float64 {
-	text := must[[]byte](w)(os.ReadFile(fmt.Sprintf("/proc/%d/status", w.process.Process.Pid)))
+	text := harness.Must[[]byte](w)(os.ReadFile(fmt.Sprintf("/proc/%d/status", w.process.Pid())))
 	for line := range strings.Lines(string(text)) {
 		if rest, ok := strings.CutPrefix(line, field+":"); ok {
 			kilobytes, _ := strconv.Atoi(strings.Fields(rest)[0])
@@ -219,20 +195,17 @@ func (w *fleet) memory(field string) float64 {
 
 // changeOne gives one slot another schedule.
 func (w *fleet) changeOne() {
-	text := must[[]byte](w)(os.ReadFile(w.path("config.yaml")))
-	text = bytes.Replace(text, []byte(`"`+schedule(0)+`"`), []byte(`"@weekly"`), 1)
-	check(w, os.WriteFile(w.path("config.yaml"), text, 0o600))
+	w.Put("config.yaml", strings.Replace(w.Read("config.yaml"), `"`+schedule(0)+`"`, `"@weekly"`, 1))
 }
 
 // rotateAll gives every slot a token.
 func (w *fleet) rotateAll() {
 	w.configure("24h", "now")
-	check(w, os.RemoveAll(w.path("state")))
+	harness.Check(w, os.RemoveAll(w.Path("state")))
 	began := time.Now()
-	cmd := exec.Command(rotatord(w), "-c", w.path("config.yaml"), "run", "--once")
-	cmd.Stderr = w.log
-	if err := cmd.Run(); err != nil {
-		w.Fatalf("run --once: %v", err)
+	once := rotatord.Run(w, onceTime, exec.Command(rotatord.Path(w), "-c", w.ConfigFile(), "run", "--once"))
+	if once.Code != 0 {
+		w.Fatalf("run --once: code %d\n%s", once.Code, once.Err)
 	}
 	took := time.Since(began)
 	say("%9d          (a first rotation of all: %.1fs, %.0f a second)", w.slots, took.Seconds(), float64(w.slots)/took.Seconds())

@@ -3,6 +3,7 @@ package bench
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/rotatord/rotatord/internal/secret"
@@ -12,6 +13,7 @@ import (
 	"github.com/rotatord/rotatord/internal/sinks/file"
 	"github.com/rotatord/rotatord/internal/sinks/vault"
 	"github.com/rotatord/rotatord/internal/sinks/vault/vaulttest"
+	"github.com/rotatord/rotatord/test/harness"
 )
 
 // places are the three kinds of sink, and where the script finds them.
@@ -24,16 +26,14 @@ type places struct {
 
 func newPlaces(b *testing.B) *places {
 	b.Helper()
-	root := must[string](b)(filepath.EvalSymlinks(b.TempDir()))
+	root := resolvedDir(b)
 	p := &places{TB: b, root: root, vault: vaulttest.Start(b), aws: awstest.New(b)}
-	for k, v := range map[string]string{
-		"AWS_ACCESS_KEY_ID": awstest.AccessKeyID, "AWS_SECRET_ACCESS_KEY": awstest.SecretAccessKey, "AWS_SESSION_TOKEN": "",
-		"AWS_PROFILE": "", "AWS_CONFIG_FILE": root + "/none", "AWS_SHARED_CREDENTIALS_FILE": root + "/none",
-		"AWS_EC2_METADATA_DISABLED": "true", "HTTP_PROXY": "", "http_proxy": "",
-	} {
-		b.Setenv(k, v)
+	for _, pair := range append(harness.AWSEnv(), "AWS_SESSION_TOKEN=", "AWS_PROFILE=",
+		"AWS_CONFIG_FILE="+root+"/none", "AWS_SHARED_CREDENTIALS_FILE="+root+"/none", "HTTP_PROXY=", "http_proxy=") {
+		key, value, _ := strings.Cut(pair, "=")
+		b.Setenv(key, value)
 	}
-	check(b, os.WriteFile(p.path("vault-token"), []byte(p.vault.RootToken), 0o600))
+	harness.Check(b, os.WriteFile(p.path("vault-token"), []byte(p.vault.RootToken), 0o600))
 	return p
 }
 
@@ -45,7 +45,7 @@ func (p *places) open(o sinks.Observer, kinds ...string) map[string]sinks.Sink {
 	all := map[string]sinks.Sink{}
 	for _, kind := range kinds {
 		spec := p.spec(kind)
-		s := must[sinks.Sink](p)(spec.Open(p.Context(), sinks.OpenOptions{Name: kind}))
+		s := harness.Must[sinks.Sink](p)(spec.Open(p.Context(), sinks.OpenOptions{Name: kind}))
 		p.Cleanup(func() { _ = s.Close() })
 		all[kind] = sinks.Decorate(kind, spec.Shared().Type, s, spec.Shared().Timeout, o)
 	}
@@ -78,6 +78,6 @@ func targetOf(kind, root, relay, typ string) string {
 func fileSink(tb testing.TB, o sinks.Observer) map[string]sinks.Sink {
 	tb.Helper()
 	c := file.NewConfig()
-	s := must[sinks.Sink](tb)(c.Open(tb.Context(), sinks.OpenOptions{Name: file.Type}))
+	s := harness.Must[sinks.Sink](tb)(c.Open(tb.Context(), sinks.OpenOptions{Name: file.Type}))
 	return map[string]sinks.Sink{file.Type: sinks.Decorate(file.Type, file.Type, s, c.Timeout, o)}
 }

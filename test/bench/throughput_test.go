@@ -12,6 +12,7 @@ import (
 	"github.com/rotatord/rotatord/internal/secret"
 	"github.com/rotatord/rotatord/internal/sinks"
 	"github.com/rotatord/rotatord/internal/slot"
+	"github.com/rotatord/rotatord/test/harness"
 )
 
 // concurrency is how many calls to Cloudflare rotatord has under way at most.
@@ -50,7 +51,7 @@ func cpuOfSelf() time.Duration {
 func rotateFleet(b *testing.B, strategy moq.Strategy) spent {
 	b.Helper()
 	m := newMetrics()
-	d := newDaemon(b, m, client(b, cloudflare(b, given.fleet), m), fileSink(b, m), must[string](b)(resolvedDir(b)))
+	d := newDaemon(b, m, client(b, cloudflare(b, given.fleet), m), fileSink(b, m), resolvedDir(b))
 	defer d.stop()
 	d.rotateAll(strategy, nil)
 	return spend(func() { d.rotateAll(strategy, once{time.Now()}) })
@@ -81,7 +82,7 @@ func (d *daemon) rotateAll(strategy moq.Strategy, due slot.Schedule) {
 func loopFleet(b *testing.B, strategy moq.Strategy) spent {
 	b.Helper()
 	l := &loop{TB: b, client: client(b, cloudflare(b, given.fleet), nil), sink: fileSink(b, nil)["file"],
-		root: must[string](b)(resolvedDir(b)), strategy: strategy, tokens: make([]string, given.fleet)}
+		root: resolvedDir(b), strategy: strategy, tokens: make([]string, given.fleet)}
 	l.all()
 	return spend(l.all)
 }
@@ -116,20 +117,20 @@ func (l *loop) all() {
 func (l *loop) one(i int) {
 	now := time.Now()
 	value, id := l.mint(i)
-	rec := sinks.Record{Names: sinks.Names{Relay: relayID(i), Type: string(moq.Subscribe)}, Token: value, TokenID: id, RotationID: moq.NewRotationID(now, "")}
-	content := must[secret.Value](l)(l.sink.Render(rec))
-	check(l, l.sink.Write(l.Context(), targetOf("file", l.root, rec.Relay, rec.Type), content, sinks.WriteOptions{RotationID: rec.RotationID}))
+	rec := sinks.Record{Names: sinks.Names{Relay: harness.RelayID(i), Type: string(moq.Subscribe)}, Token: value, TokenID: id, RotationID: moq.NewRotationID(now, "")}
+	content := harness.Must[secret.Value](l)(l.sink.Render(rec))
+	harness.Check(l, l.sink.Write(l.Context(), targetOf("file", l.root, rec.Relay, rec.Type), content, sinks.WriteOptions{RotationID: rec.RotationID}))
 	if l.tokens[i] != "" {
-		check(l, l.client.Revoke(l.Context(), moq.Priority{Revoke: true}, relayID(i), l.tokens[i]))
+		harness.Check(l, l.client.Revoke(l.Context(), moq.Priority{Revoke: true}, harness.RelayID(i), l.tokens[i]))
 	}
 	l.tokens[i] = id
 }
 
 func (l *loop) mint(i int) (secret.Value, string) {
 	if l.strategy == moq.InPlace {
-		return must[secret.Value](l)(l.client.Rotate(l.Context(), moq.Priority{}, relayID(i), moq.Subscribe)), ""
+		return harness.Must[secret.Value](l)(l.client.Rotate(l.Context(), moq.Priority{}, harness.RelayID(i), moq.Subscribe)), ""
 	}
 	want := moq.NewToken{Type: moq.Subscribe, Expires: time.Now().Add(30 * 24 * time.Hour).UTC().Truncate(time.Second), Label: moq.Label("bench", moq.NewRotationID(time.Now(), ""))}
-	t := must[moq.Token](l)(l.client.Create(l.Context(), moq.Priority{}, relayID(i), want))
+	t := harness.Must[moq.Token](l)(l.client.Create(l.Context(), moq.Priority{}, harness.RelayID(i), want))
 	return t.Value, t.ID
 }

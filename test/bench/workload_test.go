@@ -13,6 +13,7 @@ import (
 	"github.com/rotatord/rotatord/internal/sinks"
 	"github.com/rotatord/rotatord/internal/slot"
 	"github.com/rotatord/rotatord/internal/workload"
+	"github.com/rotatord/rotatord/test/harness"
 )
 
 // What `rotatord check` tells of calls a day is made of what one rotation takes: here it is counted.
@@ -60,10 +61,10 @@ func TestARotationAsksForWhatCheckSays(t *testing.T) {
 // newAsked is one slot with the settings of s; the target that is counted may be an optional one beside another.
 func newAsked(t *testing.T, sink sinks.Sink, s config.Slot, optional bool) *counted {
 	t.Helper()
-	w := &counted{T: t, sim: newSim(1), rotated: make(chan struct{}, 1)}
-	c := must[*cf.Client](t)(cf.New(cf.Options{
-		Account: "main", AccountID: accountID, APIURL: cfsim.BaseURL, HTTP: &http.Client{Transport: w.sim.Transport()},
-		Token: func() (secret.Value, error) { return secret.New(apiToken), nil },
+	w := &counted{T: t, sim: harness.NewSim(cfsim.Options{}, 1), rotated: make(chan struct{}, 1)}
+	c := harness.Must[*cf.Client](t)(cf.New(cf.Options{
+		Account: "main", AccountID: harness.AccountID, APIURL: cfsim.BaseURL, HTTP: &http.Client{Transport: w.sim.Transport()},
+		Token: func() (secret.Value, error) { return secret.New(harness.APIToken), nil },
 	}))
 	open := map[string]sinks.Sink{"counted": sink}
 	if optional {

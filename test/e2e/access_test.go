@@ -6,6 +6,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/rotatord/rotatord/test/harness"
 )
 
 // Somebody who is neither root nor owns anything, and a group that only a process which is put into it is in.
@@ -38,12 +40,12 @@ func TestWhereKubernetesAndSystemdPutFilesRotatordWorks(t *testing.T) {
 			w := m.world(t)
 			for round := range 2 {
 				r := w.asOther("run", "--once")
-				if last := round == 1 || m.code > 0 && strings.Contains(r.err, m.says); last {
-					r.expect(t, m.code, m.says)
+				if last := round == 1 || m.code > 0 && strings.Contains(r.Err, m.says); last {
+					r.Expect(t, m.code, m.says)
 					break
 				}
-				r.expect(t, 0)
-				files, err := filepath.Glob(w.path("state/*"))
+				r.Expect(t, 0)
+				files, err := filepath.Glob(w.Path("state/*"))
 				if err != nil || len(files) == 0 {
 					t.Fatalf("the state folder is empty: %v", err)
 				}
@@ -60,30 +62,30 @@ func TestAVolumeWhereEverybodyWritesIsToldWithTheCure(t *testing.T) {
 	m := mounted{folder: 0o777, secretFolder: 0o755, secretFile: 0o440}
 	w := m.world(t)
 	if os.Getuid() > 0 { // our own is repaired
-		w.asOther("run", "--once").expect(t, 0, "which let others in")
+		w.asOther("run", "--once").Expect(t, 0, "which let others in")
 		return
 	}
-	w.asOther("run", "--once").expect(t, 1, "emptyDir", w.path("state/state"))
-	w.put("config.yaml", strings.ReplaceAll(w.read("config.yaml"), w.path("state"), w.path("state/state")))
-	w.asOther("run", "--once").expect(t, 0)
+	w.asOther("run", "--once").Expect(t, 1, "emptyDir", w.Path("state/state"))
+	w.Put("config.yaml", strings.ReplaceAll(w.Read("config.yaml"), w.Path("state"), w.Path("state/state")))
+	w.asOther("run", "--once").Expect(t, 0)
 }
 
 func (m mounted) world(t *testing.T) *world {
 	w := newWorld(t, 1)
-	w.put("secret/token", apiToken)
+	w.Put("secret/token", harness.APIToken)
 	w.configure(settings{Defaults: "{schedule: manual, initial: now, sinks: [disk]}"})
-	w.put("config.yaml", strings.ReplaceAll(w.read("config.yaml"), w.path("api-token"), w.path("secret/token")))
+	w.Put("config.yaml", strings.ReplaceAll(w.Read("config.yaml"), w.Path("api-token"), w.Path("secret/token")))
 	for _, dir := range []string{"state", "tokens"} {
-		if err := os.Mkdir(w.path(dir), 0o700); err != nil {
+		if err := os.Mkdir(w.Path(dir), 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
-	w.set(w.dir, 0o775, true)
-	w.set(w.config, 0o644, true)
-	w.set(w.path("tokens"), 0o775, true)
-	w.set(w.path("state"), m.folder, true)
-	w.set(w.path("secret/token"), m.secretFile, true)
-	w.set(w.path("secret"), m.secretFolder, true)
+	w.set(w.Dir, 0o775, true)
+	w.set(w.ConfigFile(), 0o644, true)
+	w.set(w.Path("tokens"), 0o775, true)
+	w.set(w.Path("state"), m.folder, true)
+	w.set(w.Path("secret/token"), m.secretFile, true)
+	w.set(w.Path("secret"), m.secretFolder, true)
 	return w
 }
 
@@ -105,18 +107,11 @@ func (w *world) set(path string, mode os.FileMode, roots bool) {
 }
 
 // asOther runs a command as another user, where only root can.
-func (w *world) asOther(args ...string) result {
+func (w *world) asOther(args ...string) harness.Result {
 	w.t.Helper()
 	cmd := w.command(args...)
 	if os.Getuid() == 0 {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: otherUser, Gid: otherUser, Groups: []uint32{otherGroup}}}
 	}
-	var out, errs strings.Builder
-	cmd.Stdout, cmd.Stderr = &out, &errs
-	if err := begin(cmd); err != nil {
-		w.t.Fatalf("rotatord %v: %v", args, err)
-	}
-	_ = cmd.Wait() // the exit code tells
-	noRace(w.t, errs.String())
-	return result{cmd.ProcessState.ExitCode(), out.String(), errs.String()}
+	return rotatord.Run(w.t, patience, cmd)
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/rotatord/rotatord/internal/sinks/awssm/awstest"
 	"github.com/rotatord/rotatord/internal/slot"
+	"github.com/rotatord/rotatord/test/harness"
 )
 
 // TestNothingIsMintedThatAWSWouldNotTake has a policy that no longer lets rotatord write.
@@ -13,7 +14,7 @@ func TestNothingIsMintedThatAWSWouldNotTake(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 1)
 	aws := awstest.New(t)
-	w.env = append(w.env, "AWS_ACCESS_KEY_ID="+awstest.AccessKeyID, "AWS_SECRET_ACCESS_KEY="+awstest.SecretAccessKey, "AWS_EC2_METADATA_DISABLED=true")
+	w.env = append(w.env, harness.AWSEnv()...)
 	w.configure(settings{
 		Sinks: fmt.Sprintf("  cloud: {type: aws_secrets_manager, region: %s, endpoint_url: \"%s\", secret_id: \"moq/{{.Relay}}\", format: raw}\n",
 			awstest.Region, aws.URL),
@@ -21,7 +22,7 @@ func TestNothingIsMintedThatAWSWouldNotTake(t *testing.T) {
 	})
 	d := w.start()
 	d.untilSlot("live/subscribe", func(s slot.Status) bool { return !s.Rotated.IsZero() })
-	w.rotatord("check", "--online").expect(t, 0, "not tried: needs a write (whether secretsmanager:PutSecretValue is allowed")
+	w.rotatord("check", "--online").Expect(t, 0, "not tried: needs a write (whether secretsmanager:PutSecretValue is allowed")
 
 	aws.Inject(func(op, id string) *awstest.Failure {
 		if op != "PutSecretValue" && op != awstest.Repeat {
@@ -30,7 +31,7 @@ func TestNothingIsMintedThatAWSWouldNotTake(t *testing.T) {
 		return &awstest.Failure{Code: "AccessDeniedException", Message: "not authorized to perform: secretsmanager:PutSecretValue on resource: " + id}
 	})
 	before, _ := aws.Value("moq/live")
-	w.rotatord("rotate", "--no-wait", "live/subscribe").expect(t, 0)
+	w.rotatord("rotate", "--no-wait", "live/subscribe").Expect(t, 0)
 	s := d.untilSlot("live/subscribe", func(s slot.Status) bool { return s.Failure != nil })
 	if s.Failure.Stage != slot.StagePreflight {
 		t.Errorf("failed at step %s: %s", s.Failure.Stage, s.Failure.Message)
@@ -40,7 +41,7 @@ func TestNothingIsMintedThatAWSWouldNotTake(t *testing.T) {
 	}
 
 	aws.Inject(nil)
-	w.rotatord("rotate", "live/subscribe").expect(t, 0)
+	w.rotatord("rotate", "live/subscribe").Expect(t, 0)
 	if minted := len(w.api.handedOut()); aws.Versions("moq/live") != minted {
 		t.Errorf("%d versions of %d tokens", aws.Versions("moq/live"), minted)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/rotatord/rotatord/internal/sinks/awssm/awstest"
 	"github.com/rotatord/rotatord/internal/sinks/vault/vaulttest"
 	"github.com/rotatord/rotatord/internal/slot"
+	"github.com/rotatord/rotatord/test/harness"
 )
 
 // strayToken comes in an answer that makes no sense.
@@ -29,15 +30,15 @@ func TestNoValueLeaks(t *testing.T) {
 	w := newWorld(t, 2)
 	vault := vaulttest.Start(t)
 	aws, awsSink := w.withAWS(", probe_interval: 1s")
-	w.put("vault-token", vault.RootToken)
+	w.Put("vault-token", vault.RootToken)
 	w.configure(settings{
 		Top:  "log: {level: debug}\n",
 		Disk: ", probe_interval: 1s",
 		Sinks: awsSink + fmt.Sprintf("  vault: {type: vault, address: \"%s\", mount: secret, path: \"moq/{{.Relay}}/{{.Type}}\", auth: {token: {file: %s}}}\n",
-			vault.Address, w.path("vault-token")),
+			vault.Address, w.Path("vault-token")),
 		Defaults: `{schedule: "@every 1s", sinks: [disk, aws, vault]}`,
 		Relays: fmt.Sprintf("{live: {id: %s, grace: 300ms, tokens: {subscribe: {}, publish_subscribe: {}}}, other: {id: %s, strategy: in_place, tokens: {subscribe: {}}}}",
-			relayID(0), relayID(1)),
+			harness.RelayID(0), harness.RelayID(1)),
 	})
 	d := w.start()
 	said := &strings.Builder{}
@@ -50,7 +51,7 @@ func TestNoValueLeaks(t *testing.T) {
 		{"check", "--online"}, {"rotate", "--no-wait", "--all"}, {"rotate", "--compromised", "live/subscribe"},
 	} {
 		r := d.rotatord(args...)
-		said.WriteString(r.out + r.err)
+		said.WriteString(r.Out + r.Err)
 	}
 	answers := d.answers()
 	inProc := d.proc()
@@ -103,12 +104,12 @@ func TestWhatACredentialProcessPrintsReachesNobody(t *testing.T) {
 	const printed = "the passphrase is correct horse battery staple"
 	w := newWorld(t, 1)
 	aws := awstest.New(t)
-	w.put("program", "#!/bin/sh\n: > "+w.path("ran")+"\necho '"+printed+"'\necho '"+printed+"' >&2\nexit 3\n")
-	if err := os.Chmod(w.path("program"), 0o700); err != nil {
+	w.Put("program", "#!/bin/sh\n: > "+w.Path("ran")+"\necho '"+printed+"'\necho '"+printed+"' >&2\nexit 3\n")
+	if err := os.Chmod(w.Path("program"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	w.put("aws-config", "[default]\ncredential_process = "+w.path("program")+"\n")
-	w.env = append(w.env, "AWS_CONFIG_FILE="+w.path("aws-config"), "AWS_EC2_METADATA_DISABLED=true")
+	w.Put("aws-config", "[default]\ncredential_process = "+w.Path("program")+"\n")
+	w.env = append(w.env, "AWS_CONFIG_FILE="+w.Path("aws-config"), "AWS_EC2_METADATA_DISABLED=true")
 	w.configure(settings{
 		Sinks:    fmt.Sprintf("  aws: {type: aws_secrets_manager, region: %s, endpoint_url: \"%s\", secret_id: \"moq/{{.Relay}}\"}\n", awstest.Region, aws.URL),
 		Defaults: `{schedule: "@every 1s", sinks: [aws]}`,
@@ -116,12 +117,12 @@ func TestWhatACredentialProcessPrintsReachesNobody(t *testing.T) {
 	online := w.rotatord("check", "--online")
 	d := w.start()
 	d.says("credential_process", "exit status 3")
-	if !exists(w.path("ran")) {
+	if !exists(w.Path("ran")) {
 		t.Fatal("the program was not run: the test cannot fail")
 	}
 	status := d.rotatord("status")
 	for where, text := range map[string]string{
-		"the log": d.logs.String(), "check --online": online.out + online.err, "status": status.out + status.err,
+		"the log": d.logs.String(), "check --online": online.Out + online.Err, "status": status.Out + status.Err,
 	} {
 		if strings.Contains(text, "correct horse") {
 			t.Errorf("what it printed is in %s:\n%s", where, text)
@@ -231,7 +232,7 @@ func (d *daemon) proc() string {
 	d.t.Helper()
 	var b strings.Builder
 	for _, name := range []string{"cmdline", "environ", "status", "limits"} {
-		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", d.cmd.Process.Pid, name))
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", d.Pid(), name))
 		if err != nil {
 			d.t.Fatal(err)
 		}
@@ -244,8 +245,8 @@ func (d *daemon) proc() string {
 func (d *daemon) files() string {
 	d.t.Helper()
 	var b strings.Builder
-	err := filepath.WalkDir(d.dir, func(path string, e fs.DirEntry, err error) error {
-		if err == nil && e.IsDir() && path == d.world.path("tokens") {
+	err := filepath.WalkDir(d.Dir, func(path string, e fs.DirEntry, err error) error {
+		if err == nil && e.IsDir() && path == d.world.Path("tokens") {
 			return fs.SkipDir
 		}
 		if err != nil || !e.Type().IsRegular() {

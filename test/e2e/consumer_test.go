@@ -24,19 +24,19 @@ func TestWhoWasLetInByAnAccessListReadsTheNextTokensToo(t *testing.T) {
 	rotate := func() {
 		t.Helper()
 		before := w.token(slot)
-		w.rotatord("rotate", slot).expect(t, 0)
+		w.rotatord("rotate", slot).Expect(t, 0)
 		if w.token(slot) == before {
 			t.Fatal("there is no new token")
 		}
 	}
 	held := func() string {
 		b := make([]byte, 256)
-		n, _ := syscall.Getxattr(w.path("tokens/"+slot+".token"), list, b)
+		n, _ := syscall.Getxattr(w.Path("tokens/"+slot+".token"), list, b)
 		return string(b[:max(n, 0)])
 	}
 	rotate()
-	if err := syscall.Setxattr(w.path("tokens/"+slot+".token"), list, []byte(readerList), 0); errors.Is(err, syscall.ENOTSUP) {
-		t.Logf("%s keeps no access lists", w.dir)
+	if err := syscall.Setxattr(w.Path("tokens/"+slot+".token"), list, []byte(readerList), 0); errors.Is(err, syscall.ENOTSUP) {
+		t.Logf("%s keeps no access lists", w.Dir)
 		return
 	} else if err != nil {
 		t.Fatal(err)
@@ -47,10 +47,10 @@ func TestWhoWasLetInByAnAccessListReadsTheNextTokensToo(t *testing.T) {
 			t.Fatalf("the list is % x now", got)
 		}
 	}
-	if said := d.logs.String() + w.rotatord("check", "--online").expect(t, 0).out; strings.Contains(said, list) {
+	if said := d.logs.String() + w.rotatord("check", "--online").Expect(t, 0).Out; strings.Contains(said, list) {
 		t.Error("somebody tells of a list that is not lost")
 	}
-	if err := os.WriteFile(w.path("tokens/"+slot+".token"), []byte("forged"), 0); err != nil {
+	if err := os.WriteFile(w.Path("tokens/"+slot+".token"), []byte("forged"), 0); err != nil {
 		t.Fatal(err)
 	}
 	rotate()

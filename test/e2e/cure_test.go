@@ -10,6 +10,7 @@ import (
 	"github.com/rotatord/rotatord/internal/sinks/awssm/awstest"
 	"github.com/rotatord/rotatord/internal/sinks/vault/vaulttest"
 	"github.com/rotatord/rotatord/internal/slot"
+	"github.com/rotatord/rotatord/test/harness"
 )
 
 // ailment is one trouble of a store: what brings it on, what the error must name
@@ -27,12 +28,12 @@ func (d *daemon) endure(served func() string, list []ailment) {
 	d.t.Helper()
 	for _, a := range list {
 		a.ail()
-		d.rotatord("rotate", "live").expect(d.t, 1, a.words...)
+		d.rotatord("rotate", "live").Expect(d.t, 1, a.words...)
 		a.cure()
-		if r := d.rotatord("rotate", "live"); r.code != 0 {
-			d.t.Fatalf("%s: cured, and still: %s", a.name, r.err)
+		if r := d.rotatord("rotate", "live"); r.Code != 0 {
+			d.t.Fatalf("%s: cured, and still: %s", a.name, r.Err)
 		}
-		if v := served(); !d.sim.Accepts(relayID(0), v) {
+		if v := served(); !d.sim.Accepts(harness.RelayID(0), v) {
 			d.t.Errorf("%s: the store holds no token that is accepted", a.name)
 		}
 	}
@@ -49,13 +50,13 @@ func TestVaultTroubleEndsInDelivery(t *testing.T) {
 	w := newWorld(t, 1)
 	vault := vaulttest.Start(t)
 	vault.Policy(t, "moq", moqPolicy)
-	login := func() { w.put("vault-token", vault.Token(t, &api.TokenCreateRequest{Policies: []string{"moq"}})) }
+	login := func() { w.Put("vault-token", vault.Token(t, &api.TokenCreateRequest{Policies: []string{"moq"}})) }
 	login()
 	w.vaultSink(vault, "secret", 2)
 	d := w.start()
-	d.rotatord("rotate", "live").expect(t, 0)
+	d.rotatord("rotate", "live").Expect(t, 0)
 	d.endure(func() string { return readVault(t, vault, "secret/data/moq/live/subscribe") }, []ailment{
-		{"token revoked", func() { revokeVaultToken(t, vault, w.read("vault-token")) }, []string{"vault", "token"}, login},
+		{"token revoked", func() { revokeVaultToken(t, vault, w.Read("vault-token")) }, []string{"vault", "token"}, login},
 		{"sealed", func() { vault.Seal(t) }, []string{"sealed"}, func() { vault.Unseal(t) }},
 		{
 			"permission withdrawn", func() { vault.Policy(t, "moq", noPolicy) },
@@ -69,8 +70,8 @@ func TestVaultTroubleEndsInDelivery(t *testing.T) {
 		},
 	} {
 		ail()
-		if r := d.rotatord("rotate", "live"); r.code != 0 {
-			t.Errorf("%s stops the rotation: %s", name, r.err)
+		if r := d.rotatord("rotate", "live"); r.Code != 0 {
+			t.Errorf("%s stops the rotation: %s", name, r.Err)
 		}
 	}
 }
@@ -80,12 +81,12 @@ func TestAKVVersion1MountWhere2IsConfigured(t *testing.T) {
 	w := newWorld(t, 1)
 	vault := vaulttest.Start(t)
 	vault.Mount(t, "old", 1)
-	w.put("vault-token", vault.RootToken)
+	w.Put("vault-token", vault.RootToken)
 	w.vaultSink(vault, "old", 2)
 	d := w.start()
 	d.endure(func() string { return readVault(t, vault, "old/moq/live/subscribe") }, []ailment{{
 		"wrong version", func() {}, []string{"old", "version 1", "kv_version"},
-		func() { w.vaultSink(vault, "old", 1); d.signal(syscall.SIGHUP); d.says("configuration reloaded") },
+		func() { w.vaultSink(vault, "old", 1); d.Signal(syscall.SIGHUP); d.says("configuration reloaded") },
 	}})
 }
 
@@ -95,7 +96,7 @@ func TestAWSTroubleEndsInDelivery(t *testing.T) {
 	aws, sink := w.withAWS("")
 	w.configure(settings{Sinks: sink, Defaults: "{schedule: manual, initial: schedule, grace: 100ms, sinks: [aws]}"})
 	d := w.start()
-	d.rotatord("rotate", "live").expect(t, 0)
+	d.rotatord("rotate", "live").Expect(t, 0)
 	calm := func() { aws.Inject(nil) }
 	answer := func(status int, code, message string, ops ...string) func() {
 		return func() {
@@ -126,22 +127,17 @@ func (w *world) vaultSink(vault *vaulttest.Server, mount string, version int) {
 	w.t.Helper()
 	w.configure(settings{
 		Sinks: fmt.Sprintf("  vault: {type: vault, address: \"%s\", mount: %s, kv_version: %d, path: \"moq/{{.Relay}}/{{.Type}}\", auth: {token: {file: %s}}}\n",
-			vault.Address, mount, version, w.path("vault-token")),
+			vault.Address, mount, version, w.Path("vault-token")),
 		Defaults: "{schedule: manual, initial: schedule, grace: 100ms, sinks: [vault]}",
 	})
 }
 
 func readVault(t *testing.T, vault *vaulttest.Server, path string) string {
 	t.Helper()
-	secret, err := vault.Client(t).Logical().Read(path)
-	if err != nil || secret == nil {
+	value, found, err := harness.VaultToken(t, vault, path)
+	if err != nil || !found {
 		t.Fatalf("read %s: %v", path, err)
 	}
-	data := secret.Data
-	if inner, ok := data["data"].(map[string]any); ok {
-		data = inner
-	}
-	value, _ := data["token"].(string)
 	return value
 }
 

@@ -2,32 +2,26 @@ package e2e
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
-	"os"
-	"os/exec"
 	"strings"
 	"sync"
 	"syscall"
-	"time"
 
 	"github.com/rotatord/rotatord/internal/adminapi"
 	"github.com/rotatord/rotatord/internal/slot"
+	"github.com/rotatord/rotatord/test/harness"
 )
 
 // daemon is a running rotatord.
 type daemon struct {
 	*world
-	cmd  *exec.Cmd
-	logs *output
-	done chan struct{} // closed when the process has ended
-	http *http.Client  // through the admin socket
-	api  *adminapi.Client
+	*harness.Process
+	admin *harness.Admin
+	api   *adminapi.Client
+	logs  *output
 }
 
 // start runs the daemon and waits until it is ready.
@@ -41,75 +35,51 @@ func (w *world) start() *daemon {
 // launch runs a command in the background. It is stopped when the test ends.
 func (w *world) launch(args ...string) *daemon {
 	w.t.Helper()
-	var dialer net.Dialer
-	d := &daemon{world: w, cmd: w.command(args...), logs: &output{}, done: make(chan struct{}), api: adminapi.NewClient(w.socket())}
-	d.http = &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return dialer.DialContext(ctx, "unix", w.socket())
-	}}}
-	d.cmd.Stdout, d.cmd.Stderr = d.logs, d.logs
+	d := &daemon{world: w, admin: harness.NewAdmin(w.Socket()), api: adminapi.NewClient(w.Socket()), logs: &output{}}
+	cmd := w.command(args...)
+	cmd.Stdout, cmd.Stderr = d.logs, d.logs
 	if w.stderr != nil {
-		d.cmd.Stderr = w.stderr
+		cmd.Stderr = w.stderr
 	}
-	if err := begin(d.cmd); err != nil {
-		w.t.Fatal(err)
-	}
-	go func() { _ = d.cmd.Wait(); close(d.done) }()
+	d.Process = rotatord.Start(w.t, cmd)
 	w.t.Cleanup(d.clean)
 	return d
 }
 
 func (d *daemon) clean() {
-	d.signal(syscall.SIGKILL)
-	<-d.done
+	d.Kill()
 	d.api.Close()
-	noRace(d.t, d.logs.String())
+	harness.CheckRaces(d.t, d.logs.String())
 	if d.t.Failed() {
 		d.t.Logf("the end of the daemon's output:\n%s", d.logs.tail(40))
 	}
 }
 
-func (d *daemon) signal(s os.Signal) { _ = d.cmd.Process.Signal(s) }
-
 // stop asks the daemon to stop, and gives its exit code.
 func (d *daemon) stop() int {
 	d.t.Helper()
-	d.signal(syscall.SIGTERM)
+	d.Signal(syscall.SIGTERM)
 	return d.wait()
 }
 
 // wait waits until the process has ended, and gives its exit code.
 func (d *daemon) wait() int {
 	d.t.Helper()
-	select {
-	case <-d.done:
-	case <-time.After(patience):
-		d.t.Fatal("the daemon does not stop")
-	}
-	return d.cmd.ProcessState.ExitCode()
+	return d.Wait(d.t, patience)
 }
 
 func (d *daemon) ready() {
 	d.t.Helper()
-	d.until(func() error {
-		code, body, err := d.get("/-/ready")
-		if err == nil && code != http.StatusOK {
-			err = errors.New(body)
-		}
-		return err
-	})
+	d.until(func() error { return d.admin.Ready(d.t.Context()) })
 }
 
 // until waits until check succeeds; the daemon must not end meanwhile.
 func (d *daemon) until(check func() error) {
 	d.t.Helper()
-	eventually(d.t, func() error {
+	harness.Eventually(d.t, patience, "of the daemon", func() error {
 		err := check()
-		select {
-		case <-d.done:
-			if err != nil {
-				d.t.Fatalf("the daemon ended with code %d; %v", d.cmd.ProcessState.ExitCode(), err)
-			}
-		default:
+		if state := d.State(); state != nil && err != nil {
+			d.t.Fatalf("the daemon ended with code %d; %v", state.ExitCode(), err)
 		}
 		return err
 	})
@@ -121,20 +91,7 @@ func (d *daemon) get(path string) (code int, body string, err error) {
 }
 
 func (d *daemon) ask(method, path string) (code int, body string, err error) {
-	req, err := http.NewRequestWithContext(d.t.Context(), method, "http://rotatord"+path, http.NoBody)
-	if err != nil {
-		return 0, "", err
-	}
-	return answer(d.http.Do(req))
-}
-
-func answer(resp *http.Response, err error) (int, string, error) {
-	if err != nil {
-		return 0, "", err
-	}
-	defer func() { _ = resp.Body.Close() }()
-	b, err := io.ReadAll(resp.Body)
-	return resp.StatusCode, string(b), err
+	return d.admin.Ask(d.t.Context(), method, path)
 }
 
 // address is that of the TCP listener, as the daemon says it.
@@ -235,7 +192,7 @@ func (o *output) tail(n int) string {
 func (d *daemon) served(relay int, name string) (value string) {
 	d.t.Helper()
 	d.until(func() error {
-		if value = d.token(name); !d.sim.Accepts(relayID(relay), value) {
+		if value = d.token(name); !d.sim.Accepts(harness.RelayID(relay), value) {
 			return fmt.Errorf("the target of %s holds no token that is accepted", name)
 		}
 		return nil
@@ -244,4 +201,4 @@ func (d *daemon) served(relay int, name string) (value string) {
 }
 
 // token is what the file sink holds for a slot.
-func (w *world) token(name string) string { return w.read("tokens/" + name + ".token") }
+func (w *world) token(name string) string { return w.Read("tokens/" + name + ".token") }

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/rotatord/rotatord/internal/sinks/vault/vaulttest"
+	"github.com/rotatord/rotatord/test/harness"
 )
 
 // Of the 64 files that the process may have open a good part is its own: two hundred
@@ -15,15 +16,15 @@ func TestTwoHundredSlotsAreDeliveredWithFewDescriptors(t *testing.T) {
 	const slots = 200
 	w, vault := newWorld(t, slots), vaulttest.Start(t)
 	w.descriptors = 64
-	w.put("vault-token", vault.RootToken)
+	w.Put("vault-token", vault.RootToken)
 	var relays strings.Builder
 	for n := range slots {
-		_, _ = fmt.Fprintf(&relays, "\n  r%03d: {id: %s, tokens: {subscribe: {}}}", n, relayID(n))
+		_, _ = fmt.Fprintf(&relays, "\n  r%03d: {id: %s, tokens: {subscribe: {}}}", n, harness.RelayID(n))
 	}
 	w.configure(settings{
 		Account: ", rate_limit: {requests: 1000000, per: 5m, share: 1}",
 		Sinks: fmt.Sprintf("  vault: {type: vault, address: \"%s\", path: \"moq/{{.Relay}}\", timeout: 1m, auth: {token: {file: %s}}}\n",
-			vault.Address, w.path("vault-token")),
+			vault.Address, w.Path("vault-token")),
 		Defaults: `{schedule: "@every 12h", initial: now, sinks: [disk, vault]}`, Relays: relays.String(),
 	})
 	d := w.start()

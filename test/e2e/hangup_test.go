@@ -15,16 +15,16 @@ import (
 // somebody is reading.
 func (w *world) pipedConfig() (give func(hold func())) {
 	w.t.Helper()
-	text := w.read("config.yaml")
-	if err := os.Remove(w.config); err != nil {
+	text := w.Read("config.yaml")
+	if err := os.Remove(w.ConfigFile()); err != nil {
 		w.t.Fatal(err)
 	}
-	if err := syscall.Mkfifo(w.config, 0o600); err != nil {
+	if err := syscall.Mkfifo(w.ConfigFile(), 0o600); err != nil {
 		w.t.Fatal(err)
 	}
 	return func(hold func()) {
 		w.t.Helper()
-		f, err := os.OpenFile(w.config, os.O_WRONLY, 0) // waits for the reader
+		f, err := os.OpenFile(w.ConfigFile(), os.O_WRONLY, 0) // waits for the reader
 		if err != nil {
 			w.t.Fatal(err)
 		}
@@ -42,7 +42,7 @@ func TestAHangupWhileTheDaemonStartsIsAReload(t *testing.T) {
 	w.configure(settings{})
 	give := w.pipedConfig()
 	d := w.launch("run")
-	give(func() { d.signal(syscall.SIGHUP) })
+	give(func() { d.Signal(syscall.SIGHUP) })
 	d.ready()
 	give(func() {}) // the reload reads it again
 	d.says("configuration reloaded")
@@ -67,11 +67,11 @@ func TestAHangupEndsARunOnceInOrder(t *testing.T) {
 				}
 				return nil
 			})
-			d.signal(s)
-			if code := d.wait(); code > 1 || !d.cmd.ProcessState.Exited() {
-				t.Errorf("it ended with %s", d.cmd.ProcessState)
+			d.Signal(s)
+			if code := d.wait(); code > 1 || !d.State().Exited() {
+				t.Errorf("it ended with %s", d.State())
 			}
-			w.rotatord("run", "--once").expect(t, 0)
+			w.rotatord("run", "--once").Expect(t, 0)
 			if n := w.sim.Counts()[cfsim.Create]; n != 1 {
 				t.Errorf("%d tokens were minted", n)
 			}
@@ -85,10 +85,10 @@ func TestAHangupBeforeARunOnceHasBegunHasItDoNothing(t *testing.T) {
 	w.configure(settings{Defaults: "{schedule: manual, initial: now, sinks: [disk]}"})
 	give := w.pipedConfig()
 	d := w.launch("run", "--once")
-	give(func() { d.signal(syscall.SIGHUP) })
+	give(func() { d.Signal(syscall.SIGHUP) })
 	d.wait()
-	if n := w.sim.Counts()[cfsim.Create]; n > 0 || !d.cmd.ProcessState.Exited() {
-		t.Errorf("it ended with %s, and minted %d tokens", d.cmd.ProcessState, n)
+	if n := w.sim.Counts()[cfsim.Create]; n > 0 || !d.State().Exited() {
+		t.Errorf("it ended with %s, and minted %d tokens", d.State(), n)
 	}
 }
 
@@ -100,11 +100,11 @@ func TestAHangupEndsAnyOtherVerb(t *testing.T) {
 		give := w.pipedConfig()
 		d := w.launch(verb)
 		give(func() {
-			d.signal(syscall.SIGHUP)
+			d.Signal(syscall.SIGHUP)
 			d.wait()
 		})
-		if status, ok := d.cmd.ProcessState.Sys().(syscall.WaitStatus); !ok || status.Signal() != syscall.SIGHUP {
-			t.Errorf("%s: it ended with %s", verb, d.cmd.ProcessState)
+		if status, ok := d.State().Sys().(syscall.WaitStatus); !ok || status.Signal() != syscall.SIGHUP {
+			t.Errorf("%s: it ended with %s", verb, d.State())
 		}
 	}
 }

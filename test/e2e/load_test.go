@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -22,6 +21,7 @@ import (
 	"github.com/rotatord/rotatord/internal/sinks/awssm/awstest"
 	"github.com/rotatord/rotatord/internal/sinks/vault/vaulttest"
 	"github.com/rotatord/rotatord/internal/slot"
+	"github.com/rotatord/rotatord/test/harness"
 )
 
 const (
@@ -44,8 +44,7 @@ func TestLoad(t *testing.T) {
 	watchers.Go(func() { l.count(ctx) })
 	l.misbehave()
 	l.last(l.duration / 2)
-	d.signal(syscall.SIGKILL)
-	d.wait()
+	d.Kill()
 	d = l.start()
 	l.last(l.duration / 2)
 	l.behave()
@@ -97,9 +96,9 @@ func newLoad(t *testing.T) *load {
 	}
 	server, awsSink := l.withAWS(", probe_interval: 2s")
 	l.aws = server
-	l.put("vault-token", l.vault.RootToken)
+	l.Put("vault-token", l.vault.RootToken)
 	vaultSink := fmt.Sprintf("  vault: {type: vault, address: \"%s\", mount: secret, path: \"moq/{{.Relay}}/{{.Type}}\", probe_interval: 2s, auth: {token: {file: %s}}}\n",
-		l.vault.Address, l.path("vault-token"))
+		l.vault.Address, l.Path("vault-token"))
 	l.configure(settings{
 		Account: ", rate_limit: {requests: 1000000, per: 5m, share: 1}", Disk: ", probe_interval: 2s", Sinks: awsSink + vaultSink,
 		Defaults: `{schedule: "@every 1s", initial: now, sinks: [disk]}`, Relays: "\n" + l.relays(),
@@ -113,7 +112,7 @@ func (l *load) relays() string {
 	kept := [][]string{{"disk"}, {"aws"}, {"vault"}, {"disk", "aws"}, {"disk", "vault"}, {"disk", "aws", "vault"}}
 	var b strings.Builder
 	for n := range loadRelays {
-		fmt.Fprintf(&b, "  r%02d:\n    id: %s\n    tokens:\n", n, relayID(n))
+		fmt.Fprintf(&b, "  r%02d:\n    id: %s\n    tokens:\n", n, harness.RelayID(n))
 		for i, typ := range []string{"publish_subscribe", "subscribe"} {
 			s := loadSlot{n, typ, "overlap", kept[len(l.slots)%len(kept)]}
 			more := ", grace: " + loadGrace.String()
@@ -128,7 +127,7 @@ func (l *load) relays() string {
 }
 
 func (l *load) fromDisk(name string) (string, error) {
-	b, err := os.ReadFile(filepath.Join(l.dir, "tokens", name+".token"))
+	b, err := os.ReadFile(filepath.Join(l.Dir, "tokens", name+".token"))
 	return string(b), err
 }
 
@@ -147,13 +146,12 @@ func (l *load) fromAWS(t *testing.T) func(string) (string, error) {
 }
 
 func (l *load) fromVault(t *testing.T) func(string) (string, error) {
-	client := l.vault.Client(t)
 	return func(name string) (string, error) {
-		s, err := client.KVv2("secret").Get(t.Context(), "moq/"+name)
-		if err != nil {
-			return "", err
+		value, found, err := harness.VaultToken(t, l.vault, "secret/data/moq/"+name)
+		if err == nil && !found {
+			err = fmt.Errorf("nothing is at %s", name)
 		}
-		return fmt.Sprint(s.Data["token"]), nil
+		return value, err
 	}
 }
 
@@ -186,11 +184,11 @@ func (l *load) behave() {
 // last lets d go by; Vault stands still for the middle of it.
 func (l *load) last(d time.Duration) {
 	l.t.Helper()
-	pause(l.t.Context(), d/3)
+	harness.Pause(l.t.Context(), d/3)
 	thaw := l.vault.Freeze(l.t)
-	pause(l.t.Context(), d/6)
+	harness.Pause(l.t.Context(), d/6)
 	thaw()
-	pause(l.t.Context(), d/2)
+	harness.Pause(l.t.Context(), d/2)
 }
 
 // settled waits until every slot has rotated anew without a failure.
@@ -237,7 +235,7 @@ func (l *load) watch(ctx context.Context, st *store) {
 // within the grace.
 func (l *load) consume(ctx context.Context, st *store, s loadSlot, value string, began time.Time) {
 	check := func() {
-		accepted := l.sim.Accepts(relayID(s.relay), value)
+		accepted := l.sim.Accepts(harness.RelayID(s.relay), value)
 		if held := time.Since(began); held < loadGrace && !accepted {
 			l.t.Errorf("a consumer of %s holds a dead token of %s, %s after it read it", st.name, s.name(), held)
 		} else if held < loadGrace {
@@ -256,7 +254,7 @@ func (l *load) count(ctx context.Context) {
 	for ctx.Err() == nil {
 		for n := range loadRelays {
 			held := map[int]int{}
-			for _, tok := range l.sim.Tokens(relayID(n)) {
+			for _, tok := range l.sim.Tokens(harness.RelayID(n)) {
 				if tok.Label != "" {
 					held[len(tok.Operations)]++
 				}
@@ -265,16 +263,7 @@ func (l *load) count(ctx context.Context) {
 				l.t.Errorf("relay %d holds %v tokens of rotatord by number of operations", n, held)
 			}
 		}
-		pause(ctx, 20*time.Millisecond)
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
+		harness.Pause(ctx, 20*time.Millisecond)
 	}
 }
 
@@ -300,7 +289,7 @@ func (l *load) sum(d *daemon) {
 // atRest stops the schedules, and checks that every sink is valid and no litter is left.
 func (l *load) atRest(d *daemon) {
 	l.t.Helper()
-	l.put("config.yaml", strings.Replace(l.read("config.yaml"), `schedule: "@every 1s"`, "schedule: manual", 1))
+	l.Put("config.yaml", strings.Replace(l.Read("config.yaml"), `schedule: "@every 1s"`, "schedule: manual", 1))
 	d.reload()
 	for _, s := range l.slots {
 		d.untilSlot(s.name(), func(st slot.Status) bool { return st.State == slot.StateIdle && len(st.Old) == 0 })
@@ -310,13 +299,13 @@ func (l *load) atRest(d *daemon) {
 			if !slices.Contains(s.sinks, st.name) {
 				continue
 			}
-			if value, err := st.get(s.name()); err != nil || !l.sim.Accepts(relayID(s.relay), value) {
+			if value, err := st.get(s.name()); err != nil || !l.sim.Accepts(harness.RelayID(s.relay), value) {
 				l.t.Errorf("at rest %s holds no valid token of %s: %v", st.name, s.name(), err)
 			}
 		}
 	}
 	for n := range loadRelays {
-		if got, want := len(l.sim.Tokens(relayID(n))), 2+l.overlapping(n); got != want {
+		if got, want := len(l.sim.Tokens(harness.RelayID(n))), 2+l.overlapping(n); got != want {
 			l.t.Errorf("at rest relay %d holds %d tokens, want %d", n, got, want)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/rotatord/rotatord/internal/sinks/vault/vaulttest"
 	"github.com/rotatord/rotatord/internal/slot"
+	"github.com/rotatord/rotatord/test/harness"
 )
 
 // TestARefusedSecretIDIsNotShownBySlotAfterSlot has 30 slots whose sink logs in with
@@ -25,14 +26,14 @@ func TestARefusedSecretIDIsNotShownBySlotAfterSlot(t *testing.T) {
 	vault.Policy(t, "moq", moqPolicy)
 	role := newAppRole(t, vault)
 	gate := newLoginGate(t, vault)
-	w.put("secret-id", "used-up")
+	w.Put("secret-id", "used-up")
 	var relays strings.Builder
 	for n := range slots {
-		fmt.Fprintf(&relays, "r%d: {id: %s, tokens: {subscribe: {}}}, ", n, relayID(n))
+		fmt.Fprintf(&relays, "r%d: {id: %s, tokens: {subscribe: {}}}, ", n, harness.RelayID(n))
 	}
 	w.configure(settings{
 		Sinks: fmt.Sprintf("  vault: {type: vault, address: \"%s\", path: \"moq/{{.Relay}}/{{.Type}}\", auth: {approle: {role_id: %s, secret_id: {file: %s}}}}\n",
-			gate.URL, role.id, w.path("secret-id")),
+			gate.URL, role.id, w.Path("secret-id")),
 		Defaults: "{schedule: manual, initial: now, grace: 1h, sinks: [vault]}",
 		Relays:   "{" + relays.String() + "}",
 	})
@@ -41,9 +42,9 @@ func TestARefusedSecretIDIsNotShownBySlotAfterSlot(t *testing.T) {
 		d.failing(fmt.Sprintf("r%d/subscribe", n), "invalid role or secret ID")
 	}
 	gate.wants(d, 1, "30 slots")
-	d.signal(syscall.SIGHUP)
+	d.Signal(syscall.SIGHUP)
 	gate.wants(d, 2, "a reload")
-	d.rotatord("rotate", "--no-wait", "r1").expect(t, 0)
+	d.rotatord("rotate", "--no-wait", "r1").Expect(t, 0)
 	gate.wants(d, 3, "a rotate")
 	d.untilSlot("r1/subscribe", func(s slot.Status) bool {
 		return s.Failure != nil && strings.Contains(s.Failure.Message, "invalid role or secret ID")
@@ -51,7 +52,7 @@ func TestARefusedSecretIDIsNotShownBySlotAfterSlot(t *testing.T) {
 	if !role.admits(t, role.secretID(t)) {
 		t.Fatal("the role is locked for everybody else")
 	}
-	w.put("secret-id", role.secretID(t))
+	w.Put("secret-id", role.secretID(t))
 	for n := range slots {
 		d.untilSlot(fmt.Sprintf("r%d/subscribe", n), func(s slot.Status) bool { return !s.Rotated.IsZero() })
 	}

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	linux "golang.org/x/sys/unix"
+
+	"github.com/rotatord/rotatord/test/harness"
 )
 
 const smallPipe = 4096
@@ -47,7 +49,7 @@ func (w *world) chatty() *daemon {
 func (d *daemon) rotateLive(n int) {
 	d.t.Helper()
 	for range n {
-		d.rotatord("rotate", "live").expect(d.t, 0, "rotated and verified")
+		d.rotatord("rotate", "live").Expect(d.t, 0, "rotated and verified")
 	}
 }
 
@@ -58,7 +60,7 @@ func TestALogThatNobodyReadsStopsNothing(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, 1)
 			r := w.pipeLog()
-			w.configure(settings{Top: "log: {level: debug}\n", Relays: fmt.Sprintf("{live: {id: %s, strategy: %s, tokens: {subscribe: {}}}}", relayID(0), strategy)})
+			w.configure(settings{Top: "log: {level: debug}\n", Relays: fmt.Sprintf("{live: {id: %s, strategy: %s, tokens: {subscribe: {}}}}", harness.RelayID(0), strategy)})
 			d := w.start()
 			_ = w.stderr.Close()
 			d.rotateLive(1)
@@ -74,7 +76,7 @@ func TestALogThatNobodyReadsStopsNothing(t *testing.T) {
 
 // stuck reports whether the daemon has noticed that nobody reads.
 func (d *daemon) stuck() error {
-	to, err := os.Readlink(fmt.Sprintf("/proc/%d/fd/2", d.cmd.Process.Pid))
+	to, err := os.Readlink(fmt.Sprintf("/proc/%d/fd/2", d.Pid()))
 	if errors.Is(err, os.ErrPermission) { // it lets only root look: no process waits longer than this
 		<-time.After(5 * time.Second)
 		return nil
@@ -102,7 +104,7 @@ func TestADyingProcessDoesNotWaitForSomebodyToReadWhy(t *testing.T) {
 	d := w.chatty()
 	d.rotateLive(1)
 	d.until(func() error { return d.stuck() })
-	d.signal(syscall.SIGQUIT) // every goroutine's stack
+	d.Signal(syscall.SIGQUIT) // every goroutine's stack
 	if code := d.wait(); code != 2 {
 		t.Errorf("exit code %d", code)
 	}
@@ -170,10 +172,10 @@ func TestARunThatEndsWaitsForNobodyWhoReads(t *testing.T) {
 	w := newWorld(t, 1)
 	r := w.pipeLog()
 	w.configure(settings{Defaults: "{schedule: manual, initial: now, sinks: [disk]}"})
-	if code := w.launch("run", "--once").wait(); code != 0 || w.read("tokens/live/subscribe.token") == "" {
+	if code := w.launch("run", "--once").wait(); code != 0 || w.Read("tokens/live/subscribe.token") == "" {
 		t.Errorf("exit code %d", code)
 	}
-	w.put("config.yaml", "no: good\n")
+	w.Put("config.yaml", "no: good\n")
 	if code := w.launch("run").wait(); code != 2 {
 		t.Errorf("a bad configuration: exit code %d", code)
 	}
@@ -192,7 +194,7 @@ func TestAVerbWhoseOutputNobodyWantsEndsQuietly(t *testing.T) {
 	cmd := w.command("schema")
 	var errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = end, &errs
-	if err := begin(cmd); err != nil {
+	if err := rotatord.Begin(cmd); err != nil {
 		t.Fatal(err)
 	}
 	_ = cmd.Wait()

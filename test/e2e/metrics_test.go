@@ -17,6 +17,7 @@ import (
 	"github.com/rotatord/rotatord/internal/sinks/awssm/awstest"
 	"github.com/rotatord/rotatord/internal/slot"
 	"github.com/rotatord/rotatord/internal/threads"
+	"github.com/rotatord/rotatord/test/harness"
 )
 
 // contractMetrics are the names of the contract's table. Every one of them is
@@ -124,7 +125,7 @@ func nothingYet(t *testing.T, l *ledger) {
 	d.predict(expectations{
 		"config_last_reload_successful": is(1), "config_last_reload_success_timestamp_seconds": since(began),
 		"leader": is(1), "build_info": is(1), "slot_state state=idle" + liveSlot: is(1),
-		"slot_info label_team=video account=main strategy=overlap relay_id=" + relayID(0) + liveSlot: is(1),
+		"slot_info label_team=video account=main strategy=overlap relay_id=" + harness.RelayID(0) + liveSlot: is(1),
 		"sink_up sink=disk": is(1), "sink_last_probe_timestamp_seconds sink=disk": since(began),
 		"next_rotation_timestamp_seconds" + liveSlot: unix(nextLeapDay(began)),
 	})
@@ -160,13 +161,13 @@ func nextLeapDay(now time.Time) time.Time {
 
 func overlapMetrics(t *testing.T, l *ledger) {
 	w := newWorld(t, 1)
-	w.sim.SetQuota(apiToken, 1000, time.Hour)
+	w.sim.SetQuota(harness.APIToken, 1000, time.Hour)
 	w.configure(settings{})
 	d := w.watch(l)
 	began := time.Now()
-	d.rotatord("rotate", "live").expect(t, 0)
-	d.rotatord("rotate", "live").expect(t, 0)
-	tokens := d.sim.Tokens(relayID(0))
+	d.rotatord("rotate", "live").Expect(t, 0)
+	d.rotatord("rotate", "live").Expect(t, 0)
+	tokens := d.sim.Tokens(harness.RelayID(0))
 	latest := tokens[len(tokens)-1]
 	d.predict(expectations{
 		"rotations_total strategy=overlap result=success" + liveSlot: is(2), "rotation_duration_seconds_count strategy=overlap": is(2),
@@ -186,13 +187,13 @@ func overlapMetrics(t *testing.T, l *ledger) {
 		"journal_write_duration_seconds_count":                                    atLeast(4),
 		"pending_retirements account=main":                                        is(0), // its grace lasts
 	})
-	d.rotatord("rotate", "--compromised", "live").expect(t, 1)
+	d.rotatord("rotate", "--compromised", "live").Expect(t, 1)
 	d.predict(expectations{
 		"cloudflare_requests_total account=main operation=revoke code=200": is(2),
 		"slot_state state=idle" + liveSlot:                                 is(1),
 	})
 	d.sim.Next(cfsim.Create, cfsim.Fault{Kind: cfsim.Slow, Delay: 5 * time.Second})
-	d.rotatord("rotate", "--no-wait", "live").expect(t, 0)
+	d.rotatord("rotate", "--no-wait", "live").Expect(t, 0)
 	d.predict(expectations{"slot_state state=minting" + liveSlot: is(1)})
 }
 
@@ -204,7 +205,7 @@ func scheduleMetrics(t *testing.T, l *ledger) {
 		"schedule_lag_seconds_count": atLeast(2), "rotations_total strategy=overlap result=success" + liveSlot: atLeast(2),
 		"next_rotation_timestamp_seconds" + liveSlot: between(float64(time.Now().Unix()), float64(time.Now().Add(patience).Unix())),
 	})
-	d.sim.RemoveAPIToken(apiToken)
+	d.sim.RemoveAPIToken(harness.APIToken)
 	d.predict(expectations{"consecutive_failures" + liveSlot: atLeast(2)})
 	s, err := d.scrape()
 	if err != nil {
@@ -221,7 +222,7 @@ func scheduleMetrics(t *testing.T, l *ledger) {
 		"slot_state state=failing" + liveSlot:                                is(1),
 		"rotations_total strategy=overlap result=failure" + liveSlot:         atLeast(3),
 	})
-	d.sim.AddAPIToken(apiToken, cfsim.Edit, accountID)
+	d.sim.AddAPIToken(harness.APIToken, cfsim.Edit, harness.AccountID)
 	d.predict(expectations{
 		"consecutive_failures" + liveSlot: is(0), "next_attempt_timestamp_seconds" + liveSlot: absent(), "account_up account=main": is(1),
 	})
@@ -231,8 +232,7 @@ func scheduleMetrics(t *testing.T, l *ledger) {
 func (w *world) withAWS(more string) (*awstest.Server, string) {
 	w.t.Helper()
 	aws := awstest.New(w.t)
-	w.env = append(w.env, "AWS_ACCESS_KEY_ID="+awstest.AccessKeyID, "AWS_SECRET_ACCESS_KEY="+awstest.SecretAccessKey,
-		"AWS_EC2_METADATA_DISABLED=true")
+	w.env = append(w.env, harness.AWSEnv()...)
 	return aws, fmt.Sprintf("  aws: {type: aws_secrets_manager, region: %s, endpoint_url: \"%s\", secret_id: \"moq/{{.Relay}}/{{.Type}}\", format: raw%s}\n",
 		awstest.Region, aws.URL, more)
 }
@@ -253,7 +253,7 @@ func blackoutMetrics(t *testing.T, l *ledger) {
 	w.configure(settings{Sinks: sink, Defaults: "{schedule: manual, strategy: in_place, sinks: [aws]}"})
 	d := w.watch(l)
 	began := time.Now()
-	d.rotatord("rotate", "live").expect(t, 0)
+	d.rotatord("rotate", "live").Expect(t, 0)
 	d.predict(expectations{
 		"blackout_seconds_count": is(1), "blackout_seconds_sum": between(0.000001, time.Since(began).Seconds()),
 		"blackout_start_timestamp_seconds": absent(), "rotation_duration_seconds_count strategy=in_place": is(1),
@@ -261,7 +261,7 @@ func blackoutMetrics(t *testing.T, l *ledger) {
 	})
 	refuseWrites(aws)
 	again := time.Now()
-	d.rotatord("rotate", "--no-wait", "live").expect(t, 0)
+	d.rotatord("rotate", "--no-wait", "live").Expect(t, 0)
 	d.predict(expectations{
 		"blackout_start_timestamp_seconds" + liveSlot:                                 since(again),
 		"next_attempt_timestamp_seconds" + liveSlot:                                   atLeast(float64(again.Unix())),
@@ -288,7 +288,7 @@ func supersededMetrics(t *testing.T, l *ledger) {
 	aws, sink := w.withAWS(", timeout: 60s, probe_interval: 1s")
 	w.configure(settings{Sinks: sink, Defaults: "{schedule: manual, initial: schedule, grace: 1h, sinks: [aws]}"})
 	d := w.watch(l)
-	d.rotatord("rotate", "live").expect(t, 0)
+	d.rotatord("rotate", "live").Expect(t, 0)
 	hang := make(chan struct{})
 	aws.Inject(func(op, _ string) *awstest.Failure {
 		if op == "PutSecretValue" {
@@ -296,12 +296,12 @@ func supersededMetrics(t *testing.T, l *ledger) {
 		}
 		return nil
 	})
-	d.rotatord("rotate", "--no-wait", "live").expect(t, 0)
+	d.rotatord("rotate", "--no-wait", "live").Expect(t, 0)
 	d.predict(expectations{"slot_state state=delivering" + liveSlot: is(1), "pending_deliveries sink=aws": is(1)})
 	refuseWrites(aws)
 	close(hang)
 	d.predict(expectations{"consecutive_failures" + liveSlot: atLeast(1)})
-	d.rotatord("rotate", "--no-wait", "--compromised", "live").expect(t, 0)
+	d.rotatord("rotate", "--no-wait", "--compromised", "live").Expect(t, 0)
 	d.predict(expectations{"rotations_total strategy=overlap result=superseded" + liveSlot: is(1)})
 	aws.Inject(nil)
 	d.predict(expectations{
@@ -319,8 +319,8 @@ func driftMetrics(t *testing.T, l *ledger) {
 	w := newWorld(t, 1)
 	w.configure(settings{Disk: ", probe_interval: 1s"})
 	d := w.watch(l)
-	d.rotatord("rotate", "live").expect(t, 0)
-	if err := os.Remove(w.path("tokens/live/subscribe.token")); err != nil {
+	d.rotatord("rotate", "live").Expect(t, 0)
+	if err := os.Remove(w.Path("tokens/live/subscribe.token")); err != nil {
 		t.Fatal(err)
 	}
 	d.predict(expectations{
@@ -328,21 +328,21 @@ func driftMetrics(t *testing.T, l *ledger) {
 	})
 	d.says("a target is not as it was delivered", `"drift":"missing"`)
 	d.served(0, "live/subscribe")
-	w.put("tokens/live/subscribe.token", "another writer's")
+	w.Put("tokens/live/subscribe.token", "another writer's")
 	d.predict(expectations{
 		"sink_drift_total sink=disk": is(2), "rotations_total strategy=overlap result=success" + liveSlot: is(2), // once a period
 	})
-	d.rotatord("status").expect(t, 0, "disk changed")
+	d.rotatord("status").Expect(t, 0, "disk changed")
 }
 
 func retirementMetrics(t *testing.T, l *ledger) {
 	w := newWorld(t, 1)
 	w.configure(settings{Defaults: "{schedule: manual, initial: schedule, grace: 1s, sinks: [disk]}"})
 	d := w.watch(l)
-	d.rotatord("rotate", "live").expect(t, 0)
+	d.rotatord("rotate", "live").Expect(t, 0)
 	d.world.api.breakMethod(http.MethodDelete)
 	began := time.Now()
-	d.rotatord("rotate", "live").expect(t, 0)
+	d.rotatord("rotate", "live").Expect(t, 0)
 	d.predict(expectations{
 		"pending_retirements account=main": is(1), "oldest_pending_retirement_timestamp_seconds account=main": since(began.Add(time.Second)),
 		"rotation_failures_total account=main step=retire reason=server_error": atLeast(2),
@@ -362,7 +362,7 @@ func cloudflareMetrics(t *testing.T, l *ledger) {
 	w.configure(settings{})
 	d := w.watch(l)
 	d.sim.Next(cfsim.Create, cfsim.Fault{Kind: cfsim.LostBefore})
-	d.rotatord("rotate", "live").expect(t, 0)
+	d.rotatord("rotate", "live").Expect(t, 0)
 	d.predict(expectations{
 		"cloudflare_requests_total account=main operation=create code=error": is(1),
 		"cloudflare_requests_total account=main operation=create code=201":   is(1),
@@ -370,7 +370,7 @@ func cloudflareMetrics(t *testing.T, l *ledger) {
 	})
 	d.sim.Next(cfsim.Create, cfsim.Fault{Kind: cfsim.RateLimited, Delay: 5 * time.Second})
 	began := time.Now()
-	d.rotatord("rotate", "--no-wait", "live").expect(t, 0)
+	d.rotatord("rotate", "--no-wait", "live").Expect(t, 0)
 	d.predict(expectations{
 		"account_blocked_until_timestamp_seconds account=main":               between(float64(began.Unix()+5), float64(began.Add(patience).Unix())),
 		"cloudflare_requests_total account=main operation=create code=429":   is(1),
@@ -379,8 +379,8 @@ func cloudflareMetrics(t *testing.T, l *ledger) {
 	d.predict(expectations{
 		"account_blocked_until_timestamp_seconds": absent(), "cloudflare_requests_total account=main operation=create code=201": is(2),
 	})
-	d.sim.AddAPIToken(apiToken, cfsim.Read, accountID)
-	d.rotatord("rotate", "--no-wait", "live").expect(t, 0)
+	d.sim.AddAPIToken(harness.APIToken, cfsim.Read, harness.AccountID)
+	d.rotatord("rotate", "--no-wait", "live").Expect(t, 0)
 	d.predict(expectations{
 		"account_up account=main": is(0), "rotation_failures_total account=main step=mint reason=forbidden": atLeast(1),
 	})
@@ -390,17 +390,17 @@ func reloadMetrics(t *testing.T, l *ledger) {
 	w := newWorld(t, 1)
 	w.configure(settings{})
 	d := w.watch(l)
-	good := w.read("config.yaml")
-	w.put("config.yaml", good+"nonsense: true\n")
+	good := w.Read("config.yaml")
+	w.Put("config.yaml", good+"nonsense: true\n")
 	before, err := d.scrape()
 	if err != nil {
 		t.Fatal(err)
 	}
 	loaded, _, _ := before.value("config_last_reload_success_timestamp_seconds")
-	d.signal(syscall.SIGHUP)
+	d.Signal(syscall.SIGHUP)
 	d.predict(expectations{"config_last_reload_successful": is(0), "config_last_reload_success_timestamp_seconds": is(loaded)})
-	w.put("config.yaml", good)
-	d.signal(syscall.SIGHUP)
+	w.Put("config.yaml", good)
+	d.Signal(syscall.SIGHUP)
 	d.predict(expectations{"config_last_reload_successful": is(1), "config_last_reload_success_timestamp_seconds": atLeast(loaded + 0.001)})
 }
 
@@ -409,9 +409,9 @@ func journalMetrics(t *testing.T, l *ledger) {
 	disk := w.mountSmall("state")
 	w.configure(settings{})
 	d := w.watch(l)
-	d.rotatord("rotate", "live").expect(t, 0)
+	d.rotatord("rotate", "live").Expect(t, 0)
 	minted := d.sim.Counts()[cfsim.Create]
-	disk.fill()
+	harness.Check(t, disk.Fill())
 	d.until(func() error {
 		d.rotatord("rotate", "--no-wait", "live")
 		if code, _, _ := d.get("/-/ready"); code != http.StatusServiceUnavailable {
@@ -421,8 +421,8 @@ func journalMetrics(t *testing.T, l *ledger) {
 		return nil
 	})
 	d.predict(expectations{"journal_errors_total": atLeast(1)})
-	d.rotatord("history", "live").expect(t, 0)
-	disk.free()
+	d.rotatord("history", "live").Expect(t, 0)
+	harness.Check(t, disk.Free())
 	d.ready()
 	if n := d.sim.Counts()[cfsim.Create]; n > minted+1 {
 		t.Errorf("%d tokens were minted while the journal could not be written", n-minted)
@@ -433,7 +433,7 @@ func perSlotMetrics(t *testing.T, l *ledger) {
 	w := newWorld(t, 1)
 	w.configure(settings{Top: "metrics: {per_slot: false}\n"})
 	d := w.watch(l)
-	d.rotatord("rotate", "live").expect(t, 0)
+	d.rotatord("rotate", "live").Expect(t, 0)
 	d.predict(expectations{
 		"rotations_total strategy=overlap result=success": is(1), "slot_state": absent(), "slot_info": absent(),
 		"sink_deliveries_total sink=disk result=success": is(1),

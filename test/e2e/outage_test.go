@@ -10,13 +10,13 @@ import (
 	"net/url"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/rotatord/rotatord/internal/cf/cfsim"
 	"github.com/rotatord/rotatord/internal/sinks/vault/vaulttest"
 	"github.com/rotatord/rotatord/internal/slot"
+	"github.com/rotatord/rotatord/test/harness"
 )
 
 // doorman stands before a server and turns away what it is told to, asking for a wait.
@@ -65,15 +65,15 @@ func isTrial(r *http.Request) bool {
 func behindDoors(t *testing.T, relays int, strategy string) (w *world, cloudflare, store *doorman, vault *vaulttest.Server) {
 	t.Helper()
 	w, vault = newWorld(t, relays), vaulttest.Start(t)
-	w.put("vault-token", vault.RootToken)
+	w.Put("vault-token", vault.RootToken)
 	cloudflare, store = newDoorman(t, strings.TrimSuffix(w.api.url, cfsim.BasePath)), newDoorman(t, vault.Address)
 	w.api.url = cloudflare.url + cfsim.BasePath
 	names := make([]string, relays)
 	for n := range relays {
-		names[n] = fmt.Sprintf("live%d: {id: %s, tokens: {subscribe: {}}}", n, relayID(n))
+		names[n] = fmt.Sprintf("live%d: {id: %s, tokens: {subscribe: {}}}", n, harness.RelayID(n))
 	}
 	w.configure(settings{
-		Sinks:    fmt.Sprintf("  vault: {type: vault, address: \"%s\", path: \"moq/{{.Relay}}\", auth: {token: {file: %s}}}\n", store.url, w.path("vault-token")),
+		Sinks:    fmt.Sprintf("  vault: {type: vault, address: \"%s\", path: \"moq/{{.Relay}}\", auth: {token: {file: %s}}}\n", store.url, w.Path("vault-token")),
 		Defaults: fmt.Sprintf("{schedule: manual, initial: schedule, strategy: %s, sinks: [vault]}", strategy),
 		Relays:   "{" + strings.Join(names, ", ") + "}",
 	})
@@ -99,18 +99,17 @@ func TestAWaitThatAnAnswerAsksForIsBoundedAndEndsWithARestart(t *testing.T) {
 			w, cloudflare, store, vault := behindDoors(t, 1, c.strategy)
 			d := w.start()
 			c.close(cloudflare, store)
-			d.rotatord("rotate", "--no-wait", "live0").expect(t, 0)
+			d.rotatord("rotate", "--no-wait", "live0").Expect(t, 0)
 			s := d.untilSlot("live0/subscribe", func(s slot.Status) bool { return s.Failure != nil })
 			if wait := s.Failure.Next.Sub(s.Failure.At); wait > c.longest {
 				t.Errorf("the next attempt is %s away", wait)
 			}
-			d.signal(syscall.SIGKILL)
-			d.wait()
+			d.Kill()
 			cloudflare.open()
 			store.open()
 			d = w.start()
 			d.untilSlot("live0/subscribe", func(s slot.Status) bool { return s.Failure == nil && s.Requested.IsZero() })
-			if held := readVault(t, vault, "secret/data/moq/live0"); !w.sim.Accepts(relayID(0), held) {
+			if held := readVault(t, vault, "secret/data/moq/live0"); !w.sim.Accepts(harness.RelayID(0), held) {
 				t.Error("Vault holds no token that is accepted")
 			}
 		})
@@ -125,12 +124,12 @@ func TestTheFirstWhoFindsAStoreWellFreesAllWhoWaitForIt(t *testing.T) {
 	w, _, store, _ := behindDoors(t, slots, "overlap")
 	d := w.start()
 	store.close("GET PUT POST", "/", absurdWait)
-	d.rotatord("rotate", "--no-wait", "--all").expect(t, 0)
+	d.rotatord("rotate", "--no-wait", "--all").Expect(t, 0)
 	for n := range slots {
 		d.untilSlot(fmt.Sprintf("live%d/subscribe", n), func(s slot.Status) bool { return s.Failure != nil })
 	}
 	store.open()
-	d.rotatord("rotate", "live0").expect(t, 0)
+	d.rotatord("rotate", "live0").Expect(t, 0)
 	for n := range slots {
 		d.untilSlot(fmt.Sprintf("live%d/subscribe", n), func(s slot.Status) bool { return s.Failure == nil && s.Requested.IsZero() })
 	}

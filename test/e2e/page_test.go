@@ -14,6 +14,7 @@ import (
 
 	"github.com/rotatord/rotatord/internal/cf/cfsim"
 	"github.com/rotatord/rotatord/internal/slot"
+	"github.com/rotatord/rotatord/test/harness"
 )
 
 // filter is an HTTP proxy on the way to Cloudflare. It carries every call out, and
@@ -69,7 +70,7 @@ func (d *daemon) insist(n int, f *filter) {
 	d.t.Helper()
 	for range n {
 		before := f.pages.Load()
-		d.rotatord("rotate", "--no-wait", "live").expect(d.t, 0)
+		d.rotatord("rotate", "--no-wait", "live").Expect(d.t, 0)
 		d.until(func() error {
 			if f.pages.Load() == before {
 				return errors.New("no call was answered with a page")
@@ -120,7 +121,7 @@ func overlapBehindPages(t *testing.T, status int, methods string) {
 	w, f := behindFilter(t)
 	w.configure(settings{})
 	d := w.start()
-	d.rotatord("rotate", "live").expect(t, 0)
+	d.rotatord("rotate", "live").Expect(t, 0)
 	f.block(status, methods)
 	d.insist(8, f)
 	d.failing("live/subscribe", fmt.Sprint(status), "is a proxy in between? check api_url")
@@ -128,10 +129,10 @@ func overlapBehindPages(t *testing.T, status int, methods string) {
 		t.Errorf("%d tokens of ours at once, want the one that is served and one lost attempt's", most)
 	}
 	f.block(0, "")
-	d.rotatord("rotate", "live").expect(t, 0)
+	d.rotatord("rotate", "live").Expect(t, 0)
 	d.served(0, "live/subscribe")
 	// Where the wish behind the pages was met first, two are in their grace.
-	if n, old := len(d.sim.Tokens(relayID(0))), len(d.slot("live/subscribe").Old); n != 2+1+old || old > 2 {
+	if n, old := len(d.sim.Tokens(harness.RelayID(0))), len(d.slot("live/subscribe").Old); n != 2+1+old || old > 2 {
 		t.Errorf("the relay holds %d tokens, want two that came with it, %d in their grace, one served", n, old)
 	}
 }
@@ -153,7 +154,7 @@ func inPlaceBehindPages(t *testing.T, status int) {
 		t.Errorf("%d rotate calls were made", n)
 	}
 	f.block(0, "")
-	d.rotatord("rotate", "live").expect(t, 0)
+	d.rotatord("rotate", "live").Expect(t, 0)
 	d.served(0, "live/subscribe")
 }
 
@@ -162,7 +163,7 @@ func inPlaceUnanswered(t *testing.T, status int) {
 	w, f := behindFilter(t)
 	w.configure(settings{Defaults: inPlaceByHand})
 	d := w.start()
-	d.rotatord("rotate", "live").expect(t, 0)
+	d.rotatord("rotate", "live").Expect(t, 0)
 	f.block(status, "POST")
 	d.insist(3, f)
 	lasts := func(want bool) {
@@ -179,7 +180,7 @@ func inPlaceUnanswered(t *testing.T, status int) {
 		})
 	}
 	lasts(true)
-	d.rotatord("status").expect(t, 0, "BLACKOUT since", fmt.Sprint(status))
+	d.rotatord("status").Expect(t, 0, "BLACKOUT since", fmt.Sprint(status))
 	f.block(0, "")
 	d.served(0, "live/subscribe")
 	lasts(false)

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/rotatord/rotatord/internal/slot"
+	"github.com/rotatord/rotatord/test/harness"
 )
 
 const (
@@ -33,7 +34,7 @@ func TestReloadChangesASchedule(t *testing.T) {
 		t.Fatal("it rotated by itself")
 	}
 	w.configure(settings{Defaults: perHalf})
-	d.signal(syscall.SIGHUP)
+	d.Signal(syscall.SIGHUP)
 	first := d.served(0, "live/subscribe")
 	d.until(func() error {
 		if d.token("live/subscribe") == first {
@@ -55,7 +56,7 @@ func TestReloadOverTCPTakesAuthentication(t *testing.T) {
 	w := newWorld(t, 1)
 	w.configure(settings{})
 	d := w.start()
-	code, body, err := answer(http.Post("http://"+d.address()+"/-/reload", "", http.NoBody))
+	code, body, err := harness.Answer(http.Post("http://"+d.address()+"/-/reload", "", http.NoBody))
 	if err != nil || code != http.StatusForbidden || !strings.Contains(body, "changes need authentication") {
 		t.Errorf("%d %s %v", code, body, err)
 	}
@@ -66,27 +67,27 @@ func TestABadReloadChangesNothing(t *testing.T) {
 	w := newWorld(t, 2)
 	w.configure(settings{Defaults: "{schedule: manual, initial: schedule, grace: 100ms, sinks: [disk]}"})
 	d := w.start()
-	d.rotatord("rotate", "live").expect(t, 0)
-	good := w.read("config.yaml")
+	d.rotatord("rotate", "live").Expect(t, 0)
+	good := w.Read("config.yaml")
 	for name, c := range map[string]struct{ from, to, says string }{
 		"a fault":              {"defaults:", "defualts:", "config.yaml:"},
 		"half a file":          {good[len(good)/2:], "", "config.yaml:"},
 		"what takes a restart": {"state:", "instance: another\nstate:", "instance was changed: that takes effect only with a restart"},
-		"another state folder": {w.path("state"), w.path("elsewhere"), "state was changed: that takes effect only with a restart"},
+		"another state folder": {w.Path("state"), w.Path("elsewhere"), "state was changed: that takes effect only with a restart"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bad := strings.Replace(good, c.from, c.to, 1)
 			if bad == good {
 				t.Fatal("nothing was replaced")
 			}
-			w.put("config.yaml", bad)
+			w.Put("config.yaml", bad)
 			code, body, err := d.ask(http.MethodPost, "/-/reload")
 			if err != nil || code != http.StatusBadRequest || !strings.Contains(body, c.says) || !strings.Contains(body, "the former configuration stays in force") {
 				t.Errorf("reload: %d %s, %v", code, body, err)
 			}
 			d.predict(expectations{"config_last_reload_successful": is(0)})
-			w.put("config.yaml", good) // for the command line
-			d.rotatord("rotate", "live").expect(t, 0)
+			w.Put("config.yaml", good) // for the command line
+			d.rotatord("rotate", "live").Expect(t, 0)
 			d.served(0, "live/subscribe")
 		})
 	}
@@ -99,22 +100,22 @@ func TestReloadAddsAndRemovesSlots(t *testing.T) {
 	w := newWorld(t, 2)
 	w.configure(settings{})
 	d := w.start()
-	d.rotatord("rotate", "live").expect(t, 0)
-	w.configure(settings{Relays: fmt.Sprintf(oneMore, relayID(0), relayID(1))})
+	d.rotatord("rotate", "live").Expect(t, 0)
+	w.configure(settings{Relays: fmt.Sprintf(oneMore, harness.RelayID(0), harness.RelayID(1))})
 	d.reload()
 	other := d.served(1, "other/subscribe")
 	d.predict(expectations{"rotations_total result=success relay=other": is(1), "rotations_total result=success relay=live": is(1)})
 	w.configure(settings{})
 	d.reload()
 	d.predict(expectations{"rotations_total result=success relay=other": absent(), "slot_info relay=other": absent()})
-	if r := d.rotatord("status").expect(t, 0); strings.Contains(r.out, "other") {
-		t.Errorf("a removed slot is shown:\n%s", r.out)
+	if r := d.rotatord("status").Expect(t, 0); strings.Contains(r.Out, "other") {
+		t.Errorf("a removed slot is shown:\n%s", r.Out)
 	}
-	d.rotatord("rotate", "other").expect(t, 1, `no slot is called "other"`)
-	if !d.sim.Accepts(relayID(1), other) {
+	d.rotatord("rotate", "other").Expect(t, 1, `no slot is called "other"`)
+	if !d.sim.Accepts(harness.RelayID(1), other) {
 		t.Error("the removed slot's token was revoked")
 	}
-	w.configure(settings{Relays: fmt.Sprintf(oneMore, relayID(0), relayID(1))})
+	w.configure(settings{Relays: fmt.Sprintf(oneMore, harness.RelayID(0), harness.RelayID(1))})
 	d.reload()
 	d.untilSlot("other/subscribe", func(s slot.Status) bool {
 		return s.TokenID != "" && s.Sinks[0].State == "ok" // it is remembered: nothing was minted
@@ -134,10 +135,10 @@ func TestReloadAddsAndRemovesSinks(t *testing.T) {
 			defaults := func(sinks string) string {
 				return fmt.Sprintf("{schedule: manual, initial: schedule, strategy: %s, sinks: [%s]%s}", strategy, sinks, more)
 			}
-			sink := fmt.Sprintf(second, w.path("second"))
+			sink := fmt.Sprintf(second, w.Path("second"))
 			w.configure(settings{Defaults: defaults("disk")})
 			d := w.start()
-			d.rotatord("rotate", "live").expect(t, 0)
+			d.rotatord("rotate", "live").Expect(t, 0)
 			first := d.token("live/subscribe")
 
 			w.configure(settings{Sinks: sink, Defaults: defaults("disk, second")})
@@ -146,12 +147,12 @@ func TestReloadAddsAndRemovesSinks(t *testing.T) {
 				d.untilSlot("live/subscribe", func(s slot.Status) bool {
 					return !slices.ContainsFunc(s.Sinks, func(ts slot.TargetStatus) bool { return ts.State != "ok" }) && len(s.Old) == 1
 				})
-				if now := d.token("live/subscribe"); now == first || w.read("second/live/subscribe.token") != now {
+				if now := d.token("live/subscribe"); now == first || w.Read("second/live/subscribe.token") != now {
 					t.Error("the new sink did not get a new token together with the old sink")
 				}
 			} else {
 				d.untilSlot("live/subscribe", func(s slot.Status) bool { return strings.Contains(s.Note, "a new target waits") })
-				d.rotatord("status").expect(t, 0, "a new target waits for the next scheduled rotation", "second never")
+				d.rotatord("status").Expect(t, 0, "a new target waits for the next scheduled rotation", "second never")
 				if d.token("live/subscribe") != first {
 					t.Error("it rotated before its time")
 				}
@@ -160,10 +161,10 @@ func TestReloadAddsAndRemovesSinks(t *testing.T) {
 			w.configure(settings{Defaults: defaults("disk")})
 			d.reload()
 			d.predict(expectations{"sink_up sink=second": absent(), "sink_deliveries_total sink=second": absent()})
-			held := w.read("second/live/subscribe.token")
-			d.rotatord("rotate", "live").expect(t, 0)
+			held := w.Read("second/live/subscribe.token")
+			d.rotatord("rotate", "live").Expect(t, 0)
 			d.served(0, "live/subscribe")
-			if strategy == "overlap" && !d.sim.Accepts(relayID(0), held) {
+			if strategy == "overlap" && !d.sim.Accepts(harness.RelayID(0), held) {
 				t.Error("a token that a removed sink may hold was revoked, and not left to expire")
 			}
 		})

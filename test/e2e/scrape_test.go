@@ -12,6 +12,8 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
+
+	"github.com/rotatord/rotatord/test/harness"
 )
 
 const seriesPerSlot = 20
@@ -21,7 +23,7 @@ type scrape map[string]*dto.MetricFamily
 
 // scrape reads /metrics from the TCP listener, as Prometheus does.
 func (d *daemon) scrape() (scrape, error) {
-	code, text, err := answer(http.Get("http://" + d.address() + "/metrics"))
+	code, text, err := harness.Answer(http.Get("http://" + d.address() + "/metrics"))
 	if err != nil || code != http.StatusOK {
 		return nil, fmt.Errorf("/metrics: %d, %w", code, err)
 	}

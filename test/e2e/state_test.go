@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/rotatord/rotatord/internal/cf/cfsim"
@@ -20,14 +19,14 @@ func stateWorld(t *testing.T) (*world, *daemon, string) {
 	w := newWorld(t, 1)
 	w.configure(settings{})
 	d := w.start()
-	d.rotatord("rotate", "--all").expect(t, 0)
+	d.rotatord("rotate", "--all").Expect(t, 0)
 	return w, d, d.slot("live/subscribe").Sinks[0].RotationID
 }
 
 // log is the path of the journal's log.
 func (w *world) log() string {
 	w.t.Helper()
-	logs, err := filepath.Glob(w.path("state/*.log"))
+	logs, err := filepath.Glob(w.Path("state/*.log"))
 	if err != nil || len(logs) != 1 {
 		w.t.Fatalf("logs: %v (%v)", logs, err)
 	}
@@ -82,8 +81,7 @@ func TestStateFilesThatAreTakenAwayAreWrittenAnew(t *testing.T) {
 			if m := d.metrics(); !strings.Contains(m, "rotatord_journal_errors_total") || strings.Contains(m, "rotatord_journal_errors_total 0\n") {
 				t.Error("no failure was counted")
 			}
-			d.signal(syscall.SIGKILL)
-			d.wait()
+			d.Kill()
 			w.start().knows(id)
 		})
 	}
@@ -102,7 +100,7 @@ func TestStateFilesThatAreTakenAwayAreWrittenAnew(t *testing.T) {
 func (w *world) shell(command string) {
 	w.t.Helper()
 	cmd := exec.Command("sh", "-c", command)
-	cmd.Dir = w.dir
+	cmd.Dir = w.Dir
 	if out, err := cmd.CombinedOutput(); err != nil {
 		w.t.Fatalf("%s: %v\n%s", command, err, out)
 	}
@@ -123,8 +121,8 @@ func TestAStateFileThatWasReplacedIsLeftToAPerson(t *testing.T) {
 	w.shell("mv state/state.db . && echo theirs > state/state.db")
 	d.unready("state.db: the file was replaced", "restart rotatord")
 	d.rotatord("rotate", "--all", "--no-wait")
-	d.rotatord("status").expect(t, 0, "the journal cannot be written: nothing is minted until it can")
-	if text := w.read("state/state.db"); text != "theirs\n" {
+	d.rotatord("status").Expect(t, 0, "the journal cannot be written: nothing is minted until it can")
+	if text := w.Read("state/state.db"); text != "theirs\n" {
 		t.Errorf("it holds %q", text)
 	}
 	if n := d.sim.Counts()[cfsim.Create]; n != 1 {
@@ -142,25 +140,23 @@ func TestAMissingLogIsMissedAtTheStart(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w, d, _ := stateWorld(t)
-			d.signal(syscall.SIGKILL)
-			d.wait()
+			d.Kill()
 			log := w.log()
 			w.shell(lose)
 			for _, verb := range [][]string{{"run"}, {"run", "--once"}} {
-				w.rotatord(verb...).expect(t, 1, log, log+".aside", "not known, as with an older backup")
+				w.rotatord(verb...).Expect(t, 1, log, log+".aside", "not known, as with an older backup")
 			}
 			_ = os.Remove(log)
-			w.put(strings.TrimPrefix(log, w.dir+"/")+".aside", "")
+			w.Put(strings.TrimPrefix(log, w.Dir+"/")+".aside", "")
 			d = w.start()
 			d.says("starting without the log "+log, "the database was last written at")
 			d.says("it counts once")
 			if _, err := os.Stat(log + ".aside"); err == nil {
 				t.Error("the consent is still there")
 			}
-			d.signal(syscall.SIGKILL)
-			d.wait()
+			d.Kill()
 			_ = os.Remove(log)
-			w.rotatord("run").expect(t, 1, log, "it is missing")
+			w.rotatord("run").Expect(t, 1, log, "it is missing")
 		})
 	}
 	t.Run("after an orderly end nothing is missed", func(t *testing.T) {

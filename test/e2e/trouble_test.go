@@ -15,6 +15,7 @@ import (
 	"github.com/rotatord/rotatord/internal/cf/cfsim"
 	"github.com/rotatord/rotatord/internal/sinks/awssm/awstest"
 	"github.com/rotatord/rotatord/internal/slot"
+	"github.com/rotatord/rotatord/test/harness"
 )
 
 const otherAccount = "ffffffffffffffffffffffffffffffff"
@@ -28,7 +29,7 @@ func (d *daemon) failing(name string, says ...string) {
 	if s.Attempt.Before(s.Failure.At) || !s.Attempt.Equal(s.Failure.Next) {
 		d.t.Errorf("%s failed at %v and is tried again at %v", name, s.Failure.At, s.Attempt)
 	}
-	d.rotatord("status").expect(d.t, 0, append(says, name+": failed", "next attempt")...)
+	d.rotatord("status").Expect(d.t, 0, append(says, name+": failed", "next attempt")...)
 }
 
 // rotates waits until a slot that runs by itself has rotated twice more.
@@ -48,30 +49,30 @@ func TestCloudflareTrouble(t *testing.T) {
 		says     []string
 	}{
 		"unreachable": {"overlap", func(w *world) { w.api.down() }, func(w *world) { w.api.up(w.t) }, []string{"connection refused", "api_url"}},
-		"unknown API token": {"overlap", func(w *world) { w.sim.RemoveAPIToken(apiToken) },
-			func(w *world) { w.sim.AddAPIToken(apiToken, cfsim.Edit, accountID) }, []string{"401", "Invalid API Token"}},
-		"missing permission": {"overlap", func(w *world) { w.sim.AddAPIToken(apiToken, cfsim.Read, accountID) },
-			func(w *world) { w.sim.AddAPIToken(apiToken, cfsim.Edit, accountID) }, []string{"403", "10000", "MoQ: Edit"}},
-		"overlap is not offered": {"overlap", func(w *world) { w.sim.AddAccount(accountID, cfsim.Gen1) },
-			func(w *world) { w.sim.AddAccount(accountID, cfsim.Both) }, []string{"this account does not offer", "set `strategy: in_place`"}},
-		"in_place is not offered": {"in_place", func(w *world) { w.sim.AddAccount(accountID, cfsim.Gen2) },
-			func(w *world) { w.sim.AddAccount(accountID, cfsim.Both) }, []string{"this account does not offer", "set `strategy: overlap`"}},
-		"no such relay": {"overlap", func(w *world) { w.sim.RemoveRelay(relayID(0)) },
-			func(w *world) { w.sim.AddRelay(accountID, relayID(0), "again") }, []string{"404", "21007", "relay not found"}},
+		"unknown API token": {"overlap", func(w *world) { w.sim.RemoveAPIToken(harness.APIToken) },
+			func(w *world) { w.sim.AddAPIToken(harness.APIToken, cfsim.Edit, harness.AccountID) }, []string{"401", "Invalid API Token"}},
+		"missing permission": {"overlap", func(w *world) { w.sim.AddAPIToken(harness.APIToken, cfsim.Read, harness.AccountID) },
+			func(w *world) { w.sim.AddAPIToken(harness.APIToken, cfsim.Edit, harness.AccountID) }, []string{"403", "10000", "MoQ: Edit"}},
+		"overlap is not offered": {"overlap", func(w *world) { w.sim.AddAccount(harness.AccountID, cfsim.Gen1) },
+			func(w *world) { w.sim.AddAccount(harness.AccountID, cfsim.Both) }, []string{"this account does not offer", "set `strategy: in_place`"}},
+		"in_place is not offered": {"in_place", func(w *world) { w.sim.AddAccount(harness.AccountID, cfsim.Gen2) },
+			func(w *world) { w.sim.AddAccount(harness.AccountID, cfsim.Both) }, []string{"this account does not offer", "set `strategy: overlap`"}},
+		"no such relay": {"overlap", func(w *world) { w.sim.RemoveRelay(harness.RelayID(0)) },
+			func(w *world) { w.sim.AddRelay(harness.AccountID, harness.RelayID(0), "again") }, []string{"404", "21007", "relay not found"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, 1)
 			other := newWorld(t, 0)
 			other.sim.AddAccount(otherAccount, cfsim.Both)
-			other.sim.AddAPIToken(apiToken, cfsim.Edit, otherAccount)
-			other.sim.AddRelay(otherAccount, relayID(1), "other")
+			other.sim.AddAPIToken(harness.APIToken, cfsim.Edit, otherAccount)
+			other.sim.AddRelay(otherAccount, harness.RelayID(1), "other")
 			c.broken(w)
 			w.configure(settings{
-				Accounts: fmt.Sprintf("  other: {account_id: %s, api_token: {file: %s}, api_url: \"%s\"}\n", otherAccount, w.path("api-token"), other.api.url),
+				Accounts: fmt.Sprintf("  other: {account_id: %s, api_token: {file: %s}, api_url: \"%s\"}\n", otherAccount, w.Path("api-token"), other.api.url),
 				Defaults: fmt.Sprintf("{account: main, schedule: \"@every 1s\", initial: now, strategy: %s, sinks: [disk]}", c.strategy),
 				Relays: fmt.Sprintf("{live: {id: %s, tokens: {subscribe: {}}}, other: {id: %s, account: other, strategy: overlap, grace: 300ms, tokens: {subscribe: {}}}}",
-					relayID(0), relayID(1)),
+					harness.RelayID(0), harness.RelayID(1)),
 			})
 			d := w.start()
 			d.failing("live/subscribe", c.says...)
@@ -90,9 +91,9 @@ func TestLostAnswersInARow(t *testing.T) {
 	w := newWorld(t, 1)
 	w.configure(settings{})
 	d := w.start()
-	d.rotatord("rotate", "live").expect(t, 0)
+	d.rotatord("rotate", "live").Expect(t, 0)
 	d.sim.Next(cfsim.Create, slices.Repeat([]cfsim.Fault{{Kind: cfsim.LostAfter}}, 3)...)
-	d.rotatord("rotate", "--no-wait", "live").expect(t, 0)
+	d.rotatord("rotate", "--no-wait", "live").Expect(t, 0)
 	d.untilSlot("live/subscribe", func(s slot.Status) bool { return s.Requested.IsZero() })
 	held, made := 0, 0
 	for _, call := range d.sim.Calls() {
@@ -107,9 +108,9 @@ func TestLostAnswersInARow(t *testing.T) {
 			t.Errorf("the slot has %d tokens", held)
 		}
 	}
-	if made != 5 || len(d.sim.Tokens(relayID(0))) != 4 {
+	if made != 5 || len(d.sim.Tokens(harness.RelayID(0))) != 4 {
 		t.Errorf("%d tokens were made, the relay holds %d; want 5, and 4: two that came with it, one in its grace, one served",
-			made, len(d.sim.Tokens(relayID(0))))
+			made, len(d.sim.Tokens(harness.RelayID(0))))
 	}
 }
 
@@ -122,10 +123,10 @@ func TestLostAnswerWhileASinkIsDown(t *testing.T) {
 	aws, sink := w.withAWS("")
 	w.configure(settings{Sinks: sink, Defaults: "{schedule: manual, initial: schedule, grace: 1h, sinks: [aws]}"})
 	d := w.start()
-	d.rotatord("rotate", "live").expect(t, 0)
+	d.rotatord("rotate", "live").Expect(t, 0)
 	d.sim.Next(cfsim.Create, cfsim.Fault{Kind: cfsim.LostAfter})
 	d.world.api.breakMethod(http.MethodGet) // nothing is listed before the sink is down
-	d.rotatord("rotate", "--no-wait", "live").expect(t, 0)
+	d.rotatord("rotate", "--no-wait", "live").Expect(t, 0)
 	d.says(`"step":"mint"`, "no answer")
 	aws.Inject(func(string, string) *awstest.Failure { return &awstest.Failure{Dropped: true} })
 	d.world.api.breakMethod("")
@@ -133,7 +134,7 @@ func TestLostAnswerWhileASinkIsDown(t *testing.T) {
 	d.world.api.breakMethod(http.MethodPost) // no newer token comes to its aid
 	aws.Inject(nil)
 	d.until(func() error {
-		if n := len(d.sim.Tokens(relayID(0))); n != 3 {
+		if n := len(d.sim.Tokens(harness.RelayID(0))); n != 3 {
 			return fmt.Errorf("the relay holds %d tokens, want the served one beside the two that came with it", n)
 		}
 		return nil
@@ -152,13 +153,13 @@ func TestSinkTrouble(t *testing.T) {
 		aws.Inject(down)
 		w.configure(settings{
 			Sinks: sink, Defaults: `{schedule: "@every 1s", grace: 300ms, sinks: [disk]}`,
-			Relays: fmt.Sprintf("{live: {id: %s, tokens: {subscribe: {sinks: [aws]}}}, other: {id: %s, tokens: {subscribe: {}}}}", relayID(0), relayID(1)),
+			Relays: fmt.Sprintf("{live: {id: %s, tokens: {subscribe: {sinks: [aws]}}}, other: {id: %s, tokens: {subscribe: {}}}}", harness.RelayID(0), harness.RelayID(1)),
 		})
 		d := w.start()
 		d.failing("live/subscribe", "probe aws")
 		d.rotates("other/subscribe")
 		for _, call := range d.sim.Calls() {
-			if call.Relay == relayID(0) && call.Op == cfsim.Create {
+			if call.Relay == harness.RelayID(0) && call.Op == cfsim.Create {
 				t.Error("a token was made that could not be delivered")
 			}
 		}
@@ -173,11 +174,11 @@ func TestSinkTrouble(t *testing.T) {
 		aws.Inject(func(string, string) *awstest.Failure { return &awstest.Failure{Hang: hang} })
 		w.configure(settings{Sinks: sink, Defaults: "{schedule: manual, initial: schedule, grace: 100ms, sinks: [disk, {sink: aws, required: false}]}"})
 		d := w.start()
-		d.rotatord("rotate", "--timeout", "30s", "live").expect(t, 0)
-		d.rotatord("rotate", "--timeout", "30s", "live").expect(t, 0)
+		d.rotatord("rotate", "--timeout", "30s", "live").Expect(t, 0)
+		d.rotatord("rotate", "--timeout", "30s", "live").Expect(t, 0)
 		d.untilSlot("live/subscribe", func(s slot.Status) bool { return len(s.Old) == 0 }) // retired, too
 		d.served(0, "live/subscribe")
-		d.rotatord("status").expect(t, 0, "aws pending (optional)")
+		d.rotatord("status").Expect(t, 0, "aws pending (optional)")
 		close(hang)
 		aws.Inject(nil)
 		d.untilSlot("live/subscribe", func(s slot.Status) bool {
@@ -192,23 +193,23 @@ func TestStateFolderTrouble(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t, 1)
 		disk := w.mountSmall("state")
-		disk.readOnly(true)
-		stateTrouble(t, w, "read-only", func() { disk.readOnly(false) })
+		harness.Check(t, disk.SetReadOnly(true))
+		stateTrouble(t, w, "read-only", func() error { return disk.SetReadOnly(false) })
 	})
 	t.Run("full at the start", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t, 1)
 		disk := w.mountSmall("state")
-		disk.fill()
-		stateTrouble(t, w, "no space left", disk.free)
+		harness.Check(t, disk.Fill())
+		stateTrouble(t, w, "no space left", disk.Free)
 	})
 	t.Run("the identity's folder is full", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t, 1)
 		disk := w.mountSmall("keys")
-		disk.fill()
-		w.identity = w.path("keys/identity.txt")
-		stateTrouble(t, w, "no space left", disk.free)
+		harness.Check(t, disk.Fill())
+		w.identity = w.Path("keys/identity.txt")
+		stateTrouble(t, w, "no space left", disk.Free)
 	})
 	t.Run("taken away while running", func(t *testing.T) {
 		t.Parallel()
@@ -216,14 +217,14 @@ func TestStateFolderTrouble(t *testing.T) {
 		w.configure(settings{Defaults: `{schedule: "@every 1s", grace: 300ms, sinks: [disk]}`})
 		d := w.start()
 		d.served(0, "live/subscribe")
-		move(t, w.path("state"), w.path("moved"))
+		move(t, w.Path("state"), w.Path("moved"))
 		d.until(func() error {
 			if code, body, err := d.get("/-/ready"); code != http.StatusServiceUnavailable || !strings.Contains(body, "put the file back") {
 				return fmt.Errorf("ready: %d %s %v", code, body, err)
 			}
 			return nil
 		})
-		move(t, w.path("moved"), w.path("state"))
+		move(t, w.Path("moved"), w.Path("state"))
 		d.ready()
 		d.rotates("live/subscribe")
 	})
@@ -237,7 +238,7 @@ func move(t *testing.T, from, to string) {
 }
 
 // stateTrouble starts a daemon whose journal cannot be opened, until mend.
-func stateTrouble(t *testing.T, w *world, says string, mend func()) {
+func stateTrouble(t *testing.T, w *world, says string, mend func() error) {
 	t.Helper()
 	w.configure(settings{Defaults: `{schedule: "@every 1s", grace: 300ms, sinks: [disk]}`})
 	d := w.launch("run")
@@ -252,11 +253,11 @@ func stateTrouble(t *testing.T, w *world, says string, mend func()) {
 		t.Errorf("healthy: %d, %v", code, err)
 	}
 	d.says("cannot start yet; trying again", says)
-	d.rotatord("rotate", "--all").expect(t, 0)
+	d.rotatord("rotate", "--all").Expect(t, 0)
 	if n := len(d.sim.Calls()); n > 0 {
 		t.Errorf("%d calls to Cloudflare without a journal", n)
 	}
-	mend()
+	harness.Check(t, mend())
 	d.ready()
 	d.served(0, "live/subscribe")
 	if code := d.stop(); code != 0 {
@@ -269,7 +270,7 @@ func TestStateThatCannotBeUsed(t *testing.T) {
 	used := func(t *testing.T) *world {
 		w := newWorld(t, 1)
 		w.configure(settings{Defaults: `{schedule: "0 4 * * *", sinks: [disk]}`})
-		w.rotatord("run", "--once").expect(t, 0)
+		w.rotatord("run", "--once").Expect(t, 0)
 		return w
 	}
 	t.Run("another daemon has it", func(t *testing.T) {
@@ -277,36 +278,36 @@ func TestStateThatCannotBeUsed(t *testing.T) {
 		first := used(t)
 		first.start()
 		second := newWorld(t, 1)
-		second.configure(settings{State: first.path("state")})
-		second.rotatord("run").expect(t, 1, "state.db", "another rotatord holds it", "stop the other one")
+		second.configure(settings{State: first.Path("state")})
+		second.rotatord("run").Expect(t, 1, "state.db", "another rotatord holds it", "stop the other one")
 	})
 	t.Run("a newer rotatord wrote it", func(t *testing.T) {
 		t.Parallel()
 		w := used(t)
 		w.setVersion(t, 4)
-		before := w.read("state/state.db")
-		w.rotatord("run").expect(t, 1, "made by a newer rotatord: it is of format version 4, and this one reads up to 3", "the file was not touched")
-		if w.read("state/state.db") != before {
+		before := w.Read("state/state.db")
+		w.rotatord("run").Expect(t, 1, "made by a newer rotatord: it is of format version 4, and this one reads up to 3", "the file was not touched")
+		if w.Read("state/state.db") != before {
 			t.Error("the file was touched")
 		}
 	})
 	t.Run("it is damaged", func(t *testing.T) {
 		t.Parallel()
 		w := used(t)
-		b := []byte(w.read("state/state.db"))
+		b := []byte(w.Read("state/state.db"))
 		copy(b[8192:], strings.Repeat("damage", 2000))
-		w.put("state/state.db", string(b))
-		w.rotatord("run").expect(t, 1, "state.db", "restore the file from a backup")
-		if w.read("state/state.db") != string(b) {
+		w.Put("state/state.db", string(b))
+		w.rotatord("run").Expect(t, 1, "state.db", "restore the file from a backup")
+		if w.Read("state/state.db") != string(b) {
 			t.Error("the file was touched")
 		}
 	})
 	t.Run("its identity is lost", func(t *testing.T) {
 		t.Parallel()
 		w := used(t)
-		move(t, w.path("state/identity.txt"), w.path("identity.txt"))
-		w.rotatord("run").expect(t, 1, "the identity file "+w.path("state/identity.txt")+" is missing", "Put the file back", "age-keygen -o")
-		move(t, w.path("identity.txt"), w.path("state/identity.txt"))
+		move(t, w.Path("state/identity.txt"), w.Path("identity.txt"))
+		w.rotatord("run").Expect(t, 1, "the identity file "+w.Path("state/identity.txt")+" is missing", "Put the file back", "age-keygen -o")
+		move(t, w.Path("identity.txt"), w.Path("state/identity.txt"))
 		w.start()
 	})
 }
@@ -314,7 +315,7 @@ func TestStateThatCannotBeUsed(t *testing.T) {
 // setVersion makes the journal's file one of another format.
 func (w *world) setVersion(t *testing.T, version uint32) {
 	t.Helper()
-	db, err := bbolt.Open(w.path("state/state.db"), 0o600, &bbolt.Options{Timeout: time.Second})
+	db, err := bbolt.Open(w.Path("state/state.db"), 0o600, &bbolt.Options{Timeout: time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rotatord/rotatord/internal/cf/cfsim"
 	"github.com/rotatord/rotatord/internal/sinks/vault/vaulttest"
+	"github.com/rotatord/rotatord/test/harness"
 )
 
 const (
@@ -60,27 +61,27 @@ func TestNothingIsMintedThatVaultWouldRefuse(t *testing.T) {
 			t.Run(strategy+", "+c.name, func(t *testing.T) {
 				w := newWorld(t, 1)
 				vault.Policy(t, "moq", c.policy)
-				w.put("vault-token", vault.Token(t, &api.TokenCreateRequest{Policies: []string{"moq"}}))
+				w.Put("vault-token", vault.Token(t, &api.TokenCreateRequest{Policies: []string{"moq"}}))
 				w.configure(settings{
 					Sinks: fmt.Sprintf("  vault: {type: vault, address: \"%s\", path: \"moq/{{.Relay}}/{{.Type}}\", cas: %t, auth: {token: {file: %s}}}\n",
-						vault.Address, c.cas, w.path("vault-token")),
+						vault.Address, c.cas, w.Path("vault-token")),
 					Defaults: fmt.Sprintf("{schedule: manual, initial: schedule, strategy: %s, sinks: [vault]}", strategy),
 				})
 				mustVault(t, vault, "secret/metadata/"+subscribeAt)
 				c.ail()
 				d := w.start()
-				if r := d.rotatord("check", "--online"); !containsAll(r.out+r.err, c.checked) {
-					t.Errorf("check --online: %s%s", r.out, r.err)
+				if r := d.rotatord("check", "--online"); !containsAll(r.Out+r.Err, c.checked) {
+					t.Errorf("check --online: %s%s", r.Out, r.Err)
 				}
 				if len(c.refused) > 0 {
-					d.rotatord("rotate", "live").expect(t, 1, c.refused...)
+					d.rotatord("rotate", "live").Expect(t, 1, c.refused...)
 					if made := w.sim.Counts()[cfsim.Create] + w.sim.Counts()[cfsim.Rotate]; made > 0 {
 						t.Errorf("%d tokens were minted", made)
 					}
 					c.cure()
 				}
-				d.rotatord("rotate", "live").expect(t, 0)
-				if v := readVault(t, vault, "secret/data/"+subscribeAt); !d.sim.Accepts(relayID(0), v) {
+				d.rotatord("rotate", "live").Expect(t, 0)
+				if v := readVault(t, vault, "secret/data/"+subscribeAt); !d.sim.Accepts(harness.RelayID(0), v) {
 					t.Error("Vault holds no token that is accepted")
 				}
 			})
@@ -95,11 +96,11 @@ func TestNoLoginAtVaultIsLeftAlive(t *testing.T) {
 	vault := vaulttest.Start(t)
 	vault.Policy(t, "moq", openPolicy)
 	role := newAppRole(t, vault)
-	w.put("secret-id", role.secretID(t))
+	w.Put("secret-id", role.secretID(t))
 	configure := func(timeout string) {
 		w.configure(settings{
 			Sinks: fmt.Sprintf("  vault: {type: vault, address: \"%s\", timeout: %s, path: \"moq/{{.Relay}}/{{.Type}}\", auth: {approle: {role_id: %s, secret_id: {file: %s}}}}\n",
-				vault.Address, timeout, role.id, w.path("secret-id")),
+				vault.Address, timeout, role.id, w.Path("secret-id")),
 			Defaults: "{schedule: manual, initial: schedule, grace: 1h, sinks: [vault]}",
 		})
 	}
@@ -110,20 +111,20 @@ func TestNoLoginAtVaultIsLeftAlive(t *testing.T) {
 		}
 	}
 	configure("10s")
-	w.rotatord("check", "--online").expect(t, 0)
+	w.rotatord("check", "--online").Expect(t, 0)
 	alive("check --online", 0)
-	w.rotatord("run", "--once").expect(t, 0)
+	w.rotatord("run", "--once").Expect(t, 0)
 	alive("run --once", 0)
 
 	d := w.start()
-	d.rotatord("rotate", "live").expect(t, 0)
+	d.rotatord("rotate", "live").Expect(t, 0)
 	alive("a rotation", 1)
 	for _, timeout := range []string{"11s", "12s"} {
 		configure(timeout)
 		before := vault.Logins(t, "approle")
-		d.signal(syscall.SIGHUP)
+		d.Signal(syscall.SIGHUP)
 		d.until(func() error {
-			d.rotatord("rotate", "live").expect(t, 0)
+			d.rotatord("rotate", "live").Expect(t, 0)
 			if vault.Logins(t, "approle") == before {
 				return errors.New("the sink is not opened anew yet")
 			}

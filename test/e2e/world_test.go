@@ -1,40 +1,30 @@
 package e2e
 
 import (
-	"bytes"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/rotatord/rotatord/internal/cf/cfsim"
-	"github.com/rotatord/rotatord/internal/sinks/vault/vaulttest"
+	"github.com/rotatord/rotatord/test/harness"
 )
 
-const (
-	accountID = "023e105f4ecef8ad9ca31a8372d0c353"
-	apiToken  = "the-api-token-of-the-tests"
-	patience  = 4 * time.Minute // for what takes milliseconds on an idle machine
-)
-
-// relayID makes up the id of the nth relay.
-func relayID(n int) string { return fmt.Sprintf("%032x", 0xa1000+n) }
+// patience is for what takes milliseconds on an idle machine.
+const patience = 4 * time.Minute
 
 // world is one installation of rotatord with its Cloudflare, in a folder of its own.
 type world struct {
-	t      *testing.T
-	dir    string
-	config string // path of the configuration file
-	sim    *cfsim.Sim
-	api    *cloudflare
-	env    []string
+	*harness.Folder
+	t   *testing.T
+	sim *cfsim.Sim
+	api *cloudflare
+	env []string
 
 	identity    string   // path of the identity file, if not in the state folder
 	descriptors int      // that a process may have open; 0: as many as this one
@@ -44,41 +34,10 @@ type world struct {
 // newWorld makes a Cloudflare with the relays 0 to relays-1. It writes no configuration.
 func newWorld(t *testing.T, relays int) *world {
 	t.Helper()
-	// t.TempDir gives paths that are too long for a socket.
-	dir, err := os.MkdirTemp("", "e2e-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	w := &world{t: t, dir: dir, config: filepath.Join(dir, "config.yaml"), sim: cfsim.New(cfsim.Options{})}
-	w.env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "TMPDIR=" + dir, "GORACE=atexit_sleep_ms=0"}
-	w.sim.AddAccount(accountID, cfsim.Both)
-	w.sim.AddAPIToken(apiToken, cfsim.Edit, accountID)
-	for n := range relays {
-		w.sim.AddRelay(accountID, relayID(n), fmt.Sprintf("relay %d", n))
-	}
+	w := &world{Folder: harness.NewFolder(t), t: t, sim: harness.NewSim(cfsim.Options{}, relays)}
+	w.env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + w.Dir, "TMPDIR=" + w.Dir, "GORACE=atexit_sleep_ms=0"}
 	w.api = serveCloudflare(t, w.sim)
-	w.put("api-token", apiToken+"\n")
 	return w
-}
-
-func (w *world) path(name string) string { return filepath.Join(w.dir, name) }
-
-// put writes a file of the world.
-func (w *world) put(name, text string) {
-	w.t.Helper()
-	if err := os.MkdirAll(filepath.Dir(w.path(name)), 0o750); err != nil {
-		w.t.Fatal(err)
-	}
-	if err := os.WriteFile(w.path(name), []byte(text), 0o600); err != nil {
-		w.t.Fatal(err)
-	}
-}
-
-// read reads a file of the world; "" when there is none.
-func (w *world) read(name string) string {
-	b, _ := os.ReadFile(w.path(name))
-	return string(b)
 }
 
 // settings are the parts of a configuration that differ between tests, in YAML.
@@ -108,85 +67,32 @@ func (w *world) configure(s settings) {
 		}
 		return text
 	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "state: {path: %s%s}\n", or(s.State, w.path("state")), w.identityKey())
-	fmt.Fprintf(&b, "server: {listen: \"127.0.0.1:0\", admin_socket: %s}\n", w.socket())
-	fmt.Fprintf(&b, "accounts:\n  main: {account_id: %s, api_token: {file: %s}, api_url: \"%s\"%s}\n%s",
-		accountID, w.path("api-token"), w.api.url, s.Account, s.Accounts)
-	fmt.Fprintf(&b, "sinks:\n  disk: {type: file, path: \"%s/{{.Relay}}/{{.Type}}.token\"%s}\n%s", w.path("tokens"), s.Disk, s.Sinks)
-	fmt.Fprintf(&b, "defaults: %s\n", or(s.Defaults, manual))
-	fmt.Fprintf(&b, "relays: %s\n%s", or(s.Relays, fmt.Sprintf(liveRelay, relayID(0))), s.Top)
-	w.put("config.yaml", b.String())
-}
-
-func (w *world) identityKey() string {
-	if w.identity == "" {
-		return ""
+	state := "path: " + or(s.State, w.Path("state"))
+	if w.identity != "" {
+		state += ", identity_file: " + w.identity
 	}
-	return ", identity_file: " + w.identity
-}
-
-func (w *world) socket() string { return w.path("admin.sock") }
-
-// result is what a command came to.
-type result struct {
-	code     int
-	out, err string
+	disk := fmt.Sprintf("  disk: {type: file, path: \"%s/{{.Relay}}/{{.Type}}.token\"%s}\n", w.Path("tokens"), s.Disk)
+	w.Configure(harness.Config{
+		Top: s.Top, State: state, APIURL: w.api.url, Account: s.Account, Accounts: s.Accounts, Sinks: disk + s.Sinks,
+		Defaults: or(s.Defaults, manual), Relays: or(s.Relays, fmt.Sprintf(liveRelay, harness.RelayID(0))),
+	})
 }
 
 // rotatord runs a command to its end. A data race in it fails the test.
-func (w *world) rotatord(args ...string) result {
+func (w *world) rotatord(args ...string) harness.Result {
 	w.t.Helper()
-	cmd := w.command(args...)
-	var out, errs bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errs
-	if err := begin(cmd); err != nil {
-		w.t.Fatalf("rotatord %v: %v", args, err)
-	}
-	_ = cmd.Wait() // the exit code tells
-	noRace(w.t, errs.String())
-	return result{cmd.ProcessState.ExitCode(), out.String(), errs.String()}
+	return rotatord.Run(w.t, patience, w.command(args...))
 }
 
 func (w *world) command(args ...string) *exec.Cmd {
-	cmd := exec.Command(rotatord, append([]string{"-c", w.config}, args...)...)
+	path := rotatord.Path(w.t)
+	cmd := exec.Command(path, append([]string{"-c", w.ConfigFile()}, args...)...)
 	if w.descriptors > 0 {
 		limited := fmt.Sprintf(`ulimit -n %d; exec "$0" "$@"`, w.descriptors)
-		cmd = exec.Command("/bin/sh", append([]string{"-c", limited, rotatord, "-c", w.config}, args...)...)
+		cmd = exec.Command("/bin/sh", append([]string{"-c", limited, path, "-c", w.ConfigFile()}, args...)...)
 	}
-	cmd.Env, cmd.Dir = w.env, w.dir
+	cmd.Env, cmd.Dir = w.env, w.Dir
 	return cmd
-}
-
-func noRace(t *testing.T, stderr string) {
-	t.Helper()
-	if _, race, found := strings.Cut(stderr, "WARNING: DATA RACE"); found {
-		t.Errorf("rotatord has a data race:%s", race)
-	}
-}
-
-// expect fails the test unless the command ended with code and said all of words,
-// wherever it said them.
-func (r result) expect(t *testing.T, code int, words ...string) result {
-	t.Helper()
-	if r.code != code {
-		t.Errorf("exit code %d, want %d", r.code, code)
-	}
-	for _, word := range words {
-		if !strings.Contains(r.out+r.err, word) {
-			t.Errorf("it does not say %q", word)
-		}
-	}
-	if t.Failed() {
-		t.Logf("stdout:\n%s\nstderr:\n%s", r.out, r.err)
-	}
-	return r
-}
-
-// eventually waits until check succeeds.
-func eventually(t *testing.T, check func() error) {
-	t.Helper()
-	vaulttest.Eventually(t, patience, check)
 }
 
 // cloudflare serves a simulated Cloudflare on loopback, remembers every token's
@@ -240,7 +146,7 @@ func (c *cloudflare) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, `{"success": false, "errors": [{"code": 21006, "message": "internal server error"}]}`, http.StatusInternalServerError)
 		return
 	}
-	c.sim.ServeHTTP(&eavesdropper{w, c}, r)
+	harness.Overhear(c.sim, c.note).ServeHTTP(w, r)
 }
 
 // breakMethod has every call of a method fail until another, or "", is named.
@@ -260,33 +166,17 @@ func (c *cloudflare) handedOut() []string {
 	return append([]string(nil), c.values...)
 }
 
-// eavesdropper notes the tokens in an answer.
-type eavesdropper struct {
-	http.ResponseWriter
-	c *cloudflare
+// note takes down the tokens in a part of an answer.
+func (c *cloudflare) note(part []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.values = append(c.values, jwt.FindAllString(string(part), -1)...)
 }
-
-func (e *eavesdropper) Write(p []byte) (int, error) {
-	e.c.mu.Lock()
-	e.c.values = append(e.c.values, jwt.FindAllString(string(p), -1)...)
-	e.c.mu.Unlock()
-	return e.ResponseWriter.Write(p)
-}
-
-// Unwrap lets the simulator flush.
-func (e *eavesdropper) Unwrap() http.ResponseWriter { return e.ResponseWriter }
 
 // call sends a request to Cloudflare as its other clients do.
 func (w *world) call(method, path, body string) {
 	w.t.Helper()
-	req, err := http.NewRequestWithContext(w.t.Context(), method, w.api.url+"/accounts/"+accountID+"/moq/relays/"+path, strings.NewReader(body))
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	req.Header.Set("Authorization", "Bearer "+apiToken)
-	if code, text, err := answer(http.DefaultClient.Do(req)); err != nil || code > 299 {
-		w.t.Fatalf("%s %s: %d %s, %v", method, path, code, text, err)
-	}
+	harness.Call(w.t, w.api.url, method, path, body)
 }
 
 // fill makes n tokens of somebody else's on a relay.

@@ -3,7 +3,6 @@ package soak
 import (
 	"encoding/base64"
 	"encoding/json"
-	"net/http"
 	"regexp"
 	"slices"
 	"strings"
@@ -46,19 +45,6 @@ func (g *given) add(value string) {
 	defer g.mu.Unlock()
 	g.tokens[value] = grant{claims.Sub, claims.JTI, claims.Ops}
 }
-
-// noting takes down the tokens of an answer before the client has it.
-type noting struct {
-	http.ResponseWriter
-	given *given
-}
-
-func (n noting) Write(b []byte) (int, error) {
-	n.given.note(b)
-	return n.ResponseWriter.Write(b)
-}
-
-func (n noting) Unwrap() http.ResponseWriter { return n.ResponseWriter }
 
 // of finds the token with a value.
 func (g *given) of(value string) (grant, bool) {

@@ -6,12 +6,11 @@ package soak
 
 import (
 	"flag"
-	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
+
+	"github.com/rotatord/rotatord/test/harness"
 )
 
 // The long form is for an hour when nobody waits.
@@ -21,31 +20,14 @@ var (
 	keep  = flag.String("soak.keep", "", "folder for the log of a failed run")
 )
 
-// soaked is the path of the rotatord under test, built once and as it is shipped.
-var soaked string
+// soaked is the rotatord under test, as it is shipped, under a name that nobody
+// else ends processes by.
+var soaked *harness.Binary
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	os.Exit(buildAndRun(m))
-}
-
-func buildAndRun(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "rotatord-soak-")
-	if err != nil {
-		return complain(err)
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	soaked = filepath.Join(dir, "soaked") // a name that nobody else ends processes by
-	build := exec.Command("go", "build", "-o", soaked, "github.com/rotatord/rotatord/cmd/rotatord")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	build.Stdout, build.Stderr = os.Stderr, os.Stderr
-	if err := build.Run(); err != nil {
-		return complain(fmt.Errorf("build rotatord: %w", err))
-	}
-	return m.Run()
-}
-
-func complain(err error) int {
-	fmt.Fprintln(os.Stderr, err)
-	return 1
+	soaked = harness.NewBinary("soaked", false)
+	code := m.Run()
+	soaked.Remove()
+	os.Exit(code)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/rotatord/rotatord/internal/moq"
 	"github.com/rotatord/rotatord/internal/sinks/vault/vaulttest"
 	"github.com/rotatord/rotatord/internal/slot"
+	"github.com/rotatord/rotatord/test/harness"
 )
 
 const (
@@ -31,7 +32,7 @@ func TestSoak(t *testing.T) {
 	t.Cleanup(w.keepLog)
 	if *kills >= longForm {
 		w.vault = vaulttest.Start(t, vaulttest.Persistent())
-		w.write("vault-token", w.vault.RootToken)
+		w.Put("vault-token", w.vault.RootToken)
 	}
 	w.configure()
 	r := rand.New(rand.NewPCG(*seed, 2))
@@ -92,16 +93,16 @@ func (s *storm) rage(n int) {
 		d := s.start(s)
 		life := s.life()
 		if s.r.IntN(2) == 0 {
-			pause(s.Context(), time.Now().Add(life/2))
+			harness.Pause(s.Context(), life/2)
 			s.stir()
 			life /= 2
 		}
 		select {
-		case <-d.over():
-			s.Errorf("life %d: rotatord ended by itself with code %d:\n%s", i, d.exitCode(), s.logged(2000))
+		case <-d.Done():
+			s.Errorf("life %d: rotatord ended by itself with code %d:\n%s", i, d.State().ExitCode(), s.logged(2000))
 		case <-time.After(life):
 		}
-		d.kill()
+		d.Kill()
 		if s.Failed() {
 			return
 		}
@@ -114,33 +115,33 @@ func (s *storm) loseState(damaged bool) {
 	s.end(nil)
 	s.seen["the state is lost"]++
 	if damaged {
-		must(s, os.Truncate(s.state(), 3*4096))
+		harness.Check(s, os.Truncate(s.state(), 3*4096))
 		s.refused(s, []string{"run"}, s.state(), "damaged")
 	}
 	s.clearState()
 	since := time.Now()
 	d := s.launch()
 	s.until(patience, "every slot rotates again without the lost state", rotatedSince(since))
-	pause(s.Context(), time.Now().Add(s.longestGrace()))
+	harness.Pause(s.Context(), s.longestGrace())
 	for _, relay := range s.overlapRelays() {
-		eventually(s, time.Minute, "no former token on "+relay, func() error { return s.prune(relay) })
+		harness.Eventually(s, time.Minute, "no former token on "+relay, func() error { return s.prune(relay) })
 	}
-	d.kill()
+	d.Kill()
 }
 
 // clearState removes the database and its log; the identity stays.
 func (w *world) clearState() {
-	found, err := filepath.Glob(w.path("state/state*"))
-	must(w, err)
+	found, err := filepath.Glob(w.Path("state/state*"))
+	harness.Check(w, err)
 	for _, path := range found {
-		must(w, os.Remove(path))
+		harness.Check(w, os.Remove(path))
 	}
 }
 
 // prune retires the former tokens of a relay, if all its calls succeed.
 func (w *world) prune(relay string) error {
-	if o := w.run(w, "tokens", "prune", relay); o.code != 0 || !strings.Contains(o.out, "no former token") {
-		return fmt.Errorf("code %d\n%s%s", o.code, o.out, o.err)
+	if o := w.run(w, "tokens", "prune", relay); o.Code != 0 || !strings.Contains(o.Out, "no former token") {
+		return fmt.Errorf("code %d\n%s%s", o.Code, o.Out, o.Err)
 	}
 	return nil
 }
@@ -192,7 +193,7 @@ func (s *storm) calm() {
 // checkRest looks at what sinks and relays hold in the end.
 func (w *world) checkRest() {
 	all, err := w.statuses()
-	must(w, err)
+	harness.Check(w, err)
 	expected := map[string]map[string]bool{} // token ids by relay
 	for _, s := range w.slots {
 		if expected[s.relayID] == nil {
@@ -261,8 +262,8 @@ func (w *world) checkRelay(relayID string, ours map[string]bool) {
 // checkFolders looks for files that are left over.
 func (w *world) checkFolders() {
 	for _, pattern := range []string{"disk/*/.*", "disk/.*", "box/.*", "spare/.*", "state/*.new*", "state/.*"} {
-		found, err := filepath.Glob(w.path(pattern))
-		must(w, err)
+		found, err := filepath.Glob(w.Path(pattern))
+		harness.Check(w, err)
 		for _, f := range found {
 			w.Errorf("left over: %s", f)
 		}
@@ -273,13 +274,13 @@ func (w *world) checkFolders() {
 // wrote but the sinks. That it would be found is proved on the sinks.
 func (w *world) checkLeaks() {
 	signatures := w.given.signatures()
-	if len(leaks(w, signatures, w.path("disk"))) == 0 {
+	if len(leaks(w, signatures, w.Path("disk"))) == 0 {
 		w.Error("the search for leaks finds nothing even in a sink")
 	}
-	w.write("history", w.run(w, "history", "-o", "json").out)
-	w.write("status", w.run(w, "status", "-o", "json").out)
+	w.Put("history", w.run(w, "history", "-o", "json").Out)
+	w.Put("status", w.run(w, "status", "-o", "json").Out)
 	for _, place := range []string{"log", "state", "history", "status"} {
-		for _, f := range leaks(w, signatures, w.path(place)) {
+		for _, f := range leaks(w, signatures, w.Path(place)) {
 			w.Errorf("a token's value is in %s", f)
 		}
 	}
@@ -292,7 +293,7 @@ func leaks(t testing.TB, values []string, root string) (found []string) {
 	for _, v := range values {
 		heads[v[:n]] = true
 	}
-	must(t, filepath.WalkDir(root, func(path string, e os.DirEntry, err error) error {
+	harness.Check(t, filepath.WalkDir(root, func(path string, e os.DirEntry, err error) error {
 		if err != nil || !e.Type().IsRegular() {
 			return err
 		}

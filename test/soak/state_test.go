@@ -23,6 +23,7 @@ import (
 	"github.com/rotatord/rotatord/internal/secret"
 	"github.com/rotatord/rotatord/internal/sinks/awssm/awstest"
 	"github.com/rotatord/rotatord/internal/slot"
+	"github.com/rotatord/rotatord/test/harness"
 )
 
 const someTime = 20 * time.Second
@@ -52,8 +53,8 @@ func (w *world) rest() {
 // rotated rotates all slots and waits until nothing is left to do.
 func (w *world) rotated() {
 	w.Helper()
-	if o := w.run(w, "rotate", "--all"); o.code != 0 {
-		w.Fatalf("rotate: code %d\n%s%s", o.code, o.out, o.err)
+	if o := w.run(w, "rotate", "--all"); o.Code != 0 {
+		w.Fatalf("rotate: code %d\n%s%s", o.Code, o.Out, o.Err)
 	}
 	w.rest()
 }
@@ -63,7 +64,7 @@ func (w *world) held() (values []string) {
 	w.Helper()
 	for _, s := range w.slots {
 		v, err := w.read(s, s.sinks[0])
-		must(w, err)
+		harness.Check(w, err)
 		values = append(values, v)
 	}
 	return values
@@ -82,16 +83,16 @@ func (w *world) idOf(value string) string {
 	return t.id
 }
 
-func (w *world) state() string { return w.path("state/" + journal.FileName) }
+func (w *world) state() string { return w.Path("state/" + journal.FileName) }
 
 // backup copies the state folder, of a rotatord that does not run; restore puts the copy back.
 func (w *world) backup() (restore func()) {
-	copied := w.path("backup")
-	must(w, os.CopyFS(copied, os.DirFS(w.path("state"))))
-	must(w, os.Chmod(filepath.Join(copied, "identity.txt"), 0o600))
+	copied := w.Path("backup")
+	harness.Check(w, os.CopyFS(copied, os.DirFS(w.Path("state"))))
+	harness.Check(w, os.Chmod(filepath.Join(copied, "identity.txt"), 0o600))
 	return func() {
-		must(w, os.RemoveAll(w.path("state")))
-		must(w, os.Rename(copied, w.path("state")))
+		harness.Check(w, os.RemoveAll(w.Path("state")))
+		harness.Check(w, os.Rename(copied, w.Path("state")))
 	}
 }
 
@@ -99,12 +100,7 @@ func (w *world) backup() (restore func()) {
 func (w *world) strangers() {
 	for _, label := range []string{"rotatord-other-" + strings.Repeat("0", 26), "mine", ""} {
 		body := fmt.Sprintf(`{"operations":["subscribe"],"label":%q}`, label)
-		req, err := http.NewRequest(http.MethodPost, w.api+"/accounts/"+account+"/moq/relays/"+w.slots[0].relayID+"/tokens", strings.NewReader(body))
-		must(w, err)
-		req.Header.Set("Authorization", "Bearer "+apiToken)
-		resp, err := http.DefaultClient.Do(req)
-		must(w, err)
-		must(w, resp.Body.Close())
+		harness.Call(w, w.api, http.MethodPost, w.slots[0].relayID+"/tokens", body)
 	}
 	for _, id := range w.listed() {
 		w.others[id] = stranger{relayID: w.slots[0].relayID}
@@ -116,8 +112,8 @@ func (w *world) tokens() map[adminapi.Owner][]adminapi.Token {
 	w.Helper()
 	o := w.run(w, "tokens", "live", "-o", "json")
 	var list []adminapi.Token
-	if err := json.Unmarshal([]byte(o.out), &list); err != nil || o.code != 0 {
-		w.Fatalf("tokens: code %d, %v\n%s%s", o.code, err, o.out, o.err)
+	if err := json.Unmarshal([]byte(o.Out), &list); err != nil || o.Code != 0 {
+		w.Fatalf("tokens: code %d, %v\n%s%s", o.Code, err, o.Out, o.Err)
 	}
 	out := map[adminapi.Owner][]adminapi.Token{}
 	for _, t := range list {
@@ -161,8 +157,8 @@ func TestAMissingStateFile(t *testing.T) {
 			t.Errorf("former token %s was revoked unasked", w.idOf(v))
 		}
 	}
-	if o := w.run(t, "tokens", "prune", "live"); o.code != 0 || strings.Count(o.out, "\nrevoked ") != len(before) {
-		t.Errorf("prune: code %d\n%s%s", o.code, o.out, o.err)
+	if o := w.run(t, "tokens", "prune", "live"); o.Code != 0 || strings.Count(o.Out, "\nrevoked ") != len(before) {
+		t.Errorf("prune: code %d\n%s%s", o.Code, o.Out, o.Err)
 	}
 	w.checkRest()
 }
@@ -177,16 +173,16 @@ func TestAMissingStateFileAndSinksThatAreNotToBeTakenOver(t *testing.T) {
 	w.rest()
 	before, listed := w.held(), w.listed()
 	w.lose()
-	eventually(t, someTime, "a clear refusal to overwrite", func() error {
+	harness.Eventually(t, someTime, "a clear refusal to overwrite", func() error {
 		o := w.run(t, "status")
 		if !strings.Contains(w.logged(5000), "existing: adopt") {
-			return fmt.Errorf("status: %s", o.out)
+			return fmt.Errorf("status: %s", o.Out)
 		}
 		return nil
 	})
 	o := w.run(t, "tokens", "prune", "live")
-	if o.code != 0 || strings.Contains(o.out, "\nrevoked ") || !strings.Contains(o.out, "2 tokens will be kept") {
-		t.Errorf("prune: code %d\n%s%s", o.code, o.out, o.err)
+	if o.Code != 0 || strings.Contains(o.Out, "\nrevoked ") || !strings.Contains(o.Out, "2 tokens will be kept") {
+		t.Errorf("prune: code %d\n%s%s", o.Code, o.Out, o.Err)
 	}
 	if !slices.Equal(w.held(), before) || !slices.Equal(w.listed(), listed) {
 		t.Error("the sinks or the relay changed")
@@ -212,7 +208,7 @@ func TestAMissingStateFileInPlace(t *testing.T) {
 func (w *world) lose() {
 	w.Helper()
 	w.stop()
-	must(w, os.Remove(w.state()))
+	harness.Check(w, os.Remove(w.state()))
 	w.launch()
 }
 
@@ -269,8 +265,8 @@ func TestARestoredOldState(t *testing.T) {
 // pruned retires the tokens that a restored journal does not know.
 func (w *world) pruned() {
 	w.Helper()
-	if o := w.run(w, "tokens", "prune", "live"); o.code != 0 {
-		w.Errorf("prune: code %d\n%s%s", o.code, o.out, o.err)
+	if o := w.run(w, "tokens", "prune", "live"); o.Code != 0 {
+		w.Errorf("prune: code %d\n%s%s", o.Code, o.Out, o.Err)
 	}
 }
 
@@ -286,8 +282,8 @@ func (w *world) undelivered() {
 		}
 		return &awstest.Failure{Status: http.StatusInternalServerError, Code: "InternalServiceError"}
 	})
-	if o := w.run(w, "rotate", "live", "--no-wait"); o.code != 0 {
-		w.Fatalf("rotate: code %d\n%s%s", o.code, o.out, o.err)
+	if o := w.run(w, "rotate", "live", "--no-wait"); o.Code != 0 {
+		w.Fatalf("rotate: code %d\n%s%s", o.Code, o.Out, o.Err)
 	}
 	w.until(someTime, "a value that cannot be delivered", func(spec slotSpec, s slot.Status) error {
 		if spec.relay == "live" && s.Phase != slot.Minted {
@@ -330,7 +326,7 @@ func (w *world) neverDead() (enough func()) {
 		for _, sink := range s.sinks {
 			last, _ := w.read(s, sink)
 			wg.Go(func() {
-				for ; ctx.Err() == nil; pause(ctx, time.Now().Add(time.Millisecond)) {
+				for ; ctx.Err() == nil; harness.Pause(ctx, time.Millisecond) {
 					v, err := w.read(s, sink)
 					if err == nil && v != last && !w.sim.Accepts(s.relayID, v) {
 						w.Errorf("%s: dead token %s came into sink %s", s.name(), w.idOf(v), sink)
@@ -375,11 +371,11 @@ func TestADamagedStateFile(t *testing.T) {
 	w.stop()
 	restore := w.backup()
 	whole, err := os.ReadFile(w.state())
-	must(t, err)
+	harness.Check(t, err)
 	held, listed := w.held(), w.listed()
 	for name, damaged := range damages(whole) {
 		t.Run("refused, and not touched: "+name, func(t *testing.T) {
-			must(t, os.WriteFile(w.state(), damaged, 0o600))
+			harness.Check(t, os.WriteFile(w.state(), damaged, 0o600))
 			for _, verb := range [][]string{{"run"}, {"run", "--once"}} {
 				w.refused(t, verb, w.state(), "damaged", "restore", "move it aside", "tokens prune")
 			}
@@ -402,7 +398,7 @@ func TestADamagedStateFile(t *testing.T) {
 		w.stop()
 	})
 	t.Run("the way back: moved aside", func(t *testing.T) {
-		must(t, os.Rename(w.state(), w.path("aside")))
+		harness.Check(t, os.Rename(w.state(), w.Path("aside")))
 		w.launch()
 		w.rest()
 		w.pruned()
@@ -414,12 +410,12 @@ func TestADamagedStateFile(t *testing.T) {
 func (w *world) refused(t testing.TB, verb []string, words ...string) {
 	t.Helper()
 	o := w.run(t, verb...)
-	if o.code != 1 {
-		t.Errorf("%v: code %d, want 1", verb, o.code)
+	if o.Code != 1 {
+		t.Errorf("%v: code %d, want 1", verb, o.Code)
 	}
 	for _, word := range words {
-		if !strings.Contains(o.err, word) {
-			t.Errorf("%v does not say %q:\n%s", verb, word, o.err)
+		if !strings.Contains(o.Err, word) {
+			t.Errorf("%v does not say %q:\n%s", verb, word, o.Err)
 		}
 	}
 }
@@ -434,8 +430,8 @@ func (w *world) damagePages(t *testing.T, whole []byte) {
 		for i := at; i < at+48; i++ {
 			b[i] ^= 0xff
 		}
-		must(t, os.WriteFile(w.state(), b, 0o600))
-		_, err := journal.Open(w.path("state"), journal.Options{})
+		harness.Check(t, os.WriteFile(w.state(), b, 0o600))
+		_, err := journal.Open(w.Path("state"), journal.Options{})
 		if err == nil {
 			continue
 		}
@@ -456,13 +452,13 @@ func TestAStateFileOfANewerRotatord(t *testing.T) {
 	w.rest()
 	w.stop()
 	db, err := bbolt.Open(w.state(), 0o600, nil)
-	must(t, err)
-	must(t, db.Update(func(tx *bbolt.Tx) error {
+	harness.Check(t, err)
+	harness.Check(t, db.Update(func(tx *bbolt.Tx) error {
 		return tx.Bucket([]byte("meta")).Put([]byte("version"), binary.BigEndian.AppendUint32(nil, 4))
 	}))
-	must(t, db.Close())
+	harness.Check(t, db.Close())
 	newer, err := os.ReadFile(w.state())
-	must(t, err)
+	harness.Check(t, err)
 	w.refused(t, []string{"run"}, w.state(), "newer", "version 4", "not touched")
 	if now, err := os.ReadFile(w.state()); err != nil || !bytes.Equal(now, newer) {
 		t.Errorf("the file was touched (%v)", err)
@@ -479,12 +475,12 @@ func TestALostIdentityFile(t *testing.T) {
 			w.undelivered()
 			quiet := w.slots[len(w.slots)-1]
 			before, err := w.read(quiet, "disk")
-			must(t, err)
-			identity := w.path("state/identity.txt")
-			must(t, os.Remove(identity))
+			harness.Check(t, err)
+			identity := w.Path("state/identity.txt")
+			harness.Check(t, os.Remove(identity))
 			w.refused(t, []string{"run"}, identity, "age-keygen", "rotate anew")
 			_, err = secret.CreateIdentity(identity)
-			must(t, err)
+			harness.Check(t, err)
 			w.aws.Inject(nil)
 			w.launch()
 			w.until(someTime, "a new rotation", delivered)
@@ -506,7 +502,7 @@ func (w *world) anotherRelay(strategy moq.Strategy) slotSpec {
 	if strategy == moq.Overlap {
 		s.grace = w.slots[0].grace
 	}
-	w.sim.AddRelay(account, s.relayID, s.relay)
+	w.sim.AddRelay(harness.AccountID, s.relayID, s.relay)
 	for _, t := range w.sim.Tokens(s.relayID) {
 		w.others[t.ID] = stranger{s.relayID, strategy == moq.InPlace}
 	}
@@ -525,11 +521,11 @@ func TestAWipedSinkIsFilledAgainWithoutAPerson(t *testing.T) {
 	w.launch()
 	w.rest()
 	for range 2 {
-		if o := w.run(w, "rotate", "--all"); o.code != 0 {
-			t.Fatalf("rotate: code %d\n%s%s", o.code, o.out, o.err)
+		if o := w.run(w, "rotate", "--all"); o.Code != 0 {
+			t.Fatalf("rotate: code %d\n%s%s", o.Code, o.Out, o.Err)
 		}
 	}
-	must(t, w.wiped("disk").begin())
+	harness.Check(t, w.wiped("disk").begin())
 	w.rest()
 	w.checkRest()
 }

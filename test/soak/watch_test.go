@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/rotatord/rotatord/internal/moq"
+	"github.com/rotatord/rotatord/test/harness"
 )
 
 var operations = map[moq.TokenType][]string{
@@ -27,11 +28,11 @@ var errAbsent = errors.New("the target holds nothing")
 func (w *world) read(s slotSpec, sink string) (string, error) {
 	switch sink = strings.TrimSuffix(sink, "?"); sink {
 	case "disk":
-		return file(w.path("disk/"+s.relay+"/"+string(s.typ)), func(text string) string { return text })
+		return file(w.Path("disk/"+s.relay+"/"+string(s.typ)), func(text string) string { return text })
 	case "box":
-		return file(w.path("box/"+s.relay+"-"+string(s.typ)+".json"), tokenOf)
+		return file(w.Path("box/"+s.relay+"-"+string(s.typ)+".json"), tokenOf)
 	case "spare":
-		return file(w.path("spare/"+s.relay+"-"+string(s.typ)+".env"), tokenOfEnv)
+		return file(w.Path("spare/"+s.relay+"-"+string(s.typ)+".env"), tokenOfEnv)
 	case "aws":
 		text, ok := w.aws.Value("moq/" + s.relay + "/" + string(s.typ))
 		if !ok {
@@ -39,7 +40,11 @@ func (w *world) read(s slotSpec, sink string) (string, error) {
 		}
 		return tokenOf(text), nil
 	case "vault":
-		return w.readVault("secret/data/moq/" + s.relay + "/" + string(s.typ))
+		token, found, err := harness.VaultToken(w, w.vault, "secret/data/moq/"+s.relay+"/"+string(s.typ))
+		if err == nil && !found {
+			err = errAbsent
+		}
+		return token, err
 	}
 	return "", fmt.Errorf("no sink %q", sink)
 }
@@ -71,19 +76,6 @@ func tokenOfEnv(text string) string {
 		}
 	}
 	return ""
-}
-
-func (w *world) readVault(path string) (string, error) {
-	answer, err := w.vault.Client(w).Logical().ReadWithContext(w.Context(), path)
-	if err != nil {
-		return "", err
-	}
-	if answer == nil {
-		return "", errAbsent
-	}
-	data, _ := answer.Data["data"].(map[string]any)
-	token, _ := data["token"].(string)
-	return token, nil
 }
 
 // watcher looks at every sink all the time, as consumers do that read their sink
@@ -139,7 +131,7 @@ func (o *watcher) consume(ctx context.Context, s slotSpec, sink string) {
 			o.fault("%s: sink %s holds %q, which is no whole token of the slot", s.name(), sink, value)
 		}
 	}
-	pause(ctx, start.Add(time.Duration(float64(hold)*(0.3+0.6*rand.Float64()))))
+	harness.Pause(ctx, time.Until(start)+time.Duration(float64(hold)*(0.3+0.6*rand.Float64())))
 	if err != nil || ctx.Err() != nil || s.strategy != moq.Overlap || strings.HasSuffix(sink, "?") {
 		return
 	}
@@ -153,14 +145,5 @@ func (o *watcher) consume(ctx context.Context, s slotSpec, sink string) {
 		o.fault("%s: token %s, read from sink %s %s ago (grace %s), is dead", s.name(), t.id, sink, held, s.grace)
 	default:
 		o.tested.Add(1)
-	}
-}
-
-func pause(ctx context.Context, until time.Time) {
-	timer := time.NewTimer(time.Until(until))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
 	}
 }

@@ -1,12 +1,10 @@
 package soak
 
 import (
-	"bytes"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -18,18 +16,14 @@ import (
 	"github.com/rotatord/rotatord/internal/sinks/awssm/awstest"
 	"github.com/rotatord/rotatord/internal/sinks/vault/vaulttest"
 	"github.com/rotatord/rotatord/internal/slot"
-)
-
-const (
-	account  = "023e105f4ecef8ad9ca31a8372d0c353"
-	apiToken = "soak-api-token"
+	"github.com/rotatord/rotatord/test/harness"
 )
 
 // world is everything around rotatord. It lives in the test's process, and so
 // outlives every kill.
 type world struct {
 	testing.TB
-	dir   string
+	*harness.Folder
 	sim   *cfsim.Sim
 	api   string
 	down  atomic.Bool // Cloudflare does not answer at all
@@ -64,19 +58,14 @@ func (s slotSpec) name() string { return s.relay + "/" + string(s.typ) }
 
 // newWorld makes a Cloudflare with the slots' relays, on which others have tokens too.
 func newWorld(t testing.TB, slots []slotSpec) *world {
-	dir, err := os.MkdirTemp("", "soak-") // a test's name may not go into the configuration
-	must(t, err)
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	w := &world{TB: t, dir: dir, slots: slots, aws: awstest.New(t), others: map[string]stranger{}, existing: "adopt"}
-	w.sim = cfsim.New(cfsim.Options{Strange: true})
-	w.sim.AddAccount(account, cfsim.Both)
-	w.sim.AddAPIToken(apiToken, cfsim.Edit, account)
+	w := &world{TB: t, Folder: harness.NewFolder(t), slots: slots, aws: awstest.New(t), others: map[string]stranger{}, existing: "adopt"}
+	w.sim = harness.NewSim(cfsim.Options{Strange: true}, 0)
 	w.given.tokens = map[string]grant{}
 	for _, s := range slots {
 		if len(w.sim.Tokens(s.relayID)) > 0 {
 			continue
 		}
-		w.sim.AddRelay(account, s.relayID, s.relay)
+		w.sim.AddRelay(harness.AccountID, s.relayID, s.relay)
 		for _, t := range w.sim.Tokens(s.relayID) {
 			w.others[t.ID] = stranger{s.relayID, s.strategy == moq.InPlace}
 		}
@@ -85,13 +74,9 @@ func newWorld(t testing.TB, slots []slotSpec) *world {
 	t.Cleanup(server.Close)
 	w.api = server.URL + cfsim.BasePath
 	for _, d := range []string{"state", "disk", "box", "spare"} {
-		must(t, os.Mkdir(w.path(d), 0o700))
+		harness.Check(t, os.Mkdir(w.Path(d), 0o700))
 	}
-	w.write("api-token", apiToken)
-	w.setup = setup{
-		config: w.path("config.yaml"), socket: w.path("admin.sock"), log: w.path("log"),
-		env: []string{"AWS_ACCESS_KEY_ID=" + awstest.AccessKeyID, "AWS_SECRET_ACCESS_KEY=" + awstest.SecretAccessKey, "AWS_EC2_METADATA_DISABLED=true"},
-	}
+	w.setup = setup{config: w.ConfigFile(), socket: w.Socket(), log: w.Path("log"), env: harness.AWSEnv()}
 	return w
 }
 
@@ -100,46 +85,39 @@ func (w *world) serve(rw http.ResponseWriter, r *http.Request) {
 	if w.down.Load() {
 		panic(http.ErrAbortHandler)
 	}
-	w.sim.ServeHTTP(noting{rw, &w.given}, r)
+	harness.Overhear(w.sim, w.given.note).ServeHTTP(rw, r)
 }
-
-func (w *world) path(name string) string { return filepath.Join(w.dir, name) }
-
-func (w *world) write(name, text string) { must(w, os.WriteFile(w.path(name), []byte(text), 0o600)) }
 
 // configure writes the configuration for the slots as they are.
 func (w *world) configure() {
-	var b bytes.Buffer
-	fmt.Fprintf(&b, `instance: soak
-state: {path: %[1]s/state}
-server: {listen: "", admin_socket: %[1]s/admin.sock}
-log: {level: debug}
-accounts:
-  main:
-    account_id: %[2]s
-    api_token: {file: %[1]s/api-token}
-    api_url: %[3]s
-    rate_limit: {requests: 100000, per: 10s, share: 1}
-sinks:
-  disk: {type: file, path: "%[1]s/disk/{{.Relay}}/{{.Type}}", timeout: 2s, probe_interval: 3s, existing: %[6]s}
-  box: {type: file, path: "%[1]s/box/{{.Relay}}-{{.Type}}.json", format: json, timeout: 2s, probe_interval: 3s, existing: %[6]s}
-  spare: {type: file, path: "%[1]s/spare/{{.Relay}}-{{.Type}}.env", format: env, timeout: 2s, probe_interval: 3s, existing: %[6]s}
-  aws: {type: aws_secrets_manager, region: %[4]s, endpoint_url: %[5]q, secret_id: "moq/{{.Relay}}/{{.Type}}", timeout: 2s, probe_interval: 5s, existing: %[6]s}
-`, w.dir, account, w.api, awstest.Region, w.aws.URL, w.existing)
-	if w.vault != nil {
-		fmt.Fprintf(&b, "  vault: {type: vault, address: %q, path: \"moq/{{.Relay}}/{{.Type}}\", timeout: 2s, probe_interval: 5s, existing: adopt, auth: {token: {file: %s/vault-token}}}\n",
-			w.vault.Address, w.dir)
-	}
-	b.WriteString("defaults: {account: main, initial: now}\nrelays:\n")
+	var relays strings.Builder
 	last := ""
 	for _, s := range w.slots {
 		if s.relay != last {
-			fmt.Fprintf(&b, "  %s:\n    id: %s\n    tokens:\n", s.relay, s.relayID)
+			fmt.Fprintf(&relays, "\n  %s:\n    id: %s\n    tokens:", s.relay, s.relayID)
 			last = s.relay
 		}
-		fmt.Fprintf(&b, "      %s: {%s}\n", s.typ, w.settings(s))
+		fmt.Fprintf(&relays, "\n      %s: {%s}", s.typ, w.settings(s))
 	}
-	w.write("config.yaml", b.String())
+	w.Configure(harness.Config{
+		Top: "instance: soak\nlog: {level: debug}\n", NoTCP: true, APIURL: w.api,
+		Account: ", rate_limit: {requests: 100000, per: 10s, share: 1}",
+		Sinks:   w.sinks(), Defaults: "{account: main, initial: now}", Relays: relays.String(),
+	})
+}
+
+// sinks are all sinks, in YAML.
+func (w *world) sinks() string {
+	text := fmt.Sprintf(`  disk: {type: file, path: "%[1]s/disk/{{.Relay}}/{{.Type}}", timeout: 2s, probe_interval: 3s, existing: %[4]s}
+  box: {type: file, path: "%[1]s/box/{{.Relay}}-{{.Type}}.json", format: json, timeout: 2s, probe_interval: 3s, existing: %[4]s}
+  spare: {type: file, path: "%[1]s/spare/{{.Relay}}-{{.Type}}.env", format: env, timeout: 2s, probe_interval: 3s, existing: %[4]s}
+  aws: {type: aws_secrets_manager, region: %[2]s, endpoint_url: %[3]q, secret_id: "moq/{{.Relay}}/{{.Type}}", timeout: 2s, probe_interval: 5s, existing: %[4]s}
+`, w.Dir, awstest.Region, w.aws.URL, w.existing)
+	if w.vault != nil {
+		text += fmt.Sprintf("  vault: {type: vault, address: %q, path: \"moq/{{.Relay}}/{{.Type}}\", timeout: 2s, probe_interval: 5s, existing: adopt, auth: {token: {file: %s/vault-token}}}\n",
+			w.vault.Address, w.Dir)
+	}
+	return text
 }
 
 func (w *world) settings(s slotSpec) string {
@@ -172,20 +150,20 @@ func (w *world) launch() *daemon {
 
 func (w *world) ready(d *daemon) {
 	w.Helper()
-	eventually(w, time.Minute, "rotatord ready", func() error {
+	harness.Eventually(w, time.Minute, "rotatord ready", func() error {
 		select {
-		case <-d.over():
-			w.Fatalf("rotatord ended by itself with code %d:\n%s", d.exitCode(), w.logged(2000))
+		case <-d.Done():
+			w.Fatalf("rotatord ended by itself with code %d:\n%s", d.State().ExitCode(), w.logged(2000))
 		default:
 		}
-		return d.ready()
+		return d.Ready(w.Context())
 	})
 }
 
 // logged gives the last bytes of rotatord's log.
 func (w *world) logged(n int) string {
 	b, err := os.ReadFile(w.log)
-	must(w, err)
+	harness.Check(w, err)
 	return string(b[max(0, len(b)-n):])
 }
 
@@ -204,7 +182,7 @@ func (w *world) statuses() (map[string]slot.Status, error) {
 // until waits until check is content with the status of every slot.
 func (w *world) until(within time.Duration, what string, check func(slotSpec, slot.Status) error) {
 	w.Helper()
-	eventually(w, within, what, func() error {
+	harness.Eventually(w, within, what, func() error {
 		all, err := w.statuses()
 		if err != nil {
 			return err
@@ -247,12 +225,5 @@ func rotatedSince(at time.Time) func(slotSpec, slot.Status) error {
 			return fmt.Errorf("no rotation was verified since")
 		}
 		return nil
-	}
-}
-
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
 	}
 }

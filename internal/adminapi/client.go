@@ -113,12 +113,6 @@ func (c *Client) Plan(ctx context.Context, within time.Duration) ([]PlannedRun, 
 	return out.Runs, err
 }
 
-// Reload makes the daemon read its configuration again. On an error it goes on
-// with the former one.
-func (c *Client) Reload(ctx context.Context) error {
-	return c.do(ctx, http.MethodPost, "/-/reload", nil, nil)
-}
-
 func path(segments ...string) string {
 	var b strings.Builder
 	b.WriteString("/api/v1")

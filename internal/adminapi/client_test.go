@@ -53,7 +53,6 @@ func TestClientAsksForTheDocumentedRoutes(t *testing.T) {
 		{`POST /api/v1/tokens/live/prune {"dry_run":true}`,
 			func(c *Client) error { _, err := c.Prune(t.Context(), "live", true); return err }},
 		{"GET /api/v1/plan?for=168h0m0s", func(c *Client) error { _, err := c.Plan(t.Context(), 168*time.Hour); return err }},
-		{"POST /-/reload", func(c *Client) error { return c.Reload(t.Context()) }},
 	} {
 		c, asked := daemon(t, http.StatusOK, "{}")
 		if err := tt.call(c); err != nil || *asked != tt.want {
@@ -90,7 +89,7 @@ func TestTheDaemonsErrorComesThroughAsText(t *testing.T) {
 
 func TestNobodyAtTheSocketIsErrNoDaemon(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "s")
-	if err := NewClient(socket).Reload(t.Context()); !errors.Is(err, ErrNoDaemon) || !strings.Contains(err.Error(), socket) {
+	if _, err := NewClient(socket).Slots(t.Context()); !errors.Is(err, ErrNoDaemon) || !strings.Contains(err.Error(), socket) {
 		t.Errorf("absent socket: %v", err)
 	}
 	l, err := net.Listen("unix", socket)
@@ -99,7 +98,7 @@ func TestNobodyAtTheSocketIsErrNoDaemon(t *testing.T) {
 	}
 	l.(*net.UnixListener).SetUnlinkOnClose(false)
 	_ = l.Close()
-	if err := NewClient(socket).Reload(t.Context()); !errors.Is(err, ErrNoDaemon) {
+	if _, err := NewClient(socket).Slots(t.Context()); !errors.Is(err, ErrNoDaemon) {
 		t.Errorf("dead socket: %v", err)
 	}
 }
@@ -117,7 +116,7 @@ func TestADaemonThatHangsUpIsNotErrNoDaemon(t *testing.T) {
 			_ = conn.Close()
 		}
 	}()
-	if err := NewClient(socket).Reload(t.Context()); err == nil || errors.Is(err, ErrNoDaemon) {
+	if _, err := NewClient(socket).Slots(t.Context()); err == nil || errors.Is(err, ErrNoDaemon) {
 		t.Errorf("got %v, want another error", err)
 	}
 }

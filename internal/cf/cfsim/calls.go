@@ -29,7 +29,6 @@ func (s *Sim) create(now time.Time, r *relay, q *request) reply {
 	if rep, ok := q.decode(&ask); !ok {
 		return rep
 	}
-	q.entry.Label = ask.Label
 	slices.Sort(ask.Operations)
 	if !slices.ContainsFunc(kinds, func(k string) bool { return slices.Equal(ask.Operations, operationsOf(k)) }) {
 		return refuse(400, 21010, "operations are invalid")

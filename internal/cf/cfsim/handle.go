@@ -47,7 +47,7 @@ func parse(r *http.Request) *request {
 	q.bearer, q.authorized = strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	q.route(r.Method, r.URL.Path)
 	q.entry = &Call{
-		Op: q.op, Account: q.account, Relay: q.relay, Token: q.token,
+		Op: q.op, Relay: q.relay, Token: q.token,
 		Method: r.Method, Path: r.URL.Path, Body: string(body),
 	}
 	return q
@@ -222,11 +222,11 @@ func noRoute(q *request) reply {
 
 // dispatch carries out a call of somebody who may make it.
 func (s *Sim) dispatch(now time.Time, q *request) reply {
-	acc := s.accounts[q.account]
-	if acc == nil {
+	offered, known := s.accounts[q.account]
+	if !known {
 		return noRoute(q)
 	}
-	gen1, gen2 := acc.generation&Gen1 != 0, acc.generation&Gen2 != 0
+	gen1, gen2 := offered&Gen1 != 0, offered&Gen2 != 0
 	switch q.op {
 	case ListRelays:
 		return s.listRelays(q)

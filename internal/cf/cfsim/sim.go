@@ -76,7 +76,7 @@ type Sim struct {
 	o Options
 
 	mu       sync.Mutex
-	accounts map[string]*account
+	accounts map[string]Generation // that each offers
 	bearers  map[string]*bearer
 	relays   map[string]*relay
 	scripts  map[Op][]Fault
@@ -85,11 +85,6 @@ type Sim struct {
 	late     []lateCommit
 	calls    []Call
 	counts   map[Op]int
-}
-
-type account struct {
-	id         string
-	generation Generation
 }
 
 // bearer is one API token of Cloudflare's.
@@ -105,7 +100,7 @@ func New(o Options) *Sim {
 		o.Now = time.Now
 	}
 	return &Sim{
-		o: o, accounts: map[string]*account{}, bearers: map[string]*bearer{}, relays: map[string]*relay{},
+		o: o, accounts: map[string]Generation{}, bearers: map[string]*bearer{}, relays: map[string]*relay{},
 		scripts: map[Op][]Fault{}, counts: map[Op]int{},
 	}
 }
@@ -116,7 +111,7 @@ var _ http.Handler = (*Sim)(nil)
 func (s *Sim) AddAccount(id string, g Generation) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.accounts[id] = &account{id: id, generation: g}
+	s.accounts[id] = g
 }
 
 // AddAPIToken adds an API token for the accounts, or changes it.
@@ -183,18 +178,16 @@ func (s *Sim) Tokens(relayID string) []Token {
 
 // Call is one entry of the log. It holds no token's value.
 type Call struct {
-	At      time.Time // when it arrived
-	Op      Op
-	Account string
-	Relay   string
-	Token   string // the jti that was created or revoked
-	Label   string
-	Type    string // of a rotate call
-	Status  int    // 0: it was not answered
-	Fault   Kind   // "" when none was injected
-	Method  string
-	Path    string
-	Body    string // as received
+	At     time.Time // when it arrived
+	Op     Op
+	Relay  string
+	Token  string // the jti that was created or revoked
+	Type   string // of a rotate call
+	Status int    // 0: it was not answered
+	Fault  Kind   // "" when none was injected
+	Method string
+	Path   string
+	Body   string // as received
 }
 
 // Calls lists the calls that arrived, oldest first; the newest 100,000 are kept.

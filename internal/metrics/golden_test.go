@@ -33,6 +33,9 @@ func TestAScrapeIsWrittenAsItEverWas(t *testing.T) {
 			if got != string(want) {
 				t.Errorf("the scrape is not that of %s (-update writes it anew):\n%s", file, firstDifference(got, string(want)))
 			}
+			if twice := twiceIn(got); twice != "" {
+				t.Errorf("%s comes twice", twice)
+			}
 		})
 	}
 }
@@ -92,4 +95,17 @@ func firstDifference(got, want string) string {
 		}
 	}
 	return fmt.Sprintf("%d lines, want %d", len(g), len(w))
+}
+
+// twiceIn is a series that comes twice, if one does.
+func twiceIn(text string) string {
+	seen := map[string]bool{}
+	for line := range strings.Lines(text) {
+		series := line[:strings.LastIndex(line, " ")]
+		if !strings.HasPrefix(line, "#") && seen[series] {
+			return series
+		}
+		seen[series] = true
+	}
+	return ""
 }

@@ -113,7 +113,7 @@ func (w *fleet) stop() {
 	w.admin.Close()
 }
 
-// ask gives the length of an answer.
+// ask returns the length of an answer.
 func (w *fleet) ask(method, path string) (int, error) {
 	status, body, err := w.admin.Ask(w.Context(), method, path)
 	if err == nil && status != http.StatusOK {

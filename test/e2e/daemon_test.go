@@ -76,7 +76,7 @@ func (d *daemon) ready() {
 // until waits until check succeeds; the daemon must not end meanwhile.
 func (d *daemon) until(check func() error) {
 	d.t.Helper()
-	harness.Eventually(d.t, patience, "of the daemon", func() error {
+	harness.Eventually(d.t, patience, "waiting for the daemon", func() error {
 		err := check()
 		if state := d.State(); state != nil && err != nil {
 			d.t.Fatalf("the daemon ended with code %d; %v", state.ExitCode(), err)

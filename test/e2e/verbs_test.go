@@ -267,7 +267,7 @@ func TestRunOnce(t *testing.T) {
 		if n := len(w.sim.Tokens(harness.RelayID(0))); n != 4 { // two that came with the relay
 			t.Errorf("the relay holds %d tokens, want 4", n)
 		}
-		harness.Eventually(t, patience, "retired", func() error {
+		harness.Eventually(t, patience, "waiting for the end of the grace", func() error {
 			w.rotatord("run", "--once").Expect(t, 0)
 			if n := len(w.sim.Tokens(harness.RelayID(0))); n != 3 {
 				return fmt.Errorf("the relay holds %d tokens, want 3", n)

@@ -158,7 +158,6 @@ func (unobserved) AttemptFailed(string, slot.Stage, string)                     
 func (unobserved) MintCalled(time.Duration)                                          {}
 func (unobserved) BlackoutEnded(time.Duration)                                       {}
 func (unobserved) Drifted(string)                                                    {}
-func (unobserved) JournalFailed()                                                    {}
 
 func (o *outside) Account(string) (rotation.Cloudflare, bool) { return keptCloudflare{o}, true }
 func (o *outside) Sink(string) (sinks.Sink, bool)             { return keptSink{outside: o}, true }

@@ -253,7 +253,6 @@ func TestObservationsAreCounted(t *testing.T) {
 	m.Request("main", "create", "500", time.Second)
 	m.JournalWrite(time.Millisecond, nil)
 	m.JournalWrite(time.Millisecond, errors.New("disk full"))
-	m.JournalFailed()
 	m.Reloaded(true, now)
 	m.Reloaded(false, now.Add(time.Hour))
 	m.Leader(true)

@@ -106,7 +106,3 @@ func (m *Metrics) JournalWrite(took time.Duration, err error) {
 		m.journalErrs.Inc()
 	}
 }
-
-// JournalFailed does nothing: the journal itself reports every write, failed
-// ones included, through JournalWrite, and one failure is to count once.
-func (m *Metrics) JournalFailed() {}

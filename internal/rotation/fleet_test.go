@@ -338,7 +338,6 @@ func (unobserved) AttemptFailed(string, slot.Stage, string)                     
 func (unobserved) MintCalled(time.Duration)                                          {}
 func (unobserved) BlackoutEnded(time.Duration)                                       {}
 func (unobserved) Drifted(string)                                                    {}
-func (unobserved) JournalFailed()                                                    {}
 
 // busyFor is a store's answer that asks to be left alone.
 func busyFor(d time.Duration) error {

@@ -90,7 +90,6 @@ type Observer interface {
 	MintCalled(lag time.Duration) // once a rotation: jittered due instant to mint call
 	BlackoutEnded(d time.Duration)
 	Drifted(sink string)
-	JournalFailed()
 }
 
 // Clock tells the wall clock and the elapsed-time clock. Safe for concurrent use.

@@ -21,7 +21,6 @@ func (w *worker) save(events ...slot.Event) error {
 	err := w.engine.Journal.Save(w.engine.work, w.read(), events...)
 	w.locked(func() { w.noteSave(err) })
 	if isOfRecord(err) {
-		w.engine.Observer.JournalFailed()
 		w.log().Error("the slot's record cannot be saved: nothing is minted for it until it can", zap.Error(err))
 		return err
 	}
@@ -88,9 +87,6 @@ func (e *Engine) noteStorage(err error, check bool) {
 	}
 	now := e.storeErr
 	e.storage.Unlock()
-	if err != nil {
-		e.Observer.JournalFailed()
-	}
 	switch {
 	case was == nil && now != nil:
 		e.Log.Error("the journal cannot be written: no new token is minted until it can", zap.Error(now))

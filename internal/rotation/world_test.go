@@ -295,7 +295,6 @@ func (w *world) AttemptFailed(_ string, s slot.Stage, _ string) { w.stats.steps[
 func (w *world) MintCalled(lag time.Duration)                   { w.stats.lag = append(w.stats.lag, lag) }
 func (w *world) BlackoutEnded(time.Duration)                    { w.stats.blackouts++ }
 func (w *world) Drifted(string)                                 { w.stats.drifts++ }
-func (w *world) JournalFailed()                                 {}
 
 // fakeRelay is Cloudflare's side of one relay: both generations.
 type fakeRelay struct {

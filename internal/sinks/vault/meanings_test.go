@@ -1,0 +1,73 @@
+package vault
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/url"
+	"testing"
+
+	"github.com/hashicorp/vault/api"
+
+	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/fault/faulttest"
+)
+
+// happening is something that a call to Vault may come to.
+type happening struct {
+	name string
+	err  error
+}
+
+func answersOf(status int) []happening {
+	answer := func(raw bool, words ...string) error {
+		return fmt.Errorf("wrapped: %w", &api.ResponseError{
+			HTTPMethod: "PUT", URL: "https://vault.example/base/v1/secret/data/x", StatusCode: status, RawError: raw, Errors: words,
+		})
+	}
+	all := []happening{{fmt.Sprintf("%d of Vault", status), answer(false, "said so")}}
+	if status > 404 {
+		return all
+	}
+	return append(all, happening{fmt.Sprintf("%d without words", status), answer(false)},
+		happening{fmt.Sprintf("%d with a page", status), answer(true, "<html>403</html>")})
+}
+
+func happenings() (all []happening) {
+	for _, status := range []int{400, 403, 404, 405, 412, 413, 418, 429, 472, 473, 500, 502, 503} {
+		all = append(all, answersOf(status)...)
+	}
+	call := func(err error) error {
+		return &url.Error{Op: "Put", URL: "https://vault.example/v1/x", Err: err}
+	}
+	return append(all,
+		happening{"an unknown authority", call(x509.UnknownAuthorityError{})},
+		happening{"no connection", call(errors.New("connection refused"))},
+		happening{"a call that was cancelled", call(context.Canceled)},
+		happening{"a call that took too long", call(context.DeadlineExceeded)},
+		happening{"cancelled", context.Canceled},
+		happening{"too late", context.DeadlineExceeded},
+		happening{"an answer that is no JSON", errors.New("invalid character '<'")},
+		happening{"an error of our own", fault.Newf(fault.Permanent, fault.Foreign, "", "", "ours").WithHint("do this")},
+	)
+}
+
+func TestWhatVaultsErrorsMean(t *testing.T) {
+	var page faulttest.Page
+	for _, h := range happenings() {
+		page.Add(h.name, explain("write", "secret/x", h.err))
+	}
+	page.Compare(t, "testdata/errors.txt")
+}
+
+func TestWhatErrorsOfALoginMean(t *testing.T) {
+	var page faulttest.Page
+	for _, h := range happenings() {
+		page.Add(h.name, loginFailed("approle", h.err))
+	}
+	page.Add("a token that Vault does not know", loginFailed("token", &api.ResponseError{
+		HTTPMethod: "GET", URL: "https://vault.example/v1/auth/token/lookup-self", StatusCode: 403, Errors: []string{"permission denied", "invalid token"},
+	}))
+	page.Compare(t, "testdata/login-errors.txt")
+}

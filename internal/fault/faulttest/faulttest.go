@@ -53,3 +53,20 @@ func lineAt(lines []string, i int) string {
 	}
 	return "nothing"
 }
+
+// EveryRow fails the test where a row of table counts for none of these errors: it would be hidden
+// by one before it, or nobody's.
+func EveryRow[E any](t *testing.T, table fault.Table[E], errs ...E) {
+	t.Helper()
+	counts := make([]bool, len(table))
+	for _, err := range errs {
+		if i := table.Index(err); i >= 0 {
+			counts[i] = true
+		}
+	}
+	for i, counts := range counts {
+		if !counts {
+			t.Errorf("row %d of the table counts for no error", i)
+		}
+	}
+}

@@ -15,10 +15,12 @@ import (
 func TestWhatErrorsOfTheKernelMean(t *testing.T) {
 	const target = "/srv/moq/live/token"
 	var page faulttest.Page
+	errs := []error{context.DeadlineExceeded, context.Canceled, errors.New("surprise")}
 	for _, errno := range []unix.Errno{
 		unix.EACCES, unix.EPERM, unix.EROFS, unix.ENOSPC, unix.EDQUOT, unix.EFBIG, unix.EBUSY, unix.ETXTBSY, unix.EINVAL, unix.EOVERFLOW,
 		unix.EIO, unix.ENOTDIR, unix.EISDIR, unix.ELOOP, unix.ENAMETOOLONG, unix.EWOULDBLOCK, unix.EEXIST, unix.ENOENT, unix.ESTALE, unix.EMFILE,
 	} {
+		errs = append(errs, errno)
 		page.Add(unix.ErrnoName(errno), explain("write", target, &fs.PathError{Op: "open", Path: target, Err: errno}))
 	}
 	page.Add("too late", explain("write", target, context.DeadlineExceeded))
@@ -28,5 +30,6 @@ func TestWhatErrorsOfTheKernelMean(t *testing.T) {
 	page.Add("a folder above", explain("write", target, &fs.PathError{Op: "open", Path: "/srv/moq", Err: unix.EACCES}))
 	page.Add("a rename", explain("write", target, &os.LinkError{Op: "rename", Old: "/srv/moq/live/.t", New: target, Err: unix.EBUSY}))
 	page.Add("an error of our own", explain("write", target, tooLong("so long")))
+	faulttest.EveryRow(t, meanings, errs...)
 	page.Compare(t, "testdata/errors.txt")
 }

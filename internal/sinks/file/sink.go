@@ -8,7 +8,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/secret"
 	"github.com/rotatord/rotatord/internal/sinks"
 )
@@ -49,7 +48,7 @@ func (s *sink) Probe(ctx context.Context, target string, o sinks.ProbeOptions) (
 		if err := mayReadBack(s.mode, who, from.nextACL(s.mode)); o.Read && err != nil {
 			return sinks.Holding{}, err
 		}
-		if !o.Read && classify(err).reason == fault.Forbidden {
+		if !o.Read && isForbidden(err) {
 			h, err = sinks.Holding{}, nil
 		}
 		if err != nil {

@@ -2,7 +2,6 @@ package vault
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/url"
@@ -70,24 +69,6 @@ func wordsOf(r *api.ResponseError) string {
 	return strings.Join(strings.Fields(strings.Join(r.Errors, "; ")), " ")
 }
 
-// meanings says what each status means here.
-var meanings = map[int]struct {
-	class  fault.Class
-	reason fault.Reason
-	hint   string
-}{
-	400: {fault.Permanent, fault.Invalid, "correct the sink's configuration"},
-	403: {fault.Permanent, fault.Forbidden, "the token lacks a permission"},
-	404: {fault.Permanent, fault.NotFound, "correct mount and namespace"},
-	405: {fault.Permanent, fault.Invalid, "correct mount, path and kv_version"},
-	412: {fault.Retry, fault.ServerError, "this Vault node lags behind its cluster"},
-	413: {fault.Permanent, fault.Invalid, "the secret is too large for this Vault"},
-	429: {fault.Retry, fault.RateLimited, "a rate limit quota of Vault is used up: raise it, or probe less often"},
-	472: {fault.Retry, fault.ServerError, "this Vault is a disaster recovery secondary: use the primary's address"},
-	473: {fault.Retry, fault.ServerError, "this Vault node is a standby: use the active node's address"},
-	503: {fault.Retry, fault.ServerError, "unseal it, or wait for its active node"},
-}
-
 // explain gives err as a *fault.Error about op on object, in Vault's own words.
 func explain(op, object string, err error) error {
 	if err == nil {
@@ -100,71 +81,39 @@ func explain(op, object string, err error) error {
 		}
 		return f
 	}
-	var r *api.ResponseError
-	if errors.As(err, &r) {
-		return explainAnswer(op, object, r)
+	if r, ok := errors.AsType[*api.ResponseError](err); ok {
+		m, _ := answers.Find(r)
+		return m.Error(op, object, newAnswered(r))
 	}
-	return explainSilence(op, object, err)
+	m, _ := silences.Find(err)
+	return m.Error(op, object, err)
 }
 
-func explainAnswer(op, object string, r *api.ResponseError) *fault.Error {
-	m, known := meanings[r.StatusCode]
-	switch {
-	case !known && r.StatusCode >= 500:
-		m.reason, m.hint = fault.ServerError, "look at Vault's log"
-	case !known:
-		m.class, m.reason = fault.Permanent, fault.BadAnswer
-	}
-	return &fault.Error{Class: m.class, Reason: m.reason, Op: op, Object: object, Err: newAnswered(r), Hint: m.hint}
-}
-
-// explainSilence classes a call that got no answer that could be understood.
-func explainSilence(op, object string, err error) *fault.Error {
-	f := fault.Transport(op, object, err)
-	var unknown x509.UnknownAuthorityError
-	var u *url.Error
-	switch {
-	case errors.As(err, &unknown):
-		f.Hint = "set ca_file to the authority that signed Vault's certificate"
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-	case !errors.As(err, &u):
-		f.Reason = fault.BadAnswer
-	}
-	return f
-}
-
-// isRefusal reports whether Vault itself turned a login down. A proxy's page is
-// none: the credential was not looked at.
+// isRefusal reports whether Vault itself turned a login down.
 func isRefusal(err error) bool {
 	if r, ok := errors.AsType[*api.ResponseError](err); ok {
-		return (hasStatus(err, 400) || hasStatus(err, 403)) && !r.RawError && len(r.Errors) > 0
+		return turnsDown(r)
 	}
 	f, ok := errors.AsType[*fault.Error](err)
 	return ok && f.Reason == fault.Unauthorized // a second factor is demanded
 }
 
-// loginFailed says that it was the login that failed, and what Vault's refusals
-// mean there.
+// loginFailed returns err as that of a login.
 func loginFailed(method string, err error) error {
 	if method == "token" && says(err, invalidToken) {
 		return refused(err)
 	}
-	_, own := errors.AsType[*fault.Error](err)
-	e := explain(opLogin, "with auth."+method, err)
-	var f *fault.Error
-	if errors.As(e, &f) {
-		f.Op, f.Object = opLogin, "with auth."+method
-		switch {
-		case own: // it has its own hint
-		case isRefusal(err):
-			f.Reason, f.Hint = fault.Unauthorized, "check the sink's auth, its mount and its role in Vault"
-		case hasStatus(err, 400) || hasStatus(err, 403):
-			f.Class, f.Reason, f.Hint = fault.Retry, fault.BadAnswer, "the credential was not looked at"
-		case hasStatus(err, 404):
-			f.Hint = "check that the auth method is enabled at the sink's auth mount"
+	object := "with auth." + method
+	if own, ok := errors.AsType[*fault.Error](err); ok {
+		own.Op, own.Object = opLogin, object
+		return own
+	}
+	if r, ok := errors.AsType[*api.ResponseError](err); ok {
+		if m, other := loginAnswers.Find(r); other {
+			return m.Error(opLogin, object, newAnswered(r))
 		}
 	}
-	return e
+	return explain(opLogin, object, err)
 }
 
 func badAnswer(what string) error {

@@ -26,22 +26,22 @@ func answersOf(status int) []happening {
 			HTTPMethod: "PUT", URL: "https://vault.example/base/v1/secret/data/x", StatusCode: status, RawError: raw, Errors: words,
 		})
 	}
-	all := []happening{{fmt.Sprintf("%d of Vault", status), answer(false, "said so")}}
+	list := []happening{{fmt.Sprintf("%d of Vault", status), answer(false, "said so")}}
 	if status > 404 {
-		return all
+		return list
 	}
-	return append(all, happening{fmt.Sprintf("%d without words", status), answer(false)},
+	return append(list, happening{fmt.Sprintf("%d without words", status), answer(false)},
 		happening{fmt.Sprintf("%d with a page", status), answer(true, "<html>403</html>")})
 }
 
-func happenings() (all []happening) {
+func happenings() (list []happening) {
 	for _, status := range []int{400, 403, 404, 405, 412, 413, 418, 429, 472, 473, 500, 502, 503} {
-		all = append(all, answersOf(status)...)
+		list = append(list, answersOf(status)...)
 	}
 	call := func(err error) error {
 		return &url.Error{Op: "Put", URL: "https://vault.example/v1/x", Err: err}
 	}
-	return append(all,
+	return append(list,
 		happening{"an unknown authority", call(x509.UnknownAuthorityError{})},
 		happening{"no connection", call(errors.New("connection refused"))},
 		happening{"a call that was cancelled", call(context.Canceled)},
@@ -51,6 +51,23 @@ func happenings() (all []happening) {
 		happening{"an answer that is no JSON", errors.New("invalid character '<'")},
 		happening{"an error of our own", fault.Newf(fault.Permanent, fault.Foreign, "", "", "ours").WithHint("do this")},
 	)
+}
+
+// all finds an E in each error that holds one.
+func all[E error](list []happening) (found []E) {
+	for _, h := range list {
+		if e, ok := errors.AsType[E](h.err); ok {
+			found = append(found, e)
+		}
+	}
+	return found
+}
+
+func TestNoRowIsHiddenByAnother(t *testing.T) {
+	responses := all[*api.ResponseError](happenings())
+	faulttest.EveryRow(t, answers, responses...)
+	faulttest.EveryRow(t, loginAnswers, responses...)
+	faulttest.EveryRow(t, silences, all[error](happenings())...)
 }
 
 func TestWhatVaultsErrorsMean(t *testing.T) {

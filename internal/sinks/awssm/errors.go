@@ -22,57 +22,6 @@ import (
 	"github.com/rotatord/rotatord/internal/sinks"
 )
 
-type meaning struct {
-	class  fault.Class
-	reason fault.Reason
-	hint   string
-}
-
-const (
-	credentialsHint = "give rotatord working AWS credentials: environment, profile, instance role or role_arn"
-	tokenHint       = "check that the web identity token is of the provider and the audience that the role's trust policy names"
-	clockHint       = "check the secret access key, and set this machine's clock: AWS refuses requests that are five minutes off"
-	kmsHint         = "allow kms:GenerateDataKey and kms:Decrypt on the secret's KMS key, and see that the key is enabled"
-)
-
-// meanings says what AWS's error codes mean here. The suffix Exception, which
-// some of its services leave out, is not part of the key.
-var meanings = map[string]meaning{
-	"AccessDenied":               {fault.Permanent, fault.Forbidden, ""},
-	"UnrecognizedClient":         {fault.Permanent, fault.Unauthorized, credentialsHint},
-	"InvalidIdentityToken":       {fault.Permanent, fault.Unauthorized, tokenHint},
-	"IDPRejectedClaim":           {fault.Permanent, fault.Unauthorized, tokenHint},
-	"IDPCommunicationError":      {fault.Retry, fault.ServerError, "AWS cannot reach the identity provider"},
-	"InvalidClientTokenId":       {fault.Permanent, fault.Unauthorized, credentialsHint},
-	"MissingAuthenticationToken": {fault.Permanent, fault.Unauthorized, credentialsHint},
-	"IncompleteSignature":        {fault.Permanent, fault.Unauthorized, credentialsHint},
-	"OptInRequired":              {fault.Permanent, fault.Unauthorized, "enable the region for the account"},
-	"ExpiredToken":               {fault.Retry, fault.Unauthorized, "renew the session's credentials; " + credentialsHint},
-	"InvalidSignature":           {fault.Permanent, fault.Unauthorized, clockHint},
-	"SignatureDoesNotMatch":      {fault.Permanent, fault.Unauthorized, clockHint},
-	"RequestExpired":             {fault.Retry, fault.Unauthorized, clockHint},
-	"RequestTimeTooSkewed":       {fault.Retry, fault.Unauthorized, clockHint},
-	"Throttling":                 {fault.Retry, fault.RateLimited, "rotate less often, or spread schedules with jitter"},
-	"RequestThrottled":           {fault.Retry, fault.RateLimited, "rotate less often, or spread schedules with jitter"},
-	"TooManyRequests":            {fault.Retry, fault.RateLimited, "rotate less often, or spread schedules with jitter"},
-	"RequestLimitExceeded":       {fault.Retry, fault.RateLimited, "rotate less often, or spread schedules with jitter"},
-	"LimitExceeded":              {fault.Retry, fault.Full, "an AWS quota is reached: versions of a secret are kept for a day, so rotate less often, or raise the number of secrets"},
-	"ResourceNotFound":           {fault.Permanent, fault.NotFound, "create the secret, or set create: true"},
-	"ResourceExists":             {fault.Retry, fault.Conflict, "another writer is at this secret"},
-	"InvalidParameter":           {fault.Permanent, fault.Invalid, "correct the sink's configuration"},
-	"InvalidRequest":             {fault.Permanent, fault.Invalid, "look at the secret's state with: aws secretsmanager describe-secret"},
-	"Validation":                 {fault.Permanent, fault.Invalid, "correct the sink's configuration"},
-	"ValidationError":            {fault.Permanent, fault.Invalid, "correct the sink's configuration"},
-	"MalformedPolicyDocument":    {fault.Permanent, fault.Invalid, "correct the sink's configuration"},
-	"PreconditionNotMet":         {fault.Retry, fault.Conflict, ""},
-	"DecryptionFailure":          {fault.Permanent, fault.Forbidden, kmsHint},
-	"EncryptionFailure":          {fault.Permanent, fault.Forbidden, kmsHint},
-	"InternalServiceError":       {fault.Retry, fault.ServerError, ""},
-	"InternalFailure":            {fault.Retry, fault.ServerError, ""},
-	"InternalServerError":        {fault.Retry, fault.ServerError, ""},
-	"ServiceUnavailable":         {fault.Retry, fault.ServerError, ""},
-}
-
 // explain is explain for a call of s, whose credentials it keeps out of the error, and whose region it knows.
 func (s *sink) explain(ctx context.Context, op, target string, err error) error {
 	sinks.Confide(ctx, s.known.Values()...)
@@ -111,8 +60,8 @@ func explain(ctx context.Context, op, target string, err error) error {
 		f.Op, f.Object = op, target
 		return &f
 	}
-	if about, hint := ofProvider(err); about != "" {
-		return fault.Newf(fault.Retry, fault.Unauthorized, op, target, "%s", about).WithHint("%s", hint)
+	if m, ok := providers.Find(err); ok {
+		return m.Error(op, target, providerFailed(err))
 	}
 	var api smithy.APIError
 	if errors.As(err, &api) {
@@ -121,27 +70,28 @@ func explain(ctx context.Context, op, target string, err error) error {
 	return unanswered(op, target, err)
 }
 
-// ofProvider says what failed at a provider of credentials that is not AWS: a program, or an address on
+// providerFailed says what failed at a provider of credentials that is not AWS: a program, or an address on
 // this machine. What those print may be the credentials: not a word of it is passed on.
-func ofProvider(err error) (about, hint string) {
+func providerFailed(err error) error {
 	if p, ok := errors.AsType[*processcreds.ProviderError](err); ok {
-		return "the credential_process of the AWS profile failed: " + processTrouble(p),
-			"run it by hand, as rotatord's user: what it prints is not shown here"
+		return errors.New("the credential_process of the AWS profile failed: " + processTrouble(p))
 	}
-	if !isAboutCredentials(err) || service(err) != "Secrets Manager" {
-		return "", ""
+	answers := "with something that is not JSON"
+	if !is[*smithy.DeserializationError](err) {
+		status, _ := addressStatus(err)
+		answers = strconv.Itoa(status)
 	}
-	about = "the address that AWS_CONTAINER_CREDENTIALS_FULL_URI or _RELATIVE_URI names gives no credentials: it answers "
-	hint = "look at the log of what serves that address: what it says is not shown here"
+	return errors.New("the address that AWS_CONTAINER_CREDENTIALS_FULL_URI or _RELATIVE_URI names gives no credentials: " +
+		"it answers " + answers)
+}
+
+// addressStatus returns the status of an answer that is an error.
+func addressStatus(err error) (status int, ok bool) {
 	var answer interface{ HTTPStatusCode() int }
-	var wrong *smithy.DeserializationError
-	switch {
-	case errors.As(err, &wrong):
-		return about + "with something that is not JSON", hint
-	case is[smithy.APIError](err) && errors.As(err, &answer):
-		return about + strconv.Itoa(answer.HTTPStatusCode()), hint
+	if !is[smithy.APIError](err) || !errors.As(err, &answer) {
+		return 0, false
 	}
-	return "", ""
+	return answer.HTTPStatusCode(), true
 }
 
 func processTrouble(p *processcreds.ProviderError) string {
@@ -159,35 +109,36 @@ func processTrouble(p *processcreds.ProviderError) string {
 	return "it could not be run"
 }
 
-// isAboutCredentials reports whether a call failed for want of credentials.
-func isAboutCredentials(err error) bool {
-	text := err.Error()
-	return strings.Contains(text, "get identity") || strings.Contains(text, "get credentials")
+func refused(op, target string, err error, api smithy.APIError) *fault.Error {
+	a := newAnswer(op, target, err, api)
+	m, known := answers.Find(a)
+	if !known {
+		a.code = codeFor(statusOf(err))
+		m, _ = answers.Find(a)
+	}
+	f := m.Error(op, target, errors.New(said(err, api)), "{target}", target)
+	f.After = retryAfter(err)
+	return f
 }
 
-func refused(op, target string, err error, api smithy.APIError) *fault.Error {
-	m := meaningOf(err, api)
-	hint := m.hint
-	switch {
-	case isDeleted(api):
-		hint, m.reason = restoreHint(target), fault.NotFound
-	case m.reason == fault.NotFound && arnPattern.MatchString(target):
-		hint = arnHint(target)
-	case strings.Contains(api.ErrorMessage(), "RemoveFromVersionId"):
-		m, hint = meanings["ResourceExists"], meanings["ResourceExists"].hint
-	case m.reason == fault.Forbidden && strings.Contains(api.ErrorMessage(), "KMS"):
-		hint = kmsHint
-	case m.reason == fault.Forbidden && service(err) == "STS": // it is the login that is refused
-		m.reason = fault.Unauthorized
-		hint = "let rotatord's credentials call sts:AssumeRole on role_arn, in their policy and in the role's trust policy"
-	case m.reason == fault.Forbidden && hint == "":
-		hint = permissionHint(op)
-	case strings.HasPrefix(api.ErrorMessage(), "Signature expired"), strings.HasPrefix(api.ErrorMessage(), "Signature not yet current"):
-		m.class = fault.Retry // the SDK corrects its clock by the answer
+func newAnswer(op, target string, err error, api smithy.APIError) answer {
+	return answer{
+		code: strings.TrimSuffix(api.ErrorCode(), "Exception"), message: api.ErrorMessage(), service: service(err),
+		op: op, target: target, deleted: isDeleted(api),
 	}
-	f := fault.Newf(m.class, m.reason, op, target, "%s", said(err, api))
-	f.After = retryAfter(err)
-	return f.WithHint("%s", hint)
+}
+
+// codeFor returns the code that AWS would have given with a status, where there is none that is known.
+func codeFor(status int) string {
+	switch {
+	case status == 429:
+		return "Throttling"
+	case status == 401 || status == 403:
+		return "AccessDenied"
+	case status >= 400 && status < 500:
+		return "InvalidRequest"
+	}
+	return "InternalServiceError"
 }
 
 // retryAfter is how long the answer asks to be left alone; AWS itself rarely does, a gateway may.
@@ -198,23 +149,6 @@ func retryAfter(err error) time.Duration {
 	}
 	d, _ := fault.RetryAfter(r.Response.Header.Get("Retry-After"), time.Now())
 	return max(0, d)
-}
-
-func meaningOf(err error, api smithy.APIError) meaning {
-	for _, code := range []string{api.ErrorCode(), strings.TrimSuffix(api.ErrorCode(), "Exception")} {
-		if m, ok := meanings[code]; ok {
-			return m
-		}
-	}
-	switch status := statusOf(err); {
-	case status == 429:
-		return meanings["Throttling"]
-	case status == 401 || status == 403:
-		return meanings["AccessDenied"]
-	case status >= 400 && status < 500:
-		return meanings["InvalidRequest"]
-	}
-	return meanings["InternalServiceError"]
 }
 
 func statusOf(err error) int {
@@ -250,51 +184,22 @@ func service(err error) string {
 	return name
 }
 
-// unanswered is for calls that never reached AWS or got no sense out of it.
+// unanswered is for calls that never reached AWS or got no sense out of it. Of the SDK's own errors the
+// words are kept alone.
 func unanswered(op, target string, err error) *fault.Error {
+	m, _ := silences.Find(err)
+	f := m.Error(op, target, err)
 	var u *url.Error
-	var wrong *smithy.DeserializationError
-	text := err.Error()
 	switch {
 	case errors.As(err, &u):
 		address, _, _ := strings.Cut(u.URL, "?")
-		return fault.Transport(op, target, fmt.Errorf("%s %s: %w", u.Op, address, u.Err)).
-			WithHint("check the network, DNS and endpoint_url")
-	case errors.As(err, &wrong):
-		return fault.Newf(fault.Retry, fault.BadAnswer, op, target, "the answer could not be read (HTTP status %d)", statusOf(err)).
-			WithHint("check that endpoint_url is Secrets Manager")
-	case errors.Is(err, context.DeadlineExceeded): // not the caller's: explain has ruled that out
-		return fault.Newf(fault.Retry, fault.Timeout, op, target, "%s", text).
-			WithHint("check the network, and whoever gives the credentials: STS, the instance or the container")
-	case isAboutCredentials(err):
-		return fault.Newf(fault.Retry, fault.Unauthorized, op, target, "%s", text).WithHint(credentialsHint)
-	case strings.Contains(text, "Missing Region"):
-		return fault.Newf(fault.Permanent, fault.Invalid, op, target, "%s", text).WithHint("set region")
+		f.Err = fmt.Errorf("%s %s: %w", u.Op, address, u.Err)
+	case is[*smithy.DeserializationError](err):
+		f.Err = fmt.Errorf("the answer could not be read (HTTP status %d)", statusOf(err))
+	case m.Reason != "":
+		f.Err = errors.New(err.Error())
 	}
-	return fault.Transport(op, target, err).WithHint("check the network and endpoint_url")
-}
-
-func permissionHint(op string) string {
-	const write = "secretsmanager:PutSecretValue, CreateSecret, TagResource, DescribeSecret and UpdateSecretVersionStage"
-	actions := map[string]string{
-		"probe": "secretsmanager:DescribeSecret and GetSecretValue",
-		"read":  "secretsmanager:GetSecretValue",
-		"write": write, opTry: write,
-	}
-	return "allow " + actions[op] + " on the secret"
-}
-
-// arnHint is for an ARN under which AWS finds nothing.
-func arnHint(target string) string {
-	if !arnEnd.MatchString(target) {
-		return "create the secret, or give its name in place of its ARN and set create: true"
-	}
-	return "create the secret; AWS takes an ARN that ends in a hyphen and six characters for a complete one: " +
-		"if they belong to the secret's name, give the name in place of the ARN"
-}
-
-func restoreHint(target string) string {
-	return "restore it: aws secretsmanager restore-secret --secret-id " + target
+	return f
 }
 
 func is[E error](err error) bool {

@@ -1,6 +1,7 @@
 package awssm
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,7 +36,7 @@ func called(service string, status int, err error) error {
 	return &smithy.OperationError{ServiceID: service, OperationName: "Call", Err: responded(status, err)}
 }
 
-func answered(service string, status int, code, message string) error {
+func answeredBy(service string, status int, code, message string) error {
 	return called(service, status, &smithy.GenericAPIError{Code: code, Message: message})
 }
 
@@ -50,38 +51,38 @@ func codes() []string {
 	}
 }
 
-func refusals() (all []happening) {
+func refusedCalls() (all []happening) {
 	const sm = "Secrets Manager"
 	for _, code := range codes() {
-		all = append(all, happening{name: code, err: answered(sm, 400, code, "said so")})
+		all = append(all, happening{name: code, err: answeredBy(sm, 400, code, "said so")})
 	}
 	for _, status := range []int{302, 400, 401, 403, 404, 418, 429, 500, 503} {
-		all = append(all, happening{name: fmt.Sprintf("%d and a code of no meaning", status), err: answered(sm, status, "Surprise", "said so")})
+		all = append(all, happening{name: fmt.Sprintf("%d and a code of no meaning", status), err: answeredBy(sm, status, "Surprise", "said so")})
 	}
 	for _, op := range []string{"probe", "read", "write", opTry} {
-		all = append(all, happening{name: "AccessDenied to " + op, op: op, err: answered(sm, 400, "AccessDeniedException", "said so")})
+		all = append(all, happening{name: "AccessDenied to " + op, op: op, err: answeredBy(sm, 400, "AccessDeniedException", "said so")})
 	}
 	const arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:moq"
 	return append(all,
-		happening{name: "AccessDenied about the key", err: answered(sm, 400, "AccessDeniedException", "Access to KMS is not allowed")},
-		happening{name: "AccessDenied of STS", err: answered("STS", 403, "AccessDenied", "said so")},
-		happening{name: "a key that STS may not use", err: answered("STS", 400, "DecryptionFailureException", "said so")},
-		happening{name: "throttling by STS", err: answered("STS", 400, "ThrottlingException", "said so")},
-		happening{name: "AccessDenied to an unknown code, of STS", err: answered("STS", 403, "Surprise", "said so")},
-		happening{name: "AccessDenied about the key, by an unknown code", err: answered(sm, 403, "Surprise", "no KMS")},
-		happening{name: "a signature that has expired", err: answered(sm, 403, "InvalidSignatureException", "Signature expired: it is late")},
-		happening{name: "a signature of the future", err: answered("STS", 403, "SignatureDoesNotMatch", "Signature not yet current: it is early")},
-		happening{name: "no secret of a name", err: answered(sm, 400, "ResourceNotFoundException", "said so")},
-		happening{name: "no secret of a partial ARN", at: arn, err: answered(sm, 400, "ResourceNotFoundException", "said so")},
-		happening{name: "no secret of a complete ARN", at: arn + "-AbCdEf", err: answered(sm, 400, "ResourceNotFoundException", "said so")},
-		happening{name: "a stage that has moved", err: answered(sm, 400, "InvalidParameterException", "The parameter RemoveFromVersionId is wrong")},
+		happening{name: "AccessDenied about the key", err: answeredBy(sm, 400, "AccessDeniedException", "Access to KMS is not allowed")},
+		happening{name: "AccessDenied of STS", err: answeredBy("STS", 403, "AccessDenied", "said so")},
+		happening{name: "a key that STS may not use", err: answeredBy("STS", 400, "DecryptionFailureException", "said so")},
+		happening{name: "throttling by STS", err: answeredBy("STS", 400, "ThrottlingException", "said so")},
+		happening{name: "AccessDenied to an unknown code, of STS", err: answeredBy("STS", 403, "Surprise", "said so")},
+		happening{name: "AccessDenied about the key, by an unknown code", err: answeredBy(sm, 403, "Surprise", "no KMS")},
+		happening{name: "a signature that has expired", err: answeredBy(sm, 403, "InvalidSignatureException", "Signature expired: it is late")},
+		happening{name: "a signature of the future", err: answeredBy("STS", 403, "SignatureDoesNotMatch", "Signature not yet current: it is early")},
+		happening{name: "no secret of a name", err: answeredBy(sm, 400, "ResourceNotFoundException", "said so")},
+		happening{name: "no secret of a partial ARN", at: arn, err: answeredBy(sm, 400, "ResourceNotFoundException", "said so")},
+		happening{name: "no secret of a complete ARN", at: arn + "-AbCdEf", err: answeredBy(sm, 400, "ResourceNotFoundException", "said so")},
+		happening{name: "a stage that has moved", err: answeredBy(sm, 400, "InvalidParameterException", "The parameter RemoveFromVersionId is wrong")},
 		happening{name: "a deleted secret", err: called(sm, 400, &types.InvalidRequestException{Message: new("it was marked for deletion")})},
 		happening{name: "a secret to be deleted", err: called(sm, 400, &types.InvalidRequestException{Message: new("it is scheduled for deletion")})},
 		happening{name: "another state of the secret", err: called(sm, 400, &types.InvalidRequestException{Message: new("managed by another")})},
 	)
 }
 
-func silences() []happening {
+func unansweredCalls() []happening {
 	const sm = "Secrets Manager"
 	call := func(err error) error {
 		return &smithy.OperationError{ServiceID: sm, Err: &url.Error{Op: "Post", URL: "https://aws.example/?secret", Err: err}}
@@ -110,17 +111,25 @@ func silences() []happening {
 	}
 }
 
+func TestNoRowIsHiddenByAnother(t *testing.T) {
+	var said []answer
+	var silent []error
+	for _, h := range append(refusedCalls(), unansweredCalls()...) {
+		if api, ok := errors.AsType[smithy.APIError](h.err); ok {
+			said = append(said, newAnswer(cmp.Or(h.op, "write"), cmp.Or(h.at, "moq/a"), h.err, api))
+			continue
+		}
+		silent = append(silent, h.err)
+	}
+	faulttest.EveryRow(t, answers, said...)
+	faulttest.EveryRow(t, silences, silent...)
+	faulttest.EveryRow(t, providers, silent...)
+}
+
 func TestWhatAWSsErrorsMean(t *testing.T) {
 	var page faulttest.Page
-	for _, h := range append(refusals(), silences()...) {
-		op, at := "write", "moq/a"
-		if h.op != "" {
-			op = h.op
-		}
-		if h.at != "" {
-			at = h.at
-		}
-		page.Add(h.name, explain(t.Context(), op, at, h.err))
+	for _, h := range append(refusedCalls(), unansweredCalls()...) {
+		page.Add(h.name, explain(t.Context(), cmp.Or(h.op, "write"), cmp.Or(h.at, "moq/a"), h.err))
 	}
 	page.Compare(t, "testdata/errors.txt")
 }

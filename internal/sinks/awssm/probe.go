@@ -2,6 +2,7 @@ package awssm
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -66,8 +67,8 @@ func (s *sink) tryWrite(ctx context.Context, target string, h sinks.Holding, hel
 func notWritable(d *secretsmanager.DescribeSecretOutput, target string) error {
 	switch arn := arnPattern.FindStringSubmatch(aws.ToString(d.ARN)); {
 	case d.DeletedDate != nil:
-		return fault.Newf(fault.Permanent, fault.NotFound, "probe", target, "the secret is marked for deletion").
-			WithHint("%s", restoreHint(target))
+		m, _ := answers.Find(answer{deleted: true})
+		return m.Error("probe", target, errors.New("the secret is marked for deletion"), "{target}", target)
 	case aws.ToString(d.OwningService) != "":
 		return fault.Newf(fault.Permanent, fault.Foreign, "probe", target, "the secret belongs to the AWS service %s", *d.OwningService).
 			WithHint("choose another secret_id")

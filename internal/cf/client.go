@@ -183,7 +183,7 @@ func (c *Client) notSent(k call, err error) error {
 // verdict turns what came of a request into an error or nil, and reports whether
 // the account is up.
 func (c *Client) verdict(k call, x *exchange, problem string) error {
-	e := c.judge(k, x, problem)
+	e := c.classify(k, x, problem)
 	if up, known := shows(e); known {
 		c.proof.heed(e == nil, up)
 		c.observer.Up(c.account, up)

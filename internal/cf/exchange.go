@@ -132,6 +132,12 @@ func (x *exchange) succeeded() bool {
 	return x.err == nil && x.status >= 200 && x.status < 300 && x.Success != nil && *x.Success
 }
 
+// isUnanswered reports whether no answer came at all.
+func (x *exchange) isUnanswered() bool { return x.status == 0 }
+
+// isCutShort reports whether the beginning of an answer alone came, and does not tell enough.
+func (x *exchange) isCutShort() bool { return !x.isUnanswered() && x.err != nil && !x.throttled() }
+
 // throttled reports whether Cloudflare says that there were too many requests: nobody
 // else has its headers or its envelope.
 func (x *exchange) throttled() bool {

@@ -36,28 +36,6 @@ func (o operation) String() string {
 // mints: when the answer is lost, it may have been carried out, and that matters.
 func (o operation) mints() bool { return o == createToken || o == rotateToken }
 
-// absent is the hint for an account that does not offer the operation.
-func (o operation) absent() string {
-	switch o {
-	case rotateToken:
-		return "this account does not offer the rotate call; set `strategy: overlap`"
-	case getRelay:
-		return "this account does not offer MoQ relays; check account_id and api_url"
-	default:
-		return "this account does not offer creating tokens (overlap); set `strategy: in_place`, or, if overlap has worked before, " +
-			"check account_id and the API token"
-	}
-}
-
-// unsure is the class of a failure that leaves open whether the call was carried
-// out. Listing and revoking again is harmless.
-func (o operation) unsure() fault.Class {
-	if o.mints() {
-		return fault.Ambiguous
-	}
-	return fault.Retry
-}
-
 // call is one operation on one relay.
 type call struct {
 	op      operation

@@ -1,0 +1,126 @@
+package cf
+
+import (
+	"net/http"
+	"slices"
+
+	"github.com/rotatord/rotatord/internal/fault"
+)
+
+// Cloudflare's codes that say more than the HTTP status does.
+const (
+	codeNoRelay = "21007"
+	codeFull    = "21009"
+
+	codeNoPermission = "10000" // sent with status 403, by way of "Authentication error"
+	codeBadExpiry    = "21012" // by Cloudflare's clock past, or more than a year away
+
+	codeBadHeaders       = "6003" // sent with status 400
+	codeBadAuthorization = "6111"
+)
+
+const (
+	networkHint = "check the network, DNS, proxy and certificates on the way to api_url"
+	// permissionHint names the permission groups by their ids: the dashboard does not always list them.
+	permissionHint = `give the account's API token the permission "MoQ: Edit" on this account, and check account_id; ` +
+		`where the dashboard does not list MoQ, make the API token through the API, which takes the permission group by its id: ` +
+		`MoQ Write (2f912625599b434a8df3e4e02d64c7b4), of account scope; MoQ Read (42fae5a23ce84d7a896ac12ef509dafa) can only list`
+)
+
+// outcome is what came of a request that did not succeed.
+type outcome struct {
+	op operation
+	x  *exchange
+}
+
+// meanings says what each outcome means here. Nothing was done where Cloudflare itself says so; what stands
+// in between may say anything after a call that was carried out. Ambiguous is Retry where a call may be
+// repeated.
+var meanings = fault.Table[outcome]{
+	fault.When(outcome.isUnbuilt, fault.Permanent, fault.Internal, ""),
+
+	// No answer came.
+	fault.When(fault.All(outcome.neverLeft, outcome.isUnreachable), fault.Retry, fault.Unreachable, networkHint),
+	fault.When(outcome.neverLeft, fault.Retry, "", ""),
+	fault.When(fault.All(outcome.isUnanswered, outcome.isUnreachable), fault.Ambiguous, fault.Unreachable, networkHint),
+	fault.When(outcome.isUnanswered, fault.Ambiguous, "", ""),
+
+	// The beginning of one came: what it would have said is not known.
+	fault.When(fault.All(outcome.isCutShort, outcome.isUnreachable), fault.Ambiguous, fault.BadAnswer, ""),
+	fault.When(outcome.isCutShort, fault.Ambiguous, "", ""),
+
+	// An answer came that is no refusal, or not of Cloudflare.
+	fault.When(outcome.isIncomplete, fault.Ambiguous, fault.BadAnswer, ""),
+	fault.When(outcome.isServersFault, fault.Ambiguous, fault.ServerError, ""),
+	fault.When(outcome.isThrottled, fault.Retry, fault.RateLimited,
+		"Cloudflare refuses every call of this API token; calls go on in {after}"),
+	fault.When(outcome.isRedirect, fault.Ambiguous, fault.BadAnswer,
+		"no redirect is followed with the API token; check api_url, and the proxies on the way"),
+	fault.When(outcome.isForeign, fault.Ambiguous, fault.BadAnswer,
+		"the answer is not what the Cloudflare API sends: is a proxy in between? check api_url"),
+	fault.When(outcome.isContradictory, fault.Ambiguous, fault.BadAnswer, ""),
+
+	// Cloudflare refuses, with a 4xx.
+	fault.When(byCode(codeNoRelay), fault.Permanent, fault.NotFound,
+		"check the relay's id; it may have been deleted, or belong to another account"),
+	fault.When(byCode(codeFull), fault.Permanent, fault.Full,
+		"a relay holds 10 tokens at most, expired ones included; revoke one that nobody needs"),
+	fault.When(outcome.isUnauthorized, fault.Permanent, fault.Unauthorized,
+		`check the account's API token; it needs the permission "MoQ: Edit"`),
+	fault.When(fault.All(byStatus(403), byCode(codeNoPermission)), fault.Permanent, fault.Forbidden, permissionHint),
+	fault.When(byStatus(403), fault.Permanent, fault.Forbidden,
+		`give the account's API token the permission "MoQ: Edit" on this account, and check account_id`),
+	fault.When(fault.All(byStatus(404, 405), byOp(rotateToken)), fault.Permanent, fault.NotOffered,
+		"this account does not offer the rotate call; set `strategy: overlap`"),
+	fault.When(fault.All(byStatus(404, 405), byOp(getRelay)), fault.Permanent, fault.NotOffered,
+		"this account does not offer MoQ relays; check account_id and api_url"),
+	fault.When(byStatus(404, 405), fault.Permanent, fault.NotOffered,
+		"this account does not offer creating tokens (overlap); set `strategy: in_place`, or, "+
+			"if overlap has worked before, check account_id and the API token"),
+	fault.When(byStatus(409), fault.Retry, fault.Conflict, ""),
+	fault.When(byCode(codeBadExpiry), fault.Permanent, fault.Invalid,
+		"set this machine's clock: it is far from Cloudflare's"),
+	fault.When(fault.Any[outcome], fault.Permanent, fault.Invalid, ""),
+}
+
+func byStatus(statuses ...int) func(outcome) bool {
+	return func(o outcome) bool { return slices.Contains(statuses, o.x.status) }
+}
+
+func byCode(code string) func(outcome) bool {
+	return func(o outcome) bool { return o.x.has(code) }
+}
+
+func byOp(op operation) func(outcome) bool {
+	return func(o outcome) bool { return o.op == op }
+}
+
+func (o outcome) isUnbuilt() bool    { return !o.x.begun }
+func (o outcome) neverLeft() bool    { return o.isUnanswered() && !o.x.trace.mayHaveLeft() }
+func (o outcome) isUnanswered() bool { return o.x.isUnanswered() }
+func (o outcome) isCutShort() bool   { return o.x.isCutShort() }
+func (o outcome) isThrottled() bool  { return o.x.throttled() }
+
+// isUnreachable reports whether there was no connection, or it broke.
+func (o outcome) isUnreachable() bool {
+	return o.x.err != nil && fault.Transport("", "", o.x.err).Reason == fault.Unreachable
+}
+
+// isIncomplete reports whether a success lacks what it has to tell.
+func (o outcome) isIncomplete() bool { return o.x.succeeded() }
+
+func (o outcome) isServersFault() bool {
+	return o.x.status == http.StatusRequestTimeout || o.x.status >= 500
+}
+
+func (o outcome) isRedirect() bool { return o.x.status >= 300 && o.x.status < 400 }
+
+// isForeign reports whether it is not Cloudflare that answers, or not in its own form.
+func (o outcome) isForeign() bool { return !o.x.refuses() }
+
+// isContradictory reports whether a refusal comes with the status of a success.
+func (o outcome) isContradictory() bool { return o.x.status < 300 }
+
+func (o outcome) isUnauthorized() bool {
+	return o.x.status == http.StatusUnauthorized || o.x.has(codeBadHeaders, codeBadAuthorization)
+}

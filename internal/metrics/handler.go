@@ -5,6 +5,8 @@ import (
 	"net/http"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/rotatord/rotatord/internal/limit"
 )
 
 // Handler serves a scrape as text, OpenMetrics or protobuf, compressed on
@@ -15,14 +17,13 @@ func (m *Metrics) Handler() http.Handler {
 		ErrorHandling:     promhttp.ContinueOnError,
 		EnableOpenMetrics: true,
 	})
-	turns := make(chan struct{}, maxScrapes)
+	scrapes := limit.New(maxScrapes)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		select {
-		case turns <- struct{}{}:
-		case <-r.Context().Done():
+		leave, err := scrapes.Enter(r.Context())
+		if err != nil {
 			return
 		}
-		answer := gatherAnswer(scrape, w.Header(), r, func() { <-turns })
+		answer := gatherAnswer(scrape, w.Header(), r, leave)
 		w.WriteHeader(answer.status)
 		_, _ = answer.body.WriteTo(w)
 	})

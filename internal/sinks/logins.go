@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/limit"
 )
 
 // Stores defend themselves against guessing. Vault locks an AppRole role, for
@@ -36,6 +37,8 @@ const (
 // after its last try, which may end in a lock-out: its consumers are locked out
 // already. Another secret is another credential and tried at once.
 type Logins struct {
+	turns *limit.Keyed // one login of an account at a time: side by side, all would be refused
+
 	mu       sync.Mutex
 	refused  map[Credential]*refusal
 	accounts map[string]*account
@@ -43,7 +46,7 @@ type Logins struct {
 
 // NewLogins returns a Logins that remembers nothing yet.
 func NewLogins() *Logins {
-	return &Logins{refused: map[Credential]*refusal{}, accounts: map[string]*account{}}
+	return &Logins{turns: limit.NewKeyed(), refused: map[Credential]*refusal{}, accounts: map[string]*account{}}
 }
 
 // Credential is what a sink shows a store to be let in. Its parts are only compared.
@@ -73,10 +76,8 @@ type refusal struct {
 
 // account is what a store counts refusals of.
 type account struct {
-	turn  chan struct{} // one login at a time: side by side, all would be refused
-	users int           // who wait for the turn or have it
-	run   int           // refusals without a success or a quiet time between them
-	last  time.Time     // the latest of them
+	run  int       // refusals without a success or a quiet time between them
+	last time.Time // the latest of them
 }
 
 // Try calls a.Enter, unless its credential was refused and is not to be tried yet:
@@ -89,7 +90,7 @@ func (l *Logins) Try(ctx context.Context, a Login) error {
 	if err := l.remembered(ctx, a); err != nil {
 		return err
 	}
-	leave, err := l.takeTurn(ctx, a.Credential.Account)
+	leave, err := l.turns.Enter(ctx, a.Credential.Account)
 	if err != nil {
 		return err
 	}
@@ -210,9 +211,11 @@ func (l *Logins) note(ctx context.Context, a Login, err error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()
+	l.dropQuiet(now)
 	at := l.accounts[a.Credential.Account]
-	if now.Sub(at.last) >= loginQuiet {
-		at.run = 0
+	if at == nil {
+		at = &account{}
+		l.accounts[a.Credential.Account] = at
 	}
 	at.run, at.last = at.run+1, now
 	r := l.refused[a.Credential]
@@ -234,7 +237,12 @@ func (l *Logins) forget(c Credential) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.refused, c)
-	l.accounts[c.Account].run = 0
+	delete(l.accounts, c.Account)
+}
+
+// dropQuiet forgets the accounts that no store can still be counting; l.mu is held.
+func (l *Logins) dropQuiet(now time.Time) {
+	maps.DeleteFunc(l.accounts, func(_ string, a *account) bool { return now.Sub(a.last) >= loginQuiet })
 }
 
 // dropOldest keeps what is remembered within bounds; l.mu is held.
@@ -249,38 +257,6 @@ func (l *Logins) dropOldest() {
 		}
 	}
 	delete(l.refused, oldest)
-}
-
-// takeTurn waits until nobody else logs in to the account.
-func (l *Logins) takeTurn(ctx context.Context, name string) (leave func(), err error) {
-	l.mu.Lock()
-	a := l.accounts[name]
-	if a == nil {
-		a = &account{turn: make(chan struct{}, 1)}
-		l.accounts[name] = a
-	}
-	a.users++
-	l.mu.Unlock()
-	select {
-	case a.turn <- struct{}{}:
-		return func() { <-a.turn; l.release(a) }, nil
-	case <-ctx.Done():
-		l.release(a)
-		return nil, ctx.Err()
-	}
-}
-
-// release lets a go, and with it the accounts that nobody uses and no store can
-// still be counting.
-func (l *Logins) release(a *account) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	a.users--
-	for name, a := range l.accounts {
-		if a.users == 0 && (a.run == 0 || time.Since(a.last) >= loginQuiet) {
-			delete(l.accounts, name)
-		}
-	}
 }
 
 func times(n int) string {

@@ -52,7 +52,7 @@ func (s *Server) reload(w http.ResponseWriter, r *http.Request) {
 // listSlots encodes each status while it is valid, into memory: the yield does
 // not wait for the client.
 func (s *Server) listSlots(w http.ResponseWriter, r *http.Request) {
-	done, err := s.turn(r.Context())
+	done, err := s.scans.Enter(r.Context())
 	if err != nil {
 		return
 	}

@@ -167,7 +167,7 @@ type bar struct {
 }
 
 func (s *Server) overviewPage(w http.ResponseWriter, r *http.Request) {
-	done, err := s.turn(r.Context())
+	done, err := s.scans.Enter(r.Context())
 	if err != nil {
 		return
 	}

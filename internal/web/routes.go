@@ -1,7 +1,6 @@
 package web
 
 import (
-	"context"
 	"net/http"
 	"net/http/pprof"
 )
@@ -76,15 +75,4 @@ func addProfiles(mux *http.ServeMux) {
 	mux.Handle("/debug/pprof/profile", methods{get: pprof.Profile})
 	mux.Handle("/debug/pprof/symbol", methods{get: pprof.Symbol, post: pprof.Symbol})
 	mux.Handle("/debug/pprof/trace", methods{get: pprof.Trace})
-}
-
-// turn waits until a request may look at every slot; the caller calls done
-// before it writes, so that a slow reader keeps no turn.
-func (s *Server) turn(ctx context.Context) (done func(), err error) {
-	select {
-	case s.turns <- struct{}{}:
-		return func() { <-s.turns }, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
 }

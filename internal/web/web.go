@@ -23,6 +23,7 @@ import (
 
 	"github.com/rotatord/rotatord/internal/adminapi"
 	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/limit"
 	"github.com/rotatord/rotatord/internal/slot"
 )
 
@@ -79,7 +80,7 @@ type Server struct {
 	Options
 	limits limits
 	pages  *pages
-	turns  chan struct{} // requests that look at every slot
+	scans  *limit.Limiter // requests that look at every slot; left before one is answered: a slow reader keeps nobody out
 
 	tcp, admin                 *http.Server
 	tcpListener, adminListener net.Listener
@@ -114,7 +115,7 @@ func New(o Options) *Server {
 	}
 	l := defaultLimits()
 	l.connections = cmp.Or(o.Connections, l.connections)
-	return &Server{Options: o, limits: l, pages: newPages(), turns: make(chan struct{}, l.scans)}
+	return &Server{Options: o, limits: l, pages: newPages(), scans: limit.New(l.scans)}
 }
 
 // Listen checks the web configuration and binds the socket and the listener. On

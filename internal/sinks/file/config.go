@@ -81,7 +81,7 @@ func (c *Config) MaxContent() int { return maxSize }
 func (c *Config) Open(_ context.Context, o sinks.OpenOptions) (sinks.Sink, error) {
 	s, err := c.open(hooks{})
 	if err == nil && 0 < o.Files && o.Files < maxBusy {
-		s.gate = newGate(o.Files)
+		s.busy = newBusy(o.Files)
 	}
 	return s, err
 }
@@ -93,7 +93,7 @@ func (c *Config) open(h hooks) (*sink, error) {
 	}
 	return &sink{
 		config: *c, mode: mode, disk: disk{hooks: h},
-		gate: newGate(maxBusy),
+		busy: newBusy(maxBusy),
 	}, nil
 }
 

@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"sync"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/rotatord/rotatord/internal/limit"
 	"github.com/rotatord/rotatord/internal/secret"
 	"github.com/rotatord/rotatord/internal/sinks"
 )
@@ -23,7 +23,7 @@ type sink struct {
 	mode      fs.FileMode
 	templates sinks.Templates
 	disk      disk
-	gate      *gate
+	busy      busy
 }
 
 // Render implements sinks.Sink.
@@ -98,7 +98,7 @@ func run[T any](ctx context.Context, s *sink, op, target string, work func() (T,
 		v   T
 		err error
 	}
-	leave, err := s.gate.enter(ctx, target)
+	leave, err := s.busy.enter(ctx, target)
 	if err != nil {
 		var none T
 		return none, explain(op, target, err)
@@ -122,63 +122,27 @@ func run[T any](ctx context.Context, s *sink, op, target string, work func() (T,
 	}
 }
 
-// gate lets one call at a target in at a time, and a bounded number in all.
-type gate struct {
-	mu    sync.Mutex
-	doors map[string]*door
-	room  chan struct{}
+// busy bounds the calls under way: one at a target at a time, and so many in all.
+type busy struct {
+	targets *limit.Keyed
+	all     *limit.Limiter
 }
 
-type door struct {
-	taken chan struct{} // of capacity one
-	users int           // waiting or inside; guarded by gate.mu
-}
+func newBusy(most int) busy { return busy{limit.NewKeyed(), limit.New(most)} }
 
-func newGate(room int) *gate {
-	return &gate{doors: map[string]*door{}, room: make(chan struct{}, room)}
-}
-
-func (g *gate) enter(ctx context.Context, target string) (leave func(), err error) {
-	if err := ctx.Err(); err != nil {
+// enter waits for the target first: who waits for that keeps nobody else out.
+func (b busy) enter(ctx context.Context, target string) (leave func(), err error) {
+	alone, err := b.targets.Enter(ctx, target)
+	if err != nil {
 		return nil, err
 	}
-	d := g.queue(target)
-	select {
-	case d.taken <- struct{}{}:
-	case <-ctx.Done():
-		g.unqueue(target, d)
-		return nil, ctx.Err()
-	}
-	select {
-	case g.room <- struct{}{}:
-	case <-ctx.Done():
-		<-d.taken
-		g.unqueue(target, d)
-		return nil, ctx.Err()
+	room, err := b.all.Enter(ctx)
+	if err != nil {
+		alone()
+		return nil, err
 	}
 	return func() {
-		<-g.room
-		<-d.taken
-		g.unqueue(target, d)
+		room()
+		alone()
 	}, nil
-}
-
-func (g *gate) queue(target string) *door {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	d := g.doors[target]
-	if d == nil {
-		d = &door{taken: make(chan struct{}, 1)}
-		g.doors[target] = d
-	}
-	d.users++
-	return d
-}
-
-func (g *gate) unqueue(target string, d *door) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if d.users--; d.users == 0 {
-		delete(g.doors, target)
-	}
 }

@@ -1,5 +1,6 @@
-// Package durable gives finished files their names: after a crash there is none or a whole
-// one, and what has the name already is never replaced, on file systems without hard links too.
+// Package durable gives finished files their names: after a crash there is none or a whole one.
+// Publish never replaces what has the name already, on file systems without hard links too; a
+// Pending does replace it.
 package durable
 
 import (
@@ -16,10 +17,11 @@ import (
 type System struct {
 	RenameNoReplace func(from, to string) error // not NFS, 9p, some FUSE
 	Link            func(from, to string) error // not FAT, exFAT, CIFS, 9p, some FUSE
+	Sync            func(folder string) error   // not CIFS, 9p, vboxsf
 }
 
 // Kernel asks the kernel.
-func Kernel() System { return System{renameNoReplace, os.Link} }
+func Kernel() System { return System{renameNoReplace, os.Link, syncFolder} }
 
 // Publish returns the file temp, which must be whole and synced, the name path in the same folder,
 // and syncs the folder. It fails with fs.ErrExist when something is at path already. Whether
@@ -28,7 +30,7 @@ func (s System) Publish(temp, path string) error {
 	var err error
 	for _, way := range []func(from, to string) error{s.RenameNoReplace, s.Link, renameInTurn} {
 		if err = way(temp, path); err == nil {
-			return SyncFolder(filepath.Dir(path))
+			return s.SyncFolder(filepath.Dir(path))
 		}
 		if errors.Is(err, fs.ErrExist) {
 			return err
@@ -63,16 +65,23 @@ func renameInTurn(from, to string) (err error) {
 	return os.Rename(from, to)
 }
 
-// SyncFolder makes the names in a folder durable. Where a folder cannot be synced (CIFS, 9p,
-// vboxsf), there is nothing to be done about it.
-func SyncFolder(path string) error {
-	dir, err := os.Open(path) //nolint:gosec // the operator names the folder
+// SyncFolder makes the names in a folder durable.
+func SyncFolder(path string) error { return Kernel().SyncFolder(path) }
+
+// SyncFolder makes the names in a folder durable. A file system that does not let itself be asked
+// (CIFS, 9p, vboxsf) makes them durable in its own way.
+func (s System) SyncFolder(path string) error {
+	err := s.Sync(path)
+	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOTSUP) || errors.Is(err, unix.ENOSYS) {
+		return nil
+	}
+	return err
+}
+
+func syncFolder(path string) error {
+	dir, err := os.OpenFile(path, os.O_RDONLY|unix.O_DIRECTORY, 0) //nolint:gosec // the operator names the folder
 	if err != nil {
 		return err
 	}
-	err = dir.Sync()
-	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOTSUP) {
-		err = nil
-	}
-	return errors.Join(err, dir.Close())
+	return errors.Join(dir.Sync(), dir.Close())
 }

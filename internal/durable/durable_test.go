@@ -17,16 +17,20 @@ func refusal(errno syscall.Errno) func(string, string) error {
 	return func(string, string) error { return errno }
 }
 
+func unsynced(errno syscall.Errno) func(string) error {
+	return func(string) error { return errno }
+}
+
 // systems are the kinds of file system that there are.
 func systems() map[string]durable.System {
 	k := durable.Kernel()
 	return map[string]durable.System{
 		"ext4":       k,
-		"NFS":        {RenameNoReplace: refusal(syscall.EINVAL), Link: k.Link},
-		"FAT":        {RenameNoReplace: k.RenameNoReplace, Link: refusal(syscall.EPERM)},
-		"9p":         {RenameNoReplace: refusal(syscall.EINVAL), Link: refusal(syscall.EOPNOTSUPP)},
-		"FUSE":       {RenameNoReplace: refusal(syscall.EINVAL), Link: refusal(syscall.ENOSYS)},
-		"old kernel": {RenameNoReplace: refusal(syscall.ENOSYS), Link: refusal(syscall.EMLINK)},
+		"NFS":        {RenameNoReplace: refusal(syscall.EINVAL), Link: k.Link, Sync: k.Sync},
+		"FAT":        {RenameNoReplace: k.RenameNoReplace, Link: refusal(syscall.EPERM), Sync: k.Sync},
+		"9p":         {RenameNoReplace: refusal(syscall.EINVAL), Link: refusal(syscall.EOPNOTSUPP), Sync: unsynced(syscall.EINVAL)},
+		"FUSE":       {RenameNoReplace: refusal(syscall.EINVAL), Link: refusal(syscall.ENOSYS), Sync: unsynced(syscall.ENOSYS)},
+		"old kernel": {RenameNoReplace: refusal(syscall.ENOSYS), Link: refusal(syscall.EMLINK), Sync: unsynced(syscall.ENOTSUP)},
 	}
 }
 
@@ -124,5 +128,16 @@ func TestAFolderThatSomebodyElseHoldsLocked(t *testing.T) {
 	}
 	if err := durable.Kernel().Publish(temp, path); err != nil { // needs no lock
 		t.Error(err)
+	}
+}
+
+func TestAFolderThatCannotBeSyncedFails(t *testing.T) {
+	s := durable.Kernel()
+	s.Sync = unsynced(syscall.EIO)
+	if err := s.SyncFolder(t.TempDir()); !errors.Is(err, syscall.EIO) {
+		t.Errorf("%v, want the disk's own", err)
+	}
+	if err := durable.SyncFolder(filepath.Join(t.TempDir(), "gone")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%v of a folder that is gone", err)
 	}
 }

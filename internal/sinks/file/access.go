@@ -240,7 +240,7 @@ func enumerate(names []string) string {
 // in which nobody is let in too early and CAP_CHOWN alone will do. What is not handed on is told, and no
 // failure: without it, fewer are let in than before.
 func (p *pending) setAccess(mode fs.FileMode, who owner, from grant) ([]loss, error) {
-	info, err := p.file.Stat()
+	info, err := p.File.Stat()
 	if err != nil {
 		return nil, err
 	}
@@ -250,10 +250,10 @@ func (p *pending) setAccess(mode fs.FileMode, who owner, from grant) ([]loss, er
 		return nil, err
 	}
 	c.copyACL(from.acl, mode)
-	if err := p.giveOwner(p.file, info, who.uid); err != nil {
+	if err := p.giveOwner(p.File, info, who.uid); err != nil {
 		return nil, err
 	}
-	if p.given, err = p.file.Stat(); err != nil {
+	if p.given, err = p.File.Stat(); err != nil {
 		return nil, err
 	}
 	c.copyAll(from.labels)
@@ -281,14 +281,14 @@ func (c *copier) copy(a attribute) {
 	case c.withheld != "":
 		c.losses = append(c.losses, loss{a.name, c.withheld, again})
 	default:
-		if err := c.attributes().set(c.file, a.name, a.value); err != nil {
+		if err := c.attributes().set(c.File, a.name, a.value); err != nil {
 			c.losses = append(c.losses, unset(a.name, err))
 		}
 	}
 }
 
 func (c *copier) has(a attribute) bool {
-	value, err := c.attributes().get(c.file, a.name)
+	value, err := c.attributes().get(c.File, a.name)
 	return err == nil && bytes.Equal(value, a.value)
 }
 
@@ -299,13 +299,13 @@ func (c *copier) copyACL(a acl, mode fs.FileMode) {
 		c.copy(attribute{aclName, a.under(mode).bytes()})
 	}
 	if now := c.acl(); !slices.Equal(now, now.under(mode)) {
-		_ = c.attributes().set(c.file, aclName, now.under(mode).bytes()) // else as the folder has it
+		_ = c.attributes().set(c.File, aclName, now.under(mode).bytes()) // else as the folder has it
 	}
 }
 
 // acl is the file's list; none where there is none to be had.
 func (p *pending) acl() acl {
-	value, err := p.attributes().get(p.file, aclName)
+	value, err := p.attributes().get(p.File, aclName)
 	if err != nil {
 		return nil
 	}

@@ -523,7 +523,7 @@ func TestListsThatCannotBeCopiedAreTold(t *testing.T) {
 				p, err := s.disk.create(temporary(target), target)
 				must(t, err)
 				lost, err := p.fill(secret.New("trial"), 0o640, nobody, from)
-				must(t, errors.Join(err, p.cancel()))
+				must(t, errors.Join(err, p.Cancel()))
 				return lost
 			}
 			if got := len(from.losses()) > 0; got != c.look {

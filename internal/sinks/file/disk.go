@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/rotatord/rotatord/internal/durable"
 	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/secret"
 	"github.com/rotatord/rotatord/internal/sinks"
@@ -140,15 +141,15 @@ func (d disk) write(ctx context.Context, target string, content secret.Value, mo
 	if err != nil {
 		return err
 	}
-	defer p.close() //nolint:errcheck // closed by then, but for a panic: it would keep its lock
+	defer p.Close() //nolint:errcheck // closed by then, but for a panic: it would keep its lock
 	if _, err := p.fill(content, mode, who, old.grant(who, ours)); err != nil {
-		return errors.Join(err, p.cancel())
+		return errors.Join(err, p.Cancel())
 	}
 	if err := ctx.Err(); err != nil { // nobody waits for it: a newer value may be on its way
-		return errors.Join(err, p.cancel())
+		return errors.Join(err, p.Cancel())
 	}
 	if old.holds(content) && p.isLike(old) { // it is as right as can be there
-		return errors.Join(p.cancel(), d.settle(target))
+		return errors.Join(p.Cancel(), d.settle(target))
 	}
 	return p.commit()
 }
@@ -158,35 +159,32 @@ func (d disk) settle(target string) error {
 	if err := d.at(stepSync); err != nil {
 		return err
 	}
-	if err := syncPath(target, unix.O_NOFOLLOW); err != nil {
+	if err := syncFile(target); err != nil {
 		return err
 	}
 	return d.syncFolder(filepath.Dir(target))
 }
 
-func (d disk) syncFolder(path string) error {
-	if err := d.at(stepSyncFolder); err != nil {
-		return err
-	}
-	if err := d.sync(path); !hasNoSuchCall(err) {
-		return err
-	}
-	return nil // its file system makes names durable in its own way, and does not let itself be asked
-}
-
-func syncPath(path string, flags int) error {
-	f, err := os.OpenFile(path, os.O_RDONLY|flags, 0) //nolint:gosec // the operator names the path
+// syncFile makes the content of a file durable, never following a symbolic link.
+func syncFile(path string) error {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW, 0) //nolint:gosec // the operator names the path
 	if err != nil {
 		return err
 	}
 	return errors.Join(f.Sync(), f.Close())
 }
 
-// pending is a file on its way to target. It ends with exactly one of commit and cancel.
+func (d disk) syncFolder(path string) error {
+	if err := d.at(stepSyncFolder); err != nil {
+		return err
+	}
+	return d.system().SyncFolder(path)
+}
+
+// pending is a file on its way to target. It ends with exactly one of commit and Cancel.
 type pending struct {
 	disk
-	file   *os.File // closed before the rename: who watches the folder sees no written target being closed
-	held   *os.File // the same file, read only: its lock lasts until the file has its final name
+	*durable.Pending
 	target string
 	given  fs.FileInfo // what setAccess made of it
 }
@@ -213,91 +211,11 @@ func (d disk) create(path, target string) (*pending, error) {
 	if err := d.at(stepCreate); err != nil {
 		return nil, err
 	}
-	f, held, err := createExclusive(path)
-	if errors.Is(err, fs.ErrExist) {
-		if err := removeStale(path); err != nil {
-			return nil, err
-		}
-		f, held, err = createExclusive(path)
-	}
+	p, err := durable.Create(path)
 	if err != nil {
-		return nil, err
+		return nil, staleFault(path, err)
 	}
-	return &pending{disk: d, file: f, held: held, target: target}, nil
-}
-
-// createExclusive makes a file and holds it locked, so that another process can tell
-// it from a stale one.
-func createExclusive(path string) (f, held *os.File, err error) {
-	f, err = os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the operator names the folder
-	if err != nil {
-		return nil, nil, err
-	}
-	held, err = hold(f)
-	switch {
-	case errors.Is(err, unix.EWOULDBLOCK): // the name is another's
-		return nil, nil, errors.Join(err, f.Close())
-	case err != nil:
-		return nil, nil, errors.Join(err, os.Remove(path), f.Close())
-	}
-	return f, held, nil
-}
-
-// hold locks f through a descriptor of its own. Until then f may be taken for stale: then it
-// has lost its name, and what has it now is left alone.
-func hold(f *os.File) (*os.File, error) {
-	path := f.Name()
-	held, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0) //nolint:gosec // see createExclusive
-	switch {
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ELOOP):
-		return nil, taken(path)
-	case err != nil:
-		return nil, err
-	}
-	if err = taken(path); same(f, held) {
-		err = lockNamed(held, path)
-	}
-	if err != nil {
-		return nil, errors.Join(err, held.Close())
-	}
-	return held, nil
-}
-
-// lockNamed locks f, unless it has lost its name before.
-func lockNamed(f *os.File, path string) error {
-	if err := lock(f); err != nil {
-		return err
-	}
-	if !named(f, path) {
-		return taken(path)
-	}
-	return nil
-}
-
-// named reports whether path is the name of f.
-func named(f *os.File, path string) bool {
-	info, err := f.Stat()
-	now, lerr := os.Lstat(path)
-	return err == nil && lerr == nil && os.SameFile(info, now)
-}
-
-// same reports whether two descriptors are of one file.
-func same(a, b *os.File) bool {
-	x, err := a.Stat()
-	y, yerr := b.Stat()
-	return err == nil && yerr == nil && os.SameFile(x, y)
-}
-
-func lock(f *os.File) error {
-	err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-	if errors.Is(err, unix.EWOULDBLOCK) {
-		return taken(f.Name())
-	}
-	return nil // a file system without locks: nothing can be learnt
-}
-
-func taken(path string) error {
-	return &fs.PathError{Op: "create", Path: path, Err: unix.EWOULDBLOCK}
+	return &pending{disk: d, Pending: p, target: target}, nil
 }
 
 // fill gives the file its owner, mode and what the former one grants first, so that its
@@ -313,46 +231,30 @@ func (p *pending) fill(content secret.Value, mode fs.FileMode, who owner, from g
 	if err := p.at(stepWrite); err != nil {
 		return nil, err
 	}
-	if _, err := p.file.WriteString(content.Reveal()); err != nil {
+	if _, err := p.File.WriteString(content.Reveal()); err != nil {
 		return nil, err
 	}
 	if err := p.at(stepSync); err != nil {
 		return nil, err
 	}
-	return lost, p.file.Sync()
+	return lost, p.File.Sync()
 }
 
 // commit puts the file in the target's place and makes that durable.
 func (p *pending) commit() error {
-	if err := p.file.Close(); err != nil {
-		return errors.Join(err, p.cancel())
+	if err := p.CloseWriter(); err != nil {
+		return errors.Join(err, p.Cancel())
 	}
 	if err := p.at(stepRename); err != nil {
-		return errors.Join(err, p.cancel())
+		return errors.Join(err, p.Cancel())
 	}
-	if err := os.Rename(p.file.Name(), p.target); err != nil {
-		return errors.Join(err, p.cancel())
+	if err := p.Rename(p.target); err != nil {
+		return errors.Join(err, p.Cancel())
 	}
-	if err := p.held.Close(); err != nil {
+	if err := p.Close(); err != nil {
 		return err
 	}
 	return p.syncFolder(filepath.Dir(p.target))
-}
-
-// cancel leaves the target as it was, and no temporary file.
-func (p *pending) cancel() error {
-	return errors.Join(os.Remove(p.file.Name()), p.close())
-}
-
-// close ends what is still open.
-func (p *pending) close() error {
-	var errs []error
-	for _, f := range []*os.File{p.file, p.held} {
-		if err := f.Close(); !errors.Is(err, fs.ErrClosed) {
-			errs = append(errs, err)
-		}
-	}
-	return errors.Join(errs...)
 }
 
 func sysOf(info fs.FileInfo) *syscall.Stat_t {

@@ -13,7 +13,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/secret"
 	"github.com/rotatord/rotatord/internal/sinks"
 )
@@ -125,70 +124,4 @@ func descriptorsBelow(t *testing.T, dir string) []string {
 		}
 	}
 	return out
-}
-
-// Between the making of a temporary file and its locking another process may take it for stale.
-func TestAFileThatIsTakenBeforeItIsLockedIsGivenUp(t *testing.T) {
-	for name, steal := range map[string]func(t *testing.T, path string){
-		"removed":        func(*testing.T, string) {},
-		"replaced":       func(t *testing.T, path string) { must(t, os.WriteFile(path, []byte("theirs"), 0o600)) },
-		"made a link":    func(t *testing.T, path string) { must(t, os.Symlink("/dev/null", path)) },
-		"locked by them": nil,
-	} {
-		t.Run(name, func(t *testing.T) {
-			path := filepath.Join(t.TempDir(), "temporary")
-			f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-			must(t, err)
-			defer f.Close()
-			if steal == nil {
-				other, err := os.Open(path)
-				must(t, err)
-				defer other.Close()
-				must(t, lock(other))
-			} else {
-				must(t, os.Remove(path))
-				steal(t, path)
-			}
-			before := entries(t, filepath.Dir(path))
-			held, err := hold(f)
-			if f := fault.Of(explain("write", path, err)); f == nil || f.Reason != fault.Conflict {
-				t.Errorf("hold = %v, %v; want a passing conflict", held, err)
-			}
-			if got := entries(t, filepath.Dir(path)); !slices.Equal(got, before) {
-				t.Errorf("the folder holds %q, and held %q", got, before)
-			}
-		})
-	}
-}
-
-func TestAnothersLockIsNotTouched(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "temporary")
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	must(t, err)
-	defer f.Close()
-	must(t, removeStale(path))
-	other, held, err := createExclusive(path)
-	must(t, err)
-	defer other.Close()
-	if _, err := hold(f); !errors.Is(err, unix.EWOULDBLOCK) {
-		t.Errorf("hold = %v", err)
-	}
-	if err := removeStale(path); !errors.Is(err, unix.EWOULDBLOCK) || !named(held, path) {
-		t.Errorf("the other's file: %v", err)
-	}
-}
-
-func TestALockOfAFileThatLostItsNameIsWorthNothing(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "temporary")
-	f, held, err := createExclusive(path)
-	must(t, err)
-	must(t, errors.Join(f.Close(), os.Rename(path, path+".elsewhere")))
-	if err := lockNamed(held, path); !errors.Is(err, unix.EWOULDBLOCK) {
-		t.Errorf("lockNamed = %v", err)
-	}
-	must(t, os.WriteFile(path, nil, 0o600)) // the next has begun
-	if err := lockNamed(held, path); !errors.Is(err, unix.EWOULDBLOCK) {
-		t.Errorf("lockNamed = %v", err)
-	}
-	must(t, held.Close())
 }

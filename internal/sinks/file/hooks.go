@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/rotatord/rotatord/internal/durable"
 )
 
 // hooks are for tests: before is called at each step and may fail it; the others stand in for
@@ -60,11 +62,13 @@ func (d disk) chmod(f *os.File, mode fs.FileMode) error {
 	return f.Chmod(mode)
 }
 
-func (d disk) sync(folder string) error {
+// system is the kernel, as far as files are given their names.
+func (d disk) system() durable.System {
+	s := durable.Kernel()
 	if d.hooks.sync != nil {
-		return d.hooks.sync(folder)
+		s.Sync = d.hooks.sync
 	}
-	return syncPath(folder, unix.O_DIRECTORY)
+	return s
 }
 
 // proc is what the kernel says of this process under name; "" when it does not say.

@@ -15,10 +15,10 @@ import (
 // permit gives the file its group and mode. A file system that keeps no modes of its own (CIFS, 9p, vboxsf,
 // FAT, some of FUSE) refuses, or does nothing: that is told by a trial, and is no error.
 func (p *pending) permit(info fs.FileInfo, mode fs.FileMode, gid int) error {
-	if err := p.giveGroup(p.file, info, gid); err != nil {
+	if err := p.giveGroup(p.File, info, gid); err != nil {
 		return err
 	}
-	if err := p.chmod(p.file, mode); err != nil && !refusesModes(err) {
+	if err := p.chmod(p.File, mode); err != nil && !refusesModes(err) {
 		return err
 	}
 	return nil
@@ -57,7 +57,7 @@ func hasNoSuchCall(err error) bool {
 // isLike reports whether a rewrite would leave the former file's permissions as they are: its file
 // system makes others of them than are configured.
 func (p *pending) isLike(old former) bool {
-	info, err := p.file.Stat()
+	info, err := p.File.Stat()
 	if err != nil {
 		return false
 	}
@@ -84,7 +84,7 @@ func (p *pending) strange(mode fs.FileMode, who owner) []string {
 	}
 	return []string{fmt.Sprintf("the file system of %s does not keep the permissions that are set, and gives a file %s (set them where it is mounted: "+
 		"file_mode=, uid= and gid= for CIFS, fmask= or umask= for FAT; or choose a folder elsewhere)",
-		filepath.Dir(p.file.Name()), strings.Join(differs, "; "))}
+		filepath.Dir(p.File.Name()), strings.Join(differs, "; "))}
 }
 
 // means says what mode got does that mode want does not.

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/rotatord/rotatord/internal/durable"
 	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/secret"
 	"github.com/rotatord/rotatord/internal/sinks"
@@ -28,7 +29,7 @@ func TestAStaleTemporaryFileThatCannotBeOpenedIsRemoved(t *testing.T) {
 	err := s.Write(t.Context(), target, secret.New("value"), sinks.WriteOptions{RotationID: "r"})
 	wantRefusal(t, "Write beside a young one", err, refusal{fault.Retry, fault.Conflict, "stop the other process"})
 
-	old := time.Now().Add(-2 * staleAge)
+	old := time.Now().Add(-2 * durable.StaleAge)
 	must(t, os.Chtimes(temporary(target), old, old))
 	tried(t, s, target)
 	put(t, s, target, "value")
@@ -68,7 +69,7 @@ func TestATemporaryFileOfAnotherUserInAStickyFolderIsInTheWay(t *testing.T) {
 		target := filepath.Join(dir, "token")
 		want := refusal{fault.Permanent, fault.Forbidden, "remove " + temporary(target)}
 		wantBothRefuse(t, openWith(t, nil, hooks{}), target, want)
-		wantRefusal(t, "remove", explain("write", target, remove(temporary(target), lstat(t, temporary(target)))), want)
+		wantRefusal(t, "remove", explain("write", target, removeStale(temporary(target))), want)
 		return
 	}
 	if os.Geteuid() != 0 {
@@ -80,7 +81,7 @@ func TestATemporaryFileOfAnotherUserInAStickyFolderIsInTheWay(t *testing.T) {
 	chmod(t, filepath.Dir(dir), 0o755)
 	chmod(t, filepath.Dir(filepath.Dir(dir)), 0o755)
 	must(t, os.WriteFile(temporary(filepath.Join(dir, "token")), nil, 0o600))
-	old := time.Now().Add(-2 * staleAge)
+	old := time.Now().Add(-2 * durable.StaleAge)
 	must(t, os.Chtimes(temporary(filepath.Join(dir, "token")), old, old))
 	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.run=^"+t.Name()+"$")
 	cmd.Dir, cmd.Env = dir, []string{"ROTATORD_TEST_STICKY=1"}

@@ -26,15 +26,15 @@ func (d disk) try(target string, content secret.Value, mode fs.FileMode, who own
 	if err != nil {
 		return nil, err
 	}
-	defer p.close() //nolint:errcheck // see write
+	defer p.Close() //nolint:errcheck // see write
 	lost, err := p.fill(content, mode, who, from)
 	if err != nil {
-		return nil, errors.Join(err, p.cancel())
+		return nil, errors.Join(err, p.Cancel())
 	}
 	if readBack {
 		err = opens(path)
 	}
-	return append(p.strange(mode, who), warn(lost)...), errors.Join(err, p.cancel())
+	return append(p.strange(mode, who), warn(lost)...), errors.Join(err, p.Cancel())
 }
 
 // trialPath is where a write to target makes its temporary file or, where its folder is missing,

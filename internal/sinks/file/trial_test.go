@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/rotatord/rotatord/internal/durable"
 	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/secret"
 	"github.com/rotatord/rotatord/internal/sinks"
@@ -95,10 +96,9 @@ func TestWhereFoldersAreMissingTheTrialIsMadeInTheNearestAndMakesNone(t *testing
 // Targets whose folders are all missing are tried in one folder, and none is in another's way.
 func TestTrialsInOneFolderDoNotMeet(t *testing.T) {
 	dir := t.TempDir()
-	f, held, err := createExclusive(temporaryIn(dir, dir+"/a/token"))
+	other, err := durable.Create(temporaryIn(dir, dir+"/a/token"))
 	must(t, err)
-	defer f.Close()
-	defer held.Close()
+	defer other.Close()
 	for _, target := range []string{"/b/token", "/token"} {
 		tried(t, openWith(t, nil, hooks{}), dir+target)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/rotatord/rotatord/internal/moq"
 	"github.com/rotatord/rotatord/internal/slot"
+	"github.com/rotatord/rotatord/internal/timefmt"
 )
 
 func (a *app) historyCommand() *cobra.Command {
@@ -40,7 +41,9 @@ func (a *app) historyCommand() *cobra.Command {
 func (a *app) printHistory(events []slot.Event) error {
 	rows := make([][]string, len(events))
 	for i, e := range events {
-		rows[i] = []string{clock(e.At), e.Slot, string(e.Kind), string(e.Cause), orDash(e.By), took(e), orDash(e.TokenID), detail(e)}
+		rows[i] = []string{
+			timefmt.Stamp(e.At), e.Slot, string(e.Kind), string(e.Cause), orDash(e.By), took(e), orDash(e.TokenID), detail(e),
+		}
 	}
 	return a.print(events, "TIME\tSLOT\tWHAT\tCAUSE\tBY\tTOOK\tTOKEN\tDETAIL", rows)
 }

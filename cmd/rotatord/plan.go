@@ -11,6 +11,7 @@ import (
 	"github.com/rotatord/rotatord/internal/adminapi"
 	"github.com/rotatord/rotatord/internal/config"
 	"github.com/rotatord/rotatord/internal/slot"
+	"github.com/rotatord/rotatord/internal/timefmt"
 )
 
 func (a *app) planCommand() *cobra.Command {
@@ -36,7 +37,7 @@ func (a *app) planCommand() *cobra.Command {
 			}
 			rows := make([][]string, len(runs))
 			for i, r := range runs {
-				rows[i] = []string{clock(r.At), until(time.Now(), r.At), r.Slot, string(r.Strategy), r.Account}
+				rows[i] = []string{timefmt.Stamp(r.At), timefmt.Until(time.Now(), r.At), r.Slot, string(r.Strategy), r.Account}
 			}
 			return a.print(runs, "TIME\tIN\tSLOT\tSTRATEGY\tACCOUNT", rows)
 		},

@@ -13,6 +13,7 @@ import (
 	"github.com/rotatord/rotatord/internal/adminapi"
 	"github.com/rotatord/rotatord/internal/moq"
 	"github.com/rotatord/rotatord/internal/slot"
+	"github.com/rotatord/rotatord/internal/timefmt"
 )
 
 // rotateFlags are the choices of `rotate`.
@@ -133,7 +134,7 @@ func tokenWords(s slot.Status) string {
 	if s.TokenID == "" {
 		return ""
 	}
-	return fmt.Sprintf(": token %s, expires %s", s.TokenID, clock(s.Expires))
+	return fmt.Sprintf(": token %s, expires %s", s.TokenID, timefmt.Stamp(s.Expires))
 }
 
 func progress(s slot.Status) string {
@@ -167,7 +168,7 @@ func givenUp(s, asked slot.Status, now, deadline time.Time) error {
 		verdict = "not verified in time: "
 	}
 	return fmt.Errorf("%s: %s%s failed, the last at step %s: %s; rotatord goes on, next attempt %s",
-		s.Slot, verdict, count(failed, "attempt"), s.Failure.Stage, s.Failure.Message, until(now, s.Failure.Next))
+		s.Slot, verdict, count(failed, "attempt"), s.Failure.Stage, s.Failure.Message, timefmt.Until(now, s.Failure.Next))
 }
 
 // stillAccepted names the tokens with the same rights that the relays go on accepting.

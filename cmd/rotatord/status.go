@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rotatord/rotatord/internal/slot"
+	"github.com/rotatord/rotatord/internal/timefmt"
 )
 
 func (a *app) statusCommand() *cobra.Command {
@@ -41,7 +42,10 @@ func (a *app) printStatus(slots []slot.Status) error {
 	now := time.Now()
 	rows := make([][]string, len(slots))
 	for i, s := range slots {
-		rows[i] = []string{s.Slot, string(s.State), string(s.Strategy), ago(now, s.Rotated), nextRun(now, s), until(now, s.Expires), sinkStates(s)}
+		rows[i] = []string{
+			s.Slot, string(s.State), string(s.Strategy), timefmt.Since(now, s.Rotated), nextRun(now, s),
+			timefmt.Until(now, s.Expires), sinkStates(s),
+		}
 	}
 	if err := a.print(slots, "SLOT\tSTATE\tSTRATEGY\tAGE\tNEXT RUN\tEXPIRES\tSINKS", rows); err != nil || a.output == "json" {
 		return err
@@ -55,10 +59,11 @@ func (a *app) printStatus(slots []slot.Status) error {
 // explain adds what the table has no room for.
 func (a *app) explain(now time.Time, s slot.Status) {
 	if !s.Blackout.IsZero() {
-		a.say("\n%s: BLACKOUT since %s: consumers may be locked out", s.Slot, clock(s.Blackout))
+		a.say("\n%s: BLACKOUT since %s: consumers may be locked out", s.Slot, timefmt.Stamp(s.Blackout))
 	}
 	if f := s.Failure; f != nil {
-		a.say("\n%s: failed %d times in a row, at step %s: %s\n  next attempt %s", s.Slot, f.Count, f.Stage, f.Message, until(now, f.Next))
+		a.say("\n%s: failed %d times in a row, at step %s: %s\n  next attempt %s",
+			s.Slot, f.Count, f.Stage, f.Message, timefmt.Until(now, f.Next))
 	}
 	for _, t := range s.Sinks {
 		if t.Error != "" && s.Failure == nil {
@@ -91,9 +96,9 @@ func nextRun(now time.Time, s slot.Status) string {
 	case s.Manual && s.Next.IsZero():
 		return "manual"
 	case s.Overdue:
-		return "overdue " + ago(now, s.Next)
+		return "overdue " + timefmt.Since(now, s.Next)
 	}
-	return until(now, s.Next)
+	return timefmt.Until(now, s.Next)
 }
 
 func sinkStates(s slot.Status) string {

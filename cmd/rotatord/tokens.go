@@ -11,6 +11,7 @@ import (
 
 	"github.com/rotatord/rotatord/internal/adminapi"
 	"github.com/rotatord/rotatord/internal/redact"
+	"github.com/rotatord/rotatord/internal/timefmt"
 )
 
 func (a *app) tokensCommand() *cobra.Command {
@@ -39,8 +40,8 @@ func (a *app) printTokens(tokens []adminapi.Token) error {
 	rows := make([][]string, len(tokens))
 	for i, t := range tokens {
 		rows[i] = []string{
-			redact.Name(t.ID), namesOf(t.Operations), ownerWords(t), ago(now, t.Created),
-			until(now, t.Expires), until(now, t.Retire), orDash(strings.Join(t.ServedBy, ", ")),
+			redact.Name(t.ID), namesOf(t.Operations), ownerWords(t), timefmt.Since(now, t.Created),
+			timefmt.Until(now, t.Expires), timefmt.Until(now, t.Retire), orDash(strings.Join(t.ServedBy, ", ")),
 		}
 	}
 	return a.print(tokens, "TOKEN\tRIGHTS\tOWNER\tAGE\tEXPIRES\tREVOKED\tSERVED BY", rows)

@@ -93,7 +93,7 @@ const refreshSeconds = 15
 // render writes a page whole, or an error.
 func (s *Server) render(w http.ResponseWriter, r *http.Request, status int, name, title string, body any) {
 	now := s.Now()
-	p := page{Title: title, Version: s.Version, Instance: s.Instance, Now: at(now, now), Refresh: refreshSeconds, Body: body}
+	p := page{Title: title, Version: s.Version, Instance: s.Instance, Now: momentAt(now, now), Refresh: refreshSeconds, Body: body}
 	if err := s.Daemon.Ready(); err != nil {
 		p.NotReady = err.Error()
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/rotatord/rotatord/internal/moq"
 	"github.com/rotatord/rotatord/internal/slot"
+	"github.com/rotatord/rotatord/internal/timefmt"
 )
 
 // slotHistory is how many events a slot's page shows.
@@ -58,8 +59,8 @@ func newRow(st *slot.Status, now time.Time) row {
 	r := row{
 		Slot: st.Slot, Relay: st.Relay, Type: string(st.Type), Link: slotLink(st.Relay, string(st.Type)),
 		State: string(st.State), Strategy: string(st.Strategy), Account: st.Account,
-		Manual: st.Manual, Overdue: st.Overdue, Late: st.Next.Before(now), Blackout: at(st.Blackout, now),
-		Age: age(st, now), Next: at(st.Next, now), Expires: at(st.Expires, now), Attempt: at(st.Attempt, now),
+		Manual: st.Manual, Overdue: st.Overdue, Late: st.Next.Before(now), Blackout: momentAt(st.Blackout, now),
+		Age: age(st, now), Next: momentAt(st.Next, now), Expires: momentAt(st.Expires, now), Attempt: momentAt(st.Attempt, now),
 		Failure: newFailure(st.Failure, now), Note: st.Note, Labels: labels(st.Labels),
 	}
 	for _, t := range st.Sinks {
@@ -78,7 +79,7 @@ func age(st *slot.Status, now time.Time) moment {
 	if since.IsZero() {
 		since = st.Rotated
 	}
-	m := at(since, now)
+	m := momentAt(since, now)
 	m.Relative = strings.TrimSuffix(m.Relative, " ago")
 	return m
 }
@@ -97,7 +98,7 @@ func newFailure(f *slot.Failure, now time.Time) *failure {
 	}
 	return &failure{
 		Step: string(f.Stage), Reason: strings.ReplaceAll(f.Reason, "_", " "), Sink: f.Sink,
-		Message: f.Message, Count: f.Count, Since: at(f.Since, now),
+		Message: f.Message, Count: f.Count, Since: momentAt(f.Since, now),
 	}
 }
 
@@ -105,7 +106,7 @@ func newSink(t slot.TargetStatus, now time.Time) sink {
 	class, sign := signOf(t.State)
 	return sink{
 		Name: t.Sink, Target: t.Target, State: t.State, Error: t.Error, RotationID: t.RotationID, Class: class, Sign: sign,
-		Required: t.Required, Delivered: at(t.Delivered, now), Checked: at(t.Checked, now), Pending: at(t.Pending, now),
+		Required: t.Required, Delivered: momentAt(t.Delivered, now), Checked: momentAt(t.Checked, now), Pending: momentAt(t.Pending, now),
 	}
 }
 
@@ -165,12 +166,12 @@ func (s *Server) slotPage(w http.ResponseWriter, r *http.Request) {
 func newDetail(st *slot.Status, now time.Time) detail {
 	d := detail{
 		row: newRow(st, now), RelayID: st.RelayID, TokenID: st.TokenID, Rotation: st.Rotation, Cause: words(string(st.Cause)),
-		Rotated: at(st.Rotated, now), Steps: steps(st),
+		Rotated: momentAt(st.Rotated, now), Steps: steps(st),
 	}
 	for _, t := range st.Old {
 		d.Old = append(d.Old, oldToken{
-			ID: t.TokenID, RotationID: t.RotationID, Created: at(t.Created, now), Expires: at(t.Expires, now),
-			Retire: at(t.Retire, now), Released: t.Released,
+			ID: t.TokenID, RotationID: t.RotationID, Created: momentAt(t.Created, now), Expires: momentAt(t.Expires, now),
+			Retire: momentAt(t.Retire, now), Released: t.Released,
 		})
 	}
 	return d
@@ -191,8 +192,8 @@ func (s *Server) addHistory(r *http.Request, d *detail, relay, typ string) {
 
 func newEvent(e slot.Event, now time.Time) event {
 	return event{
-		At: at(e.At, now), What: words(string(e.Kind)), Class: eventClass(e.Kind), Cause: words(string(e.Cause)),
-		By: e.By, Took: took(e.Took), Step: string(e.Stage), Detail: e.Detail, RotationID: e.RotationID, Token: e.TokenID,
+		At: momentAt(e.At, now), What: words(string(e.Kind)), Class: eventClass(e.Kind), Cause: words(string(e.Cause)),
+		By: e.By, Took: timefmt.Took(e.Took), Step: string(e.Stage), Detail: e.Detail, RotationID: e.RotationID, Token: e.TokenID,
 	}
 }
 

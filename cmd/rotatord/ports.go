@@ -250,7 +250,7 @@ func (p *ports) settle(ctx context.Context, old *ports, in surroundings) {
 	for range p.deferred {
 		o := <-found
 		if o.err != nil {
-			o.err = sinks.Cleaned(o.err) // the decorator has not seen it
+			o.err = sinks.Redacted(o.err) // the decorator has not seen it
 			p.troubles = append(p.troubles, o.trouble)
 		}
 		if o.changed {

@@ -65,7 +65,7 @@ func (x *exchange) upstream() string {
 		return redact.New(x.token).Text(strings.TrimSuffix(x.moved+"; "+text, "; "))
 	case text != "":
 	case redact.IsPage(string(x.body)):
-		text = "an HTML page, as proxies send them"
+		text = redact.Page
 	case x.status >= 300 || x.Success == nil:
 		return strings.TrimSpace(fmt.Sprintf("%d %s", x.status, http.StatusText(x.status)))
 	default:

@@ -71,6 +71,22 @@ func Name(name string) string {
 	return Label(name)
 }
 
+// maxHost is how many bytes of a host's name are shown: more than any has, port and brackets included.
+const maxHost = 260
+
+// Host returns a host, with its port, as it is; what is none is quoted, and both are cut.
+func Host(host string) string {
+	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:[]"
+	host = host[:min(len(host), maxHost)]
+	if strings.Trim(host, letters) != "" {
+		return strconv.Quote(host)
+	}
+	return host
+}
+
+// Folded returns text with each run of white space, line breaks included, as one space.
+func Folded(text string) string { return strings.Join(strings.Fields(text), " ") }
+
 // JSON returns the JSON document doc with what does not print escaped, for a terminal. It means
 // the same.
 func JSON(doc []byte) []byte {

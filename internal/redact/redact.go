@@ -59,7 +59,7 @@ func (c Cleaner) beginning(text string, size, limit int, known [][]byte) *writer
 	w := &writer{room: limit, more: more}
 	w.write(line, hidden)
 	if page {
-		w.add(htmlPage)
+		w.add("[" + Page + "]")
 	}
 	return w
 }
@@ -70,20 +70,20 @@ func (c Cleaner) Error(err error) error {
 	if err == nil {
 		return nil
 	}
-	return &cleaned{text: c.Text(err.Error()), is: endOf(err)}
+	return &redacted{text: c.Text(err.Error()), is: endOf(err)}
 }
 
-// cleaned is an error's safe wording.
-type cleaned struct {
+// redacted is an error's safe wording.
+type redacted struct {
 	text string
 	is   error
 }
 
 // Error implements error.
-func (e *cleaned) Error() string { return e.text }
+func (e *redacted) Error() string { return e.text }
 
 // Unwrap gives errors.Is the context's end.
-func (e *cleaned) Unwrap() error { return e.is }
+func (e *redacted) Unwrap() error { return e.is }
 
 func endOf(err error) error {
 	for _, end := range []error{context.Canceled, context.DeadlineExceeded} {
@@ -94,8 +94,8 @@ func endOf(err error) error {
 	return nil
 }
 
-// htmlPage stands for what a proxy, a captive portal or a load balancer answers.
-const htmlPage = "[an HTML page, as proxies send them]"
+// Page names what a proxy, a captive portal or a load balancer answers.
+const Page = "an HTML page, as proxies send them"
 
 // firstPart returns what is looked at of text: its first size bytes, and of those what stands before a
 // page of HTML; page reports whether there was one, more whether something else was left out.

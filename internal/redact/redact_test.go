@@ -281,3 +281,20 @@ func BenchmarkText(b *testing.B) {
 		})
 	}
 }
+
+func TestAHostIsShownAndWhatIsNoneIsQuoted(t *testing.T) {
+	for host, want := range map[string]string{
+		"vault-1.example:8200": "vault-1.example:8200", "[2001:db8::1]:443": "[2001:db8::1]:443", "": "",
+		"a\nb": `"a\nb"`, "a b": `"a b"`, strings.Repeat("x", 300): strings.Repeat("x", 260),
+	} {
+		if got := redact.Host(host); got != want {
+			t.Errorf("%q is shown as %s, want %s", host, got, want)
+		}
+	}
+}
+
+func TestAFoldedTextIsOnOneLine(t *testing.T) {
+	if got := redact.Folded(" 2 errors:\n\t* one\r\n\t* another "); got != "2 errors: * one * another" {
+		t.Errorf("%q", got)
+	}
+}

@@ -70,9 +70,9 @@ func confided(ctx context.Context, err error, content secret.Value) error {
 	return err
 }
 
-// Cleaned returns err, if it is one, as a *fault.Error whose texts are fit to be shown: cleaned of
-// secrets and of what looks like one, on one line, and cut. Of its cause it keeps only whether a context ended.
-func Cleaned(err error, secrets ...secret.Value) error {
+// Redacted returns err, if it is one, as a *fault.Error whose texts are fit to be shown: without
+// secrets and what looks like one, on one line, and cut. Of its cause it keeps only whether a context ended.
+func Redacted(err error, secrets ...secret.Value) error {
 	if err == nil {
 		return nil
 	}

@@ -45,7 +45,7 @@ func (d *decorated) Render(r Record) (v secret.Value, err error) {
 		v, err = d.Sink.Render(r)
 		return err
 	})
-	return v, Cleaned(d.named("render", r.Relay+"/"+r.Type, err), r.Token)
+	return v, Redacted(d.named("render", r.Relay+"/"+r.Type, err), r.Token)
 }
 
 func (d *decorated) Probe(ctx context.Context, target string, o ProbeOptions) (h Holding, err error) {
@@ -110,7 +110,7 @@ func (d *decorated) Refresh(ctx context.Context) (changed bool, err error) {
 }
 
 func (d *decorated) Close() error {
-	return Cleaned(d.named("close", "", Guard("close", "", d.Sink.Close)))
+	return Redacted(d.named("close", "", Guard("close", "", d.Sink.Close)))
 }
 
 func (d *decorated) bounded(ctx context.Context, op, target string, call func(context.Context) error) error {
@@ -121,7 +121,7 @@ func (d *decorated) bounded(ctx context.Context, op, target string, call func(co
 	defer cancel()
 	known := new(Confidences)
 	err := d.named(op, target, Guard(op, target, func() error { return call(known.Heard(inner)) }))
-	if err = Cleaned(err, known.Values()...); err != nil && inner.Err() != nil && ctx.Err() == nil {
+	if err = Redacted(err, known.Values()...); err != nil && inner.Err() != nil && ctx.Err() == nil {
 		return d.late(err)
 	}
 	return err

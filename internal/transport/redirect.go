@@ -8,9 +8,9 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strings"
 
 	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/redact"
 )
 
 // Redirects is a RoundTripper for which every 3xx answer is an error, so that no
@@ -113,17 +113,7 @@ func PointsTo(answer *http.Response) string {
 	if err != nil || to.Host == "" {
 		return fmt.Sprintf("answers %d and does not say where to", answer.StatusCode)
 	}
-	return fmt.Sprintf("answers %d and points to %s://%s", answer.StatusCode, to.Scheme, shown(to.Host))
-}
-
-// shown quotes a host that is none, and cuts one that is too long for a name.
-func shown(host string) string {
-	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:[]"
-	host = host[:min(len(host), 260)]
-	if strings.Trim(host, letters) != "" {
-		return fmt.Sprintf("%q", host)
-	}
-	return host
+	return fmt.Sprintf("answers %d and points to %s://%s", answer.StatusCode, to.Scheme, redact.Host(to.Host))
 }
 
 func isRedirect(answer *http.Response) bool {

@@ -17,6 +17,7 @@ import (
 	"github.com/aws/smithy-go/middleware"
 
 	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/redact"
 	"github.com/rotatord/rotatord/internal/secret"
 	"github.com/rotatord/rotatord/internal/sinks"
 )
@@ -39,7 +40,7 @@ func (c *Config) open(ctx context.Context, o sinks.OpenOptions) (*sink, error) {
 	before := filesOf(aws.Config{}, o.Env)
 	cfg, w, err := c.load(ctx, o.Connections)
 	if err != nil {
-		text := strings.Join(strings.Fields(err.Error()), " ")
+		text := redact.Folded(err.Error())
 		return nil, fault.Newf(fault.Permanent, fault.Setup, "open", o.Name, "%s", text).WithHint("%s", blame(text, o.Env))
 	}
 	files := filesOf(cfg, o.Env)

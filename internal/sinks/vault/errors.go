@@ -60,13 +60,13 @@ func newAnswered(r *api.ResponseError) *answered {
 func wordsOf(r *api.ResponseError) string {
 	switch {
 	case r.RawError && slices.ContainsFunc(r.Errors, redact.IsPage):
-		return "an HTML page, as proxies send them, not an answer of Vault's: look at the proxy or load balancer in front of it"
+		return redact.Page + ", not an answer of Vault's: look at the proxy or load balancer in front of it"
 	case r.RawError:
 		return "not an answer of Vault's: look at the proxy or load balancer in front of it"
 	case len(r.Errors) == 0:
 		return "no reason is given"
 	}
-	return strings.Join(strings.Fields(strings.Join(r.Errors, "; ")), " ")
+	return redact.Folded(strings.Join(r.Errors, "; "))
 }
 
 // explain gives err as a *fault.Error about op on object, in Vault's own words.

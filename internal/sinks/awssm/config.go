@@ -4,8 +4,10 @@ package awssm
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/rotatord/rotatord/internal/secret"
@@ -90,7 +92,8 @@ func (c *Config) tagProblems() []sinks.Problem {
 	if len(c.Tags) > maxTags {
 		return []sinks.Problem{{Key: "tags", Text: fmt.Sprintf("%d are more than AWS's %d", len(c.Tags), maxTags)}}
 	}
-	for k, v := range c.Tags {
+	for _, k := range slices.Sorted(maps.Keys(c.Tags)) {
+		v := c.Tags[k]
 		reserved := strings.HasPrefix(strings.ToLower(k), "aws:")
 		if k == "" || reserved || len(k) > maxTagKey || len(v) > maxTagValue || !tagPattern.MatchString(k+v) {
 			return []sinks.Problem{{

@@ -143,3 +143,13 @@ func TestAVersionIDIsAUUIDOutOfRotationAndContent(t *testing.T) {
 }
 
 var _ sinks.Spec = (*Config)(nil)
+
+func TestOfSeveralWrongTagsTheFirstByNameIsTold(t *testing.T) {
+	c := NewConfig()
+	c.SecretID, c.Tags = "moq", map[string]string{"aws:c": "", "aws:a": "", "aws:d": "", "aws:b": "", "fine": ""}
+	for range 20 {
+		if got := c.Problems(); len(got) != 1 || !strings.Contains(got[0].Text, `"aws:a"`) {
+			t.Fatalf("%+v", got)
+		}
+	}
+}

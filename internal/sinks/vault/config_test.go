@@ -254,3 +254,13 @@ func recorder(t *testing.T, to string, ca *vaulttest.CA) (address string, last f
 		return seen
 	}
 }
+
+func TestOfSeveralFieldsThatFailTheFirstByNameIsTold(t *testing.T) {
+	c := NewConfig()
+	c.Fields = map[string]string{"d": "{{.Nothing}}", "b": "{{.Nothing}}", "a": "{{.Token}}", "c": "{{.Nothing}}"}
+	for range 20 {
+		if _, err := c.Render(new(sinks.Templates), sample()); err == nil || !strings.Contains(err.Error(), "field b: ") {
+			t.Fatal(err)
+		}
+	}
+}

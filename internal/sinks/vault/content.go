@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 
 	"github.com/rotatord/rotatord/internal/fault"
@@ -27,8 +28,8 @@ func (f fieldTemplates) render(t *sinks.Templates, record sinks.Record) (secret.
 			out[f.Key] = f.Value
 		}
 	}
-	for name, text := range f {
-		v, err := t.RenderRecord(text, record)
+	for _, name := range slices.Sorted(maps.Keys(f)) {
+		v, err := t.RenderRecord(f[name], record)
 		if err != nil {
 			return secret.Value{}, fmt.Errorf("field %s: %w", name, err)
 		}

@@ -27,6 +27,7 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"github.com/rotatord/rotatord/internal/adminapi"
+	"github.com/rotatord/rotatord/internal/fault"
 )
 
 const (
@@ -552,5 +553,21 @@ func TestAServerWithNothingToListenOnServesNothing(t *testing.T) {
 	s := New(options(newDaemon()))
 	if err := errors.Join(s.Listen(), s.Serve(), s.Shutdown(t.Context())); err != nil || s.Addr() != "" {
 		t.Errorf("%v, address %q", err, s.Addr())
+	}
+}
+
+func TestAServerThatLacksWhatItNeedsDoesNotListen(t *testing.T) {
+	for name, lack := range map[string]func(*Options){
+		"a daemon": func(o *Options) { o.Daemon = nil },
+		"metrics":  func(o *Options) { o.Metrics = nil },
+		"a log":    func(o *Options) { o.Log = nil },
+	} {
+		o := options(newDaemon())
+		o.Listen = "127.0.0.1:0"
+		lack(&o)
+		s := New(o)
+		if err := s.Listen(); fault.Of(err) == nil || fault.Of(err).Reason != fault.Internal || s.Addr() != "" {
+			t.Errorf("without %s: %v, listening at %q", name, err, s.Addr())
+		}
 	}
 }

@@ -118,9 +118,13 @@ func New(o Options) *Server {
 	return &Server{Options: o, limits: l, pages: newPages(), scans: limit.New(l.scans)}
 }
 
-// Listen checks the web configuration and binds the socket and the listener. On
+// Listen checks the options and the web configuration, and binds the socket and the listener. On
 // an error nothing stays bound. The socket comes first: it knows another daemon.
 func (s *Server) Listen() error {
+	if s.Daemon == nil || s.Metrics == nil || s.Log == nil {
+		return fault.Newf(fault.Permanent, fault.Internal, "listen", "", "a daemon, metrics and a log are needed").
+			WithHint("this is a fault of rotatord; please report it")
+	}
 	if err := s.listenAdmin(); err != nil {
 		return err
 	}

@@ -35,7 +35,7 @@ func (a *app) warnWorkload(r *workload.Report) {
 		case c.Slots > 0:
 			a.say("warning: %s: %s are due at %s or soon after, and the request budget takes about %s until the last "+
 				"of them has its token (spread them by jitter or other schedules, or raise rate_limit)",
-				who, count(c.Slots, "slot"), timefmt.Stamp(c.At), span(c.Takes))
+				who, count(c.Slots, "slot"), timefmt.Stamp(c.At), timefmt.Compact(c.Takes))
 		}
 	}
 }

@@ -35,20 +35,20 @@ type Budget struct {
 	share float64
 	conf  int // the quota as configured; 0: unlimited
 
-	mu       sync.Mutex
-	policy   policy // Cloudflare's own, as last seen
-	low      scarce // set while others use up the same API token's quota
-	queue    queue
-	inFlight int
-	held     int // reservations granted and not yet used
-	window   window
-	tat      time.Time // when the next routine request is due, were there no bursts (GCRA)
-	blocked  time.Time // until when Cloudflare refuses everything; zero when it does not
-	failing  time.Time // since when no request went well; zero when the last did
-	timer    *time.Timer
-	wakeAt   time.Time
-	watchers map[int]func(until time.Time)
-	watcher  int
+	mu        sync.Mutex
+	policy    policy // Cloudflare's own, as last seen
+	low       scarce // set while others use up the same API token's quota
+	queue     queue
+	inFlight  int
+	held      int // reservations granted and not yet used
+	window    window
+	nextPaced time.Time // when the next routine request is due, were there no bursts (GCRA)
+	blocked   time.Time // until when Cloudflare refuses everything; zero when it does not
+	failing   time.Time // since when no request went well; zero when the last did
+	timer     *time.Timer
+	wakeAt    time.Time
+	watchers  map[int]func(until time.Time)
+	watcher   int
 }
 
 // NewBudget allows share × requests in any stretch of time of length per. A
@@ -63,13 +63,13 @@ func NewBudget(requests int, per time.Duration, share float64) *Budget {
 		b.share = 1
 	}
 	if requests > 0 {
-		b.conf = b.part(float64(requests))
+		b.conf = b.shareOf(float64(requests))
 	}
 	return b
 }
 
-// part is our share of n requests, one at least.
-func (b *Budget) part(n float64) int { return max(1, int(b.share*n)) }
+// shareOf is our share of n requests, one at least.
+func (b *Budget) shareOf(n float64) int { return max(1, int(b.share*n)) }
 
 // Acquire blocks until one request may be sent, or until ctx ends, whose error it
 // then returns. After nil the caller must call Release once. With p.Reserved it
@@ -77,17 +77,17 @@ func (b *Budget) part(n float64) int { return max(1, int(b.share*n)) }
 func (b *Budget) Acquire(ctx context.Context, p moq.Priority) error {
 	w := &waiter{prio: p, ready: make(chan struct{})}
 	b.mu.Lock()
-	w.prio.Reserved = p.Reserved && b.unhold()
-	b.queue.push(w)
+	w.prio.Reserved = p.Reserved && b.takeHeldPlace()
+	b.queue.pushWaiter(w)
 	if ctx.Err() == nil {
-		b.pump()
+		b.dispatch()
 	}
 	b.mu.Unlock()
 	select {
 	case <-w.ready:
 		return nil
 	case <-ctx.Done():
-		b.abandon(w)
+		b.abandonWait(w)
 		return ctx.Err()
 	}
 }
@@ -100,40 +100,40 @@ func (b *Budget) Reserve(p moq.Priority, granted func()) (cancel func()) {
 	w := &waiter{prio: p, granted: granted}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.queue.push(w)
-	b.pump()
-	return sync.OnceFunc(func() { b.cancel(w) })
+	b.queue.pushWaiter(w)
+	b.dispatch()
+	return sync.OnceFunc(func() { b.cancelReservation(w) })
 }
 
-func (b *Budget) cancel(w *waiter) {
+func (b *Budget) cancelReservation(w *waiter) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !b.queue.remove(w) {
+	if !b.queue.removeWaiter(w) {
 		b.handBack()
 	}
-	b.pump()
+	b.dispatch()
 }
 
-// refund takes back a grant's charge against the pace: nothing was sent for it.
-func (b *Budget) refund() { b.tat = b.tat.Add(-b.interval()) }
+// refundPace takes back a grant's charge against the pace: nothing was sent for it.
+func (b *Budget) refundPace() { b.nextPaced = b.nextPaced.Add(-b.paceInterval()) }
 
-// forgo gives up a place held for a call that will not be made after all.
-func (b *Budget) forgo(p moq.Priority) {
+// releaseReservation gives up a place held for a call that will not be made after all.
+func (b *Budget) releaseReservation(p moq.Priority) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if p.Reserved {
 		b.handBack()
-		b.pump()
+		b.dispatch()
 	}
 }
 
 func (b *Budget) handBack() {
-	if b.unhold() {
-		b.refund()
+	if b.takeHeldPlace() {
+		b.refundPace()
 	}
 }
 
-func (b *Budget) unhold() bool {
+func (b *Budget) takeHeldPlace() bool {
 	if b.held == 0 {
 		return false
 	}
@@ -141,12 +141,12 @@ func (b *Budget) unhold() bool {
 	return true
 }
 
-// abandon takes back a call that no longer waits, or that was granted just now.
-func (b *Budget) abandon(w *waiter) {
+// abandonWait takes back a call that no longer waits, or that was granted just now.
+func (b *Budget) abandonWait(w *waiter) {
 	b.mu.Lock()
-	waiting := b.queue.remove(w)
+	waiting := b.queue.removeWaiter(w)
 	if waiting {
-		b.pump()
+		b.dispatch()
 	}
 	b.mu.Unlock()
 	if !waiting {
@@ -162,11 +162,11 @@ func (b *Budget) Release(sent bool) {
 	b.inFlight--
 	switch {
 	case !sent:
-		b.refund()
+		b.refundPace()
 	case b.conf > 0:
-		b.window.add(time.Now())
+		b.window.addEnd(time.Now())
 	}
-	b.pump()
+	b.dispatch()
 }
 
 // Observe follows what an answer's headers say of Cloudflare's own limits; call
@@ -176,16 +176,16 @@ func (b *Budget) Observe(h http.Header, status int) {
 	defer b.mu.Unlock()
 	now := time.Now()
 	if p, ok := parsePolicy(h); ok {
-		b.policy = p.scaled(b)
+		b.policy = p.scaledTo(b)
 		b.policy.until = now.Add(believed)
 	}
 	if l, ok := parseLeft(h); ok {
-		b.follow(now, l)
+		b.followRemaining(now, l)
 	}
 	if status == http.StatusTooManyRequests {
-		b.block(now.Add(retryAfter(h, now, defaultWindow)))
+		b.blockUntil(now.Add(retryAfter(h, now, defaultWindow)))
 	}
-	b.pump()
+	b.dispatch()
 }
 
 // wentWell notes whether a request went well. In an outage, requests in vain use the pace
@@ -202,40 +202,40 @@ func (b *Budget) wentWell(well bool) {
 		}
 		return
 	case !b.failing.IsZero() && now.Sub(b.failing) >= outageLasts:
-		b.tat = time.Time{}
-		b.pump()
+		b.nextPaced = time.Time{}
+		b.dispatch()
 	}
 	b.failing = time.Time{}
 }
 
-// follow learns how much of the window's quota the others have left: ours is our
+// followRemaining learns how much of the window's quota the others have left: ours is our
 // share of that and of what we have used ourselves.
-func (b *Budget) follow(now time.Time, l left) {
+func (b *Budget) followRemaining(now time.Time, l left) {
 	b.low = scarce{}
 	used := b.inFlight + len(b.window)
 	limit := int(b.share * float64(l.requests+used))
-	if limit < b.quota() || l.requests == 0 {
-		b.low = scarce{limit: limit, left: l.requests, until: now.Add(l.resets(b.per))}
+	if limit < b.windowQuota() || l.requests == 0 {
+		b.low = scarce{limit: limit, left: l.requests, until: now.Add(l.untilReset(b.per))}
 	}
 }
 
-func (b *Budget) block(until time.Time) {
+func (b *Budget) blockUntil(until time.Time) {
 	if until.After(b.blocked) {
 		b.blocked = until
-		b.tell(until)
+		b.notifyWatchers(until)
 	}
 }
 
-func (b *Budget) isBlocked(now time.Time) bool { return lasts(b.blocked, now) }
+func (b *Budget) isBlocked(now time.Time) bool { return stillLasts(b.blocked, now) }
 
-// lasts trusts whichever clock says that it is over: the monotonic one stands still
+// stillLasts trusts whichever clock says that it is over: the monotonic one stands still
 // while the machine is suspended, the wall clock may be set back.
-func lasts(until, now time.Time) bool {
+func stillLasts(until, now time.Time) bool {
 	return now.Before(until) && now.Round(0).Before(until.Round(0))
 }
 
-// watch calls f, with the budget locked, when a block begins, grows or (zero) ends.
-func (b *Budget) watch(f func(until time.Time)) (stop func()) {
+// addWatcher calls f, with the budget locked, when a block begins, grows or (zero) ends.
+func (b *Budget) addWatcher(f func(until time.Time)) (stop func()) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.watcher++
@@ -248,44 +248,44 @@ func (b *Budget) watch(f func(until time.Time)) (stop func()) {
 	}
 }
 
-func (b *Budget) tell(until time.Time) {
+func (b *Budget) notifyWatchers(until time.Time) {
 	for _, f := range b.watchers {
 		f(until)
 	}
 }
 
-// pump lets every call through that may go now, and sets the alarm for the next.
-func (b *Budget) pump() {
+// dispatch lets every call through that may go now, and sets the alarm for the next.
+func (b *Budget) dispatch() {
 	now := time.Now()
-	b.expire(now)
+	b.dropExpired(now)
 	mayGo := func(w *waiter) bool {
 		at, ok := b.readyAt(now, w)
 		return ok && !at.After(now)
 	}
-	for w := b.queue.pop(mayGo); w != nil; w = b.queue.pop(mayGo) {
-		b.grant(now, w)
+	for w := b.queue.popNext(mayGo); w != nil; w = b.queue.popNext(mayGo) {
+		b.grantTurn(now, w)
 	}
-	b.arm(now)
+	b.armTimer(now)
 }
 
-// expire forgets what no longer counts.
-func (b *Budget) expire(now time.Time) {
-	b.window.expire(now.Add(-b.per))
-	if !lasts(b.low.until, now) {
+// dropExpired forgets what no longer counts.
+func (b *Budget) dropExpired(now time.Time) {
+	b.window.dropUntil(now.Add(-b.per))
+	if !stillLasts(b.low.until, now) {
 		b.low = scarce{}
 	}
-	if !lasts(b.policy.until, now) {
+	if !stillLasts(b.policy.until, now) {
 		b.policy = policy{}
 	}
 	if !b.blocked.IsZero() && !b.isBlocked(now) {
 		b.blocked = time.Time{}
-		b.tell(b.blocked)
+		b.notifyWatchers(b.blocked)
 	}
 }
 
-func (b *Budget) grant(now time.Time, w *waiter) {
+func (b *Budget) grantTurn(now time.Time, w *waiter) {
 	if b.conf > 0 && !w.prio.Reserved { // else it was charged with the reservation
-		b.tat = later(b.tat, now).Add(b.interval())
+		b.nextPaced = laterOf(b.nextPaced, now).Add(b.paceInterval())
 	}
 	if w.granted != nil {
 		b.held++
@@ -309,13 +309,13 @@ func (b *Budget) readyAt(now time.Time, w *waiter) (at time.Time, ok bool) {
 	case b.conf <= 0:
 		return now, true
 	}
-	limit := b.limit(u)
+	limit := b.limitFor(u)
 	if w.prio.Reserved {
-		limit = b.limit(moq.Blackout)
+		limit = b.limitFor(moq.Blackout)
 	}
-	at, ok = b.window.room(now, b.taken(w, limit), b.per, limit)
+	at, ok = b.window.nextRoom(now, b.placesTaken(w, limit), b.per, limit)
 	if u == moq.Routine && !w.prio.Reserved {
-		at = later(at, b.paced(now))
+		at = laterOf(at, b.paceAllows(now))
 	}
 	for _, end := range []time.Time{b.low.until, b.policy.until} { // then there may be more room
 		if !end.IsZero() && (!ok || at.After(end)) {
@@ -325,10 +325,10 @@ func (b *Budget) readyAt(now time.Time, w *waiter) (at time.Time, ok bool) {
 	return at, ok
 }
 
-// taken is how many places w must see as taken, beside the requests of the window.
+// placesTaken is how many places w must see as taken, beside the requests of the window.
 // A new reservation leaves one more place free for each that is held, because who
 // holds one looks at the relay before using it.
-func (b *Budget) taken(w *waiter, limit int) int {
+func (b *Budget) placesTaken(w *waiter, limit int) int {
 	switch {
 	case w.prio.Reserved || w.prio.Urgency == moq.Blackout:
 		return b.inFlight
@@ -338,35 +338,35 @@ func (b *Budget) taken(w *waiter, limit int) int {
 	return b.inFlight + min(b.held, limit/2)
 }
 
-// quota is how many requests any one window may hold, as far as is known.
-func (b *Budget) quota() int {
+// windowQuota is how many requests any one window may hold, as far as is known.
+func (b *Budget) windowQuota() int {
 	if b.policy.limit > 0 {
 		return min(b.conf, b.policy.limit)
 	}
 	return b.conf
 }
 
-// limit is the part of the quota that calls of urgency u may use: the last
+// limitFor is the part of the quota that calls of urgency u may use: the last
 // two-hundredth is for blackouts, the one before for them and for compromised tokens.
 // When others use up the token's quota, all but blackouts stop at our share of the rest.
-func (b *Budget) limit(u moq.Urgency) int {
-	n := b.quota()
+func (b *Budget) limitFor(u moq.Urgency) int {
+	n := b.windowQuota()
 	switch {
-	case b.low.active() && b.low.left <= 0:
+	case b.low.isActive() && b.low.left <= 0:
 		return 0
-	case b.low.active() && u != moq.Blackout:
+	case b.low.isActive() && u != moq.Blackout:
 		n = min(n, b.low.limit)
 	}
 	return n - (n+100)/200*int(u)
 }
 
-// interval is the distance of routine requests once a burst is spent.
-func (b *Budget) interval() time.Duration {
-	return b.per / time.Duration(max(1, b.limit(moq.Routine)))
+// paceInterval is the distance of routine requests once a burst is spent.
+func (b *Budget) paceInterval() time.Duration {
+	return b.per / time.Duration(max(1, b.limitFor(moq.Routine)))
 }
 
-func (b *Budget) burst() int {
-	n := b.quota()
+func (b *Budget) burstSize() int {
+	n := b.windowQuota()
 	burst := max(min(n/5, maxBurst), min(n, usefulBurst), int(float64(n)/b.per.Seconds()))
 	if b.policy.burst > 0 {
 		burst = min(burst, b.policy.burst)
@@ -374,20 +374,20 @@ func (b *Budget) burst() int {
 	return burst
 }
 
-// paced says when the next routine request is due. It is never further away than
+// paceAllows says when the next routine request is due. It is never further away than
 // one interval, whatever urgent requests or a smaller limit ran up before.
-func (b *Budget) paced(now time.Time) time.Time {
-	tolerance := time.Duration(b.burst()-1) * b.interval()
-	if latest := now.Add(tolerance + b.interval()); b.tat.After(latest) {
-		b.tat = latest
+func (b *Budget) paceAllows(now time.Time) time.Time {
+	tolerance := time.Duration(b.burstSize()-1) * b.paceInterval()
+	if latest := now.Add(tolerance + b.paceInterval()); b.nextPaced.After(latest) {
+		b.nextPaced = latest
 	}
-	return b.tat.Add(-tolerance)
+	return b.nextPaced.Add(-tolerance)
 }
 
-// arm sets the alarm for the first call that may go later, or for the end of a block.
-func (b *Budget) arm(now time.Time) {
+// armTimer sets the alarm for the first call that may go later, or for the end of a block.
+func (b *Budget) armTimer(now time.Time) {
 	at := b.blocked
-	b.queue.heads(func(w *waiter) {
+	b.queue.eachHead(func(w *waiter) {
 		if t, ok := b.readyAt(now, w); ok && (at.IsZero() || t.Before(at)) {
 			at = t
 		}
@@ -403,18 +403,18 @@ func (b *Budget) arm(now time.Time) {
 		b.timer.Stop()
 	}
 	if !at.IsZero() {
-		b.timer = time.AfterFunc(at.Sub(now), b.wake)
+		b.timer = time.AfterFunc(at.Sub(now), b.dispatchOnTimer)
 	}
 }
 
-func (b *Budget) wake() {
+func (b *Budget) dispatchOnTimer() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.wakeAt = time.Time{}
-	b.pump()
+	b.dispatch()
 }
 
-func later(a, b time.Time) time.Time {
+func laterOf(a, b time.Time) time.Time {
 	if a.After(b) {
 		return a
 	}

@@ -15,15 +15,15 @@ import (
 // classify returns what came of a request as an error, or nil when the answer is in order; problem is what
 // the result of a successful answer lacks.
 func (c *Client) classify(k call, x *exchange, problem string) *fault.Error {
-	if x.succeeded() && problem == "" {
+	if x.isSuccess() && problem == "" {
 		return nil
 	}
 	after := x.asksToWait()
 	m, _ := meanings.Find(outcome{k.op, x})
-	e := m.Error(k.op.String(), c.object(k), x.err, "{after}", after.Round(time.Second).String())
+	e := m.Error(k.op.String(), c.objectOf(k), x.err, "{after}", after.Round(time.Second).String())
 	e.After = after
 	e.Err = c.causeOf(x, problem)
-	if e.Class == fault.Ambiguous && !k.op.mints() { // listing and revoking again is harmless
+	if e.Class == fault.Ambiguous && !k.op.isMint() { // listing and revoking again is harmless
 		e.Class = fault.Retry
 	}
 	return e
@@ -35,26 +35,26 @@ func (c *Client) causeOf(x *exchange, problem string) error {
 	case !x.begun:
 		return errors.New("the request could not be built")
 	case x.isUnanswered():
-		return c.redacted(x, "no answer from "+c.base.Host)
+		return c.redactedCause(x, "no answer from "+c.base.Host)
 	case x.isCutShort():
-		return c.redacted(x, fmt.Sprintf("%d: the answer was cut short", x.status))
-	case x.succeeded():
+		return c.redactedCause(x, fmt.Sprintf("%d: the answer was cut short", x.status))
+	case x.isSuccess():
 		return fmt.Errorf("%d: %s", x.status, problem)
 	}
-	return errors.New(x.upstream())
+	return errors.New(x.upstreamText())
 }
 
 // asksToWait returns for how long a refusal asks not to be called again, 0 where it does not ask.
 func (x *exchange) asksToWait() time.Duration {
-	if x.isUnanswered() || x.isCutShort() || x.succeeded() || x.header.Get("Retry-After") == "" && !x.throttled() {
+	if x.isUnanswered() || x.isCutShort() || x.isSuccess() || x.header.Get("Retry-After") == "" && !x.isThrottled() {
 		return 0
 	}
 	return retryAfter(x.header, time.Now(), defaultWindow)
 }
 
-// upstream is the status with Cloudflare's own codes and messages:
+// upstreamText is the status with Cloudflare's own codes and messages:
 // "403: 10000 Authentication error".
-func (x *exchange) upstream() string {
+func (x *exchange) upstreamText() string {
 	var parts []string
 	for _, e := range x.Errors {
 		parts = append(parts, strings.TrimSpace(strings.Trim(string(e.Code), `"`)+" "+e.Message))
@@ -74,8 +74,8 @@ func (x *exchange) upstream() string {
 	return redact.New(x.token).Text(fmt.Sprintf("%d: %s", x.status, text))
 }
 
-// shows tells what an outcome says of the account: up, down, or (known false) nothing.
-func shows(e *fault.Error) (up, known bool) {
+// accountState tells what an outcome says of the account: up, down, or (known false) nothing.
+func accountState(e *fault.Error) (up, known bool) {
 	if e == nil {
 		return true, true
 	}
@@ -88,8 +88,8 @@ func shows(e *fault.Error) (up, known bool) {
 	return true, true
 }
 
-// redacted returns x.err behind what happened, without what the server may have put into it.
-func (c *Client) redacted(x *exchange, happened string) error {
+// redactedCause returns x.err behind what happened, without what the server may have put into it.
+func (c *Client) redactedCause(x *exchange, happened string) error {
 	err := x.err
 	if u := (*url.Error)(nil); errors.As(err, &u) {
 		err = u.Err // its method and address are said by the operation

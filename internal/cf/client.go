@@ -75,7 +75,7 @@ type Client struct {
 
 // New checks o and builds the client; it sends nothing. An error is Permanent.
 func New(o Options) (*Client, error) {
-	base, err := o.check()
+	base, err := o.baseURL()
 	if err != nil {
 		e := &fault.Error{Class: fault.Permanent, Reason: fault.Invalid, Op: "set up", Object: "account " + o.Account, Err: err}
 		return nil, e.WithHint("check the account in the configuration")
@@ -88,18 +88,18 @@ func New(o Options) (*Client, error) {
 		c.dialer = newDialer()
 		o.HTTP = &http.Client{Timeout: callTimeout, Transport: c.dialer.newTransport(o.Connections)}
 	}
-	c.http = bounded(o.HTTP)
+	c.http = withBoundedAnswers(o.HTTP)
 	if c.budget == nil {
 		c.budget = NewBudget(0, 0, 1)
 	}
 	if c.observer == nil {
 		c.observer = unobserved{}
 	}
-	c.unwatch = c.budget.watch(func(until time.Time) { c.observer.Blocked(c.account, until) })
+	c.unwatch = c.budget.addWatcher(func(until time.Time) { c.observer.Blocked(c.account, until) })
 	return c, nil
 }
 
-func (o Options) check() (*url.URL, error) {
+func (o Options) baseURL() (*url.URL, error) {
 	if !moq.IsID(o.AccountID) {
 		return nil, errors.New("account_id must be 32 hex digits in lower case")
 	}
@@ -118,12 +118,12 @@ func (c *Client) Close() {
 	c.unwatch()
 	c.http.CloseIdleConnections()
 	if c.dialer != nil {
-		c.dialer.drop()
+		c.dialer.dropAhead()
 	}
 }
 
-// bounded copies hc: the API token goes to the configured address only, and answers are bounded.
-func bounded(hc *http.Client) *http.Client {
+// withBoundedAnswers copies hc: the API token goes to the configured address only, and answers are bounded.
+func withBoundedAnswers(hc *http.Client) *http.Client {
 	own := *hc
 	if _, ok := hc.Transport.(*transport.Transport); !ok {
 		own.Transport = transport.Bound(cmp.Or(hc.Transport, http.DefaultTransport), callTimeout)
@@ -145,10 +145,10 @@ func (c *Client) Reserve(p moq.Priority, granted func()) (cancel func()) {
 // the answer itself is a success.
 type sender func(x *exchange) (problem string, err error)
 
-// do sends one request, within the budget, and judges the answer.
-func (c *Client) do(ctx context.Context, p moq.Priority, k call, send sender) error {
-	if err := k.check(); err != nil {
-		c.budget.forgo(p)
+// sendOne sends one request, within the budget, and judges the answer.
+func (c *Client) sendOne(ctx context.Context, p moq.Priority, k call, send sender) error {
+	if err := k.checkArguments(); err != nil {
+		c.budget.releaseReservation(p)
 		return err
 	}
 	if err := c.budget.Acquire(ctx, p); err != nil {
@@ -164,28 +164,28 @@ func (c *Client) do(ctx context.Context, p moq.Priority, k call, send sender) er
 	if err := ctx.Err(); err != nil {
 		return c.notSent(k, err)
 	}
-	if p.Proven && !c.proof.holds() {
-		return c.unproven(k)
+	if p.Proven && !c.proof.stillHolds() {
+		return c.unprovenError(k)
 	}
-	c.dialer.sent()
+	c.dialer.noteSent()
 	problem, err := send(x)
 	if err != nil {
 		problem = "the answer's result cannot be read"
 	}
-	c.report(k.op, x)
-	return c.verdict(k, x, problem)
+	c.reportAnswer(k.op, x)
+	return c.concludeCall(k, x, problem)
 }
 
 func (c *Client) notSent(k call, err error) error {
-	return fault.Transport(k.op.String(), c.object(k), fmt.Errorf("waiting for the request budget: %w", err))
+	return fault.Transport(k.op.String(), c.objectOf(k), fmt.Errorf("waiting for the request budget: %w", err))
 }
 
-// verdict turns what came of a request into an error or nil, and reports whether
+// concludeCall turns what came of a request into an error or nil, and reports whether
 // the account is up.
-func (c *Client) verdict(k call, x *exchange, problem string) error {
+func (c *Client) concludeCall(k call, x *exchange, problem string) error {
 	e := c.classify(k, x, problem)
-	if up, known := shows(e); known {
-		c.proof.heed(e == nil, up)
+	if up, known := accountState(e); known {
+		c.proof.noteOutcome(e == nil, up)
 		c.observer.Up(c.account, up)
 		c.budget.wentWell(up)
 	}
@@ -195,19 +195,19 @@ func (c *Client) verdict(k call, x *exchange, problem string) error {
 	return e
 }
 
-func (c *Client) report(op operation, x *exchange) {
+func (c *Client) reportAnswer(op operation, x *exchange) {
 	if !x.begun {
 		return
 	}
-	c.observer.Request(c.account, op.name(), x.code(), x.took)
+	c.observer.Request(c.account, op.metricName(), x.statusLabel(), x.took)
 	if x.header == nil {
 		return
 	}
 	if l, ok := parseLeft(x.header); ok {
 		c.observer.RateLimit(c.account, l.requests)
 	}
-	c.clock.heed(x)
-	c.budget.Observe(x.header, x.limiting())
+	c.clock.learnFrom(x)
+	c.budget.Observe(x.header, x.statusForBudget())
 }
 
 func (c *Client) readToken() (secret.Value, error) {
@@ -225,11 +225,11 @@ func (c *Client) readToken() (secret.Value, error) {
 }
 
 func (c *Client) unreadableToken(k call, err error) error {
-	e := &fault.Error{Class: fault.Retry, Reason: fault.Unauthorized, Op: k.op.String(), Object: c.object(k), Err: err}
+	e := &fault.Error{Class: fault.Retry, Reason: fault.Unauthorized, Op: k.op.String(), Object: c.objectOf(k), Err: err}
 	return e.WithHint("%s", cmp.Or(c.tokenHint, "mend the account's api_token"))
 }
 
-func (c *Client) object(k call) string {
+func (c *Client) objectOf(k call) string {
 	text := "relay " + k.relayID + " of account " + c.account
 	if k.tokenID != "" {
 		return k.tokenID + " of " + text

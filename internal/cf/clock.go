@@ -15,8 +15,8 @@ type clock struct {
 	theirs, ours time.Time // at the latest answer; zero: none came
 }
 
-// heed learns from an answer; what stands in between has a clock of its own.
-func (c *clock) heed(x *exchange) {
+// learnFrom learns from an answer; what stands in between has a clock of its own.
+func (c *clock) learnFrom(x *exchange) {
 	if x.Success == nil {
 		return
 	}
@@ -29,9 +29,9 @@ func (c *clock) heed(x *exchange) {
 	c.theirs, c.ours = theirs, time.Now()
 }
 
-// convert gives for an instant of this machine's clock that of Cloudflare's.
-func (c *clock) convert(t time.Time) time.Time {
-	if behind := c.behind(); !t.IsZero() && behind.Abs() >= sameTime {
+// toTheirTime gives for an instant of this machine's clock that of Cloudflare's.
+func (c *clock) toTheirTime(t time.Time) time.Time {
+	if behind := c.lagBehind(); !t.IsZero() && behind.Abs() >= sameTime {
 		return t.Add(behind)
 	}
 	return t
@@ -39,10 +39,10 @@ func (c *clock) convert(t time.Time) time.Time {
 
 // mayJudge reports whether this machine's clock is right enough to say when a token of such a life is to
 // be replaced: one that is behind makes it live longer, one that is ahead takes from its life.
-func (c *clock) mayJudge(life time.Duration) bool { return -c.behind() <= life/4 }
+func (c *clock) mayJudge(life time.Duration) bool { return -c.lagBehind() <= life/4 }
 
-// behind is how far this machine's clock is behind Cloudflare's; 0 when that is not known.
-func (c *clock) behind() time.Duration {
+// lagBehind is how far this machine's clock is behind Cloudflare's; 0 when that is not known.
+func (c *clock) lagBehind() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.theirs.IsZero() {

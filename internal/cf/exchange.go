@@ -57,9 +57,9 @@ func readEnvelope(body []byte) (e envelope) {
 	return e
 }
 
-// refuses reports whether Cloudflare itself says no, and why.
-func (e envelope) refuses() bool {
-	return e.Success != nil && !*e.Success && slices.ContainsFunc(e.Errors, apiError.tells)
+// isRefusal reports whether Cloudflare itself says no, and why.
+func (e envelope) isRefusal() bool {
+	return e.Success != nil && !*e.Success && slices.ContainsFunc(e.Errors, apiError.saysSomething)
 }
 
 // apiError is one of Cloudflare's own errors. Codes are open-ended.
@@ -68,8 +68,8 @@ type apiError struct {
 	Message string          `json:"message"`
 }
 
-// tells reports whether the error has a code or a message.
-func (e apiError) tells() bool {
+// saysSomething reports whether the error has a code or a message.
+func (e apiError) saysSomething() bool {
 	var code any
 	_ = json.Unmarshal(e.Code, &code)
 	switch code := code.(type) {
@@ -81,8 +81,8 @@ func (e apiError) tells() bool {
 	return e.Message != ""
 }
 
-// options make the SDK send through x. The API token stays out of the SDK's hands.
-func (x *exchange) options() []option.RequestOption {
+// requestOptions make the SDK send through x. The API token stays out of the SDK's hands.
+func (x *exchange) requestOptions() []option.RequestOption {
 	return []option.RequestOption{option.WithHTTPClient(x)}
 }
 
@@ -93,7 +93,7 @@ func (x *exchange) sdkContext() context.Context { return context.WithoutCancel(x
 // Do implements the SDK's HTTPClient: it sends req, reads the answer whole and
 // keeps what is needed to judge it.
 func (x *exchange) Do(req *http.Request) (*http.Response, error) {
-	req = req.WithContext(httptrace.WithClientTrace(x.ctx, x.trace.hooks()))
+	req = req.WithContext(httptrace.WithClientTrace(x.ctx, x.trace.clientTrace()))
 	req.Header.Set("Authorization", "Bearer "+x.token.Reveal())
 	req.Header.Set("User-Agent", "rotatord")
 	x.begun = true
@@ -127,8 +127,8 @@ func (x *exchange) read(res *http.Response) {
 	x.envelope = readEnvelope(x.body)
 }
 
-// succeeded reports whether the answer is complete and says so itself.
-func (x *exchange) succeeded() bool {
+// isSuccess reports whether the answer is complete and says so itself.
+func (x *exchange) isSuccess() bool {
 	return x.err == nil && x.status >= 200 && x.status < 300 && x.Success != nil && *x.Success
 }
 
@@ -136,34 +136,34 @@ func (x *exchange) succeeded() bool {
 func (x *exchange) isUnanswered() bool { return x.status == 0 }
 
 // isCutShort reports whether the beginning of an answer alone came, and does not tell enough.
-func (x *exchange) isCutShort() bool { return !x.isUnanswered() && x.err != nil && !x.throttled() }
+func (x *exchange) isCutShort() bool { return !x.isUnanswered() && x.err != nil && !x.isThrottled() }
 
-// throttled reports whether Cloudflare says that there were too many requests: nobody
+// isThrottled reports whether Cloudflare says that there were too many requests: nobody
 // else has its headers or its envelope.
-func (x *exchange) throttled() bool {
+func (x *exchange) isThrottled() bool {
 	return x.status == http.StatusTooManyRequests &&
-		(x.refuses() || x.header.Get("Ratelimit") != "" || x.header.Get("Retry-After") != "")
+		(x.isRefusal() || x.header.Get("Ratelimit") != "" || x.header.Get("Retry-After") != "")
 }
 
-// limiting is the status as far as the budget has to heed it: a 429 that somebody in
+// statusForBudget is the status as far as the budget has to heed it: a 429 that somebody in
 // between made up stops nobody else's calls.
-func (x *exchange) limiting() int {
-	if x.status == http.StatusTooManyRequests && !x.throttled() {
+func (x *exchange) statusForBudget() int {
+	if x.status == http.StatusTooManyRequests && !x.isThrottled() {
 		return 0
 	}
 	return x.status
 }
 
-// code is the metric's word for how the request ended.
-func (x *exchange) code() string {
+// statusLabel is the metric's word for how the request ended.
+func (x *exchange) statusLabel() string {
 	if x.status == 0 {
 		return "error"
 	}
 	return strconv.Itoa(x.status)
 }
 
-// has reports whether Cloudflare's errors hold one of the codes.
-func (x *exchange) has(codes ...string) bool {
+// hasCode reports whether Cloudflare's errors hold one of the codes.
+func (x *exchange) hasCode(codes ...string) bool {
 	return slices.ContainsFunc(x.Errors, func(e apiError) bool { return slices.Contains(codes, string(e.Code)) })
 }
 
@@ -175,7 +175,7 @@ type trace struct {
 	sent  atomic.Bool
 }
 
-func (t *trace) hooks() *httptrace.ClientTrace {
+func (t *trace) clientTrace() *httptrace.ClientTrace {
 	return &httptrace.ClientTrace{
 		GetConn: func(string) { t.asked.Store(true); t.sent.Store(false) },
 		GotConn: func(httptrace.GotConnInfo) { t.sent.Store(true) },

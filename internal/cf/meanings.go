@@ -42,17 +42,17 @@ var meanings = fault.Table[outcome]{
 	// No answer came.
 	fault.When(fault.All(outcome.neverLeft, outcome.isUnreachable), fault.Retry, fault.Unreachable, networkHint),
 	fault.When(outcome.neverLeft, fault.Retry, "", ""),
-	fault.When(fault.All(outcome.isUnanswered, outcome.isUnreachable), fault.Ambiguous, fault.Unreachable, networkHint),
-	fault.When(outcome.isUnanswered, fault.Ambiguous, "", ""),
+	fault.When(fault.All(outcome.hasNoAnswer, outcome.isUnreachable), fault.Ambiguous, fault.Unreachable, networkHint),
+	fault.When(outcome.hasNoAnswer, fault.Ambiguous, "", ""),
 
 	// The beginning of one came: what it would have said is not known.
-	fault.When(fault.All(outcome.isCutShort, outcome.isUnreachable), fault.Ambiguous, fault.BadAnswer, ""),
-	fault.When(outcome.isCutShort, fault.Ambiguous, "", ""),
+	fault.When(fault.All(outcome.brokeOff, outcome.isUnreachable), fault.Ambiguous, fault.BadAnswer, ""),
+	fault.When(outcome.brokeOff, fault.Ambiguous, "", ""),
 
 	// An answer came that is no refusal, or not of Cloudflare.
 	fault.When(outcome.isIncomplete, fault.Ambiguous, fault.BadAnswer, ""),
 	fault.When(outcome.isServersFault, fault.Ambiguous, fault.ServerError, ""),
-	fault.When(outcome.isThrottled, fault.Retry, fault.RateLimited,
+	fault.When(outcome.askedTooOften, fault.Retry, fault.RateLimited,
 		"Cloudflare refuses every call of this API token; calls go on in {after}"),
 	fault.When(outcome.isRedirect, fault.Ambiguous, fault.BadAnswer,
 		"no redirect is followed with the API token; check api_url, and the proxies on the way"),
@@ -88,18 +88,18 @@ func byStatus(statuses ...int) func(outcome) bool {
 }
 
 func byCode(code string) func(outcome) bool {
-	return func(o outcome) bool { return o.x.has(code) }
+	return func(o outcome) bool { return o.x.hasCode(code) }
 }
 
 func byOp(op operation) func(outcome) bool {
 	return func(o outcome) bool { return o.op == op }
 }
 
-func (o outcome) isUnbuilt() bool    { return !o.x.begun }
-func (o outcome) neverLeft() bool    { return o.isUnanswered() && !o.x.trace.mayHaveLeft() }
-func (o outcome) isUnanswered() bool { return o.x.isUnanswered() }
-func (o outcome) isCutShort() bool   { return o.x.isCutShort() }
-func (o outcome) isThrottled() bool  { return o.x.throttled() }
+func (o outcome) isUnbuilt() bool     { return !o.x.begun }
+func (o outcome) neverLeft() bool     { return o.hasNoAnswer() && !o.x.trace.mayHaveLeft() }
+func (o outcome) hasNoAnswer() bool   { return o.x.isUnanswered() }
+func (o outcome) brokeOff() bool      { return o.x.isCutShort() }
+func (o outcome) askedTooOften() bool { return o.x.isThrottled() }
 
 // isUnreachable reports whether there was no connection, or it broke.
 func (o outcome) isUnreachable() bool {
@@ -107,7 +107,7 @@ func (o outcome) isUnreachable() bool {
 }
 
 // isIncomplete reports whether a success lacks what it has to tell.
-func (o outcome) isIncomplete() bool { return o.x.succeeded() }
+func (o outcome) isIncomplete() bool { return o.x.isSuccess() }
 
 func (o outcome) isServersFault() bool {
 	return o.x.status == http.StatusRequestTimeout || o.x.status >= 500
@@ -116,11 +116,11 @@ func (o outcome) isServersFault() bool {
 func (o outcome) isRedirect() bool { return o.x.status >= 300 && o.x.status < 400 }
 
 // isForeign reports whether it is not Cloudflare that answers, or not in its own form.
-func (o outcome) isForeign() bool { return !o.x.refuses() }
+func (o outcome) isForeign() bool { return !o.x.isRefusal() }
 
 // isContradictory reports whether a refusal comes with the status of a success.
 func (o outcome) isContradictory() bool { return o.x.status < 300 }
 
 func (o outcome) isUnauthorized() bool {
-	return o.x.status == http.StatusUnauthorized || o.x.has(codeBadHeaders, codeBadAuthorization)
+	return o.x.status == http.StatusUnauthorized || o.x.hasCode(codeBadHeaders, codeBadAuthorization)
 }

@@ -17,8 +17,8 @@ const (
 	getRelay
 )
 
-// name is the operation as metrics count it.
-func (o operation) name() string {
+// metricName is the operation as metrics count it.
+func (o operation) metricName() string {
 	return [...]string{createToken: "create", listTokens: "list", revokeToken: "revoke", rotateToken: "rotate", getRelay: "relay"}[o]
 }
 
@@ -30,11 +30,11 @@ func (o operation) String() string {
 	if o == listTokens {
 		return "list tokens"
 	}
-	return o.name() + " token"
+	return o.metricName() + " token"
 }
 
-// mints: when the answer is lost, it may have been carried out, and that matters.
-func (o operation) mints() bool { return o == createToken || o == rotateToken }
+// isMint: when the answer is lost, it may have been carried out, and that matters.
+func (o operation) isMint() bool { return o == createToken || o == rotateToken }
 
 // call is one operation on one relay.
 type call struct {
@@ -44,21 +44,21 @@ type call struct {
 	kind    moq.TokenType // of a mint
 }
 
-// check refuses unknown types, and ids that could reach another endpoint: they go into the path unescaped.
-func (k call) check() error {
+// checkArguments refuses unknown types, and ids that could reach another endpoint: they go into the path unescaped.
+func (k call) checkArguments() error {
 	if !moq.IsID(k.relayID) {
-		return k.invalid("relay id", k.relayID)
+		return k.invalidID("relay id", k.relayID)
 	}
 	if k.op == revokeToken && !moq.IsID(k.tokenID) {
-		return k.invalid("token id", k.tokenID)
+		return k.invalidID("token id", k.tokenID)
 	}
-	if k.op.mints() && !k.kind.Valid() {
+	if k.op.isMint() && !k.kind.Valid() {
 		return k.invalidType()
 	}
 	return nil
 }
 
-func (k call) invalid(what, id string) error {
+func (k call) invalidID(what, id string) error {
 	e := fault.Newf(fault.Permanent, fault.Invalid, k.op.String(), "", "%s %s is not 32 hex digits in lower case", what, redact.Label(id))
 	return e.WithHint("copy the id from the Cloudflare dashboard")
 }

@@ -21,8 +21,8 @@ type Pace struct {
 func NewPace(requests int, per time.Duration, share float64) *Pace {
 	b := NewBudget(requests, per, share)
 	return &Pace{
-		per: b.per, interval: b.interval(), tolerance: time.Duration(b.burst()-1) * b.interval(),
-		grants: make([]time.Duration, 0, b.limit(moq.Routine)),
+		per: b.per, interval: b.paceInterval(), tolerance: time.Duration(b.burstSize()-1) * b.paceInterval(),
+		grants: make([]time.Duration, 0, b.limitFor(moq.Routine)),
 	}
 }
 

@@ -30,16 +30,16 @@ type proof struct {
 // minute, can follow. Several who ask at once share one call; an error is that of a
 // call of the caller's own.
 func (c *Client) Prove(ctx context.Context, p moq.Priority, relayID string) error {
-	if c.proof.current() {
+	if c.proof.isCurrent() {
 		return nil
 	}
-	other, answered := c.proof.ask(p.Urgency)
+	other, answered := c.proof.joinQuestion(p.Urgency)
 	if other != nil {
 		select {
 		case <-other:
 		case <-ctx.Done(): // the call below says so
 		}
-		if c.proof.current() {
+		if c.proof.isCurrent() {
 			return nil
 		}
 	}
@@ -48,9 +48,9 @@ func (c *Client) Prove(ctx context.Context, p moq.Priority, relayID string) erro
 	return err
 }
 
-// ask gives the question under way, if it is as urgent: its answer may do. Else the
+// joinQuestion gives the question under way, if it is as urgent: its answer may do. Else the
 // question is the caller's, who calls answered after it.
-func (r *proof) ask(u moq.Urgency) (other <-chan struct{}, answered func()) {
+func (r *proof) joinQuestion(u moq.Urgency) (other <-chan struct{}, answered func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.asked != nil && r.urgency <= u {
@@ -68,8 +68,8 @@ func (r *proof) ask(u moq.Urgency) (other <-chan struct{}, answered func()) {
 	}
 }
 
-// heed learns from what came of a call: whether it went well, else whether the account is up.
-func (r *proof) heed(well, up bool) {
+// noteOutcome learns from what came of a call: whether it went well, else whether the account is up.
+func (r *proof) noteOutcome(well, up bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
@@ -80,31 +80,31 @@ func (r *proof) heed(well, up bool) {
 	}
 }
 
-// current reports whether nothing needs to be asked before the next call.
-func (r *proof) current() bool {
+// isCurrent reports whether nothing needs to be asked before the next call.
+func (r *proof) isCurrent() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return !r.doubted && r.within(proofFor-proofSpare)
+	return !r.doubted && r.isWithin(proofFor-proofSpare)
 }
 
-// holds reports whether the last answer still proves something.
-func (r *proof) holds() bool {
+// stillHolds reports whether the last answer still proves something.
+func (r *proof) stillHolds() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.within(proofFor)
+	return r.isWithin(proofFor)
 }
 
-// within trusts whichever clock says that more time has passed: the monotonic one
+// isWithin trusts whichever clock says that more time has passed: the monotonic one
 // stands still while the machine is suspended, the wall clock may be set back. mu is held.
-func (r *proof) within(d time.Duration) bool {
+func (r *proof) isWithin(d time.Duration) bool {
 	now := time.Now()
 	return !r.at.IsZero() && now.Sub(r.at) <= d && now.Round(0).Sub(r.at.Round(0)).Abs() <= d
 }
 
-// unproven is the error of a call that was not sent, because its turn came too late.
-func (c *Client) unproven(k call) error {
+// unprovenError is the error of a call that was not sent, because its turn came too late.
+func (c *Client) unprovenError(k call) error {
 	e := &fault.Error{
-		Class: fault.Retry, Reason: fault.Timeout, Op: k.op.String(), Object: c.object(k),
+		Class: fault.Retry, Reason: fault.Timeout, Op: k.op.String(), Object: c.objectOf(k),
 		Err: errors.New("not sent: the account has not answered for a minute, so long was the wait for the request budget"),
 	}
 	return e.WithHint("if this goes on, raise the account's rate_limit: two calls must fit into a minute")

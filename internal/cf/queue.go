@@ -32,7 +32,7 @@ type queue struct {
 	seq          uint64
 }
 
-func (q *queue) line(w *waiter) *line {
+func (q *queue) lineOf(w *waiter) *line {
 	switch {
 	case w.granted != nil:
 		return &q.reservations
@@ -42,23 +42,23 @@ func (q *queue) line(w *waiter) *line {
 	return &q.calls
 }
 
-func (q *queue) push(w *waiter) {
+func (q *queue) pushWaiter(w *waiter) {
 	q.seq++
 	w.seq = q.seq
-	heap.Push(q.line(w), w)
+	heap.Push(q.lineOf(w), w)
 }
 
-// remove takes w out before its turn; false when it has had its turn.
-func (q *queue) remove(w *waiter) bool {
+// removeWaiter takes w out before its turn; false when it has had its turn.
+func (q *queue) removeWaiter(w *waiter) bool {
 	if w.index < 0 {
 		return false
 	}
-	heap.Remove(q.line(w), w.index)
+	heap.Remove(q.lineOf(w), w.index)
 	return true
 }
 
-// heads calls visit with the most urgent of each line.
-func (q *queue) heads(visit func(*waiter)) {
+// eachHead calls visit with the most urgent of each line.
+func (q *queue) eachHead(visit func(*waiter)) {
 	for _, l := range [...]line{q.calls, q.reservations, q.revocations} {
 		if len(l) > 0 {
 			visit(l[0])
@@ -66,11 +66,11 @@ func (q *queue) heads(visit func(*waiter)) {
 	}
 }
 
-// pop takes out whoever's turn it is, among those that may go now; nil when none
+// popNext takes out whoever's turn it is, among those that may go now; nil when none
 // may. Whoever is behind a head may not go when the head may not.
-func (q *queue) pop(mayGo func(*waiter) bool) *waiter {
-	next, revocation := q.calls.head(mayGo), q.revocations.head(mayGo)
-	if r := q.reservations.head(mayGo); r != nil && (next == nil || r.prio.Urgency < next.prio.Urgency) {
+func (q *queue) popNext(mayGo func(*waiter) bool) *waiter {
+	next, revocation := q.calls.headIf(mayGo), q.revocations.headIf(mayGo)
+	if r := q.reservations.headIf(mayGo); r != nil && (next == nil || r.prio.Urgency < next.prio.Urgency) {
 		next = r
 	}
 	if revocation != nil && (next == nil || q.revokeFirst(revocation.prio, next.prio)) {
@@ -83,7 +83,7 @@ func (q *queue) pop(mayGo func(*waiter) bool) *waiter {
 	if len(q.revocations) > 0 {
 		q.passed++
 	}
-	return heap.Pop(q.line(next)).(*waiter)
+	return heap.Pop(q.lineOf(next)).(*waiter)
 }
 
 func (q *queue) revokeFirst(revocation, other moq.Priority) bool {
@@ -99,7 +99,7 @@ func (q *queue) revokeFirst(revocation, other moq.Priority) bool {
 // line is a container/heap of waiters.
 type line []*waiter
 
-func (l line) head(mayGo func(*waiter) bool) *waiter {
+func (l line) headIf(mayGo func(*waiter) bool) *waiter {
 	if len(l) == 0 || !mayGo(l[0]) {
 		return nil
 	}

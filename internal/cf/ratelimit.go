@@ -27,7 +27,7 @@ type scarce struct {
 	until time.Time
 }
 
-func (s scarce) active() bool { return !s.until.IsZero() }
+func (s scarce) isActive() bool { return !s.until.IsZero() }
 
 // rawPolicy is the Ratelimit-Policy header: quota requests in window.
 type rawPolicy struct {
@@ -37,21 +37,21 @@ type rawPolicy struct {
 
 func parsePolicy(h http.Header) (rawPolicy, bool) {
 	params := defaultItem(h.Get("Ratelimit-Policy"))
-	q, ok := number(params["q"])
-	w, known := number(params["w"])
+	q, ok := parseCount(params["q"])
+	w, known := parseCount(params["w"])
 	if !known {
 		w = 0
 	}
 	return rawPolicy{q, time.Duration(w) * time.Second}, ok && q > 0
 }
 
-// scaled gives our share of p in the budget's own window.
-func (p rawPolicy) scaled(b *Budget) policy {
+// scaledTo gives our share of p in the budget's own window.
+func (p rawPolicy) scaledTo(b *Budget) policy {
 	if p.window <= 0 {
 		p.window = b.per
 	}
 	q := float64(p.quota)
-	return policy{limit: b.part(q * b.per.Seconds() / p.window.Seconds()), burst: b.part(q)}
+	return policy{limit: b.shareOf(q * b.per.Seconds() / p.window.Seconds()), burst: b.shareOf(q)}
 }
 
 // left is the Ratelimit header: requests left until the quota is reset.
@@ -62,16 +62,16 @@ type left struct {
 
 func parseLeft(h http.Header) (left, bool) {
 	params := defaultItem(h.Get("Ratelimit"))
-	r, ok := number(params["r"])
-	t, known := number(params["t"])
+	r, ok := parseCount(params["r"])
+	t, known := parseCount(params["t"])
 	if !known {
 		t = -1
 	}
 	return left{r, time.Duration(t) * time.Second}, ok
 }
 
-// resets is when to ask again; one window is long enough, whatever the header says.
-func (l left) resets(window time.Duration) time.Duration {
+// untilReset is when to ask again; one window is long enough, whatever the header says.
+func (l left) untilReset(window time.Duration) time.Duration {
 	window = min(window, believed)
 	if l.reset < 0 {
 		return window
@@ -106,8 +106,8 @@ func itemParams(text string) map[string]string {
 	return params
 }
 
-// number accepts what a quota or a number of seconds can sensibly be.
-func number(text string) (int, bool) {
+// parseCount accepts what a quota or a number of seconds can sensibly be.
+func parseCount(text string) (int, bool) {
 	n, err := strconv.ParseUint(text, 10, 31)
 	return int(n), err == nil
 }

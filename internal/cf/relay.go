@@ -20,10 +20,10 @@ type Relay struct {
 func (c *Client) Relay(ctx context.Context, p moq.Priority, relayID string) (Relay, error) {
 	k := call{op: getRelay, relayID: relayID}
 	var r Relay
-	err := c.do(ctx, p, k, func(x *exchange) (string, error) {
+	err := c.sendOne(ctx, p, k, func(x *exchange) (string, error) {
 		var params sdk.RelayGetParams
 		params.AccountID.Value, params.AccountID.Present = c.accountID, true
-		res, err := c.relays.Get(x.sdkContext(), relayID, params, x.options()...)
+		res, err := c.relays.Get(x.sdkContext(), relayID, params, x.requestOptions()...)
 		if err != nil {
 			return "", err
 		}

@@ -15,7 +15,7 @@ import (
 func (c *Client) Rotate(ctx context.Context, p moq.Priority, relayID string, t moq.TokenType) (secret.Value, error) {
 	k := call{op: rotateToken, relayID: relayID, kind: t}
 	var value secret.Value
-	err := c.do(ctx, p, k, func(x *exchange) (problem string, err error) {
+	err := c.sendOne(ctx, p, k, func(x *exchange) (problem string, err error) {
 		req, err := c.rotateRequest(x, relayID, t)
 		if err != nil {
 			return "", err
@@ -23,7 +23,7 @@ func (c *Client) Rotate(ctx context.Context, p moq.Priority, relayID string, t m
 		if _, err := x.Do(req); err != nil { //nolint:bodyclose // Do reads and closes it
 			return "", err
 		}
-		value, problem = rotated(x.body, t)
+		value, problem = valueRotated(x.body, t)
 		return problem, nil
 	})
 	if err != nil {
@@ -47,8 +47,8 @@ func (c *Client) rotateRequest(x *exchange, relayID string, t moq.TokenType) (*h
 	return req, nil
 }
 
-// rotated finds the new value in an answer, or says what is wrong with the answer.
-func rotated(body []byte, want moq.TokenType) (secret.Value, string) {
+// valueRotated finds the new value in an answer, or says what is wrong with the answer.
+func valueRotated(body []byte, want moq.TokenType) (secret.Value, string) {
 	var answer struct {
 		Result struct {
 			Token secret.Value  `json:"token"`

@@ -22,13 +22,13 @@ const issuerJWT = "cloudflare_jwt"
 // is far ahead the token would be near its end as soon as it is made, and be replaced for ever.
 func (c *Client) Create(ctx context.Context, p moq.Priority, relayID string, t moq.NewToken) (moq.Token, error) {
 	wanted := t.Expires
-	made, refused, err := c.create(ctx, p, relayID, t)
+	made, refused, err := c.createOnce(ctx, p, relayID, t)
 	p.Reserved = false
-	if t.Expires = c.clock.convert(wanted); refused && t.Expires != wanted && c.clock.mayJudge(time.Until(wanted)) {
-		made, refused, err = c.create(ctx, p, relayID, t)
+	if t.Expires = c.clock.toTheirTime(wanted); refused && t.Expires != wanted && c.clock.mayJudge(time.Until(wanted)) {
+		made, refused, err = c.createOnce(ctx, p, relayID, t)
 	}
 	if t.Expires = (time.Time{}); refused && c.clock.mayJudge(defaultLife) {
-		made, _, err = c.create(ctx, p, relayID, t)
+		made, _, err = c.createOnce(ctx, p, relayID, t)
 	}
 	return made, err
 }
@@ -36,16 +36,16 @@ func (c *Client) Create(ctx context.Context, p moq.Priority, relayID string, t m
 // defaultLife is how long a token lives whose expiry is left to Cloudflare.
 const defaultLife = 365 * 24 * time.Hour
 
-// create asks for a token once; refused: not with this expiry.
-func (c *Client) create(ctx context.Context, p moq.Priority, relayID string, t moq.NewToken) (made moq.Token, refused bool, err error) {
+// createOnce asks for a token once; refused: not with this expiry.
+func (c *Client) createOnce(ctx context.Context, p moq.Priority, relayID string, t moq.NewToken) (made moq.Token, refused bool, err error) {
 	k := call{op: createToken, relayID: relayID, kind: t.Type}
-	err = c.do(ctx, p, k, func(x *exchange) (problem string, err error) {
-		res, err := c.relays.Tokens.New(x.sdkContext(), relayID, c.newParams(t), x.options()...)
+	err = c.sendOne(ctx, p, k, func(x *exchange) (problem string, err error) {
+		res, err := c.relays.Tokens.New(x.sdkContext(), relayID, c.newParams(t), x.requestOptions()...)
 		if err != nil {
-			refused = !t.Expires.IsZero() && x.status == http.StatusBadRequest && x.refuses() && x.has(codeBadExpiry)
+			refused = !t.Expires.IsZero() && x.status == http.StatusBadRequest && x.isRefusal() && x.hasCode(codeBadExpiry)
 			return "", err
 		}
-		made, problem = minted(res, t.Type)
+		made, problem = tokenMinted(res, t.Type)
 		return problem, nil
 	})
 	if err != nil {
@@ -66,9 +66,9 @@ func (c *Client) newParams(t moq.NewToken) sdk.RelayTokenNewParams {
 	return p
 }
 
-// minted finds the one token with a value in the answer to a create call, or says
+// tokenMinted finds the one token with a value in the answer to a create call, or says
 // what is wrong with the answer. Other tokens of the relay may be listed beside it.
-func minted(res *sdk.RelayTokenNewResponse, want moq.TokenType) (moq.Token, string) {
+func tokenMinted(res *sdk.RelayTokenNewResponse, want moq.TokenType) (moq.Token, string) {
 	var found []moq.Token
 	for _, issuer := range res.Issuers {
 		if issuer.Type != issuerJWT {
@@ -77,7 +77,7 @@ func minted(res *sdk.RelayTokenNewResponse, want moq.TokenType) (moq.Token, stri
 		for _, t := range issuer.CloudflareTokens {
 			if t.Secret != "" {
 				found = append(found, moq.Token{
-					ID: t.Jti, Operations: words(t.Operations), Created: t.Created, Expires: t.Expires,
+					ID: t.Jti, Operations: toStrings(t.Operations), Created: t.Created, Expires: t.Expires,
 					Label: t.Label, Value: secret.New(t.Secret),
 				})
 			}
@@ -105,14 +105,14 @@ func mintProblem(t moq.Token, want moq.TokenType) string {
 func (c *Client) List(ctx context.Context, p moq.Priority, relayID string) ([]moq.Token, error) {
 	k := call{op: listTokens, relayID: relayID}
 	var tokens []moq.Token
-	err := c.do(ctx, p, k, func(x *exchange) (problem string, err error) {
+	err := c.sendOne(ctx, p, k, func(x *exchange) (problem string, err error) {
 		var params sdk.RelayTokenListParams
 		params.AccountID.Value, params.AccountID.Present = c.accountID, true
-		res, err := c.relays.Tokens.List(x.sdkContext(), relayID, params, x.options()...)
+		res, err := c.relays.Tokens.List(x.sdkContext(), relayID, params, x.requestOptions()...)
 		if err != nil {
 			return "", err
 		}
-		tokens, problem = listed(res)
+		tokens, problem = tokensListed(res)
 		return problem, nil
 	})
 	if err != nil {
@@ -121,7 +121,7 @@ func (c *Client) List(ctx context.Context, p moq.Priority, relayID string) ([]mo
 	return tokens, nil
 }
 
-func listed(res *sdk.RelayTokenListResponse) ([]moq.Token, string) {
+func tokensListed(res *sdk.RelayTokenListResponse) ([]moq.Token, string) {
 	if res.JSON.Issuers.IsMissing() || res.JSON.Issuers.IsInvalid() {
 		return nil, "the answer holds no list of issuers"
 	}
@@ -138,14 +138,14 @@ func listed(res *sdk.RelayTokenListResponse) ([]moq.Token, string) {
 				return nil, "a listed token has no valid id (jti)"
 			}
 			tokens = append(tokens, moq.Token{
-				ID: t.Jti, Operations: words(t.Operations), Created: t.Created, Expires: t.Expires, Label: t.Label,
+				ID: t.Jti, Operations: toStrings(t.Operations), Created: t.Created, Expires: t.Expires, Label: t.Label,
 			})
 		}
 	}
 	return tokens, ""
 }
 
-func words[T ~string](list []T) []string {
+func toStrings[T ~string](list []T) []string {
 	return slices.Collect(func(yield func(string) bool) {
 		for _, w := range list {
 			if !yield(string(w)) {
@@ -160,10 +160,10 @@ func words[T ~string](list []T) []string {
 func (c *Client) Revoke(ctx context.Context, p moq.Priority, relayID, tokenID string) error {
 	k := call{op: revokeToken, relayID: relayID, tokenID: tokenID}
 	p.Revoke = true
-	return c.do(ctx, p, k, func(x *exchange) (string, error) {
+	return c.sendOne(ctx, p, k, func(x *exchange) (string, error) {
 		var params sdk.RelayTokenDeleteParams
 		params.AccountID.Value, params.AccountID.Present = c.accountID, true
-		_, err := c.relays.Tokens.Delete(x.sdkContext(), relayID, tokenID, params, x.options()...)
+		_, err := c.relays.Tokens.Delete(x.sdkContext(), relayID, tokenID, params, x.requestOptions()...)
 		return "", err
 	})
 }

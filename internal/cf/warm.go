@@ -23,17 +23,17 @@ const (
 // next call does not wait for a handshake. It sends no request. Trouble is left
 // for that call to meet; through a proxy, and without TLS, nothing is done.
 func (c *Client) Warm(ctx context.Context) {
-	if c.dialer == nil || c.base.Scheme != "https" || proxied(c.base) || !c.dialer.cold() {
+	if c.dialer == nil || c.base.Scheme != "https" || goesThroughProxy(c.base) || !c.dialer.claimIfCold() {
 		return
 	}
 	port := c.base.Port()
 	if port == "" {
 		port = "443"
 	}
-	c.dialer.warm(ctx, net.JoinHostPort(c.base.Hostname(), port))
+	c.dialer.dialAhead(ctx, net.JoinHostPort(c.base.Hostname(), port))
 }
 
-func proxied(u *url.URL) bool {
+func goesThroughProxy(u *url.URL) bool {
 	proxy, err := http.ProxyFromEnvironment(&http.Request{URL: u})
 	return proxy != nil || err != nil
 }
@@ -69,7 +69,7 @@ func (d *dialer) newTransport(connections int) *transport.Transport {
 
 // DialTLS gives the connection that was made ahead, or else makes one.
 func (d *dialer) DialTLS(ctx context.Context, network, addr string) (net.Conn, error) {
-	if conn := d.take(addr); conn != nil {
+	if conn := d.takeAhead(addr); conn != nil {
 		return conn, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
@@ -77,20 +77,20 @@ func (d *dialer) DialTLS(ctx context.Context, network, addr string) (net.Conn, e
 	return d.DialContext(ctx, network, addr)
 }
 
-func (d *dialer) warm(ctx context.Context, addr string) {
+func (d *dialer) dialAhead(ctx context.Context, addr string) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	conn, err := d.DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return
 	}
-	d.drop()
+	d.dropAhead()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.addr, d.ahead, d.timer = addr, conn, time.AfterFunc(warmFor, d.drop)
+	d.addr, d.ahead, d.timer = addr, conn, time.AfterFunc(warmFor, d.dropAhead)
 }
 
-func (d *dialer) take(addr string) (conn net.Conn) {
+func (d *dialer) takeAhead(addr string) (conn net.Conn) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.ahead == nil || d.addr != addr {
@@ -101,8 +101,8 @@ func (d *dialer) take(addr string) (conn net.Conn) {
 	return conn
 }
 
-// drop closes a connection that nobody came for.
-func (d *dialer) drop() {
+// dropAhead closes a connection that nobody came for.
+func (d *dialer) dropAhead() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.ahead != nil {
@@ -111,8 +111,8 @@ func (d *dialer) drop() {
 	}
 }
 
-// sent notes that a request goes out, on a connection that is then open.
-func (d *dialer) sent() {
+// noteSent notes that a request goes out, on a connection that is then open.
+func (d *dialer) noteSent() {
 	if d == nil {
 		return
 	}
@@ -121,9 +121,9 @@ func (d *dialer) sent() {
 	d.used = time.Now()
 }
 
-// cold tells whether no connection is likely to be open or on its way, and counts
+// claimIfCold tells whether no connection is likely to be open or on its way, and counts
 // on the caller to make one.
-func (d *dialer) cold() bool {
+func (d *dialer) claimIfCold() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.ahead != nil || time.Since(d.used) < coldAfter {

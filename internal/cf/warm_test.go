@@ -86,7 +86,7 @@ func TestAConnectionThatNobodyCameForIsClosed(t *testing.T) {
 	w := newOverTLS(t)
 	w.Warm(t.Context())
 	conn := w.dialer.ahead
-	w.dialer.drop() // as after a while
+	w.dialer.dropAhead() // as after a while
 	if _, err := conn.Write([]byte("x")); err == nil {
 		t.Error("it is still open")
 	}

@@ -5,10 +5,10 @@ import "time"
 // window holds when each request ended that still counts against the quota, oldest first.
 type window []time.Time
 
-func (w *window) add(at time.Time) { *w = append(*w, at) }
+func (w *window) addEnd(at time.Time) { *w = append(*w, at) }
 
-// expire drops what ended at the given time or before.
-func (w *window) expire(before time.Time) {
+// dropUntil drops what ended at the given time or before.
+func (w *window) dropUntil(before time.Time) {
 	n := 0
 	for n < len(*w) && !(*w)[n].After(before) {
 		n++
@@ -16,9 +16,9 @@ func (w *window) expire(before time.Time) {
 	*w = (*w)[n:]
 }
 
-// room says when there is a place below limit, with inFlight requests under way;
+// nextRoom says when there is a place below limit, with inFlight requests under way;
 // ok is false when that needs a request to end first.
-func (w window) room(now time.Time, inFlight int, per time.Duration, limit int) (at time.Time, ok bool) {
+func (w window) nextRoom(now time.Time, inFlight int, per time.Duration, limit int) (at time.Time, ok bool) {
 	over := inFlight + len(w) - limit + 1
 	switch {
 	case over <= 0:

@@ -62,8 +62,8 @@ func Confide(ctx context.Context, values ...secret.Value) {
 	}
 }
 
-// confided confides what is secret of content if the call failed.
-func confided(ctx context.Context, err error, content secret.Value) error {
+// confideContent confides what is secret of content if the call failed.
+func confideContent(ctx context.Context, err error, content secret.Value) error {
 	if err != nil {
 		Confide(ctx, SecretParts(content)...)
 	}
@@ -87,7 +87,7 @@ func Redacted(err error, secrets ...secret.Value) error {
 func SecretParts(content secret.Value) []secret.Value {
 	text := content.Reveal()
 	if fields, err := decodedJSON(text); err == nil {
-		return leaves("", fields)
+		return secretLeaves("", fields)
 	}
 	var out []secret.Value
 	for line := range strings.Lines(text) {
@@ -96,9 +96,9 @@ func SecretParts(content secret.Value) []secret.Value {
 			return []secret.Value{content}
 		}
 		name = strings.ToLower(strings.TrimPrefix(name, "MOQ_"))
-		out = append(out, leaf(name, value)...)
+		out = append(out, secretLeaf(name, value)...)
 		if bare := envPlain.Replace(strings.Trim(value, `"`)); bare != value {
-			out = append(out, leaf(name, bare)...)
+			out = append(out, secretLeaf(name, bare)...)
 		}
 	}
 	return out
@@ -123,21 +123,21 @@ func decodedJSON(text string) (v any, err error) {
 	return nil, errors.New("a value without fields")
 }
 
-// leaves returns the secret values in v, which is called name.
-func leaves(name string, v any) (out []secret.Value) {
+// secretLeaves returns the secret values in v, which is called name.
+func secretLeaves(name string, v any) (out []secret.Value) {
 	switch v := v.(type) {
 	case map[string]any:
 		for k, inner := range v {
-			out = append(out, leaves(k, inner)...)
+			out = append(out, secretLeaves(k, inner)...)
 		}
 	case []any:
 		for _, inner := range v {
-			out = append(out, leaves(name, inner)...)
+			out = append(out, secretLeaves(name, inner)...)
 		}
 	case string:
-		return leaf(name, v)
+		return secretLeaf(name, v)
 	case json.Number:
-		return leaf(name, v.String())
+		return secretLeaf(name, v.String())
 	}
 	return out
 }
@@ -145,8 +145,8 @@ func leaves(name string, v any) (out []secret.Value) {
 // plainWord is what a name, an id or a time of a record looks like.
 var plainWord = regexp.MustCompile(`^[a-z0-9_-]{0,63}$|^[0-9-]{10}T[0-9:]{8}Z$`)
 
-// leaf returns value unless name is that of a field which is no secret.
-func leaf(name, value string) []secret.Value {
+// secretLeaf returns value unless name is that of a field which is no secret.
+func secretLeaf(name, value string) []secret.Value {
 	public := func(f Field) bool { return f.Key == name && f.Key != "token" }
 	if slices.ContainsFunc(Record{}.Fields(), public) && plainWord.MatchString(value) {
 		return nil

@@ -45,19 +45,19 @@ func (d *decorated) Render(r Record) (v secret.Value, err error) {
 		v, err = d.Sink.Render(r)
 		return err
 	})
-	return v, Redacted(d.named("render", r.Relay+"/"+r.Type, err), r.Token)
+	return v, Redacted(d.withName("render", r.Relay+"/"+r.Type, err), r.Token)
 }
 
 func (d *decorated) Probe(ctx context.Context, target string, o ProbeOptions) (h Holding, err error) {
 	large := Fits("probe", target, o.Trial, d.MaxContent())
 	if large != nil && !o.Guessed {
-		return Holding{}, d.named("probe", target, large)
+		return Holding{}, d.withName("probe", target, large)
 	}
-	err = d.bounded(ctx, "probe", target, func(ctx context.Context) error {
+	err = d.callBounded(ctx, "probe", target, func(ctx context.Context) error {
 		h, err = d.Sink.Probe(ctx, target, o)
-		return confided(ctx, err, h.Content)
+		return confideContent(ctx, err, h.Content)
 	})
-	d.contacted(ctx, err)
+	d.reportContact(ctx, err)
 	if large != nil {
 		h.Warnings = append(h.Warnings, TooLargeAsGuessed(large))
 	}
@@ -65,7 +65,7 @@ func (d *decorated) Probe(ctx context.Context, target string, o ProbeOptions) (h
 }
 
 func (d *decorated) Place(ctx context.Context, target string) (place string, err error) {
-	err = d.bounded(ctx, "look for", target, func(ctx context.Context) error {
+	err = d.callBounded(ctx, "look for", target, func(ctx context.Context) error {
 		place, err = d.Sink.Place(ctx, target)
 		return err
 	})
@@ -74,35 +74,35 @@ func (d *decorated) Place(ctx context.Context, target string) (place string, err
 
 func (d *decorated) Write(ctx context.Context, target string, content secret.Value, o WriteOptions) error {
 	began := time.Now()
-	err := d.bounded(ctx, "write", target, func(ctx context.Context) error {
+	err := d.callBounded(ctx, "write", target, func(ctx context.Context) error {
 		if large := Fits("write", target, content, d.MaxContent()); large != nil {
 			return large
 		}
-		return confided(ctx, d.Sink.Write(ctx, target, content, o), content)
+		return confideContent(ctx, d.Sink.Write(ctx, target, content, o), content)
 	})
 	d.observer.Delivered(d.name, d.typ, err == nil, time.Since(began))
-	d.contacted(ctx, err)
+	d.reportContact(ctx, err)
 	return err
 }
 
 func (d *decorated) Read(ctx context.Context, target string) (h Holding, err error) {
-	err = d.bounded(ctx, "read", target, func(ctx context.Context) error {
+	err = d.callBounded(ctx, "read", target, func(ctx context.Context) error {
 		h, err = d.Sink.Read(ctx, target)
-		return confided(ctx, err, h.Content)
+		return confideContent(ctx, err, h.Content)
 	})
-	d.contacted(ctx, err)
+	d.reportContact(ctx, err)
 	return h, err
 }
 
-// contacted reports what a call tells of the store, unless it was cancelled.
-func (d *decorated) contacted(ctx context.Context, err error) {
+// reportContact reports what a call tells of the store, unless it was cancelled.
+func (d *decorated) reportContact(ctx context.Context, err error) {
 	if ctx.Err() == nil {
 		d.observer.Probed(d.name, isUp(err), time.Now())
 	}
 }
 
 func (d *decorated) Refresh(ctx context.Context) (changed bool, err error) {
-	err = d.bounded(ctx, "refresh", "", func(ctx context.Context) error {
+	err = d.callBounded(ctx, "refresh", "", func(ctx context.Context) error {
 		changed, err = d.Sink.Refresh(ctx)
 		return err
 	})
@@ -110,26 +110,26 @@ func (d *decorated) Refresh(ctx context.Context) (changed bool, err error) {
 }
 
 func (d *decorated) Close() error {
-	return Redacted(d.named("close", "", Guard("close", "", d.Sink.Close)))
+	return Redacted(d.withName("close", "", Guard("close", "", d.Sink.Close)))
 }
 
-func (d *decorated) bounded(ctx context.Context, op, target string, call func(context.Context) error) error {
+func (d *decorated) callBounded(ctx context.Context, op, target string, call func(context.Context) error) error {
 	inner, cancel := ctx, context.CancelFunc(func() {})
 	if d.timeout > 0 {
 		inner, cancel = context.WithTimeout(ctx, d.timeout)
 	}
 	defer cancel()
 	known := new(Confidences)
-	err := d.named(op, target, Guard(op, target, func() error { return call(known.Heard(inner)) }))
+	err := d.withName(op, target, Guard(op, target, func() error { return call(known.Heard(inner)) }))
 	if err = Redacted(err, known.Values()...); err != nil && inner.Err() != nil && ctx.Err() == nil {
-		return d.late(err)
+		return d.timeoutError(err)
 	}
 	return err
 }
 
-// late says that it was the sink's own bound that ended the call, unless the
+// timeoutError says that it was the sink's own bound that ended the call, unless the
 // call had found a better reason by then.
-func (d *decorated) late(err error) error {
+func (d *decorated) timeoutError(err error) error {
 	f := *fault.Of(err)
 	if !slices.Contains([]fault.Reason{fault.Timeout, fault.Canceled, fault.Unreachable}, f.Reason) {
 		return err
@@ -139,8 +139,8 @@ func (d *decorated) late(err error) error {
 	return &f
 }
 
-// named gives err as a *fault.Error whose object begins with the sink's name.
-func (d *decorated) named(op, target string, err error) error {
+// withName gives err as a *fault.Error whose object begins with the sink's name.
+func (d *decorated) withName(op, target string, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -172,15 +172,15 @@ func isUp(err error) bool {
 func Guard(op, object string, f func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fault.Newf(fault.Retry, fault.Internal, op, object, "panic: %s", describe(p)).
+			err = fault.Newf(fault.Retry, fault.Internal, op, object, "panic: %s", describePanic(p)).
 				WithHint("this is a fault of rotatord; please report it")
 		}
 	}()
 	return f()
 }
 
-// describe runs in the deferred call, so the panicking frames are still there.
-func describe(p any) string {
+// describePanic runs in the deferred call, so the panicking frames are still there.
+func describePanic(p any) string {
 	what := fmt.Sprintf("a %T", p)
 	var r runtime.Error
 	if e, ok := p.(error); ok && errors.As(e, &r) {

@@ -61,12 +61,12 @@ func Defer(spec Spec, o OpenOptions) *Deferred {
 	d.life, d.end = context.WithCancel(context.Background())
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.last = d.begin()
+	d.last = d.startOpening()
 	return d
 }
 
-// begin starts a try. d.mu is held.
-func (d *Deferred) begin() *opening {
+// startOpening starts a try. d.mu is held.
+func (d *Deferred) startOpening() *opening {
 	try := &opening{began: time.Now(), done: make(chan struct{})}
 	go func() {
 		ctx, cancel := context.WithTimeout(d.life, openWithin)
@@ -76,16 +76,16 @@ func (d *Deferred) begin() *opening {
 			s, err = d.open(ctx)
 			return err
 		})
-		d.finish(try, s, err)
+		d.finishOpening(try, s, err)
 	}()
 	return try
 }
 
-// finish makes known what came of a try. A sink that is not wanted any more is closed.
-func (d *Deferred) finish(try *opening, s Sink, err error) {
+// finishOpening makes known what came of a try. A sink that is not wanted any more is closed.
+func (d *Deferred) finishOpening(try *opening, s Sink, err error) {
 	d.mu.Lock()
 	if err != nil {
-		try.err = d.explained(err)
+		try.err = d.openingError(err)
 	}
 	try.sink, try.ended = s, time.Now()
 	close(try.done)
@@ -99,8 +99,8 @@ func (d *Deferred) finish(try *opening, s Sink, err error) {
 	}
 }
 
-// explained gives err as one to try again, about this sink, with a hint.
-func (d *Deferred) explained(err error) error {
+// openingError gives err as one to try again, about this sink, with a hint.
+func (d *Deferred) openingError(err error) error {
 	f := *fault.Of(err)
 	if _, classed := errors.AsType[*fault.Error](err); !classed || f.Reason == fault.Invalid {
 		f.Reason = fault.Setup
@@ -115,36 +115,36 @@ func (d *Deferred) explained(err error) error {
 // Opened waits until the sink is open, or the present try to open it has failed
 // or ctx has ended, and returns why it is not. It begins no try.
 func (d *Deferred) Opened(ctx context.Context) error {
-	_, err := d.outcome(ctx, d.present())
+	_, err := d.awaitOpening(ctx, d.currentOpening())
 	return err
 }
 
-func (d *Deferred) present() *opening {
+func (d *Deferred) currentOpening() *opening {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.last
 }
 
-// outcome waits for what comes of a try.
-func (d *Deferred) outcome(ctx context.Context, try *opening) (Sink, error) {
+// awaitOpening waits for what comes of a try.
+func (d *Deferred) awaitOpening(ctx context.Context, try *opening) (Sink, error) {
 	if !try.isOver() {
 		select {
 		case <-try.done:
 		case <-ctx.Done():
-			return nil, d.unanswered(ctx, opOpen)
+			return nil, d.hangsError(ctx, opOpen)
 		}
 	}
 	return try.sink, try.err
 }
 
-// sink gives the open sink, for one call.
-func (d *Deferred) sink(ctx context.Context) (Sink, error) {
-	return d.outcome(ctx, d.tried(openEvery))
+// openedSink gives the open sink, for one call.
+func (d *Deferred) openedSink(ctx context.Context) (Sink, error) {
+	return d.awaitOpening(ctx, d.currentOrNextOpening(openEvery))
 }
 
-// tried gives the present try, or a new one if that has failed, floor ago or longer,
+// currentOrNextOpening gives the present try, or a new one if that has failed, floor ago or longer,
 // or does not come to an end.
-func (d *Deferred) tried(floor time.Duration) *opening {
+func (d *Deferred) currentOrNextOpening(floor time.Duration) *opening {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	over := d.last.isOver()
@@ -153,7 +153,7 @@ func (d *Deferred) tried(floor time.Duration) *opening {
 		if hangs {
 			d.left++
 		}
-		d.last = d.begin()
+		d.last = d.startOpening()
 	}
 	return d.last
 }
@@ -172,7 +172,7 @@ func (d *Deferred) Render(r Record) (secret.Value, error) { return d.spec.Render
 
 // Probe implements Sink.
 func (d *Deferred) Probe(ctx context.Context, target string, o ProbeOptions) (Holding, error) {
-	s, err := d.sink(ctx)
+	s, err := d.openedSink(ctx)
 	if err != nil {
 		return Holding{}, err
 	}
@@ -181,7 +181,7 @@ func (d *Deferred) Probe(ctx context.Context, target string, o ProbeOptions) (Ho
 
 // Write implements Sink.
 func (d *Deferred) Write(ctx context.Context, target string, content secret.Value, o WriteOptions) error {
-	s, err := d.sink(ctx)
+	s, err := d.openedSink(ctx)
 	if err != nil {
 		return err
 	}
@@ -193,7 +193,7 @@ func (d *Deferred) MaxContent() int { return d.spec.MaxContent() }
 
 // Place implements Sink.
 func (d *Deferred) Place(ctx context.Context, target string) (string, error) {
-	s, err := d.sink(ctx)
+	s, err := d.openedSink(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -202,7 +202,7 @@ func (d *Deferred) Place(ctx context.Context, target string) (string, error) {
 
 // Read implements Sink.
 func (d *Deferred) Read(ctx context.Context, target string) (Holding, error) {
-	s, err := d.sink(ctx)
+	s, err := d.openedSink(ctx)
 	if err != nil {
 		return Holding{}, err
 	}
@@ -213,7 +213,7 @@ func (d *Deferred) Read(ctx context.Context, target string) (Holding, error) {
 // which is a change. One that reads what does not answer is left to it.
 func (d *Deferred) Refresh(ctx context.Context) (changed bool, err error) {
 	wasOpen := d.isOpen()
-	s, err := d.outcome(ctx, d.tried(0))
+	s, err := d.awaitOpening(ctx, d.currentOrNextOpening(0))
 	if err != nil || !wasOpen {
 		return err == nil, err
 	}
@@ -229,17 +229,17 @@ func (d *Deferred) Refresh(ctx context.Context) (changed bool, err error) {
 		changed, _ = r.Val.(bool)
 		return changed, r.Err
 	case <-ctx.Done():
-		return false, d.unanswered(ctx, opRefresh)
+		return false, d.hangsError(ctx, opRefresh)
 	}
 }
 
 func (d *Deferred) isOpen() bool {
-	try := d.present()
+	try := d.currentOpening()
 	return try.isOver() && try.err == nil
 }
 
-// unanswered is for what has not come to an end with ctx.
-func (d *Deferred) unanswered(ctx context.Context, op string) error {
+// hangsError is for what has not come to an end with ctx.
+func (d *Deferred) hangsError(ctx context.Context, op string) error {
 	f := fault.Transport(op, d.name, ctx.Err())
 	f.Err = errors.New("there is no end of it yet")
 	return f.WithHint("what it reads does not answer: a file system, or a metadata service")
@@ -251,7 +251,7 @@ func (d *Deferred) Close() error {
 	d.end()
 	d.mu.Unlock()
 	if d.isOpen() {
-		return d.present().sink.Close()
+		return d.currentOpening().sink.Close()
 	}
 	return nil
 }

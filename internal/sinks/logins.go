@@ -87,7 +87,7 @@ func (l *Logins) Try(ctx context.Context, a Login) error {
 		_, err := a.Enter()
 		return err
 	}
-	if err := l.remembered(ctx, a); err != nil {
+	if err := l.rememberedRefusal(ctx, a); err != nil {
 		return err
 	}
 	leave, err := l.turns.Enter(ctx, a.Credential.Account)
@@ -95,15 +95,15 @@ func (l *Logins) Try(ctx context.Context, a Login) error {
 		return err
 	}
 	defer leave()
-	if err := l.remembered(ctx, a); err != nil { // it was the one before that was refused
+	if err := l.rememberedRefusal(ctx, a); err != nil { // it was the one before that was refused
 		return err
 	}
 	refused, err := a.Enter()
 	switch {
 	case refused:
-		return l.note(ctx, a, err)
+		return l.noteRefusal(ctx, a, err)
 	case err == nil:
-		l.forget(a.Credential)
+		l.forgetRefusal(a.Credential)
 	}
 	return err
 }
@@ -127,19 +127,19 @@ func (l *Logins) AllowOnce() []string {
 // each once.
 func (l *Logins) Renewed() []string {
 	out := map[string]bool{}
-	for c, sinks := range l.askers() {
+	for c, sinks := range l.renewalChecks() {
 		for sink, renewed := range sinks {
 			if renewed() { // it may read a file: not under the lock
 				out[sink] = true
-				l.dismiss(c, sink)
+				l.forgetSink(c, sink)
 			}
 		}
 	}
 	return slices.Sorted(maps.Keys(out))
 }
 
-// askers returns, by credential, the sinks that can tell whether theirs was renewed.
-func (l *Logins) askers() map[Credential]map[string]func() bool {
+// renewalChecks returns, by credential, the sinks that can tell whether theirs was renewed.
+func (l *Logins) renewalChecks() map[Credential]map[string]func() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	out := map[Credential]map[string]func() bool{}
@@ -150,8 +150,8 @@ func (l *Logins) askers() map[Credential]map[string]func() bool {
 	return out
 }
 
-// dismiss no longer counts sink among those that were refused with c.
-func (l *Logins) dismiss(c Credential, sink string) {
+// forgetSink no longer counts sink among those that were refused with c.
+func (l *Logins) forgetSink(c Credential, sink string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if r := l.refused[c]; r != nil {
@@ -159,8 +159,8 @@ func (l *Logins) dismiss(c Credential, sink string) {
 	}
 }
 
-// remembered returns the refusal of a's credential until the next try is due.
-func (l *Logins) remembered(ctx context.Context, a Login) error {
+// rememberedRefusal returns the refusal of a's credential until the next try is due.
+func (l *Logins) rememberedRefusal(ctx context.Context, a Login) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	r := l.refused[a.Credential]
@@ -168,20 +168,20 @@ func (l *Logins) remembered(ctx context.Context, a Login) error {
 		return nil
 	}
 	now := time.Now()
-	due := l.due(ctx, a.Credential.Account, r)
+	due := l.nextTry(ctx, a.Credential.Account, r)
 	if !due.After(now) {
 		return nil
 	}
 	r.sinks[a.Sink] = a.Renewed
-	return r.error(due, now)
+	return r.rememberedError(due, now)
 }
 
-// error says that the refusal is remembered, since when and until when.
-func (r *refusal) error(due, now time.Time) error {
+// rememberedError says that the refusal is remembered, since when and until when.
+func (r *refusal) rememberedError(due, now time.Time) error {
 	f := r.why
 	f.After = due.Sub(now)
 	f.Err = fmt.Errorf("%w; this answer is remembered: %s since %s, tried again at %s",
-		r.why.Err, times(r.tries), stamp(r.since), stamp(due))
+		r.why.Err, countRefusals(r.tries), formatTime(r.since), formatTime(due))
 	f.Hint = strings.TrimPrefix(r.why.Hint+"; "+retryHint, "; ")
 	return &f
 }
@@ -190,8 +190,8 @@ func (r *refusal) error(due, now time.Time) error {
 const retryHint = "another secret in its source is tried at once; `rotatord reload` or `rotatord rotate` " +
 	"try the same once more, unless that could lock the account"
 
-// due returns when a refused credential may be tried again; l.mu is held.
-func (l *Logins) due(ctx context.Context, name string, r *refusal) time.Time {
+// nextTry returns when a refused credential may be tried again; l.mu is held.
+func (l *Logins) nextTry(ctx context.Context, name string, r *refusal) time.Time {
 	run, latest := 0, r.last
 	if a := l.accounts[name]; a != nil {
 		run, latest = a.run, a.last
@@ -206,8 +206,8 @@ func (l *Logins) due(ctx context.Context, name string, r *refusal) time.Time {
 	return quiet
 }
 
-// note remembers that a's credential was turned down.
-func (l *Logins) note(ctx context.Context, a Login, err error) error {
+// noteRefusal remembers that a's credential was turned down.
+func (l *Logins) noteRefusal(ctx context.Context, a Login, err error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()
@@ -228,12 +228,12 @@ func (l *Logins) note(ctx context.Context, a Login, err error) error {
 	r.sinks[a.Sink] = a.Renewed
 	l.dropOldest()
 	f := r.why
-	f.After = l.due(ctx, a.Credential.Account, r).Sub(now)
+	f.After = l.nextTry(ctx, a.Credential.Account, r).Sub(now)
 	return &f
 }
 
-// forget takes c as good: the store counts anew, too.
-func (l *Logins) forget(c Credential) {
+// forgetRefusal takes c as good: the store counts anew, too.
+func (l *Logins) forgetRefusal(c Credential) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.refused, c)
@@ -259,7 +259,7 @@ func (l *Logins) dropOldest() {
 	delete(l.refused, oldest)
 }
 
-func times(n int) string {
+func countRefusals(n int) string {
 	if n == 1 {
 		return "refused once"
 	}

@@ -32,20 +32,20 @@ func RenderTarget(text string, n Names) (string, error) {
 // fields of Names and RotationID, Token, TokenID, ExpiresAt and RotatedAt. Its
 // error never holds the token's value.
 func (t *Templates) RenderRecord(text string, r Record) (secret.Value, error) {
-	out, err := t.render(text, r.words())
+	out, err := t.render(text, r.templateWords())
 	if err == nil {
 		return secret.New(out), nil
 	}
 	// A template's error may quote what it worked on: let it fail on no secret.
 	r.Token = secret.New(secret.Redacted)
-	if _, err := t.render(text, r.words()); err != nil {
+	if _, err := t.render(text, r.templateWords()); err != nil {
 		return secret.Value{}, err
 	}
 	return secret.Value{}, errors.New("the template fails for this token's value")
 }
 
 func (t *Templates) render(text string, data any) (string, error) {
-	parsed, err := t.parse(text)
+	parsed, err := t.parseOnce(text)
 	if err != nil {
 		return "", err
 	}
@@ -56,7 +56,7 @@ func (t *Templates) render(text string, data any) (string, error) {
 	return out.String(), nil
 }
 
-func (t *Templates) parse(text string) (*template.Template, error) {
+func (t *Templates) parseOnce(text string) (*template.Template, error) {
 	if p, ok := t.parsed.Load(text); ok {
 		return p.(*template.Template), nil
 	}

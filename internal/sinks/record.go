@@ -17,7 +17,7 @@ type Field struct{ Key, Value string }
 // Fields gives the record in the order that is documented. Times are RFC 3339
 // in UTC; what is unknown is empty.
 func (r Record) Fields() []Field {
-	w := r.words()
+	w := r.templateWords()
 	return []Field{
 		{"token", w.Token}, {"type", w.Type}, {"relay", w.Relay}, {"relay_id", w.RelayID},
 		{"account_id", w.AccountID}, {"token_id", w.TokenID}, {"rotation_id", w.RotationID},
@@ -31,14 +31,14 @@ type words struct {
 	RotationID, Token, TokenID, ExpiresAt, RotatedAt string
 }
 
-func (r Record) words() words {
+func (r Record) templateWords() words {
 	return words{
 		Names: r.Names, RotationID: r.RotationID, Token: r.Token.Reveal(), TokenID: r.TokenID,
-		ExpiresAt: stamp(r.ExpiresAt), RotatedAt: stamp(r.RotatedAt),
+		ExpiresAt: formatTime(r.ExpiresAt), RotatedAt: formatTime(r.RotatedAt),
 	}
 }
 
-func stamp(t time.Time) string {
+func formatTime(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}

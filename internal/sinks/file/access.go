@@ -26,9 +26,9 @@ const (
 	overlayPart = "user.overlay." // what overlayfs keeps for itself
 )
 
-// labels are what a security module goes by. Never security.capability, ima or evm:
+// securityLabels are what a security module goes by. Never security.capability, ima or evm:
 // they are about what the file holds.
-func labels() []string { return []string{"security.selinux", "security.SMACK64"} }
+func securityLabels() []string { return []string{"security.selinux", "security.SMACK64"} }
 
 // otherLists are access lists of file systems that know better than we what is in them.
 func otherLists() []string {
@@ -51,16 +51,16 @@ type attribute struct {
 	value []byte
 }
 
-// former opens target once: what is handed on is of the very file whose owner and content were looked at.
-func (d disk) former(target string) (former, sinks.Holding, error) {
+// readFormer opens target once: what is handed on is of the very file whose owner and content were looked at.
+func (d disk) readFormer(target string) (former, sinks.Holding, error) {
 	var old former
-	h, err := d.see(target, func(f *os.File, info fs.FileInfo) {
+	h, err := d.readOnce(target, func(f *os.File, info fs.FileInfo) {
 		old.info = info
-		old.readAccess(d.attributes(), f)
+		old.readAccess(d.xattrs(), f)
 	})
 	old.content = h.Content
 	if errors.Is(err, fs.ErrPermission) {
-		old.peek(d.attributes(), target)
+		old.peek(d.xattrs(), target)
 	}
 	return old, h, err
 }
@@ -71,7 +71,7 @@ func (o *former) peek(of attributes, target string) {
 	if err != nil {
 		return
 	}
-	if a, err := parseACL(value); err != nil || a.names() {
+	if a, err := parseACL(value); err != nil || a.namesSomebody() {
 		o.unread = append(o.unread, loss{aclName, "rotatord may not read the file, and so cannot tell whether it delivered it", again})
 	}
 }
@@ -80,13 +80,13 @@ func (o *former) readAccess(of attributes, f *os.File) {
 	if value, ok := o.get(of, f, aclName); ok {
 		var err error
 		if o.acl, err = parseACL(value); err != nil {
-			o.unread = append(o.unread, unreadable(aclName, err))
+			o.unread = append(o.unread, unreadableLoss(aclName, err))
 		}
 	}
-	o.labels, o.lists = o.getAll(of, f, labels()), o.getAll(of, f, otherLists())
+	o.labels, o.lists = o.getAll(of, f, securityLabels()), o.getAll(of, f, otherLists())
 	names, err := of.list(f)
 	if err != nil && !isAbsent(err) {
-		o.unread = append(o.unread, unreadable(userPrefix+"*", err))
+		o.unread = append(o.unread, unreadableLoss(userPrefix+"*", err))
 	}
 	names = slices.DeleteFunc(names, func(name string) bool {
 		return !strings.HasPrefix(name, userPrefix) || strings.HasPrefix(name, overlayPart)
@@ -122,17 +122,17 @@ func (o *former) getAll(of attributes, f *os.File, names []string) []attribute {
 func (o *former) get(of attributes, f *os.File, name string) (value []byte, ok bool) {
 	value, err := of.get(f, name)
 	if err != nil && !isAbsent(err) {
-		o.unread = append(o.unread, unreadable(name, err))
+		o.unread = append(o.unread, unreadableLoss(name, err))
 	}
 	return value, err == nil
 }
 
-// right reports whether the file needs no replacing to hold content.
-func (o *former) right(content secret.Value, mode fs.FileMode, who owner) bool {
-	return o.holds(content) && who.has(o.info, o.acl, mode)
+// needsNoWrite reports whether the file needs no replacing to hold content.
+func (o *former) needsNoWrite(content secret.Value, mode fs.FileMode, who owner) bool {
+	return o.holdsContent(content) && who.ownsAsConfigured(o.info, o.acl, mode)
 }
 
-func (o *former) holds(content secret.Value) bool {
+func (o *former) holdsContent(content secret.Value) bool {
 	return o.info != nil && !o.content.IsEmpty() && o.content.Equal(content)
 }
 
@@ -142,9 +142,9 @@ type grant struct {
 	withheld string // why nothing is; "" where it is
 }
 
-// grant judges the file. Who may write the target, or put a file of his own there, could
+// grantFor judges the file. Who may write the target, or put a file of his own there, could
 // else let himself in to the next token.
-func (o former) grant(who owner, ours func(secret.Value) bool) grant {
+func (o former) grantFor(who owner, ours func(secret.Value) bool) grant {
 	g := grant{former: o}
 	if o.info == nil {
 		return g
@@ -161,20 +161,20 @@ func (o former) grant(who owner, ours func(secret.Value) bool) grant {
 
 // nextACL is the list that the next file is to have because of the former; nil for none.
 func (g grant) nextACL(mode fs.FileMode) acl {
-	if g.withheld != "" || !g.acl.names() {
+	if g.withheld != "" || !g.acl.namesSomebody() {
 		return nil
 	}
-	return g.acl.under(mode)
+	return g.acl.underMode(mode)
 }
 
 // loss is an attribute that the next file will lack.
 type loss struct{ name, why, cure string }
 
-func unreadable(name string, err error) loss {
+func unreadableLoss(name string, err error) loss {
 	return loss{name, fmt.Sprintf("it cannot be read: %v", err), regrant}
 }
 
-func unset(name string, err error) loss {
+func unsetLoss(name string, err error) loss {
 	return loss{name, fmt.Sprintf("a new file cannot be given it: %v", err), regrant}
 }
 
@@ -183,19 +183,19 @@ const (
 	again   = "set it again after the rotation"
 )
 
-// losses is what looking tells of what a rename will take away. Labels are left to a
+// expectedLosses is what looking tells of what a rename will take away. Labels are left to a
 // trial: a new file may well come with the same.
-func (g grant) losses() []loss {
+func (g grant) expectedLosses() []loss {
 	out := slices.Clone(g.unread)
 	for _, a := range g.lists {
 		if !grantsNobody(a) {
-			out = append(out, uncopied(a.name))
+			out = append(out, uncopiedLoss(a.name))
 		}
 	}
 	if g.withheld == "" {
 		return out
 	}
-	if g.acl.names() {
+	if g.acl.namesSomebody() {
 		out = append(out, loss{aclName, g.withheld, again})
 	}
 	for _, a := range g.user {
@@ -204,12 +204,12 @@ func (g grant) losses() []loss {
 	return out
 }
 
-func uncopied(name string) loss {
+func uncopiedLoss(name string) loss {
 	return loss{name, "rotatord cannot copy such a list", "grant access by the sink's mode and group, or by what the folder hands down to new files"}
 }
 
-// warn puts losses of one reason into one sentence.
-func warn(losses []loss) []string {
+// lossWarnings puts losses of one reason into one sentence.
+func lossWarnings(losses []loss) []string {
 	var out []string
 	for len(losses) > 0 {
 		first := losses[0]
@@ -222,13 +222,13 @@ func warn(losses []loss) []string {
 		}
 		losses = slices.DeleteFunc(slices.Clone(losses), same)
 		out = append(out, fmt.Sprintf("the file there now has %s, which the next one will lack: %s (%s)",
-			enumerate(names), first.why, first.cure))
+			listSome(names), first.why, first.cure))
 	}
 	return out
 }
 
-// enumerate lists a few, and counts the rest.
-func enumerate(names []string) string {
+// listSome lists a few, and counts the rest.
+func listSome(names []string) string {
 	const few = 6
 	if more := len(names) - few; more > 0 {
 		return fmt.Sprintf("%s and %d more", strings.Join(names[:few], ", "), more)
@@ -246,7 +246,7 @@ func (p *pending) setAccess(mode fs.FileMode, who owner, from grant) ([]loss, er
 	}
 	c := copier{pending: p, withheld: from.withheld, losses: slices.Clone(from.unread)}
 	c.copyAll(from.user) // while the file is ours, and may be written
-	if err := p.permit(info, mode, who.gid); err != nil {
+	if err := p.setGroupAndMode(info, mode, who.gid); err != nil {
 		return nil, err
 	}
 	c.copyACL(from.acl, mode)
@@ -257,7 +257,7 @@ func (p *pending) setAccess(mode fs.FileMode, who owner, from grant) ([]loss, er
 		return nil, err
 	}
 	c.copyAll(from.labels)
-	c.compare(from.lists)
+	c.compareLists(from.lists)
 	return c.losses, nil
 }
 
@@ -270,42 +270,42 @@ type copier struct {
 
 func (c *copier) copyAll(list []attribute) {
 	for _, a := range list {
-		c.copy(a)
+		c.copyOne(a)
 	}
 }
 
-// copy sets only what the file does not have yet: a label that it came with needs no right to set one.
-func (c *copier) copy(a attribute) {
+// copyOne sets only what the file does not have yet: a label that it came with needs no right to set one.
+func (c *copier) copyOne(a attribute) {
 	switch {
-	case c.has(a):
+	case c.isThere(a):
 	case c.withheld != "":
 		c.losses = append(c.losses, loss{a.name, c.withheld, again})
 	default:
-		if err := c.attributes().set(c.File, a.name, a.value); err != nil {
-			c.losses = append(c.losses, unset(a.name, err))
+		if err := c.xattrs().set(c.File, a.name, a.value); err != nil {
+			c.losses = append(c.losses, unsetLoss(a.name, err))
 		}
 	}
 }
 
-func (c *copier) has(a attribute) bool {
-	value, err := c.attributes().get(c.File, a.name)
+func (c *copier) isThere(a attribute) bool {
+	value, err := c.xattrs().get(c.File, a.name)
 	return err == nil && bytes.Equal(value, a.value)
 }
 
 // copyACL makes a list of the former file, or one that came down from the folder, go by
 // mode: chmod changed the mask, where there is one, and not the owning group.
 func (c *copier) copyACL(a acl, mode fs.FileMode) {
-	if a.names() {
-		c.copy(attribute{aclName, a.under(mode).bytes()})
+	if a.namesSomebody() {
+		c.copyOne(attribute{aclName, a.underMode(mode).encodeACL()})
 	}
-	if now := c.acl(); !slices.Equal(now, now.under(mode)) {
-		_ = c.attributes().set(c.File, aclName, now.under(mode).bytes()) // else as the folder has it
+	if now := c.ownACL(); !slices.Equal(now, now.underMode(mode)) {
+		_ = c.xattrs().set(c.File, aclName, now.underMode(mode).encodeACL()) // else as the folder has it
 	}
 }
 
-// acl is the file's list; none where there is none to be had.
-func (p *pending) acl() acl {
-	value, err := p.attributes().get(p.File, aclName)
+// ownACL is the file's list; none where there is none to be had.
+func (p *pending) ownACL() acl {
+	value, err := p.xattrs().get(p.File, aclName)
 	if err != nil {
 		return nil
 	}
@@ -316,11 +316,11 @@ func (p *pending) acl() acl {
 	return a
 }
 
-// compare tells of lists that cannot be copied, and that the new file did not get from its folder either.
-func (c *copier) compare(list []attribute) {
+// compareLists tells of lists that cannot be copied, and that the new file did not get from its folder either.
+func (c *copier) compareLists(list []attribute) {
 	for _, a := range list {
-		if !c.has(a) {
-			c.losses = append(c.losses, uncopied(a.name))
+		if !c.isThere(a) {
+			c.losses = append(c.losses, uncopiedLoss(a.name))
 		}
 	}
 }

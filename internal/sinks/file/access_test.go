@@ -33,7 +33,7 @@ func onEachShelf(t *testing.T, test func(t *testing.T, s shelf)) {
 	t.Run("kernel", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "try")
 		must(t, os.WriteFile(path, nil, 0o600))
-		for name, value := range map[string]string{aclName: string(aclOf(0o600, 1234, 4, 4).bytes()), "user.try": "1"} {
+		for name, value := range map[string]string{aclName: string(aclOf(0o600, 1234, 4, 4).encodeACL()), "user.try": "1"} {
 			if err := (onDisk{}).put(path, name, value); errors.Is(err, unix.ENOTSUP) {
 				t.Logf("the file system of %s keeps no %s", path, name)
 				return
@@ -88,11 +88,11 @@ func (s *standIn) hooks(target string) hooks {
 	return hooks{attributes: standInKernel{s}, before: func(st step) error {
 		switch st {
 		case stepCreate:
-			s.files[temporary(target)] = maps.Clone(s.born)
+			s.files[temporaryBeside(target)] = maps.Clone(s.born)
 		case stepSyncFolder:
-			if made, ok := s.files[temporary(target)]; ok {
+			if made, ok := s.files[temporaryBeside(target)]; ok {
 				s.files[target] = made
-				delete(s.files, temporary(target))
+				delete(s.files, temporaryBeside(target))
 			}
 		}
 		return nil
@@ -174,7 +174,7 @@ func TestWhatAConsumerWasGrantedOutlivesTheFile(t *testing.T) {
 		target := filepath.Join(t.TempDir(), "token")
 		s := openWith(t, nil, on.hooks(target))
 		put(t, s, target, "one")
-		list, large := string(aclOf(0o640, 1234, 6, 6).bytes()), strings.Repeat("x", 2000)
+		list, large := string(aclOf(0o640, 1234, 6, 6).encodeACL()), strings.Repeat("x", 2000)
 		must(t, on.put(target, aclName, list))
 		must(t, on.put(target, "user.mime_type", "text/plain"))
 		must(t, on.put(target, "user.large", large))
@@ -230,7 +230,7 @@ func TestAccessIsGivenInAnOrderThatLetsNobodyInEarly(t *testing.T) {
 	s := openWith(t, func(c *Config) { c.Mode = "0440" }, h)
 	put(t, s, target, "one")
 	for name, value := range map[string]string{
-		aclName: string(aclOf(0o440, 1234, 4, 4).bytes()), "security.selinux": "l", "security.SMACK64": "l", "user.x": "1",
+		aclName: string(aclOf(0o440, 1234, 4, 4).encodeACL()), "security.selinux": "l", "security.SMACK64": "l", "user.x": "1",
 	} {
 		must(t, on.put(target, name, value))
 	}
@@ -256,7 +256,7 @@ func TestARepeatedWriteLeavesAFileWithAListAlone(t *testing.T) {
 		s := openWith(t, nil, on.hooks(target))
 		put(t, s, target, "one")
 		for _, mask := range []int{6, 0} {
-			must(t, on.put(target, aclName, string(aclOf(0o640, 1234, 6, mask).bytes())))
+			must(t, on.put(target, aclName, string(aclOf(0o640, 1234, 6, mask).encodeACL())))
 			before := stat(t, target).Ino
 			replace(t, s, target, "one", "one")
 			if stat(t, target).Ino != before {
@@ -271,10 +271,10 @@ func TestTheModeDecidesWhatAListDoesNotName(t *testing.T) {
 		target := filepath.Join(t.TempDir(), "token")
 		put(t, openWith(t, nil, on.hooks(target)), target, "one")
 		// Somebody let the group and others write; the sink's mode is another by now.
-		must(t, on.put(target, aclName, string(aclOf(0o666, 1234, 4, 6).bytes())))
+		must(t, on.put(target, aclName, string(aclOf(0o666, 1234, 4, 6).encodeACL())))
 		s := openWith(t, func(c *Config) { c.Mode = "0600" }, on.hooks(target))
 		replace(t, s, target, "one", "one")
-		wantAttribute(t, on, target, aclName, string(aclOf(0o600, 1234, 4, 6).bytes()))
+		wantAttribute(t, on, target, aclName, string(aclOf(0o600, 1234, 4, 6).encodeACL()))
 		before := stat(t, target).Ino
 		replace(t, s, target, "one", "one")
 		if stat(t, target).Ino != before {
@@ -289,7 +289,7 @@ func TestAListThatNamesNobodyIsNotHandedOn(t *testing.T) {
 		s := openWith(t, nil, on.hooks(target))
 		put(t, s, target, "one")
 		a := aclOf(0o640, 1, 4, 0)
-		must(t, on.put(target, aclName, string(append(a[:1:1], a[2:]...).bytes())))
+		must(t, on.put(target, aclName, string(append(a[:1:1], a[2:]...).encodeACL())))
 		replace(t, s, target, "one", "one")
 		wantNone(t, on, target, aclName)
 	})
@@ -301,7 +301,7 @@ func TestAListOfTheFolderObeysTheMode(t *testing.T) {
 	check := func(t *testing.T, on shelf, target string) {
 		s := openWith(t, nil, on.hooks(target))
 		put(t, s, target, "one")
-		wantAttribute(t, on, target, aclName, string(aclOf(0o640, 1234, 4, 4).bytes()))
+		wantAttribute(t, on, target, aclName, string(aclOf(0o640, 1234, 4, 4).encodeACL()))
 		before := stat(t, target).Ino
 		put(t, s, target, "one")
 		if stat(t, target).Ino != before {
@@ -310,12 +310,12 @@ func TestAListOfTheFolderObeysTheMode(t *testing.T) {
 	}
 	t.Run("stand-in", func(t *testing.T) {
 		on := newStandIn()
-		on.born = map[string]string{aclName: string(inherited.bytes())}
+		on.born = map[string]string{aclName: string(inherited.encodeACL())}
 		check(t, on, filepath.Join(t.TempDir(), "token"))
 	})
 	t.Run("kernel", func(t *testing.T) {
 		dir := t.TempDir()
-		if err := unix.Lsetxattr(dir, "system.posix_acl_default", inherited.bytes(), 0); err != nil {
+		if err := unix.Lsetxattr(dir, "system.posix_acl_default", inherited.encodeACL(), 0); err != nil {
 			t.Logf("the file system of %s has no default lists: %v", dir, err)
 			return
 		}
@@ -344,7 +344,7 @@ func TestNothingIsHandedOnFromAFileThatIsNotSurelyOurs(t *testing.T) {
 				target := filepath.Join(t.TempDir(), "token")
 				s := openWith(t, nil, on.hooks(target))
 				put(t, s, target, "one")
-				must(t, on.put(target, aclName, string(aclOf(0o640, 1234, 6, 6).bytes())))
+				must(t, on.put(target, aclName, string(aclOf(0o640, 1234, 6, 6).encodeACL())))
 				must(t, on.put(target, "user.x", "1"))
 				if c.prepare != nil {
 					c.prepare(t, target)
@@ -365,7 +365,7 @@ func TestNothingIsHandedOnThroughALink(t *testing.T) {
 		dir := t.TempDir()
 		theirs, target := filepath.Join(dir, "theirs"), filepath.Join(dir, "token")
 		must(t, os.WriteFile(theirs, []byte("one"), 0o640))
-		must(t, on.put(theirs, aclName, string(aclOf(0o640, 1234, 6, 6).bytes())))
+		must(t, on.put(theirs, aclName, string(aclOf(0o640, 1234, 6, 6).encodeACL())))
 		must(t, os.Symlink(theirs, target))
 		s := openWith(t, nil, on.hooks(target))
 		replace(t, s, target, "one", "two")
@@ -385,7 +385,7 @@ func TestOnlyFilesOfRootOursAndTheOwnerAreTrusted(t *testing.T) {
 	us := os.Geteuid()
 	for uid, want := range map[int]bool{0: true, us: true, us + 1000: true, us + 1001: false} {
 		old := former{info: ownedBy{nil, uint32(uid)}, content: secret.New("one")}
-		if got := old.grant(owner{uid: us + 1000}, is("one")); (got.withheld == "") != want {
+		if got := old.grantFor(owner{uid: us + 1000}, is("one")); (got.withheld == "") != want {
 			t.Errorf("user %d: withheld %q", uid, got.withheld)
 		}
 	}
@@ -397,7 +397,7 @@ func TestWhatCannotBeHandedOnIsToldAndTheTokenIsDelivered(t *testing.T) {
 	put(t, s, target, "one")
 	names := []string{aclName, "security.selinux", "security.SMACK64", "user.x"}
 	for i, err := range []error{unix.EPERM, unix.EACCES, unix.ENOTSUP, unix.ENOSPC} {
-		must(t, on.put(target, names[i], string(aclOf(0o640, 1234, 4, 4).bytes())))
+		must(t, on.put(target, names[i], string(aclOf(0o640, 1234, 4, 4).encodeACL())))
 		on.refuse[names[i]] = err
 	}
 	o := trialOptions()
@@ -464,7 +464,7 @@ func TestAListOfAFileThatMayNotBeReadIsTold(t *testing.T) {
 		if got := tell(); len(got) > 0 {
 			t.Errorf("warned of %q", got)
 		}
-		must(t, on.put(target, aclName, string(aclOf(0o200, 1234, 4, 4).bytes())))
+		must(t, on.put(target, aclName, string(aclOf(0o200, 1234, 4, 4).encodeACL())))
 		if got := tell(); len(got) != 1 || !strings.Contains(got[0], aclName) || !strings.Contains(got[0], "may not read the file") {
 			t.Errorf("warnings = %q", got)
 		}
@@ -475,7 +475,7 @@ func TestAListOfAFileThatMayNotBeReadIsTold(t *testing.T) {
 
 func TestAFileSystemWithoutAttributesIsNothingToTellOf(t *testing.T) {
 	target, on := filepath.Join(t.TempDir(), "token"), newStandIn()
-	for _, name := range slices.Concat(labels(), otherLists(), []string{aclName, "list"}) {
+	for _, name := range slices.Concat(securityLabels(), otherLists(), []string{aclName, "list"}) {
 		on.broken[name] = unix.ENOTSUP
 	}
 	s := openWith(t, nil, on.hooks(target))
@@ -515,18 +515,18 @@ func TestListsThatCannotBeCopiedAreTold(t *testing.T) {
 			s := openWith(t, nil, on.hooks(target))
 			put(t, s, target, "one")
 			must(t, on.put(target, c.attribute, c.value))
-			old, _, err := s.disk.former(target)
+			old, _, err := s.disk.readFormer(target)
 			must(t, err)
 			nobody := owner{-1, -1, -1}
-			from := old.grant(nobody, is("one"))
+			from := old.grantFor(nobody, is("one"))
 			trial := func() []loss {
-				p, err := s.disk.create(temporary(target), target)
+				p, err := s.disk.createTemporary(temporaryBeside(target), target)
 				must(t, err)
-				lost, err := p.fill(secret.New("trial"), 0o640, nobody, from)
+				lost, err := p.fillFile(secret.New("trial"), 0o640, nobody, from)
 				must(t, errors.Join(err, p.Cancel()))
 				return lost
 			}
-			if got := len(from.losses()) > 0; got != c.look {
+			if got := len(from.expectedLosses()) > 0; got != c.look {
 				t.Errorf("a look tells: %t", got)
 			}
 			if got := len(trial()) > 0; got != c.trial {
@@ -581,17 +581,17 @@ func TestTheProbeReadsBackByTheListThatGoesOn(t *testing.T) {
 	list := aclOf(0o666, 1234, 4, 0)
 	old := former{info: ownedBy{nil, 0}, content: secret.New("one"), acl: list}
 	nobody := owner{-1, -1, -1}
-	if got := old.grant(nobody, is("one")).nextACL(0o640); !slices.Equal(got, aclOf(0o640, 1234, 4, 0)) {
+	if got := old.grantFor(nobody, is("one")).nextACL(0o640); !slices.Equal(got, aclOf(0o640, 1234, 4, 0)) {
 		t.Errorf("the next list is %+v", got)
 	}
-	if got := old.grant(nobody, is("two")).nextACL(0o640); got != nil {
+	if got := old.grantFor(nobody, is("two")).nextACL(0o640); got != nil {
 		t.Errorf("one that is withheld is %+v", got)
 	}
 }
 
 func TestACallThatASignalCutsOffIsMadeAgain(t *testing.T) {
 	calls := 0
-	b, err := sized(func(b []byte) (int, error) {
+	b, err := readSized(func(b []byte) (int, error) {
 		if calls++; calls%2 == 1 {
 			return -1, unix.EINTR
 		}

@@ -50,15 +50,15 @@ func parseACL(b []byte) (acl, error) {
 			id:   binary.LittleEndian.Uint32(b[4:]),
 		})
 	}
-	if len(a) > 0 && !a.valid() {
+	if len(a) > 0 && !a.isValid() {
 		return nil, errACL
 	}
 	return a, nil
 }
 
-// valid is the kernel's own rule: tags in order, each but user and group once, and a
+// isValid is the kernel's own rule: tags in order, each but user and group once, and a
 // mask where somebody is named.
-func (a acl) valid() bool {
+func (a acl) isValid() bool {
 	var seen, last aclTag
 	for _, e := range a {
 		repeats := e.tag == last && (e.tag == aclUser || e.tag == aclGroup)
@@ -68,11 +68,11 @@ func (a acl) valid() bool {
 		seen, last = seen|e.tag, e.tag
 	}
 	const needed, known = aclOwner | aclOwningGroup | aclOther, aclOther<<1 - 1
-	return seen&needed == needed && seen&^known == 0 && (!a.names() || seen&aclMask != 0)
+	return seen&needed == needed && seen&^known == 0 && (!a.namesSomebody() || seen&aclMask != 0)
 }
 
-// bytes gives the value of system.posix_acl_access.
-func (a acl) bytes() []byte {
+// encodeACL gives the value of system.posix_acl_access.
+func (a acl) encodeACL() []byte {
 	b := binary.LittleEndian.AppendUint32(nil, aclVersion)
 	for _, e := range a {
 		b = binary.LittleEndian.AppendUint16(b, uint16(e.tag))
@@ -82,8 +82,8 @@ func (a acl) bytes() []byte {
 	return b
 }
 
-// names reports whether the list has more to say than a mode.
-func (a acl) names() bool {
+// namesSomebody reports whether the list has more to say than a mode.
+func (a acl) namesSomebody() bool {
 	for _, e := range a {
 		if e.tag == aclUser || e.tag == aclGroup {
 			return true
@@ -92,9 +92,9 @@ func (a acl) names() bool {
 	return false
 }
 
-// under is a with the permissions of owner, owning group and others from mode. Who is
+// underMode is a with the permissions of owner, owning group and others from mode. Who is
 // named keeps what they had, and so does the mask, which bounds the owning group too.
-func (a acl) under(mode fs.FileMode) acl {
+func (a acl) underMode(mode fs.FileMode) acl {
 	out := make(acl, len(a))
 	for i, e := range a {
 		if perm, ok := permOf(mode, e.tag); ok {
@@ -117,23 +117,23 @@ func permOf(mode fs.FileMode, tag aclTag) (perm uint16, ok bool) {
 	return 0, false
 }
 
-// grants reports whether a file whose mode is shown as shown gives owner, owning group
+// grantsMode reports whether a file whose mode is shown as shown gives owner, owning group
 // and others what mode says. With a list, a mode's group bits are the mask: the owning
 // group has an entry of its own.
-func (a acl) grants(shown, mode fs.FileMode) bool {
+func (a acl) grantsMode(shown, mode fs.FileMode) bool {
 	const group = 0o070
 	want := uint16(mode & group >> 3)
 	switch {
 	case len(a) == 0:
 		return shown == mode
-	case a.names():
-		return shown&^group == mode&^group && a.perm(aclOwningGroup) == want
+	case a.namesSomebody():
+		return shown&^group == mode&^group && a.permFor(aclOwningGroup) == want
 	}
-	return shown == mode && a.perm(aclOwningGroup)&a.perm(aclMask) == want
+	return shown == mode && a.permFor(aclOwningGroup)&a.permFor(aclMask) == want
 }
 
-// perm is what the entry with tag says; a mask that is not there bounds nothing.
-func (a acl) perm(tag aclTag) uint16 {
+// permFor is what the entry with tag says; a mask that is not there bounds nothing.
+func (a acl) permFor(tag aclTag) uint16 {
 	for _, e := range a {
 		if e.tag == tag {
 			return e.perm
@@ -146,7 +146,7 @@ func (a acl) perm(tag aclTag) uint16 {
 // tells whether the file's group is one of ours. The kernel's rule: our own entry, else
 // any of our groups', else that of others.
 func (a acl) letsRead(inGroup bool) bool {
-	mask, grouped, granted := a.perm(aclMask), false, false
+	mask, grouped, granted := a.permFor(aclMask), false, false
 	for _, e := range a {
 		reads := e.perm&mask&4 != 0
 		switch {
@@ -156,5 +156,5 @@ func (a acl) letsRead(inGroup bool) bool {
 			grouped, granted = true, granted || reads
 		}
 	}
-	return granted || !grouped && a.perm(aclOther)&4 != 0
+	return granted || !grouped && a.permFor(aclOther)&4 != 0
 }

@@ -27,7 +27,7 @@ func TestAListIsReadAsTheKernelWritesIt(t *testing.T) {
 		"\x10\x00\x04\x00\xff\xff\xff\xff" + "\x20\x00\x00\x00\xff\xff\xff\xff"
 	a, err := parseACL([]byte(wire))
 	must(t, err)
-	if got := a.bytes(); string(got) != wire || !a.names() || !bytes.Equal(got, aclOf(0o640, 1234, 4, 4).bytes()) {
+	if got := a.encodeACL(); string(got) != wire || !a.namesSomebody() || !bytes.Equal(got, aclOf(0o640, 1234, 4, 4).encodeACL()) {
 		t.Errorf("%+v = % x", a, got)
 	}
 }
@@ -42,17 +42,17 @@ func TestWhatTheKernelWouldNotTakeIsNoList(t *testing.T) {
 	}
 	for name, b := range map[string][]byte{
 		"nothing":           nil,
-		"a part":            good.bytes()[:20],
-		"another version":   append([]byte{3}, good.bytes()[1:]...),
-		"no owner":          without(0).bytes(),
-		"no owning group":   without(2).bytes(),
-		"no mask":           without(3).bytes(),
-		"no others":         without(4).bytes(),
-		"two owners":        append(acl{good[0]}, good...).bytes(),
-		"out of order":      append(acl{good[1]}, good...).bytes(),
-		"an unknown tag":    append(append(acl{}, good...), aclEntry{tag: 0x40}).bytes(),
-		"unknown rights":    changed(1, func(e *aclEntry) { e.perm = 8 }).bytes(),
-		"a tag of two bits": changed(1, func(e *aclEntry) { e.tag = 3 }).bytes(),
+		"a part":            good.encodeACL()[:20],
+		"another version":   append([]byte{3}, good.encodeACL()[1:]...),
+		"no owner":          without(0).encodeACL(),
+		"no owning group":   without(2).encodeACL(),
+		"no mask":           without(3).encodeACL(),
+		"no others":         without(4).encodeACL(),
+		"two owners":        append(acl{good[0]}, good...).encodeACL(),
+		"out of order":      append(acl{good[1]}, good...).encodeACL(),
+		"an unknown tag":    append(append(acl{}, good...), aclEntry{tag: 0x40}).encodeACL(),
+		"unknown rights":    changed(1, func(e *aclEntry) { e.perm = 8 }).encodeACL(),
+		"a tag of two bits": changed(1, func(e *aclEntry) { e.tag = 3 }).encodeACL(),
 	} {
 		if a, err := parseACL(b); err == nil {
 			t.Errorf("%s: %+v", name, a)
@@ -65,21 +65,21 @@ func TestWhatTheKernelWouldNotTakeIsNoList(t *testing.T) {
 
 func FuzzACL(f *testing.F) {
 	f.Add([]byte{aclVersion, 0, 0, 0}, uint32(0o640))
-	f.Add(aclOf(0o640, 1234, 6, 4).bytes(), uint32(0o600))
+	f.Add(aclOf(0o640, 1234, 6, 4).encodeACL(), uint32(0o600))
 	f.Fuzz(func(t *testing.T, b []byte, bits uint32) {
 		a, err := parseACL(b)
 		if err != nil {
 			return
 		}
-		if !bytes.Equal(a.bytes(), b) {
+		if !bytes.Equal(a.encodeACL(), b) {
 			t.Errorf("% x is read as %+v", b, a)
 		}
 		mode := fs.FileMode(bits & 0o777)
-		next := a.under(mode)
-		if len(a) > 0 && !next.valid() || next.names() != a.names() {
+		next := a.underMode(mode)
+		if len(a) > 0 && !next.isValid() || next.namesSomebody() != a.namesSomebody() {
 			t.Errorf("%+v under %o = %+v", a, mode, next)
 		}
-		if shown := mode&^0o070 | fs.FileMode(next.perm(aclMask))<<3; next.names() && !next.grants(shown, mode) {
+		if shown := mode&^0o070 | fs.FileMode(next.permFor(aclMask))<<3; next.namesSomebody() && !next.grantsMode(shown, mode) {
 			t.Errorf("%+v was made for mode %o, and is not taken for it", next, mode)
 		}
 	})
@@ -108,7 +108,7 @@ func TestAModeIsComparedWithWhatAListGrants(t *testing.T) {
 		"nobody is named, a mask that takes": {mask(0), 0o600, false},
 		"nobody is named, a mask that gives": {mask(7), 0o670, false},
 	} {
-		if got := c.a.grants(c.shown, 0o640); got != c.want {
+		if got := c.a.grantsMode(c.shown, 0o640); got != c.want {
 			t.Errorf("%s: %t", name, got)
 		}
 	}

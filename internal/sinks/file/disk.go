@@ -39,12 +39,12 @@ type disk struct{ hooks hooks }
 
 // read gives what target holds, never following a symbolic link at target.
 func (d disk) read(target string) (sinks.Holding, error) {
-	return d.see(target, func(*os.File, fs.FileInfo) {})
+	return d.readOnce(target, func(*os.File, fs.FileInfo) {})
 }
 
-// see opens target once, and gives what it holds; look is called before that, if a file is there.
-func (d disk) see(target string, look func(*os.File, fs.FileInfo)) (sinks.Holding, error) {
-	if err := d.at(stepLook); err != nil {
+// readOnce opens target once, and gives what it holds; look is called before that, if a file is there.
+func (d disk) readOnce(target string, look func(*os.File, fs.FileInfo)) (sinks.Holding, error) {
+	if err := d.beforeStep(stepLook); err != nil {
 		return sinks.Holding{}, err
 	}
 	// O_NONBLOCK: opening a named pipe must not wait for a writer.
@@ -60,7 +60,7 @@ func (d disk) see(target string, look func(*os.File, fs.FileInfo)) (sinks.Holdin
 	if err != nil {
 		return sinks.Holding{}, err
 	}
-	if err := regular(info); err != nil {
+	if err := checkReplaceable(info); err != nil {
 		return sinks.Holding{}, err
 	}
 	look(f, info)
@@ -86,8 +86,8 @@ func contentOf(f *os.File) (sinks.Holding, error) {
 	return sinks.Holding{Known: true, Exists: true, Content: secret.New(string(b))}, nil
 }
 
-// regular refuses what a rename must not replace. A symbolic link passes: it is replaced.
-func regular(info fs.FileInfo) error {
+// checkReplaceable refuses what a rename must not replace. A symbolic link passes: it is replaced.
+func checkReplaceable(info fs.FileInfo) error {
 	switch t := info.Mode().Type(); {
 	case info.IsDir():
 		return fault.Newf(fault.Permanent, fault.Invalid, "", "", "the target is a folder").
@@ -99,9 +99,9 @@ func regular(info fs.FileInfo) error {
 	return nil
 }
 
-// look is Lstat of target; info is nil when there is nothing.
-func (d disk) look(target string) (fs.FileInfo, error) {
-	if err := d.at(stepLook); err != nil {
+// lstatTarget is Lstat of target; info is nil when there is nothing.
+func (d disk) lstatTarget(target string) (fs.FileInfo, error) {
+	if err := d.beforeStep(stepLook); err != nil {
 		return nil, err
 	}
 	info, err := os.Lstat(target)
@@ -111,7 +111,7 @@ func (d disk) look(target string) (fs.FileInfo, error) {
 	case err != nil:
 		return nil, err
 	}
-	if err := regular(info); err != nil {
+	if err := checkReplaceable(info); err != nil {
 		return info, err
 	}
 	if d.mountPoint(target) {
@@ -123,40 +123,40 @@ func (d disk) look(target string) (fs.FileInfo, error) {
 // write makes target a file that holds content, whole or not at all. What the former file
 // grants beside its mode goes on, if ours knows what it holds.
 func (d disk) write(ctx context.Context, target string, content secret.Value, mode fs.FileMode, who owner, ours func(secret.Value) bool) error {
-	info, err := d.look(target)
+	info, err := d.lstatTarget(target)
 	if err != nil {
 		return err
 	}
 	var old former
 	if info != nil {
-		old, _, _ = d.former(target) // one that cannot be read is replaced, too
+		old, _, _ = d.readFormer(target) // one that cannot be read is replaced, too
 	}
-	if old.right(content, mode, who) {
-		return d.settle(target)
+	if old.needsNoWrite(content, mode, who) {
+		return d.syncInPlace(target)
 	}
-	if err := d.prepare(target, who); err != nil {
+	if err := d.prepareFolder(target, who); err != nil {
 		return err
 	}
-	p, err := d.create(temporary(target), target)
+	p, err := d.createTemporary(temporaryBeside(target), target)
 	if err != nil {
 		return err
 	}
 	defer p.Close() //nolint:errcheck // closed by then, but for a panic: it would keep its lock
-	if _, err := p.fill(content, mode, who, old.grant(who, ours)); err != nil {
+	if _, err := p.fillFile(content, mode, who, old.grantFor(who, ours)); err != nil {
 		return errors.Join(err, p.Cancel())
 	}
 	if err := ctx.Err(); err != nil { // nobody waits for it: a newer value may be on its way
 		return errors.Join(err, p.Cancel())
 	}
-	if old.holds(content) && p.isLike(old) { // it is as right as can be there
-		return errors.Join(p.Cancel(), d.settle(target))
+	if old.holdsContent(content) && p.isLike(old) { // it is as right as can be there
+		return errors.Join(p.Cancel(), d.syncInPlace(target))
 	}
-	return p.commit()
+	return p.commitFile()
 }
 
-// settle makes sure that a file which is already right is durable too.
-func (d disk) settle(target string) error {
-	if err := d.at(stepSync); err != nil {
+// syncInPlace makes sure that a file which is already right is durable too.
+func (d disk) syncInPlace(target string) error {
+	if err := d.beforeStep(stepSync); err != nil {
 		return err
 	}
 	if err := syncFile(target); err != nil {
@@ -175,10 +175,10 @@ func syncFile(path string) error {
 }
 
 func (d disk) syncFolder(path string) error {
-	if err := d.at(stepSyncFolder); err != nil {
+	if err := d.beforeStep(stepSyncFolder); err != nil {
 		return err
 	}
-	return d.system().SyncFolder(path)
+	return d.durableSystem().SyncFolder(path)
 }
 
 // pending is a file on its way to target. It ends with exactly one of commit and Cancel.
@@ -189,26 +189,26 @@ type pending struct {
 	given  fs.FileInfo // what setAccess made of it
 }
 
-// temporary is the one name of target's temporary file. It does not grow with
+// temporaryBeside is the one name of target's temporary file. It does not grow with
 // the target's own, and finding a stale one takes no listing of the folder.
-func temporary(target string) string {
+func temporaryBeside(target string) string {
 	return temporaryIn(filepath.Dir(target), target)
 }
 
 // temporaryIn is the one name of target's temporary file in a folder on the way to it.
 func temporaryIn(folder, target string) string {
-	sum := sha256.Sum256([]byte(below(folder, target)))
+	sum := sha256.Sum256([]byte(pathBelow(folder, target)))
 	return filepath.Join(folder, ".rotatord-"+hex.EncodeToString(sum[:16])+".tmp")
 }
 
-// below is the rest of path behind a folder on the way to it.
-func below(folder, path string) string {
+// pathBelow is the rest of path behind a folder on the way to it.
+func pathBelow(folder, path string) string {
 	return strings.TrimPrefix(strings.TrimPrefix(path, folder), "/")
 }
 
-// create makes the temporary file, in place of one that a crash left.
-func (d disk) create(path, target string) (*pending, error) {
-	if err := d.at(stepCreate); err != nil {
+// createTemporary makes the temporary file, in place of one that a crash left.
+func (d disk) createTemporary(path, target string) (*pending, error) {
+	if err := d.beforeStep(stepCreate); err != nil {
 		return nil, err
 	}
 	p, err := durable.Create(path)
@@ -218,34 +218,34 @@ func (d disk) create(path, target string) (*pending, error) {
 	return &pending{disk: d, Pending: p, target: target}, nil
 }
 
-// fill gives the file its owner, mode and what the former one grants first, so that its
+// fillFile gives the file its owner, mode and what the former one grants first, so that its
 // content is never there for others to see. It tells what the former had and this one lacks.
-func (p *pending) fill(content secret.Value, mode fs.FileMode, who owner, from grant) ([]loss, error) {
-	if err := p.at(stepOwn); err != nil {
+func (p *pending) fillFile(content secret.Value, mode fs.FileMode, who owner, from grant) ([]loss, error) {
+	if err := p.beforeStep(stepOwn); err != nil {
 		return nil, err
 	}
 	lost, err := p.setAccess(mode, who, from)
 	if err != nil {
 		return nil, err
 	}
-	if err := p.at(stepWrite); err != nil {
+	if err := p.beforeStep(stepWrite); err != nil {
 		return nil, err
 	}
 	if _, err := p.File.WriteString(content.Reveal()); err != nil {
 		return nil, err
 	}
-	if err := p.at(stepSync); err != nil {
+	if err := p.beforeStep(stepSync); err != nil {
 		return nil, err
 	}
 	return lost, p.File.Sync()
 }
 
-// commit puts the file in the target's place and makes that durable.
-func (p *pending) commit() error {
+// commitFile puts the file in the target's place and makes that durable.
+func (p *pending) commitFile() error {
 	if err := p.CloseWriter(); err != nil {
 		return errors.Join(err, p.Cancel())
 	}
-	if err := p.at(stepRename); err != nil {
+	if err := p.beforeStep(stepRename); err != nil {
 		return errors.Join(err, p.Cancel())
 	}
 	if err := p.Rename(p.target); err != nil {

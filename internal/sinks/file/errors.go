@@ -10,8 +10,8 @@ import (
 	"github.com/rotatord/rotatord/internal/fault"
 )
 
-// explain gives err as a *fault.Error, with a hint for the operator.
-func explain(op, target string, err error) error {
+// toFault gives err as a *fault.Error, with a hint for the operator.
+func toFault(op, target string, err error) error {
 	var f *fault.Error
 	if err == nil || errors.As(err, &f) && f.Op != "" {
 		return err

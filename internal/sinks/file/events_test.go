@@ -68,7 +68,7 @@ func TestAWatcherOfTheFolderSeesOneEvent(t *testing.T) {
 		if mine := about("token", got); !slices.Equal(slices.DeleteFunc(mine, isByHand), []string{"token MOVED_TO"}) {
 			t.Errorf("%s: the target had %q", content, mine)
 		}
-		if made := about(filepath.Base(temporary(target)), got); !slices.Contains(made, filepath.Base(temporary(target))+" CLOSE_WRITE") {
+		if made := about(filepath.Base(temporaryBeside(target)), got); !slices.Contains(made, filepath.Base(temporaryBeside(target))+" CLOSE_WRITE") {
 			t.Errorf("%s: the writer was not seen to close the temporary file: %q", content, got)
 		}
 	}
@@ -87,7 +87,7 @@ func TestTheLockOutlivesTheWriter(t *testing.T) {
 	met := false
 	s := openWith(t, nil, at(stepRename, func() error {
 		met = true
-		if err := removeStale(temporary(target)); !errors.Is(err, unix.EWOULDBLOCK) {
+		if err := removeStale(temporaryBeside(target)); !errors.Is(err, unix.EWOULDBLOCK) {
 			t.Errorf("before the rename: %v, want the lock", err)
 		}
 		return nil

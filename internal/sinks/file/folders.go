@@ -13,14 +13,14 @@ import (
 // folderMode is the mode of a folder that write makes.
 const folderMode = 0o750
 
-// existing is the nearest folder on the way to path that is there.
-func existing(path string) (string, error) {
+// nearestExisting is the nearest folder on the way to path that is there.
+func nearestExisting(path string) (string, error) {
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ENAMETOOLONG):
-		return existing(filepath.Dir(path))
+		return nearestExisting(filepath.Dir(path))
 	case errors.Is(err, fs.ErrPermission): // a folder above it may not be searched
-		above, err := existing(filepath.Dir(path))
+		above, err := nearestExisting(filepath.Dir(path))
 		if err != nil {
 			return "", err
 		}
@@ -33,10 +33,10 @@ func existing(path string) (string, error) {
 	return path, nil
 }
 
-// prepare makes the target's folder where it is missing, and removes what a trial left behind where the
+// prepareFolder makes the target's folder where it is missing, and removes what a trial left behind where the
 // folder was to come.
-func (d disk) prepare(target string, who owner) error {
-	folder, err := existing(filepath.Dir(target))
+func (d disk) prepareFolder(target string, who owner) error {
+	folder, err := nearestExisting(filepath.Dir(target))
 	if err != nil || folder == filepath.Dir(target) {
 		return err
 	}
@@ -63,7 +63,7 @@ func (d disk) makeFolders(path string, who owner) error {
 }
 
 func (d disk) makeFolder(path string, who owner) error {
-	if err := d.at(stepFolder); err != nil {
+	if err := d.beforeStep(stepFolder); err != nil {
 		return err
 	}
 	if err := makeWithGroup(path); err != nil {

@@ -91,17 +91,17 @@ func TestAHintNamesWhatFailed(t *testing.T) {
 		want string
 	}{
 		{&os.PathError{Op: "open", Path: target, Err: unix.EACCES}, "read, write and search /srv/moq/live, and read /srv/moq/live/token"},
-		{&os.PathError{Op: "open", Path: temporary(target), Err: unix.EACCES}, "read, write and search /srv/moq/live, and read /srv/moq/live/token"},
+		{&os.PathError{Op: "open", Path: temporaryBeside(target), Err: unix.EACCES}, "read, write and search /srv/moq/live, and read /srv/moq/live/token"},
 		{&os.PathError{Op: "write to", Path: "/srv", Err: unix.EACCES}, "read, write and search /srv, and"},
 		{&os.PathError{Op: "write to", Path: "/srv", Err: unix.EROFS}, "add /srv to ReadWritePaths="},
 		{&os.PathError{Op: "mkdir", Path: "/srv/moq/live", Err: unix.EACCES}, "read, write and search /srv/moq, and"},
 		{&os.PathError{Op: "statfs", Path: "/", Err: unix.EIO}, "the disk under / and"},
-		{&os.LinkError{Op: "rename", Old: temporary(target), New: target, Err: unix.EPERM}, "in /srv/moq/live: look at owners, sticky and immutable bits, also of /srv/moq/live/token"},
-		{&os.PathError{Op: "create", Path: temporary(target), Err: unix.EWOULDBLOCK}, "that writes /srv/moq/live/token"},
-		{&os.PathError{Op: "remove", Path: temporary(target), Err: unix.EPERM}, "also of " + temporary(target)},
+		{&os.LinkError{Op: "rename", Old: temporaryBeside(target), New: target, Err: unix.EPERM}, "in /srv/moq/live: look at owners, sticky and immutable bits, also of /srv/moq/live/token"},
+		{&os.PathError{Op: "create", Path: temporaryBeside(target), Err: unix.EWOULDBLOCK}, "that writes /srv/moq/live/token"},
+		{&os.PathError{Op: "remove", Path: temporaryBeside(target), Err: unix.EPERM}, "also of " + temporaryBeside(target)},
 		{unix.ENOSPC, "the file system of /srv/moq/live"},
 	} {
-		if got := fault.Of(explain("write", target, c.err)).Hint; !strings.Contains(got, c.want) {
+		if got := fault.Of(toFault("write", target, c.err)).Hint; !strings.Contains(got, c.want) {
 			t.Errorf("%v: hint %q, want %q in it", c.err, got, c.want)
 		}
 	}

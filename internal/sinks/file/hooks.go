@@ -25,7 +25,7 @@ type hooks struct {
 	attributes attributes
 }
 
-func (d disk) at(s step) error {
+func (d disk) beforeStep(s step) error {
 	if d.hooks.before == nil {
 		return nil
 	}
@@ -36,14 +36,14 @@ func (d disk) statfs(path string, st *unix.Statfs_t) error {
 	if d.hooks.statfs != nil {
 		return d.hooks.statfs(path, st)
 	}
-	return uninterrupted(func() error { return unix.Statfs(path, st) })
+	return repeatInterrupted(func() error { return unix.Statfs(path, st) })
 }
 
 func (d disk) statx(path string, st *unix.Statx_t) error {
 	if d.hooks.statx != nil {
 		return d.hooks.statx(path, st)
 	}
-	return uninterrupted(func() error {
+	return repeatInterrupted(func() error {
 		return unix.Statx(unix.AT_FDCWD, path, unix.AT_SYMLINK_NOFOLLOW, unix.STATX_TYPE, st)
 	})
 }
@@ -62,8 +62,8 @@ func (d disk) chmod(f *os.File, mode fs.FileMode) error {
 	return f.Chmod(mode)
 }
 
-// system is the kernel, as far as files are given their names.
-func (d disk) system() durable.System {
+// durableSystem is the kernel, as far as files are given their names.
+func (d disk) durableSystem() durable.System {
 	s := durable.Kernel()
 	if d.hooks.sync != nil {
 		s.Sync = d.hooks.sync
@@ -71,8 +71,8 @@ func (d disk) system() durable.System {
 	return s
 }
 
-// proc is what the kernel says of this process under name; "" when it does not say.
-func (d disk) proc(name string) string {
+// readProc is what the kernel says of this process under name; "" when it does not say.
+func (d disk) readProc(name string) string {
 	root := "/proc/self"
 	if d.hooks.proc != "" {
 		root = d.hooks.proc
@@ -81,8 +81,8 @@ func (d disk) proc(name string) string {
 	return string(b)
 }
 
-// uninterrupted repeats a call that a signal has cut off, as FUSE and NFS let it; os does so by itself.
-func uninterrupted(call func() error) error {
+// repeatInterrupted repeats a call that a signal has cut off, as FUSE and NFS let it; os does so by itself.
+func repeatInterrupted(call func() error) error {
 	for {
 		if err := call(); !errors.Is(err, unix.EINTR) {
 			return err

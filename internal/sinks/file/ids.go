@@ -10,9 +10,9 @@ import (
 	"github.com/rotatord/rotatord/internal/fault"
 )
 
-// exist says whether the user namespace of this process has o's ids: nothing can be given to
+// checkIDs says whether the user namespace of this process has o's ids: nothing can be given to
 // others, whatever the capabilities.
-func (d disk) exist(o owner) error {
+func (d disk) checkIDs(o owner) error {
 	for _, c := range []struct {
 		key, file string
 		id        int
@@ -20,15 +20,15 @@ func (d disk) exist(o owner) error {
 		if c.id < 0 {
 			continue
 		}
-		if text := d.proc(c.file); text != "" && !mapped(text, c.id) {
-			return noSuchID(c.key, c.id, fmt.Errorf("rotatord's user namespace (/proc/self/%s) has %s", c.file, ranges(text)))
+		if text := d.readProc(c.file); text != "" && !isMapped(text, c.id) {
+			return noSuchID(c.key, c.id, fmt.Errorf("rotatord's user namespace (/proc/self/%s) has %s", c.file, idRanges(text)))
 		}
 	}
 	return nil
 }
 
-// mapped reads the lines of a uid_map: first id inside, first id outside, how many.
-func mapped(text string, id int) bool {
+// isMapped reads the lines of a uid_map: first id inside, first id outside, how many.
+func isMapped(text string, id int) bool {
 	for line := range strings.Lines(text) {
 		var inside, outside, count int
 		if _, err := fmt.Sscan(line, &inside, &outside, &count); err == nil && inside <= id && id-inside < count {
@@ -38,8 +38,8 @@ func mapped(text string, id int) bool {
 	return false
 }
 
-// ranges names the ids that a uid_map has.
-func ranges(text string) string {
+// idRanges names the ids that a uid_map has.
+func idRanges(text string) string {
 	var out []string
 	for line := range strings.Lines(text) {
 		var inside, outside, count int
@@ -63,7 +63,7 @@ func notGiven(key string, id int, err error) error {
 	switch {
 	case errors.Is(err, unix.EINVAL):
 		return noSuchID(key, id, err)
-	case errors.Is(err, unix.EPERM) && capable(unix.CAP_CHOWN):
+	case errors.Is(err, unix.EPERM) && hasCapability(unix.CAP_CHOWN):
 		return notAllowed("the file system refuses %s %d, whoever asks: %w", key, id, err).
 			WithHint("NFS: export it with no_root_squash, or run rotatord with the %s's id and remove %s; CIFS, FAT, FUSE: set uid= and gid= "+
 				"where it is mounted, and remove %s", key, key, key)

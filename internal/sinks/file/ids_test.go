@@ -41,15 +41,15 @@ func TestIDsThatTheUserNamespaceLacksAreRefused(t *testing.T) {
 		}
 	}
 	for _, who := range []owner{{-1, -1, -1}, {0, 0, 0}, {65535, 100, 100}} {
-		must(t, d.exist(who))
+		must(t, d.checkIDs(who))
 	}
-	must(t, disk{hooks{proc: t.TempDir()}}.exist(owner{1 << 30, 1, 1})) // a kernel without user namespaces
+	must(t, disk{hooks{proc: t.TempDir()}}.checkIDs(owner{1 << 30, 1, 1})) // a kernel without user namespaces
 }
 
 // What no look tells, the chown of a write and of a trial does.
 func TestAnOwnerThatIsRefusedIsExplained(t *testing.T) {
 	squashed := "root_squash"
-	if !capable(unix.CAP_CHOWN) {
+	if !hasCapability(unix.CAP_CHOWN) {
 		squashed = "owners, sticky"
 	}
 	for errno, want := range map[unix.Errno]refusal{
@@ -61,10 +61,10 @@ func TestAnOwnerThatIsRefusedIsExplained(t *testing.T) {
 			d := disk{hooks{chown: func(f *os.File, _, _ int) error { return &os.PathError{Op: "chown", Path: f.Name(), Err: errno} }}}
 			dir := t.TempDir()
 			err := d.write(t.Context(), dir+"/a/token", secret.New("value"), 0o640, who, nil)
-			wantRefusal(t, "write", explain("write", dir+"/a/token", err), want)
+			wantRefusal(t, "write", toFault("write", dir+"/a/token", err), want)
 			if who.folderGID < 0 {
-				_, err = d.try(dir+"/token", secret.New("x"), 0o640, who, grant{}, false)
-				wantRefusal(t, "try", explain("probe", dir+"/token", err), want)
+				_, err = d.tryWrite(dir+"/token", secret.New("x"), 0o640, who, grant{}, false)
+				wantRefusal(t, "try", toFault("probe", dir+"/token", err), want)
 			}
 		}
 	}

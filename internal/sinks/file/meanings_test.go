@@ -21,15 +21,15 @@ func TestWhatErrorsOfTheKernelMean(t *testing.T) {
 		unix.EIO, unix.ENOTDIR, unix.EISDIR, unix.ELOOP, unix.ENAMETOOLONG, unix.EWOULDBLOCK, unix.EEXIST, unix.ENOENT, unix.ESTALE, unix.EMFILE,
 	} {
 		errs = append(errs, errno)
-		page.Add(unix.ErrnoName(errno), explain("write", target, &fs.PathError{Op: "open", Path: target, Err: errno}))
+		page.Add(unix.ErrnoName(errno), toFault("write", target, &fs.PathError{Op: "open", Path: target, Err: errno}))
 	}
-	page.Add("too late", explain("write", target, context.DeadlineExceeded))
-	page.Add("cancelled", explain("write", target, context.Canceled))
-	page.Add("anything else", explain("write", target, errors.New("surprise")))
-	page.Add("a folder above, to be made", explain("write", target, &fs.PathError{Op: "mkdir", Path: "/srv/moq", Err: unix.EACCES}))
-	page.Add("a folder above", explain("write", target, &fs.PathError{Op: "open", Path: "/srv/moq", Err: unix.EACCES}))
-	page.Add("a rename", explain("write", target, &os.LinkError{Op: "rename", Old: "/srv/moq/live/.t", New: target, Err: unix.EBUSY}))
-	page.Add("an error of our own", explain("write", target, tooLong("so long")))
+	page.Add("too late", toFault("write", target, context.DeadlineExceeded))
+	page.Add("cancelled", toFault("write", target, context.Canceled))
+	page.Add("anything else", toFault("write", target, errors.New("surprise")))
+	page.Add("a folder above, to be made", toFault("write", target, &fs.PathError{Op: "mkdir", Path: "/srv/moq", Err: unix.EACCES}))
+	page.Add("a folder above", toFault("write", target, &fs.PathError{Op: "open", Path: "/srv/moq", Err: unix.EACCES}))
+	page.Add("a rename", toFault("write", target, &os.LinkError{Op: "rename", Old: "/srv/moq/live/.t", New: target, Err: unix.EBUSY}))
+	page.Add("an error of our own", toFault("write", target, tooLong("so long")))
 	faulttest.EveryRow(t, meanings, errs...)
 	page.Compare(t, "testdata/errors.txt")
 }

@@ -19,7 +19,7 @@ func (d disk) mountPoint(path string) bool {
 		return st.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0
 	}
 	folder, err := filepath.EvalSymlinks(filepath.Dir(path)) // the kernel lists what links lead to
-	return err == nil && slices.Contains(mountPoints(d.proc("mountinfo")), filepath.Join(folder, filepath.Base(path)))
+	return err == nil && slices.Contains(mountPoints(d.readProc("mountinfo")), filepath.Join(folder, filepath.Base(path)))
 }
 
 // mountPoints reads /proc/self/mountinfo, for kernels before Linux 5.8.
@@ -27,14 +27,14 @@ func mountPoints(mountinfo string) []string {
 	var out []string
 	for line := range strings.Lines(mountinfo) {
 		if fields := strings.Fields(line); len(fields) > 4 {
-			out = append(out, unescape(fields[4]))
+			out = append(out, unescapeOctal(fields[4]))
 		}
 	}
 	return out
 }
 
-// unescape reads a path of mountinfo, in which \040 is a blank.
-func unescape(path string) string {
+// unescapeOctal reads a path of mountinfo, in which \040 is a blank.
+func unescapeOctal(path string) string {
 	var b strings.Builder
 	for i := 0; i < len(path); i++ {
 		if path[i] == '\\' && i+3 < len(path) {

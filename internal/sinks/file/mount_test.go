@@ -104,7 +104,7 @@ func TestPathsOfMountinfoAreRead(t *testing.T) {
 	for text, want := range map[string]string{
 		`/a`: "/a", `/a\040b\011c\012d\134e`: "/a b\tc\nd\\e", `/a\04`: `/a\04`, `/a\999`: `/a\999`, `/\303\244`: "/ä",
 	} {
-		if got := unescape(text); got != want {
+		if got := unescapeOctal(text); got != want {
 			t.Errorf("unescape(%q) = %q, want %q", text, got, want)
 		}
 	}
@@ -114,7 +114,9 @@ func TestPathsOfMountinfoAreRead(t *testing.T) {
 func TestABusyTargetIsExplained(t *testing.T) {
 	for _, errno := range []error{unix.EBUSY, unix.ETXTBSY} {
 		target := filepath.Join(t.TempDir(), "token")
-		busy := at(stepRename, func() error { return &os.LinkError{Op: "rename", Old: temporary(target), New: target, Err: errno} })
+		busy := at(stepRename, func() error {
+			return &os.LinkError{Op: "rename", Old: temporaryBeside(target), New: target, Err: errno}
+		})
 		err := openWith(t, nil, busy).Write(t.Context(), target, secret.New("new"), sinks.WriteOptions{RotationID: "r"})
 		wantRefusal(t, "Write", err, refusal{fault.Retry, fault.Storage, target + " is in use"})
 	}

@@ -21,7 +21,7 @@ func pathFits(target string) error {
 	if n := len(target); n > pathMost {
 		return tooLong("the path is %d bytes long, and the kernel takes %d", n, pathMost)
 	}
-	if n := len(temporary(target)); n > pathMost {
+	if n := len(temporaryBeside(target)); n > pathMost {
 		return tooLong("the path of the temporary file beside the target is %d bytes long, and the kernel takes %d", n, pathMost)
 	}
 	return nil
@@ -33,13 +33,13 @@ func namesFit(folder, target string, st *unix.Statfs_t) error {
 	if st.Namelen > 0 {
 		most = int(st.Namelen)
 	}
-	if n := len(filepath.Base(temporary(target))); n > most {
+	if n := len(filepath.Base(temporaryBeside(target))); n > most {
 		return tooLong("the name of the temporary file is %d bytes long, and the file system of %s takes %d", n, folder, most)
 	}
 	if _, err := os.Lstat(target); err == nil {
 		return nil // it was taken
 	}
-	for name := range strings.SplitSeq(below(folder, target), "/") {
+	for name := range strings.SplitSeq(pathBelow(folder, target), "/") {
 		if len(name) > most {
 			return tooLong("the name %.32q… in the path is %d bytes long, and the file system of %s takes %d", name, len(name), folder, most)
 		}

@@ -15,14 +15,14 @@ import (
 // owner is who a file is to belong to; -1 leaves it as it comes.
 type owner struct{ uid, gid, folderGID int }
 
-// owner looks the configured names up. That happens at each use, so that an
+// lookUpOwner looks the configured names up. That happens at each use, so that an
 // account made later needs no restart.
-func (s *sink) owner() (owner, error) {
+func (s *sink) lookUpOwner() (owner, error) {
 	who := owner{-1, -1, -1}
 	if s.config.Owner != "" {
 		uid, primary, err := lookupUser(s.config.Owner)
 		if err != nil {
-			return who, unknown("owner", err)
+			return who, unknownAccount("owner", err)
 		}
 		if who.uid = uid; uid != os.Geteuid() {
 			who.folderGID = primary
@@ -31,14 +31,14 @@ func (s *sink) owner() (owner, error) {
 	if s.config.Group != "" {
 		gid, err := lookupGroup(s.config.Group)
 		if err != nil {
-			return who, unknown("group", err)
+			return who, unknownAccount("group", err)
 		}
 		who.gid, who.folderGID = gid, gid
 	}
 	return who, nil
 }
 
-func unknown(key string, err error) error {
+func unknownAccount(key string, err error) error {
 	return (&fault.Error{Class: fault.Permanent, Reason: fault.Invalid, Err: err}).
 		WithHint("create it, or correct the sink's %s", key)
 }
@@ -51,13 +51,13 @@ func lookupUser(name string) (uid, primary int, err error) {
 		if err != nil {
 			return int(n), -1, nil //nolint:nilerr // a number needs no account
 		}
-		return int(n), number(u.Gid), nil
+		return int(n), parseID(u.Gid), nil
 	}
 	u, err := user.Lookup(name)
 	if err != nil {
 		return -1, -1, err
 	}
-	return number(u.Uid), number(u.Gid), nil
+	return parseID(u.Uid), parseID(u.Gid), nil
 }
 
 func lookupGroup(name string) (int, error) {
@@ -68,10 +68,10 @@ func lookupGroup(name string) (int, error) {
 	if err != nil {
 		return -1, err
 	}
-	return number(g.Gid), nil
+	return parseID(g.Gid), nil
 }
 
-func number(id string) int {
+func parseID(id string) int {
 	n, err := strconv.Atoi(id)
 	if err != nil {
 		return -1
@@ -79,20 +79,20 @@ func number(id string) int {
 	return n
 }
 
-// has reports whether info, with the list a, is a file that write would leave as it is: a
+// ownsAsConfigured reports whether info, with the list a, is a file that write would leave as it is: a
 // regular one under a single name with the right owner and mode.
-func (o owner) has(info fs.FileInfo, a acl, mode fs.FileMode) bool {
+func (o owner) ownsAsConfigured(info fs.FileInfo, a acl, mode fs.FileMode) bool {
 	st := sysOf(info)
 	uid := o.uid
 	if uid < 0 {
 		uid = os.Geteuid()
 	}
-	return a.grants(info.Mode(), mode) && st.Nlink == 1 && int(st.Uid) == uid && (o.gid < 0 || int(st.Gid) == o.gid)
+	return a.grantsMode(info.Mode(), mode) && st.Nlink == 1 && int(st.Uid) == uid && (o.gid < 0 || int(st.Gid) == o.gid)
 }
 
 // mayOwn says whether this process may give files away to o.
 func (d disk) mayOwn(o owner) error {
-	if err := d.exist(o); err != nil || capable(unix.CAP_CHOWN) {
+	if err := d.checkIDs(o); err != nil || hasCapability(unix.CAP_CHOWN) {
 		return err
 	}
 	if o.uid >= 0 && o.uid != os.Geteuid() {
@@ -112,7 +112,7 @@ func (d disk) mayOwn(o owner) error {
 func mayReadBack(mode fs.FileMode, o owner, a acl) error {
 	var readable bool
 	switch {
-	case capable(unix.CAP_DAC_OVERRIDE) || capable(unix.CAP_DAC_READ_SEARCH):
+	case hasCapability(unix.CAP_DAC_OVERRIDE) || hasCapability(unix.CAP_DAC_READ_SEARCH):
 		readable = true
 	case o.uid < 0 || o.uid == os.Geteuid():
 		readable = mode&0o400 != 0
@@ -146,9 +146,9 @@ func memberOf(gid int) bool {
 	return gid == os.Getegid() || err == nil && slices.Contains(groups, gid)
 }
 
-// capable reports whether this process has a capability of Linux, which decides
+// hasCapability reports whether this process has a capability of Linux, which decides
 // where being root does not: in a container, under systemd.
-func capable(capability int) bool {
+func hasCapability(capability int) bool {
 	var data [2]unix.CapUserData
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	if err := unix.Capget(&header, &data[0]); err != nil {

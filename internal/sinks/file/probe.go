@@ -19,67 +19,67 @@ func (d disk) mayWrite(target string, size int, who owner) error {
 	if err := pathFits(target); err != nil {
 		return err
 	}
-	folder, err := existing(filepath.Dir(target))
+	folder, err := nearestExisting(filepath.Dir(target))
 	if err != nil {
 		return err
 	}
-	if err := d.writable(folder); err != nil {
+	if err := d.checkWritable(folder); err != nil {
 		return err
 	}
 	if err := d.hasRoom(folder, target, size); err != nil {
 		return err
 	}
-	info, err := d.look(target)
+	info, err := d.lstatTarget(target)
 	if err != nil {
 		return err
 	}
 	if info != nil {
-		if err := d.replaceable(folder, target, info); err != nil {
+		if err := d.checkMayReplace(folder, target, info); err != nil {
 			return err
 		}
 	}
-	if err := d.removable(folder, temporaryIn(folder, target)); err != nil {
+	if err := d.checkRemovable(folder, temporaryIn(folder, target)); err != nil {
 		return err
 	}
 	return d.mayOwn(who)
 }
 
-// writable asks the kernel with the effective ids; it knows access lists and
+// checkWritable asks the kernel with the effective ids; it knows access lists and
 // read-only file systems too.
-func (d disk) writable(folder string) error {
+func (d disk) checkWritable(folder string) error {
 	// It is read when it is synced.
-	err := uninterrupted(func() error {
+	err := repeatInterrupted(func() error {
 		return unix.Faccessat(unix.AT_FDCWD, folder, unix.R_OK|unix.W_OK|unix.X_OK, unix.AT_EACCESS)
 	})
 	if err != nil {
 		return &fs.PathError{Op: "write to", Path: folder, Err: err}
 	}
-	if d.immutable(folder, unix.STATX_ATTR_IMMUTABLE|unix.STATX_ATTR_APPEND) {
+	if d.hasAttribute(folder, unix.STATX_ATTR_IMMUTABLE|unix.STATX_ATTR_APPEND) {
 		return &fs.PathError{Op: "write to", Path: folder, Err: unix.EPERM}
 	}
 	return nil
 }
 
-// replaceable knows what keeps a file from being replaced in a writable folder:
+// checkMayReplace knows what keeps a file from being replaced in a writable folder:
 // the sticky bit, and attributes of the file.
-func (d disk) replaceable(folder, target string, info fs.FileInfo) error {
+func (d disk) checkMayReplace(folder, target string, info fs.FileInfo) error {
 	dir, err := os.Stat(folder)
 	if err != nil {
 		return err
 	}
 	ours := func(i fs.FileInfo) bool { return int(sysOf(i).Uid) == os.Geteuid() }
-	if dir.Mode()&fs.ModeSticky != 0 && !ours(dir) && !ours(info) && !capable(unix.CAP_FOWNER) {
+	if dir.Mode()&fs.ModeSticky != 0 && !ours(dir) && !ours(info) && !hasCapability(unix.CAP_FOWNER) {
 		return &fs.PathError{Op: "replace", Path: target, Err: unix.EPERM}
 	}
-	if d.immutable(target, unix.STATX_ATTR_IMMUTABLE|unix.STATX_ATTR_APPEND) {
+	if d.hasAttribute(target, unix.STATX_ATTR_IMMUTABLE|unix.STATX_ATTR_APPEND) {
 		return &fs.PathError{Op: "replace", Path: target, Err: unix.EPERM}
 	}
 	return nil
 }
 
-// immutable reports whether path has one of the attributes; a file system that
+// hasAttribute reports whether path has one of the attributes; a file system that
 // does not tell has none.
-func (d disk) immutable(path string, attributes uint64) bool {
+func (d disk) hasAttribute(path string, attributes uint64) bool {
 	var st unix.Statx_t
 	err := d.statx(path, &st)
 	return err == nil && st.Attributes&attributes != 0
@@ -96,13 +96,13 @@ func (d disk) hasRoom(folder, target string, size int) error {
 		return &fs.PathError{Op: "write to", Path: folder, Err: unix.EROFS}
 	}
 	free, block := st.Bavail, uint64(max(st.Frsize, 0))
-	if capable(unix.CAP_SYS_RESOURCE) {
+	if hasCapability(unix.CAP_SYS_RESOURCE) {
 		free = st.Bfree
 	}
 	if block == 0 {
 		block = uint64(max(st.Bsize, 0))
 	}
-	folders := uint64(strings.Count(below(folder, target), "/"))
+	folders := uint64(strings.Count(pathBelow(folder, target), "/"))
 	switch need := minFree + folders*block + uint64(size); {
 	case st.Blocks > 0 && free*block < need:
 		return noRoom(folder, "bytes", free*block, need)

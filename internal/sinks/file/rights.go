@@ -12,9 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// permit gives the file its group and mode. A file system that keeps no modes of its own (CIFS, 9p, vboxsf,
+// setGroupAndMode gives the file its group and mode. A file system that keeps no modes of its own (CIFS, 9p, vboxsf,
 // FAT, some of FUSE) refuses, or does nothing: that is told by a trial, and is no error.
-func (p *pending) permit(info fs.FileInfo, mode fs.FileMode, gid int) error {
+func (p *pending) setGroupAndMode(info fs.FileInfo, mode fs.FileMode, gid int) error {
 	if err := p.giveGroup(p.File, info, gid); err != nil {
 		return err
 	}
@@ -63,14 +63,14 @@ func (p *pending) isLike(old former) bool {
 	}
 	ours, there := sysOf(info), sysOf(old.info)
 	return info.Mode() == old.info.Mode() && ours.Uid == there.Uid && ours.Gid == there.Gid && there.Nlink == 1 &&
-		slices.Equal(p.acl(), old.acl)
+		slices.Equal(p.ownACL(), old.acl)
 }
 
-// strange tells where a new file has other permissions than are configured.
-func (p *pending) strange(mode fs.FileMode, who owner) []string {
+// strangePermissions tells where a new file has other permissions than are configured.
+func (p *pending) strangePermissions(mode fs.FileMode, who owner) []string {
 	var differs []string
-	if got := p.given.Mode().Perm(); !p.acl().grants(got, mode) {
-		differs = append(differs, fmt.Sprintf("mode %#o instead of %#o%s", got, mode, means(got, mode)))
+	if got := p.given.Mode().Perm(); !p.ownACL().grantsMode(got, mode) {
+		differs = append(differs, fmt.Sprintf("mode %#o instead of %#o%s", got, mode, meaningOfMode(got, mode)))
 	}
 	st := sysOf(p.given)
 	if uid := int(st.Uid); who.uid >= 0 && uid != who.uid {
@@ -87,8 +87,8 @@ func (p *pending) strange(mode fs.FileMode, who owner) []string {
 		filepath.Dir(p.File.Name()), strings.Join(differs, "; "))}
 }
 
-// means says what mode got does that mode want does not.
-func means(got, want fs.FileMode) string {
+// meaningOfMode says what mode got does that mode want does not.
+func meaningOfMode(got, want fs.FileMode) string {
 	switch more := got &^ want; {
 	case more&0o002 != 0:
 		return ", so that everybody on this machine can change the token"

@@ -35,16 +35,16 @@ func (s *sink) MaxContent() int { return maxSize }
 // Probe looks at the target and at everything that a write would need. With a trial it tries
 // the rest, too.
 func (s *sink) Probe(ctx context.Context, target string, o sinks.ProbeOptions) (sinks.Holding, error) {
-	return run(ctx, s, "probe", target, func() (sinks.Holding, error) {
-		who, err := s.owner()
+	return runApart(ctx, s, "probe", target, func() (sinks.Holding, error) {
+		who, err := s.lookUpOwner()
 		if err != nil {
 			return sinks.Holding{}, err
 		}
 		if err := s.disk.mayWrite(target, len(o.Trial.Reveal()), who); err != nil {
 			return sinks.Holding{}, err
 		}
-		old, h, err := s.disk.former(target)
-		from := old.grant(who, o.Ours)
+		old, h, err := s.disk.readFormer(target)
+		from := old.grantFor(who, o.Ours)
 		if err := mayReadBack(s.mode, who, from.nextACL(s.mode)); o.Read && err != nil {
 			return sinks.Holding{}, err
 		}
@@ -55,10 +55,10 @@ func (s *sink) Probe(ctx context.Context, target string, o sinks.ProbeOptions) (
 			return sinks.Holding{}, err
 		}
 		if o.Trial.IsEmpty() {
-			h.Untried, h.Warnings = untried, warn(from.losses())
+			h.Untried, h.Warnings = untried, lossWarnings(from.expectedLosses())
 			return h, nil
 		}
-		h.Warnings, err = s.disk.try(target, o.Trial, s.mode, who, from, o.Read)
+		h.Warnings, err = s.disk.tryWrite(target, o.Trial, s.mode, who, from, o.Read)
 		if errors.Is(err, unix.EWOULDBLOCK) { // somebody writes there just now: it can be done
 			h.Untried, err = untried, nil
 		}
@@ -68,8 +68,8 @@ func (s *sink) Probe(ctx context.Context, target string, o sinks.ProbeOptions) (
 
 // Write replaces the target by a new file that holds content.
 func (s *sink) Write(ctx context.Context, target string, content secret.Value, o sinks.WriteOptions) error {
-	_, err := run(ctx, s, "write", target, func() (struct{}, error) {
-		who, err := s.owner()
+	_, err := runApart(ctx, s, "write", target, func() (struct{}, error) {
+		who, err := s.lookUpOwner()
 		if err != nil {
 			return struct{}{}, err
 		}
@@ -81,7 +81,7 @@ func (s *sink) Write(ctx context.Context, target string, content secret.Value, o
 // Read gives the file's bytes. A symbolic link at the target, and a file that is
 // too large to be ours, exist with no content.
 func (s *sink) Read(ctx context.Context, target string) (sinks.Holding, error) {
-	return run(ctx, s, "read", target, func() (sinks.Holding, error) { return s.disk.read(target) })
+	return runApart(ctx, s, "read", target, func() (sinks.Holding, error) { return s.disk.read(target) })
 }
 
 // Refresh has nothing to read again.
@@ -90,10 +90,10 @@ func (s *sink) Refresh(context.Context) (changed bool, err error) { return false
 // Close has nothing to end: a call that the kernel holds cannot be recalled.
 func (s *sink) Close() error { return nil }
 
-// run does work apart from the caller, who leaves when ctx ends even if the
+// runApart does work apart from the caller, who leaves when ctx ends even if the
 // kernel does not answer (a hung network file system). The target stays taken
 // until then, so that nothing overtakes a write that is stuck.
-func run[T any](ctx context.Context, s *sink, op, target string, work func() (T, error)) (T, error) {
+func runApart[T any](ctx context.Context, s *sink, op, target string, work func() (T, error)) (T, error) {
 	type answer struct {
 		v   T
 		err error
@@ -101,7 +101,7 @@ func run[T any](ctx context.Context, s *sink, op, target string, work func() (T,
 	leave, err := s.busy.enter(ctx, target)
 	if err != nil {
 		var none T
-		return none, explain(op, target, err)
+		return none, toFault(op, target, err)
 	}
 	answers := make(chan answer, 1)
 	go func() {
@@ -115,10 +115,10 @@ func run[T any](ctx context.Context, s *sink, op, target string, work func() (T,
 	}()
 	select {
 	case a := <-answers:
-		return a.v, explain(op, target, a.err)
+		return a.v, toFault(op, target, a.err)
 	case <-ctx.Done():
 		var none T
-		return none, explain(op, target, ctx.Err())
+		return none, toFault(op, target, ctx.Err())
 	}
 }
 

@@ -21,8 +21,8 @@ func staleFault(path string, err error) error {
 	return err
 }
 
-// removable says whether removeStale could remove what lies at path, in folder.
-func (d disk) removable(folder, path string) error {
+// checkRemovable says whether removeStale could remove what lies at path, in folder.
+func (d disk) checkRemovable(folder, path string) error {
 	info, err := os.Lstat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -30,7 +30,7 @@ func (d disk) removable(folder, path string) error {
 	case err != nil:
 		return err
 	}
-	if err = d.replaceable(folder, path, info); info.IsDir() {
+	if err = d.checkMayReplace(folder, path, info); info.IsDir() {
 		err = unix.EISDIR
 	}
 	if err != nil {

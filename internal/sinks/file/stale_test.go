@@ -23,14 +23,14 @@ func TestAStaleTemporaryFileThatCannotBeOpenedIsRemoved(t *testing.T) {
 		return
 	}
 	target := filepath.Join(t.TempDir(), "token")
-	must(t, os.WriteFile(temporary(target), []byte("half"), 0o600))
-	chmod(t, temporary(target), 0)
+	must(t, os.WriteFile(temporaryBeside(target), []byte("half"), 0o600))
+	chmod(t, temporaryBeside(target), 0)
 	s := openWith(t, nil, hooks{})
 	err := s.Write(t.Context(), target, secret.New("value"), sinks.WriteOptions{RotationID: "r"})
 	wantRefusal(t, "Write beside a young one", err, refusal{fault.Retry, fault.Conflict, "stop the other process"})
 
 	old := time.Now().Add(-2 * durable.StaleAge)
-	must(t, os.Chtimes(temporary(target), old, old))
+	must(t, os.Chtimes(temporaryBeside(target), old, old))
 	tried(t, s, target)
 	put(t, s, target, "value")
 	wantContent(t, target, "value")
@@ -41,22 +41,22 @@ func TestAStaleTemporaryFileThatCannotBeOpenedIsRemoved(t *testing.T) {
 
 func TestAFolderWithTheTemporaryFilesNameIsInTheWay(t *testing.T) {
 	target := filepath.Join(t.TempDir(), "token")
-	must(t, os.Mkdir(temporary(target), 0o700))
-	wantBothRefuse(t, openWith(t, nil, hooks{}), target, refusal{fault.Permanent, fault.Forbidden, "remove " + temporary(target)})
+	must(t, os.Mkdir(temporaryBeside(target), 0o700))
+	wantBothRefuse(t, openWith(t, nil, hooks{}), target, refusal{fault.Permanent, fault.Forbidden, "remove " + temporaryBeside(target)})
 }
 
 // The kernel's attributes keep a file as the sticky bit keeps another user's.
 func TestATemporaryFileThatCannotBeRemovedIsInTheWay(t *testing.T) {
 	target := filepath.Join(t.TempDir(), "token")
-	must(t, os.WriteFile(temporary(target), nil, 0o600))
+	must(t, os.WriteFile(temporaryBeside(target), nil, 0o600))
 	s := openWith(t, nil, hooks{statx: func(path string, st *unix.Statx_t) error {
-		if path == temporary(target) {
+		if path == temporaryBeside(target) {
 			st.Attributes = unix.STATX_ATTR_IMMUTABLE
 		}
 		return nil
 	}})
 	_, err := s.Probe(t.Context(), target, sinks.ProbeOptions{Read: true})
-	wantRefusal(t, "Probe", err, refusal{fault.Permanent, fault.Forbidden, "remove " + temporary(target)})
+	wantRefusal(t, "Probe", err, refusal{fault.Permanent, fault.Forbidden, "remove " + temporaryBeside(target)})
 	if err != nil && !strings.Contains(err.Error(), "belongs to user "+uid()) {
 		t.Errorf("%v does not say whose", err)
 	}
@@ -67,9 +67,9 @@ func TestATemporaryFileOfAnotherUserInAStickyFolderIsInTheWay(t *testing.T) {
 		dir, err := os.Getwd()
 		must(t, err)
 		target := filepath.Join(dir, "token")
-		want := refusal{fault.Permanent, fault.Forbidden, "remove " + temporary(target)}
+		want := refusal{fault.Permanent, fault.Forbidden, "remove " + temporaryBeside(target)}
 		wantBothRefuse(t, openWith(t, nil, hooks{}), target, want)
-		wantRefusal(t, "remove", explain("write", target, removeStale(temporary(target))), want)
+		wantRefusal(t, "remove", toFault("write", target, removeStale(temporaryBeside(target))), want)
 		return
 	}
 	if os.Geteuid() != 0 {
@@ -80,9 +80,9 @@ func TestATemporaryFileOfAnotherUserInAStickyFolderIsInTheWay(t *testing.T) {
 	chmod(t, dir, 0o777|os.ModeSticky)
 	chmod(t, filepath.Dir(dir), 0o755)
 	chmod(t, filepath.Dir(filepath.Dir(dir)), 0o755)
-	must(t, os.WriteFile(temporary(filepath.Join(dir, "token")), nil, 0o600))
+	must(t, os.WriteFile(temporaryBeside(filepath.Join(dir, "token")), nil, 0o600))
 	old := time.Now().Add(-2 * durable.StaleAge)
-	must(t, os.Chtimes(temporary(filepath.Join(dir, "token")), old, old))
+	must(t, os.Chtimes(temporaryBeside(filepath.Join(dir, "token")), old, old))
 	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.run=^"+t.Name()+"$")
 	cmd.Dir, cmd.Env = dir, []string{"ROTATORD_TEST_STICKY=1"}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}

@@ -68,7 +68,7 @@ func TestATrialIsNeverForOthersToRead(t *testing.T) {
 		case 0:
 		default:
 			seen++
-			if st := stat(t, temporary(target)); st.Mode&0o7777 != want || st.Size != 0 {
+			if st := stat(t, temporaryBeside(target)); st.Mode&0o7777 != want || st.Size != 0 {
 				t.Errorf("before %q: mode %o, size %d", s, st.Mode&0o7777, st.Size)
 			}
 		}
@@ -167,11 +167,11 @@ func TestWhatAnotherModeMeansIsSaid(t *testing.T) {
 		0o777: "everybody on this machine can change", 0o755: "everybody on this machine can read", 0o660: "its group can change",
 		0o640: "", 0o600: "some who are to read the token cannot",
 	} {
-		if text := means(got, 0o640); !strings.Contains(text, want) || want == "" && text != "" {
+		if text := meaningOfMode(got, 0o640); !strings.Contains(text, want) || want == "" && text != "" {
 			t.Errorf("%#o: %q, want %q", got, text, want)
 		}
 	}
-	if text := means(0o440, 0o400); !strings.Contains(text, "its group can read") {
+	if text := meaningOfMode(0o440, 0o400); !strings.Contains(text, "its group can read") {
 		t.Error(text)
 	}
 }
@@ -192,7 +192,7 @@ func TestOrdinaryPermissionsAreNoWarning(t *testing.T) {
 // Some file systems take a chown and do nothing.
 func TestAnOwnerThatIsNotTakenIsTold(t *testing.T) {
 	d := disk{hooks{chown: func(*os.File, int, int) error { return nil }}}
-	warnings, err := d.try(filepath.Join(t.TempDir(), "token"), secret.New("x"), 0o640, owner{4711, 4712, -1}, grant{}, true)
+	warnings, err := d.tryWrite(filepath.Join(t.TempDir(), "token"), secret.New("x"), 0o640, owner{4711, 4712, -1}, grant{}, true)
 	must(t, err)
 	if text := strings.Join(warnings, ""); !strings.Contains(text, "instead of 4711") || !strings.Contains(text, "instead of 4712") {
 		t.Errorf("warnings = %q", warnings)
@@ -218,7 +218,7 @@ func TestTheFileIsGivenAwayLast(t *testing.T) {
 		},
 		chmod: func(*os.File, os.FileMode) error { calls = append(calls, "mode"); return nil },
 	}}
-	_, err := d.try(filepath.Join(t.TempDir(), "token"), secret.New("x"), 0o640, owner{4711, 4712, -1}, grant{}, false)
+	_, err := d.tryWrite(filepath.Join(t.TempDir(), "token"), secret.New("x"), 0o640, owner{4711, 4712, -1}, grant{}, false)
 	must(t, err)
 	if want := []string{"group", "mode", "owner"}; !slices.Equal(calls, want) {
 		t.Errorf("calls = %q, want %q", calls, want)

@@ -84,7 +84,7 @@ func TestThePermissionsAreRightBeforeTheContentIsThere(t *testing.T) {
 	target := filepath.Join(t.TempDir(), "token")
 	seen := false
 	s := openWith(t, func(c *Config) { c.Mode, c.Owner, c.Group = "0440", uid(), gid() }, at(stepWrite, func() error {
-		st := stat(t, temporary(target))
+		st := stat(t, temporaryBeside(target))
 		seen = true
 		if st.Mode&0o7777 != 0o440 || st.Size != 0 {
 			t.Errorf("before the content is written: mode %o, size %d", st.Mode&0o7777, st.Size)
@@ -163,7 +163,7 @@ func TestASymbolicLinkPlantedAsTheTemporaryFileIsNotFollowed(t *testing.T) {
 	dir := t.TempDir()
 	victim, target := filepath.Join(dir, "victim"), filepath.Join(dir, "token")
 	must(t, os.WriteFile(victim, []byte("untouched"), 0o640))
-	must(t, os.Symlink(victim, temporary(target)))
+	must(t, os.Symlink(victim, temporaryBeside(target)))
 	put(t, openWith(t, nil, hooks{}), target, "value")
 	wantContent(t, victim, "untouched")
 	wantContent(t, target, "value")
@@ -171,21 +171,21 @@ func TestASymbolicLinkPlantedAsTheTemporaryFileIsNotFollowed(t *testing.T) {
 
 func TestATemporaryFileOfALivingProcessIsLeftAlone(t *testing.T) {
 	target := filepath.Join(t.TempDir(), "token")
-	other, err := durable.Create(temporary(target))
+	other, err := durable.Create(temporaryBeside(target))
 	must(t, err)
 	defer other.Close()
 	err = openWith(t, nil, hooks{}).Write(t.Context(), target, secret.New("value"), sinks.WriteOptions{RotationID: "r"})
 	if f := fault.Of(err); f == nil || f.Reason != fault.Conflict || f.Class != fault.Retry {
 		t.Errorf("error = %v, want a passing conflict", err)
 	}
-	if mine, err := other.Stat(); err != nil || !os.SameFile(mine, lstat(t, temporary(target))) {
+	if mine, err := other.Stat(); err != nil || !os.SameFile(mine, lstat(t, temporaryBeside(target))) {
 		t.Error("the other's temporary file was removed")
 	}
 }
 
 func TestTemporaryFilesOfOtherTargetsAreLeftAlone(t *testing.T) {
 	dir := t.TempDir()
-	theirs := temporary(filepath.Join(dir, "other"))
+	theirs := temporaryBeside(filepath.Join(dir, "other"))
 	must(t, os.WriteFile(theirs, nil, 0o600))
 	put(t, openWith(t, nil, hooks{}), filepath.Join(dir, "token"), "value")
 	if _, err := os.Stat(theirs); err != nil {

@@ -18,7 +18,7 @@ type attributes interface {
 	peek(path, name string) (value []byte, err error)
 }
 
-func (d disk) attributes() attributes {
+func (d disk) xattrs() attributes {
 	if d.hooks.attributes != nil {
 		return d.hooks.attributes
 	}
@@ -32,7 +32,7 @@ type kernel struct{}
 const maxAttribute = 64 << 10
 
 func (kernel) list(f *os.File) ([]string, error) {
-	b, err := sized(func(b []byte) (int, error) { return unix.Flistxattr(int(f.Fd()), b) })
+	b, err := readSized(func(b []byte) (int, error) { return unix.Flistxattr(int(f.Fd()), b) })
 	if err != nil || len(b) == 0 {
 		return nil, err
 	}
@@ -40,24 +40,24 @@ func (kernel) list(f *os.File) ([]string, error) {
 }
 
 func (kernel) get(f *os.File, name string) ([]byte, error) {
-	return sized(func(b []byte) (int, error) { return unix.Fgetxattr(int(f.Fd()), name, b) })
+	return readSized(func(b []byte) (int, error) { return unix.Fgetxattr(int(f.Fd()), name, b) })
 }
 
 func (kernel) set(f *os.File, name string, value []byte) error {
-	return uninterrupted(func() error { return unix.Fsetxattr(int(f.Fd()), name, value, 0) })
+	return repeatInterrupted(func() error { return unix.Fsetxattr(int(f.Fd()), name, value, 0) })
 }
 
 func (kernel) peek(path, name string) ([]byte, error) {
-	return sized(func(b []byte) (int, error) { return unix.Lgetxattr(path, name, b) })
+	return readSized(func(b []byte) (int, error) { return unix.Lgetxattr(path, name, b) })
 }
 
-// sized asks once more, with all the room there may be need for, if a little was not enough.
-func sized(ask func([]byte) (int, error)) ([]byte, error) {
+// readSized asks once more, with all the room there may be need for, if a little was not enough.
+func readSized(ask func([]byte) (int, error)) ([]byte, error) {
 	var b []byte
 	var n int
 	of := func(size int) error {
 		b = make([]byte, size)
-		return uninterrupted(func() (err error) {
+		return repeatInterrupted(func() (err error) {
 			n, err = ask(b)
 			return err
 		})
@@ -79,11 +79,11 @@ func grantsNobody(a attribute) bool {
 		return false
 	}
 	x := xdr{a.value, true}
-	for n := x.number(); n > 0 && x.ok; n-- {
-		x.number() // type
-		x.number() // flags
-		x.number() // rights
-		switch who := x.text(); who {
+	for n := x.takeNumber(); n > 0 && x.ok; n-- {
+		x.takeNumber() // type
+		x.takeNumber() // flags
+		x.takeNumber() // rights
+		switch who := x.takeText(); who {
 		case "OWNER@", "GROUP@", "EVERYONE@":
 		default:
 			return false
@@ -98,16 +98,16 @@ type xdr struct {
 	ok   bool
 }
 
-func (x *xdr) number() uint32 { return binary.BigEndian.Uint32(append(x.take(4), 0, 0, 0, 0)) }
+func (x *xdr) takeNumber() uint32 { return binary.BigEndian.Uint32(append(x.takeBytes(4), 0, 0, 0, 0)) }
 
-func (x *xdr) text() string {
-	n := x.number()
-	text := string(x.take(n))
-	x.take(-n % 4) // filled up to four
+func (x *xdr) takeText() string {
+	n := x.takeNumber()
+	text := string(x.takeBytes(n))
+	x.takeBytes(-n % 4) // filled up to four
 	return text
 }
 
-func (x *xdr) take(n uint32) []byte {
+func (x *xdr) takeBytes(n uint32) []byte {
 	if uint64(n) > uint64(len(x.rest)) {
 		x.ok, x.rest = false, nil
 		return nil

@@ -73,21 +73,21 @@ type chosen struct {
 	method
 }
 
-// lacking tells of a variable that is not set. What a file lacks may come, and
+// missingVariable tells of a variable that is not set. What a file lacks may come, and
 // shows at the login; a variable cannot.
-func (c chosen) lacking(env secret.Environment) error {
+func (c chosen) missingVariable(env secret.Environment) error {
 	for _, s := range c.sources() {
 		if s.Env == "" {
 			continue
 		}
 		if _, err := s.Read(env); err != nil {
-			return unreadable(s, err)
+			return unreadableSource(s, err)
 		}
 	}
 	return nil
 }
 
-func (a *Auth) chosen() []chosen {
+func (a *Auth) chosenMethods() []chosen {
 	var out []chosen
 	if a.Token != nil {
 		out = append(out, chosen{"token", &static{*a.Token}})
@@ -108,7 +108,7 @@ func (a *Auth) chosen() []chosen {
 }
 
 func (a *Auth) problems() []sinks.Problem {
-	all := a.chosen()
+	all := a.chosenMethods()
 	if len(all) != 1 {
 		return []sinks.Problem{{
 			Key: "auth", Text: "exactly one method must be given", Hint: "token, approle, kubernetes, jwt or cert",
@@ -122,47 +122,47 @@ func (a *Auth) problems() []sinks.Problem {
 	return out
 }
 
-func (s *static) problems() []sinks.Problem { return problem("", s.source.Problem()) }
+func (s *static) problems() []sinks.Problem { return problemAt("", s.source.Problem()) }
 
 func (m *AppRole) problems() []sinks.Problem {
-	return slices.Concat(required("role_id", m.RoleID), problem("secret_id", m.SecretID.Problem()), badMount(m.Mount))
+	return slices.Concat(requiredProblem("role_id", m.RoleID), problemAt("secret_id", m.SecretID.Problem()), badMount(m.Mount))
 }
 
 func (m *Kubernetes) problems() []sinks.Problem {
-	return slices.Concat(required("role", m.Role), badMount(m.Mount))
+	return slices.Concat(requiredProblem("role", m.Role), badMount(m.Mount))
 }
 
 func (m *JWT) problems() []sinks.Problem {
-	return slices.Concat(problem("token", m.Token.Problem()), badMount(m.Mount))
+	return slices.Concat(problemAt("token", m.Token.Problem()), badMount(m.Mount))
 }
 
 func (m *Cert) problems() []sinks.Problem {
-	return slices.Concat(required("cert_file", m.CertFile), required("key_file", m.KeyFile), badMount(m.Mount))
+	return slices.Concat(requiredProblem("cert_file", m.CertFile), requiredProblem("key_file", m.KeyFile), badMount(m.Mount))
 }
 
-func problem(key, text string) []sinks.Problem {
+func problemAt(key, text string) []sinks.Problem {
 	if text == "" {
 		return nil
 	}
 	return []sinks.Problem{{Key: key, Text: text}}
 }
 
-func required(key, value string) []sinks.Problem {
+func requiredProblem(key, value string) []sinks.Problem {
 	if value != "" {
 		return nil
 	}
-	return problem(key, "missing")
+	return problemAt(key, "missing")
 }
 
 func badMount(mount string) []sinks.Problem {
 	if mount == "" {
 		return nil
 	}
-	if err := checkPath(trimmed(mount)); err != nil {
-		return problem("mount", err.Error())
+	if err := checkPath(trimSlashes(mount)); err != nil {
+		return problemAt("mount", err.Error())
 	}
 	return nil
 }
 
-// trimmed gives a mount as it stands in a path.
-func trimmed(mount string) string { return strings.Trim(mount, "/") }
+// trimSlashes gives a mount as it stands in a path.
+func trimSlashes(mount string) string { return strings.Trim(mount, "/") }

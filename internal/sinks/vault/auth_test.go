@@ -262,7 +262,7 @@ func TestMaximumLife(t *testing.T) {
 		began := time.Now()
 		mustWrite(t, s, target, 1)
 		vaulttest.Eventually(t, 10*time.Second, func() error {
-			if s.session.usable() != nil {
+			if s.session.usableLogin() != nil {
 				return errors.New("the token is still held")
 			}
 			return nil
@@ -330,7 +330,7 @@ func TestEveryMethodReportsAnUnreadableCredential(t *testing.T) {
 // heldToken gives the token that the sink is logged in with.
 func heldToken(t *testing.T, s *sink) secret.Value {
 	t.Helper()
-	l := s.session.usable()
+	l := s.session.usableLogin()
 	if l == nil {
 		t.Fatal("the sink is not logged in")
 	}
@@ -532,7 +532,7 @@ func TestATokenFileThatDoesNotAnswerHoldsNoCallBeyondItsEndAndIsLookedAtOnce(t *
 		m := stuck{method: &static{}, looks: new(atomic.Int64), answer: make(chan struct{})}
 		s := newSession(chosen{"token", m}, "", sinks.OpenOptions{}, nil)
 		held := &login{token: secret.New("x"), drop: func() {}}
-		s.hold(held)
+		s.holdLogin(held)
 		for range 10 {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			if _, err := s.login(ctx); !errors.Is(err, context.DeadlineExceeded) {

@@ -24,9 +24,9 @@ type endpoint struct {
 	http      *http.Client
 }
 
-// resolved gives c with what the environment adds to it: only without an
+// withEnvironment gives c with what the environment adds to it: only without an
 // address, as the configuration's documentation says.
-func (c *Config) resolved(env secret.Environment) (*Config, error) {
+func (c *Config) withEnvironment(env secret.Environment) (*Config, error) {
 	r := *c
 	if r.Address == "" {
 		r.Address = env.Get(api.EnvVaultAddress)
@@ -58,11 +58,11 @@ func (c *Config) newTransport(connections int) (*transport.Transport, error) {
 		connections = max(1, connections/2) // each host has so many
 	}
 	return transport.WithAuthorities(transport.Options{
-		TLS: c.tls(), Patience: c.Timeout, Connections: min(connections, maxConnections),
+		TLS: c.tlsConfig(), Patience: c.Timeout, Connections: min(connections, maxConnections),
 	}, c.CAFile)
 }
 
-func (c *Config) tls() *tls.Config {
+func (c *Config) tlsConfig() *tls.Config {
 	if c.Auth.Cert == nil {
 		return nil
 	}
@@ -89,9 +89,9 @@ func (c *certificate) read(*tls.CertificateRequestInfo) (*tls.Certificate, error
 	return nil, err
 }
 
-// client makes a client with token. NewClient reads VAULT_* of the process, whatever
+// newClient makes a client with token. NewClient reads VAULT_* of the process, whatever
 // its configuration says; main has taken them out of there.
-func (e endpoint) client(token secret.Value) (*api.Client, error) {
+func (e endpoint) newClient(token secret.Value) (*api.Client, error) {
 	config := &api.Config{
 		Address: e.address, HttpClient: e.http, MaxRetries: 0, ReadYourWrites: true,
 		DisableRedirects: true, // it would follow one to anywhere

@@ -63,7 +63,7 @@ func (c *Config) Problems() []sinks.Problem {
 		out = append(out, c.addressProblems(c.Address)...)
 	}
 	out = append(out, c.redirectProblems()...)
-	if err := checkPath(c.mount()); err != nil {
+	if err := checkPath(c.mountPath()); err != nil {
 		out = append(out, sinks.Problem{Key: "mount", Text: err.Error(), Hint: `such as "secret"`})
 	}
 	if c.KVVersion != 1 && c.KVVersion != 2 {
@@ -80,7 +80,7 @@ func (c *Config) Problems() []sinks.Problem {
 func (c *Config) fieldProblems() []sinks.Problem {
 	var out []sinks.Problem
 	for _, name := range slices.Sorted(maps.Keys(c.Fields)) {
-		_, err := new(sinks.Templates).RenderRecord(c.Fields[name], sample())
+		_, err := new(sinks.Templates).RenderRecord(c.Fields[name], sampleRecord())
 		if strings.TrimSpace(name) == "" {
 			err = fmt.Errorf("a field needs a name")
 		}
@@ -97,14 +97,14 @@ func (c *Config) fieldProblems() []sinks.Problem {
 // isBlind reports whether records of different tokens give the same fields:
 // rotatord would then revoke tokens that nobody was given a successor of.
 func (c *Config) isBlind() bool {
-	t, one, other := new(sinks.Templates), sample(), sample()
+	t, one, other := new(sinks.Templates), sampleRecord(), sampleRecord()
 	other.Token = secret.New(one.Token.Reveal() + "b")
 	a, errA := c.Render(t, one)
 	b, errB := c.Render(t, other)
 	return errA == nil && errB == nil && a.Equal(b)
 }
 
-func sample() sinks.Record { return sinks.Trial(sinks.SampleNames(), sinks.TrialSize, false) }
+func sampleRecord() sinks.Record { return sinks.Trial(sinks.SampleNames(), sinks.TrialSize, false) }
 
 // Render gives the fields as a JSON object with sorted keys.
 func (c *Config) Render(t *sinks.Templates, r sinks.Record) (secret.Value, error) {
@@ -141,7 +141,7 @@ func (c *Config) Locate(target string) (string, error) {
 		}
 		at = &url.URL{Scheme: "vault+" + u.Scheme, Host: u.Host, Path: u.Path}
 	}
-	at.Path = path.Join("/", at.Path, trimmed(c.Namespace), c.mount(), target)
+	at.Path = path.Join("/", at.Path, trimSlashes(c.Namespace), c.mountPath(), target)
 	return at.String(), nil
 }
 
@@ -150,9 +150,9 @@ func (c *Config) Locate(target string) (string, error) {
 func (c *Config) Open(_ context.Context, o sinks.OpenOptions) (sinks.Sink, error) {
 	s, err := c.open(o)
 	if err != nil {
-		return nil, opening(o.Name, err)
+		return nil, openingError(o.Name, err)
 	}
 	return s, nil
 }
 
-func (c *Config) mount() string { return trimmed(c.Mount) }
+func (c *Config) mountPath() string { return trimSlashes(c.Mount) }

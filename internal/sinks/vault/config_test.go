@@ -259,7 +259,7 @@ func TestOfSeveralFieldsThatFailTheFirstByNameIsTold(t *testing.T) {
 	c := NewConfig()
 	c.Fields = map[string]string{"d": "{{.Nothing}}", "b": "{{.Nothing}}", "a": "{{.Token}}", "c": "{{.Nothing}}"}
 	for range 20 {
-		if _, err := c.Render(new(sinks.Templates), sample()); err == nil || !strings.Contains(err.Error(), "field b: ") {
+		if _, err := c.Render(new(sinks.Templates), sampleRecord()); err == nil || !strings.Contains(err.Error(), "field b: ") {
 			t.Fatal(err)
 		}
 	}

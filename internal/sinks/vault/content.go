@@ -35,11 +35,11 @@ func (f fieldTemplates) render(t *sinks.Templates, record sinks.Record) (secret.
 		}
 		out[name] = v.Reveal()
 	}
-	return canonical(out)
+	return encodeFields(out)
 }
 
-// names tells which fields are ours.
-func (f fieldTemplates) names() map[string]bool {
+// fieldNames tells which fields are ours.
+func (f fieldTemplates) fieldNames() map[string]bool {
 	out := map[string]bool{}
 	for name := range f {
 		out[name] = true
@@ -52,9 +52,9 @@ func (f fieldTemplates) names() map[string]bool {
 	return out
 }
 
-// canonical encodes fields as one JSON object with sorted keys: equal contents
+// encodeFields encodes fields as one JSON object with sorted keys: equal contents
 // are equal bytes.
-func canonical(fields map[string]any) (secret.Value, error) {
+func encodeFields(fields map[string]any) (secret.Value, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
@@ -64,7 +64,7 @@ func canonical(fields map[string]any) (secret.Value, error) {
 	return secret.New(strings.TrimSuffix(b.String(), "\n")), nil
 }
 
-func parse(content secret.Value) (map[string]any, error) {
+func parseContent(content secret.Value) (map[string]any, error) {
 	var out map[string]any
 	dec := json.NewDecoder(strings.NewReader(content.Reveal()))
 	dec.UseNumber()
@@ -74,8 +74,8 @@ func parse(content secret.Value) (map[string]any, error) {
 	return out, nil
 }
 
-// only gives the fields that are ours.
-func only(fields map[string]any, ours map[string]bool) map[string]any {
+// selectFields gives the fields that are ours.
+func selectFields(fields map[string]any, ours map[string]bool) map[string]any {
 	out := map[string]any{}
 	for name, v := range fields {
 		if ours[name] {
@@ -85,8 +85,8 @@ func only(fields map[string]any, ours map[string]bool) map[string]any {
 	return out
 }
 
-// merged gives theirs, overlaid with ours.
-func merged(theirs, ours map[string]any) map[string]any {
+// mergeFields gives theirs, overlaid with ours.
+func mergeFields(theirs, ours map[string]any) map[string]any {
 	out := maps.Clone(theirs)
 	if out == nil {
 		out = map[string]any{}
@@ -95,8 +95,8 @@ func merged(theirs, ours map[string]any) map[string]any {
 	return out
 }
 
-func same(a, b map[string]any) bool {
-	x, errX := canonical(a)
-	y, errY := canonical(b)
+func equalFields(a, b map[string]any) bool {
+	x, errX := encodeFields(a)
+	y, errY := encodeFields(b)
 	return errX == nil && errY == nil && x.Equal(y)
 }

@@ -33,16 +33,16 @@ func hasStatus(err error, status int) bool {
 }
 
 func isConflict(err error) bool {
-	return hasStatus(err, 400) && says(err, "did not match the current version")
+	return hasStatus(err, 400) && hasWords(err, "did not match the current version")
 }
 
 // demandsCAS reports whether a write was refused because it compares no version.
 func demandsCAS(err error) bool {
-	return hasStatus(err, 400) && says(err, "check-and-set parameter required")
+	return hasStatus(err, 400) && hasWords(err, "check-and-set parameter required")
 }
 
-// says reports whether words are in one of the errors that Vault answered with.
-func says(err error, words string) bool {
+// hasWords reports whether words are in one of the errors that Vault answered with.
+func hasWords(err error, words string) bool {
 	r, ok := errors.AsType[*api.ResponseError](err)
 	return ok && slices.ContainsFunc(r.Errors, func(s string) bool { return strings.Contains(s, words) })
 }
@@ -69,8 +69,8 @@ func wordsOf(r *api.ResponseError) string {
 	return redact.Folded(strings.Join(r.Errors, "; "))
 }
 
-// explain gives err as a *fault.Error about op on object, in Vault's own words.
-func explain(op, object string, err error) error {
+// toFault gives err as a *fault.Error about op on object, in Vault's own words.
+func toFault(op, object string, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -100,8 +100,8 @@ func isRefusal(err error) bool {
 
 // loginFailed returns err as that of a login.
 func loginFailed(method string, err error) error {
-	if method == "token" && says(err, invalidToken) {
-		return refused(err)
+	if method == "token" && hasWords(err, invalidToken) {
+		return deadTokenError(err)
 	}
 	object := "with auth." + method
 	if own, ok := errors.AsType[*fault.Error](err); ok {
@@ -113,14 +113,14 @@ func loginFailed(method string, err error) error {
 			return m.Error(opLogin, object, newAnswered(r))
 		}
 	}
-	return explain(opLogin, object, err)
+	return toFault(opLogin, object, err)
 }
 
 func badAnswer(what string) error {
 	return fault.Newf(fault.Retry, fault.BadAnswer, "", "", "Vault answers with %s", what)
 }
 
-func opening(name string, err error) error {
+func openingError(name string, err error) error {
 	f := &fault.Error{Class: fault.Permanent, Reason: fault.Invalid, Err: err}
 	var g *fault.Error
 	if errors.As(err, &g) {
@@ -130,20 +130,20 @@ func opening(name string, err error) error {
 	return f
 }
 
-// advise adds to f what only this sink knows: the policy that is needed, and why
+// addAdvice adds to f what only this sink knows: the policy that is needed, and why
 // Vault is not available.
-func (s *sink) advise(ctx context.Context, f *fault.Error, target string) {
+func (s *sink) addAdvice(ctx context.Context, f *fault.Error, target string) {
 	a, ok := errors.AsType[*answered](f)
 	switch {
 	case ok && a.status == 503 && s.isBlank(ctx):
 		f.Err, f.Hint = errors.New("Vault is not initialised"), "initialise it: vault operator init"
 	case f.Reason == fault.Forbidden && f.Op != opLogin:
-		f.Hint = "give the token's policy: " + s.policy(target)
+		f.Hint = "give the token's policy: " + s.policyFor(target)
 	}
 }
 
-// policy is what a policy must grant for target, ready to paste.
-func (s *sink) policy(target string) string {
+// policyFor is what a policy must grant for target, ready to paste.
+func (s *sink) policyFor(target string) string {
 	data, _ := s.engine.paths(target)
 	return fmt.Sprintf(`path %q { capabilities = ["create", "read", "update"] }`, data)
 }

@@ -44,7 +44,7 @@ func TestEachStatusIsClassed(t *testing.T) {
 				HTTPMethod: "PUT", URL: "https://vault.example/base/v1/secret/data/x", StatusCode: c.status,
 				Errors: []string{"2 errors occurred:\n\t* one thing\n", "another"},
 			}
-			err := explain("write", "secret/x", fmt.Errorf("wrapped: %w", answer))
+			err := toFault("write", "secret/x", fmt.Errorf("wrapped: %w", answer))
 			wantFault(t, err, c.class, c.reason, "write secret/x: PUT secret/data/x answers",
 				fmt.Sprint(c.status), "one thing", "another")
 			if strings.ContainsAny(err.Error(), "\n\t") {
@@ -60,7 +60,7 @@ func TestSilenceIsClassed(t *testing.T) {
 		fault.Timeout:   context.DeadlineExceeded,
 		fault.BadAnswer: errors.New("invalid character '<' looking for beginning of value"),
 	} {
-		wantFault(t, explain("read", "secret/x", err), fault.Retry, reason, "read secret/x")
+		wantFault(t, toFault("read", "secret/x", err), fault.Retry, reason, "read secret/x")
 	}
 }
 
@@ -121,10 +121,10 @@ func TestNoEchoReachesAnError(t *testing.T) {
 			}))
 			defer proxy.Close()
 			s := f.open(t)
-			if err := s.session.use(t.Context(), func(context.Context, *api.Client) error { return nil }); err != nil {
+			if err := s.session.withClient(t.Context(), func(context.Context, *api.Client) error { return nil }); err != nil {
 				t.Fatal(err)
 			}
-			elsewhere, err := endpoint{address: proxy.URL, http: http.DefaultClient}.client(heldToken(t, s))
+			elsewhere, err := endpoint{address: proxy.URL, http: http.DefaultClient}.newClient(heldToken(t, s))
 			if err != nil {
 				t.Fatal(err)
 			}

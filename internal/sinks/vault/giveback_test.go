@@ -121,7 +121,7 @@ func TestALoginThatIsReplacedIsGivenBackWhenNoCallNeedsItAnyMore(t *testing.T) {
 	var once sync.Once
 	slow := make(chan error)
 	go func() {
-		slow <- s.session.use(t.Context(), func(ctx context.Context, c *api.Client) error {
+		slow <- s.session.withClient(t.Context(), func(ctx context.Context, c *api.Client) error {
 			once.Do(func() { close(entered) })
 			<-leave
 			_, err := c.Auth().Token().LookupSelfWithContext(ctx)
@@ -129,7 +129,7 @@ func TestALoginThatIsReplacedIsGivenBackWhenNoCallNeedsItAnyMore(t *testing.T) {
 		})
 	}()
 	<-entered
-	s.session.forget(s.session.usable())
+	s.session.forgetLogin(s.session.usableLogin())
 	mustWrite(t, s, target, 1)
 	if n := server.Logins(t, "approle"); n != 2 {
 		t.Errorf("%d logins live while a call uses the older", n)
@@ -194,7 +194,7 @@ func (c *clock) session(t *testing.T) (s *session) {
 
 func (c *clock) sessionOf(m chosen) (s *session) {
 	s = newSession(m, "vault", sinks.OpenOptions{Logins: sinks.NewLogins()}, func(v secret.Value) (*api.Client, error) {
-		return endpoint{address: "http://vault.test", http: &http.Client{Transport: tied{c, s.life}}}.client(v)
+		return endpoint{address: "http://vault.test", http: &http.Client{Transport: tied{c, s.life}}}.newClient(v)
 	})
 	return s
 }
@@ -220,7 +220,7 @@ func TestARenewalThatFailsIsNotRepeatedWithoutAPause(t *testing.T) {
 						t.Fatal(err)
 					}
 					end := time.Now().Add(time.Duration(ttl) * time.Second)
-					for s.usable() == l {
+					for s.usableLogin() == l {
 						pass(t, time.Duration(ttl)*time.Second/100)
 					}
 					if !time.Now().Before(end) {
@@ -259,7 +259,7 @@ func TestAGivenTokenIsRenewedToItsEnd(t *testing.T) {
 		}
 		pass(t, 900*time.Second)
 		synctest.Wait()
-		if s.usable() != l {
+		if s.usableLogin() != l {
 			t.Error("the token was given up")
 		}
 	})
@@ -291,13 +291,13 @@ func TestARenewalThatVaultRefusesIsNotRepeated(t *testing.T) {
 			t.Fatal(err)
 		}
 		pass(t, 530*time.Second)
-		if s.usable() == l && len(c.renewed()) != 1 {
+		if s.usableLogin() == l && len(c.renewed()) != 1 {
 			t.Errorf("%d renewals", len(c.renewed()))
 		}
 		pass(t, 15*time.Second)
 		synctest.Wait()
-		if s.usable() != nil || len(c.renewed()) != 1 {
-			t.Errorf("%d renewals; held on: %t", len(c.renewed()), s.usable() != nil)
+		if s.usableLogin() != nil || len(c.renewed()) != 1 {
+			t.Errorf("%d renewals; held on: %t", len(c.renewed()), s.usableLogin() != nil)
 		}
 	})
 }
@@ -316,7 +316,7 @@ func TestARenewedTokenIsHeldUntilItsMaximum(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for s.usable() == l {
+		for s.usableLogin() == l {
 			pass(t, time.Second)
 		}
 		if left := time.Until(most); left <= 0 || left > 150*time.Second {

@@ -44,7 +44,7 @@ func (e kv1) paths(target string) (data, metadata string) { return e.mount + "/"
 
 func (e kv1) read(ctx context.Context, c *api.Client, target string) (held, error) {
 	data, _ := e.paths(target)
-	s, err := fetch(ctx, c, data)
+	s, err := readPath(ctx, c, data)
 	if err != nil || s == nil {
 		return held{known: err == nil}, err
 	}
@@ -67,12 +67,12 @@ func (e kv2) paths(target string) (data, metadata string) {
 // destroyed: Vault answers 404, with the metadata.
 func (e kv2) read(ctx context.Context, c *api.Client, target string) (held, error) {
 	data, _ := e.paths(target)
-	s, err := fetch(ctx, c, data)
+	s, err := readPath(ctx, c, data)
 	if err != nil || s == nil {
 		return held{known: err == nil}, err
 	}
 	metadata, _ := s["metadata"].(map[string]any)
-	version, ok := number(metadata["version"])
+	version, ok := parseNumber(metadata["version"])
 	if !ok {
 		return held{}, badAnswer("a secret without a version, which KV version 2 always has: correct kv_version or mount")
 	}
@@ -80,19 +80,19 @@ func (e kv2) read(ctx context.Context, c *api.Client, target string) (held, erro
 	return held{known: true, live: live, used: true, version: version, fields: fields}, nil
 }
 
-// metadata gives what Vault keeps of a secret besides its versions; nil when it keeps nothing.
-func (e kv2) metadata(ctx context.Context, c *api.Client, target string) (map[string]any, error) {
+// readMetadata gives what Vault keeps of a secret besides its versions; nil when it keeps nothing.
+func (e kv2) readMetadata(ctx context.Context, c *api.Client, target string) (map[string]any, error) {
 	_, metadata := e.paths(target)
-	return fetch(ctx, c, metadata)
+	return readPath(ctx, c, metadata)
 }
 
 // current learns the version number alone, for who may not read the data.
 func (e kv2) current(ctx context.Context, c *api.Client, target string) (int, error) {
-	s, err := e.metadata(ctx, c, target)
+	s, err := e.readMetadata(ctx, c, target)
 	if err != nil || s == nil {
 		return 0, err
 	}
-	version, ok := number(s["current_version"])
+	version, ok := parseNumber(s["current_version"])
 	if !ok {
 		return 0, badAnswer("metadata without a version")
 	}
@@ -116,9 +116,9 @@ func (e kv2) put(ctx context.Context, c *api.Client, target string, fields map[s
 	return nil
 }
 
-// try finds out whether a write is permitted: no secret has a version below 0, so nothing is
+// tryPut finds out whether a write is permitted: no secret has a version below 0, so nothing is
 // stored. Nil: Vault would write. The mount must be known to be of version 2.
-func (e kv2) try(ctx context.Context, c *api.Client, target string) error {
+func (e kv2) tryPut(ctx context.Context, c *api.Client, target string) error {
 	never := -1
 	err := e.put(ctx, c, target, map[string]any{}, &never)
 	switch {
@@ -130,7 +130,7 @@ func (e kv2) try(ctx context.Context, c *api.Client, target string) error {
 	return err
 }
 
-func number(v any) (int, bool) {
+func parseNumber(v any) (int, bool) {
 	n, ok := v.(json.Number)
 	if !ok {
 		return 0, false
@@ -139,9 +139,9 @@ func number(v any) (int, bool) {
 	return int(i), err == nil
 }
 
-// fetch reads path; nil when there is nothing. The client's own Read would take a mount that does
+// readPath reads path; nil when there is nothing. The client's own Read would take a mount that does
 // not exist, or a gateway's page, for a secret that does not.
-func fetch(ctx context.Context, c *api.Client, path string) (map[string]any, error) {
+func readPath(ctx context.Context, c *api.Client, path string) (map[string]any, error) {
 	answer, err := c.Logical().ReadRawWithContext(ctx, path)
 	if answer != nil {
 		defer func() { _ = answer.Body.Close() }()

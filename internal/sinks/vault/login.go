@@ -29,7 +29,7 @@ func (*static) login(ctx context.Context, c *api.Client, token secret.Value) (*a
 	auth := &api.SecretAuth{ClientToken: token.Reveal()}
 	self, err := c.Auth().Token().LookupSelfWithContext(ctx)
 	switch {
-	case hasStatus(err, 403) && !says(err, invalidToken):
+	case hasStatus(err, 403) && !hasWords(err, invalidToken):
 		return &api.Secret{Auth: auth}, nil
 	case err != nil:
 		return nil, err
@@ -61,7 +61,7 @@ func (m *AppRole) login(ctx context.Context, c *api.Client, id secret.Value) (*a
 	}
 	answer, err := login.Login(ctx, c)
 	if isRefusal(err) && wrappingToken.MatchString(id.Reveal()) {
-		f := *fault.Of(explain("", "", err))
+		f := *fault.Of(toFault("", "", err))
 		f.Err = fmt.Errorf("%w; what secret_id holds has the form of a wrapping token", f.Err)
 		f.Reason, f.Hint = fault.Unauthorized, "if it is one, it was unwrapped already or has expired: "+unwrapFirst
 		return nil, &f
@@ -139,7 +139,7 @@ func (m *Kubernetes) credential(secret.Environment) (secret.Value, error) {
 	s := m.sources()[0]
 	v, err := s.ReadShared()
 	if err != nil {
-		return v, unreadable(s, err)
+		return v, unreadableSource(s, err)
 	}
 	return v, nil
 }
@@ -152,7 +152,7 @@ func (m *JWT) credential(env secret.Environment) (secret.Value, error) {
 func (m *Cert) credential(secret.Environment) (secret.Value, error) {
 	pem, err := os.ReadFile(m.CertFile)
 	if err != nil {
-		return secret.Value{}, unreadable(secret.Source{File: m.CertFile}, err)
+		return secret.Value{}, unreadableSource(secret.Source{File: m.CertFile}, err)
 	}
 	return secret.New(string(pem)), nil
 }
@@ -160,7 +160,7 @@ func (m *Cert) credential(secret.Environment) (secret.Value, error) {
 func readFrom(s secret.Source, env secret.Environment) (secret.Value, error) {
 	v, err := s.Read(env)
 	if err != nil {
-		return v, unreadable(s, err)
+		return v, unreadableSource(s, err)
 	}
 	return v, nil
 }
@@ -187,13 +187,13 @@ func (*Kubernetes) logsIn() bool { return true }
 func (*JWT) logsIn() bool        { return true }
 func (*Cert) logsIn() bool       { return true }
 
-func mountOr(mount, standard string) string { return trimmed(cmp.Or(mount, standard)) }
+func mountOr(mount, standard string) string { return trimSlashes(cmp.Or(mount, standard)) }
 
 func loginPath(mount, standard string) string {
 	return path.Join("auth", mountOr(mount, standard), "login")
 }
 
-func unreadable(s secret.Source, err error) error {
+func unreadableSource(s secret.Source, err error) error {
 	return &fault.Error{
 		Class: fault.Permanent, Reason: fault.Unauthorized, Op: opLogin, Err: err,
 		Hint: s.Remedy(),

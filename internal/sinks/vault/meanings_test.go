@@ -73,7 +73,7 @@ func TestNoRowIsHiddenByAnother(t *testing.T) {
 func TestWhatVaultsErrorsMean(t *testing.T) {
 	var page faulttest.Page
 	for _, h := range happenings() {
-		page.Add(h.name, explain("write", "secret/x", h.err))
+		page.Add(h.name, toFault("write", "secret/x", h.err))
 	}
 	page.Compare(t, "testdata/errors.txt")
 }

@@ -34,7 +34,7 @@ func (s *sink) checkMount(ctx context.Context, c *api.Client) error {
 func (s *sink) isVerified() bool { return time.Since(time.Unix(0, s.verified.Load())) < mountFresh }
 
 func (s *sink) lookAtMount(ctx context.Context, c *api.Client) error {
-	found, err := fetch(ctx, c, "sys/internal/ui/mounts/"+s.config.mount())
+	found, err := readPath(ctx, c, "sys/internal/ui/mounts/"+s.config.mountPath())
 	switch {
 	case hasStatus(err, 403):
 		return nil // Vault does not say
@@ -51,7 +51,7 @@ func (s *sink) lookAtMount(ctx context.Context, c *api.Client) error {
 }
 
 func (s *sink) mountProblem(found map[string]any) string {
-	mount := s.config.mount()
+	mount := s.config.mountPath()
 	options, _ := found["options"].(map[string]any)
 	version, _ := options["version"].(string)
 	if version == "" {
@@ -61,8 +61,8 @@ func (s *sink) mountProblem(found map[string]any) string {
 	switch kind := found["type"]; {
 	case kind != "kv" && kind != "generic":
 		return fmt.Sprintf("mount %s is no KV engine but %v", mount, kind)
-	case trimmed(path) != mount && strings.HasPrefix(mount, path):
-		return fmt.Sprintf("%s is no mount: the mount is %s, the rest belongs to path", mount, trimmed(path))
+	case trimSlashes(path) != mount && strings.HasPrefix(mount, path):
+		return fmt.Sprintf("%s is no mount: the mount is %s, the rest belongs to path", mount, trimSlashes(path))
 	case version != fmt.Sprint(s.config.KVVersion):
 		return fmt.Sprintf("mount %s is KV version %s, configured kv_version: %d", mount, version, s.config.KVVersion)
 	}

@@ -15,9 +15,9 @@ import (
 // Probe checks the mount, looks at the secret, and finds out whether a write would be taken.
 func (s *sink) Probe(ctx context.Context, target string, o sinks.ProbeOptions) (sinks.Holding, error) {
 	var out sinks.Holding
-	err := s.do(ctx, "probe", target, func(ctx context.Context, c *api.Client) (err error) {
+	err := s.doAt(ctx, "probe", target, func(ctx context.Context, c *api.Client) (err error) {
 		l := look{sink: s, client: c, target: target, read: o.Read}
-		out, err = l.see(ctx, len(o.Trial.Reveal()) > 0)
+		out, err = l.lookAtAll(ctx, len(o.Trial.Reveal()) > 0)
 		return err
 	})
 	return out, err
@@ -38,24 +38,24 @@ type look struct {
 	warned []string
 }
 
-func (l *look) see(ctx context.Context, trial bool) (sinks.Holding, error) {
-	for _, step := range []func(context.Context) error{l.hold, l.checkPermission, l.checkDemand} {
+func (l *look) lookAtAll(ctx context.Context, trial bool) (sinks.Holding, error) {
+	for _, step := range []func(context.Context) error{l.readHeld, l.checkPermission, l.checkDemand} {
 		if err := step(ctx); err != nil {
 			return sinks.Holding{}, err
 		}
 	}
 	if v2, ok := l.engine.(kv2); ok && trial && l.isVerified() {
-		if err := l.try(ctx, v2); err != nil {
+		if err := l.tryWrite(ctx, v2); err != nil {
 			return sinks.Holding{}, err
 		}
 	}
-	out, err := l.holding(l.target, l.now)
+	out, err := l.holdingOf(l.target, l.now)
 	out.Warnings, out.Untried = l.warned, strings.Trim(l.unsure+"; "+l.untold, "; ")
 	return out, err
 }
 
-// hold looks at the mount and at what the secret holds.
-func (l *look) hold(ctx context.Context) error {
+// readHeld looks at the mount and at what the secret holds.
+func (l *look) readHeld(ctx context.Context) error {
 	if err := l.checkMount(ctx, l.client); err != nil {
 		return err
 	}
@@ -70,10 +70,10 @@ func (l *look) hold(ctx context.Context) error {
 // checkPermission asks Vault for the token's capabilities.
 func (l *look) checkPermission(ctx context.Context) (err error) {
 	data, metadata := l.engine.paths(l.target)
-	l.mine, err = capabilities(ctx, l.client, data, metadata)
+	l.mine, err = readCapabilities(ctx, l.client, data, metadata)
 	switch {
-	case hasStatus(err, 403) && !says(err, invalidToken):
-		err = l.doubt(ctx, err)
+	case hasStatus(err, 403) && !hasWords(err, invalidToken):
+		err = l.doubtPermission(ctx, err)
 	case err == nil:
 		err = l.checkCapabilities(ctx, data, metadata)
 	}
@@ -83,9 +83,9 @@ func (l *look) checkPermission(ctx context.Context) (err error) {
 	return err
 }
 
-// doubt gives its benefit to a token that may not ask for its capabilities, if all is well as far
+// doubtPermission gives its benefit to a token that may not ask for its capabilities, if all is well as far
 // as can be seen: it lives, and what a write has to know can be read.
-func (l *look) doubt(ctx context.Context, unasked error) error {
+func (l *look) doubtPermission(ctx context.Context, unasked error) error {
 	l.unsure = "whether the token may write: its policies do not grant update on sys/capabilities-self"
 	v2, is2 := l.engine.(kv2)
 	switch {
@@ -109,12 +109,12 @@ func (l *look) checkCapabilities(ctx context.Context, data, metadata string) err
 		return err
 	}
 	var lacking []string
-	for _, need := range l.needs() {
-		if !l.mine.has(data, need) {
+	for _, need := range l.neededCapabilities() {
+		if !l.mine.hasCapability(data, need) {
 			lacking = append(lacking, need)
 		}
 	}
-	if l.usesCAS() && !l.mine.has(data, "read") && !l.mine.has(metadata, "read") && !slices.Contains(lacking, "read") {
+	if l.usesCAS() && !l.mine.hasCapability(data, "read") && !l.mine.hasCapability(metadata, "read") && !slices.Contains(lacking, "read") {
 		lacking = append(lacking, "read (or read on "+metadata+", or cas: false)")
 	}
 	if len(lacking) > 0 {
@@ -127,12 +127,12 @@ func (l *look) checkCapabilities(ctx context.Context, data, metadata string) err
 // counts a write as an update where there is metadata, of which reading the secret tells nothing.
 func (l *look) seeMetadataAlone(ctx context.Context, data, metadata string) error {
 	v2, is2 := l.engine.(kv2)
-	mayCreate := l.mine.has(data, "create")
+	mayCreate := l.mine.hasCapability(data, "create")
 	switch {
-	case !is2 || !l.now.known || l.now.used || mayCreate == l.mine.has(data, "update"):
+	case !is2 || !l.now.known || l.now.used || mayCreate == l.mine.hasCapability(data, "update"):
 		return nil
-	case l.mine.has(metadata, "read"):
-		found, err := v2.metadata(ctx, l.client, l.target)
+	case l.mine.hasCapability(metadata, "read"):
+		found, err := v2.readMetadata(ctx, l.client, l.target)
 		l.now.used = found != nil
 		return err
 	case mayCreate:
@@ -142,8 +142,8 @@ func (l *look) seeMetadataAlone(ctx context.Context, data, metadata string) erro
 	return nil
 }
 
-// needs lists the capabilities that a write to the data needs, and reading it back.
-func (l *look) needs() []string {
+// neededCapabilities lists the capabilities that a write to the data needs, and reading it back.
+func (l *look) neededCapabilities() []string {
 	var out []string
 	if !l.now.used {
 		out = append(out, "create")
@@ -157,13 +157,13 @@ func (l *look) needs() []string {
 	return out
 }
 
-// try finds out what only a write tells.
-func (l *look) try(ctx context.Context, v2 kv2) error {
-	err := v2.try(ctx, l.client, l.target)
+// tryWrite finds out what only a write tells.
+func (l *look) tryWrite(ctx context.Context, v2 kv2) error {
+	err := v2.tryPut(ctx, l.client, l.target)
 	switch {
 	case err == nil:
 		l.unsure = ""
-	case hasStatus(err, 403) && !says(err, invalidToken) && l.unsure == "":
+	case hasStatus(err, 403) && !hasWords(err, invalidToken) && l.unsure == "":
 		data, _ := v2.paths(l.target)
 		l.warned = append(l.warned, "Vault refuses a write that stores nothing (cas: -1), although the token's policies grant it: what stands before it, "+
 			"such as a Sentinel policy, allowed_parameters or a proxy, may refuse the delivery too; have it let writes to "+data+" pass")
@@ -212,7 +212,7 @@ func (l *look) mountDemands(ctx context.Context, v2 kv2) (demand, error) {
 	if d := l.demand.Load(); d != nil && time.Since(d.at) < mountFresh {
 		return *d, nil
 	}
-	d, err := demandIn(fetch(ctx, l.client, v2.mount+"/config"))
+	d, err := demandIn(readPath(ctx, l.client, v2.mount+"/config"))
 	if err == nil {
 		l.demand.Store(&d)
 	}
@@ -220,10 +220,10 @@ func (l *look) mountDemands(ctx context.Context, v2 kv2) (demand, error) {
 }
 
 func (l *look) secretDemands(ctx context.Context, v2 kv2) (demand, error) {
-	if _, metadata := v2.paths(l.target); l.mine != nil && !l.mine.has(metadata, "read") {
+	if _, metadata := v2.paths(l.target); l.mine != nil && !l.mine.hasCapability(metadata, "read") {
 		return demand{}, nil
 	}
-	return demandIn(v2.metadata(ctx, l.client, l.target))
+	return demandIn(v2.readMetadata(ctx, l.client, l.target))
 }
 
 func demandIn(found map[string]any, failed error) (demand, error) {
@@ -237,18 +237,18 @@ func demandIn(found map[string]any, failed error) (demand, error) {
 
 // isWithheld reports whether Vault, or what stands before it, does not let the token read a path: a write may go well all the same.
 func isWithheld(err error) bool {
-	return (hasStatus(err, 403) || hasStatus(err, 404) || hasStatus(err, 405)) && !says(err, invalidToken)
+	return (hasStatus(err, 403) || hasStatus(err, 404) || hasStatus(err, 405)) && !hasWords(err, invalidToken)
 }
 
 // granted lists capabilities by path.
 type granted map[string]any
 
-func (g granted) has(path, capability string) bool {
+func (g granted) hasCapability(path, capability string) bool {
 	list, _ := g[path].([]any)
 	return slices.Contains(list, any(capability)) || slices.Contains(list, any("root"))
 }
 
-func capabilities(ctx context.Context, c *api.Client, data, metadata string) (granted, error) {
+func readCapabilities(ctx context.Context, c *api.Client, data, metadata string) (granted, error) {
 	paths := []string{data}
 	if metadata != "" {
 		paths = append(paths, metadata)

@@ -15,36 +15,36 @@ import (
 	"github.com/rotatord/rotatord/internal/sinks"
 )
 
-// place is a host, and a port unless any will do.
-type place struct{ host, port string }
+// hostPort is a host, and a port unless any will do.
+type hostPort struct{ host, port string }
 
-// parsePlace reads `host[:port]`.
-func parsePlace(text string) (place, error) {
+// parseHostPort reads `host[:port]`.
+func parseHostPort(text string) (hostPort, error) {
 	host, port := text, ""
 	if bare, ok := strings.CutPrefix(text, "["); ok && strings.HasSuffix(bare, "]") {
 		host = strings.TrimSuffix(bare, "]")
 	} else if _, err := netip.ParseAddr(text); err != nil && strings.Contains(text, ":") {
 		host, port, err = net.SplitHostPort(text)
 		if n, bad := strconv.ParseUint(port, 10, 16); err != nil || bad != nil || n == 0 {
-			return place{}, errNoPlace
+			return hostPort{}, errNoHostPort
 		}
 	}
 	if a, err := netip.ParseAddr(host); err == nil {
-		return place{a.String(), port}, nil
+		return hostPort{a.String(), port}, nil
 	}
 	if !hostPattern.MatchString(host) {
-		return place{}, errNoPlace
+		return hostPort{}, errNoHostPort
 	}
-	return place{strings.ToLower(strings.TrimSuffix(host, ".")), port}, nil
+	return hostPort{strings.ToLower(strings.TrimSuffix(host, ".")), port}, nil
 }
 
 // hostPattern is any name that a resolver may know, and nothing else.
 var hostPattern = regexp.MustCompile(`^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?$`)
 
-var errNoPlace = errors.New("is not host or host:port")
+var errNoHostPort = errors.New("is not host or host:port")
 
-// placeOf is where u is, with its port.
-func placeOf(u *url.URL) place {
+// hostPortOf is where u is, with its port.
+func hostPortOf(u *url.URL) hostPort {
 	port := u.Port()
 	if port == "" {
 		port = (map[string]string{"http": "80", "https": "443"})[u.Scheme]
@@ -53,18 +53,18 @@ func placeOf(u *url.URL) place {
 	if a, err := netip.ParseAddr(host); err == nil {
 		host = a.String()
 	}
-	return place{host, port}
+	return hostPort{host, port}
 }
 
-// takes reports whether other is at p.
-func (p place) takes(other place) bool {
+// includes reports whether other is at p.
+func (p hostPort) includes(other hostPort) bool {
 	return p.host == other.host && (p.port == "" || p.port == other.port)
 }
 
 func (c *Config) redirectProblems() []sinks.Problem {
 	var out []sinks.Problem
 	for i, text := range c.RedirectHosts {
-		if _, err := parsePlace(text); err != nil {
+		if _, err := parseHostPort(text); err != nil {
 			out = append(out, sinks.Problem{
 				Key: fmt.Sprintf("redirect_hosts[%d]", i), Text: err.Error(),
 				Hint: "host or host:port, such as vault-1.example:8200; no scheme, no path, no wildcard",
@@ -74,9 +74,9 @@ func (c *Config) redirectProblems() []sinks.Problem {
 	return out
 }
 
-// refusal says why what was meant for from is not sent on to to: what Vault is sent
+// refuseRedirect says why what was meant for from is not sent on to to: what Vault is sent
 // holds its token or a login, and a relay token. Empty: it may be sent.
-func (c *Config) refusal(from, to *url.URL) string {
+func (c *Config) refuseRedirect(from, to *url.URL) string {
 	switch {
 	case to.Scheme != "https" && (from.Scheme == "https" || to.Scheme != "http"):
 		return "no redirect leaves https"
@@ -89,15 +89,15 @@ func (c *Config) refusal(from, to *url.URL) string {
 }
 
 func (c *Config) isAllowed(from, to *url.URL) bool {
-	target := placeOf(to)
-	return placeOf(from).takes(target) || slices.ContainsFunc(c.RedirectHosts, func(text string) bool {
-		p, err := parsePlace(text)
-		return err == nil && p.takes(target)
+	target := hostPortOf(to)
+	return hostPortOf(from).includes(target) || slices.ContainsFunc(c.RedirectHosts, func(text string) bool {
+		p, err := parseHostPort(text)
+		return err == nil && p.includes(target)
 	})
 }
 
 func redirectHint(status int, to *url.URL) string {
-	at := placeOf(to)
+	at := hostPortOf(to)
 	key := fmt.Sprintf(", or allow it with redirect_hosts: [%q]", net.JoinHostPort(at.host, at.port))
 	if status != http.StatusTemporaryRedirect && status != http.StatusPermanentRedirect {
 		key = ""

@@ -90,7 +90,7 @@ func TestARedirectOfVaultIsFollowedOnceAndOnlyToWhereTheConfigurationAllows(t *t
 	for i, c := range []struct {
 		name     string
 		redirect func(front, other *witness) func(*http.Request) (int, string)
-		hosts    func(other place) []string
+		hosts    func(other hostPort) []string
 		words    []string // of the error; none: it is followed
 	}{
 		{"307 to the same host", func(_, _ *witness) func(*http.Request) (int, string) { return once(307) }, nil, nil},
@@ -98,7 +98,7 @@ func TestARedirectOfVaultIsFollowedOnceAndOnlyToWhereTheConfigurationAllows(t *t
 		{"307 to an allowed host and port", toOther(307), hostAndPort, nil},
 		{"308 to an allowed host", toOther(308), hostAlone, nil},
 		{"307 to a host that nobody allowed", toOther(307), nil, []string{"answers 307 and points to http://127.0.0.1:", "redirect_hosts"}},
-		{"308 to another port", toOther(308), func(place) []string { return []string{"127.0.0.1:1"} }, []string{"redirect_hosts"}},
+		{"308 to another port", toOther(308), func(hostPort) []string { return []string{"127.0.0.1:1"} }, []string{"redirect_hosts"}},
 		{"301 to an allowed host", toOther(301), hostAndPort, []string{"only a 307 or 308"}},
 		{"302 to an allowed host", toOther(302), hostAndPort, []string{"only a 307 or 308"}},
 		{"303 to the same host", func(_, _ *witness) func(*http.Request) (int, string) { return once(303) }, nil, []string{"only a 307 or 308"}},
@@ -116,7 +116,7 @@ func TestARedirectOfVaultIsFollowedOnceAndOnlyToWhereTheConfigurationAllows(t *t
 			f.config.Address = front.URL
 			if c.hosts != nil {
 				u, _ := url.Parse(other.URL)
-				f.config.RedirectHosts = c.hosts(placeOf(u))
+				f.config.RedirectHosts = c.hosts(hostPortOf(u))
 			}
 			s, target := f.open(t), f.target()
 			err := s.Write(t.Context(), target, content(t, s, 1), sinks.WriteOptions{})
@@ -147,8 +147,8 @@ func toOther(status int) func(front, other *witness) func(*http.Request) (int, s
 	return func(_, other *witness) func(*http.Request) (int, string) { return always(status, other.URL) }
 }
 
-func hostAndPort(p place) []string { return []string{p.host + ":" + p.port} }
-func hostAlone(p place) []string   { return []string{"vault.example:8200", p.host} }
+func hostAndPort(p hostPort) []string { return []string{p.host + ":" + p.port} }
+func hostAlone(p hostPort) []string   { return []string{"vault.example:8200", p.host} }
 
 // A second redirect, or an end of TLS, is refused after the login too, when it is the
 // relay's token that is on its way.
@@ -220,7 +220,7 @@ func TestWhereARedirectMayPointTo(t *testing.T) {
 		}
 		config := &Config{RedirectHosts: c.hosts}
 		config.Insecure = c.insecure
-		if why := config.refusal(from, to); (why == "") != c.follow {
+		if why := config.refuseRedirect(from, to); (why == "") != c.follow {
 			t.Errorf("from %s to %s, %q: %q; want followed: %t", c.from, c.to, c.hosts, why, c.follow)
 		}
 	}

@@ -35,14 +35,14 @@ func newLease(auth *api.SecretAuth) *lease {
 	}
 }
 
-// at gives when a share of the time to live will be gone.
-func (l *lease) at(share float64) time.Time {
+// timeAtShare gives when a share of the time to live will be gone.
+func (l *lease) timeAtShare(share float64) time.Time {
 	return l.from.Add(time.Duration(share * l.jitter * float64(l.ttl)))
 }
 
-// watch renews l's token until it cannot be renewed any longer, a little before
+// startRenewal renews l's token until it cannot be renewed any longer, a little before
 // its end, and then forgets it.
-func (s *session) watch(life context.Context, l *login, auth *api.SecretAuth) {
+func (s *session) startRenewal(life context.Context, l *login, auth *api.SecretAuth) {
 	if auth.LeaseDuration == 0 {
 		return // it lives for ever
 	}
@@ -50,15 +50,15 @@ func (s *session) watch(life context.Context, l *login, auth *api.SecretAuth) {
 	defer s.mu.Unlock()
 	client := l.client
 	s.goWhileOpen(func() {
-		if s.keep(life, client, newLease(auth)) {
-			s.forget(l)
+		if s.keepRenewing(life, client, newLease(auth)) {
+			s.forgetLogin(l)
 		}
 	})
 }
 
-// keep renews a token until a new login is due; false: life ended before.
-func (s *session) keep(life context.Context, c *api.Client, now *lease) bool {
-	next := now.at(renewAfter)
+// keepRenewing renews a token until a new login is due; false: life ended before.
+func (s *session) keepRenewing(life context.Context, c *api.Client, now *lease) bool {
+	next := now.timeAtShare(renewAfter)
 	for now.renewable && next.Before(s.givesUp(now)) {
 		if !sleepUntil(life, next) {
 			return false
@@ -67,8 +67,8 @@ func (s *session) keep(life context.Context, c *api.Client, now *lease) bool {
 		answer, err := c.Auth().Token().RenewSelfWithContext(ctx, 0)
 		switch {
 		case err == nil && answer != nil && answer.Auth != nil:
-			now.renewed(answer.Auth)
-			next = now.at(renewAfter)
+			now.takeRenewal(answer.Auth)
+			next = now.timeAtShare(renewAfter)
 		case isFinal(err):
 			now.renewable = false
 		default:
@@ -82,14 +82,14 @@ func (s *session) keep(life context.Context, c *api.Client, now *lease) bool {
 // givesUp is when a token is given up for a new login: at its very end where there is none to be had.
 func (s *session) givesUp(l *lease) time.Time {
 	if s.method.logsIn() {
-		return l.at(renewUntil)
+		return l.timeAtShare(renewUntil)
 	}
 	return l.from.Add(l.ttl)
 }
 
-// renewed takes over what a renewal came to. One that has not moved the end is the last: the token has
+// takeRenewal takes over what a renewal came to. One that has not moved the end is the last: the token has
 // reached its maximum.
-func (l *lease) renewed(auth *api.SecretAuth) {
+func (l *lease) takeRenewal(auth *api.SecretAuth) {
 	next := newLease(auth)
 	switch end := l.from.Add(l.ttl); {
 	case next.from.Add(next.ttl).After(end.Add(renewPause)):

@@ -56,35 +56,35 @@ func newSession(m chosen, place string, o sinks.OpenOptions, dial func(secret.Va
 	return s
 }
 
-// use calls work with a client that is logged in. When Vault refuses and the
+// withClient calls work with a client that is logged in. When Vault refuses and the
 // token turns out to be dead, use logs in again, once, and repeats the work.
-func (s *session) use(ctx context.Context, work func(context.Context, *api.Client) error) error {
+func (s *session) withClient(ctx context.Context, work func(context.Context, *api.Client) error) error {
 	l, err := s.login(ctx)
 	if err != nil {
 		return err
 	}
-	err = s.with(ctx, l, work)
-	gone := says(err, invalidToken)
+	err = s.callWith(ctx, l, work)
+	gone := hasWords(err, invalidToken)
 	if !hasStatus(err, 403) || !gone && !isDead(ctx, l.client) {
 		return err
 	}
 	if gone {
-		s.disown(l)
+		s.disownLogin(l)
 	}
-	s.forget(l)
+	s.forgetLogin(l)
 	fresh, again := s.login(ctx)
 	switch {
 	case again != nil:
 		return again
 	case !fresh.token.Equal(l.token):
-		return s.with(ctx, fresh, work)
+		return s.callWith(ctx, fresh, work)
 	}
-	s.forget(fresh)
-	return refused(err)
+	s.forgetLogin(fresh)
+	return deadTokenError(err)
 }
 
-// with calls work with l, which is not given back meanwhile.
-func (s *session) with(ctx context.Context, l *login, work func(context.Context, *api.Client) error) error {
+// callWith calls work with l, which is not given back meanwhile.
+func (s *session) callWith(ctx context.Context, l *login, work func(context.Context, *api.Client) error) error {
 	s.mu.Lock()
 	l.users++
 	s.mu.Unlock()
@@ -108,10 +108,10 @@ func isDead(ctx context.Context, c *api.Client) bool {
 	return hasStatus(err, 403)
 }
 
-// refused says what it means that Vault refuses a token for which there is no
+// deadTokenError says what it means that Vault refuses a token for which there is no
 // other: it is dead, or it lacks a permission, that of looking itself up included.
-func refused(err error) error {
-	if !says(err, invalidToken) {
+func deadTokenError(err error) error {
+	if !hasWords(err, invalidToken) {
 		return err
 	}
 	return fault.Newf(fault.Permanent, fault.Unauthorized, opLogin, "with auth.token",
@@ -122,7 +122,7 @@ func refused(err error) error {
 // login gives the login that all share. The one who finds none logs in for all
 // who wait; who gives up waiting leaves the others undisturbed.
 func (s *session) login(ctx context.Context) (*login, error) {
-	if l, err := s.looked(ctx); l != nil || err != nil {
+	if l, err := s.usableWithin(ctx); l != nil || err != nil {
 		return l, err
 	}
 	life, name := s.life, ""
@@ -130,7 +130,7 @@ func (s *session) login(ctx context.Context) (*login, error) {
 		life, name = sinks.Urgent(life), "urgent"
 	}
 	done := s.flight.DoChan(name, func() (any, error) {
-		l, err := s.admitted(life)
+		l, err := s.logInOnce(life)
 		return l, err
 	})
 	select {
@@ -144,16 +144,16 @@ func (s *session) login(ctx context.Context) (*login, error) {
 	}
 }
 
-// looked is usable for a caller who does not wait for a file longer than ctx: it may lie on
+// usableWithin is usableLogin for a caller who does not wait for a file longer than ctx: it may lie on
 // a file system that does not answer. Who asks meanwhile waits for the same look.
-func (s *session) looked(ctx context.Context) (*login, error) {
+func (s *session) usableWithin(ctx context.Context) (*login, error) {
 	s.mu.Lock()
 	held := s.held
 	s.mu.Unlock()
 	if held == nil {
 		return nil, ctx.Err()
 	}
-	done := s.flight.DoChan(fmt.Sprintf("look %p", held), func() (any, error) { return s.usable(), nil })
+	done := s.flight.DoChan(fmt.Sprintf("look %p", held), func() (any, error) { return s.usableLogin(), nil })
 	select {
 	case <-ctx.Done():
 		return nil, ctx.Err()
@@ -162,32 +162,32 @@ func (s *session) looked(ctx context.Context) (*login, error) {
 	}
 }
 
-func (s *session) usable() *login {
+func (s *session) usableLogin() *login {
 	s.mu.Lock()
 	l := s.held
 	s.mu.Unlock()
 	if l == nil || s.method.current(l.token, s.env) {
 		return l
 	}
-	s.forget(l)
+	s.forgetLogin(l)
 	return nil
 }
 
-func (s *session) forget(l *login) {
+func (s *session) forgetLogin(l *login) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.retire(l)
+	s.retireLogin(l)
 }
 
-// disown is for a token that there is no need to give back.
-func (s *session) disown(l *login) {
+// disownLogin is for a token that there is no need to give back.
+func (s *session) disownLogin(l *login) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.owned, l)
 }
 
-// retire has no more calls begin with l. s.mu is held.
-func (s *session) retire(l *login) {
+// retireLogin has no more calls begin with l. s.mu is held.
+func (s *session) retireLogin(l *login) {
 	l.drop()
 	l.over = true
 	if s.held == l {
@@ -196,8 +196,8 @@ func (s *session) retire(l *login) {
 	s.giveBackUnused(l)
 }
 
-// admitted logs in, unless that was refused a while ago or somebody else has done it meanwhile.
-func (s *session) admitted(ctx context.Context) (l *login, err error) {
+// logInOnce logs in, unless that was refused a while ago or somebody else has done it meanwhile.
+func (s *session) logInOnce(ctx context.Context) (l *login, err error) {
 	shown, err := s.method.credential(s.env)
 	if err != nil {
 		return nil, loginFailed(s.method.key, err)
@@ -207,7 +207,7 @@ func (s *session) admitted(ctx context.Context) (l *login, err error) {
 		Sink: s.sink, Credential: c,
 		Renewed: func() bool { now, err := s.method.credential(s.env); return err == nil && s.credential(now) != c },
 		Enter: func() (refused bool, err error) {
-			if l = s.usable(); l != nil {
+			if l = s.usableLogin(); l != nil {
 				return false, nil
 			}
 			ctx, after := withRetryAfter(ctx)
@@ -246,24 +246,24 @@ func (s *session) open(ctx context.Context, shown secret.Value) (*login, error) 
 	}
 	life, drop := context.WithCancel(s.life)
 	l := &login{client: client, token: token, accessor: answer.Auth.Accessor, drop: drop}
-	s.hold(l)
-	s.watch(life, l, answer.Auth)
+	s.holdLogin(l)
+	s.startRenewal(life, l, answer.Auth)
 	return l, nil
 }
 
-// hold makes l the login of all, and one to give back if it is that.
-func (s *session) hold(l *login) {
+// holdLogin makes l the login of all, and one to give back if it is that.
+func (s *session) holdLogin(l *login) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.method.logsIn() && !isBatch(l.token) {
 		s.owned[l] = true
 	}
 	if s.held != nil {
-		s.retire(s.held)
+		s.retireLogin(s.held)
 	}
 	s.held = l
 	if s.closed {
-		s.retire(l)
+		s.retireLogin(l)
 	}
 }
 

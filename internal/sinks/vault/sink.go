@@ -28,11 +28,11 @@ type sink struct {
 	transport *transport.Transport
 	verified  atomic.Int64 // Unix nanoseconds: when the mount was last found right
 	demand    atomic.Pointer[demand]
-	seen      glimpses
+	seen      versionCache
 }
 
 func (c *Config) open(o sinks.OpenOptions) (*sink, error) {
-	r, err := c.resolved(o.Env)
+	r, err := c.withEnvironment(o.Env)
 	if err != nil {
 		return nil, err
 	}
@@ -40,27 +40,27 @@ func (c *Config) open(o sinks.OpenOptions) (*sink, error) {
 	if err != nil {
 		return nil, err
 	}
-	how := r.Auth.chosen()
+	how := r.Auth.chosenMethods()
 	if len(how) != 1 {
 		return nil, errors.New("exactly one method of auth must be given")
 	}
-	if err := how[0].lacking(o.Env); err != nil {
+	if err := how[0].missingVariable(o.Env); err != nil {
 		return nil, err
 	}
 	s := &sink{
-		config: *r, engine: newEngine(r.mount(), r.KVVersion), transport: t,
-		ours: fieldTemplates(r.Fields).names(),
+		config: *r, engine: newEngine(r.mountPath(), r.KVVersion), transport: t,
+		ours: fieldTemplates(r.Fields).fieldNames(),
 	}
-	at := endpoint{address: r.Address, namespace: trimmed(r.Namespace)}
+	at := endpoint{address: r.Address, namespace: trimSlashes(r.Namespace)}
 	s.session = newSession(how[0], at.address+" "+at.namespace, o, func(token secret.Value) (*api.Client, error) {
-		return at.client(token)
+		return at.newClient(token)
 	})
-	redirects := &transport.Redirects{Next: s.transport, Allow: r.refusal, Hint: redirectHint}
+	redirects := &transport.Redirects{Next: s.transport, Allow: r.refuseRedirect, Hint: redirectHint}
 	at.http = &http.Client{Transport: tied{redirects, s.session.life}, Timeout: r.Timeout}
 	leaving := at
 	leaving.http = &http.Client{Transport: redirects}
-	s.session.part = leaving.client
-	_, err = at.client(secret.Value{})
+	s.session.part = leaving.newClient
+	_, err = at.newClient(secret.Value{})
 	return s, err
 }
 
@@ -73,33 +73,33 @@ func (s *sink) MaxContent() int { return maxSize }
 // Read gives the secret's fields; under write: merge, those that are ours.
 func (s *sink) Read(ctx context.Context, target string) (sinks.Holding, error) {
 	var out sinks.Holding
-	err := s.do(ctx, "read", target, func(ctx context.Context, c *api.Client) error {
+	err := s.doAt(ctx, "read", target, func(ctx context.Context, c *api.Client) error {
 		h, err := s.engine.read(ctx, c, target)
 		if err != nil {
 			return err
 		}
-		out, err = s.holding(target, h)
+		out, err = s.holdingOf(target, h)
 		return err
 	})
 	return out, err
 }
 
-func (s *sink) holding(target string, h held) (sinks.Holding, error) {
+func (s *sink) holdingOf(target string, h held) (sinks.Holding, error) {
 	fields := h.fields
 	if s.config.WriteMode == Merge {
-		fields = only(h.fields, s.ours)
+		fields = selectFields(h.fields, s.ours)
 		h.live = len(fields) > 0
 	}
 	out := sinks.Holding{Known: h.known, Exists: h.known && h.live}
 	if out.Exists {
-		v, err := canonical(fields)
+		v, err := encodeFields(fields)
 		if err != nil {
 			return out, err
 		}
 		out.Content = v
 	}
 	if out.Known && s.config.KVVersion == 2 && s.config.WriteMode == Replace {
-		s.seen.note(target, h.version, out)
+		s.seen.noteVersion(target, h.version, out)
 	}
 	return out, nil
 }
@@ -107,19 +107,19 @@ func (s *sink) holding(target string, h held) (sinks.Holding, error) {
 // Write makes the secret hold content. A secret that holds it already is not
 // written again.
 func (s *sink) Write(ctx context.Context, target string, content secret.Value, _ sinks.WriteOptions) error {
-	ours, err := parse(content)
+	ours, err := parseContent(content)
 	if err != nil {
-		return explain("write", s.object(target), err)
+		return toFault("write", s.objectOf(target), err)
 	}
-	return s.do(ctx, "write", target, func(ctx context.Context, c *api.Client) error {
+	return s.doAt(ctx, "write", target, func(ctx context.Context, c *api.Client) error {
 		if err := s.checkMountOnce(ctx, c); err != nil {
 			return err
 		}
 		d := delivery{sink: s, client: c, target: target, content: content, ours: ours, cas: s.usesCAS()}
-		err := d.run(ctx)
+		err := d.deliverContent(ctx)
 		if demandsCAS(err) { // it may not be told before
 			d.cas = true
-			err = d.run(ctx)
+			err = d.deliverContent(ctx)
 		}
 		return err
 	})
@@ -135,7 +135,7 @@ type delivery struct {
 	cas     bool           // under check-and-set
 }
 
-func (d *delivery) run(ctx context.Context) error {
+func (d *delivery) deliverContent(ctx context.Context) error {
 	if done, err := d.putAtOnce(ctx); done {
 		return err
 	}
@@ -146,29 +146,29 @@ func (d *delivery) run(ctx context.Context) error {
 // again. It is not done when nothing was, when that was our content already, or when
 // something else has come in between.
 func (d *delivery) putAtOnce(ctx context.Context) (done bool, err error) {
-	version, ok := d.seen.take(d.target, d.content)
+	version, ok := d.seen.takeVersion(d.target, d.content)
 	if !ok {
 		return false, nil
 	}
-	err = d.engine.put(ctx, d.client, d.target, d.ours, d.expect(held{version: version}))
+	err = d.engine.put(ctx, d.client, d.target, d.ours, d.expectedVersion(held{version: version}))
 	return !isConflict(err), err
 }
 
 func (d *delivery) put(ctx context.Context) error {
 	for range casAttempts {
-		now, err := d.before(ctx)
+		now, err := d.readBeforeWrite(ctx)
 		if err != nil {
 			return err
 		}
 		want := d.ours
 		if d.config.WriteMode == Merge {
-			want = merged(now.fields, d.ours)
+			want = mergeFields(now.fields, d.ours)
 			confideFields(ctx, now.fields)
 		}
-		if now.live && same(now.fields, want) {
+		if now.live && equalFields(now.fields, want) {
 			return nil
 		}
-		if err := d.engine.put(ctx, d.client, d.target, want, d.expect(now)); !isConflict(err) {
+		if err := d.engine.put(ctx, d.client, d.target, want, d.expectedVersion(now)); !isConflict(err) {
 			return err
 		}
 	}
@@ -178,25 +178,25 @@ func (d *delivery) put(ctx context.Context) error {
 
 // confideFields keeps what a secret was found to hold out of errors; a merge sends it again.
 func confideFields(ctx context.Context, theirs map[string]any) {
-	if v, err := canonical(theirs); err == nil {
+	if v, err := encodeFields(theirs); err == nil {
 		sinks.Confide(ctx, sinks.SecretParts(v)...)
 	}
 }
 
 func (s *sink) usesCAS() bool { return s.config.KVVersion == 2 && s.config.CAS }
 
-// expect gives the version that a write compares with; nil for none.
-func (d *delivery) expect(now held) *int {
+// expectedVersion gives the version that a write compares with; nil for none.
+func (d *delivery) expectedVersion(now held) *int {
 	if !d.cas {
 		return nil
 	}
 	return &now.version
 }
 
-// before finds out what a write has to know of the present content: all of it
+// readBeforeWrite finds out what a write has to know of the present content: all of it
 // for a merge, the version for check-and-set, and else nothing: reading then
 // only spares a version.
-func (d *delivery) before(ctx context.Context) (held, error) {
+func (d *delivery) readBeforeWrite(ctx context.Context) (held, error) {
 	merge := d.config.WriteMode == Merge
 	if d.config.KVVersion == 1 && !merge {
 		return held{}, nil
@@ -230,13 +230,13 @@ func (s *sink) Close() error {
 	return nil
 }
 
-// do runs work on target with a client that is logged in.
-func (s *sink) do(ctx context.Context, op, target string, work func(context.Context, *api.Client) error) error {
+// doAt runs work on target with a client that is logged in.
+func (s *sink) doAt(ctx context.Context, op, target string, work func(context.Context, *api.Client) error) error {
 	if err := checkPath(target); err != nil {
-		return fault.Newf(fault.Permanent, fault.Invalid, op, s.object(target), "%w", err).WithHint("correct the sink's path")
+		return fault.Newf(fault.Permanent, fault.Invalid, op, s.objectOf(target), "%w", err).WithHint("correct the sink's path")
 	}
 	ctx, after := withRetryAfter(ctx)
-	err := explain(op, s.object(target), s.session.use(ctx, work))
+	err := toFault(op, s.objectOf(target), s.session.withClient(ctx, work))
 	if err == nil {
 		return nil
 	}
@@ -246,7 +246,7 @@ func (s *sink) do(ctx context.Context, op, target string, work func(context.Cont
 		s.doubtMount()
 	}
 	f.After = max(f.After, after())
-	s.advise(ctx, &f, target)
+	s.addAdvice(ctx, &f, target)
 	return &f
 }
 
@@ -256,4 +256,4 @@ func (s *sink) doubtMount() {
 	s.demand.Store(nil)
 }
 
-func (s *sink) object(target string) string { return s.config.mount() + "/" + target }
+func (s *sink) objectOf(target string) string { return s.config.mountPath() + "/" + target }

@@ -230,12 +230,12 @@ func (f *fixture) peek(t *testing.T, target string) (string, bool) {
 	t.Helper()
 	fields := f.fields(t, target)
 	if f.config.WriteMode == Merge {
-		fields = only(fields, fieldTemplates(f.config.Fields).names())
+		fields = selectFields(fields, fieldTemplates(f.config.Fields).fieldNames())
 	}
 	if len(fields) == 0 {
 		return "", false
 	}
-	v, err := canonical(fields)
+	v, err := encodeFields(fields)
 	if err != nil {
 		t.Fatal(err)
 	}

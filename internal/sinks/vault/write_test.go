@@ -80,7 +80,7 @@ func TestOtherWriters(t *testing.T) {
 	t.Run("another writer who wrote our content has done our work", func(t *testing.T) {
 		f := newFixture(t, server, nil)
 		s, target := f.open(t), f.target()
-		mine, err := parse(content(t, s, 1))
+		mine, err := parseContent(content(t, s, 1))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -161,20 +161,20 @@ func TestAWriteAfterALookIsOneCall(t *testing.T) {
 	}
 }
 
-func TestGlimpsesAreBounded(t *testing.T) {
+func TestTheVersionCacheIsBounded(t *testing.T) {
 	t.Parallel()
-	var g glimpses
-	for n := range 3 * keptGlimpses {
-		g.note(fmt.Sprint(n), n, sinks.Holding{})
-		if len(g.of) > keptGlimpses {
+	var g versionCache
+	for n := range 3 * keptVersions {
+		g.noteVersion(fmt.Sprint(n), n, sinks.Holding{})
+		if len(g.of) > keptVersions {
 			t.Fatalf("%d are kept", len(g.of))
 		}
 	}
-	last := fmt.Sprint(3*keptGlimpses - 1)
-	if version, ok := g.take(last, secret.New("another")); !ok || version != 3*keptGlimpses-1 {
+	last := fmt.Sprint(3*keptVersions - 1)
+	if version, ok := g.takeVersion(last, secret.New("another")); !ok || version != 3*keptVersions-1 {
 		t.Errorf("the last is %d, %t", version, ok)
 	}
-	if _, ok := g.take(last, secret.New("another")); ok {
+	if _, ok := g.takeVersion(last, secret.New("another")); ok {
 		t.Error("one is used twice")
 	}
 }

@@ -148,7 +148,7 @@ func (c *Config) Locate(target string) (string, error) {
 	} else if !namePattern.MatchString(target) {
 		return "", fmt.Errorf("secret id %q: AWS takes letters, digits and /_+=.@-, up to 512, or an ARN", target)
 	}
-	return "awssm://" + account + c.where(region) + "/" + name, nil
+	return "awssm://" + account + c.endpointOrRegion(region) + "/" + name, nil
 }
 
 // nameIn gives the secret's name out of the end of an ARN: a name, and, if the ARN is complete, the hyphen and six
@@ -161,7 +161,7 @@ func nameIn(arnName string) string {
 	return arnName
 }
 
-func (c *Config) where(region string) string {
+func (c *Config) endpointOrRegion(region string) string {
 	if u, err := url.Parse(c.EndpointURL); err == nil && u.Host != "" {
 		return u.Host
 	}

@@ -22,15 +22,15 @@ import (
 	"github.com/rotatord/rotatord/internal/sinks"
 )
 
-// explain is explain for a call of s, whose credentials it keeps out of the error, and whose region it knows.
-func (s *sink) explain(ctx context.Context, op, target string, err error) error {
+// explainCall is toFault for a call of s, whose credentials it keeps out of the error, and whose region it knows.
+func (s *sink) explainCall(ctx context.Context, op, target string, err error) error {
 	sinks.Confide(ctx, s.known.Values()...)
 	if host := missingHost(err); s.region != "" && strings.Contains(host, "."+s.region+".") {
 		return fault.Newf(fault.Retry, fault.Unreachable, op, target, "region %s: no such host %s", s.region, host).
 			WithHint("correct region, or AWS_REGION or the profile's where the sink names none; if the region is right, this machine's DNS does not know AWS: " +
 				"set HTTPS_PROXY, or endpoint_url to a VPC endpoint")
 	}
-	return explain(ctx, op, target, err)
+	return toFault(ctx, op, target, err)
 }
 
 // missingHost is the host of a call that DNS does not know; "" where it was something else: a proxy has a name, too.
@@ -46,9 +46,9 @@ func missingHost(err error) string {
 	return dns.Name
 }
 
-// explain gives err as a *fault.Error with AWS's own code, message and request
+// toFault gives err as a *fault.Error with AWS's own code, message and request
 // id. The SDK's error is not kept: it leads to the request, which holds the value.
-func explain(ctx context.Context, op, target string, err error) error {
+func toFault(ctx context.Context, op, target string, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -65,9 +65,9 @@ func explain(ctx context.Context, op, target string, err error) error {
 	}
 	var api smithy.APIError
 	if errors.As(err, &api) {
-		return refused(op, target, err, api)
+		return refusedError(op, target, err, api)
 	}
-	return unanswered(op, target, err)
+	return unansweredError(op, target, err)
 }
 
 // providerFailed says what failed at a provider of credentials that is not AWS: a program, or an address on
@@ -77,7 +77,7 @@ func providerFailed(err error) error {
 		return errors.New("the credential_process of the AWS profile failed: " + processTrouble(p))
 	}
 	answers := "with something that is not JSON"
-	if !is[*smithy.DeserializationError](err) {
+	if !hasError[*smithy.DeserializationError](err) {
 		status, _ := addressStatus(err)
 		answers = strconv.Itoa(status)
 	}
@@ -88,7 +88,7 @@ func providerFailed(err error) error {
 // addressStatus returns the status of an answer that is an error.
 func addressStatus(err error) (status int, ok bool) {
 	var answer interface{ HTTPStatusCode() int }
-	if !is[smithy.APIError](err) || !errors.As(err, &answer) {
+	if !hasError[smithy.APIError](err) || !errors.As(err, &answer) {
 		return 0, false
 	}
 	return answer.HTTPStatusCode(), true
@@ -109,22 +109,22 @@ func processTrouble(p *processcreds.ProviderError) string {
 	return "it could not be run"
 }
 
-func refused(op, target string, err error, api smithy.APIError) *fault.Error {
+func refusedError(op, target string, err error, api smithy.APIError) *fault.Error {
 	a := newAnswer(op, target, err, api)
 	m, known := answers.Find(a)
 	if !known {
 		a.code = codeFor(statusOf(err))
 		m, _ = answers.Find(a)
 	}
-	f := m.Error(op, target, errors.New(said(err, api)), "{target}", target)
+	f := m.Error(op, target, errors.New(answerText(err, api)), "{target}", target)
 	f.After = retryAfter(err)
 	return f
 }
 
 func newAnswer(op, target string, err error, api smithy.APIError) answer {
 	return answer{
-		code: strings.TrimSuffix(api.ErrorCode(), "Exception"), message: api.ErrorMessage(), service: service(err),
-		op: op, target: target, deleted: isDeleted(api),
+		code: strings.TrimSuffix(api.ErrorCode(), "Exception"), message: api.ErrorMessage(), service: serviceOf(err),
+		op: op, target: target, deleted: saysDeleted(api),
 	}
 }
 
@@ -162,9 +162,9 @@ func statusOf(err error) int {
 // quoted is what a message of a failed validation repeats of the request.
 var quoted = regexp.MustCompile(`(?s)Value '.*'( at '[^']*' failed)`)
 
-func said(err error, api smithy.APIError) string {
+func answerText(err error, api smithy.APIError) string {
 	text := fmt.Sprintf("%s: %s", api.ErrorCode(), quoted.ReplaceAllString(api.ErrorMessage(), "Value "+secret.Redacted+"$1"))
-	if s := service(err); s != "Secrets Manager" && s != "" {
+	if s := serviceOf(err); s != "Secrets Manager" && s != "" {
 		text = s + " " + text
 	}
 	var r interface{ ServiceRequestID() string }
@@ -174,9 +174,9 @@ func said(err error, api smithy.APIError) string {
 	return text
 }
 
-// service names the innermost AWS service that was called: STS, when it was the
+// serviceOf names the innermost AWS service that was called: STS, when it was the
 // role that could not be assumed.
-func service(err error) string {
+func serviceOf(err error) string {
 	name := ""
 	for op := (*smithy.OperationError)(nil); errors.As(err, &op); err = op.Err {
 		name = op.ServiceID
@@ -184,9 +184,9 @@ func service(err error) string {
 	return name
 }
 
-// unanswered is for calls that never reached AWS or got no sense out of it. Of the SDK's own errors the
+// unansweredError is for calls that never reached AWS or got no sense out of it. Of the SDK's own errors the
 // words are kept alone.
-func unanswered(op, target string, err error) *fault.Error {
+func unansweredError(op, target string, err error) *fault.Error {
 	m, _ := silences.Find(err)
 	f := m.Error(op, target, err)
 	var u *url.Error
@@ -194,7 +194,7 @@ func unanswered(op, target string, err error) *fault.Error {
 	case errors.As(err, &u):
 		address, _, _ := strings.Cut(u.URL, "?")
 		f.Err = fmt.Errorf("%s %s: %w", u.Op, address, u.Err)
-	case is[*smithy.DeserializationError](err):
+	case hasError[*smithy.DeserializationError](err):
 		f.Err = fmt.Errorf("the answer could not be read (HTTP status %d)", statusOf(err))
 	case m.Reason != "":
 		f.Err = errors.New(err.Error())
@@ -202,13 +202,13 @@ func unanswered(op, target string, err error) *fault.Error {
 	return f
 }
 
-func is[E error](err error) bool {
+func hasError[E error](err error) bool {
 	var e E
 	return errors.As(err, &e)
 }
 
-// isDeleted tells a secret that is marked for deletion; AWS has no code for it.
-func isDeleted(err error) bool {
+// saysDeleted tells a secret that is marked for deletion; AWS has no code for it.
+func saysDeleted(err error) bool {
 	var e *types.InvalidRequestException
 	return errors.As(err, &e) &&
 		(strings.Contains(e.ErrorMessage(), "marked for deletion") || strings.Contains(e.ErrorMessage(), "scheduled for deletion"))

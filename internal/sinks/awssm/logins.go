@@ -37,7 +37,7 @@ func (r *remembering) Retrieve(ctx context.Context) (keys aws.Credentials, err e
 		ctx, cancel = context.WithTimeout(ctx, r.timeout)
 		defer cancel()
 	}
-	shown, err := r.credential(ctx)
+	shown, err := r.currentCredential(ctx)
 	if err != nil {
 		return keys, err
 	}
@@ -45,8 +45,8 @@ func (r *remembering) Retrieve(ctx context.Context) (keys aws.Credentials, err e
 		Sink: r.sink, Credential: shown, Renewed: func() bool { return r.local && r.isRenewed(shown) },
 		Enter: func() (turnedDown bool, err error) {
 			keys, err = r.provider.Retrieve(ctx)
-			if api, ok := refusal(err); ok {
-				return true, refused("assume", r.role, err, api)
+			if api, ok := refusalOfIdentity(err); ok {
+				return true, refusedError("assume", r.role, err, api)
 			}
 			return false, err
 		},
@@ -54,19 +54,19 @@ func (r *remembering) Retrieve(ctx context.Context) (keys aws.Credentials, err e
 	return keys, err
 }
 
-func (r *remembering) credential(ctx context.Context) (sinks.Credential, error) {
+func (r *remembering) currentCredential(ctx context.Context) (sinks.Credential, error) {
 	v, err := r.identity(ctx)
 	return sinks.Credential{Account: "sts " + r.role, Digest: secret.Fingerprint(v)}, err
 }
 
 func (r *remembering) isRenewed(shown sinks.Credential) bool {
-	now, err := r.credential(context.Background())
+	now, err := r.currentCredential(context.Background())
 	return err == nil && now != shown
 }
 
-// refusal tells whether STS turned down who asks, and not just this request.
-func refusal(err error) (api smithy.APIError, refused bool) {
-	if !errors.As(err, &api) || service(err) != "STS" {
+// refusalOfIdentity tells whether STS turned down who asks, and not just this request.
+func refusalOfIdentity(err error) (api smithy.APIError, refused bool) {
+	if !errors.As(err, &api) || serviceOf(err) != "STS" {
 		return nil, false
 	}
 	switch strings.TrimSuffix(api.ErrorCode(), "Exception") {
@@ -76,8 +76,8 @@ func refusal(err error) (api smithy.APIError, refused bool) {
 	return nil, false
 }
 
-// remember completes r and keeps the keys that it gives until they expire.
-func (c *Config) remember(r remembering, o sinks.OpenOptions) aws.CredentialsProvider {
+// rememberRefusals completes r and keeps the keys that it gives until they expire.
+func (c *Config) rememberRefusals(r remembering, o sinks.OpenOptions) aws.CredentialsProvider {
 	r.sink, r.timeout, r.logins = o.Name, c.Timeout, o.Logins
 	return aws.NewCredentialsCache(&r)
 }

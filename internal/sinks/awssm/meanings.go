@@ -96,7 +96,7 @@ var silences = fault.Table[error]{
 	fault.When(fault.As[*url.Error](), fault.Retry, "", "check the network, DNS and endpoint_url"),
 	fault.When(fault.As[*smithy.DeserializationError](), fault.Retry, fault.BadAnswer,
 		"check that endpoint_url is Secrets Manager"),
-	// Not the caller's deadline: explain has ruled that out.
+	// Not the caller's deadline: toFault has ruled that out.
 	fault.When(fault.Is(context.DeadlineExceeded), fault.Retry, fault.Timeout,
 		"check the network, and whoever gives the credentials: STS, the instance or the container"),
 	fault.When(isAboutCredentials, fault.Retry, fault.Unauthorized, credentialsHint),
@@ -142,6 +142,6 @@ func isAboutRegion(err error) bool { return strings.Contains(err.Error(), "Missi
 // isOfAddress reports whether it is an address on this machine that answers with no credentials.
 func isOfAddress(err error) bool {
 	_, answers := addressStatus(err)
-	return isAboutCredentials(err) && service(err) == "Secrets Manager" &&
-		(answers || is[*smithy.DeserializationError](err))
+	return isAboutCredentials(err) && serviceOf(err) == "Secrets Manager" &&
+		(answers || hasError[*smithy.DeserializationError](err))
 }

@@ -129,7 +129,7 @@ func TestNoRowIsHiddenByAnother(t *testing.T) {
 func TestWhatAWSsErrorsMean(t *testing.T) {
 	var page faulttest.Page
 	for _, h := range append(refusedCalls(), unansweredCalls()...) {
-		page.Add(h.name, explain(t.Context(), cmp.Or(h.op, "write"), cmp.Or(h.at, "moq/a"), h.err))
+		page.Add(h.name, toFault(t.Context(), cmp.Or(h.op, "write"), cmp.Or(h.at, "moq/a"), h.err))
 	}
 	page.Compare(t, "testdata/errors.txt")
 }

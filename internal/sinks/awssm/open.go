@@ -41,14 +41,14 @@ func (c *Config) open(ctx context.Context, o sinks.OpenOptions) (*sink, error) {
 	cfg, w, err := c.load(ctx, o.Connections)
 	if err != nil {
 		text := redact.Folded(err.Error())
-		return nil, fault.Newf(fault.Permanent, fault.Setup, "open", o.Name, "%s", text).WithHint("%s", blame(text, o.Env))
+		return nil, fault.Newf(fault.Permanent, fault.Setup, "open", o.Name, "%s", text).WithHint("%s", whereToLook(text, o.Env))
 	}
 	files := filesOf(cfg, o.Env)
 	maps.Copy(files, before) // what has changed meanwhile may not be what was read
 	from := sourcesOf(cfg)
 	warnOfProcess(from, o)
 	if role, by := ambientRole(cfg); role != "" {
-		cfg.Credentials = c.remember(remembering{provider: cfg.Credentials, role: role, identity: by, local: true}, o)
+		cfg.Credentials = c.rememberRefusals(remembering{provider: cfg.Credentials, role: role, identity: by, local: true}, o)
 	}
 	known := &sinks.Confidences{Most: 16}
 	cfg.Credentials = confiding{cfg.Credentials, known}
@@ -116,7 +116,7 @@ func (c *Config) loadOptions(w *wire) []func(*config.LoadOptions) error {
 		// The caller decides what is tried again, and when.
 		config.WithRetryer(func() aws.Retryer { return aws.NopRetryer{} }),
 		config.WithHTTPClient(awshttp.NewBuildableClient()), // no other may be given together with AWS_CA_BUNDLE
-		config.WithAPIOptions([]func(*middleware.Stack) error{w.install}),
+		config.WithAPIOptions([]func(*middleware.Stack) error{w.addToStack}),
 		config.WithAppID("rotatord"),
 		config.WithLogger(logging.Nop{}), // it would write to standard error, and what AWS said too
 	}
@@ -139,5 +139,5 @@ func (c *Config) assumeRole(cfg aws.Config, so sinks.OpenOptions) aws.Credential
 	provider := stscreds.NewAssumeRoleProvider(sts.NewFromConfig(cfg), c.RoleARN, func(o *stscreds.AssumeRoleOptions) {
 		o.RoleSessionName = session[:min(len(session), 64)] // AWS's limit
 	})
-	return c.remember(remembering{provider: provider, role: c.RoleARN, identity: keysOf(cfg.Credentials)}, so)
+	return c.rememberRefusals(remembering{provider: provider, role: c.RoleARN, identity: keysOf(cfg.Credentials)}, so)
 }

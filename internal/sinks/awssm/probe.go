@@ -27,20 +27,20 @@ const (
 func (s *sink) Probe(ctx context.Context, target string, o sinks.ProbeOptions) (sinks.Holding, error) {
 	d, err := s.api.DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{SecretId: &target})
 	switch {
-	case is[*types.ResourceNotFoundException](err) && s.mayCreate(target):
+	case hasError[*types.ResourceNotFoundException](err) && s.mayCreate(target):
 		return sinks.Holding{Known: true, Untried: untriedCreate}, nil
 	case err != nil:
-		return sinks.Holding{}, s.explain(ctx, "probe", target, err)
+		return sinks.Holding{}, s.explainCall(ctx, "probe", target, err)
 	}
 	if err := notWritable(d, target); err != nil {
 		return sinks.Holding{}, err
 	}
-	held, err := s.get(ctx, target, "")
-	h, err := s.holding(ctx, target, held, err)
+	held, err := s.getValue(ctx, target, "")
+	h, err := s.holdingOf(ctx, target, held, err)
 	if err != nil && (o.Read || fault.Of(err).Reason != fault.Forbidden) {
 		return h, err
 	}
-	h.Warnings, h.Untried = warnings(d, target), untriedPut
+	h.Warnings, h.Untried = rotationWarnings(d, target), untriedPut
 	if o.Trial.IsEmpty() || o.Ours == nil || !h.Exists || !o.Ours(h.Content) {
 		return h, nil
 	}
@@ -54,10 +54,10 @@ func (s *sink) tryWrite(ctx context.Context, target string, h sinks.Holding, hel
 		SecretId: &target, ClientRequestToken: held.VersionId, SecretString: held.SecretString,
 	})
 	switch {
-	case is[*types.ResourceExistsException](err): // not to be repeated: nothing was found out, and nothing changed
+	case hasError[*types.ResourceExistsException](err): // not to be repeated: nothing was found out, and nothing changed
 		return h, nil
 	case err != nil:
-		return h, s.explain(ctx, opTry, target, err)
+		return h, s.explainCall(ctx, opTry, target, err)
 	}
 	h.Untried = ""
 	return h, nil
@@ -79,8 +79,8 @@ func notWritable(d *secretsmanager.DescribeSecretOutput, target string) error {
 	return nil
 }
 
-// warnings tells of a rotation of AWS's own: two rotate one secret then.
-func warnings(d *secretsmanager.DescribeSecretOutput, target string) []string {
+// rotationWarnings tells of a rotation of AWS's own: two rotate one secret then.
+func rotationWarnings(d *secretsmanager.DescribeSecretOutput, target string) []string {
 	if !aws.ToBool(d.RotationEnabled) {
 		return nil
 	}

@@ -30,36 +30,36 @@ type renewed struct {
 	inUse  atomic.Pointer[sink]
 }
 
-// use calls work with the sink, and, if that fails and the files have changed, again
+// withSink calls work with the sink, and, if that fails and the files have changed, again
 // with the one that they make now. Every call may be repeated.
-func (r *renewed) use(ctx context.Context, work func(*sink) error) error {
+func (r *renewed) withSink(ctx context.Context, work func(*sink) error) error {
 	s := r.inUse.Load()
 	err := work(s)
 	if err == nil || ctx.Err() != nil {
 		return err
 	}
-	next, failed := r.renewal(ctx, s)
+	next, failed := r.openAgain(ctx, s)
 	switch {
 	case failed != nil:
 		f := *fault.Of(err)
-		return f.WithHint("%s", joined(f.Hint, "the files of AWS's SDK have changed since: "+failed.Error()))
+		return f.WithHint("%s", joinHints(f.Hint, "the files of AWS's SDK have changed since: "+failed.Error()))
 	case next == s:
 		return err
 	}
-	r.replace(s, next)
+	r.replaceSink(s, next)
 	return work(next)
 }
 
-func joined(hint, more string) string {
+func joinHints(hint, more string) string {
 	if hint == "" {
 		return more
 	}
 	return hint + "; " + more
 }
 
-// renewal opens the sink anew if the files have changed since s was opened; else it
+// openAgain opens the sink anew if the files have changed since s was opened; else it
 // gives s, or what has taken its place. It does not put it to use.
-func (r *renewed) renewal(ctx context.Context, s *sink) (*sink, error) {
+func (r *renewed) openAgain(ctx context.Context, s *sink) (*sink, error) {
 	done := r.flight.DoChan("", func() (any, error) {
 		if now := r.inUse.Load(); now != s || s.files.areAsBefore() {
 			return now, nil
@@ -77,8 +77,8 @@ func (r *renewed) renewal(ctx context.Context, s *sink) (*sink, error) {
 	}
 }
 
-// replace puts next to use, unless somebody else's was faster.
-func (r *renewed) replace(s, next *sink) {
+// replaceSink puts next to use, unless somebody else's was faster.
+func (r *renewed) replaceSink(s, next *sink) {
 	if r.inUse.CompareAndSwap(s, next) {
 		_ = s.Close()
 	}
@@ -88,7 +88,7 @@ func (r *renewed) replace(s, next *sink) {
 // for half written, as long as the former ones work.
 func (r *renewed) Refresh(ctx context.Context) (changed bool, err error) {
 	s := r.inUse.Load()
-	next, err := r.renewal(ctx, s)
+	next, err := r.openAgain(ctx, s)
 	switch {
 	case err != nil:
 		return false, err
@@ -97,7 +97,7 @@ func (r *renewed) Refresh(ctx context.Context) (changed bool, err error) {
 		return false, fault.Newf(fault.Retry, fault.Setup, "refresh", r.name, "the files of AWS's SDK hold no credentials any more").
 			WithHint("those that they held stay in use until AWS refuses them; mend the files: %s", s.files)
 	}
-	r.replace(s, next)
+	r.replaceSink(s, next)
 	return next != s, nil
 }
 
@@ -112,18 +112,18 @@ func (r *renewed) Render(rec sinks.Record) (secret.Value, error) { return r.inUs
 
 // Probe implements sinks.Sink.
 func (r *renewed) Probe(ctx context.Context, target string, o sinks.ProbeOptions) (h sinks.Holding, err error) {
-	err = r.use(ctx, func(s *sink) error { h, err = s.Probe(ctx, target, o); return err })
+	err = r.withSink(ctx, func(s *sink) error { h, err = s.Probe(ctx, target, o); return err })
 	return h, err
 }
 
 // Write implements sinks.Sink.
 func (r *renewed) Write(ctx context.Context, target string, content secret.Value, o sinks.WriteOptions) error {
-	return r.use(ctx, func(s *sink) error { return s.Write(ctx, target, content, o) })
+	return r.withSink(ctx, func(s *sink) error { return s.Write(ctx, target, content, o) })
 }
 
 // Read implements sinks.Sink.
 func (r *renewed) Read(ctx context.Context, target string) (h sinks.Holding, err error) {
-	err = r.use(ctx, func(s *sink) error { h, err = s.Read(ctx, target); return err })
+	err = r.withSink(ctx, func(s *sink) error { h, err = s.Read(ctx, target); return err })
 	return h, err
 }
 

@@ -14,12 +14,12 @@ import (
 // variablePattern matches what the SDK calls by its name.
 var variablePattern = regexp.MustCompile(`AWS_[A-Z0-9_]+`)
 
-// blame says where to look when the SDK's configuration cannot be loaded: at the
+// whereToLook says where to look when the SDK's configuration cannot be loaded: at the
 // variables that its error names, or repeats the value of, or is known to be
 // about, and at the shared files where they may be it.
-func blame(text string, env secret.Environment) string {
+func whereToLook(text string, env secret.Environment) string {
 	names := variablePattern.FindAllString(text, -1)
-	for name, words := range silent() {
+	for name, words := range silentVariables() {
 		if value := env.Get(name); value != "" && (strings.Contains(text, value) || slices.ContainsFunc(words, func(w string) bool { return strings.Contains(text, w) })) {
 			names = append(names, name)
 		}
@@ -33,9 +33,9 @@ func blame(text string, env secret.Environment) string {
 		": files are read again at each try, variables when rotatord starts"
 }
 
-// silent are the variables that the SDK may refuse without naming them, with
+// silentVariables are the variables that the SDK may refuse without naming them, with
 // words of the errors that are about them.
-func silent() map[string][]string {
+func silentVariables() map[string][]string {
 	return map[string][]string{
 		"AWS_PROFILE":                 nil,
 		"AWS_CA_BUNDLE":               {"CA bundle"},

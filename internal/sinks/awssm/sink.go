@@ -41,25 +41,25 @@ func (s *sink) Render(r sinks.Record) (secret.Value, error) { return s.config.Re
 func (s *sink) Write(ctx context.Context, target string, content secret.Value, o sinks.WriteOptions) error {
 	id := versionID(o.RotationID, content)
 	if err := s.write(ctx, target, content, id); err != nil {
-		return s.explain(ctx, "write", target, err)
+		return s.explainCall(ctx, "write", target, err)
 	}
-	s.written.note(target, id)
+	s.written.noteWritten(target, id)
 	return nil
 }
 
 func (s *sink) write(ctx context.Context, target string, content secret.Value, id string) error {
-	err := s.put(ctx, target, content, id)
-	if !is[*types.ResourceNotFoundException](err) || !s.mayCreate(target) {
+	err := s.putValue(ctx, target, content, id)
+	if !hasError[*types.ResourceNotFoundException](err) || !s.mayCreate(target) {
 		return err
 	}
-	err = s.create(ctx, target, content, id)
-	if is[*types.ResourceExistsException](err) { // somebody was faster, or it is our own lost create
-		return s.put(ctx, target, content, id)
+	err = s.createSecret(ctx, target, content, id)
+	if hasError[*types.ResourceExistsException](err) { // somebody was faster, or it is our own lost create
+		return s.putValue(ctx, target, content, id)
 	}
 	return err
 }
 
-func (s *sink) put(ctx context.Context, target string, content secret.Value, id string) error {
+func (s *sink) putValue(ctx context.Context, target string, content secret.Value, id string) error {
 	out, err := s.api.PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{
 		SecretId: &target, ClientRequestToken: &id, SecretString: aws.String(content.Reveal()),
 	})
@@ -93,7 +93,7 @@ func (s *sink) makeCurrent(ctx context.Context, target, id string) error {
 	return err
 }
 
-func (s *sink) create(ctx context.Context, target string, content secret.Value, id string) error {
+func (s *sink) createSecret(ctx context.Context, target string, content secret.Value, id string) error {
 	in := &secretsmanager.CreateSecretInput{
 		Name: &target, ClientRequestToken: &id, SecretString: aws.String(content.Reveal()),
 		Description: aws.String("MoQ relay token, kept by rotatord"),
@@ -117,19 +117,19 @@ func (s *sink) mayCreate(target string) bool {
 // deletion, or has no value yet, does not exist; one that holds bytes exists
 // with no content.
 func (s *sink) Read(ctx context.Context, target string) (sinks.Holding, error) {
-	if id, ok := s.written.take(target); ok {
-		out, err := s.get(ctx, target, id)
+	if id, ok := s.written.takeWritten(target); ok {
+		out, err := s.getValue(ctx, target, id)
 		if !isNotCurrent(out, err) {
-			return s.holding(ctx, target, out, err)
+			return s.holdingOf(ctx, target, out, err)
 		}
 	}
-	out, err := s.get(ctx, target, "")
-	return s.holding(ctx, target, out, err)
+	out, err := s.getValue(ctx, target, "")
+	return s.holdingOf(ctx, target, out, err)
 }
 
-// get asks for a version on condition that it is the current one; without an id for whichever is.
+// getValue asks for a version on condition that it is the current one; without an id for whichever is.
 // The stage is always named: a policy may allow that one alone.
-func (s *sink) get(ctx context.Context, target, id string) (*secretsmanager.GetSecretValueOutput, error) {
+func (s *sink) getValue(ctx context.Context, target, id string) (*secretsmanager.GetSecretValueOutput, error) {
 	in := &secretsmanager.GetSecretValueInput{SecretId: &target, VersionStage: aws.String(current)}
 	if id != "" {
 		in.VersionId = &id
@@ -142,15 +142,15 @@ func isNotCurrent(out *secretsmanager.GetSecretValueOutput, err error) bool {
 	if err == nil {
 		return !slices.Contains(out.VersionStages, current)
 	}
-	return is[*types.ResourceNotFoundException](err) || is[*types.InvalidRequestException](err) && !isDeleted(err)
+	return hasError[*types.ResourceNotFoundException](err) || hasError[*types.InvalidRequestException](err) && !saysDeleted(err)
 }
 
-func (s *sink) holding(ctx context.Context, target string, out *secretsmanager.GetSecretValueOutput, err error) (sinks.Holding, error) {
+func (s *sink) holdingOf(ctx context.Context, target string, out *secretsmanager.GetSecretValueOutput, err error) (sinks.Holding, error) {
 	switch {
-	case is[*types.ResourceNotFoundException](err), isDeleted(err):
+	case hasError[*types.ResourceNotFoundException](err), saysDeleted(err):
 		return sinks.Holding{Known: true}, nil
 	case err != nil:
-		return sinks.Holding{}, s.explain(ctx, "read", target, err)
+		return sinks.Holding{}, s.explainCall(ctx, "read", target, err)
 	}
 	return sinks.Holding{Known: true, Exists: true, Content: secret.New(aws.ToString(out.SecretString))}, nil
 }

@@ -54,8 +54,8 @@ func redirectHint(int, *url.URL) string {
 	return "AWS sends nobody elsewhere: check endpoint_url, the AWS_* variables and the proxies on the way"
 }
 
-// install makes an operation's stack send over w.
-func (w *wire) install(stack *middleware.Stack) error {
+// addToStack makes an operation's stack send over w.
+func (w *wire) addToStack(stack *middleware.Stack) error {
 	send := func(ctx context.Context, in middleware.DeserializeInput, _ middleware.DeserializeHandler) (
 		out middleware.DeserializeOutput, metadata middleware.Metadata, err error,
 	) {

@@ -24,7 +24,7 @@ type version struct {
 	at time.Time
 }
 
-func (w *written) note(target, id string) {
+func (w *written) noteWritten(target, id string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.of == nil || len(w.of) >= keptVersions {
@@ -33,8 +33,8 @@ func (w *written) note(target, id string) {
 	w.of[target] = version{id, time.Now()}
 }
 
-// take gives the version that was just written to target, once.
-func (w *written) take(target string) (id string, ok bool) {
+// takeWritten gives the version that was just written to target, once.
+func (w *written) takeWritten(target string) (id string, ok bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	v, ok := w.of[target]

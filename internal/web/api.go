@@ -26,9 +26,9 @@ const (
 	maxPlan        = 366 * 24 * time.Hour
 )
 
-func healthy(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "healthy") }
+func serveHealthy(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "healthy") }
 
-func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
+func (s *Server) serveReady(w http.ResponseWriter, _ *http.Request) {
 	if err := s.Daemon.Ready(); err != nil {
 		writeText(w, http.StatusServiceUnavailable, "not ready: "+err.Error())
 		return
@@ -36,8 +36,8 @@ func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
 	writeText(w, http.StatusOK, "ready")
 }
 
-func (s *Server) reload(w http.ResponseWriter, r *http.Request) {
-	s.Log.Info("reload asked for", zap.String("by", by(r)))
+func (s *Server) serveReload(w http.ResponseWriter, r *http.Request) {
+	s.Log.Info("reload asked for", zap.String("by", requester(r)))
 	warnings, err := s.Daemon.Reload(r.Context())
 	if err != nil {
 		failWith(w, r, err)
@@ -85,7 +85,7 @@ func (s *Server) getSlot(w http.ResponseWriter, r *http.Request) {
 	relay, typ := r.PathValue("relay"), r.PathValue("type")
 	st, ok := s.Daemon.Slot(relay, typ)
 	if !ok {
-		fail(w, r, http.StatusNotFound, noSlot(relay, typ))
+		writeError(w, r, http.StatusNotFound, noSlot(relay, typ))
 		return
 	}
 	writeJSON(w, http.StatusOK, st)
@@ -95,17 +95,17 @@ func noSlot(relay, typ string) string {
 	return fmt.Sprintf("there is no slot %s/%s in the configuration", relay, typ)
 }
 
-func (s *Server) rotate(w http.ResponseWriter, r *http.Request) {
+func (s *Server) serveRotate(w http.ResponseWriter, r *http.Request) {
 	var req adminapi.RotateRequest
-	if !decode(w, r, &req) {
+	if !decodeBody(w, r, &req) {
 		return
 	}
 	relay, typ := r.PathValue("relay"), r.PathValue("type")
 	if _, ok := s.Daemon.Slot(relay, typ); !ok {
-		fail(w, r, http.StatusNotFound, noSlot(relay, typ))
+		writeError(w, r, http.StatusNotFound, noSlot(relay, typ))
 		return
 	}
-	st, err := s.Daemon.Rotate(r.Context(), relay, typ, by(r), req.Compromised)
+	st, err := s.Daemon.Rotate(r.Context(), relay, typ, requester(r), req.Compromised)
 	if err != nil {
 		failWith(w, r, err)
 		return
@@ -113,10 +113,10 @@ func (s *Server) rotate(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusAccepted, st)
 }
 
-func (s *Server) history(w http.ResponseWriter, r *http.Request) {
+func (s *Server) serveHistory(w http.ResponseWriter, r *http.Request) {
 	limit, err := historyLimit(r.URL.Query().Get("limit"))
 	if err != nil {
-		fail(w, r, http.StatusBadRequest, err.Error())
+		writeError(w, r, http.StatusBadRequest, err.Error())
 		return
 	}
 	relay, typ, _ := strings.Cut(r.URL.Query().Get("slot"), "/")
@@ -139,17 +139,17 @@ func historyLimit(s string) (int, error) {
 	return min(n, maxHistory), nil
 }
 
-func (s *Server) tokens(w http.ResponseWriter, r *http.Request) {
+func (s *Server) serveTokens(w http.ResponseWriter, r *http.Request) {
 	tokens, err := s.Daemon.Tokens(r.Context(), r.PathValue("relay"))
 	writeTokens(w, r, tokens, err)
 }
 
-func (s *Server) prune(w http.ResponseWriter, r *http.Request) {
+func (s *Server) servePrune(w http.ResponseWriter, r *http.Request) {
 	var req adminapi.PruneRequest
-	if !decode(w, r, &req) {
+	if !decodeBody(w, r, &req) {
 		return
 	}
-	s.Log.Info("prune asked for", zap.String("relay", r.PathValue("relay")), zap.String("by", by(r)),
+	s.Log.Info("prune asked for", zap.String("relay", r.PathValue("relay")), zap.String("by", requester(r)),
 		zap.Bool("dry_run", req.DryRun))
 	tokens, err := s.Daemon.Prune(r.Context(), r.PathValue("relay"), req.DryRun)
 	writeTokens(w, r, tokens, err)
@@ -163,12 +163,12 @@ func writeTokens(w http.ResponseWriter, r *http.Request, tokens []adminapi.Token
 	writeJSON(w, http.StatusOK, adminapi.TokenList{Tokens: notNil(tokens)})
 }
 
-func (s *Server) plan(w http.ResponseWriter, r *http.Request) {
+func (s *Server) servePlan(w http.ResponseWriter, r *http.Request) {
 	within := defaultPlan
 	if f := r.URL.Query().Get("for"); f != "" {
 		d, err := time.ParseDuration(f)
 		if err != nil || d <= 0 || d > maxPlan {
-			fail(w, r, http.StatusBadRequest, fmt.Sprintf("for=%q is not a duration up to %s, such as 168h", f, maxPlan))
+			writeError(w, r, http.StatusBadRequest, fmt.Sprintf("for=%q is not a duration up to %s, such as 168h", f, maxPlan))
 			return
 		}
 		within = d
@@ -184,18 +184,18 @@ func notNil[T any](list []T) []T {
 	return list
 }
 
-// decode reads an optional JSON body; on false it has answered.
-func decode(w http.ResponseWriter, r *http.Request, into any) bool {
+// decodeBody reads an optional JSON body; on false it has answered.
+func decodeBody(w http.ResponseWriter, r *http.Request, into any) bool {
 	body, err := io.ReadAll(r.Body)
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		fail(w, r, http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes", tooLarge.Limit))
+		writeError(w, r, http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes", tooLarge.Limit))
 		return false
 	}
 	if err == nil {
 		err = strictJSON(bytes.TrimSpace(body), into)
 	}
 	if err != nil {
-		fail(w, r, http.StatusBadRequest, "the body is not the JSON that is expected here: "+err.Error())
+		writeError(w, r, http.StatusBadRequest, "the body is not the JSON that is expected here: "+err.Error())
 	}
 	return err == nil
 }
@@ -217,7 +217,7 @@ func strictJSON(body []byte, into any) error {
 
 // failWith answers with err's text and the status that its reason stands for.
 func failWith(w http.ResponseWriter, r *http.Request, err error) {
-	fail(w, r, statusOf(fault.Of(err).Reason), err.Error())
+	writeError(w, r, statusOf(fault.Of(err).Reason), err.Error())
 }
 
 func statusOf(reason fault.Reason) int {
@@ -238,8 +238,8 @@ func statusOf(reason fault.Reason) int {
 	return http.StatusInternalServerError
 }
 
-// fail answers with an error: JSON to programs, text to the others.
-func fail(w http.ResponseWriter, r *http.Request, status int, text string) {
+// writeError answers with an error: JSON to programs, text to the others.
+func writeError(w http.ResponseWriter, r *http.Request, status int, text string) {
 	if strings.HasPrefix(r.URL.Path, "/api/") || r.URL.Path == "/-/reload" {
 		writeJSON(w, status, adminapi.Problem{Error: text})
 		return

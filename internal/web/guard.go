@@ -26,21 +26,21 @@ const (
 func (s *Server) guardPublic(next http.Handler, loopback bool) http.Handler {
 	crossOrigin := http.NewCrossOriginProtection()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		user := authenticated(r, s.WebConfigFile)
-		why := refusal(r, user, loopback)
+		user := authenticatedUser(r, s.WebConfigFile)
+		why := refusalOf(r, user, loopback)
 		if why == "" && crossOrigin.Check(r) != nil {
 			why = refusedOrigin
 		}
 		if why != "" {
-			fail(w, r, http.StatusForbidden, why)
+			writeError(w, r, http.StatusForbidden, why)
 			return
 		}
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), byKey{}, user)))
 	})
 }
 
-// refusal says why a request may not pass; "" when it may.
-func refusal(r *http.Request, user string, loopback bool) string {
+// refusalOf says why a request may not pass; "" when it may.
+func refusalOf(r *http.Request, user string, loopback bool) string {
 	switch {
 	case user != "":
 		return ""
@@ -76,20 +76,20 @@ func isLoopbackHost(host string) bool {
 	return strings.EqualFold(name, "localhost") || net.ParseIP(name).IsLoopback()
 }
 
-// harden bounds every request, sets every answer's security headers and
+// withLimits bounds every request, sets every answer's security headers and
 // survives a handler's panic.
-func (s *Server) harden(next http.Handler) http.Handler {
+func (s *Server) withLimits(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.pages.secure(w.Header())
+		s.pages.setHeaders(w.Header())
 		r.Body = http.MaxBytesReader(w, r.Body, s.limits.bodyBytes)
-		defer s.recovered(w, r)
+		defer s.answerPanic(w, r)
 		next.ServeHTTP(w, r)
 	})
 }
 
-// recovered answers for a handler that panicked. What it panicked with is not
+// answerPanic answers for a handler that panicked. What it panicked with is not
 // logged: nobody knows what is in it.
-func (s *Server) recovered(w http.ResponseWriter, r *http.Request) {
+func (s *Server) answerPanic(w http.ResponseWriter, r *http.Request) {
 	p := recover()
 	if p == nil {
 		return
@@ -99,5 +99,5 @@ func (s *Server) recovered(w http.ResponseWriter, r *http.Request) {
 	}
 	s.Log.Error("a request's handler panicked; this is a fault of rotatord's own",
 		zap.String("path", r.URL.Path), zap.String("panic_type", fmt.Sprintf("%T", p)), zap.ByteString("stack", debug.Stack()))
-	fail(w, r, http.StatusInternalServerError, "a fault of rotatord's own; its log has the place")
+	writeError(w, r, http.StatusInternalServerError, "a fault of rotatord's own; its log has the place")
 }

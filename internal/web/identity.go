@@ -27,8 +27,8 @@ func withPeer(ctx context.Context, c net.Conn) context.Context {
 	return ctx
 }
 
-// by names whoever makes a request, for the history.
-func by(r *http.Request) string {
+// requester names whoever makes a request, for the history.
+func requester(r *http.Request) string {
 	if name, ok := r.Context().Value(byKey{}).(string); ok {
 		return name
 	}
@@ -44,10 +44,10 @@ func by(r *http.Request) string {
 	return "uid " + id + " (" + u.Username + ")"
 }
 
-// authenticated names the user that a TCP request proved to be; "" for none.
+// authenticatedUser names the user that a TCP request proved to be; "" for none.
 // The exporter toolkit has let the request pass: either it has checked the
 // password, or the file names no users.
-func authenticated(r *http.Request, webConfigFile string) string {
+func authenticatedUser(r *http.Request, webConfigFile string) string {
 	// Some client_auth_types ask for a certificate without verifying it.
 	if r.TLS != nil && len(r.TLS.VerifiedChains) > 0 {
 		return "certificate " + r.TLS.VerifiedChains[0][0].Subject.CommonName

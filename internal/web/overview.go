@@ -33,12 +33,12 @@ func filterOf(q url.Values) filter {
 	return filter{State: q.Get("state"), Query: strings.TrimSpace(q.Get("q")), Page: max(n, 1)}
 }
 
-func (f filter) matches(st *slot.Status) bool {
-	return has(st, f.State) && (f.Query == "" || mentions(st, strings.ToLower(f.Query)))
+func (f filter) matchesSlot(st *slot.Status) bool {
+	return isIn(st, f.State) && (f.Query == "" || hasText(st, strings.ToLower(f.Query)))
 }
 
-// has reports whether a slot is in a state or condition.
-func has(st *slot.Status, state string) bool {
+// isIn reports whether a slot is in a state or condition.
+func isIn(st *slot.Status, state string) bool {
 	switch state {
 	case "":
 		return true
@@ -50,8 +50,8 @@ func has(st *slot.Status, state string) bool {
 	return string(st.State) == state
 }
 
-// mentions looks for lower-case text in what names a slot.
-func mentions(st *slot.Status, text string) bool {
+// hasText looks for lower-case text in what names a slot.
+func hasText(st *slot.Status, text string) bool {
 	hit := func(s string) bool { return strings.Contains(strings.ToLower(s), text) }
 	if hit(st.Slot) || hit(st.Account) || hit(st.RelayID) || hit(string(st.Strategy)) {
 		return true
@@ -64,8 +64,8 @@ func mentions(st *slot.Status, text string) bool {
 	return slices.ContainsFunc(st.Sinks, func(t slot.TargetStatus) bool { return hit(t.Sink) })
 }
 
-// link is the overview's address with f.
-func (f filter) link() string {
+// linkTo is the overview's address with f.
+func (f filter) linkTo() string {
 	q := url.Values{}
 	if f.State != "" {
 		q.Set("state", f.State)
@@ -95,13 +95,13 @@ type found struct {
 	relay, typ string
 }
 
-func (s *Server) survey(f filter) survey {
+func (s *Server) surveySlots(f filter) survey {
 	sv := survey{counts: map[string]int{}}
 	var ranks [lastRank + 1][]found // each is in the order of the slots
 	s.Daemon.Slots(func(st *slot.Status) bool {
-		sv.count(st)
-		if f.matches(st) {
-			r := rank(st)
+		sv.countSlot(st)
+		if f.matchesSlot(st) {
+			r := rankOf(st)
 			ranks[r] = append(ranks[r], found{st.Relay, string(st.Type)})
 		}
 		return true
@@ -110,11 +110,11 @@ func (s *Server) survey(f filter) survey {
 	return sv
 }
 
-func (sv *survey) count(st *slot.Status) {
+func (sv *survey) countSlot(st *slot.Status) {
 	sv.total++
 	sv.counts[string(st.State)]++
 	for _, condition := range []string{inBlackout, isOverdue} {
-		if has(st, condition) {
+		if isIn(st, condition) {
 			sv.counts[condition]++
 		}
 	}
@@ -122,8 +122,8 @@ func (sv *survey) count(st *slot.Status) {
 
 const lastRank = 4
 
-// rank puts what needs a person first, then what moves, then the rest.
-func rank(st *slot.Status) int {
+// rankOf puts what needs a person first, then what moves, then the rest.
+func rankOf(st *slot.Status) int {
 	switch {
 	case !st.Blackout.IsZero():
 		return 0
@@ -172,34 +172,34 @@ func (s *Server) overviewPage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	f := filterOf(r.URL.Query())
-	sv := s.survey(f)
+	sv := s.surveySlots(f)
 	done()
-	s.render(w, r, http.StatusOK, "overview.html", "", s.overview(f, sv))
+	s.render(w, r, http.StatusOK, "overview.html", "", s.newOverview(f, sv))
 }
 
-func (s *Server) overview(f filter, sv survey) overview {
+func (s *Server) newOverview(f filter, sv survey) overview {
 	pages := max(1, (len(sv.found)+slotsPerPage-1)/slotsPerPage)
 	f.Page = min(f.Page, pages)
 	from := (f.Page - 1) * slotsPerPage
 	to := min(from+slotsPerPage, len(sv.found))
 	o := overview{
-		Tiles: tiles(f, sv), Bars: bars(sv), Total: sv.total, Found: len(sv.found),
-		Blackouts: sv.counts[inBlackout], Filter: f, Rows: s.rows(sv.found[from:to]), First: from + 1, Last: to,
+		Tiles: stateTiles(f, sv), Bars: stateBars(sv), Total: sv.total, Found: len(sv.found),
+		Blackouts: sv.counts[inBlackout], Filter: f, Rows: s.rowsOf(sv.found[from:to]), First: from + 1, Last: to,
 	}
 	if f.State != "" || f.Query != "" {
-		o.Clear = filter{}.link()
+		o.Clear = filter{}.linkTo()
 	}
 	if f.Page > 1 {
-		o.Newer = filter{f.State, f.Query, f.Page - 1}.link()
+		o.Newer = filter{f.State, f.Query, f.Page - 1}.linkTo()
 	}
 	if f.Page < pages {
-		o.Older = filter{f.State, f.Query, f.Page + 1}.link()
+		o.Older = filter{f.State, f.Query, f.Page + 1}.linkTo()
 	}
 	return o
 }
 
-// rows looks the slots of one page up; one that has gone meanwhile is left out.
-func (s *Server) rows(list []found) []row {
+// rowsOf looks the slots of one page up; one that has gone meanwhile is left out.
+func (s *Server) rowsOf(list []found) []row {
 	now := s.Now()
 	rows := make([]row, 0, len(list))
 	for _, f := range list {
@@ -210,19 +210,19 @@ func (s *Server) rows(list []found) []row {
 	return rows
 }
 
-// shown are the states in the order of the tiles, worst first.
-func shown() []string {
+// shownStates are the states in the order of the tiles, worst first.
+func shownStates() []string {
 	return []string{
 		inBlackout, string(slot.StateFailing), isOverdue, string(slot.StateMinting),
 		string(slot.StateDelivering), string(slot.StateGrace), string(slot.StateIdle),
 	}
 }
 
-func tiles(f filter, sv survey) []tile {
-	list := []tile{{Label: "all slots", Class: "all", Link: filter{Query: f.Query}.link(), N: sv.total, Chosen: f.State == ""}}
-	for _, state := range shown() {
+func stateTiles(f filter, sv survey) []tile {
+	list := []tile{{Label: "all slots", Class: "all", Link: filter{Query: f.Query}.linkTo(), N: sv.total, Chosen: f.State == ""}}
+	for _, state := range shownStates() {
 		list = append(list, tile{
-			Label: state, Class: state, Link: filter{State: state, Query: f.Query}.link(),
+			Label: state, Class: state, Link: filter{State: state, Query: f.Query}.linkTo(),
 			N: sv.counts[state], Chosen: f.State == state,
 		})
 	}
@@ -231,10 +231,10 @@ func tiles(f filter, sv survey) []tile {
 
 const barWidth = 1000
 
-func bars(sv survey) []bar {
+func stateBars(sv survey) []bar {
 	var list []bar
 	before := 0
-	for _, state := range shown() {
+	for _, state := range shownStates() {
 		n := sv.counts[state]
 		if n == 0 || state == inBlackout || state == isOverdue { // conditions, no states: they would count twice
 			continue

@@ -23,11 +23,11 @@ type pages struct {
 // newPages parses what is embedded; it panics when that is broken, which a
 // test shows.
 func newPages() *pages {
-	style, script := asset("style.css"), asset("page.js")
+	style, script := readAsset("style.css"), readAsset("page.js")
 	t := template.New("").Funcs(template.FuncMap{
-		"style":  func() template.CSS { return template.CSS(style) },  //nolint:gosec // our own, embedded
-		"script": func() template.JS { return template.JS(script) },   //nolint:gosec // our own, embedded
-		"icon":   func() template.URL { return template.URL(icon()) }, //nolint:gosec // our own, embedded
+		"style":  func() template.CSS { return template.CSS(style) },     //nolint:gosec // our own, embedded
+		"script": func() template.JS { return template.JS(script) },      //nolint:gosec // our own, embedded
+		"icon":   func() template.URL { return template.URL(iconURL()) }, //nolint:gosec // our own, embedded
 	})
 	return &pages{
 		templates: template.Must(t.ParseFS(assets, "assets/*.html")),
@@ -35,7 +35,7 @@ func newPages() *pages {
 	}
 }
 
-func asset(name string) string {
+func readAsset(name string) string {
 	b, err := assets.ReadFile("assets/" + name)
 	if err != nil {
 		panic(err) // it is embedded under this name
@@ -43,15 +43,15 @@ func asset(name string) string {
 	return string(b)
 }
 
-func icon() string {
-	return "data:image/svg+xml;base64," + base64.StdEncoding.EncodeToString([]byte(asset("icon.svg")))
+func iconURL() string {
+	return "data:image/svg+xml;base64," + base64.StdEncoding.EncodeToString([]byte(readAsset("icon.svg")))
 }
 
 // securityHeaders allow a page its own style and script, by their hashes, and
 // nothing else from anywhere.
 func securityHeaders(style, script string) map[string]string {
 	return map[string]string{
-		"Content-Security-Policy": "default-src 'none'; style-src " + hash(style) + "; script-src " + hash(script) +
+		"Content-Security-Policy": "default-src 'none'; style-src " + cspHash(style) + "; script-src " + cspHash(script) +
 			"; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
 		"X-Content-Type-Options":       "nosniff",
 		"X-Frame-Options":              "DENY",
@@ -62,14 +62,14 @@ func securityHeaders(style, script string) map[string]string {
 	}
 }
 
-func hash(content string) string {
+func cspHash(content string) string {
 	sum := sha256.Sum256([]byte(content))
 	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 }
 
-// secure sets the security headers, save those that the operator's web
+// setHeaders sets the security headers, save those that the operator's web
 // configuration has set.
-func (p *pages) secure(h http.Header) {
+func (p *pages) setHeaders(h http.Header) {
 	for name, value := range p.headers {
 		if h.Get(name) == "" {
 			h.Set(name, value)
@@ -100,7 +100,7 @@ func (s *Server) render(w http.ResponseWriter, r *http.Request, status int, name
 	var b bytes.Buffer
 	if err := s.pages.templates.ExecuteTemplate(&b, name, p); err != nil {
 		s.Log.Error("a page cannot be rendered", zap.String("page", name), zap.Error(err))
-		fail(w, r, http.StatusInternalServerError, "the page cannot be rendered; the log says why")
+		writeError(w, r, http.StatusInternalServerError, "the page cannot be rendered; the log says why")
 		return
 	}
 	writeBody(w, status, "text/html; charset=utf-8", b.Bytes())

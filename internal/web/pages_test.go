@@ -166,7 +166,7 @@ func TestThePolicyAllowsExactlyTheInlineStyleAndScript(t *testing.T) {
 	csp, page := w.Header().Get("Content-Security-Policy"), w.Body.String()
 	for _, tag := range []string{"style", "script"} {
 		found := regexp.MustCompile(`(?s)<`+tag+`>(.*?)</`+tag+`>`).FindAllStringSubmatch(page, -1)
-		if len(found) != 1 || !strings.Contains(csp, tag+"-src "+hash(found[0][1])) {
+		if len(found) != 1 || !strings.Contains(csp, tag+"-src "+cspHash(found[0][1])) {
 			t.Errorf("%d inline %ss; the policy %q has not its hash", len(found), tag, csp)
 		}
 	}

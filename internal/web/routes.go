@@ -16,12 +16,12 @@ func (m methods) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case m.post != nil && r.Method == http.MethodPost:
 		m.post(w, r)
 	default:
-		w.Header().Set("Allow", m.allowed())
-		fail(w, r, http.StatusMethodNotAllowed, r.Method+" is not served here; "+m.allowed()+" is")
+		w.Header().Set("Allow", m.allowHeader())
+		writeError(w, r, http.StatusMethodNotAllowed, r.Method+" is not served here; "+m.allowHeader()+" is")
 	}
 }
 
-func (m methods) allowed() string {
+func (m methods) allowHeader() string {
 	switch {
 	case m.post == nil:
 		return "GET, HEAD"
@@ -35,7 +35,7 @@ func (m methods) allowed() string {
 func (s *Server) publicHandler(loopback bool) http.Handler {
 	mux := http.NewServeMux()
 	s.addCommon(mux)
-	return s.harden(s.guardPublic(mux, loopback))
+	return s.withLimits(s.guardPublic(mux, loopback))
 }
 
 // adminHandler serves the admin socket: everything.
@@ -44,29 +44,29 @@ func (s *Server) adminHandler() http.Handler {
 	s.addCommon(mux)
 	s.addAdmin(mux)
 	addProfiles(mux)
-	return s.harden(http.NewCrossOriginProtection().Handler(mux))
+	return s.withLimits(http.NewCrossOriginProtection().Handler(mux))
 }
 
 func (s *Server) addCommon(mux *http.ServeMux) {
 	mux.Handle("/{$}", methods{get: s.overviewPage})
 	mux.Handle("/slots/{relay}/{type}", methods{get: s.slotPage})
 	mux.Handle("/metrics", methods{get: s.Metrics.ServeHTTP})
-	mux.Handle("/-/healthy", methods{get: healthy})
-	mux.Handle("/-/ready", methods{get: s.ready})
-	mux.Handle("/-/reload", methods{post: s.reload})
+	mux.Handle("/-/healthy", methods{get: serveHealthy})
+	mux.Handle("/-/ready", methods{get: s.serveReady})
+	mux.Handle("/-/reload", methods{post: s.serveReload})
 	mux.Handle("/api/v1/slots", methods{get: s.listSlots})
 	mux.Handle("/api/v1/slots/{relay}/{type}", methods{get: s.getSlot})
-	mux.Handle("/api/v1/slots/{relay}/{type}/rotate", methods{post: s.rotate})
-	mux.Handle("/api/v1/history", methods{get: s.history})
+	mux.Handle("/api/v1/slots/{relay}/{type}/rotate", methods{post: s.serveRotate})
+	mux.Handle("/api/v1/history", methods{get: s.serveHistory})
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		fail(w, r, http.StatusNotFound, "there is nothing at "+r.URL.Path)
+		writeError(w, r, http.StatusNotFound, "there is nothing at "+r.URL.Path)
 	})
 }
 
 func (s *Server) addAdmin(mux *http.ServeMux) {
-	mux.Handle("/api/v1/tokens/{relay}", methods{get: s.tokens})
-	mux.Handle("/api/v1/tokens/{relay}/prune", methods{post: s.prune})
-	mux.Handle("/api/v1/plan", methods{get: s.plan})
+	mux.Handle("/api/v1/tokens/{relay}", methods{get: s.serveTokens})
+	mux.Handle("/api/v1/tokens/{relay}/prune", methods{post: s.servePrune})
+	mux.Handle("/api/v1/plan", methods{get: s.servePlan})
 }
 
 func addProfiles(mux *http.ServeMux) {

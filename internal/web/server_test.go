@@ -232,11 +232,11 @@ func TestAPasswordIsCheckedAgainForChanges(t *testing.T) {
 	writeFile(t, file, users())
 	r := must(http.NewRequestWithContext(t.Context(), http.MethodPost, "/", http.NoBody))
 	r.SetBasicAuth("ada", "wrong") // as if users came into the file after the toolkit had looked
-	if who := authenticated(r, file); who != "" {
+	if who := authenticatedUser(r, file); who != "" {
 		t.Errorf("is %q", who)
 	}
 	r.SetBasicAuth("ada", password)
-	if who := authenticated(r, file); who != "user ada" {
+	if who := authenticatedUser(r, file); who != "user ada" {
 		t.Errorf("is %q", who)
 	}
 }

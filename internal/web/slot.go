@@ -60,8 +60,8 @@ func newRow(st *slot.Status, now time.Time) row {
 		Slot: st.Slot, Relay: st.Relay, Type: string(st.Type), Link: slotLink(st.Relay, string(st.Type)),
 		State: string(st.State), Strategy: string(st.Strategy), Account: st.Account,
 		Manual: st.Manual, Overdue: st.Overdue, Late: st.Next.Before(now), Blackout: momentAt(st.Blackout, now),
-		Age: age(st, now), Next: momentAt(st.Next, now), Expires: momentAt(st.Expires, now), Attempt: momentAt(st.Attempt, now),
-		Failure: newFailure(st.Failure, now), Note: st.Note, Labels: labels(st.Labels),
+		Age: ageOf(st, now), Next: momentAt(st.Next, now), Expires: momentAt(st.Expires, now), Attempt: momentAt(st.Attempt, now),
+		Failure: newFailure(st.Failure, now), Note: st.Note, Labels: labelList(st.Labels),
 	}
 	for _, t := range st.Sinks {
 		r.Sinks = append(r.Sinks, newSink(t, now))
@@ -73,8 +73,8 @@ func slotLink(relay, typ string) string {
 	return "/slots/" + url.PathEscape(relay) + "/" + url.PathEscape(typ)
 }
 
-// age is since when the served token exists; under in_place that is the last rotation.
-func age(st *slot.Status, now time.Time) moment {
+// ageOf is since when the served token exists; under in_place that is the last rotation.
+func ageOf(st *slot.Status, now time.Time) moment {
 	since := st.Created
 	if since.IsZero() {
 		since = st.Rotated
@@ -84,7 +84,7 @@ func age(st *slot.Status, now time.Time) moment {
 	return m
 }
 
-func labels(m map[string]string) []string {
+func labelList(m map[string]string) []string {
 	var list []string
 	for _, k := range slices.Sorted(maps.Keys(m)) {
 		list = append(list, k+"="+m[k])
@@ -165,8 +165,8 @@ func (s *Server) slotPage(w http.ResponseWriter, r *http.Request) {
 
 func newDetail(st *slot.Status, now time.Time) detail {
 	d := detail{
-		row: newRow(st, now), RelayID: st.RelayID, TokenID: st.TokenID, Rotation: st.Rotation, Cause: words(string(st.Cause)),
-		Rotated: momentAt(st.Rotated, now), Steps: steps(st),
+		row: newRow(st, now), RelayID: st.RelayID, TokenID: st.TokenID, Rotation: st.Rotation, Cause: inWords(string(st.Cause)),
+		Rotated: momentAt(st.Rotated, now), Steps: stepsOf(st),
 	}
 	for _, t := range st.Old {
 		d.Old = append(d.Old, oldToken{
@@ -192,7 +192,7 @@ func (s *Server) addHistory(r *http.Request, d *detail, relay, typ string) {
 
 func newEvent(e slot.Event, now time.Time) event {
 	return event{
-		At: momentAt(e.At, now), What: words(string(e.Kind)), Class: eventClass(e.Kind), Cause: words(string(e.Cause)),
+		At: momentAt(e.At, now), What: inWords(string(e.Kind)), Class: eventClass(e.Kind), Cause: inWords(string(e.Cause)),
 		By: e.By, Took: timefmt.Took(e.Took), Step: string(e.Stage), Detail: e.Detail, RotationID: e.RotationID, Token: e.TokenID,
 	}
 }
@@ -209,10 +209,10 @@ func eventClass(w slot.EventKind) string {
 	return "dull"
 }
 
-func words(s string) string { return strings.ReplaceAll(s, "_", " ") }
+func inWords(s string) string { return strings.ReplaceAll(s, "_", " ") }
 
-// steps shows how far the rotation under way has come; nil without one.
-func steps(st *slot.Status) []step {
+// stepsOf shows how far the rotation under way has come; nil without one.
+func stepsOf(st *slot.Status) []step {
 	if st.Rotation == "" {
 		return nil
 	}

@@ -26,7 +26,7 @@ func listenSocket(path string, mode fs.FileMode, group string) (net.Listener, er
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // the socket's own mode guards it
 		return nil, err
 	}
-	if err := vacant(path); err != nil {
+	if err := checkVacant(path); err != nil {
 		return nil, err
 	}
 	private := privateFolder(path)
@@ -45,8 +45,8 @@ func privateFolder(path string) string {
 	return filepath.Join(filepath.Dir(path), fmt.Sprintf(".%08x", crc32.ChecksumIEEE([]byte(filepath.Base(path)))))
 }
 
-// vacant makes sure that nothing at path is in use by others.
-func vacant(path string) error {
+// checkVacant makes sure that nothing at path is in use by others.
+func checkVacant(path string) error {
 	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -76,16 +76,16 @@ func bindAndMove(temp, path string, mode fs.FileMode, group string) (net.Listene
 		return nil, err
 	}
 	l.(*net.UnixListener).SetUnlinkOnClose(false)
-	info, err := admit(temp, path, mode, group)
+	info, err := admitOwner(temp, path, mode, group)
 	if err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
 	return &socketListener{Listener: l, path: path, made: info}, nil
 }
 
-// admit gives the socket its group and mode, and only then its name.
-func admit(temp, path string, mode fs.FileMode, group string) (fs.FileInfo, error) {
-	if err := chgrp(temp, group); err != nil {
+// admitOwner gives the socket its group and mode, and only then its name.
+func admitOwner(temp, path string, mode fs.FileMode, group string) (fs.FileInfo, error) {
+	if err := setGroup(temp, group); err != nil {
 		return nil, err
 	}
 	if err := os.Chmod(temp, mode.Perm()); err != nil {
@@ -98,7 +98,7 @@ func admit(temp, path string, mode fs.FileMode, group string) (fs.FileInfo, erro
 	return info, os.Rename(temp, path)
 }
 
-func chgrp(path, group string) error {
+func setGroup(path, group string) error {
 	if group == "" {
 		return nil
 	}

@@ -238,12 +238,12 @@ func (s *Server) serveTCP() error {
 // Shutdown stops listening, lets requests in hand finish until ctx ends, and
 // then cuts them off. The admin socket's file is gone when it returns.
 func (s *Server) Shutdown(ctx context.Context) error {
-	err := errors.Join(shutdown(ctx, s.tcp), shutdown(ctx, s.admin))
+	err := errors.Join(shutDown(ctx, s.tcp), shutDown(ctx, s.admin))
 	// A server that never came to Serve does not know its listener.
 	return errors.Join(err, closeListener(s.tcpListener), closeListener(s.adminListener))
 }
 
-func shutdown(ctx context.Context, h *http.Server) error {
+func shutDown(ctx context.Context, h *http.Server) error {
 	if h == nil {
 		return nil
 	}

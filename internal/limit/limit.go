@@ -45,19 +45,19 @@ func NewKeyed() *Keyed { return &Keyed{inUse: map[string]*user{}} }
 // Enter waits until nobody else is inside for key. After nil the caller calls leave, once; an error is
 // that of ctx.
 func (k *Keyed) Enter(ctx context.Context, key string) (leave func(), err error) {
-	u := k.acquire(key)
+	u := k.useKey(key)
 	alone, err := u.limiter.Enter(ctx)
 	if err != nil {
-		k.release(key, u)
+		k.unuseKey(key, u)
 		return nil, err
 	}
 	return func() {
 		alone()
-		k.release(key, u)
+		k.unuseKey(key, u)
 	}, nil
 }
 
-func (k *Keyed) acquire(key string) *user {
+func (k *Keyed) useKey(key string) *user {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	u := k.inUse[key]
@@ -69,7 +69,7 @@ func (k *Keyed) acquire(key string) *user {
 	return u
 }
 
-func (k *Keyed) release(key string, u *user) {
+func (k *Keyed) unuseKey(key string, u *user) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if u.callers--; u.callers == 0 {

@@ -61,7 +61,7 @@ func rankOf(level zapcore.Level) int {
 // New makes a log whose lines go to out, which is called by one goroutine alone and may block.
 func New(out io.Writer) *Log {
 	l := &Log{out: out, wake: make(chan struct{}, 1)}
-	go l.writeQueued()
+	go l.writeLines()
 	return l
 }
 
@@ -73,7 +73,7 @@ func (l *Log) Dropped() uint64 { return l.dropped.Load() }
 
 // Put takes a copy of a line.
 func (l *Log) Put(level zapcore.Level, text []byte) {
-	done := l.add(rankOf(level), text)
+	done := l.addLine(rankOf(level), text)
 	if done == nil || waitFor(done, patience) {
 		return
 	}
@@ -94,7 +94,7 @@ func (l *Log) Write(text []byte) (int, error) {
 
 // Sync waits until what was put before is written, a second at most.
 func (l *Log) Sync() {
-	if done := l.add(markRank, nil); done != nil {
+	if done := l.addLine(markRank, nil); done != nil {
 		waitFor(done, lastWords)
 	}
 }
@@ -118,8 +118,8 @@ func (l *Log) LastWords() {
 	}
 }
 
-// add queues a copy of a line. done, if not nil, is worth waiting for.
-func (l *Log) add(rank int, text []byte) (done chan struct{}) {
+// addLine queues a copy of a line. done, if not nil, is worth waiting for.
+func (l *Log) addLine(rank int, text []byte) (done chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
@@ -149,14 +149,14 @@ func (l *Log) makeRoom(rank, size int) bool {
 	for r := 0; r < rank && !fits(); r++ {
 		for len(l.lines[r]) > 0 && !fits() {
 			l.dropped.Add(1)
-			l.popOldest(r).finish()
+			l.popLine(r).finish()
 		}
 	}
 	return fits()
 }
 
-// popOldest takes the oldest line of a rank. mu is held.
-func (l *Log) popOldest(rank int) line {
+// popLine takes the oldest line of a rank. mu is held.
+func (l *Log) popLine(rank int) line {
 	list := l.lines[rank]
 	first := list[0]
 	list[0] = line{}
@@ -174,9 +174,9 @@ func (f line) finish() {
 	}
 }
 
-func (l *Log) writeQueued() {
+func (l *Log) writeLines() {
 	for range l.wake {
-		for first, ok := l.takeNext(); ok; first, ok = l.takeNext() {
+		for first, ok := l.takeLine(); ok; first, ok = l.takeLine() {
 			if l.writeLine(first.text) && l.isEmpty() {
 				l.tellDropped()
 			}
@@ -185,8 +185,8 @@ func (l *Log) writeQueued() {
 	}
 }
 
-// takeNext takes the oldest line of all.
-func (l *Log) takeNext() (line, bool) {
+// takeLine takes the oldest line of all.
+func (l *Log) takeLine() (line, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	oldest := -1
@@ -199,7 +199,7 @@ func (l *Log) takeNext() (line, bool) {
 		l.late = false
 		return line{}, false
 	}
-	return l.popOldest(oldest), true
+	return l.popLine(oldest), true
 }
 
 func (l *Log) isEmpty() bool {

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// forms returns what the secrets may look like in a text.
-func (c Cleaner) forms() (all [][]byte) {
+// secretForms returns what the secrets may look like in a text.
+func (c Cleaner) secretForms() (all [][]byte) {
 	for _, s := range c.secrets {
 		all = append(all, formsOf(s.Reveal())...)
 	}
@@ -19,7 +19,7 @@ func (c Cleaner) forms() (all [][]byte) {
 
 // hideKnown hides what v shows of the secrets whose forms are known.
 func hideKnown(v view, known [][]byte, hidden spans) {
-	text := alike(v.text)
+	text := foldAlphabets(v.text)
 	found := newGrams(text)
 	for _, form := range known {
 		if len(form) < run {
@@ -27,7 +27,7 @@ func hideKnown(v view, known [][]byte, hidden spans) {
 			continue
 		}
 		for i := 0; i+run <= len(form); i++ {
-			found.take(form[i:i+run], func(at int) { hidden.hide(v, at, at+run) })
+			found.takeEach(form[i:i+run], func(at int) { hidden.hidePart(v, at, at+run) })
 		}
 	}
 }
@@ -39,7 +39,7 @@ func hideWhole(v view, text, form []byte, hidden spans) {
 			return
 		}
 		at += next
-		hidden.hide(v, at, at+len(form))
+		hidden.hidePart(v, at, at+len(form))
 	}
 }
 
@@ -53,21 +53,21 @@ func formsOf(s string) [][]byte {
 	for _, v := range viewsOf(s) {
 		texts = append(texts, string(v.text))
 	}
-	for _, inner := range distinct(s, quotedJSON(s), url.QueryEscape(s)) {
-		texts = append(texts, base64s(inner)...)
+	for _, inner := range withoutRepeats(s, quotedJSON(s), url.QueryEscape(s)) {
+		texts = append(texts, base64Forms(inner)...)
 		digits := hex.EncodeToString([]byte(inner))
 		texts = append(texts, digits, strings.ToUpper(digits))
 	}
 	var out [][]byte
-	for _, text := range distinct(texts...) {
+	for _, text := range withoutRepeats(texts...) {
 		if len(text) >= shortest {
-			out = append(out, alike([]byte(text)))
+			out = append(out, foldAlphabets([]byte(text)))
 		}
 	}
 	return out
 }
 
-func distinct(list ...string) []string {
+func withoutRepeats(list ...string) []string {
 	seen := make(map[string]bool, len(list))
 	out := list[:0:0]
 	for _, s := range list {
@@ -79,9 +79,9 @@ func distinct(list ...string) []string {
 	return out
 }
 
-// base64s returns what base64 makes of s behind none, one and two other bytes: those characters
+// base64Forms returns what base64 makes of s behind none, one and two other bytes: those characters
 // that depend on s alone.
-func base64s(s string) []string {
+func base64Forms(s string) []string {
 	out := make([]string, 3)
 	for before := range out {
 		whole := base64.RawStdEncoding.EncodeToString([]byte("\x00\x00"[:before] + s))
@@ -91,9 +91,9 @@ func base64s(s string) []string {
 	return out
 }
 
-// alike maps characters that encodings use for each other to one: the two alphabets of base64,
+// foldAlphabets maps characters that encodings use for each other to one: the two alphabets of base64,
 // and the two spaces of an address.
-func alike(text []byte) []byte {
+func foldAlphabets(text []byte) []byte {
 	out := bytes.Clone(text)
 	for i, b := range out {
 		switch b {
@@ -121,20 +121,20 @@ func newGrams(text []byte) grams {
 	}
 	g := grams{text: text, seed: maphash.MakeSeed(), heads: make([]int32, size), next: make([]int32, len(text)+1)}
 	for at := 0; at+run <= len(text); at++ {
-		h := g.hash(text[at : at+run])
+		h := g.hashOf(text[at : at+run])
 		g.next[at], g.heads[h] = g.heads[h], int32(at+1)
 	}
 	return g
 }
 
-func (g *grams) hash(gram []byte) uint64 {
+func (g *grams) hashOf(gram []byte) uint64 {
 	return maphash.Bytes(g.seed, gram) & uint64(len(g.heads)-1)
 }
 
-// take calls found for each place of gram, once for all times: a text that repeats one run
+// takeEach calls found for each place of gram, once for all times: a text that repeats one run
 // without end is walked through once.
-func (g *grams) take(gram []byte, found func(at int)) {
-	for link := &g.heads[g.hash(gram)]; *link != 0; {
+func (g *grams) takeEach(gram []byte, found func(at int)) {
+	for link := &g.heads[g.hashOf(gram)]; *link != 0; {
 		at := int(*link - 1)
 		if !bytes.Equal(g.text[at:at+run], gram) {
 			link = &g.next[at]

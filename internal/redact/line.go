@@ -28,7 +28,7 @@ func Line(text string) string {
 		case unicode.IsPrint(r):
 			out = append(out, text[:n]...)
 		default:
-			out = append(out, escaped(r)...)
+			out = append(out, escapeRune(r)...)
 		}
 		text = text[n:]
 	}
@@ -48,8 +48,8 @@ func isLine(text string) bool {
 	return utf8.ValidString(text) && strings.IndexFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) < 0
 }
 
-// escaped returns the escape of a rune that does not print: \n, \x1b, \u202e.
-func escaped(r rune) string { return strings.Trim(strconv.QuoteRune(r), "'") }
+// escapeRune returns the escape of a rune that does not print: \n, \x1b, \u202e.
+func escapeRune(r rune) string { return strings.Trim(strconv.QuoteRune(r), "'") }
 
 // maxLabel is how many characters of a name that others gave are shown.
 const maxLabel = 64
@@ -137,20 +137,20 @@ type writer struct {
 // write adds line, with a marker in place of each span that is hidden.
 func (w *writer) write(line string, hidden spans) {
 	for at := 0; at < len(line) && !w.full; {
-		if end := hidden.endOf(at); end > at {
-			w.add(secret.Redacted)
+		if end := hidden.spanEnd(at); end > at {
+			w.addAtom(secret.Redacted)
 			at = end
 		} else {
 			n := atomLen(line[at:])
-			w.add(line[at : at+n])
+			w.addAtom(line[at : at+n])
 			at += n
 		}
 		w.left = len(line) - at
 	}
 }
 
-// add adds text, whole or not at all.
-func (w *writer) add(text string) {
+// addAtom adds text, whole or not at all.
+func (w *writer) addAtom(text string) {
 	n := utf8.RuneCountInString(text)
 	if w.full || n > w.room {
 		w.full, w.more = true, true

@@ -12,7 +12,7 @@ func hideLookalikes(v view, hidden spans) {
 	for _, find := range []func(text string, hide func(from, to int)){
 		findJWTs, findVaultTokens, findAWSKeyIDs, findPasswords, findRandom,
 	} {
-		find(text, func(from, to int) { hidden.hide(v, from, to) })
+		find(text, func(from, to int) { hidden.hidePart(v, from, to) })
 	}
 	hideNamed(v, text, hidden)
 }
@@ -22,7 +22,7 @@ func findJWTs(text string, hide func(from, to int)) {
 	const least = 8 // characters behind the beginning
 	for _, mark := range []string{"eyJ", "ZXlK"} {
 		end := 0
-		for at := range places(text, mark) {
+		for at := range placesOf(text, mark) {
 			if at < end {
 				continue // it is a part of the last one
 			}
@@ -36,7 +36,7 @@ func findJWTs(text string, hide func(from, to int)) {
 // findVaultTokens finds tokens of Vault and OpenBao: hvs., hvb., hvr., and the older s., b. and r.
 func findVaultTokens(text string, hide func(from, to int)) {
 	end := 0
-	for at := range places(text, ".") {
+	for at := range placesOf(text, ".") {
 		if at < end {
 			continue // it is a part of the last one
 		}
@@ -62,7 +62,7 @@ func findVaultTokens(text string, hide func(from, to int)) {
 // findAWSKeyIDs finds the ids of AWS's access keys.
 func findAWSKeyIDs(text string, hide func(from, to int)) {
 	for _, mark := range []string{"AKIA", "ASIA"} {
-		for at := range places(text, mark) {
+		for at := range placesOf(text, mark) {
 			end := at
 			for end < len(text) && (isUpper(text[end]) || isDigit(text[end])) {
 				end++
@@ -77,7 +77,7 @@ func findAWSKeyIDs(text string, hide func(from, to int)) {
 // findPasswords finds the password in an address: https://user:password@host.
 func findPasswords(text string, hide func(from, to int)) {
 	const longest = 256
-	for at := range places(text, "://") {
+	for at := range placesOf(text, "://") {
 		begin := at + len("://")
 		rest := text[begin:min(len(text), begin+longest)]
 		if end := strings.IndexAny(rest, "/?# \t\n\""); end >= 0 {
@@ -117,11 +117,11 @@ var assigned = regexp.MustCompile(`(?i)^["'\s]*(=>|[:=>]|,\s*["']?value["']?\s*[
 // hideNamed hides what is assigned to a name of a secret.
 func hideNamed(v view, text string, hidden spans) {
 	const longest = 256 // between a name and its value
-	lower := lowered(v.text)
+	lower := lowerCase(v.text)
 	for name := range strings.FieldsSeq(names) {
-		for at := range places(lower, name) {
+		for at := range placesOf(lower, name) {
 			end := at + len(name)
-			if from, _ := v.origin(at, end); hidden[from] {
+			if from, _ := v.originOf(at, end); hidden[from] {
 				continue
 			}
 			begin := end + len(assigned.FindString(text[end:min(len(text), end+longest)]))
@@ -133,14 +133,14 @@ func hideNamed(v view, text string, hidden spans) {
 				end = begin + n
 			}
 			if end >= begin+shortest {
-				hidden.hide(v, begin, end)
+				hidden.hidePart(v, begin, end)
 			}
 		}
 	}
 }
 
-// lowered returns text with small letters for capitals, of the same length.
-func lowered(text []byte) string {
+// lowerCase returns text with small letters for capitals, of the same length.
+func lowerCase(text []byte) string {
 	out := bytes.Clone(text)
 	for i, b := range out {
 		if isUpper(b) {
@@ -150,8 +150,8 @@ func lowered(text []byte) string {
 	return string(out)
 }
 
-// places yields where mark is in text, and goes on behind it.
-func places(text, mark string) func(yield func(int) bool) {
+// placesOf yields where mark is in text, and goes on behind it.
+func placesOf(text, mark string) func(yield func(int) bool) {
 	return func(yield func(int) bool) {
 		for at := 0; ; at += len(mark) {
 			next := strings.Index(text[at:], mark)

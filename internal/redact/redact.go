@@ -37,18 +37,18 @@ func (c Cleaner) Text(text string) string { return c.Bounded(text, Limit) }
 
 // Bounded is Text with a limit of its own, in characters.
 func (c Cleaner) Bounded(text string, limit int) string {
-	known := c.forms()
+	known := c.secretForms()
 	// Mostly the beginning of a long text fills what is shown.
 	if size := 8 * (limit + margin); len(text) > size {
-		if w := c.beginning(text, size, limit, known); w.full && w.left > margin {
+		if w := c.redactBeginning(text, size, limit, known); w.full && w.left > margin {
 			return w.String()
 		}
 	}
-	return c.beginning(text, maxRead, limit, known).String()
+	return c.redactBeginning(text, maxRead, limit, known).String()
 }
 
-// beginning cleans the first size bytes of text.
-func (c Cleaner) beginning(text string, size, limit int, known [][]byte) *writer {
+// redactBeginning cleans the first size bytes of text.
+func (c Cleaner) redactBeginning(text string, size, limit int, known [][]byte) *writer {
 	text, page, more := firstPart(text, size)
 	line := Line(text)
 	hidden := newSpans(len(line))
@@ -59,7 +59,7 @@ func (c Cleaner) beginning(text string, size, limit int, known [][]byte) *writer
 	w := &writer{room: limit, more: more}
 	w.write(line, hidden)
 	if page {
-		w.add("[" + Page + "]")
+		w.addAtom("[" + Page + "]")
 	}
 	return w
 }
@@ -70,7 +70,7 @@ func (c Cleaner) Error(err error) error {
 	if err == nil {
 		return nil
 	}
-	return &redacted{text: c.Text(err.Error()), is: endOf(err)}
+	return &redacted{text: c.Text(err.Error()), is: contextEnd(err)}
 }
 
 // redacted is an error's safe wording.
@@ -85,7 +85,7 @@ func (e *redacted) Error() string { return e.text }
 // Unwrap gives errors.Is the context's end.
 func (e *redacted) Unwrap() error { return e.is }
 
-func endOf(err error) error {
+func contextEnd(err error) error {
 	for _, end := range []error{context.Canceled, context.DeadlineExceeded} {
 		if errors.Is(err, end) {
 			return end

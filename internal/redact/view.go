@@ -30,12 +30,12 @@ func viewsOf(line string) []view {
 	plain := view{text: []byte(line)}
 	all := []view{plain}
 	for _, kind := range escapes {
-		if v, changed := plain.unescaped(string(kind)); changed {
+		if v, changed := plain.withoutEscapes(string(kind)); changed {
 			all = append(all, v)
 		}
 	}
 	for range deepest {
-		next, changed := plain.unescaped(escapes)
+		next, changed := plain.withoutEscapes(escapes)
 		if !changed {
 			break
 		}
@@ -47,16 +47,16 @@ func viewsOf(line string) []view {
 	return all
 }
 
-// origin returns the part of the line that the bytes from i to j were read from.
-func (v view) origin(i, j int) (from, to int) {
+// originOf returns the part of the line that the bytes from i to j were read from.
+func (v view) originOf(i, j int) (from, to int) {
 	if v.from == nil {
 		return i, j
 	}
 	return int(v.from[i]), int(v.to[j-1])
 }
 
-// unescaped undoes the escapes that begin with one of marks.
-func (v view) unescaped(marks string) (out view, changed bool) {
+// withoutEscapes undoes the escapes that begin with one of marks.
+func (v view) withoutEscapes(marks string) (out view, changed bool) {
 	if !bytes.ContainsAny(v.text, marks) {
 		return v, false
 	}
@@ -70,7 +70,7 @@ func (v view) unescaped(marks string) (out view, changed bool) {
 		if n == 0 {
 			n, plain = 1, v.text[at:at+1]
 		}
-		from, to := v.origin(at, at+n)
+		from, to := v.originOf(at, at+n)
 		for _, b := range plain {
 			out.text = append(out.text, b)
 			out.from, out.to = append(out.from, int32(from)), append(out.to, int32(to))
@@ -85,9 +85,9 @@ func (v view) unescaped(marks string) (out view, changed bool) {
 func escapeAt(text []byte) (n int, plain []byte) {
 	switch text[0] {
 	case '%':
-		return numeric(text, 1, 2)
+		return unescapeNumber(text, 1, 2)
 	case '&':
-		return entity(text)
+		return unescapeEntity(text)
 	case '\\':
 	default:
 		return 0, nil
@@ -97,11 +97,11 @@ func escapeAt(text []byte) (n int, plain []byte) {
 	}
 	switch text[1] {
 	case 'x':
-		return numeric(text, 2, 2)
+		return unescapeNumber(text, 2, 2)
 	case 'u':
-		return numeric(text, 2, 4)
+		return unescapeNumber(text, 2, 4)
 	case 'U':
-		return numeric(text, 2, 8)
+		return unescapeNumber(text, 2, 8)
 	}
 	const letters, meant = `\/"'nrtbfav`, "\\/\"'\n\r\t\b\f\a\v"
 	if i := strings.IndexByte(letters, text[1]); i >= 0 {
@@ -110,8 +110,8 @@ func escapeAt(text []byte) (n int, plain []byte) {
 	return 0, nil
 }
 
-// numeric recognises %41, \x41, \u0041 and \U00000041: a mark, and digits behind it. Two digits are a byte.
-func numeric(text []byte, mark, digits int) (n int, plain []byte) {
+// unescapeNumber recognises %41, \x41, \u0041 and \U00000041: a mark, and digits behind it. Two digits are a byte.
+func unescapeNumber(text []byte, mark, digits int) (n int, plain []byte) {
 	n = mark + digits
 	if len(text) < n {
 		return 0, nil
@@ -130,8 +130,8 @@ func numeric(text []byte, mark, digits int) (n int, plain []byte) {
 	return n, utf8.AppendRune(nil, rune(code))
 }
 
-// entity recognises &lt; and &#60; and &#x3c;.
-func entity(text []byte) (n int, plain []byte) {
+// unescapeEntity recognises &lt; and &#60; and &#x3c;.
+func unescapeEntity(text []byte) (n int, plain []byte) {
 	const longest = 10 // &#x10ffff;
 	n = bytes.IndexByte(text[:min(len(text), longest)], ';') + 1
 	whole := string(text[:n])
@@ -146,16 +146,16 @@ type spans []bool
 
 func newSpans(n int) spans { return make(spans, n) }
 
-// hide marks the bytes from i to j of v.
-func (s spans) hide(v view, i, j int) {
-	from, to := v.origin(i, j)
+// hidePart marks the bytes from i to j of v.
+func (s spans) hidePart(v view, i, j int) {
+	from, to := v.originOf(i, j)
 	for k := from; k < to; k++ {
 		s[k] = true
 	}
 }
 
-// endOf returns where the span ends that begins at i; i when none does.
-func (s spans) endOf(i int) int {
+// spanEnd returns where the span ends that begins at i; i when none does.
+func (s spans) spanEnd(i int) int {
 	for i < len(s) && s[i] {
 		i++
 	}

@@ -15,15 +15,15 @@ type unit struct {
 	short, long string
 }
 
-// units are from the largest to the smallest.
-func units() [4]unit {
+// allUnits are from the largest to the smallest.
+func allUnits() [4]unit {
 	return [...]unit{{day, "d", "d"}, {time.Hour, "h", "h"}, {time.Minute, "m", "min"}, {time.Second, "s", "s"}}
 }
 
-// leading returns d as a number of its largest unit, and what is left as one of the next. Seconds have
+// leadingUnits returns d as a number of its largest unit, and what is left as one of the next. Seconds have
 // no next.
-func leading(d time.Duration) (n time.Duration, u unit, rest time.Duration, next unit) {
-	all := units()
+func leadingUnits(d time.Duration) (n time.Duration, u unit, rest time.Duration, next unit) {
+	all := allUnits()
 	i := 0
 	for i < len(all)-1 && d < all[i].size {
 		i++
@@ -38,7 +38,7 @@ func leading(d time.Duration) (n time.Duration, u unit, rest time.Duration, next
 
 // Compact returns d in its two largest units: "2d1h", "1h0m", "59s". Less than nothing is "0s".
 func Compact(d time.Duration) string {
-	n, u, rest, next := leading(max(d, 0))
+	n, u, rest, next := leadingUnits(max(d, 0))
 	if next.size == 0 {
 		return fmt.Sprintf("%d%s", n, u.short)
 	}
@@ -48,7 +48,7 @@ func Compact(d time.Duration) string {
 // Words returns d in its largest unit, with the next where that says something: "3 h 12 min", "2 d",
 // "40 d", "5 min".
 func Words(d time.Duration) string {
-	n, u, rest, next := leading(d)
+	n, u, rest, next := leadingUnits(d)
 	if rest == 0 || u.size == time.Minute || d >= 10*day {
 		return fmt.Sprintf("%d %s", n, u.long)
 	}

@@ -27,7 +27,7 @@ func readAuthorities(path string) (*authorities, error) {
 	return &authorities{text, pool}, nil
 }
 
-func (a *authorities) equal(b *authorities) bool { return b != nil && bytes.Equal(a.text, b.text) }
+func (a *authorities) isSame(b *authorities) bool { return b != nil && bytes.Equal(a.text, b.text) }
 
 // parseAuthorities demands that every certificate which is begun is there in full. One
 // that cannot be understood is passed over, as everybody does.

@@ -32,8 +32,8 @@ func (r *Redirects) RoundTrip(request *http.Request) (*http.Response, error) {
 	if err != nil || !isRedirect(answer) {
 		return answer, err
 	}
-	again, err := r.follow(request, answer)
-	dispose(answer)
+	again, err := r.redirectedRequest(request, answer)
+	discardAnswer(answer)
 	if err != nil {
 		return nil, err
 	}
@@ -41,8 +41,8 @@ func (r *Redirects) RoundTrip(request *http.Request) (*http.Response, error) {
 	if err != nil || !isRedirect(second) {
 		return second, err
 	}
-	defer dispose(second)
-	f := r.refuse(again, second, "and it had been redirected to there")
+	defer discardAnswer(second)
+	f := r.refusalOf(again, second, "and it had been redirected to there")
 	f.Class = fault.Retry // the one that is meant is perhaps being elected
 	return nil, f
 }
@@ -57,30 +57,30 @@ func CloseIdle(t http.RoundTripper) {
 	}
 }
 
-// follow makes the request that an answer asks for, or says why it is not made.
-func (r *Redirects) follow(request *http.Request, answer *http.Response) (*http.Request, error) {
+// redirectedRequest makes the request that an answer asks for, or says why it is not made.
+func (r *Redirects) redirectedRequest(request *http.Request, answer *http.Response) (*http.Request, error) {
 	if r.Allow == nil {
-		return nil, r.refuse(request, answer, "")
+		return nil, r.refusalOf(request, answer, "")
 	}
 	if s := answer.StatusCode; s != http.StatusTemporaryRedirect && s != http.StatusPermanentRedirect {
-		return nil, r.refuse(request, answer, "only a 307 or 308 may be followed")
+		return nil, r.refusalOf(request, answer, "only a 307 or 308 may be followed")
 	}
 	to, err := answer.Location()
 	if err != nil || to.User != nil || to.Hostname() == "" {
-		return nil, r.refuse(request, answer, "")
+		return nil, r.refusalOf(request, answer, "")
 	}
 	if why := r.Allow(request.URL, to); why != "" {
-		return nil, r.refuse(request, answer, why)
+		return nil, r.refusalOf(request, answer, why)
 	}
-	again, err := readdressed(request, to)
+	again, err := withAddress(request, to)
 	if err != nil {
-		return nil, r.refuse(request, answer, err.Error())
+		return nil, r.refusalOf(request, answer, err.Error())
 	}
 	return again, nil
 }
 
-// readdressed is request once more, for to.
-func readdressed(request *http.Request, to *url.URL) (*http.Request, error) {
+// withAddress is request once more, for to.
+func withAddress(request *http.Request, to *url.URL) (*http.Request, error) {
 	again := request.Clone(request.Context())
 	again.URL, again.Host = to, ""
 	if request.Body == nil || request.Body == http.NoBody {
@@ -94,7 +94,7 @@ func readdressed(request *http.Request, to *url.URL) (*http.Request, error) {
 	return again, err
 }
 
-func (r *Redirects) refuse(request *http.Request, answer *http.Response, why string) *fault.Error {
+func (r *Redirects) refusalOf(request *http.Request, answer *http.Response, why string) *fault.Error {
 	if why != "" {
 		why = ": " + why
 	}
@@ -120,8 +120,8 @@ func isRedirect(answer *http.Response) bool {
 	return answer.StatusCode >= 300 && answer.StatusCode < 400
 }
 
-// dispose lets the connection of an answer that nobody reads be used again.
-func dispose(answer *http.Response) {
+// discardAnswer lets the connection of an answer that nobody reads be used again.
+func discardAnswer(answer *http.Response) {
 	_, _ = io.CopyN(io.Discard, answer.Body, 4<<10)
 	_ = answer.Body.Close()
 }

@@ -59,7 +59,7 @@ type Transport struct {
 func New(o Options) *Transport {
 	o.Patience = cmp.Or(o.Patience, defaultPatience)
 	t := &Transport{options: o}
-	t.current = t.build()
+	t.current = t.newSender()
 	return t
 }
 
@@ -76,8 +76,8 @@ func WithAuthorities(o Options, caFile string) (*Transport, error) {
 // answered and to be read.
 func (t *Transport) Longest() time.Duration { return 2*DialTimeout + 2*t.options.Patience }
 
-// build makes what sends, for the authorities as they are known now.
-func (t *Transport) build() *http.Transport {
+// newSender makes what sends, for the authorities as they are known now.
+func (t *Transport) newSender() *http.Transport {
 	o := t.options
 	if o.Dial == nil {
 		o.Dial = (&net.Dialer{Timeout: DialTimeout, KeepAlive: keepAlive}).DialContext
@@ -86,7 +86,7 @@ func (t *Transport) build() *http.Transport {
 		Proxy:                  http.ProxyFromEnvironment,
 		DialContext:            o.Dial,
 		DialTLSContext:         o.DialTLS,
-		TLSClientConfig:        t.tls(),
+		TLSClientConfig:        t.tlsConfig(),
 		ForceAttemptHTTP2:      true,
 		HTTP2:                  &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingWait},
 		TLSHandshakeTimeout:    DialTimeout,
@@ -98,7 +98,7 @@ func (t *Transport) build() *http.Transport {
 	}
 }
 
-func (t *Transport) tls() *tls.Config {
+func (t *Transport) tlsConfig() *tls.Config {
 	c := t.options.TLS.Clone()
 	if c == nil {
 		c = &tls.Config{}
@@ -137,12 +137,12 @@ func (t *Transport) Refresh() (changed bool, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.looking, t.looked = false, time.Now()
-	if err != nil || now.equal(t.authorities) {
+	if err != nil || now.isSame(t.authorities) {
 		return false, err
 	}
 	t.authorities = now
 	t.current.CloseIdleConnections() // those in use are closed when they become idle
-	t.current = t.build()
+	t.current = t.newSender()
 	return true, nil
 }
 

@@ -32,7 +32,7 @@ func (s *suite) write(t *testing.T, n int) secret.Value {
 	return content
 }
 
-func (s *suite) probe(t *testing.T) sinks.Holding {
+func (s *suite) probeTarget(t *testing.T) sinks.Holding {
 	t.Helper()
 	got, err := s.sink.Probe(t.Context(), s.target, sinks.ProbeOptions{Read: true})
 	if err != nil || !got.Known {
@@ -41,7 +41,7 @@ func (s *suite) probe(t *testing.T) sinks.Holding {
 	return got
 }
 
-func (s *suite) versions(t *testing.T) int {
+func (s *suite) versionCount(t *testing.T) int {
 	t.Helper()
 	if s.Versions == nil {
 		return 0
@@ -107,9 +107,9 @@ func canaryStaysHidden(t *testing.T, s *suite) {
 		t.Fatal("the canary is not in the content: the test cannot fail")
 	}
 	s.write(t, 1)
-	for _, harm := range s.harms() {
+	for _, harm := range s.waysToBreak() {
 		undo := harm(t)
-		for op, err := range s.everything(t.Context(), content) {
+		for op, err := range s.callEverything(t.Context(), content) {
 			if err != nil {
 				wantFault(t, op, err)
 				NoLeak(t, err, content.Reveal())
@@ -119,7 +119,7 @@ func canaryStaysHidden(t *testing.T, s *suite) {
 	}
 }
 
-func (s *suite) harms() []func(*testing.T) func() {
+func (s *suite) waysToBreak() []func(*testing.T) func() {
 	var out []func(*testing.T) func()
 	if s.Break != nil {
 		out = append(out, s.Break)
@@ -134,10 +134,10 @@ func (s *suite) harms() []func(*testing.T) func() {
 // JSON, or encoded as hex, base64 or a JSON string.
 func NoLeak(t testing.TB, err error, value string) {
 	t.Helper()
-	for _, e := range chain(err) {
+	for _, e := range errorChain(err) {
 		asJSON, _ := json.Marshal(e)
 		shown := fmt.Sprintf("%v %+v %#v %q", e, e, e, e) + string(asJSON)
-		for _, form := range forms(value) {
+		for _, form := range formsOf(value) {
 			if strings.Contains(shown, form) {
 				t.Errorf("the value shows in an error of type %T", e)
 				return
@@ -146,23 +146,23 @@ func NoLeak(t testing.TB, err error, value string) {
 	}
 }
 
-func chain(err error) []error {
+func errorChain(err error) []error {
 	if err == nil {
 		return nil
 	}
 	out := []error{err}
 	switch u := err.(type) { //nolint:errorlint // the chain itself is walked
 	case interface{ Unwrap() error }:
-		out = append(out, chain(u.Unwrap())...)
+		out = append(out, errorChain(u.Unwrap())...)
 	case interface{ Unwrap() []error }:
 		for _, e := range u.Unwrap() {
-			out = append(out, chain(e)...)
+			out = append(out, errorChain(e)...)
 		}
 	}
 	return out
 }
 
-func forms(value string) []string {
+func formsOf(value string) []string {
 	quoted, _ := json.Marshal(value)
 	return []string{
 		value, strings.Trim(string(quoted), `"`), fmt.Sprintf("%x", value),

@@ -47,11 +47,11 @@ func (e *echo) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e.said.WriteString(sent)
 	w.Header().Set("Retry-After", "1")
 	w.WriteHeader(e.status)
-	_, _ = io.WriteString(w, e.Error("\x1b[2J\u202e\r\n"+e.encode(e.worst(sent))))
+	_, _ = io.WriteString(w, e.Error("\x1b[2J\u202e\r\n"+e.encode(e.worstPart(sent))))
 }
 
-// worst returns where in what was sent the secrets are, which would be cut off as a rule; else all of it.
-func (e *echo) worst(sent string) string {
+// worstPart returns where in what was sent the secrets are, which would be cut off as a rule; else all of it.
+func (e *echo) worstPart(sent string) string {
 	const beside = 10
 	var out strings.Builder
 	for _, value := range e.secrets {
@@ -83,8 +83,8 @@ func echoStaysHidden(t *testing.T, s *suite) {
 				if status != http.StatusBadRequest && name != "JSON" {
 					continue // what a store says is cleaned alike, whatever the status
 				}
-				e.set(status, encode, granted, secrets)
-				own.provoke(t, fmt.Sprintf("granted %t, %d, %s", granted, status, name), secrets)
+				e.setAnswer(status, encode, granted, secrets)
+				own.provokeErrors(t, fmt.Sprintf("granted %t, %d, %s", granted, status, name), secrets)
 			}
 			if err := own.sink.Close(); err != nil {
 				t.Error(err)
@@ -98,16 +98,16 @@ func echoStaysHidden(t *testing.T, s *suite) {
 	}
 }
 
-func (e *echo) set(status int, encode func(string) string, granted bool, secrets []string) {
+func (e *echo) setAnswer(status int, encode func(string) string, granted bool, secrets []string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.status, e.encode, e.granted, e.secrets = status, encode, granted, secrets
 }
 
-// provoke has every call fail, and looks at its error.
-func (s *suite) provoke(t *testing.T, how string, secrets []string) {
+// provokeErrors has every call fail, and looks at its error.
+func (s *suite) provokeErrors(t *testing.T, how string, secrets []string) {
 	t.Helper()
-	for op, err := range s.everything(t.Context(), s.render(t, 2)) {
+	for op, err := range s.callEverything(t.Context(), s.render(t, 2)) {
 		if err == nil {
 			continue
 		}

@@ -64,9 +64,9 @@ func redirectsAreRefused(t *testing.T, s *suite) {
 	defer elsewhere.Close()
 	content := s.render(t, 2)
 	for _, status := range []int{301, 302, 303, 307, 308} {
-		for i := range s.operations(content) {
+		for i := range s.allOperations(content) {
 			for from := 0; ; from++ {
-				name, spoiled, err := s.redirected(t, i, content, status, from, elsewhere.URL)
+				name, spoiled, err := s.callRedirected(t, i, content, status, from, elsewhere.URL)
 				if !spoiled {
 					break // it needs no more requests than these
 				}
@@ -79,8 +79,8 @@ func redirectsAreRefused(t *testing.T, s *suite) {
 	}
 }
 
-// redirected makes one call through a front that redirects from some request on.
-func (s *suite) redirected(t *testing.T, op int, content secret.Value, status, from int, to string) (name string, spoiled bool, err error) {
+// callRedirected makes one call through a front that redirects from some request on.
+func (s *suite) callRedirected(t *testing.T, op int, content secret.Value, status, from int, to string) (name string, spoiled bool, err error) {
 	t.Helper()
 	var n, redirects atomic.Int64
 	address := s.Front.start(t, func(w http.ResponseWriter, r *http.Request) bool {
@@ -94,7 +94,7 @@ func (s *suite) redirected(t *testing.T, op int, content secret.Value, status, f
 	over := *s
 	over.sink, over.target = s.Front.Open(t, address, time.Minute), s.Target(t)
 	defer func() { _ = over.sink.Close() }()
-	o := over.operations(content)[op]
+	o := over.allOperations(content)[op]
 	err = o.call(context.WithoutCancel(t.Context()))
 	return o.name, redirects.Load() > 0, err
 }
@@ -125,13 +125,13 @@ func answersAreBounded(t *testing.T, s *suite) {
 		reason   fault.Reason
 		says     string
 	}{
-		{"an endless answer", endless, time.Minute, time.Minute, fault.BadAnswer, "larger than 1 MiB"},
-		{"an endless error", refusal(endless), time.Minute, time.Minute, fault.BadAnswer, "larger than 1 MiB"},
-		{"an answer of little that unpacks to much", bomb(t), time.Minute, time.Minute, fault.BadAnswer, "larger than 1 MiB"},
-		{"an answer that drips", drip, 200 * time.Millisecond, time.Minute, fault.Timeout, ""},
-		{"an answer that drips past the call's end", drip, time.Minute, 200 * time.Millisecond, fault.Timeout, ""},
+		{"an endless answer", answerEndlessly, time.Minute, time.Minute, fault.BadAnswer, "larger than 1 MiB"},
+		{"an endless error", refuseWith(answerEndlessly), time.Minute, time.Minute, fault.BadAnswer, "larger than 1 MiB"},
+		{"an answer of little that unpacks to much", answerBomb(t), time.Minute, time.Minute, fault.BadAnswer, "larger than 1 MiB"},
+		{"an answer that drips", answerSlowly, 200 * time.Millisecond, time.Minute, fault.Timeout, ""},
+		{"an answer that drips past the call's end", answerSlowly, time.Minute, 200 * time.Millisecond, fault.Timeout, ""},
 	} {
-		for i, o := range s.operations(s.render(t, 2)) {
+		for i, o := range s.allOperations(s.render(t, 2)) {
 			address := s.Front.start(t, func(w http.ResponseWriter, r *http.Request) bool {
 				_, _ = io.Copy(io.Discard, r.Body)
 				w.Header().Set("Content-Type", "application/json")
@@ -141,7 +141,7 @@ func answersAreBounded(t *testing.T, s *suite) {
 			over := *s
 			over.sink = s.Front.Open(t, address, c.timeout)
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), c.deadline)
-			f := wantFault(t, o.name+", "+c.name, over.operations(s.render(t, 2))[i].call(ctx))
+			f := wantFault(t, o.name+", "+c.name, over.allOperations(s.render(t, 2))[i].call(ctx))
 			cancel()
 			if f != nil && (f.Reason != c.reason || !strings.Contains(f.Error(), c.says)) {
 				t.Errorf("%s, %s: %v (%s), want %s and %q", o.name, c.name, f, f.Reason, c.reason, c.says)
@@ -151,7 +151,7 @@ func answersAreBounded(t *testing.T, s *suite) {
 	}
 }
 
-func endless(w http.ResponseWriter, _ *http.Request) {
+func answerEndlessly(w http.ResponseWriter, _ *http.Request) {
 	_, _ = io.WriteString(w, `{"data":"`)
 	filler := bytes.Repeat([]byte("x"), 64<<10)
 	for {
@@ -161,15 +161,15 @@ func endless(w http.ResponseWriter, _ *http.Request) {
 	}
 }
 
-func refusal(answer http.HandlerFunc) http.HandlerFunc {
+func refuseWith(answer http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusBadRequest)
 		answer(w, r)
 	}
 }
 
-// bomb answers with 16 MiB in 16 KiB.
-func bomb(t *testing.T) http.HandlerFunc {
+// answerBomb answers with 16 MiB in 16 KiB.
+func answerBomb(t *testing.T) http.HandlerFunc {
 	t.Helper()
 	var packed bytes.Buffer
 	z := gzip.NewWriter(&packed)
@@ -183,8 +183,8 @@ func bomb(t *testing.T) http.HandlerFunc {
 	}
 }
 
-// drip gives a byte now and then, for as long as somebody listens.
-func drip(w http.ResponseWriter, r *http.Request) {
+// answerSlowly gives a byte now and then, for as long as somebody listens.
+func answerSlowly(w http.ResponseWriter, r *http.Request) {
 	for {
 		_, _ = io.WriteString(w, " ")
 		_ = http.NewResponseController(w).Flush()

@@ -31,11 +31,11 @@ func Run(t *testing.T, h Harness) {
 		{"a probe has no side effects", probeHasNoSideEffects},
 		{"a trial has no side effects that a consumer sees", trialHasNoSideEffects},
 		{"a probe without reading may know less but never errs for it", probeWithoutReading},
-		{"a denied write is a classed error and is predicted", denial},
+		{"a denied write is a classed error and is predicted", testDenial},
 		{"a broken store is a passing error", brokenStore},
-		{"a cancelled call returns at once and changes nothing", cancellation},
-		{"a call ends with its deadline", deadline},
-		{"reading again what lies on disk leaves what works", refreshing},
+		{"a cancelled call returns at once and changes nothing", testCancellation},
+		{"a call ends with its deadline", testDeadline},
+		{"reading again what lies on disk leaves what works", testRefresh},
 		{"what is half written on disk leaves what was read before", halfWritten},
 		{"different targets can be written at once", concurrentTargets},
 		{"one target written at once holds one whole value", concurrentWrites},
@@ -83,11 +83,11 @@ func writeThenRead(t *testing.T, s *suite) {
 
 func rewriteIsIdempotent(t *testing.T, s *suite) {
 	content := s.write(t, 1)
-	before := s.versions(t)
+	before := s.versionCount(t)
 	s.write(t, 1)
 	s.afterRestart(t).write(t, 1)
 	s.mustHold(t, content)
-	if after := s.versions(t); after != before {
+	if after := s.versionCount(t); after != before {
 		t.Errorf("versions after two repeats = %d, want %d", after, before)
 	}
 }
@@ -161,18 +161,18 @@ func foreignIsSeen(t *testing.T, s *suite) {
 }
 
 func probeHasNoSideEffects(t *testing.T, s *suite) {
-	s.probe(t)
+	s.probeTarget(t)
 	if _, exists := s.Peek(t, s.target); exists {
 		t.Error("probing an absent target created it")
 	}
 	content := s.write(t, 1)
-	before := s.versions(t)
-	got := s.probe(t)
+	before := s.versionCount(t)
+	got := s.probeTarget(t)
 	if !got.Exists || !got.Content.Equal(content) {
 		t.Errorf("Probe does not give what the target holds (exists %t)", got.Exists)
 	}
 	s.mustHold(t, content)
-	if after := s.versions(t); after != before {
+	if after := s.versionCount(t); after != before {
 		t.Errorf("versions after a probe = %d, want %d", after, before)
 	}
 }
@@ -190,10 +190,10 @@ func trialHasNoSideEffects(t *testing.T, s *suite) {
 		t.Error("trying an absent target created it")
 	}
 	content := s.write(t, 1)
-	before := s.versions(t)
+	before := s.versionCount(t)
 	trial()
 	s.mustHold(t, content)
-	if after := s.versions(t); after != before {
+	if after := s.versionCount(t); after != before {
 		t.Errorf("versions after a trial = %d, want %d", after, before)
 	}
 }
@@ -209,7 +209,7 @@ func probeWithoutReading(t *testing.T, s *suite) {
 	}
 }
 
-func denial(t *testing.T, s *suite) {
+func testDenial(t *testing.T, s *suite) {
 	if s.Deny == nil {
 		return
 	}
@@ -231,7 +231,7 @@ func brokenStore(t *testing.T, s *suite) {
 	}
 	old := s.write(t, 1)
 	mend := s.Break(t)
-	for op, err := range s.everything(t.Context(), s.render(t, 2)) {
+	for op, err := range s.callEverything(t.Context(), s.render(t, 2)) {
 		if f := wantFault(t, op, err); f != nil && f.Class == fault.Permanent {
 			t.Errorf("%s on a broken store is permanent: %v", op, err)
 		}
@@ -241,11 +241,11 @@ func brokenStore(t *testing.T, s *suite) {
 	s.mustHold(t, s.write(t, 2))
 }
 
-func cancellation(t *testing.T, s *suite) {
+func testCancellation(t *testing.T, s *suite) {
 	old := s.write(t, 1)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	for op, err := range s.everything(ctx, s.render(t, 2)) {
+	for op, err := range s.callEverything(ctx, s.render(t, 2)) {
 		if f := wantFault(t, op, err); f != nil && f.Reason != fault.Canceled {
 			t.Errorf("%s, cancelled: reason %s, want %s (%v)", op, f.Reason, fault.Canceled, err)
 		}
@@ -253,13 +253,13 @@ func cancellation(t *testing.T, s *suite) {
 	s.mustHold(t, old)
 }
 
-func deadline(t *testing.T, s *suite) {
+func testDeadline(t *testing.T, s *suite) {
 	if s.Hang == nil {
 		return
 	}
 	content := s.write(t, 1)
 	defer s.Hang(t)()
-	for _, op := range s.operations(content) {
+	for _, op := range s.allOperations(content) {
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		began := time.Now()
 		f := wantFault(t, op.name, op.call(ctx))
@@ -273,8 +273,8 @@ func deadline(t *testing.T, s *suite) {
 	}
 }
 
-// refreshing calls no store: a broken one does not matter.
-func refreshing(t *testing.T, s *suite) {
+// testRefresh calls no store: a broken one does not matter.
+func testRefresh(t *testing.T, s *suite) {
 	s.write(t, 1)
 	mend := func() {}
 	if s.Break != nil {
@@ -304,9 +304,9 @@ func halfWritten(t *testing.T, s *suite) {
 	s.mustHold(t, s.write(t, 2))
 }
 
-func (s *suite) everything(ctx context.Context, content secret.Value) map[string]error {
+func (s *suite) callEverything(ctx context.Context, content secret.Value) map[string]error {
 	out := map[string]error{}
-	for _, op := range s.operations(content) {
+	for _, op := range s.allOperations(content) {
 		out[op.name] = op.call(ctx)
 	}
 	return out
@@ -317,8 +317,8 @@ type operation struct {
 	call func(context.Context) error
 }
 
-// operations are every call that can fail; the write is of rotation 2.
-func (s *suite) operations(content secret.Value) []operation {
+// allOperations are every call that can fail; the write is of rotation 2.
+func (s *suite) allOperations(content secret.Value) []operation {
 	return []operation{
 		{"Write", func(ctx context.Context) error {
 			return s.sink.Write(ctx, s.target, content, sinks.WriteOptions{RotationID: Record(2).RotationID})

@@ -8,45 +8,45 @@ import (
 	"time"
 )
 
-// decode reads a call's JSON body into v.
-func (q *request) decode(v any) (reply, bool) {
+// decodeBody reads a call's JSON body into v.
+func (q *request) decodeBody(v any) (reply, bool) {
 	if len(q.body) > maxBody {
-		return refuse(413, 21001, "request body is too large"), false
+		return refusalOf(413, 21001, "request body is too large"), false
 	}
 	err := json.Unmarshal(q.body, v)
 	if wrong := (*json.UnmarshalTypeError)(nil); err != nil && !errors.As(err, &wrong) {
-		return refuse(400, 21004, "request body is not JSON"), false
+		return refusalOf(400, 21004, "request body is not JSON"), false
 	}
 	return reply{}, true
 }
 
-func (s *Sim) create(now time.Time, r *relay, q *request) reply {
+func (s *Sim) createToken(now time.Time, r *relay, q *request) reply {
 	var ask struct {
 		Operations []string `json:"operations"`
 		Expires    string   `json:"expires"`
 		Label      string   `json:"label"`
 	}
-	if rep, ok := q.decode(&ask); !ok {
+	if rep, ok := q.decodeBody(&ask); !ok {
 		return rep
 	}
 	slices.Sort(ask.Operations)
 	if !slices.ContainsFunc(kinds, func(k string) bool { return slices.Equal(ask.Operations, operationsOf(k)) }) {
-		return refuse(400, 21010, "operations are invalid")
+		return refusalOf(400, 21010, "operations are invalid")
 	}
-	expires, ok := expiry(now, ask.Expires)
+	expires, ok := parseExpiry(now, ask.Expires)
 	if !ok {
-		return refuse(400, 21012, "expires must be in the future and at most one year away")
+		return refusalOf(400, 21012, "expires must be in the future and at most one year away")
 	}
 	if len(r.tokens) >= maxTokens {
-		return refuse(409, 21009, "relay token limit reached")
+		return refusalOf(409, 21009, "relay token limit reached")
 	}
-	t := r.mint(now, ask.Operations, expires, ask.Label)
+	t := r.mintToken(now, ask.Operations, expires, ask.Label)
 	q.entry.Token = t.ID
-	return reply{status: 201, result: map[string]any{"issuers": s.issuers([]*Token{t}, true)}}
+	return reply{status: 201, result: map[string]any{"issuers": s.issuerList([]*Token{t}, true)}}
 }
 
-// expiry reads the optional expires of a create call; zero means the default.
-func expiry(now time.Time, text string) (time.Time, bool) {
+// parseExpiry reads the optional expires of a create call; zero means the default.
+func parseExpiry(now time.Time, text string) (time.Time, bool) {
 	if text == "" {
 		return time.Time{}, true
 	}
@@ -54,21 +54,21 @@ func expiry(now time.Time, text string) (time.Time, bool) {
 	return at, err == nil && at.After(now) && !at.After(now.Add(year))
 }
 
-func (s *Sim) rotate(now time.Time, r *relay, q *request) reply {
+func (s *Sim) rotateToken(now time.Time, r *relay, q *request) reply {
 	var ask struct {
 		Type string `json:"type"`
 	}
-	if rep, ok := q.decode(&ask); !ok {
+	if rep, ok := q.decodeBody(&ask); !ok {
 		return rep
 	}
 	q.entry.Type = ask.Type
 	if !slices.Contains(kinds, ask.Type) {
-		return refuse(400, 21010, "type is invalid")
+		return refusalOf(400, 21010, "type is invalid")
 	}
 	if r.standard[ask.Type] == nil && len(r.tokens) >= maxTokens {
-		return refuse(409, 21009, "relay token limit reached")
+		return refusalOf(409, 21009, "relay token limit reached")
 	}
-	t := r.rotate(now, ask.Type)
+	t := r.replaceToken(now, ask.Type)
 	q.entry.Token = t.ID
 	result := map[string]any{"token": t.Value, "type": ask.Type}
 	if s.o.Strange {
@@ -77,11 +77,11 @@ func (s *Sim) rotate(now time.Time, r *relay, q *request) reply {
 	return reply{status: 200, result: result}
 }
 
-// issuers lists tokens the way generation 2 does, with their values if asked.
-func (s *Sim) issuers(tokens []*Token, secrets bool) []any {
+// issuerList lists tokens the way generation 2 does, with their values if asked.
+func (s *Sim) issuerList(tokens []*Token, secrets bool) []any {
 	list := []any{}
 	for _, t := range tokens {
-		list = append(list, s.token(t, secrets))
+		list = append(list, s.tokenObject(t, secrets))
 	}
 	ours := map[string]any{"type": "cloudflare_jwt", "issuer": "cloudflare", "cloudflare_tokens": list}
 	if !s.o.Strange {
@@ -91,7 +91,7 @@ func (s *Sim) issuers(tokens []*Token, secrets bool) []any {
 	return []any{strange, ours}
 }
 
-func (s *Sim) token(t *Token, secrets bool) map[string]any {
+func (s *Sim) tokenObject(t *Token, secrets bool) map[string]any {
 	m := map[string]any{
 		"jti": t.ID, "operations": t.Operations,
 		"created": t.Created.Format(time.RFC3339), "expires": t.Expires.Format(time.RFC3339),
@@ -108,7 +108,7 @@ func (s *Sim) token(t *Token, secrets bool) map[string]any {
 	return m
 }
 
-func (r *relay) describe(status bool) map[string]any {
+func (r *relay) relayObject(status bool) map[string]any {
 	created := r.created.Format(time.RFC3339)
 	m := map[string]any{"uid": r.id, "name": r.name, "created": created, "modified": created}
 	if status {
@@ -121,13 +121,13 @@ func (s *Sim) createRelay(q *request) reply {
 	var ask struct {
 		Name string `json:"name"`
 	}
-	if rep, ok := q.decode(&ask); !ok {
+	if rep, ok := q.decodeBody(&ask); !ok {
 		return rep
 	}
 	r := s.addRelay(q.account, randomHex(16), ask.Name)
 	q.entry.Relay = r.id
-	result := r.describe(false)
-	result["issuers"] = s.issuers(r.tokens, true)
+	result := r.relayObject(false)
+	result["issuers"] = s.issuerList(r.tokens, true)
 	return reply{status: 201, result: result}
 }
 
@@ -135,7 +135,7 @@ func (s *Sim) createRelay(q *request) reply {
 func (s *Sim) listRelays(q *request) reply {
 	var found []*relay
 	for _, r := range s.relays {
-		if r.account == q.account && within(r.created, q.query.Get("created_after"), q.query.Get("created_before")) {
+		if r.account == q.account && isWithin(r.created, q.query.Get("created_after"), q.query.Get("created_before")) {
 			found = append(found, r)
 		}
 	}
@@ -146,13 +146,13 @@ func (s *Sim) listRelays(q *request) reply {
 	}
 	list := []any{}
 	for _, r := range found {
-		list = append(list, r.describe(false))
+		list = append(list, r.relayObject(false))
 	}
 	return reply{status: 200, result: list, info: map[string]int{"count": len(list), "total": total}}
 }
 
-// within checks the exclusive bounds of a page; a malformed bound does not bind.
-func within(at time.Time, after, before string) bool {
+// isWithin checks the exclusive bounds of a page; a malformed bound does not bind.
+func isWithin(at time.Time, after, before string) bool {
 	if t, err := time.Parse(time.RFC3339, after); err == nil && !at.After(t) {
 		return false
 	}

@@ -65,8 +65,8 @@ func (s *Sim) Random(seed uint64, chances ...Chance) {
 	s.random, s.chances = rand.New(rand.NewPCG(seed, 1)), chances
 }
 
-// draw decides what goes wrong with the present call.
-func (s *Sim) draw(op Op) Fault {
+// nextFault decides what goes wrong with the present call.
+func (s *Sim) nextFault(op Op) Fault {
 	if script := s.scripts[op]; len(script) > 0 {
 		s.scripts[op] = script[1:]
 		return script[0]
@@ -82,8 +82,8 @@ func (s *Sim) draw(op Op) Fault {
 	return Fault{}
 }
 
-// settle carries out the late commits that are due, in order.
-func (s *Sim) settle(now time.Time) {
+// commitLate carries out the late commits that are due, in order.
+func (s *Sim) commitLate(now time.Time) {
 	slices.SortStableFunc(s.late, func(a, b lateCommit) int { return a.due.Compare(b.due) })
 	for len(s.late) > 0 && !s.late[0].due.After(now) {
 		s.late[0].commit(s.late[0].due)

@@ -37,15 +37,15 @@ type note struct {
 	Message string `json:"message"`
 }
 
-func refuse(status, code int, message string) reply {
+func refusalOf(status, code int, message string) reply {
 	return reply{status: status, errors: []note{{code, message}}}
 }
 
-func parse(r *http.Request) *request {
+func parseRequest(r *http.Request) *request {
 	body, _ := io.ReadAll(io.LimitReader(bodyOf(r), maxBody+1)) // half a body is a malformed one
 	q := &request{query: r.URL.Query(), body: body}
 	q.bearer, q.authorized = strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	q.route(r.Method, r.URL.Path)
+	q.parsePath(r.Method, r.URL.Path)
 	q.entry = &Call{
 		Op: q.op, Relay: q.relay, Token: q.token,
 		Method: r.Method, Path: r.URL.Path, Body: string(body),
@@ -60,8 +60,8 @@ func bodyOf(r *http.Request) io.Reader {
 	return r.Body
 }
 
-// route finds out what is asked for: …/accounts/{a}/moq/relays[/{r}[/tokens[/{jti}|/rotate]]].
-func (q *request) route(method, path string) {
+// parsePath finds out what is asked for: …/accounts/{a}/moq/relays[/{r}[/tokens[/{jti}|/rotate]]].
+func (q *request) parsePath(method, path string) {
 	q.op = unknownOp
 	rest, ok := strings.CutPrefix(path, BasePath+"/accounts/")
 	part := strings.Split(rest, "/")
@@ -93,30 +93,30 @@ var ops = map[string]Op{
 	"GET 5": List, "POST 5": Create, "DELETE 6": Revoke, "POST 6": Rotate,
 }
 
-// handle carries one call out, or has it go wrong.
-func (s *Sim) handle(r *http.Request) outcome {
-	q := parse(r)
+// handleCall carries one call out, or has it go wrong.
+func (s *Sim) handleCall(r *http.Request) outcome {
+	q := parseRequest(r)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.o.Now()
-	s.settle(now)
-	f := s.draw(q.op)
+	s.commitLate(now)
+	f := s.nextFault(q.op)
 	if f.Kind == Refused {
 		return outcome{refused: true}
 	}
 	q.entry.At, q.entry.Fault = now, f.Kind
-	out := s.suffer(now, q, f)
+	out := s.handleWithFault(now, q, f)
 	if !out.lost {
 		q.entry.Status = out.status
 	}
-	s.record(*q.entry)
+	s.recordCall(*q.entry)
 	return out
 }
 
-// suffer carries a call out as far as its fault lets it.
-func (s *Sim) suffer(now time.Time, q *request, f Fault) outcome {
+// handleWithFault carries a call out as far as its fault lets it.
+func (s *Sim) handleWithFault(now time.Time, q *request, f Fault) outcome {
 	out := outcome{header: http.Header{"Content-Type": {"application/json"}, "Date": {now.UTC().Format(http.TimeFormat)}}, wait: s.o.Latency}
-	run := func(now time.Time) reply { return s.admit(now, q, out.header) }
+	run := func(now time.Time) reply { return s.checkCaller(now, q, out.header) }
 	switch f.Kind {
 	case LostBefore:
 		out.lost = true
@@ -124,31 +124,33 @@ func (s *Sim) suffer(now time.Time, q *request, f Fault) outcome {
 		s.late = append(s.late, lateCommit{now.Add(f.Delay), func(due time.Time) { run(due) }})
 		out.lost = true
 	case ErrorBefore, Unsuccessful, RateLimited:
-		s.answer(&out, f.reply(out.header))
+		s.setAnswer(&out, f.ownReply(out.header))
 	case Instead:
 		out.status, out.body = orElse(f.Status, 200), []byte(f.Body)
 	case PageBefore:
-		out.turn(f)
+		out.becomePage(f)
 	default:
-		s.answer(&out, run(now))
-		s.spoil(&out, f)
+		s.setAnswer(&out, run(now))
+		s.spoilAnswer(&out, f)
 	}
 	return out
 }
 
-func (s *Sim) answer(out *outcome, rep reply) { out.status, out.body = rep.status, s.wrap(rep) }
+func (s *Sim) setAnswer(out *outcome, rep reply) {
+	out.status, out.body = rep.status, s.inEnvelope(rep)
+}
 
-// spoil has the answer of a call that was carried out go wrong.
-func (s *Sim) spoil(out *outcome, f Fault) {
+// spoilAnswer has the answer of a call that was carried out go wrong.
+func (s *Sim) spoilAnswer(out *outcome, f Fault) {
 	switch f.Kind {
 	case LostAfter:
 		out.lost = true
 	case ErrorAfter:
-		s.answer(out, f.reply(out.header))
+		s.setAnswer(out, f.ownReply(out.header))
 	case Garbage:
 		out.status, out.body = orElse(f.Status, 200), []byte(f.Body)
 	case PageAfter:
-		out.turn(f)
+		out.becomePage(f)
 	case Truncated:
 		out.cut = true
 	case Slow:
@@ -156,29 +158,29 @@ func (s *Sim) spoil(out *outcome, f Fault) {
 	}
 }
 
-// turn makes an answer a proxy's page, without anything of Cloudflare's.
-func (o *outcome) turn(f Fault) {
+// becomePage makes an answer a proxy's page, without anything of Cloudflare's.
+func (o *outcome) becomePage(f Fault) {
 	o.header = http.Header{"Content-Type": {"text/html; charset=utf-8"}}
 	o.status, o.body = orElse(f.Status, http.StatusForbidden), []byte(page)
 }
 
-// reply is what Cloudflare says of its own accord in a fault of this kind.
-func (f Fault) reply(h http.Header) reply {
+// ownReply is what Cloudflare says of its own accord in a fault of this kind.
+func (f Fault) ownReply(h http.Header) reply {
 	switch f.Kind {
 	case Unsuccessful:
-		return refuse(200, 21006, "internal server error")
+		return refusalOf(200, 21006, "internal server error")
 	case RateLimited:
 		if f.Delay > 0 {
-			h.Set("Retry-After", strconv.Itoa(seconds(f.Delay)))
+			h.Set("Retry-After", strconv.Itoa(wholeSeconds(f.Delay)))
 		}
 		return tooMany()
 	default:
-		return refuse(orElse(f.Status, 500), 21006, "internal server error")
+		return refusalOf(orElse(f.Status, 500), 21006, "internal server error")
 	}
 }
 
 func tooMany() reply {
-	return refuse(429, 971, "Please wait and consider throttling your request speed")
+	return refusalOf(429, 971, "Please wait and consider throttling your request speed")
 }
 
 func orElse(status, otherwise int) int {
@@ -188,25 +190,25 @@ func orElse(status, otherwise int) int {
 	return status
 }
 
-// admit checks who asks and what is offered, then carries the call out.
-func (s *Sim) admit(now time.Time, q *request, header http.Header) reply {
+// checkCaller checks who asks and what is offered, then carries the call out.
+func (s *Sim) checkCaller(now time.Time, q *request, header http.Header) reply {
 	b := s.bearers[q.bearer]
 	switch {
 	case !q.authorized:
-		return refuse(400, 6003, "Invalid request headers")
+		return refusalOf(400, 6003, "Invalid request headers")
 	case b == nil:
-		return refuse(401, 1000, "Invalid API Token")
-	case !b.limit.take(now, header):
+		return refusalOf(401, 1000, "Invalid API Token")
+	case !b.limit.countRequest(now, header):
 		return tooMany()
 	case !q.routed:
 		return noRoute(q)
-	case !slices.Contains(b.accounts, q.account) || !b.permission.allows(q.op):
-		return refuse(403, 10000, "Authentication error")
+	case !slices.Contains(b.accounts, q.account) || !b.permission.isEnoughFor(q.op):
+		return refusalOf(403, 10000, "Authentication error")
 	}
-	return s.dispatch(now, q)
+	return s.carryOut(now, q)
 }
 
-func (p Permission) allows(op Op) bool {
+func (p Permission) isEnoughFor(op Op) bool {
 	switch op {
 	case List, GetRelay, ListRelays:
 		return p >= Read
@@ -215,13 +217,13 @@ func (p Permission) allows(op Op) bool {
 }
 
 func noRoute(q *request) reply {
-	rep := refuse(404, 7003, fmt.Sprintf("Could not route to %s, perhaps your object identifier is invalid?", q.entry.Path))
+	rep := refusalOf(404, 7003, fmt.Sprintf("Could not route to %s, perhaps your object identifier is invalid?", q.entry.Path))
 	rep.errors = append(rep.errors, note{7000, "No route for that URI"})
 	return rep
 }
 
-// dispatch carries out a call of somebody who may make it.
-func (s *Sim) dispatch(now time.Time, q *request) reply {
+// carryOut carries out a call of somebody who may make it.
+func (s *Sim) carryOut(now time.Time, q *request) reply {
 	offered, known := s.accounts[q.account]
 	if !known {
 		return noRoute(q)
@@ -234,7 +236,7 @@ func (s *Sim) dispatch(now time.Time, q *request) reply {
 		return s.createRelay(q)
 	case Rotate:
 		if !gen1 && gen2 { // the path is that of a token
-			return refuse(405, 10405, "Method not allowed")
+			return refusalOf(405, 10405, "Method not allowed")
 		}
 		if !gen1 {
 			return noRoute(q)
@@ -244,31 +246,31 @@ func (s *Sim) dispatch(now time.Time, q *request) reply {
 			return noRoute(q)
 		}
 	case unknownOp:
-		return refuse(405, 10405, "Method not allowed")
+		return refusalOf(405, 10405, "Method not allowed")
 	}
 	return s.onRelay(now, q)
 }
 
 func (s *Sim) onRelay(now time.Time, q *request) reply {
 	if !isID(q.relay) {
-		return refuse(400, 21003, "relay id is malformed")
+		return refusalOf(400, 21003, "relay id is malformed")
 	}
 	r := s.relays[q.relay]
 	if r == nil || r.account != q.account {
-		return refuse(404, 21007, "relay not found")
+		return refusalOf(404, 21007, "relay not found")
 	}
 	switch q.op {
 	case Create:
-		return s.create(now, r, q)
+		return s.createToken(now, r, q)
 	case List:
-		return reply{status: 200, result: map[string]any{"issuers": s.issuers(r.tokens, false)}}
+		return reply{status: 200, result: map[string]any{"issuers": s.issuerList(r.tokens, false)}}
 	case Revoke:
-		r.revoke(now, q.token)
+		r.revokeToken(now, q.token)
 		return reply{status: 200}
 	case Rotate:
-		return s.rotate(now, r, q)
+		return s.rotateToken(now, r, q)
 	default:
-		return reply{status: 200, result: r.describe(true)}
+		return reply{status: 200, result: r.relayObject(true)}
 	}
 }
 
@@ -276,8 +278,8 @@ func isID(text string) bool {
 	return len(text) == 32 && strings.Trim(text, "0123456789abcdef") == ""
 }
 
-// wrap puts a reply into Cloudflare's envelope.
-func (s *Sim) wrap(rep reply) []byte {
+// inEnvelope puts a reply into Cloudflare's envelope.
+func (s *Sim) inEnvelope(rep reply) []byte {
 	e := map[string]any{"success": rep.status < 300 && len(rep.errors) == 0, "errors": []note{}, "messages": []note{}}
 	if rep.errors != nil {
 		e["errors"] = rep.errors

@@ -32,35 +32,35 @@ func (s *Sim) Spend(apiToken string, requests int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if b := s.bearers[apiToken]; b != nil {
-		b.limit.roll(s.o.Now())
+		b.limit.dropOld(s.o.Now())
 		b.limit.used += requests
 	}
 }
 
-func (l *limiter) roll(now time.Time) {
+func (l *limiter) dropOld(now time.Time) {
 	if !now.Before(l.resets) {
 		l.used, l.resets = 0, now.Add(l.window)
 	}
 }
 
-// take counts one request and reports whether it is within the quota.
-func (l *limiter) take(now time.Time, h http.Header) bool {
+// countRequest counts one request and reports whether it is within the quota.
+func (l *limiter) countRequest(now time.Time, h http.Header) bool {
 	if l.quota <= 0 {
 		return true
 	}
-	l.roll(now)
+	l.dropOld(now)
 	l.used++
 	if l.used > l.quota && !now.Before(l.blockedUntil) {
 		l.blockedUntil = now.Add(penalty)
 	}
-	h.Set("Ratelimit", fmt.Sprintf(`"default";r=%d;t=%d`, max(0, l.quota-l.used), seconds(l.resets.Sub(now))))
-	h.Set("Ratelimit-Policy", fmt.Sprintf(`"default";q=%d;w=%d`, l.quota, seconds(l.window)))
+	h.Set("Ratelimit", fmt.Sprintf(`"default";r=%d;t=%d`, max(0, l.quota-l.used), wholeSeconds(l.resets.Sub(now))))
+	h.Set("Ratelimit-Policy", fmt.Sprintf(`"default";q=%d;w=%d`, l.quota, wholeSeconds(l.window)))
 	if now.Before(l.blockedUntil) {
-		h.Set("Retry-After", fmt.Sprint(seconds(l.blockedUntil.Sub(now))))
+		h.Set("Retry-After", fmt.Sprint(wholeSeconds(l.blockedUntil.Sub(now))))
 		return false
 	}
 	return true
 }
 
-// seconds rounds up: nobody is told to come back too early.
-func seconds(d time.Duration) int { return int((d + time.Second - 1) / time.Second) }
+// wholeSeconds rounds up: nobody is told to come back too early.
+func wholeSeconds(d time.Duration) int { return int((d + time.Second - 1) / time.Second) }

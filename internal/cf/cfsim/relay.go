@@ -42,35 +42,35 @@ type relay struct {
 	standard          map[string]*Token // by kind: what the rotate call replaces
 }
 
-func (r *relay) mint(now time.Time, operations []string, expires time.Time, label string) *Token {
+func (r *relay) mintToken(now time.Time, operations []string, expires time.Time, label string) *Token {
 	if expires.IsZero() {
 		expires = now.Add(year)
 	}
 	now, expires = now.UTC().Truncate(time.Second), expires.UTC().Truncate(time.Second)
 	t := &Token{ID: randomHex(16), Operations: operations, Created: now, Expires: expires, Label: label}
-	t.Value = jwt(r.id, t)
+	t.Value = newJWT(r.id, t)
 	r.tokens = append(r.tokens, t)
 	return t
 }
 
-// rotate replaces the standard token of a kind; the old one is refused from now on.
-func (r *relay) rotate(now time.Time, kind string) *Token {
+// replaceToken replaces the standard token of a kind; the old one is refused from now on.
+func (r *relay) replaceToken(now time.Time, kind string) *Token {
 	if old := r.standard[kind]; old != nil {
-		r.drop(old.ID)
+		r.dropToken(old.ID)
 	}
-	r.standard[kind] = r.mint(now, operationsOf(kind), time.Time{}, "")
+	r.standard[kind] = r.mintToken(now, operationsOf(kind), time.Time{}, "")
 	return r.standard[kind]
 }
 
-// revoke takes a token out of the registry, which relays notice after a while.
-func (r *relay) revoke(now time.Time, id string) {
-	if t := r.drop(id); t != nil {
+// revokeToken takes a token out of the registry, which relays notice after a while.
+func (r *relay) revokeToken(now time.Time, id string) {
+	if t := r.dropToken(id); t != nil {
 		t.revoked = now
 		r.revoked = append(r.revoked, t)
 	}
 }
 
-func (r *relay) drop(id string) *Token {
+func (r *relay) dropToken(id string) *Token {
 	i := slices.IndexFunc(r.tokens, func(t *Token) bool { return t.ID == id })
 	if i < 0 {
 		return nil
@@ -85,31 +85,31 @@ func (r *relay) drop(id string) *Token {
 	return t
 }
 
-func (r *relay) accepts(now time.Time, value string, propagation time.Duration) bool {
+func (r *relay) acceptsValue(now time.Time, value string, propagation time.Duration) bool {
 	valid := func(t *Token) bool { return t.Value == value && now.Before(t.Expires) }
 	r.revoked = slices.DeleteFunc(r.revoked, func(t *Token) bool { return !now.Before(t.revoked.Add(propagation)) })
 	return slices.ContainsFunc(r.tokens, valid) || slices.ContainsFunc(r.revoked, valid)
 }
 
-// jwt makes a value of a JWT's shape; its signature is random.
-func jwt(relayID string, t *Token) string {
+// newJWT makes a value of a JWT's shape; its signature is random.
+func newJWT(relayID string, t *Token) string {
 	header := map[string]any{"alg": "ES256", "kid": "moq-1", "typ": "JWT"}
 	claims := map[string]any{
 		"iss": "cloudflare", "sub": relayID, "jti": t.ID, "ops": t.Operations,
 		"iat": t.Created.Unix(), "exp": t.Expires.Unix(),
 	}
-	return encode(header) + "." + encode(claims) + "." + base64.RawURLEncoding.EncodeToString(random(64))
+	return encodePart(header) + "." + encodePart(claims) + "." + base64.RawURLEncoding.EncodeToString(randomBytes(64))
 }
 
-func encode(claims map[string]any) string {
+func encodePart(claims map[string]any) string {
 	b, _ := json.Marshal(claims) // strings and numbers only
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-func random(n int) []byte {
+func randomBytes(n int) []byte {
 	b := make([]byte, n)
 	_, _ = rand.Read(b) // never fails
 	return b
 }
 
-func randomHex(n int) string { return hex.EncodeToString(random(n)) }
+func randomHex(n int) string { return hex.EncodeToString(randomBytes(n)) }

@@ -25,8 +25,8 @@ type outcome struct {
 
 // ServeHTTP serves the API below BasePath.
 func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	out := s.handle(r)
-	if out.refused || out.lost || pause(r.Context(), out.wait) != nil {
+	out := s.handleCall(r)
+	if out.refused || out.lost || waitFor(r.Context(), out.wait) != nil {
 		panic(http.ErrAbortHandler) // breaks the connection without a word
 	}
 	for k, v := range out.header {
@@ -62,23 +62,23 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.Body != nil {
 		defer req.Body.Close() //nolint:errcheck // it was read
 	}
-	out := t.sim.handle(req)
+	out := t.sim.handleCall(req)
 	if out.refused {
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
 	}
 	if trace != nil && trace.GotConn != nil {
 		trace.GotConn(httptrace.GotConnInfo{})
 	}
-	if err := pause(ctx, out.wait); err != nil {
+	if err := waitFor(ctx, out.wait); err != nil {
 		return nil, err
 	}
 	if out.lost {
 		return nil, &net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}
 	}
-	return out.response(req), nil
+	return out.httpResponse(req), nil
 }
 
-func (o outcome) response(req *http.Request) *http.Response {
+func (o outcome) httpResponse(req *http.Request) *http.Response {
 	var body io.Reader = bytes.NewReader(o.body)
 	if o.cut {
 		body = io.MultiReader(bytes.NewReader(o.body[:len(o.body)/2]), broken{})
@@ -94,8 +94,8 @@ type broken struct{}
 
 func (broken) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
-// pause waits for d; an error says that ctx ended first.
-func pause(ctx context.Context, d time.Duration) error {
+// waitFor waits for d; an error says that ctx ended first.
+func waitFor(ctx context.Context, d time.Duration) error {
 	if d <= 0 {
 		return nil
 	}

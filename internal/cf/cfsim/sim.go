@@ -139,7 +139,7 @@ func (s *Sim) addRelay(accountID, id, name string) *relay {
 	now := s.o.Now()
 	r := &relay{id: id, account: accountID, name: name, created: now.UTC().Truncate(time.Second), standard: map[string]*Token{}}
 	for _, kind := range kinds {
-		r.standard[kind] = r.mint(now, operationsOf(kind), time.Time{}, "")
+		r.standard[kind] = r.mintToken(now, operationsOf(kind), time.Time{}, "")
 	}
 	s.relays[id] = r
 	return r
@@ -157,16 +157,16 @@ func (s *Sim) Accepts(relayID, value string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.o.Now()
-	s.settle(now)
+	s.commitLate(now)
 	r := s.relays[relayID]
-	return r != nil && r.accepts(now, value, s.o.Propagation)
+	return r != nil && r.acceptsValue(now, value, s.o.Propagation)
 }
 
 // Tokens lists what the relay's registry holds, expired tokens included, oldest first.
 func (s *Sim) Tokens(relayID string) []Token {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.settle(s.o.Now())
+	s.commitLate(s.o.Now())
 	var list []Token
 	if r := s.relays[relayID]; r != nil {
 		for _, t := range r.tokens {
@@ -205,7 +205,7 @@ func (s *Sim) Counts() map[Op]int {
 	return maps.Clone(s.counts)
 }
 
-func (s *Sim) record(c Call) {
+func (s *Sim) recordCall(c Call) {
 	if s.counts[c.Op]++; len(s.calls) == maxLog {
 		s.calls = slices.Delete(s.calls, 0, maxLog/10)
 	}

@@ -91,12 +91,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	op, isJSON := strings.CutPrefix(r.Header.Get("X-Amz-Target"), "secretsmanager.")
 	w.Header().Set("X-Amzn-Requestid", "request-"+rand.Text()[:8])
-	w.Header().Set("Date", s.now().UTC().Format(http.TimeFormat))
+	w.Header().Set("Date", s.serverTime().UTC().Format(http.TimeFormat))
 	if !isJSON {
 		s.serveSTS(w, r, body)
 		return
 	}
-	answer, failure := s.call(r, op, body)
+	answer, failure := s.serveCall(r, op, body)
 	if failure != nil {
 		writeError(w, failure)
 		return
@@ -104,29 +104,29 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, answer)
 }
 
-// call checks who calls, lets an injected failure come first, and does the work.
-func (s *Server) call(r *http.Request, op string, body []byte) (any, *Failure) {
+// serveCall checks who calls, lets an injected failure come first, and does the work.
+func (s *Server) serveCall(r *http.Request, op string, body []byte) (any, *Failure) {
 	var in request
 	if err := json.Unmarshal(body, &in); err != nil {
-		return nil, fail("SerializationException", "%s", err)
+		return nil, failWith("SerializationException", "%s", err)
 	}
-	s.note(op)
-	if f := s.verify(r, body, "secretsmanager"); f != nil {
+	s.noteCall(op)
+	if f := s.verifySignature(r, body, "secretsmanager"); f != nil {
 		return nil, f
 	}
-	injected := s.injected(s.named(op, &in), in.id())
+	injected := s.injectedFailure(s.nameOfCall(op, &in), in.secretID())
 	if injected != nil && !injected.Lost {
 		injected.wait(r)
 		return nil, injected
 	}
-	answer, failure := s.do(op, &in)
+	answer, failure := s.carryOut(op, &in)
 	if injected != nil {
 		return nil, injected
 	}
 	return answer, failure
 }
 
-func (s *Server) note(op string) {
+func (s *Server) noteCall(op string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.calls = append(s.calls, op)
@@ -135,16 +135,16 @@ func (s *Server) note(op string) {
 // Repeat is what Inject's function sees a PutSecretValue as that names a version which is there already.
 const Repeat = "PutSecretValue, repeated"
 
-func (s *Server) named(op string, in *request) string {
+func (s *Server) nameOfCall(op string, in *request) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if sec, f := s.find(in.SecretID); op == "PutSecretValue" && f == nil && sec.versions[in.ClientRequestToken] != nil {
+	if sec, f := s.findSecret(in.SecretID); op == "PutSecretValue" && f == nil && sec.versions[in.ClientRequestToken] != nil {
 		return Repeat
 	}
 	return op
 }
 
-func (s *Server) injected(op, id string) *Failure {
+func (s *Server) injectedFailure(op, id string) *Failure {
 	s.mu.Lock()
 	f := s.fault
 	s.mu.Unlock()
@@ -164,13 +164,13 @@ func (f *Failure) wait(r *http.Request) {
 	}
 }
 
-func (s *Server) now() time.Time {
+func (s *Server) serverTime() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return time.Now().Add(s.skew)
 }
 
-func (s *Server) do(op string, in *request) (any, *Failure) {
+func (s *Server) carryOut(op string, in *request) (any, *Failure) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	work, ok := map[string]func(*request) (any, *Failure){
@@ -187,7 +187,7 @@ func (s *Server) do(op string, in *request) (any, *Failure) {
 		"TagResource":              s.tagResource,
 	}[op]
 	if !ok {
-		return nil, fail("UnknownOperationException", "%s", op)
+		return nil, failWith("UnknownOperationException", "%s", op)
 	}
 	return work(in)
 }

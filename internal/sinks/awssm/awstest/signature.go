@@ -21,34 +21,34 @@ type accessKey struct{ secret, token string }
 // maxSkew is how far a request's clock may be off.
 const maxSkew = 5 * time.Minute
 
-// verify checks a request's signature (version 4) as AWS does.
-func (s *Server) verify(r *http.Request, body []byte, service string) *Failure {
+// verifySignature checks a request's signature (version 4) as AWS does.
+func (s *Server) verifySignature(r *http.Request, body []byte, service string) *Failure {
 	id, headers, ok := parseAuthorization(r.Header.Get("Authorization"), service)
 	if !ok {
-		return denied("MissingAuthenticationTokenException", "Missing Authentication Token")
+		return signatureRefused("MissingAuthenticationTokenException", "Missing Authentication Token")
 	}
 	s.mu.Lock()
 	key, known := s.keys[id]
 	s.mu.Unlock()
 	if !known || key.token != r.Header.Get("X-Amz-Security-Token") {
-		return denied("UnrecognizedClientException", "The security token included in the request is invalid.")
+		return signatureRefused("UnrecognizedClientException", "The security token included in the request is invalid.")
 	}
 	at, err := time.Parse("20060102T150405Z", r.Header.Get("X-Amz-Date"))
 	if err != nil {
-		return denied("IncompleteSignatureException", "Date must be in ISO-8601 'basic format'.")
+		return signatureRefused("IncompleteSignatureException", "Date must be in ISO-8601 'basic format'.")
 	}
-	if now := s.now(); now.Sub(at).Abs() > maxSkew {
-		return denied("InvalidSignatureException", "%s", skewMessage(at, now))
+	if now := s.serverTime(); now.Sub(at).Abs() > maxSkew {
+		return signatureRefused("InvalidSignatureException", "%s", skewMessage(at, now))
 	}
-	want, err := sign(r, body, headers, service, at, aws.Credentials{AccessKeyID: id, SecretAccessKey: key.secret, SessionToken: key.token})
+	want, err := signAnew(r, body, headers, service, at, aws.Credentials{AccessKeyID: id, SecretAccessKey: key.secret, SessionToken: key.token})
 	if err != nil || subtle.ConstantTimeCompare([]byte(want), []byte(r.Header.Get("Authorization"))) != 1 {
-		return denied("InvalidSignatureException", "The request signature we calculated does not match the signature you provided.")
+		return signatureRefused("InvalidSignatureException", "The request signature we calculated does not match the signature you provided.")
 	}
 	return nil
 }
 
-func denied(code, format string, args ...any) *Failure {
-	f := fail(code, format, args...)
+func signatureRefused(code, format string, args ...any) *Failure {
+	f := failWith(code, format, args...)
 	f.Status = http.StatusForbidden
 	return f
 }
@@ -82,9 +82,9 @@ func parseAuthorization(header, service string) (id string, headers []string, ok
 	return scope[0], strings.Split(parts["SignedHeaders"], ";"), true
 }
 
-// sign signs the request anew, with the SDK's signer, over the headers that the
+// signAnew signs the request anew, with the SDK's signer, over the headers that the
 // client says it signed.
-func sign(r *http.Request, body []byte, headers []string, service string, at time.Time, c aws.Credentials) (string, error) {
+func signAnew(r *http.Request, body []byte, headers []string, service string, at time.Time, c aws.Credentials) (string, error) {
 	again, err := http.NewRequestWithContext(context.WithoutCancel(r.Context()), r.Method, "http://"+r.Host+r.URL.RequestURI(), bytes.NewReader(body))
 	if err != nil {
 		return "", err

@@ -49,16 +49,16 @@ func (s *Server) serveSTS(w http.ResponseWriter, r *http.Request, body []byte) {
 	form, err := url.ParseQuery(string(body))
 	op := form.Get("Action")
 	if err != nil || op != "AssumeRole" && op != "AssumeRoleWithWebIdentity" {
-		writeSTSError(w, denied("InvalidAction", "Could not find operation %s", op))
+		writeSTSError(w, signatureRefused("InvalidAction", "Could not find operation %s", op))
 		return
 	}
-	s.note(op)
-	if f := s.admit(r, body, form); f != nil {
+	s.noteCall(op)
+	if f := s.checkIdentity(r, body, form); f != nil {
 		f.wait(r)
 		writeSTSError(w, f)
 		return
 	}
-	keys := s.assume(form.Get("RoleArn"), form.Get("RoleSessionName"))
+	keys := s.assumeRole(form.Get("RoleArn"), form.Get("RoleSessionName"))
 	if op == "AssumeRole" {
 		writeXML(w, http.StatusOK, assumeRoleResponse{Result: keys})
 		return
@@ -66,21 +66,21 @@ func (s *Server) serveSTS(w http.ResponseWriter, r *http.Request, body []byte) {
 	writeXML(w, http.StatusOK, webIdentityResponse{Result: keys})
 }
 
-// admit refuses who does not prove who they are: by signature, or by a web identity.
-func (s *Server) admit(r *http.Request, body []byte, form url.Values) *Failure {
+// checkIdentity refuses who does not prove who they are: by signature, or by a web identity.
+func (s *Server) checkIdentity(r *http.Request, body []byte, form url.Values) *Failure {
 	var f *Failure
 	if form.Get("Action") == "AssumeRole" {
-		f = s.verify(r, body, "sts")
+		f = s.verifySignature(r, body, "sts")
 	} else if form.Get("WebIdentityToken") != WebIdentityToken {
-		f = fail("InvalidIdentityToken", "No OpenIDConnect provider found in your account")
+		f = failWith("InvalidIdentityToken", "No OpenIDConnect provider found in your account")
 	}
 	if f == nil {
-		f = s.injected(form.Get("Action"), form.Get("RoleArn"))
+		f = s.injectedFailure(form.Get("Action"), form.Get("RoleArn"))
 	}
 	return f
 }
 
-func (s *Server) assume(role, name string) session {
+func (s *Server) assumeRole(role, name string) session {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var out session

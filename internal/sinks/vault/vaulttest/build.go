@@ -14,12 +14,12 @@ import (
 	"testing"
 )
 
-// binary gives the path of the Vault server for tests, built from its present
+// builtServer gives the path of the Vault server for tests, built from its present
 // sources. It is kept in the user's cache folder, so only the first use pays for
 // it: some minutes on an empty build cache.
-func binary(t testing.TB) string {
+func builtServer(t testing.TB) string {
 	t.Helper()
-	path, err := cached(serverModule)
+	path, err := cachedPath(serverModule)
 	if err != nil {
 		t.Fatalf("build the Vault server for tests: %v", err)
 	}
@@ -28,7 +28,7 @@ func binary(t testing.TB) string {
 
 const serverModule = "test/vaultserver"
 
-func cached(module string) (string, error) {
+func cachedPath(module string) (string, error) {
 	dir, err := findUp(module)
 	if err != nil {
 		return "", err
@@ -97,10 +97,10 @@ func buildOnce(dir, out string) error {
 	if _, err := os.Stat(out); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return build(dir, out)
+	return buildServer(dir, out)
 }
 
-func build(dir, out string) error {
+func buildServer(dir, out string) error {
 	part := out + ".part"
 	cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", part, ".")
 	cmd.Dir = dir

@@ -29,14 +29,14 @@ type CA struct {
 func NewCA(t testing.TB) *CA {
 	t.Helper()
 	ca := &CA{key: newKey(t)}
-	wanted := template("test CA")
+	wanted := certificateTemplate("test CA")
 	wanted.IsCA, wanted.BasicConstraintsValid, wanted.KeyUsage = true, true, x509.KeyUsageCertSign
-	der := sign(t, wanted, wanted, ca.key, ca.key)
+	der := signCertificate(t, wanted, wanted, ca.key, ca.key)
 	var err error
 	if ca.cert, err = x509.ParseCertificate(der); err != nil {
 		t.Fatal(err)
 	}
-	ca.PEM = encode("CERTIFICATE", der)
+	ca.PEM = encodePEM("CERTIFICATE", der)
 	ca.File = save(t, "ca.pem", ca.PEM)
 	return ca
 }
@@ -44,7 +44,7 @@ func NewCA(t testing.TB) *CA {
 // ClientCert makes a client certificate for the common name cn, as two PEM files.
 func (ca *CA) ClientCert(t testing.TB, cn string) (certFile, keyFile string) {
 	t.Helper()
-	cert, key := ca.issue(t, cn)
+	cert, key := ca.issueCertificate(t, cn)
 	return save(t, cn+".pem", cert), save(t, cn+"-key.pem", key)
 }
 
@@ -58,7 +58,7 @@ func (ca *CA) TLS() *tls.Config {
 // ServerTLS gives the configuration of another server on 127.0.0.1, such as a proxy.
 func (ca *CA) ServerTLS(t testing.TB) *tls.Config {
 	t.Helper()
-	cert, key := ca.issue(t, "127.0.0.1")
+	cert, key := ca.issueCertificate(t, "127.0.0.1")
 	pair, err := tls.X509KeyPair([]byte(cert), []byte(key))
 	if err != nil {
 		t.Fatal(err)
@@ -66,21 +66,21 @@ func (ca *CA) ServerTLS(t testing.TB) *tls.Config {
 	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
 }
 
-func (ca *CA) issue(t testing.TB, name string) (certPEM, keyPEM string) {
+func (ca *CA) issueCertificate(t testing.TB, name string) (certPEM, keyPEM string) {
 	t.Helper()
-	key, wanted := newKey(t), template(name)
+	key, wanted := newKey(t), certificateTemplate(name)
 	if ip := net.ParseIP(name); ip != nil {
 		wanted.IPAddresses = []net.IP{ip}
 	}
-	der := sign(t, wanted, ca.cert, key, ca.key)
+	der := signCertificate(t, wanted, ca.cert, key, ca.key)
 	raw, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return encode("CERTIFICATE", der), encode("PRIVATE KEY", raw)
+	return encodePEM("CERTIFICATE", der), encodePEM("PRIVATE KEY", raw)
 }
 
-func template(name string) *x509.Certificate {
+func certificateTemplate(name string) *x509.Certificate {
 	now := time.Now()
 	return &x509.Certificate{
 		SerialNumber: big.NewInt(now.UnixNano()), Subject: pkix.Name{CommonName: name},
@@ -99,7 +99,7 @@ func newKey(t testing.TB) *ecdsa.PrivateKey {
 	return key
 }
 
-func sign(t testing.TB, wanted, parent *x509.Certificate, key, by *ecdsa.PrivateKey) []byte {
+func signCertificate(t testing.TB, wanted, parent *x509.Certificate, key, by *ecdsa.PrivateKey) []byte {
 	t.Helper()
 	der, err := x509.CreateCertificate(rand.Reader, wanted, parent, &key.PublicKey, by)
 	if err != nil {
@@ -108,7 +108,7 @@ func sign(t testing.TB, wanted, parent *x509.Certificate, key, by *ecdsa.Private
 	return der
 }
 
-func encode(kind string, der []byte) string {
+func encodePEM(kind string, der []byte) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
 }
 

@@ -42,7 +42,7 @@ type Option func(testing.TB, *Server)
 func TLS() Option {
 	return func(t testing.TB, s *Server) {
 		s.CA = NewCA(t)
-		s.settings.CertPEM, s.settings.KeyPEM = s.CA.issue(t, "127.0.0.1")
+		s.settings.CertPEM, s.settings.KeyPEM = s.CA.issueCertificate(t, "127.0.0.1")
 	}
 }
 
@@ -60,13 +60,13 @@ func Blank() Option {
 // is ready. It is stopped when the test ends. Any failure is fatal to the test.
 func Start(t testing.TB, options ...Option) *Server {
 	t.Helper()
-	s := &Server{binary: binary(t), settings: settings{Listen: "127.0.0.1:0"}}
+	s := &Server{binary: builtServer(t), settings: settings{Listen: "127.0.0.1:0"}}
 	for _, o := range options {
 		o(t, s)
 	}
 	s.http = newHTTPClient(s.CA)
 	t.Cleanup(s.Stop)
-	r := s.run(t)
+	r := s.runProcess(t)
 	s.Address, s.RootToken, s.settings.Unseal = r.Address, r.RootToken, r.Unseal
 	if !s.settings.Blank {
 		s.Mount(t, "secret", 2)
@@ -85,7 +85,7 @@ func newHTTPClient(ca *CA) *http.Client {
 // Stop kills the server, as a crash would. It does nothing when it is not running.
 func (s *Server) Stop() {
 	if s.process != nil {
-		s.process.kill()
+		s.process.killProcess()
 		s.http.CloseIdleConnections()
 		s.process = nil
 	}
@@ -104,7 +104,7 @@ func (s *Server) Restart(t testing.TB) {
 		t.Fatal(err)
 	}
 	s.settings.Listen = u.Host
-	s.run(t)
+	s.runProcess(t)
 }
 
 // Freeze makes the server accept connections and answer nothing until thaw is called.
@@ -250,7 +250,7 @@ type process struct {
 	stderr bytes.Buffer
 }
 
-func (s *Server) run(t testing.TB) ready {
+func (s *Server) runProcess(t testing.TB) ready {
 	t.Helper()
 	p := &process{cmd: exec.Command(s.binary)}
 	p.cmd.Stderr = &p.stderr
@@ -269,14 +269,14 @@ func (s *Server) run(t testing.TB) ready {
 	stuck := time.AfterFunc(patience, func() { _ = p.cmd.Process.Kill() })
 	defer stuck.Stop()
 	var r ready
-	if err := talk(in, out, s.settings, &r); err != nil {
+	if err := exchangeSettings(in, out, s.settings, &r); err != nil {
 		s.Stop()
 		t.Fatalf("the Vault server did not become ready: %v\n%s", err, &p.stderr)
 	}
 	return r
 }
 
-func talk(in io.Writer, out io.Reader, s settings, r *ready) error {
+func exchangeSettings(in io.Writer, out io.Reader, s settings, r *ready) error {
 	if err := json.NewEncoder(in).Encode(s); err != nil {
 		return err
 	}
@@ -287,7 +287,7 @@ func talk(in io.Writer, out io.Reader, s settings, r *ready) error {
 	return json.Unmarshal(line, r)
 }
 
-func (p *process) kill() {
+func (p *process) killProcess() {
 	_ = p.cmd.Process.Kill() // reaches a frozen process too
 	_ = p.stdin.Close()
 	_ = p.cmd.Wait()

@@ -337,10 +337,18 @@ func (o *outside) finished(p *slot.Plan, s slot.Status) error {
 	return nil
 }
 
-// What the former format left behind, with a rotation in each phase, is opened and finished.
+// What earlier releases left behind, with a rotation in each phase, is opened and finished.
 func TestAStateOfTheFormerFormatIsOpenedAndFinished(t *testing.T) {
+	testAKeptStateIsOpenedAndFinished(t, "format2.tar.gz")
+}
+
+func TestAStateOfTheFirstFormat3IsOpenedAndFinished(t *testing.T) {
+	testAKeptStateIsOpenedAndFinished(t, "format3.tar.gz")
+}
+
+func testAKeptStateIsOpenedAndFinished(t *testing.T, name string) {
 	synctest.Test(t, func(t *testing.T) {
-		dir, o := unpack(t, "format2.tar.gz")
+		dir, o := unpack(t, name)
 		<-time.After(time.Until(o.Now.Add(10 * time.Minute)))
 		before := maps.Clone(o.Stored)
 		d := o.begin(t, dir, "another boot")

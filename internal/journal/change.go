@@ -22,9 +22,9 @@ func appendChange(body, bucket, key, content []byte) []byte {
 	return appendEnvelope(body, key, content)
 }
 
-// changesOf reads bodies back; what it gives shares their memory.
-func changesOf(bodies [][]byte) (changes []change, err error) {
-	for _, body := range bodies {
+// changesOf reads entries of the log back; what it returns shares their memory.
+func changesOf(entries [][]byte) (changes []change, err error) {
+	for _, body := range entries {
 		for len(body) > 0 {
 			var c change
 			if c, body, err = firstChange(body); err != nil {
@@ -60,9 +60,9 @@ func bucketOf(letter byte) ([]byte, error) {
 	return nil, damagedf("a change of an unknown kind %q", letter)
 }
 
-// latest gives, of changes in the order they were made, the last of each key, in
+// latestOfEach returns, of changes in the order they were made, the last of each key, in
 // the order of the keys, which is quickest for the database.
-func latest(changes []change) []change {
+func latestOfEach(changes []change) []change {
 	slices.SortStableFunc(changes, func(a, b change) int {
 		return cmp.Or(bytes.Compare(a.bucket, b.bucket), bytes.Compare(a.key, b.key))
 	})
@@ -76,19 +76,19 @@ func latest(changes []change) []change {
 	return last
 }
 
-// apply makes the changes, and drops the events that a slot's history has no room for.
-func apply(tx *bbolt.Tx, changes []change) error {
+// applyChanges makes the changes, and drops the events that a slot's history has no room for.
+func applyChanges(tx *bbolt.Tx, changes []change) error {
 	var prefix []byte
 	for _, c := range changes {
 		if err := tx.Bucket(c.bucket).Put(c.key, c.value); err != nil {
 			return err
 		}
-		if bytes.Equal(c.bucket, historyBucket) && !bytes.Equal(prefix, slotPart(c.key)) {
-			if err := trim(tx, prefix); err != nil {
+		if bytes.Equal(c.bucket, historyBucket) && !bytes.Equal(prefix, slotPartOf(c.key)) {
+			if err := dropOldEvents(tx, prefix); err != nil {
 				return err
 			}
-			prefix = slotPart(c.key)
+			prefix = slotPartOf(c.key)
 		}
 	}
-	return trim(tx, prefix)
+	return dropOldEvents(tx, prefix)
 }

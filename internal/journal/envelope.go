@@ -15,18 +15,18 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-func encode(key, content []byte) []byte {
+func encodeEnvelope(key, content []byte) []byte {
 	return appendEnvelope(make([]byte, 0, envelopeHead+len(content)), key, content)
 }
 
 func appendEnvelope(out, key, content []byte) []byte {
 	out = append(out, envelopeVersion)
-	out = binary.BigEndian.AppendUint32(out, checksum(key, content))
+	out = binary.BigEndian.AppendUint32(out, checksumOf(key, content))
 	return append(out, content...)
 }
 
-// decode gives the content, which shares memory with the envelope.
-func decode(key, envelope []byte) ([]byte, error) {
+// decodeEnvelope returns the content, which shares memory with the envelope.
+func decodeEnvelope(key, envelope []byte) ([]byte, error) {
 	if len(envelope) < envelopeHead {
 		return nil, fmt.Errorf("%w: %d bytes are too few", ErrDamaged, len(envelope))
 	}
@@ -34,12 +34,12 @@ func decode(key, envelope []byte) ([]byte, error) {
 		return nil, fmt.Errorf("%w: unknown version %d of the envelope", ErrDamaged, v)
 	}
 	content := envelope[envelopeHead:]
-	if binary.BigEndian.Uint32(envelope[1:]) != checksum(key, content) {
+	if binary.BigEndian.Uint32(envelope[1:]) != checksumOf(key, content) {
 		return nil, fmt.Errorf("%w: the checksum does not match", ErrDamaged)
 	}
 	return content, nil
 }
 
-func checksum(key, content []byte) uint32 {
+func checksumOf(key, content []byte) uint32 {
 	return crc32.Update(crc32.Checksum(key, castagnoli), castagnoli, content)
 }

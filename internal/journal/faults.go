@@ -5,168 +5,205 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"runtime/debug"
+	"slices"
+	"strings"
 	"syscall"
 
 	berrors "go.etcd.io/bbolt/errors"
 
+	"github.com/rotatord/rotatord/internal/durable"
 	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/slot"
+	"github.com/rotatord/rotatord/internal/wal"
 )
 
 // ErrInUse says that another process has the journal open.
 var ErrInUse = errors.New("another rotatord holds it")
 
 // ErrDamaged says that a file, or one record of it, is not what was written.
-var ErrDamaged = errors.New("damaged")
+var ErrDamaged = durable.ErrDamaged
 
 // ErrNewer says that the file was written by a newer rotatord.
 var ErrNewer = errors.New("made by a newer rotatord")
 
-var (
-	errReplaced    = errors.New("the file was replaced while rotatord has the former one open")
-	errOverwritten = fmt.Errorf("%w: another was copied over it", errReplaced)
-	errNoFile      = errors.New("it is not a regular file")
-	errClosed      = errors.New("the journal is closed")
-	errTooLarge    = errors.New("the record is larger than the log can take")
-)
+var errClosed = errors.New("the journal is closed")
 
+func damagedf(format string, args ...any) error {
+	return fmt.Errorf("%w: %w", ErrDamaged, fmt.Errorf(format, args...))
+}
+
+// What was tried when the journal failed.
 const (
-	lossHint     = "rotatord writes what it knows to a new file; find out what else works in its state folder, and keep it out"
-	replacedHint = "rotatord leaves what is there alone: put the former file back, or restart rotatord to use what is there now"
+	opening = "open journal"
+	reading = "read journal"
+	writing = "write journal"
 )
 
-const damageHint = "stop rotatord and restore the file from a backup, or move it aside, with the state-*.log beside it, to start afresh: " +
-	"the tokens it knew are then reported, and `rotatord tokens prune` retires them"
-
-const logDamageHint = "restore the state folder from a backup, or, if the log is lost for good, consent to start without it: %s; " +
-	"what was saved last, most often some seconds, is then not known, as with an older backup"
-
-// crash is a panic that was caught.
-type crash struct{ value any }
-
-// Error gives the panic's value.
-func (c *crash) Error() string { return fmt.Sprint(c.value) }
-
-// guarded runs f and turns bbolt's panics, and faults of reading mapped pages, into
-// errors. The callbacks of others do not belong inside it.
-func guarded(f func() error) (err error) {
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("%w: %w", ErrDamaged, &crash{r})
-		}
-	}()
-	return f()
+// meaning is what some errors mean. They are of the disk, and may go by themselves, but for what
+// was tried in vain for good.
+type meaning struct {
+	errs   []error
+	inVain []string     // what need not be tried again
+	reason fault.Reason // of that
+	shown  error        // in place of the error, if set
+	hint   string       // what a person can do; %s is the file
 }
 
-// openFault is Retry and Storage where the disk may come right by itself; what only a
-// person can mend has another reason.
-func openFault(path string, err error) error {
-	f := &fault.Error{Class: fault.Permanent, Reason: fault.Invalid, Op: "open journal", Object: path, Err: err}
-	switch {
-	case errors.Is(err, berrors.ErrTimeout), errors.Is(err, ErrInUse):
-		f.Reason, f.Err = fault.Conflict, ErrInUse
-		f.Hint = "stop the other one, or give this one a state.path of its own"
-	case errors.Is(err, ErrNewer):
-		f.Hint = "run the rotatord that made it, or a newer one, or restore a backup of before; the file was not touched"
-	case errors.Is(err, errNoFile):
-		f.Hint = "move away what is there, or set another state.path"
-	case isDamage(err):
-		f.Hint = damageHint
-	default:
-		f.Class, f.Reason, f.Hint = fault.Retry, fault.Storage, diskHint(err)
+const lossHint = "rotatord writes what it knows to a new file; " +
+	"find out what else works in its state folder, and keep it out"
+
+// ofFiles are the meanings of what is wrong with the database's and the log's file.
+func ofFiles() []meaning {
+	return []meaning{
+		{
+			errs:   []error{berrors.ErrTimeout, wal.ErrInUse},
+			inVain: []string{opening}, reason: fault.Conflict, shown: ErrInUse,
+			hint: "stop the other one, or give this one a state.path of its own",
+		},
+		{
+			errs:   []error{ErrNewer},
+			inVain: []string{opening}, reason: fault.Invalid,
+			hint: "run the rotatord that made it, or a newer one, or restore a backup of before; the file was not touched",
+		},
+		{
+			errs:   []error{durable.ErrNotRegular},
+			inVain: []string{opening}, reason: fault.Invalid,
+			hint: "move away what is there, or set another state.path",
+		},
+		{
+			errs:  []error{errClosed, wal.ErrClosed, berrors.ErrDatabaseNotOpen},
+			shown: errClosed,
+			hint:  "rotatord is stopping",
+		},
+		{
+			errs: []error{durable.ErrLost},
+			hint: lossHint,
+		},
+		{
+			errs: []error{durable.ErrFolderMoved},
+			hint: "put the file back, with its folder: rotatord then goes on by itself; a restart without it loses what it knows",
+		},
+		{
+			errs: []error{durable.ErrReplaced},
+			hint: "rotatord leaves what is there alone: put the former file back, or restart rotatord to use what is there now",
+		},
+		{
+			errs: []error{fs.ErrExist},
+			hint: "something was put in the file's place meanwhile: rotatord leaves it alone; restart rotatord to use it",
+		},
+		{
+			errs:   damageErrors(),
+			inVain: []string{opening, reading}, reason: fault.Invalid,
+			hint: "stop rotatord and restore the file from a backup, or move it aside, with the state-*.log beside it, " +
+				"to start afresh: the tokens it knew are then reported, and `rotatord tokens prune` retires them",
+		},
+	}
+}
+
+// ofDisk are the meanings of what the operating system answers.
+func ofDisk() []meaning {
+	return []meaning{
+		{
+			errs: []error{syscall.ENOSPC, syscall.EDQUOT},
+			hint: "the disk is full: make room; rotatord goes on by itself",
+		},
+		{
+			errs: []error{syscall.EROFS},
+			hint: "the file system is read-only: mount it read-write; rotatord goes on by itself",
+		},
+		{
+			errs: []error{syscall.EIO},
+			hint: "the disk fails: see the kernel's log and replace it; the journal is the one file to save",
+		},
+		{
+			errs: []error{syscall.ENOTSUP, syscall.ENOSYS, syscall.ENOLCK, syscall.ENODEV},
+			hint: "this file system lacks what the journal needs, locks and files mapped into memory: " +
+				"put state.path on another, such as ext4 or xfs",
+		},
+		{
+			errs: []error{fs.ErrPermission},
+			hint: "give the user rotatord runs as the right to read and write state.path",
+		},
+	}
+}
+
+// meanings are those of all errors; the first that fits counts.
+func meanings() []meaning { return append(ofFiles(), ofDisk()...) }
+
+// ofLog are the meanings of a log's errors when it is opened, before those of every file.
+func ofLog() []meaning {
+	return []meaning{
+		{
+			errs:   []error{wal.ErrMissing},
+			inVain: []string{opening}, reason: fault.Invalid,
+			hint: "put it back; if it is lost for good, consent to start without it: make an empty file %s" + asideSuffix +
+				"; what was saved last is then not known, as with an older backup",
+		},
+		{
+			errs:   damageErrors(),
+			inVain: []string{opening}, reason: fault.Invalid,
+			hint: "restore the state folder from a backup, or, if the log is lost for good, consent to start without it: " +
+				"rename it to %s" + asideSuffix +
+				"; what was saved last, most often some seconds, is then not known, as with an older backup",
+		},
+	}
+}
+
+func damageErrors() []error {
+	return []error{ErrDamaged, berrors.ErrInvalid, berrors.ErrChecksum, berrors.ErrVersionMismatch}
+}
+
+func isAny(err error, of []error) bool {
+	return slices.ContainsFunc(of, func(e error) bool { return errors.Is(err, e) })
+}
+
+// faultOf returns the fault of what was tried on a file, by the first meaning that fits.
+func faultOf(tried, path string, err error, known []meaning) error {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) { // the caller's
+		f := fault.Of(err)
+		f.Op, f.Object = tried, path
+		return f
+	}
+	f := &fault.Error{
+		Class: fault.Retry, Reason: fault.Storage, Op: tried, Object: path, Err: err,
+		Hint: "check the disk and the permissions of state.path",
+	}
+	if i := slices.IndexFunc(known, func(m meaning) bool { return isAny(err, m.errs) }); i >= 0 {
+		known[i].explain(f)
+	}
+	if errors.Is(err, durable.ErrLost) {
+		f.Err = lost{err}
 	}
 	return f
 }
 
-// logFault is openFault for the log.
+func (m meaning) explain(f *fault.Error) {
+	f.Hint = strings.ReplaceAll(m.hint, "%s", f.Object)
+	if slices.Contains(m.inVain, f.Op) {
+		f.Class, f.Reason = fault.Permanent, m.reason
+	}
+	if m.shown != nil {
+		f.Err = m.shown
+	}
+}
+
+// lost is an error that Restore mends.
+type lost struct{ error }
+
+// Unwrap returns what happened.
+func (l lost) Unwrap() error { return l.error }
+
+// Is makes it slot.ErrRecordsLost.
+func (lost) Is(target error) bool { return target == slot.ErrRecordsLost }
+
+func openFault(path string, err error) error { return faultOf(opening, path, err, meanings()) }
+
 func logFault(path string, err error) error {
-	err = openFault(path, err)
-	var f *fault.Error
-	var missing missingLog
-	switch {
-	case !errors.As(err, &f):
-	case errors.As(err, &missing):
-		f.Class, f.Reason = fault.Permanent, fault.Invalid
-		f.Hint = "put it back; if it is lost for good, consent to start without it: make an empty file " + path + asideSuffix +
-			"; what was saved last is then not known, as with an older backup"
-	case isDamage(err):
-		f.Hint = fmt.Sprintf(logDamageHint, "rename it to "+path+asideSuffix)
-	}
-	return err
+	return faultOf(opening, path, err, append(ofLog(), meanings()...))
 }
 
-func isDamage(err error) bool {
-	for _, d := range []error{ErrDamaged, berrors.ErrInvalid, berrors.ErrChecksum, berrors.ErrVersionMismatch} {
-		if errors.Is(err, d) {
-			return true
-		}
-	}
-	return false
-}
+func troubleFault(path string, err error) error { return faultOf(writing, path, err, meanings()) }
 
-// waitEnded is the fault of a caller whose context ended; nil for any other error.
-func (b *Bolt) waitEnded(op string, err error) *fault.Error {
-	if !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
-		return nil
-	}
-	f := fault.Of(err)
-	f.Op, f.Object = op, b.path
-	return f
-}
+func (b *Bolt) writeFault(err error) error { return faultOf(writing, b.path, err, meanings()) }
 
-func (b *Bolt) writeFault(err error) error {
-	if f := b.waitEnded("write journal", err); f != nil {
-		return f
-	}
-	f := &fault.Error{Class: fault.Retry, Reason: fault.Storage, Op: "write journal", Object: b.path, Err: err}
-	switch {
-	case errors.Is(err, errClosed):
-		f.Hint = "rotatord is stopping"
-	case errors.Is(err, slot.ErrRecordsLost):
-		f.Hint = lossHint
-	case errors.Is(err, errReplaced):
-		f.Hint = replacedHint
-	case errors.Is(err, fs.ErrExist):
-		f.Hint = "something was put in the file's place meanwhile: rotatord leaves it alone; restart rotatord to use it"
-	case isDamage(err):
-		f.Hint = damageHint
-	default:
-		f.Hint = diskHint(err)
-	}
-	return f
-}
-
-func (b *Bolt) readFault(err error) error {
-	if f := b.waitEnded("read journal", err); f != nil {
-		return f
-	}
-	f := &fault.Error{Class: fault.Retry, Reason: fault.Storage, Op: "read journal", Object: b.path, Err: err}
-	switch {
-	case errors.Is(err, errClosed), errors.Is(err, berrors.ErrDatabaseNotOpen):
-		f.Err, f.Hint = errClosed, "rotatord is stopping"
-	case isDamage(err):
-		f.Class, f.Reason, f.Hint = fault.Permanent, fault.Invalid, damageHint
-	default:
-		f.Hint = diskHint(err)
-	}
-	return f
-}
-
-// diskHint says what to do about what the operating system answered.
-func diskHint(err error) string {
-	switch {
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		return "the disk is full: make room; rotatord goes on by itself"
-	case errors.Is(err, syscall.EROFS):
-		return "the file system is read-only: mount it read-write; rotatord goes on by itself"
-	case errors.Is(err, syscall.EIO):
-		return "the disk fails: see the kernel's log and replace it; the journal is the one file to save"
-	case errors.Is(err, syscall.ENOTSUP), errors.Is(err, syscall.ENOSYS), errors.Is(err, syscall.ENOLCK), errors.Is(err, syscall.ENODEV):
-		return "this file system lacks what the journal needs, locks and files mapped into memory: put state.path on another, such as ext4 or xfs"
-	case errors.Is(err, fs.ErrPermission):
-		return "give the user rotatord runs as the right to read and write state.path"
-	}
-	return "check the disk and the permissions of state.path"
-}
+func (b *Bolt) readFault(err error) error { return faultOf(reading, b.path, err, meanings()) }

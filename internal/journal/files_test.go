@@ -9,12 +9,14 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 
+	"github.com/rotatord/rotatord/internal/durable"
 	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/moq"
 	"github.com/rotatord/rotatord/internal/slot"
@@ -62,8 +64,8 @@ func testLostFilesAreWrittenAnew(t *testing.T, o Options) {
 				dir := t.TempDir()
 				b := openWith(t, dir, o)
 				held := map[moq.Key]int{slotKey(1): 1, slotKey(2): 1}
-				mustSave(t, b, recordOf(1, 1, 100), eventOf(1, day, "folded"))
-				fold(t, b)
+				mustSave(t, b, recordOf(1, 1, 100), eventOf(1, day, "checkpointed"))
+				checkpoint(t, b)
 				mustSave(t, b, recordOf(2, 1, 100), eventOf(2, day, "in the log"))
 				key := b.DigestKey()
 				for _, w := range which {
@@ -94,7 +96,7 @@ func testLostFilesAreWrittenAnew(t *testing.T, o Options) {
 					t.Error("the digest key is another")
 				}
 				events := details(t, b, nil, 0)
-				if want := []string{"folded", "in the log", "after"}; which[0] == "database" && strings.HasPrefix(name, "cut") {
+				if want := []string{"checkpointed", "in the log", "after"}; which[0] == "database" && strings.HasPrefix(name, "cut") {
 					want = want[1:] // the rest is gone with the file
 					if !slices.Contains(events, "in the log") || len(events) != len(want) {
 						t.Errorf("history %v, want %v", events, want)
@@ -180,6 +182,7 @@ func TestNothingIsSavedWithoutALogInUse(t *testing.T) {
 			dir := t.TempDir()
 			b := open(t, dir)
 			mustSave(t, b, recordOf(1, 1, 100))
+			file := (*os.File)(reflect.ValueOf(boltOf(b)).Elem().FieldByName("file").UnsafePointer())
 			n := 0
 			onWrite(t, b, func(_ []byte, _ int64, write func() (int, error)) (int, error) {
 				if n++; n < fails+1 {
@@ -198,7 +201,7 @@ func TestNothingIsSavedWithoutALogInUse(t *testing.T) {
 			if saved && fails == 0 {
 				t.Error("saved without a log in use")
 			}
-			onWrite(t, b, func(p []byte, off int64, _ func() (int, error)) (int, error) { return b.dbFile.file.WriteAt(p, off) })
+			onWrite(t, b, func(p []byte, off int64, _ func() (int, error)) (int, error) { return file.WriteAt(p, off) })
 			for i := 0; b.Check(t.Context()) != nil; i++ {
 				if err := b.Restore(t.Context(), memoryOf(nil)); err != nil || i > 2 {
 					t.Fatalf("%d writes, kept %t: %v, %v", fails, kept, err, b.Check(t.Context()))
@@ -224,8 +227,13 @@ func TestAFileThatSomebodyElsePutThereMeanwhileIsNotReplaced(t *testing.T) {
 			if err := errors.Join(os.Remove(path), os.WriteFile(path, []byte("theirs"), 0o600)); err != nil {
 				t.Fatal(err)
 			}
-			found := map[string]error{name: errDeleted} // before it came
-			if err := b.writeLost(found["database"], found["log"], memoryOf(nil)); !errors.Is(err, fs.ErrExist) {
+			found := map[string]error{name: durable.Lost("deleted")} // before it came
+			log, err := b.log.Pause(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer log.Resume()
+			if err := b.writeLost(log, found["database"], found["log"], memoryOf(nil)); !errors.Is(err, fs.ErrExist) {
 				t.Errorf("err = %v", err)
 			}
 			if text, err := os.ReadFile(path); err != nil || string(text) != "theirs" {

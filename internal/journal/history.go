@@ -2,7 +2,6 @@ package journal
 
 import (
 	"bytes"
-	"container/heap"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -22,8 +21,8 @@ const (
 
 func historyPrefix(key moq.Key) []byte { return []byte(key.String() + "/") }
 
-// stamp is the part of an event's key that orders it among all events.
-func stamp(key []byte) []byte { return key[len(key)-stampSize:] }
+// stampOf returns the part of an event's key that orders it among all events.
+func stampOf(key []byte) []byte { return key[len(key)-stampSize:] }
 
 // eventKey sorts an event behind the earlier ones of its slot; sequence tells
 // those of one moment apart.
@@ -32,11 +31,11 @@ func eventKey(e slot.Event, sequence uint64) []byte {
 	return binary.BigEndian.AppendUint64(key, sequence)
 }
 
-// slotPart is the prefix that an event's key has in common with all of its slot.
-func slotPart(key []byte) []byte { return key[:max(0, len(key)-stampSize)] }
+// slotPartOf returns the prefix that an event's key has in common with all of its slot.
+func slotPartOf(key []byte) []byte { return key[:max(0, len(key)-stampSize)] }
 
-// trim drops the oldest events under a prefix above keptEvents.
-func trim(tx *bbolt.Tx, prefix []byte) error {
+// dropOldEvents drops the oldest events under a prefix above keptEvents.
+func dropOldEvents(tx *bbolt.Tx, prefix []byte) error {
 	if len(prefix) == 0 {
 		return nil
 	}
@@ -54,7 +53,7 @@ func trim(tx *bbolt.Tx, prefix []byte) error {
 	return nil
 }
 
-// History gives the newest events first, of one slot or (nil) of all; limit 0 means
+// History returns the newest events first, of one slot or (nil) of all; limit 0 means
 // 1000. Events that are damaged are left out and named in the error: the others are good
 // even then. It writes nothing: what is in the log alone is read from memory, so that it
 // works on a full disk, too.
@@ -67,15 +66,19 @@ func (b *Bolt) History(ctx context.Context, key *moq.Key, limit int) ([]slot.Eve
 		prefix = historyPrefix(*key)
 	}
 	found := newest{limit: limit, fresh: map[string]bool{}}
-	changes, err := b.unfolded(ctx) // before the database is read: none is missed if it is folded meanwhile
+	unapplied, err := b.log.Unapplied(ctx) // before the database is read: none is missed if it is checkpointed meanwhile
+	if err != nil {
+		return nil, b.readFault(err)
+	}
+	changes, err := changesOf(unapplied)
 	if err != nil {
 		return nil, b.readFault(err)
 	}
 	found.addFresh(changes, prefix)
-	if err := b.view(func(tx *bbolt.Tx) error {
+	if err := b.db.View(func(tx *bbolt.Tx) error {
 		return found.scan(ctx, tx.Bucket(historyBucket).Cursor(), prefix)
 	}); err != nil {
-		return nil, err
+		return nil, b.readFault(err)
 	}
 	return b.eventsOf(found.sorted())
 }
@@ -85,8 +88,8 @@ func (b *Bolt) eventsOf(list []raw) ([]slot.Event, error) {
 	var damaged damages
 	for _, r := range list {
 		var e slot.Event
-		if err := decodeWith(eventCodec, r, &e); err != nil {
-			slot := bytes.TrimSuffix(slotPart(r.key), []byte("/"))
+		if err := r.decode(&e); err != nil {
+			slot := bytes.TrimSuffix(slotPartOf(r.key), []byte("/"))
 			damaged.add(b.readFault(fmt.Errorf("event of slot %q: %w", slot, err)))
 			continue
 		}
@@ -95,11 +98,12 @@ func (b *Bolt) eventsOf(list []raw) ([]slot.Event, error) {
 	return events, damaged.err()
 }
 
-// newest keeps the newest events of a scan, the oldest of them on top.
+// newest keeps the newest events of a scan: at most twice as many as are wanted.
 type newest struct {
-	limit int
-	list  []raw
-	fresh map[string]bool // keys of those that were added before the scan
+	limit  int
+	list   []raw
+	tooOld []byte          // the stamp up to which none counts any more; nil is none
+	fresh  map[string]bool // keys of those that were added before the scan
 }
 
 // addFresh adds the events among changes whose keys begin with prefix.
@@ -107,7 +111,7 @@ func (n *newest) addFresh(changes []change, prefix []byte) {
 	for _, c := range changes {
 		if bytes.Equal(c.bucket, historyBucket) && bytes.HasPrefix(c.key, prefix) {
 			n.fresh[string(c.key)] = true
-			n.add(c.key, c.value)
+			n.addIfNew(c.key, c.value)
 		}
 	}
 }
@@ -116,7 +120,7 @@ func (n *newest) addFresh(changes []change, prefix []byte) {
 // time, so the first that is too old ends the slot.
 func (n *newest) scan(ctx context.Context, c *bbolt.Cursor, prefix []byte) error {
 	var before []byte
-	for k, v := last(c, prefix); bytes.HasPrefix(k, prefix) && k != nil; k, v = c.Prev() {
+	for k, v := seekLast(c, prefix); bytes.HasPrefix(k, prefix) && k != nil; k, v = c.Prev() {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -124,15 +128,15 @@ func (n *newest) scan(ctx context.Context, c *bbolt.Cursor, prefix []byte) error
 			return damagedf("its keys are out of order")
 		}
 		before = k
-		if !n.fresh[string(k)] && !n.add(k, v) {
+		if !n.fresh[string(k)] && !n.addIfNew(k, v) {
 			c.Seek(k[:len(k)-stampSize]) // to the slot's first event
 		}
 	}
 	return nil
 }
 
-// last moves c to the last key under prefix, or to one before all of them.
-func last(c *bbolt.Cursor, prefix []byte) (k, v []byte) {
+// seekLast moves c to the last key under prefix, or to one before all of them.
+func seekLast(c *bbolt.Cursor, prefix []byte) (k, v []byte) {
 	if len(prefix) == 0 {
 		return c.Last()
 	}
@@ -143,40 +147,21 @@ func last(c *bbolt.Cursor, prefix []byte) (k, v []byte) {
 	return c.Prev()
 }
 
-// add reports whether the event was new enough.
-func (n *newest) add(k, v []byte) bool {
-	if len(n.list) == n.limit {
-		if bytes.Compare(stamp(k), stamp(n.list[0].key)) <= 0 {
-			return false
-		}
-		heap.Pop(n)
+// addIfNew reports whether the event was new enough.
+func (n *newest) addIfNew(k, v []byte) bool {
+	if n.tooOld != nil && bytes.Compare(stampOf(k), n.tooOld) <= 0 {
+		return false
 	}
-	heap.Push(n, raw{bytes.Clone(k), bytes.Clone(v)})
+	n.list = append(n.list, raw{bytes.Clone(k), bytes.Clone(v)})
+	if len(n.list) >= 2*n.limit {
+		n.tooOld = stampOf(n.sorted()[n.limit-1].key)
+	}
 	return true
 }
 
+// sorted drops all but the newest, and returns these, the newest first.
 func (n *newest) sorted() []raw {
-	slices.SortFunc(n.list, func(a, b raw) int { return bytes.Compare(stamp(b.key), stamp(a.key)) })
+	slices.SortFunc(n.list, func(a, b raw) int { return bytes.Compare(stampOf(b.key), stampOf(a.key)) })
+	n.list = n.list[:min(n.limit, len(n.list))]
 	return n.list
-}
-
-// Len implements heap.Interface.
-func (n *newest) Len() int { return len(n.list) }
-
-// Less implements heap.Interface.
-func (n *newest) Less(i, j int) bool {
-	return bytes.Compare(stamp(n.list[i].key), stamp(n.list[j].key)) < 0
-}
-
-// Swap implements heap.Interface.
-func (n *newest) Swap(i, j int) { n.list[i], n.list[j] = n.list[j], n.list[i] }
-
-// Push implements heap.Interface.
-func (n *newest) Push(x any) { n.list = append(n.list, x.(raw)) }
-
-// Pop implements heap.Interface.
-func (n *newest) Pop() any {
-	x := n.list[len(n.list)-1]
-	n.list = n.list[:len(n.list)-1]
-	return x
 }

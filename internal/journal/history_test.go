@@ -66,7 +66,7 @@ func TestHistoryKeepsAHundredEventsOfEachSlot(t *testing.T) {
 	}
 	mustSave(t, b, recordOf(1, 1, 10), events[:99]...)
 	mustSave(t, b, recordOf(1, 1, 10), events[99:]...)
-	fold(t, b)
+	checkpoint(t, b)
 	one := slotKey(1)
 	got := details(t, b, &one, 0)
 	if len(got) != keptEvents || got[0] != "249" || got[keptEvents-1] != "150" {
@@ -80,7 +80,7 @@ func TestHistoryKeepsAHundredEventsOfEachSlot(t *testing.T) {
 func TestHistoryNamesDamagedEventsAndGivesTheOthers(t *testing.T) {
 	b := open(t, t.TempDir())
 	mustSave(t, b, recordOf(1, 1, 10), eventOf(1, day, "good"), eventOf(1, day.Add(1), "bad"))
-	fold(t, b)
+	checkpoint(t, b)
 	if err := b.db.Update(func(tx *bbolt.Tx) error {
 		k, _ := tx.Bucket(historyBucket).Cursor().Last()
 		return tx.Bucket(historyBucket).Put(k, []byte("rubbish"))
@@ -96,18 +96,18 @@ func TestHistoryNamesDamagedEventsAndGivesTheOthers(t *testing.T) {
 
 func TestHistoryIsReadWithoutAWriteWhereverItsEventsAre(t *testing.T) {
 	b := open(t, t.TempDir())
-	mustSave(t, b, recordOf(1, 1, 10), eventOf(1, day, "folded"))
+	mustSave(t, b, recordOf(1, 1, 10), eventOf(1, day, "checkpointed"))
 	mustSave(t, b, recordOf(2, 1, 10), eventOf(2, day.Add(1*time.Minute), "another slot's"))
-	fold(t, b)
+	checkpoint(t, b)
 	onWrite(t, b, func([]byte, int64, func() (int, error)) (int, error) { return 0, syscall.ENOSPC })
-	mustSave(t, b, recordOf(1, 2, 10), eventOf(1, day.Add(2*time.Minute), "in a half that cannot be folded"))
+	mustSave(t, b, recordOf(1, 2, 10), eventOf(1, day.Add(2*time.Minute), "in a segment that cannot be checkpointed"))
 	if b.Check(t.Context()) == nil {
 		t.Fatal("the database can be written")
 	}
-	mustSave(t, b, recordOf(1, 3, 10), eventOf(1, day.Add(3*time.Minute), "in the other half"))
+	mustSave(t, b, recordOf(1, 3, 10), eventOf(1, day.Add(3*time.Minute), "in the other segment"))
 	one := slotKey(1)
 	for limit, want := range []string{
-		"in the other half,in a half that cannot be folded,folded", "in the other half", "in the other half,in a half that cannot be folded",
+		"in the other segment,in a segment that cannot be checkpointed,checkpointed", "in the other segment", "in the other segment,in a segment that cannot be checkpointed",
 	} {
 		if got := strings.Join(details(t, b, &one, limit), ","); got != want {
 			t.Errorf("at most %d events: %s", limit, got)
@@ -118,18 +118,19 @@ func TestHistoryIsReadWithoutAWriteWhereverItsEventsAre(t *testing.T) {
 	}
 }
 
-// An event may be folded between the look at the log and that at the database.
+// An event may be checkpointed between the look at the log and that at the database.
 func TestAnEventThatIsInTheLogAndTheDatabaseIsGivenOnce(t *testing.T) {
 	b := open(t, t.TempDir())
 	mustSave(t, b, recordOf(1, 1, 10), eventOf(1, day, "before"), eventOf(1, day.Add(1), "between"))
-	changes, err := b.unfolded(t.Context())
-	if err != nil {
+	entries, err1 := b.log.Unapplied(t.Context())
+	changes, err2 := changesOf(entries)
+	if err := errors.Join(err1, err2); err != nil {
 		t.Fatal(err)
 	}
-	fold(t, b)
+	checkpoint(t, b)
 	found := newest{limit: 2, fresh: map[string]bool{}}
 	found.addFresh(changes, nil)
-	if err := b.view(func(tx *bbolt.Tx) error {
+	if err := b.db.View(func(tx *bbolt.Tx) error {
 		return found.scan(t.Context(), tx.Bucket(historyBucket).Cursor(), nil)
 	}); err != nil {
 		t.Fatal(err)

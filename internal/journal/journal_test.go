@@ -12,6 +12,7 @@ import (
 	"reflect"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 	"unsafe"
@@ -21,6 +22,7 @@ import (
 	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/moq"
 	"github.com/rotatord/rotatord/internal/slot"
+	"github.com/rotatord/rotatord/internal/wal"
 )
 
 var day = time.Date(2026, 11, 23, 4, 0, 0, 0, time.UTC)
@@ -48,16 +50,29 @@ func open(t testing.TB, dir string) *Bolt {
 
 func openWith(t testing.TB, dir string, o Options) *Bolt {
 	t.Helper()
-	b, err := Open(dir, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = b.Close() })
-	if err := b.begin(t.Context()); err != nil {
+	b := openUnused(t, dir, o)
+	if err := b.log.Begin(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	return b
 }
+
+// openUnused opens a journal whose log is not in use yet.
+func openUnused(t testing.TB, dir string, o Options) *Bolt {
+	t.Helper()
+	h := &hooked{}
+	o.wrapLog = func(f wal.File) wal.File { h.File = f; return h }
+	b, err := Open(dir, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	logs.Store(b, h)
+	t.Cleanup(func() { _ = b.Close() })
+	return b
+}
+
+// logs are the logs' files, by journal: *Bolt to *hooked.
+var logs sync.Map
 
 func mustSave(t testing.TB, b *Bolt, r *slot.Record, events ...slot.Event) {
 	t.Helper()
@@ -120,32 +135,53 @@ func expectFault(t testing.TB, err error, class fault.Class, words ...string) {
 // write. bbolt keeps that seam to itself.
 func onWrite(t testing.TB, b *Bolt, hook func(p []byte, off int64, write func() (int, error)) (int, error)) {
 	t.Helper()
-	field := reflect.ValueOf(b.db).Elem().FieldByName("ops").FieldByName("writeAt")
-	writeAt := (*func([]byte, int64) (int, error))(unsafe.Pointer(field.UnsafeAddr()))
+	writeAt := writeAtOf(b)
 	inner := *writeAt
 	*writeAt = func(p []byte, off int64) (int, error) {
 		return hook(p, off, func() (int, error) { return inner(p, off) })
 	}
 }
 
+func writeAtOf(b *Bolt) *func([]byte, int64) (int, error) {
+	field := reflect.ValueOf(boltOf(b)).Elem().FieldByName("ops").FieldByName("writeAt")
+	return (*func([]byte, int64) (int, error))(unsafe.Pointer(field.UnsafeAddr()))
+}
+
+func boltOf(b *Bolt) *bbolt.DB {
+	return (*bbolt.DB)(reflect.ValueOf(b.db.File).Elem().FieldByName("db").UnsafePointer())
+}
+
 // onLog puts itself between the log and its file, as onWrite does for bbolt.
 func onLog(b *Bolt, hook func(p []byte, off int64, write func() (int, error)) (int, error)) {
-	b.log.file = hooked{b.log.file, hook}
+	h, _ := logs.Load(b)
+	h.(*hooked).hook.Store(&hook)
 }
 
 type hooked struct {
-	logFile
-	hook func(p []byte, off int64, write func() (int, error)) (int, error)
+	wal.File
+	hook atomic.Pointer[func(p []byte, off int64, write func() (int, error)) (int, error)]
 }
 
-func (h hooked) WriteAt(p []byte, off int64) (int, error) {
-	return h.hook(p, off, func() (int, error) { return h.logFile.WriteAt(p, off) })
+func (h *hooked) WriteAt(p []byte, off int64) (int, error) {
+	write := func() (int, error) { return h.File.WriteAt(p, off) }
+	if hook := h.hook.Load(); hook != nil {
+		return (*hook)(p, off, write)
+	}
+	return write()
 }
 
-// fold has the writer fold.
-func fold(t testing.TB, b *Bolt) {
+// A log's file, as it is laid out.
+const (
+	logSize   = 1 << 20
+	smallLog  = 256 << 10
+	block     = 4 << 10
+	batchHead = 28
+)
+
+// checkpoint has the database hold everything.
+func checkpoint(t testing.TB, b *Bolt) {
 	t.Helper()
-	if err := b.settle(t.Context()); err != nil {
+	if err := b.log.Checkpoint(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -156,7 +192,7 @@ func isHead(off int64) bool { return off < 2*int64(os.Getpagesize()) }
 func TestOpenMakesFolderAndFileForTheOwnerOnly(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "var", "rotatord")
 	b := open(t, dir)
-	log := filepath.Join(dir, logName(b.id))
+	log := filepath.Join(dir, b.db.meta.logName())
 	for path, want := range map[string]os.FileMode{dir: 0o700 | os.ModeDir, filepath.Join(dir, FileName): 0o600, log: 0o600} {
 		info, err := os.Stat(path)
 		if err != nil {
@@ -209,7 +245,7 @@ func TestOpenRefusesWhatItCannotReach(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(dir, FileName), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(dir, Options{}); isDamage(err) {
+	if _, err := Open(dir, Options{}); isAny(err, damageErrors()) {
 		t.Errorf("a folder in the file's place is called damage: %v", err)
 	} else {
 		expectFault(t, err, fault.Permanent, "open journal", FileName)
@@ -327,7 +363,7 @@ func TestLoadNamesDamagedRecordsAndGivesTheOthers(t *testing.T) {
 	for n := range 3 {
 		mustSave(t, b, recordOf(n, 1, 10))
 	}
-	fold(t, b)
+	checkpoint(t, b)
 	swap := func(tx *bbolt.Tx) error { // a good record in another's place is damage too
 		slots := tx.Bucket(slotBucket)
 		return slots.Put([]byte(slotKey(1).String()), slots.Get([]byte(slotKey(0).String())))
@@ -410,13 +446,12 @@ func sample(t testing.TB) (image []byte, want map[moq.Key]int) {
 		mustSave(t, b, recordOf(n, 1, 100+n*90), eventOf(n, day, "detail"))
 		want[slotKey(n)] = 1
 	}
-	shut(t, b)
-	image = read(t, dir)
-	h, err := readHead(bytes.NewReader(image))
-	if err != nil {
+	size := int64(0) // the rest of the file is of no use yet
+	if err := errors.Join(b.log.Checkpoint(t.Context()), b.db.View(func(tx *bbolt.Tx) error { size = tx.Size(); return nil })); err != nil {
 		t.Fatal(err)
 	}
-	return image[:int64(h.pages)*h.pageSize], want
+	shut(t, b)
+	return read(t, dir)[:size], want
 }
 
 // survives opens an image with one changed byte and reports whether all was still
@@ -426,7 +461,7 @@ func survives(t *testing.T, dir string, image []byte, want map[moq.Key]int, at i
 	write(t, dir, image)
 	b, err := Open(dir, Options{})
 	if err != nil {
-		if !isDamage(err) && !errors.Is(err, ErrNewer) {
+		if !isAny(err, damageErrors()) && !errors.Is(err, ErrNewer) {
 			t.Fatalf("byte %d: not called damage: %v", at, err)
 		}
 		if string(read(t, dir)) != string(image) {
@@ -490,30 +525,39 @@ func TestOpenRefusesAFileThatIsNoJournal(t *testing.T) {
 
 func FuzzDecodeRecord(f *testing.F) {
 	key := []byte(slotKey(1).String())
-	f.Add(key, encode(key, []byte(`{"key":{}}`)))
+	f.Add(key, encodeEnvelope(key, []byte(`{"key":{}}`)))
 	f.Add(key, []byte{envelopeVersion})
 	f.Add([]byte{}, []byte{})
 	f.Fuzz(func(t *testing.T, key, value []byte) {
 		var r slot.Record
-		err := raw{key, value}.record(&r)
+		err := raw{key, value}.decodeRecord(&r)
 		if err == nil && r.Key.String() != string(key) {
 			t.Fatalf("record %v of %q", r, key)
 		}
 		if err != nil && !errors.Is(err, ErrDamaged) {
 			t.Fatalf("not called damage: %v", err)
 		}
-		if content, err := decode(key, encode(key, value)); err != nil || string(content) != string(value) {
+		if content, err := decodeEnvelope(key, encodeEnvelope(key, value)); err != nil || string(content) != string(value) {
 			t.Fatalf("%q became %q, %v", value, content, err)
 		}
 	})
 }
 
-func FuzzCheckFile(f *testing.F) {
-	image, _ := sample(f)
-	f.Add(image)
+// What the log holds is read back as changes, whatever it is.
+func FuzzChanges(f *testing.F) {
+	f.Add(appendChange(appendChange(nil, slotBucket, []byte("key"), []byte("value")), historyBucket, nil, nil))
+	f.Add([]byte("s\x03key"))
 	f.Add([]byte{})
-	f.Fuzz(func(_ *testing.T, image []byte) {
-		_ = checkFile(bytes.NewReader(image), int64(len(image)))
+	f.Fuzz(func(t *testing.T, entry []byte) {
+		changes, err := changesOf([][]byte{entry})
+		if err != nil && !errors.Is(err, ErrDamaged) {
+			t.Fatalf("not called damage: %v", err)
+		}
+		for _, c := range latestOfEach(changes) {
+			if len(c.key)+len(c.value) > len(entry) {
+				t.Fatalf("%q has a change %q", entry, c)
+			}
+		}
 	})
 }
 

@@ -3,13 +3,13 @@ package journal
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"runtime"
 	"sync"
 
 	"go.etcd.io/bbolt"
-	"golang.org/x/sys/unix"
 
 	"github.com/rotatord/rotatord/internal/slot"
 )
@@ -19,19 +19,34 @@ import (
 // once the others have been visited; an error of visit's ends it at once. Once all are
 // good, saves are ready to be made.
 func (b *Bolt) Load(ctx context.Context, visit func(*slot.Record) error) error {
-	if err := b.settle(ctx); err != nil {
-		return err
+	if err := b.log.Checkpoint(ctx); err != nil { // the database then holds all that was saved
+		return b.readFault(err)
 	}
 	var damaged damages
+	if err := b.visitAll(ctx, visit, &damaged); err != nil {
+		return err
+	}
+	b.Unmap()
+	if err := damaged.err(); err != nil {
+		return err
+	}
+	if err := b.log.Begin(ctx); err != nil {
+		return b.writeFault(err)
+	}
+	return nil
+}
+
+// visitAll visits what is good, and collects what is not.
+func (b *Bolt) visitAll(ctx context.Context, visit func(*slot.Record) error, damaged *damages) error {
+	ctx, cancel := context.WithCancel(ctx)
 	var reader sync.WaitGroup
 	defer reader.Wait()
-	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	batches := make(chan []decoded, 1) // the next is decoded while one is visited
 	var failed error
 	reader.Go(func() {
 		defer close(batches)
-		failed = b.readAll(ctx, batches)
+		failed = b.decodeAll(ctx, batches)
 	})
 	for batch := range batches {
 		for i := range batch {
@@ -43,30 +58,7 @@ func (b *Bolt) Load(ctx context.Context, visit func(*slot.Record) error) error {
 			}
 		}
 	}
-	if failed != nil {
-		return failed
-	}
-	b.Unmap()
-	if err := damaged.err(); err != nil {
-		return err
-	}
-	return b.begin(ctx)
-}
-
-// readAll sends all records, in batches, until ctx ends.
-func (b *Bolt) readAll(ctx context.Context, to chan<- []decoded) error {
-	for after := []byte(nil); ctx.Err() == nil; {
-		batch, err := b.batch(after)
-		if err != nil || len(batch) == 0 {
-			return err
-		}
-		after = batch[len(batch)-1].key
-		select {
-		case to <- decodeAll(batch):
-		case <-ctx.Done():
-		}
-	}
-	return b.readFault(ctx.Err())
+	return failed
 }
 
 type decoded struct {
@@ -74,21 +66,54 @@ type decoded struct {
 	err    error
 }
 
-// decodeAll decodes a batch on all processors: that is most of the work of a start.
-func decodeAll(batch []raw) []decoded {
+// decodeAll sends all records, in batches, until ctx ends.
+func (b *Bolt) decodeAll(ctx context.Context, to chan<- []decoded) error {
+	for after := []byte(nil); ; {
+		batch, err := b.readBatch(ctx, after)
+		if err != nil {
+			return b.readFault(err)
+		}
+		if len(batch) == 0 {
+			return nil
+		}
+		after = batch[len(batch)-1].key
+		select {
+		case to <- decodeBatch(batch):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// decodeBatch decodes on all processors: that is most of the work of a start.
+func decodeBatch(batch []raw) []decoded {
 	out := make([]decoded, len(batch))
 	workers := runtime.GOMAXPROCS(0)
 	var wg sync.WaitGroup
 	for w := range workers {
 		wg.Go(func() {
 			for i := w; i < len(batch); i += workers {
-				out[i].err = batch[i].record(&out[i].record)
+				out[i].err = batch[i].decodeRecord(&out[i].record)
 			}
 		})
 	}
 	wg.Wait()
 	return out
 }
+
+// Empty reports whether no slot has a record.
+func (b *Bolt) Empty() (bool, error) {
+	if err := b.log.Checkpoint(context.Background()); err != nil {
+		return false, b.readFault(err)
+	}
+	batch, err := b.readBatch(context.Background(), nil)
+	if err != nil {
+		return false, b.readFault(err)
+	}
+	return len(batch) == 0, nil
+}
+
+// Unmap lets go of the memory that reading and writing has mapped.
+func (b *Bolt) Unmap() { b.db.Unmap() }
 
 // damages collects what is damaged, and names the first few.
 type damages struct {
@@ -113,11 +138,11 @@ func (d *damages) err() error {
 	return errors.Join(d.named...)
 }
 
-// raw is an entry copied out of its transaction.
+// raw is an entry of the database, copied out of its transaction.
 type raw struct{ key, value []byte }
 
-func (r raw) record(into *slot.Record) error {
-	if err := decodeWith(recordCodec, r, into); err != nil {
+func (r raw) decodeRecord(into *slot.Record) error {
+	if err := r.decode(into); err != nil {
 		return fmt.Errorf("record of slot %q: %w", r.key, err)
 	}
 	if into.Key.String() != string(r.key) {
@@ -126,46 +151,39 @@ func (r raw) record(into *slot.Record) error {
 	return nil
 }
 
-func decodeWith[T any](c codec[T], r raw, into *T) error {
-	content, err := decode(r.key, r.value)
+func (r raw) decode(into any) error {
+	content, err := decodeEnvelope(r.key, r.value)
 	if err != nil {
 		return err
 	}
-	if err := c.unmarshal(string(content), into); err != nil {
+	if err := json.Unmarshal(content, into); err != nil {
 		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	return nil
 }
 
-// Unmap lets go of the pages that reading and writing has mapped: the kernel keeps
-// them as long as it has room, but they are not ours. What is read again is mapped
-// again.
-func (b *Bolt) Unmap() {
-	_ = b.view(func(tx *bbolt.Tx) error { // while a transaction reads, bbolt does not map anew
-		_, _, _ = unix.RawSyscall(unix.SYS_MADVISE, b.db.Info().Data, uintptr(tx.Size()), unix.MADV_DONTNEED)
-		return nil
-	})
-}
-
+// batchSize is how many records are read in one transaction.
 const batchSize = 2048
 
-// batch copies the entries that come after a key.
-func (b *Bolt) batch(after []byte) (list []raw, err error) {
-	err = b.view(func(tx *bbolt.Tx) error {
-		list = nil
+// readBatch copies the records that come after a key, up to batchSize.
+func (b *Bolt) readBatch(ctx context.Context, after []byte) (batch []raw, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	err = b.db.View(func(tx *bbolt.Tx) error {
 		c := tx.Bucket(slotBucket).Cursor()
 		k, v := c.Seek(after)
 		if after != nil && bytes.Equal(k, after) {
 			k, v = c.Next()
 		}
-		for ; k != nil && len(list) < batchSize; k, v = c.Next() {
+		for ; k != nil && len(batch) < batchSize; k, v = c.Next() {
 			if after != nil && bytes.Compare(k, after) <= 0 {
 				return damagedf("its keys are out of order")
 			}
 			after = k
-			list = append(list, raw{bytes.Clone(k), bytes.Clone(v)})
+			batch = append(batch, raw{bytes.Clone(k), bytes.Clone(v)})
 		}
 		return nil
 	})
-	return list, err
+	return batch, err
 }

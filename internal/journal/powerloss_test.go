@@ -35,15 +35,33 @@ func record(t *testing.T) *film {
 	t.Helper()
 	f := &film{t: t, dir: t.TempDir()}
 	f.b = openSmall(t, f.dir)
+	f.roll()
+	return f
+}
+
+// roll has the film record what the journal writes.
+func (f *film) roll() {
 	onLog(f.b, func(p []byte, off int64, write func() (int, error)) (int, error) {
 		f.log = append(f.log, written{off, slices.Clone(p)})
 		return write()
 	})
-	onWrite(t, f.b, func(p []byte, off int64, write func() (int, error)) (int, error) {
+	onWrite(f.t, f.b, func(p []byte, off int64, write func() (int, error)) (int, error) {
 		f.db = append(f.db, written{off, slices.Clone(p)})
 		return write()
 	})
-	return f
+}
+
+// end ends the journal's session.
+func (f *film) end() { shut(f.t, f.b) }
+
+// begin begins another.
+func (f *film) begin() {
+	f.t.Helper()
+	f.b = openUnused(f.t, f.dir, Options{})
+	f.roll()
+	if err := f.b.log.Begin(f.t.Context()); err != nil {
+		f.t.Fatal(err)
+	}
 }
 
 // openSmall opens a new journal whose log is a small one.
@@ -77,7 +95,7 @@ func (f *film) readLog() []byte {
 
 func (f *film) writeLog(dir string, image []byte) (path string) {
 	f.t.Helper()
-	path = filepath.Join(dir, logName(f.b.id))
+	path = filepath.Join(dir, f.b.db.meta.logName())
 	if err := os.WriteFile(path, image, 0o600); err != nil {
 		f.t.Fatal(err)
 	}
@@ -106,14 +124,14 @@ func TestPowerLossDuringASaveNeverLosesAnAcknowledgedOne(t *testing.T) {
 		f.expect(after, want)
 		before, held = after, want
 		if version == 7 { // the rest is written over what is in the log by now
-			fold(t, f.b)
+			checkpoint(t, f.b)
 			before, _, _ = f.cut()
 		}
 	}
 }
 
-// During a fold the log still has everything.
-func TestPowerLossDuringAFoldLosesNothing(t *testing.T) {
+// During a checkpoint the log still has everything.
+func TestPowerLossDuringACheckpointLosesNothing(t *testing.T) {
 	t.Parallel()
 	f := record(t)
 	want := map[moq.Key]int{}
@@ -123,18 +141,18 @@ func TestPowerLossDuringAFoldLosesNothing(t *testing.T) {
 			mustSave(t, f.b, recordOf(n, round*5+n, 50+n*900), eventOf(n, day, "saved"))
 		}
 		before, _, _ := f.cut()
-		fold(t, f.b)
+		checkpoint(t, f.b)
 		after, _, db := f.cut()
-		for _, image := range foldImages(grown(before.db, int64(len(after.db))), db) {
+		for _, image := range checkpointImages(grown(before.db, int64(len(after.db))), db) {
 			f.expect(disk{image, before.log}, want)
 		}
 		f.expect(after, want)
 	}
 }
 
-// foldImages are the images of a database that a fold, cut short, may leave: its
+// checkpointImages are the images of a database that a checkpoint, cut short, may leave: its
 // pages, which are synced, and then the head page in part.
-func foldImages(before []byte, db []written) (images [][]byte) {
+func checkpointImages(before []byte, db []written) (images [][]byte) {
 	pages, head := db[:len(db)-1], db[len(db)-1]
 	images = lostWrites(before, pages)
 	for _, w := range pages {
@@ -143,14 +161,14 @@ func foldImages(before []byte, db []written) (images [][]byte) {
 	return append(images, torn(before, head)...)
 }
 
-// The simulation has teeth: were a half of the log used again before the database holds
+// The simulation has teeth: were a segment of the log used again before the database holds
 // what it says, it would show.
-func TestPowerLossWouldShowAHalfThatIsUsedAgainTooEarly(t *testing.T) {
+func TestPowerLossWouldShowASegmentThatIsUsedAgainTooEarly(t *testing.T) {
 	f := record(t)
 	mustSave(t, f.b, recordOf(1, 1, 100))
 	before, _, _ := f.cut()
 	for n := range 2 {
-		fold(t, f.b)
+		checkpoint(t, f.b)
 		mustSave(t, f.b, recordOf(2+n, 1, 100))
 	}
 	after, _, _ := f.cut()
@@ -158,11 +176,11 @@ func TestPowerLossWouldShowAHalfThatIsUsedAgainTooEarly(t *testing.T) {
 	write(t, dir, before.db)
 	path := f.writeLog(dir, after.log)
 	_, err := Open(dir, Options{})
-	expectFault(t, err, fault.Permanent, "damaged", path, "frame 1")
+	expectFault(t, err, fault.Permanent, "damaged", path, "batch 1")
 }
 
-// While a fold goes on, saves go into the other half.
-func TestPowerLossBetweenAFoldAndSavesMeanwhile(t *testing.T) {
+// While a checkpoint goes on, saves go into the other segment.
+func TestPowerLossBetweenACheckpointAndSavesMeanwhile(t *testing.T) {
 	f := record(t)
 	want := map[moq.Key]int{}
 	for n := range 3 {
@@ -170,24 +188,24 @@ func TestPowerLossBetweenAFoldAndSavesMeanwhile(t *testing.T) {
 		mustSave(t, f.b, recordOf(n, 1, 100), eventOf(n, day, ""))
 	}
 	before, _, _ := f.cut()
-	fold(t, f.b)
+	checkpoint(t, f.b)
 	for n := range 3 {
 		want[slotKey(n)] = 2
 		mustSave(t, f.b, recordOf(n, 2, 100), eventOf(n, day, ""))
 	}
 	after, _, _ := f.cut()
-	f.expect(disk{before.db, after.log}, want) // the fold was lost
+	f.expect(disk{before.db, after.log}, want) // the checkpoint was lost
 	f.expect(after, want)
 }
 
-// A frame in the middle of others that cannot be read is damage, and not the end.
+// A batch in the middle of others that cannot be read is damage, and not the end.
 func TestDamageInTheLogIsFound(t *testing.T) {
 	f := record(t)
 	for n := range 3 {
 		mustSave(t, f.b, recordOf(n, 1, 100))
 	}
 	d, log, _ := f.cut()
-	for _, at := range []int64{log[0].off, log[1].off, log[1].off + frameHead + 50} { // not of the last
+	for _, at := range []int64{log[0].off, log[1].off, log[1].off + batchHead + 50} { // not of the last
 		bad := slices.Clone(d.log)
 		bad[at+5] ^= 1
 		dir := t.TempDir()

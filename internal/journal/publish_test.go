@@ -83,7 +83,7 @@ func TestTwoThatMakeAJournalAtOnce(t *testing.T) {
 			if winner == nil {
 				t.Fatal("none has it open")
 			}
-			if err := winner.begin(t.Context()); err != nil {
+			if err := winner.log.Begin(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			mustSave(t, winner, recordOf(1, 1, 100))

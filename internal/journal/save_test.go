@@ -16,6 +16,7 @@ import (
 
 	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/moq"
+	"github.com/rotatord/rotatord/internal/wal"
 )
 
 // gate holds the writer in its next write to the log until it is opened.
@@ -41,14 +42,11 @@ func background(ctx context.Context, b *Bolt, n, version int) <-chan error {
 func TestSavesThatComeDuringACommitShareTheNext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var commits atomic.Int32
-		b, err := Open(t.TempDir(), Options{Observe: func(_ time.Duration, err error) {
+		b := openUnused(t, t.TempDir(), Options{Observe: func(_ time.Duration, err error) {
 			if commits.Add(1); err != nil {
 				t.Error(err)
 			}
 		}})
-		if err != nil {
-			t.Fatal(err)
-		}
 		g := holdNextCommit(b)
 		outcomes := []<-chan error{background(t.Context(), b, 0, 1)}
 		<-g.reached
@@ -165,8 +163,7 @@ func TestSavesGoOnWhileTheDatabaseCannotGrow(t *testing.T) {
 		for _, kept := range []bool{false, true} {
 			t.Run(fmt.Sprintf("in %s, kept %t", during, kept), func(t *testing.T) {
 				dir := t.TempDir()
-				b := open(t, dir)
-				b.log.size = smallLog / 2 // so that two probes would fill it
+				b := openSmall(t, dir) // so that a few probes would fill it
 				var broken atomic.Bool
 				onWrite(t, b, func(_ []byte, off int64, write func() (int, error)) (int, error) {
 					if broken.Load() && isHead(off) == (during == "head") {
@@ -197,29 +194,28 @@ func TestSavesGoOnWhileTheDatabaseCannotGrow(t *testing.T) {
 	}
 }
 
-func TestAHalfThatIsFullIsFoldedWhileSavesGoIntoTheOther(t *testing.T) {
+func TestASegmentThatIsFullIsCheckpointedWhileSavesGoIntoTheOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := t.TempDir()
-		b := open(t, dir)
-		b.log.size = smallLog / 2
+		b := openSmall(t, dir)
 		var places []string
 		onLog(b, func(_ []byte, off int64, write func() (int, error)) (int, error) {
 			places = append(places, fmt.Sprint(off/block))
 			return write()
 		})
-		folding := make(chan struct{})
+		checkpointing := make(chan struct{})
 		onWrite(t, b, func(_ []byte, _ int64, write func() (int, error)) (int, error) {
-			<-folding
+			<-checkpointing
 			return write()
 		})
-		for version := range 4 { // two fill the first half
+		for version := range 4 { // two fill the first segment
 			mustSave(t, b, recordOf(version%3, version, 14*block))
 		}
-		if got := strings.Join(places, " "); got != "0 15 32 47" {
-			t.Errorf("frames at blocks %s", got)
+		if got := strings.Join(places, " "); got != "0 15 31 46" {
+			t.Errorf("batches at blocks %s", got)
 		}
 		waits := background(t.Context(), b, 4, 4)
-		synctest.Wait() // both halves are full, and the fold stands still
+		synctest.Wait() // both segments are full, and the checkpoint stands still
 		big := make(chan error, 1)
 		go func() { big <- b.Save(t.Context(), recordOf(5, 5, 14*block)) }()
 		synctest.Wait()
@@ -228,7 +224,7 @@ func TestAHalfThatIsFullIsFoldedWhileSavesGoIntoTheOther(t *testing.T) {
 			t.Errorf("a save found room in a full log: %v", err)
 		default:
 		}
-		close(folding)
+		close(checkpointing)
 		for _, outcome := range []<-chan error{waits, big} {
 			if err := <-outcome; err != nil {
 				t.Error(err)
@@ -276,7 +272,7 @@ func TestARecordLargerThanTheLogFailsAlone(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		if err := <-large; !errors.Is(err, errTooLarge) {
+		if err := <-large; !errors.Is(err, wal.ErrTooLarge) {
 			t.Errorf("the large one: %v", err)
 		}
 		expectState(t, b, map[moq.Key]int{slotKey(0): 1, slotKey(1): 1, slotKey(3): 1})
@@ -284,18 +280,14 @@ func TestARecordLargerThanTheLogFailsAlone(t *testing.T) {
 	})
 }
 
-// Whoever counts failed writes hears of a fold that failed, too.
-func TestAFoldThatFailsIsObserved(t *testing.T) {
+// Whoever counts failed writes hears of a checkpoint that failed, too.
+func TestACheckpointThatFailsIsObserved(t *testing.T) {
 	var failed int
-	b, err := Open(t.TempDir(), Options{Observe: func(_ time.Duration, err error) {
+	b := openUnused(t, t.TempDir(), Options{Observe: func(_ time.Duration, err error) {
 		if err != nil {
 			failed++
 		}
 	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = b.Close() })
 	mustSave(t, b, recordOf(1, 1, 10))
 	onWrite(t, b, func([]byte, int64, func() (int, error)) (int, error) { return 0, syscall.EIO })
 	expectFault(t, b.Check(t.Context()), fault.Retry, "input/output")
@@ -312,7 +304,7 @@ func TestASaveThatFailedButWasKeptIsTakenBack(t *testing.T) {
 			mustSave(t, b, recordOf(1, 1, 10))
 			mustSave(t, b, recordOf(2, 1, 10))
 		},
-		"by reading": func(t *testing.T, b *Bolt) { fold(t, b) },
+		"by reading": func(t *testing.T, b *Bolt) { checkpoint(t, b) },
 		"by closing": func(*testing.T, *Bolt) {},
 	} {
 		for times := 1; times <= 3; times++ {
@@ -410,7 +402,7 @@ func TestAPageThatCannotBeReadIsAnError(t *testing.T) {
 	for n := range 20 {
 		mustSave(t, b, recordOf(n, 1, 4000))
 	}
-	if err := os.Truncate(b.path, 3*int64(os.Getpagesize())); err != nil {
+	if err := os.Truncate(b.path, 2*int64(os.Getpagesize())); err != nil { // the head pages
 		t.Fatal(err)
 	}
 	_, err := tryState(t, b)
@@ -423,7 +415,7 @@ func TestAPageThatCannotBeReadIsAnError(t *testing.T) {
 	}
 }
 
-func TestCheckKeepsRoomForAFoldOnAFullDisk(t *testing.T) {
+func TestCheckKeepsRoomForACheckpointOnAFullDisk(t *testing.T) {
 	b := open(t, t.TempDir())
 	for range 3 {
 		if err := b.Check(t.Context()); err != nil {
@@ -442,7 +434,7 @@ func TestCheckKeepsRoomForAFoldOnAFullDisk(t *testing.T) {
 		return write()
 	})
 	mustSave(t, b, recordOf(1, 1, probeSize/2), eventOf(1, day, "saved without growing"))
-	fold(t, b)
+	checkpoint(t, b)
 }
 
 func TestConcurrentSavesOfOneSlotEndWithOneOfThem(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/rotatord/rotatord/internal/fault"
@@ -42,7 +43,7 @@ func crashed(t *testing.T) (dir, log string, earlier []byte) {
 	}
 	b = open(t, dir)
 	mustSave(t, b, recordOf(1, 1, 10))
-	fold(t, b)
+	checkpoint(t, b)
 	mustSave(t, b, recordOf(2, 1, 10))
 	killed(t, b)
 	return dir, log, earlier
@@ -139,15 +140,9 @@ func TestPowerLossWhileASessionBeginsOrEndsNeedsNobody(t *testing.T) {
 		want[slotKey(n)] = 1
 		mustSave(t, f.b, recordOf(n, 1, 900), eventOf(n, day, "saved"))
 	}
-	if err := f.b.seal(); err != nil { // as the end does
-		t.Fatal(err)
-	}
-	defer func() { <-f.b.folding }()
-	for _, step := range []func() error{f.b.endSession, f.b.beginSession} {
+	for _, step := range []func(){f.end, f.begin} {
 		before, _, _ := f.cut()
-		if err := step(); err != nil {
-			t.Fatal(err)
-		}
+		step()
 		after, log, db := f.cut()
 		now := before.log
 		for _, w := range log { // synced before the database is written
@@ -156,7 +151,7 @@ func TestPowerLossWhileASessionBeginsOrEndsNeedsNobody(t *testing.T) {
 			}
 			now = with(now, w)
 		}
-		for _, image := range foldImages(grown(before.db, int64(len(after.db))), db) {
+		for _, image := range checkpointImages(grown(before.db, int64(len(after.db))), db) {
 			f.expect(disk{image, now}, want)
 		}
 		f.expect(after, want)
@@ -167,9 +162,8 @@ func TestPowerLossWhileASessionBeginsOrEndsNeedsNobody(t *testing.T) {
 func TestPowerLossWouldShowASessionThatIsNotedTooEarly(t *testing.T) {
 	f := record(t)
 	before, _, _ := f.cut()
-	if err := errors.Join(f.b.endSession(), f.b.beginSession()); err != nil {
-		t.Fatal(err)
-	}
+	f.end()
+	f.begin()
 	after, _, _ := f.cut()
 	dir := t.TempDir()
 	write(t, dir, after.db)
@@ -180,7 +174,7 @@ func TestPowerLossWouldShowASessionThatIsNotedTooEarly(t *testing.T) {
 
 // What another session left in the log is not taken for the present one's, though an
 // older database was put back.
-func TestFramesOfAnotherSessionAreNotTaken(t *testing.T) {
+func TestBatchesOfAnotherSessionAreNotTaken(t *testing.T) {
 	dir := t.TempDir()
 	shut(t, open(t, dir))
 	old := read(t, dir)
@@ -193,4 +187,26 @@ func TestFramesOfAnotherSessionAreNotTaken(t *testing.T) {
 	mustSave(t, b, recordOf(2, 1, 10))
 	killed(t, b)
 	expectState(t, open(t, dir), map[moq.Key]int{slotKey(2): 1})
+}
+
+// A disk may keep the name of a session and fail to say so: that is no other database's.
+func TestASessionWhoseNameWasKeptThoughItFailedIsNotTakenForAnother(t *testing.T) {
+	dir := t.TempDir()
+	b := openUnused(t, dir, Options{})
+	failed := false
+	onWrite(t, b, func(_ []byte, off int64, write func() (int, error)) (int, error) {
+		n, err := write()
+		if isHead(off) && !failed {
+			failed = true
+			return 0, syscall.EIO
+		}
+		return n, err
+	})
+	expectFault(t, b.Save(t.Context(), recordOf(1, 1, 10)), fault.Retry, "input/output")
+	mustSave(t, b, recordOf(1, 2, 10))
+	if err := b.Check(t.Context()); err != nil {
+		t.Error(err)
+	}
+	killed(t, b)
+	expectState(t, open(t, dir), map[moq.Key]int{slotKey(1): 2})
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -20,7 +19,7 @@ func TestAJournalOfTheOldFormatIsTakenOver(t *testing.T) {
 	dir := t.TempDir()
 	b := open(t, dir)
 	mustSave(t, b, recordOf(1, 1, 10), eventOf(1, day, "before"))
-	fold(t, b)
+	checkpoint(t, b)
 	if err := b.db.Update(func(tx *bbolt.Tx) error { // as the old format was
 		meta := tx.Bucket(metaBucket)
 		return errors.Join(meta.Delete(idKey), meta.Delete(heldKey), meta.Delete(sessionKey), meta.Put(versionKey, binary.BigEndian.AppendUint32(nil, oldVersion)))
@@ -72,7 +71,7 @@ func TestALogStaysWithItsDatabase(t *testing.T) {
 func TestALogThatIsHalfMadeIsMadeAnew(t *testing.T) {
 	dir := t.TempDir()
 	b := open(t, dir)
-	log := filepath.Join(dir, logName(b.id))
+	log := filepath.Join(dir, b.db.meta.logName())
 	shut(t, b)
 	half := log + ".new"
 	if err := errors.Join(os.Remove(log), os.WriteFile(half, bytes.Repeat([]byte("x"), 2*logSize), 0o600)); err != nil {
@@ -87,18 +86,14 @@ func TestALogThatIsHalfMadeIsMadeAnew(t *testing.T) {
 	}
 }
 
-// killed ends a journal as a crash would: nothing is folded.
+// killed ends a journal as a crash would: nothing is checkpointed.
 func killed(t *testing.T, b *Bolt) {
 	t.Helper()
-	broken := errors.New("killed")
-	b.broken.Store(&broken)
+	onWrite(t, b, func([]byte, int64, func() (int, error)) (int, error) { return 0, errors.New("killed") })
 	_ = b.Close()
-	if err := b.db.Close(); err != nil {
-		t.Fatal(err)
-	}
 }
 
-// After a crash the numbers of frames and events go on where they were.
+// After a crash the numbers of batches and events go on where they were.
 func TestCrashAfterCrashNothingIsLost(t *testing.T) {
 	dir, want := t.TempDir(), map[moq.Key]int{}
 	for version := range 5 {
@@ -131,7 +126,7 @@ func TestACopyOfADatabaseInUseIsInUse(t *testing.T) {
 	if !errors.Is(err, ErrInUse) {
 		t.Fatalf("err = %v", err)
 	}
-	expectFault(t, err, fault.Permanent, logName(b.id), "another rotatord")
+	expectFault(t, err, fault.Permanent, b.db.meta.logName(), "another rotatord")
 }
 
 func TestAKeyOfTheJournalThatIsMissingIsDamage(t *testing.T) {
@@ -186,47 +181,3 @@ func TestALogThatIsNoFileIsRefused(t *testing.T) {
 	_, err := Open(dir, Options{})
 	expectFault(t, err, fault.Permanent, path, "not a regular file")
 }
-
-// image is a log in memory.
-type image struct{ *bytes.Reader }
-
-func (image) WriteAt([]byte, int64) (int, error) { return 0, errors.ErrUnsupported }
-func (image) Sync() error                        { return nil }
-func (image) Close() error                       { return nil }
-
-func FuzzReplay(f *testing.F) {
-	var out bytes.Buffer
-	l := framesOf(keeping{&out}, smallLog)
-	l.seed = seedOf([]byte("session"))
-	for range 3 {
-		if err := l.append([]*save{{body: appendChange(nil, slotBucket, []byte("key"), []byte("value"))}}); err != nil {
-			f.Fatal(err)
-		}
-	}
-	f.Add(out.Bytes())
-	f.Add([]byte{})
-	f.Fuzz(func(t *testing.T, log []byte) {
-		whole := make([]byte, smallLog)
-		copy(whole, log)
-		l := framesOf(image{bytes.NewReader(whole)}, smallLog)
-		l.seed = seedOf([]byte("session"))
-		bodies, err := l.replay(0)
-		if err == nil {
-			_, err = changesOf(bodies)
-		}
-		if err != nil && !errors.Is(err, ErrDamaged) {
-			t.Fatalf("not called damage: %v", err)
-		}
-	})
-}
-
-// keeping is a log that writes frame after frame, each to the next block.
-type keeping struct{ out *bytes.Buffer }
-
-func (k keeping) WriteAt(p []byte, off int64) (int, error) {
-	k.out.Write(make([]byte, off-int64(k.out.Len())))
-	return k.out.Write(p)
-}
-func (keeping) ReadAt([]byte, int64) (int, error) { return 0, io.EOF }
-func (keeping) Sync() error                       { return nil }
-func (keeping) Close() error                      { return nil }

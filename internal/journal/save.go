@@ -1,0 +1,64 @@
+package journal
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/slot"
+	"github.com/rotatord/rotatord/internal/wal"
+)
+
+// Save makes r, and the events if any, durable in one commit before it returns. A
+// save that still waits ends with ctx; once in a commit its result is awaited.
+func (b *Bolt) Save(ctx context.Context, r *slot.Record, events ...slot.Event) error {
+	entry, err := b.entryOf(r, events)
+	if err != nil {
+		return recordFault("encode", r, err)
+	}
+	if err := b.db.WhyBroken(); err != nil { // nothing could bring it home
+		return b.writeFault(err)
+	}
+	err = b.log.Append(ctx, entry)
+	switch {
+	case errors.Is(err, wal.ErrTooLarge):
+		return recordFault("save", r, fmt.Errorf("%w: its %d bytes do not fit", err, len(entry)))
+	case err != nil:
+		return b.writeFault(err)
+	}
+	return nil
+}
+
+// recordFault is about one record: the others can be saved.
+func recordFault(op string, r *slot.Record, err error) error {
+	return &fault.Error{
+		Class: fault.Permanent, Reason: fault.Internal, Op: op, Object: "record of slot " + r.Key.String(), Err: err,
+		Hint: "this is a fault of rotatord: please report it; the other slots go on",
+	}
+}
+
+// Bytes that a change takes beside its key and content, and that an event usually takes.
+const (
+	changeRoom = 16
+	eventRoom  = 512
+)
+
+// entryOf encodes a record and its events as an entry of the log.
+func (b *Bolt) entryOf(r *slot.Record, events []slot.Event) ([]byte, error) {
+	text, err := json.Marshal(r)
+	if err != nil {
+		return nil, err
+	}
+	key := []byte(r.Key.String())
+	entry := make([]byte, 0, len(text)+len(key)+changeRoom+eventRoom*len(events))
+	entry = appendChange(entry, slotBucket, key, text)
+	for i := range events {
+		if text, err = json.Marshal(&events[i]); err != nil {
+			return nil, err
+		}
+		entry = appendChange(entry, historyBucket, eventKey(events[i], b.events.Add(1)), text)
+	}
+	return entry, nil
+}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"os"
 	"os/signal"
 	"syscall"
@@ -11,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rotatord/rotatord/internal/config"
+	"github.com/rotatord/rotatord/internal/daemon"
 	"github.com/rotatord/rotatord/internal/workload"
 )
 
@@ -45,26 +45,44 @@ func (a *app) checkCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) checkOnline(ctx context.Context, cfg *config.Config, quiet bool) (err error) {
+func (a *app) checkOnline(ctx context.Context, cfg *config.Config, quiet bool) error {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM) // what was opened is closed all the same
 	defer stop()
-	o, err := newOnline(ctx, a, cfg)
-	if err != nil {
+	report := a.printFinding
+	if quiet {
+		report = onlyTrouble(a.printFinding)
+	}
+	if err := daemon.CheckOnline(ctx, cfg, a.env, report); err != nil {
 		return err
 	}
-	o.quiet = quiet
-	defer func() { err = errors.Join(err, o.ports.closeBut(nil)) }()
-	for _, t := range o.ports.troubles {
-		o.warn("%v", t.err)
+	if !quiet {
+		a.say("all is well")
 	}
-	for relay, slots := range o.byRelay() {
-		o.checkRelay(ctx, relay, slots)
-	}
-	for i := range cfg.Slots() {
-		if ctx.Err() != nil {
-			return errors.New("interrupted: the rest was not checked")
+	return nil
+}
+
+// onlyTrouble passes on faults and warnings, each below the heading that it belongs to.
+func onlyTrouble(report func(daemon.Finding)) func(daemon.Finding) {
+	var heading *daemon.Finding
+	return func(f daemon.Finding) {
+		switch f.Level {
+		case daemon.Heading:
+			heading = &f
+		case daemon.Failed, daemon.Warning:
+			if heading != nil {
+				report(*heading)
+				heading = nil
+			}
+			report(f)
 		}
-		o.checkSlot(ctx, &cfg.Slots()[i])
 	}
-	return o.verdict()
+}
+
+// printFinding prints headings as they are, and below them the findings with their levels in a column.
+func (a *app) printFinding(f daemon.Finding) {
+	if f.Level == daemon.Heading {
+		a.say("%s", f.Text)
+		return
+	}
+	a.say("  %-4s  %s", string(f.Level), f.Text)
 }

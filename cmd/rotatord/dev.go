@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rotatord/rotatord/internal/cf/cfsim"
+	"github.com/rotatord/rotatord/internal/daemon"
 	"github.com/rotatord/rotatord/internal/moq"
 )
 
@@ -56,7 +57,7 @@ type devWorld struct {
 
 func (a *app) runDev(ctx context.Context, strategy string) (err error) {
 	// Held until all is cleaned up: a second Ctrl-C must not leave half of it behind.
-	ctx, stop := signal.NotifyContext(ctx, a.hangups.ends()...)
+	ctx, stop := signal.NotifyContext(ctx, a.hangups.EndingSignals()...)
 	defer stop()
 	w, err := newDevWorld(strategy)
 	if err != nil {
@@ -80,7 +81,9 @@ func (a *app) runIn(ctx context.Context, w *devWorld) error {
 	if err != nil {
 		return err
 	}
-	return a.runDaemon(ctx, cfg, nil, func(addr string) { a.showAround(w, addr) })
+	o := a.options(nil)
+	o.Started = func(addr string) { a.showAround(w, addr) }
+	return daemon.Run(ctx, cfg, o)
 }
 
 func (a *app) cleanUp(w *devWorld) error {

@@ -23,7 +23,7 @@ func (a *app) historyCommand() *cobra.Command {
 			if _, typ, ok := strings.Cut(name, "/"); ok && !moq.TokenType(typ).Valid() {
 				return errUsage{fmt.Errorf("%q is no token type: use publish_subscribe or subscribe", typ)}
 			}
-			client, err := a.daemon()
+			client, err := a.client()
 			if err != nil {
 				return err
 			}

@@ -10,7 +10,7 @@ import (
 
 	"github.com/rotatord/rotatord/internal/adminapi"
 	"github.com/rotatord/rotatord/internal/config"
-	"github.com/rotatord/rotatord/internal/slot"
+	"github.com/rotatord/rotatord/internal/daemon"
 	"github.com/rotatord/rotatord/internal/timefmt"
 )
 
@@ -53,10 +53,6 @@ func (a *app) planned(ctx context.Context, cfg *config.Config, d time.Duration) 
 		return runs, err
 	}
 	_, _ = fmt.Fprintln(a.err, "no daemon answers: planned from the configuration alone, as if every slot were seen for the first time now")
-	runs = []adminapi.PlannedRun{}
 	now := time.Now()
-	for _, p := range plans(cfg) {
-		runs = append(runs, slot.Forecast(p, now, now.Add(d))...)
-	}
-	return soonest(runs), nil
+	return daemon.Forecast(cfg, now, now.Add(d)), nil
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/rotatord/rotatord/internal/adminapi"
 	"github.com/rotatord/rotatord/internal/config"
+	"github.com/rotatord/rotatord/internal/daemon"
 	"github.com/rotatord/rotatord/internal/logging"
 	"github.com/rotatord/rotatord/internal/redact"
 	"github.com/rotatord/rotatord/internal/sinks/all"
@@ -38,22 +38,24 @@ type stdio struct {
 // app is what every verb works with.
 type app struct {
 	stdio
-	env     environment
-	log     *logging.Log // of the daemon, which then has standard error too
-	hangups *hangups     // for `run`
-	config  string       // path of the configuration
-	output  string       // table | json
+	env     daemon.Environment
+	log     *logging.Log    // of the daemon, which then has standard error too
+	hangups *daemon.Hangups // for `run`
+	config  string          // path of the configuration
+	output  string          // table | json
 }
 
 // errUsage marks wrong use of the command line.
 type errUsage struct{ error }
 
 // execute runs one command line and returns the exit code.
-func execute(ctx context.Context, args []string, std stdio, env environment, hangups *hangups) int {
+func execute(ctx context.Context, args []string, std stdio, env daemon.Environment, hangups *daemon.Hangups) int {
 	a := &app{stdio: std, env: env, hangups: hangups}
 	defer a.closeLog()
 	root := newRoot(a)
-	hangups.leaveTo(root, args)
+	if cmd, _, err := root.Find(args); err != nil || cmd.Name() != "run" {
+		hangups.Release()
+	}
 	root.SetArgs(args)
 	root.SetIn(std.in)
 	root.SetOut(std.out)
@@ -202,8 +204,8 @@ func (a *app) load() (*config.Config, error) {
 	return cfg, err
 }
 
-// daemon gives a client of the running daemon.
-func (a *app) daemon() (*adminapi.Client, error) {
+// client returns a client of the running daemon.
+func (a *app) client() (*adminapi.Client, error) {
 	cfg, err := a.load()
 	if err != nil {
 		return nil, err
@@ -213,6 +215,3 @@ func (a *app) daemon() (*adminapi.Client, error) {
 	}
 	return adminapi.NewClient(cfg.Server.AdminSocket), nil
 }
-
-// missing tells whether err is about a file that does not exist.
-func missing(err error) bool { return errors.Is(err, os.ErrNotExist) }

@@ -31,7 +31,7 @@ func (a *app) rotateCommand() *cobra.Command {
 			if f.all == (len(args) > 0) {
 				return errUsage{errors.New("name the slots to rotate (RELAY or RELAY/TYPE), or give --all")}
 			}
-			client, err := a.daemon()
+			client, err := a.client()
 			if err != nil {
 				return err
 			}
@@ -117,11 +117,19 @@ func (a *app) follow(ctx context.Context, client *adminapi.Client, asked slot.St
 		if err := givenUp(s, asked, time.Now(), deadline); err != nil {
 			return err
 		}
-		wait(ctx, 100*time.Millisecond)
+		pause(ctx)
 	}
 }
 
-// met tells whether the request is: verified after it, and, when compromised, no
+// pause waits before a slot is asked about again, or until ctx ends.
+func pause(ctx context.Context) {
+	select {
+	case <-time.After(100 * time.Millisecond):
+	case <-ctx.Done():
+	}
+}
+
+// met reports whether the request is: verified after it, and, when compromised, no
 // older token left in a grace.
 func met(s, asked slot.Status, f rotateFlags) bool {
 	if !s.Requested.IsZero() && !s.Requested.After(asked.Requested) || s.Rotated.Before(asked.Requested) {

@@ -20,7 +20,7 @@ func (a *app) tokensCommand() *cobra.Command {
 		Short: "Show what a relay holds: owner, age, expiry, who serves it",
 		Args:  usage(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			client, err := a.daemon()
+			client, err := a.client()
 			if err != nil {
 				return err
 			}
@@ -78,7 +78,7 @@ func (a *app) pruneCommand() *cobra.Command {
 		Short: "Revoke former tokens of this installation that no sink of ours holds",
 		Args:  usage(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			client, err := a.daemon()
+			client, err := a.client()
 			if err != nil {
 				return err
 			}
@@ -102,7 +102,7 @@ func (a *app) pruneCommand() *cobra.Command {
 	return cmd
 }
 
-// showPrunable shows the former tokens, and tells whether any may be revoked.
+// showPrunable shows the former tokens, and reports whether any may be revoked.
 func (a *app) showPrunable(former []adminapi.Token) (some bool) {
 	if len(former) == 0 {
 		a.say("the relay holds no former token of this installation")
@@ -123,7 +123,7 @@ func (a *app) showPrunable(former []adminapi.Token) (some bool) {
 	return some
 }
 
-// interactive tells whether there is somebody to ask.
+// interactive reports whether there is somebody to ask.
 func (a *app) interactive() bool {
 	f, ok := a.in.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rotatord/rotatord/internal/threads"
+	app "github.com/rotatord/rotatord/internal/daemon"
 	"github.com/rotatord/rotatord/test/harness"
 )
 
@@ -59,7 +59,7 @@ func run(m *testing.M, sizes string) (code int, err error) {
 		}
 		given.sizes = append(given.sizes, n)
 	}
-	threads.Spare() // as rotatord does
+	app.RaiseThreads() // as rotatord does
 	rotatord = harness.NewBinary("rotatord", false)
 	defer rotatord.Remove()
 	return m.Run(), nil

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
+	app "github.com/rotatord/rotatord/internal/daemon"
 	"github.com/rotatord/rotatord/internal/journal"
 	"github.com/rotatord/rotatord/internal/metrics"
 	"github.com/rotatord/rotatord/internal/moq"
@@ -47,7 +48,7 @@ func newMetrics() *metrics.Metrics { return metrics.New(metrics.Options{PerSlot:
 // folder of the file sink.
 func newDaemon(tb testing.TB, m *metrics.Metrics, c rotation.Cloudflare, open map[string]sinks.Sink, root string) *daemon {
 	tb.Helper()
-	return newDaemonAt(tb, rotation.NewSystemClock(), os.Stderr, m, c, open, root)
+	return newDaemonAt(tb, app.NewSystemClock(), os.Stderr, m, c, open, root)
 }
 
 func newDaemonAt(tb testing.TB, clock rotation.Clock, trouble io.Writer, m *metrics.Metrics, c rotation.Cloudflare, open map[string]sinks.Sink, root string) *daemon {

@@ -13,10 +13,10 @@ import (
 	"time"
 
 	"github.com/rotatord/rotatord/internal/cf/cfsim"
+	app "github.com/rotatord/rotatord/internal/daemon"
 	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/sinks/awssm/awstest"
 	"github.com/rotatord/rotatord/internal/slot"
-	"github.com/rotatord/rotatord/internal/threads"
 	"github.com/rotatord/rotatord/test/harness"
 )
 
@@ -146,7 +146,7 @@ func TestTheDaemonRunsMoreThreadsThanASmallMachineHasProcessors(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := s["go_sched_gomaxprocs_threads"].GetMetric()
-	if len(m) != 1 || number(m[0], "") < threads.Least {
+	if len(m) != 1 || number(m[0], "") < app.LeastThreads {
 		t.Errorf("goroutines at a time: %v", m)
 	}
 }

@@ -1,10 +1,8 @@
-package threads_test
+package daemon
 
 import (
 	"runtime"
 	"testing"
-
-	"github.com/rotatord/rotatord/internal/threads"
 )
 
 func TestASmallMachineRunsAsManyGoroutinesAsSyncsAskFor(t *testing.T) {
@@ -12,13 +10,13 @@ func TestASmallMachineRunsAsManyGoroutinesAsSyncsAskFor(t *testing.T) {
 		environment string
 		had, want   int
 	}{
-		{"", 2, threads.Least},
-		{"", threads.Least + 1, threads.Least + 1},
+		{"", 2, LeastThreads},
+		{"", LeastThreads + 1, LeastThreads + 1},
 		{"2", 2, 2}, // the operator knows better
 	} {
 		t.Setenv("GOMAXPROCS", c.environment)
 		before := runtime.GOMAXPROCS(c.had)
-		threads.Spare()
+		RaiseThreads()
 		if got := runtime.GOMAXPROCS(before); got != c.want {
 			t.Errorf("with GOMAXPROCS=%q, %d became %d, want %d", c.environment, c.had, got, c.want)
 		}

@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"io/fs"
@@ -76,7 +76,7 @@ func TestTheCollectorKeepsToFourFifthsUnlessTheEnvironmentSaysOtherwise(t *testi
 	} {
 		t.Setenv("GOMEMLIMIT", c.environment)
 		debug.SetMemoryLimit(math.MaxInt64)
-		limitMemory(c.root)
+		LimitMemory(c.root)
 		if got := debug.SetMemoryLimit(-1); got != c.want {
 			t.Errorf("GOMEMLIMIT=%q: the limit is %d, want %d", c.environment, got, c.want)
 		}

@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"context"
@@ -23,9 +23,9 @@ func account(id, tokenFile string, requests int) *config.Account {
 	}
 }
 
-func opened(t *testing.T, cfg *config.Config, old *ports) *ports {
+func opened(t *testing.T, cfg *config.Config, old *backends) *backends {
 	t.Helper()
-	p, err := openPorts(t.Context(), cfg, old, surroundings{metrics: metrics.New(metrics.Options{})})
+	p, err := opener{metrics: metrics.New(metrics.Options{})}.open(t.Context(), cfg, old)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,9 +115,9 @@ func (s slowSink) Close() error {
 	return nil
 }
 
-// slowPorts have n sinks, each of which adds to closed when it is closed.
-func slowPorts(n int) (p *ports, closed *atomic.Int64) {
-	p, closed = &ports{sinks: map[string]sinks.Sink{}, deferred: map[string]*sinks.Deferred{}}, new(atomic.Int64)
+// slowBackends have n sinks, each of which adds to closed when it is closed.
+func slowBackends(n int) (p *backends, closed *atomic.Int64) {
+	p, closed = &backends{sinks: map[string]sinks.Sink{}, deferred: map[string]*sinks.Deferred{}}, new(atomic.Int64)
 	for i := range n {
 		name := strings.Repeat("s", i+1)
 		p.sinks[name], p.deferred[name] = slowSink{closed: closed}, new(sinks.Deferred)
@@ -127,9 +127,9 @@ func slowPorts(n int) (p *ports, closed *atomic.Int64) {
 
 func TestSinksCloseSideBySide(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p, closed := slowPorts(20)
+		p, closed := slowBackends(20)
 		began := time.Now()
-		if err := p.closeBut(nil); err != nil || closed.Load() != 20 {
+		if err := p.closeExcept(nil); err != nil || closed.Load() != 20 {
 			t.Errorf("%d closed, %v", closed.Load(), err)
 		}
 		if took := time.Since(began); took != 2*time.Second {
@@ -140,22 +140,22 @@ func TestSinksCloseSideBySide(t *testing.T) {
 
 func TestAFormerConfigurationsSinksAreClosedAWhileLaterAndAtAStopAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var d departures
-		former, closed := slowPorts(2)
-		d.add(former, &ports{})
+		var d formerBackends
+		former, closed := slowBackends(2)
+		d.add(former, &backends{})
 		wait(t.Context(), closeAfter-10*time.Second)
 		if closed.Load() > 0 {
 			t.Error("closed while steps in hand may use them")
 		}
-		if err := sideBySide(d.now()); err != nil || closed.Load() != 2 {
+		if err := sideBySide(d.pendingCloses()); err != nil || closed.Load() != 2 {
 			t.Errorf("%d closed at a stop, %v", closed.Load(), err)
 		}
 		wait(t.Context(), 2*closeAfter)
-		later, closedLater := slowPorts(2)
-		d.add(later, &ports{})
+		later, closedLater := slowBackends(2)
+		d.add(later, &backends{})
 		wait(t.Context(), closeAfter+3*time.Second)
-		if closed.Load() != 2 || closedLater.Load() != 2 || len(d.now()) > 0 {
-			t.Errorf("%d and %d closed; %d pending", closed.Load(), closedLater.Load(), len(d.now()))
+		if closed.Load() != 2 || closedLater.Load() != 2 || len(d.pendingCloses()) > 0 {
+			t.Errorf("%d and %d closed; %d pending", closed.Load(), closedLater.Load(), len(d.pendingCloses()))
 		}
 	})
 }

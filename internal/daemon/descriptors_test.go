@@ -1,11 +1,11 @@
-package main
+package daemon
 
 import "testing"
 
 func TestDescriptorsAreSharedSoThatNobodyTakesAnothers(t *testing.T) {
 	for _, limit := range []int{16, 64, 256, 1024, 1 << 20} {
 		for clients := range 20 {
-			d := share(limit, clients, 2)
+			d := shareDescriptors(limit, clients, 2)
 			if d.connections < 1 || d.files < 1 || d.pages < 8 || d.pages > 512 {
 				t.Errorf("limit %d, %d clients: %+v leaves somebody without any", limit, clients, d)
 			}
@@ -15,7 +15,7 @@ func TestDescriptorsAreSharedSoThatNobodyTakesAnothers(t *testing.T) {
 			}
 		}
 	}
-	if d := share(64, 2, 1); d.connections != 4 || d.files != 4 {
+	if d := shareDescriptors(64, 2, 1); d.connections != 4 || d.files != 4 {
 		t.Errorf("of 64 two clients get %+v", d)
 	}
 }

@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"testing"
@@ -7,7 +7,7 @@ import (
 )
 
 func TestTheProcessLeavesNoCoreDump(t *testing.T) {
-	if err := noCoreDumps(); err != nil {
+	if err := DenyCoreDumps(); err != nil {
 		t.Fatal(err)
 	}
 	var limit unix.Rlimit

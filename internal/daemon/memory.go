@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"context"
@@ -12,10 +12,10 @@ const (
 	memorySlack = 8 << 20 // bytes that are not worth a collection
 )
 
-// tidyMemory gives back what a start, a reload or a burst of rotations left behind,
+// returnMemory gives back what a start, a reload or a burst of rotations left behind,
 // once it is over: the garbage collector by itself keeps as much again as is in use.
 // unmap does the same for what is mapped of files.
-func tidyMemory(ctx context.Context, unmap func()) {
+func returnMemory(ctx context.Context, unmap func()) {
 	var before, floor uint64
 	for wait(ctx, memoryCheck) {
 		allocated, held := readMemory()

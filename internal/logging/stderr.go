@@ -1,4 +1,4 @@
-package main
+package logging
 
 import (
 	"errors"
@@ -15,7 +15,7 @@ const muteAfter = time.Second
 
 // stderr is standard error as the daemon writes to it: through a descriptor of its own. The descriptor 2,
 // to which Go's runtime writes when the process panics and libraries when they please, leads nowhere while
-// a write is stuck, so that these cannot get stuck too. One goroutine writes at a time.
+// a write is stuck, so that these cannot get stuck too.
 type stderr struct {
 	own *os.File
 
@@ -24,8 +24,10 @@ type stderr struct {
 	muted   *os.File // what the descriptor 2 leads to meanwhile
 }
 
-// ownStderr fails where w is not standard error, as in tests.
-func ownStderr(w io.Writer) (*stderr, error) {
+// OpenStderr returns a writer to standard error whose descriptor is its own, so that a write that
+// blocks holds up neither Go's runtime nor a library that writes there. It fails where w is not
+// standard error, as in tests. One goroutine at a time may write to it.
+func OpenStderr(w io.Writer) (io.Writer, error) {
 	if f, ok := w.(*os.File); !ok || f.Name() != "/dev/stderr" {
 		return nil, os.ErrInvalid
 	}

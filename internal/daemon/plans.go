@@ -1,6 +1,7 @@
-package main
+package daemon
 
 import (
+	"slices"
 	"time"
 
 	"github.com/rotatord/rotatord/internal/config"
@@ -8,8 +9,26 @@ import (
 	"github.com/rotatord/rotatord/internal/slot"
 )
 
-// plans turns the configuration's slots into what the engine works from.
-func plans(cfg *config.Config) []*slot.Plan {
+// maxPlanned bounds what is listed at once.
+const maxPlanned = 10_000
+
+// Forecast lists the runs from now to until, soonest first, bounded in number, from the configuration alone: as
+// if every slot were seen for the first time now.
+func Forecast(cfg *config.Config, now, until time.Time) []slot.PlannedRun {
+	runs := []slot.PlannedRun{}
+	for _, p := range plansOf(cfg) {
+		runs = append(runs, slot.Forecast(p, now, until)...)
+	}
+	return soonestFirst(runs)
+}
+
+func soonestFirst(runs []slot.PlannedRun) []slot.PlannedRun {
+	slices.SortFunc(runs, func(a, b slot.PlannedRun) int { return a.At.Compare(b.At) })
+	return runs[:min(len(runs), maxPlanned)]
+}
+
+// plansOf turns the configuration's slots into what the engine works from. Slots alike share a policy.
+func plansOf(cfg *config.Config) []*slot.Plan {
 	slots := cfg.Slots()
 	out := make([]*slot.Plan, len(slots))
 	policies := map[slot.Policy]*slot.Policy{}

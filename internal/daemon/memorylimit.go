@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"io/fs"
@@ -13,10 +13,10 @@ import (
 // cgroupMost is what counts as no limit: version 1 has a number for that, too.
 const cgroupMost = 1 << 50
 
-// limitMemory has the garbage collector work harder before the kernel ends or slows the process
+// LimitMemory has the garbage collector work harder before the kernel ends or slows the process
 // down: at 80 % of the smallest limit of its control groups, unless the environment says when.
 // The rest is for what Go does not count: the journal's mapped pages and the program itself.
-func limitMemory(root fs.FS) {
+func LimitMemory(root fs.FS) {
 	if limit := cgroupLimit(root); os.Getenv("GOMEMLIMIT") == "" && limit < cgroupMost {
 		debug.SetMemoryLimit(limit / 5 * 4)
 	}

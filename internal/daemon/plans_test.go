@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"os"
@@ -8,6 +8,7 @@ import (
 
 	"github.com/rotatord/rotatord/internal/config"
 	"github.com/rotatord/rotatord/internal/sinks/all"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 func TestSlotsAlikeShareAPolicy(t *testing.T) {
@@ -33,7 +34,7 @@ relays:
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := plans(cfg)
+	got := plansOf(cfg)
 	if got[0].Policy != got[1].Policy || got[1].Policy == got[2].Policy {
 		t.Errorf("want one policy for the slots of a, and another for b's: %+v, %+v, %+v", got[0].Policy, got[1].Policy, got[2].Policy)
 	}
@@ -42,5 +43,17 @@ relays:
 	}
 	if got[2].Grace != time.Hour || got[2].Relay != "b" || len(got[2].Targets) != 1 {
 		t.Errorf("the plan of b is %+v", got[2])
+	}
+}
+
+func TestPlannedRunsAreInOrderAndBounded(t *testing.T) {
+	now := time.Now()
+	var runs []slot.PlannedRun
+	for n := range maxPlanned + 10 {
+		runs = append(runs, slot.PlannedRun{At: now.Add(-time.Duration(n) * time.Second)})
+	}
+	runs = soonestFirst(runs)
+	if len(runs) != maxPlanned || !runs[0].At.Before(runs[1].At) || !runs[0].At.Equal(now.Add(-time.Duration(maxPlanned+9)*time.Second)) {
+		t.Errorf("%d runs, the first at %s", len(runs), runs[0].At)
 	}
 }

@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"golang.org/x/sys/unix"
@@ -24,9 +24,9 @@ const (
 	mostPages  = 512
 )
 
-// share divides limit among the clients and the file sinks of a configuration: four
+// shareDescriptors divides limit among the clients and the file sinks of a configuration: four
 // tenths for calls, three for files, two for who looks at the pages. The least is one each.
-func share(limit, clients, fileSinks int) descriptors {
+func shareDescriptors(limit, clients, fileSinks int) descriptors {
 	spare := max(limit-ownDescriptors, 0)
 	each := func(tenths, cost, users int) int { return max(1, spare*tenths/10/cost/max(users, 1)) }
 	return descriptors{
@@ -49,5 +49,5 @@ func descriptorsFor(cfg *config.Config) descriptors {
 		}
 	}
 	most := int(min(limit.Cur, 1<<20))
-	return share(most, len(cfg.Accounts)+len(cfg.Sinks)-files, files)
+	return shareDescriptors(most, len(cfg.Accounts)+len(cfg.Sinks)-files, files)
 }

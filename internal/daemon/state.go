@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"errors"
@@ -55,7 +55,7 @@ func ownIdentity(s config.State) string { return filepath.Join(s.Path, "identity
 // keepIdentity writes the identity anew when its file was deleted from the state
 // folder: the next start could open nothing. One that lies elsewhere is not ours to write.
 func (d *daemon) keepIdentity(c *core) {
-	s := d.ports.Load().cfg.State
+	s := d.backends.Load().cfg.State
 	path := ownIdentity(s)
 	if s.IdentityFile != "" {
 		return
@@ -79,7 +79,7 @@ func openIdentity(s config.State, j *journal.Bolt, access secret.Access) (*secre
 		path = ownIdentity(s)
 	}
 	id, err := secret.LoadIdentity(path, access)
-	if err == nil || !missing(err) {
+	if err == nil || !errors.Is(err, fs.ErrNotExist) {
 		return id, err
 	}
 	empty, err := j.Empty()

@@ -1,0 +1,83 @@
+package daemon
+
+import (
+	"context"
+	"time"
+
+	"github.com/rotatord/rotatord/internal/rotation"
+	"github.com/rotatord/rotatord/internal/slot"
+)
+
+// What the pages and the API ask for, as web.Daemon says it.
+
+func (d *daemon) unready(err error) { d.starting.Store(&err) }
+
+// Ready is nil, or why this daemon cannot do its work at present.
+func (d *daemon) Ready() error {
+	if err := *d.starting.Load(); err != nil {
+		return err
+	}
+	return d.core.Load().engine.StorageErr()
+}
+
+// Slots visits every slot; none while rotatord is starting.
+func (d *daemon) Slots(yield func(*slot.Status) bool) {
+	if c := d.core.Load(); c != nil {
+		c.engine.Slots(yield)
+	}
+}
+
+// Slot returns one slot's status.
+func (d *daemon) Slot(relay, typ string) (slot.Status, bool) {
+	c := d.core.Load()
+	if c == nil {
+		return slot.Status{}, false
+	}
+	return c.engine.Slot(relay, typ)
+}
+
+// Rotate makes a request durable.
+func (d *daemon) Rotate(ctx context.Context, relay, typ, by string, compromised bool) (slot.Status, error) {
+	c := d.core.Load()
+	if c == nil {
+		return slot.Status{}, errStarting
+	}
+	d.backends.Load().logins.AllowOnce() // who asks may have mended what was refused
+	return c.engine.Rotate(ctx, relay, typ, by, compromised)
+}
+
+// History returns the newest events first.
+func (d *daemon) History(ctx context.Context, relay, typ string, limit int) ([]slot.Event, error) {
+	c := d.core.Load()
+	if c == nil {
+		return nil, errStarting
+	}
+	return rotation.NewAdministration(c.engine).History(ctx, relay, typ, limit)
+}
+
+// Tokens lists what a relay holds.
+func (d *daemon) Tokens(ctx context.Context, relay string) ([]slot.RelayToken, error) {
+	c := d.core.Load()
+	if c == nil {
+		return nil, errStarting
+	}
+	return rotation.NewAdministration(c.engine).Tokens(ctx, relay)
+}
+
+// Prune revokes former tokens, or lists them.
+func (d *daemon) Prune(ctx context.Context, relay string, dryRun bool) ([]slot.RelayToken, error) {
+	c := d.core.Load()
+	if c == nil {
+		return nil, errStarting
+	}
+	return rotation.NewAdministration(c.engine).Prune(ctx, relay, dryRun)
+}
+
+// Plan lists the runs within the given time from now.
+func (d *daemon) Plan(within time.Duration) []slot.PlannedRun {
+	c := d.core.Load()
+	if c == nil {
+		return nil
+	}
+	return soonestFirst(rotation.NewAdministration(c.engine).Upcoming(time.Now().Add(within)))
+}

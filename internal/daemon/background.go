@@ -1,0 +1,114 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/rotatord/rotatord/internal/logging"
+	"github.com/rotatord/rotatord/internal/rotation"
+	"github.com/rotatord/rotatord/internal/slot"
+)
+
+const (
+	clockCheck   = 30 * time.Second
+	standstill   = 2 * time.Minute // a gap in the checks that means the process was not running
+	storageCheck = 10 * time.Second
+	storageRetry = time.Second
+	loginsCheck  = 5 * time.Second
+
+	backgroundTime = 5 * time.Second // to stop: a check of the storage may be in hand
+)
+
+// startBackground runs the schedule, and watches clocks, storage, logins and memory, until ctx ends or the daemon stops.
+func (d *daemon) startBackground(ctx context.Context, c *core) {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runParts(ctx, d.lines, d.parts(c))
+	}()
+	d.teardown.add("background work", backgroundTime, func(context.Context) error {
+		cancel()
+		<-done
+		return nil
+	})
+}
+
+// parts are what runs beside the slots. Each ends with its context.
+func (d *daemon) parts(c *core) []func(context.Context) {
+	return []func(context.Context){
+		func(ctx context.Context) { c.queue.Run(ctx, c.engine.Wake) },
+		func(ctx context.Context) { d.watchClock(ctx, c.engine) },
+		func(ctx context.Context) { d.watchStorage(ctx, c) },
+		func(ctx context.Context) { d.watchLogins(ctx, c.engine) },
+		func(ctx context.Context) { returnMemory(ctx, c.journal.Unmap) },
+		keepWatchdogQuiet,
+	}
+}
+
+// runParts runs all parts side by side until they end. A panic in one ends the process, once what was
+// logged before is out.
+func runParts(ctx context.Context, lines *logging.Log, parts []func(context.Context)) {
+	var wg sync.WaitGroup
+	for _, part := range parts {
+		wg.Go(func() {
+			defer lines.LastWords()
+			part(ctx)
+		})
+	}
+	wg.Wait()
+}
+
+// watchClock notices that the process stood still: a suspended machine.
+func (d *daemon) watchClock(ctx context.Context, e *rotation.Engine) {
+	last := time.Now().Round(0)
+	for wait(ctx, clockCheck) {
+		now := time.Now().Round(0)
+		if now.Sub(last) > standstill {
+			d.log.Info("time passed without rotatord running; catching up", zap.Duration("gap", now.Sub(last)))
+			e.Resumed()
+		}
+		last = now
+	}
+}
+
+// watchStorage keeps readiness true to whether the journal can be written.
+func (d *daemon) watchStorage(ctx context.Context, c *core) {
+	every := storageCheck
+	for wait(ctx, every) {
+		every = storageCheck
+		err := c.engine.CheckStorage()
+		if err != nil {
+			every = storageRetry
+		}
+		if err == nil || errors.Is(err, slot.ErrRecordsLost) { // it was in the same folder
+			d.keepIdentity(c)
+		}
+	}
+}
+
+// watchLogins notices that a secret which a store refused was replaced.
+func (d *daemon) watchLogins(ctx context.Context, e *rotation.Engine) {
+	for wait(ctx, loginsCheck) {
+		if names := d.backends.Load().logins.Renewed(); len(names) > 0 {
+			d.log.Info("a refused login has a new secret; it is tried now", zap.Strings("sinks", names))
+			e.Retry(names)
+		}
+	}
+}
+
+// wait waits for d, and reports whether ctx lasted that long.
+func wait(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,37 @@
+package daemon
+
+import (
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/rotatord/rotatord/internal/slot"
+)
+
+// SystemClock is the machine's clocks. The zero value is not ready; use NewSystemClock.
+// It implements rotation.Clock, and is safe for concurrent use.
+type SystemClock struct{ boot string }
+
+// NewSystemClock reads the boot's id. Where there is none, every process counts
+// as a boot of its own.
+func NewSystemClock() SystemClock {
+	b, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return SystemClock{boot: "process-" + time.Now().UTC().Format(time.RFC3339Nano)}
+	}
+	return SystemClock{boot: strings.TrimSpace(string(b))}
+}
+
+// Now is the wall clock.
+func (SystemClock) Now() time.Time { return time.Now() }
+
+// Elapsed is the time since boot, suspension included, and the boot's id.
+func (c SystemClock) Elapsed() slot.Reading {
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts); err != nil {
+		return slot.Reading{Boot: c.boot}
+	}
+	return slot.Reading{Boot: c.boot, Elapsed: time.Duration(ts.Nano())}
+}

@@ -1,0 +1,162 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"iter"
+
+	"github.com/rotatord/rotatord/internal/adminapi"
+	"github.com/rotatord/rotatord/internal/config"
+	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/metrics"
+	"github.com/rotatord/rotatord/internal/moq"
+	"github.com/rotatord/rotatord/internal/redact"
+	"github.com/rotatord/rotatord/internal/rotation"
+	"github.com/rotatord/rotatord/internal/slot"
+)
+
+// relayLimit is how many tokens a relay holds at most; slotMost is what one slot needs.
+const (
+	relayLimit = 10
+	slotMost   = 3
+)
+
+// online is one read-only tour of everything a configuration names.
+type online struct {
+	findings
+	cfg      *config.Config
+	backends *backends
+	known    map[string]slot.Status // by slot, when a daemon answers
+	silent   map[string]bool        // by relay id: Cloudflare does not say that the relay exists
+	offers   map[string]error       // by relay id: why tokens cannot be listed
+	places   map[string]string      // by place: the slot and the target that were found there first
+}
+
+// CheckOnline reaches every account, relay and target that cfg names, changes nothing, and reports what it
+// finds as it finds it. The error says whether something failed, or that ctx ended before all was checked.
+func CheckOnline(ctx context.Context, cfg *config.Config, env Environment, report func(Finding)) (err error) {
+	c := &online{
+		findings: findings{report: report}, cfg: cfg, known: map[string]slot.Status{},
+		silent: map[string]bool{}, offers: map[string]error{}, places: map[string]string{},
+	}
+	o := opener{env: env, metrics: metrics.New(metrics.Options{}), warn: func(text string) { c.warn("%s", text) }}
+	if c.backends, err = o.open(ctx, cfg, nil); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.backends.closeExcept(nil)) }()
+	c.askDaemon(ctx)
+	return c.checkAll(ctx)
+}
+
+// askDaemon learns what a running daemon knows. Without one less is known, and that is said.
+func (c *online) askDaemon(ctx context.Context) {
+	slots, err := adminapi.NewClient(c.cfg.Server.AdminSocket).Slots(ctx)
+	if err != nil {
+		return
+	}
+	for _, s := range slots {
+		c.known[s.Slot] = s
+	}
+}
+
+func (c *online) checkAll(ctx context.Context) error {
+	for _, t := range c.backends.troubles {
+		c.warn("%v", t.err)
+	}
+	for relay, slots := range c.byRelay() {
+		c.checkRelay(ctx, relay, slots)
+	}
+	for i := range c.cfg.Slots() {
+		if ctx.Err() != nil {
+			return errors.New("interrupted: the rest was not checked")
+		}
+		c.checkSlot(ctx, &c.cfg.Slots()[i])
+	}
+	return c.verdict()
+}
+
+// byRelay yields the slots of each relay, in the order of the configuration.
+func (c *online) byRelay() iter.Seq2[string, []config.Slot] {
+	return func(yield func(string, []config.Slot) bool) {
+		slots := c.cfg.Slots()
+		for len(slots) > 0 {
+			n := 1
+			for n < len(slots) && slots[n].Relay == slots[0].Relay {
+				n++
+			}
+			if !yield(slots[0].Relay, slots[:n]) {
+				return
+			}
+			slots = slots[n:]
+		}
+	}
+}
+
+// checkRelay reaches a relay: does it exist, may its tokens be listed, is there room?
+func (c *online) checkRelay(ctx context.Context, relay string, slots []config.Slot) {
+	k := slots[0].Key
+	c.head("relay %s (%s, account %s)", relay, k.RelayID, slots[0].Account)
+	client := c.backends.accounts[k.AccountID]
+	r, err := client.Relay(ctx, moq.Priority{Urgency: moq.Routine}, k.RelayID)
+	if err != nil {
+		c.fail("%v", err)
+		c.silent[k.RelayID] = true // and would say the same to the next question
+		return
+	}
+	c.pass("it exists: %s", redact.Label(r.Name))
+	tokens, err := client.List(ctx, moq.Priority{Urgency: moq.Routine}, k.RelayID)
+	c.offers[k.RelayID] = err
+	if err == nil {
+		c.checkRoom(tokens, slots)
+	}
+}
+
+// checkRoom counts others' tokens and three for each overlap slot.
+func (c *online) checkRoom(tokens []moq.Token, slots []config.Slot) {
+	others, need := 0, 0
+	for _, t := range tokens {
+		if owner, ok := moq.LabelInstance(t.Label); !ok || owner != c.cfg.Instance {
+			others++
+		}
+	}
+	for i := range slots {
+		if slots[i].Strategy == moq.Overlap {
+			need += slotMost
+		}
+	}
+	if others+need > relayLimit {
+		c.fail("no room: others hold %s and rotatord needs up to %d, but a relay holds %d; revoke tokens that nobody uses",
+			count(others, "token"), need, relayLimit)
+		return
+	}
+	c.pass("room: others hold %s, rotatord needs up to %d of the other %d places", count(others, "token"), need, relayLimit-others)
+}
+
+// checkSlot tells whether the slot's strategy is offered and its targets can be written.
+func (c *online) checkSlot(ctx context.Context, s *config.Slot) {
+	c.head("slot %s (%s)", s.Name(), s.Strategy)
+	c.checkStrategy(s)
+	for _, t := range s.Targets {
+		c.checkTarget(ctx, s, t)
+	}
+}
+
+func (c *online) checkStrategy(s *config.Slot) {
+	err := c.offers[s.Key.RelayID]
+	switch {
+	case c.silent[s.Key.RelayID]:
+		c.warn("whether %s is offered cannot be told: its relay was not found", s.Strategy)
+	case s.Strategy == moq.Overlap && err != nil && c.known[s.Name()].TokenID != "":
+		c.fail("overlap: %v", rotation.OfferedBefore(err))
+	case s.Strategy == moq.Overlap && err != nil:
+		c.fail("overlap: %v", err)
+	case s.Strategy == moq.Overlap:
+		c.pass("overlap is offered: tokens can be listed; that they may be created shows only when one is")
+	case fault.Of(err) != nil && fault.Of(err).Reason == fault.NotOffered:
+		c.pass("the account does not list tokens, so in_place is its only strategy; that it is offered shows only when a token is rotated")
+	case err != nil:
+		c.fail("in_place: %v", err)
+	default:
+		c.warn("in_place: whether it is offered shows only when a token is rotated; the account offers overlap, which has no blackout")
+	}
+}

@@ -1,0 +1,99 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/rotatord/rotatord/internal/config"
+	"github.com/rotatord/rotatord/internal/secret"
+	"github.com/rotatord/rotatord/internal/sinks"
+	"github.com/rotatord/rotatord/internal/slot"
+)
+
+// checkTarget probes one target and says what it holds.
+func (c *online) checkTarget(ctx context.Context, s *config.Slot, t config.Target) {
+	where := t.Sink + " " + t.Target
+	h, err := c.backends.sinks[t.Sink].Probe(ctx, t.Target, sinks.ProbeOptions{Read: s.Verify, Ours: c.mayBeOurs(s, t)})
+	for _, w := range h.Warnings {
+		c.warn("%s: %s", where, w)
+	}
+	if h.Untried != "" {
+		c.note("%s: not tried: needs a write (%s)", where, h.Untried)
+	}
+	switch {
+	case err != nil && !t.Required:
+		c.warn("%v (the sink is optional)", err)
+	case err != nil:
+		c.fail("%v", err)
+	case c.isTaken(ctx, s, t):
+	case !h.Known:
+		c.pass("%s can be written; what it holds cannot be read", where)
+	case !h.Exists:
+		c.pass("%s can be written; it holds nothing yet", where)
+	default:
+		c.checkContent(s, t, h, where)
+	}
+}
+
+// isTaken reports whether a target is where another's is, under another name, and says so.
+func (c *online) isTaken(ctx context.Context, s *config.Slot, t config.Target) bool {
+	place, err := c.backends.sinks[t.Sink].Place(ctx, t.Target)
+	if err != nil || place == "" {
+		return false // the probe has told of what is wrong
+	}
+	first, taken := c.places[place]
+	switch {
+	case !taken:
+		c.places[place] = fmt.Sprintf("%s %s of slot %s", t.Sink, t.Target, s.Name())
+		return false
+	case strings.HasSuffix(first, " of slot "+s.Name()):
+		c.warn("%s %s is the same place as %s, through a link or a mount: that works only if both have one content", t.Sink, t.Target, first)
+		return false
+	}
+	level := Failed
+	if !t.Required {
+		level = Warning
+	}
+	c.add(level, "%s %s is the same place as %s, through a link or a mount: only the slot that delivered there last can go on; "+
+		"give the other another path", t.Sink, t.Target, first)
+	return true
+}
+
+// checkContent says whose the content of a target is, as far as that can be told.
+func (c *online) checkContent(s *config.Slot, t config.Target, h sinks.Holding, where string) {
+	size := len(h.Content.Reveal())
+	switch state := c.stateOf(s, t); {
+	case state == "ok":
+		c.pass("%s can be written; it holds the token that rotatord delivered", where)
+	case state == "never" && !t.Adopt:
+		c.fail("%s holds something rotatord did not write (%d bytes): move it away, or set `existing: adopt` on sink %s", where, size, t.Sink)
+	case state != "":
+		c.warn("%s holds %d bytes; the daemon says of it: %s", where, size, state)
+	case t.Adopt:
+		c.pass("%s can be written; it holds %d bytes, which rotatord will take over if it did not write them", where, size)
+	default:
+		c.warn("%s holds %d bytes; without a running daemon it cannot be told whether rotatord wrote them. If not, the rotation "+
+			"is refused: move them away, or set `existing: adopt` on sink %s", where, size, t.Sink)
+	}
+}
+
+// mayBeOurs doubts what a target holds only where the daemon does.
+func (c *online) mayBeOurs(s *config.Slot, t config.Target) func(secret.Value) bool {
+	state := c.stateOf(s, t)
+	return func(secret.Value) bool { return state != "never" && state != "changed" }
+}
+
+// stateOf is what the daemon says of a target; "" without a daemon.
+func (c *online) stateOf(s *config.Slot, t config.Target) string {
+	st, ok := c.known[s.Name()]
+	if !ok {
+		return ""
+	}
+	i := slices.IndexFunc(st.Sinks, func(ts slot.TargetStatus) bool { return ts.Sink == t.Sink && ts.Target == t.Target })
+	if i < 0 {
+		return ""
+	}
+	return st.Sinks[i].State
+}

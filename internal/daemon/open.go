@@ -1,0 +1,134 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/rotatord/rotatord/internal/config"
+	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/journal"
+	"github.com/rotatord/rotatord/internal/moq"
+	"github.com/rotatord/rotatord/internal/rotation"
+	"github.com/rotatord/rotatord/internal/scheduler"
+	"github.com/rotatord/rotatord/internal/secret"
+)
+
+// How long each part may take to stop.
+const (
+	slotsTime    = 25 * time.Second // for the steps in hand
+	backendsTime = 7 * time.Second  // a sink takes 2 s at most; before that a reload in hand ends
+	journalTime  = 10 * time.Second // to write what is only in its log into its database
+)
+
+// startRetry is the time between tries to open a state folder that cannot be written.
+const startRetry = 2 * time.Second
+
+var errStarting = errors.New("rotatord is starting")
+
+// core is what needs the journal.
+type core struct {
+	journal  *journal.Bolt
+	identity *secret.Identity
+	// identityErr is why the identity could not be written anew, the last time; who watches the storage uses it.
+	identityErr error
+
+	engine *rotation.Engine
+	queue  *scheduler.Queue[*moq.Key]
+}
+
+// openPatiently opens the journal. A folder that cannot be written is waited
+// for, not ready meanwhile; what only a person can mend ends the start. So does the end of ctx,
+// without an error, and then nothing is open.
+func (d *daemon) openPatiently(ctx context.Context, cfg *config.Config) error {
+	for {
+		err := d.open(ctx, cfg)
+		if err == nil || !mayPass(err) {
+			return err
+		}
+		d.unready(err)
+		d.log.Error("cannot start yet; trying again", zap.Error(err), zap.Duration("retry_in", startRetry))
+		if !wait(ctx, startRetry) {
+			return nil
+		}
+	}
+}
+
+// mayPass tells a disk's trouble, which may end by itself, from what will not.
+func mayPass(err error) bool {
+	for _, lasting := range []error{journal.ErrInUse, journal.ErrNewer, journal.ErrDamaged} {
+		if errors.Is(err, lasting) {
+			return false
+		}
+	}
+	return fault.Of(err).Reason == fault.Storage
+}
+
+// open opens the journal and puts cfg into force. If it fails, nothing stays open.
+func (d *daemon) open(ctx context.Context, cfg *config.Config) error {
+	opened := teardown{lines: d.lines}
+	c, err := d.openCore(ctx, cfg, &opened)
+	if err != nil {
+		return errors.Join(err, opened.run())
+	}
+	d.teardown.takeOver(&opened)
+	d.core.Store(c)
+	d.unready(nil)
+	return nil
+}
+
+// openCore opens the journal, loads the slots and has them work, and adds to opened how each is stopped.
+func (d *daemon) openCore(ctx context.Context, cfg *config.Config, opened *teardown) (*core, error) {
+	wanted := plansOf(cfg)
+	c, err := d.openJournal(cfg)
+	if err != nil {
+		return nil, err
+	}
+	opened.add("journal", journalTime, func(context.Context) error { return c.journal.Close() })
+	c.engine = rotation.New(rotation.Options{
+		Instance: cfg.Instance, Journal: c.journal, Sealer: c.identity, Alarm: c.queue,
+		Clock: NewSystemClock(), Observer: d.metrics, Log: d.log,
+	})
+	if err := c.engine.Load(ctx, wanted); err != nil {
+		return nil, err
+	}
+	if _, err := d.apply(ctx, cfg, wanted, c.engine); err != nil {
+		return nil, err
+	}
+	opened.add("accounts and sinks", backendsTime, d.closeBackends)
+	opened.add("slots", slotsTime, func(ctx context.Context) error { return d.stopSlots(ctx, c) })
+	return c, nil
+}
+
+func (d *daemon) openJournal(cfg *config.Config) (*core, error) {
+	j, id, err := openState(cfg.State, journal.Options{
+		Observe: d.metrics.JournalWrite, Warn: func(text string) { d.log.Warn("journal: " + text) },
+	}, secret.ThisProcess(d.env.Environment, func(text string) { d.log.Warn("permissions: " + text) }))
+	if err != nil {
+		return nil, err
+	}
+	return &core{journal: j, identity: id, queue: scheduler.NewQueue[*moq.Key](time.Now)}, nil
+}
+
+// stopSlots finishes the steps in hand. What is missing of the state's files is written anew while all is known.
+func (d *daemon) stopSlots(ctx context.Context, c *core) error {
+	err := c.engine.Stop(ctx)
+	if c.engine.StorageErr() == nil {
+		d.keepIdentity(c)
+	}
+	return err
+}
+
+// closeBackends closes every account and sink, those of former configurations too. No reload opens any from now on.
+func (d *daemon) closeBackends(context.Context) error {
+	d.reloading.Lock()
+	defer d.reloading.Unlock()
+	d.stopping = true
+	closing := d.former.pendingCloses()
+	if b := d.backends.Load(); b != nil {
+		closing = append(closing, func() error { return b.closeExcept(nil) })
+	}
+	return sideBySide(closing)
+}

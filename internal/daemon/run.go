@@ -1,0 +1,139 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/rotatord/rotatord/internal/config"
+	"github.com/rotatord/rotatord/internal/slot"
+	"github.com/rotatord/rotatord/internal/web"
+)
+
+// pagesTime is how long requests in hand may take at a stop.
+const pagesTime = 3 * time.Second
+
+var errToldToStop = errors.New("told to stop before anything was begun")
+
+// Run runs the daemon until SIGTERM, an interrupt or ctx ends it; a hangup has it reload, one too that
+// came before it worked.
+func Run(ctx context.Context, cfg *config.Config, o Options) error {
+	RaiseThreads()
+	defer o.Log.LastWords()
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, os.Interrupt)
+	defer stop()
+	d := newDaemon(cfg, o)
+	// What libraries print of themselves goes the same way.
+	defer zap.RedirectStdLog(d.log)() //nolint:forbidigo // nobody of ours logs there
+	server, served, err := d.startPages(cfg)
+	if err != nil {
+		return err
+	}
+	err = d.openPatiently(ctx, cfg)
+	if c := d.core.Load(); err == nil && c != nil { // else it was told to stop meanwhile
+		d.announce(server.Addr(), cfg)
+		if o.Started != nil {
+			o.Started(server.Addr())
+		}
+		d.startBackground(ctx, c)
+		err = d.serve(ctx, served, o.Hangups.reloads())
+	}
+	err = errors.Join(err, d.teardown.run())
+	d.log.Info("stopped")
+	return err
+}
+
+// startPages makes the pages reachable; they say 503 until the journal is open. served is told what ends them.
+func (d *daemon) startPages(cfg *config.Config) (_ *web.Server, served <-chan error, err error) {
+	mode, err := strconv.ParseUint(cfg.Server.AdminSocketMode, 8, 32)
+	if err != nil {
+		return nil, nil, fmt.Errorf("server.admin_socket_mode: %w", err)
+	}
+	s := web.New(web.Options{
+		Daemon: d, Metrics: d.metrics.Handler(), Log: d.log, Version: d.version, Instance: cfg.Instance,
+		Listen: cfg.Server.Listen, WebConfigFile: cfg.Server.WebConfigFile, Connections: descriptorsFor(cfg).pages,
+		AdminSocket: cfg.Server.AdminSocket, AdminSocketMode: fs.FileMode(mode), AdminSocketGroup: cfg.Server.AdminSocketGroup,
+	})
+	if err := s.Listen(); err != nil {
+		return nil, nil, err
+	}
+	ended := make(chan error, 1)
+	go func() {
+		defer d.lines.LastWords()
+		ended <- s.Serve()
+	}()
+	d.teardown.add("pages", pagesTime, s.Shutdown)
+	return s, ended, nil
+}
+
+func (d *daemon) announce(addr string, cfg *config.Config) {
+	fields := []zap.Field{
+		zap.String("version", d.version), zap.String("listen", addr),
+		zap.String("admin_socket", cfg.Server.AdminSocket), zap.Int("slots", len(cfg.Slots())),
+	}
+	if limit, ok := memoryLimit(); ok {
+		fields = append(fields, zap.Int64("memory_limit_bytes", limit))
+	}
+	d.log.Info("rotatord is ready", fields...)
+	notifyReady()
+}
+
+// serve works until ctx ends or a listener fails.
+func (d *daemon) serve(ctx context.Context, served <-chan error, hangups <-chan os.Signal) error {
+	for {
+		select {
+		case <-ctx.Done():
+			d.log.Info("stopping: finishing the steps in hand")
+			notifyStopping()
+			return nil
+		case err := <-served:
+			return err
+		case <-hangups:
+			notifyReloading()
+			_, _ = d.Reload(ctx) // logged
+			notifyReady()
+		}
+	}
+}
+
+// RunOnce does what is due now, until nothing is left or a signal ends it, and returns the slots that failed.
+func RunOnce(ctx context.Context, cfg *config.Config, o Options) (failed []slot.Status, err error) {
+	RaiseThreads()
+	defer o.Log.LastWords()
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, os.Interrupt)
+	defer stop()
+	ctx, cancel := o.Hangups.untilHangup(ctx)
+	defer cancel()
+	d := newDaemon(cfg, o)
+	defer zap.RedirectStdLog(d.log)() //nolint:forbidigo // nobody of ours logs there
+	if err := d.open(ctx, cfg); ctx.Err() != nil {
+		return nil, errors.Join(errToldToStop, d.teardown.run())
+	} else if err != nil {
+		return nil, err
+	}
+	failed = d.quiesce(ctx, d.core.Load())
+	return failed, d.teardown.run()
+}
+
+// quiesce runs the schedule until no slot has anything left to do at once, and returns those that fail.
+func (d *daemon) quiesce(ctx context.Context, c *core) (failing []slot.Status) {
+	schedule, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go c.queue.Run(schedule, c.engine.Wake)
+	c.engine.Quiesce(ctx)
+	c.engine.Slots(func(s *slot.Status) bool {
+		if s.Failures > 0 {
+			failing = append(failing, *s)
+		}
+		return true
+	})
+	return failing
+}

@@ -1,0 +1,147 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rotatord/rotatord/internal/logging"
+)
+
+func TestWhatWasStartedLastIsStoppedFirst(t *testing.T) {
+	var stopped []string
+	var all, later teardown
+	for i, name := range []string{"pages", "journal", "slots"} {
+		to := &all
+		if i > 0 {
+			to = &later // of an opening that came to its end
+		}
+		to.add(name, time.Second, func(context.Context) error {
+			stopped = append(stopped, name)
+			return nil
+		})
+	}
+	all.takeOver(&later)
+	if err := errors.Join(all.run(), later.run(), all.run()); err != nil {
+		t.Error(err)
+	}
+	if !slices.Equal(stopped, []string{"slots", "journal", "pages"}) {
+		t.Errorf("stopped: %q", stopped)
+	}
+}
+
+func TestAStepThatFailsOrHangsKeepsNoOtherFromBeingTaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var all teardown
+		end := make(chan struct{})
+		defer close(end)
+		stopped := false
+		all.add("first", time.Second, func(context.Context) error {
+			stopped = true
+			return nil
+		})
+		all.add("failing", time.Second, func(context.Context) error { return errors.New("no") })
+		all.add("hanging", 3*time.Second, func(context.Context) error {
+			<-end
+			return nil
+		})
+		began := time.Now()
+		err := all.run()
+		want := "stop hanging: it did not end within 3s, and is left to itself\nstop failing: no"
+		if err == nil || err.Error() != want || !stopped {
+			t.Errorf("%v; what came after it was stopped: %t", err, stopped)
+		}
+		if took := time.Since(began); took != 3*time.Second+overtime {
+			t.Errorf("it took %s", took)
+		}
+	})
+}
+
+func TestAStepWhoseTimeIsUpSaysSoItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var all teardown
+		all.add("slots", 3*time.Second, func(ctx context.Context) error {
+			<-ctx.Done()
+			return errors.New("2 slots are at work")
+		})
+		if err := all.run(); err == nil || err.Error() != "stop slots: 2 slots are at work" {
+			t.Error(err)
+		}
+	})
+}
+
+// A systemd unit gives a stop 35 seconds, of which the log's end takes one.
+func TestAStopHasAnEndWhateverHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		all, last := teardown{}, time.Duration(0)
+		end := make(chan struct{})
+		defer close(end)
+		for name, within := range map[string]time.Duration{
+			"pages": pagesTime, "journal": journalTime, "accounts and sinks": backendsTime, "slots": slotsTime, "background work": backgroundTime,
+		} {
+			all.add(name, within, func(ctx context.Context) error {
+				deadline, _ := ctx.Deadline()
+				last = time.Until(deadline)
+				<-end
+				return nil
+			})
+		}
+		began := time.Now()
+		err := all.run()
+		if took := time.Since(began); took > 34*time.Second || strings.Count(err.Error(), "left to itself") != 5 {
+			t.Errorf("it took %s: %v", took, err)
+		}
+		if last < leastTime {
+			t.Errorf("the last step had %s", last)
+		}
+	})
+}
+
+// slowReader takes a line only after a while.
+type slowReader struct{ io.Writer }
+
+func (w slowReader) Write(text []byte) (int, error) {
+	wait(context.Background(), 100*time.Millisecond)
+	return w.Writer.Write(text)
+}
+
+// A panic ends the process, so the test starts itself anew to have one.
+func TestAPanicInOnePartEndsTheProcessOnceTheLogIsOut(t *testing.T) {
+	const variable = "ROTATORD_TEST_PANIC"
+	lines := logging.New(slowReader{os.Stderr})
+	broken := func(context.Context) error { panic("it broke") }
+	say := func() {
+		for range 3 {
+			_, _ = lines.Write([]byte("said before\n"))
+		}
+	}
+	switch os.Getenv(variable) {
+	case "background":
+		say()
+		runParts(t.Context(), lines, []func(context.Context){
+			func(ctx context.Context) { <-ctx.Done() }, func(ctx context.Context) { _ = broken(ctx) },
+		})
+	case "stop":
+		all := teardown{lines: lines}
+		all.add("slots", time.Second, broken)
+		say()
+		_ = all.run()
+	case "":
+		for _, part := range []string{"background", "stop"} {
+			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$")
+			cmd.Env = append(os.Environ(), variable+"="+part)
+			out, err := cmd.CombinedOutput()
+			said, trace, panicked := strings.Cut(string(out), "panic: it broke")
+			if err == nil || !panicked || strings.Count(said, "said before") != 3 || !strings.Contains(trace, "goroutine ") {
+				t.Errorf("%s: %v\n%s", part, err, out)
+			}
+		}
+	}
+}

@@ -20,7 +20,7 @@ const (
 	storageRetry = time.Second
 	loginsCheck  = 5 * time.Second
 
-	backgroundTime = 5 * time.Second // to stop: a check of the storage may be in hand
+	backgroundTime = 3 * time.Second // to stop: a check of the storage may be in hand
 )
 
 // startBackground runs the schedule, and watches clocks, storage, logins and memory, until ctx ends or the daemon stops.
@@ -42,7 +42,9 @@ func (d *daemon) startBackground(ctx context.Context, c *core) {
 func (d *daemon) parts(c *core) []func(context.Context) {
 	return []func(context.Context){
 		func(ctx context.Context) { c.queue.Run(ctx, c.engine.Wake) },
-		func(ctx context.Context) { d.watchClock(ctx, c.engine) },
+		func(ctx context.Context) {
+			watchClock(ctx, time.Now, func(gap time.Duration) { d.catchUp(gap, c.engine) })
+		},
 		func(ctx context.Context) { d.watchStorage(ctx, c) },
 		func(ctx context.Context) { d.watchLogins(ctx, c.engine) },
 		func(ctx context.Context) { returnMemory(ctx, c.journal.Unmap) },
@@ -63,17 +65,21 @@ func runParts(ctx context.Context, lines *logging.Log, parts []func(context.Cont
 	wg.Wait()
 }
 
-// watchClock notices that the process stood still: a suspended machine.
-func (d *daemon) watchClock(ctx context.Context, e *rotation.Engine) {
-	last := time.Now().Round(0)
+// watchClock notices, by the wall clock, that the process stood still: a suspended machine.
+func watchClock(ctx context.Context, now func() time.Time, stoodStill func(gap time.Duration)) {
+	last := now().Round(0)
 	for wait(ctx, clockCheck) {
-		now := time.Now().Round(0)
-		if now.Sub(last) > standstill {
-			d.log.Info("time passed without rotatord running; catching up", zap.Duration("gap", now.Sub(last)))
-			e.Resumed()
+		t := now().Round(0)
+		if t.Sub(last) > standstill {
+			stoodStill(t.Sub(last))
 		}
-		last = now
+		last = t
 	}
+}
+
+func (d *daemon) catchUp(gap time.Duration, e *rotation.Engine) {
+	d.log.Info("time passed without rotatord running; catching up", zap.Duration("gap", gap))
+	e.Resumed()
 }
 
 // watchStorage keeps readiness true to whether the journal can be written.

@@ -20,7 +20,8 @@ const accountID = "023e105f4ecef8ad9ca31a8372d0c353"
 type house struct {
 	*testing.T
 	dir string
-	api string // of a simulated Cloudflare
+	sim *cfsim.Sim
+	api string // of sim
 }
 
 func newHouse(t *testing.T) *house {
@@ -31,7 +32,7 @@ func newHouse(t *testing.T) *house {
 	sim.AddRelay(accountID, relayID, "studio")
 	s := httptest.NewServer(sim)
 	t.Cleanup(s.Close)
-	h := &house{T: t, dir: t.TempDir(), api: s.URL + "/client/v4"}
+	h := &house{T: t, dir: t.TempDir(), sim: sim, api: s.URL + "/client/v4"}
 	h.put("token", "a-token")
 	h.configure("")
 	return h
@@ -56,7 +57,7 @@ server: {listen: "127.0.0.1:0", admin_socket: DIR/admin.sock}
 accounts:
   main: {account_id: ACCOUNT, api_url: API, api_token: {file: DIR/token}}
 sinks:
-  disk: {type: file, path: "DIR/{{.Relay}}.token"}
+  disk: {type: file, path: "DIR/{{.Relay}}-{{.Type}}.token"}
 defaults: {schedule: manual, initial: schedule, sinks: [disk]}
 relays:
   live: {id: RELAY, tokens: {subscribe: {}}}

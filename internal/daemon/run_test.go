@@ -214,7 +214,7 @@ func TestASingleRunDoesWhatIsDueAndSaysWhichSlotsFail(t *testing.T) {
 	if err != nil || len(failed) != 1 || failed[0].Slot != "gone/subscribe" || failed[0].Failure == nil {
 		t.Errorf("%+v, %v", failed, err)
 	}
-	if _, err := os.Stat(h.path("live.token")); err != nil {
+	if _, err := os.Stat(h.path("live-subscribe.token")); err != nil {
 		t.Errorf("the slot that works: %v", err)
 	}
 	wantStateFree(t, h)
@@ -228,7 +228,7 @@ func TestASingleRunThatIsToldToStopDoesNothing(t *testing.T) {
 	if _, err := RunOnce(ctx, h.load(), h.options()); !errors.Is(err, errToldToStop) {
 		t.Error(err)
 	}
-	if _, err := os.Stat(h.path("live.token")); err == nil {
+	if _, err := os.Stat(h.path("live-subscribe.token")); err == nil {
 		t.Error("something was delivered")
 	}
 	wantStateFree(t, h)

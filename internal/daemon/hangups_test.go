@@ -1,0 +1,59 @@
+package daemon
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"slices"
+	"syscall"
+	"testing"
+)
+
+// hangUp sends this process a hangup.
+func hangUp(t *testing.T) {
+	t.Helper()
+	if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// caught returns hangups that end with the test. What else catches them keeps one from ending the process.
+func caught(t *testing.T) *Hangups {
+	t.Helper()
+	guard := make(chan os.Signal, 1)
+	signal.Notify(guard, syscall.SIGHUP)
+	h := CatchHangups()
+	t.Cleanup(func() { signal.Stop(h.signals) })
+	return h
+}
+
+func TestAHangupIsAReloadThatWaitsUntilSomebodyIsThere(t *testing.T) {
+	h := caught(t)
+	hangUp(t)
+	if s := <-h.reloads(); s != syscall.SIGHUP {
+		t.Errorf("caught %v", s)
+	}
+	if (*Hangups)(nil).reloads() != nil {
+		t.Error("without hangups there is one")
+	}
+}
+
+func TestAHangupEndsASingleRunUnlessItIsIgnored(t *testing.T) {
+	h := caught(t)
+	ctx, cancel := h.untilHangup(t.Context())
+	defer cancel()
+	hangUp(t)
+	<-ctx.Done()
+	if !slices.Contains(h.EndingSignals(), os.Signal(syscall.SIGHUP)) {
+		t.Errorf("it ends a verb that cleans up, too: %v", h.EndingSignals())
+	}
+
+	ignored := &Hangups{signals: make(chan os.Signal, 1), ignored: true}
+	ignored.signals <- syscall.SIGHUP
+	ctx, cancel = ignored.untilHangup(context.Background())
+	defer cancel()
+	if len(ignored.signals) != 1 || ctx.Err() != nil || slices.Contains(ignored.EndingSignals(), os.Signal(syscall.SIGHUP)) {
+		t.Error("one that is ignored ends something")
+	}
+	ignored.Release() // and does not end this process
+}

@@ -141,6 +141,25 @@ func TestTypesSurviveJSON(t *testing.T) {
 	}
 }
 
+// wireTypes are all that is declared here for the wire.
+func wireTypes() []any {
+	return []any{
+		SlotList{}, RotateRequest{}, EventList{}, TokenList{}, PruneRequest{}, PlannedRuns{}, ReloadResult{}, Problem{},
+	}
+}
+
+func TestGoNamesAreTheJSONNames(t *testing.T) {
+	for _, v := range wireTypes() {
+		typ := reflect.TypeOf(v)
+		for f := range typ.Fields() {
+			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+			if strings.ToLower(f.Name) != strings.ReplaceAll(name, "_", "") {
+				t.Errorf("%s.%s is %q in JSON", typ.Name(), f.Name, name)
+			}
+		}
+	}
+}
+
 // The API's types are walked to the bottom: there must be no place in them for
 // a value, sealed or not.
 func TestNothingInTheAPICanHoldAValue(t *testing.T) {
@@ -163,7 +182,7 @@ func TestNothingInTheAPICanHoldAValue(t *testing.T) {
 			}
 		}
 	}
-	for _, v := range []any{SlotList{}, EventList{}, TokenList{}, PlannedRuns{}, Problem{}} {
+	for _, v := range wireTypes() {
 		walk(reflect.TypeOf(v).Name(), reflect.TypeOf(v))
 	}
 	if !seen[reflect.TypeFor[slot.TargetStatus]()] {

@@ -1,11 +1,12 @@
 // Package adminapi is the HTTP API's vocabulary, shared by the server and its
 // clients, and the client that the command line uses on the admin socket.
 // Nothing in it can carry a token's value.
+//
+// What is only a shape of the wire is declared here, with Go names that are the JSON
+// names. What the engine itself speaks of, a status or an event, is the engine's type.
 package adminapi
 
-import (
-	"github.com/rotatord/rotatord/internal/slot"
-)
+import "github.com/rotatord/rotatord/internal/slot"
 
 // SlotList answers GET /api/v1/slots.
 type SlotList struct {
@@ -35,6 +36,12 @@ type PruneRequest struct {
 // PlannedRuns answers GET /api/v1/plan, soonest first.
 type PlannedRuns struct {
 	Runs []PlannedRun `json:"runs"`
+}
+
+// ReloadResult answers POST /-/reload.
+type ReloadResult struct {
+	Status   string   `json:"status"`             // what was done, for people
+	Warnings []string `json:"warnings,omitempty"` // what of the configuration does not work as things are
 }
 
 // Problem is the body of every answer that is an error.

@@ -43,10 +43,7 @@ func (s *Server) serveReload(w http.ResponseWriter, r *http.Request) {
 		failWith(w, r, err)
 		return
 	}
-	writeJSON(w, http.StatusOK, struct {
-		Status   string   `json:"status"`
-		Warnings []string `json:"warnings,omitempty"`
-	}{"configuration reloaded", warnings})
+	writeJSON(w, http.StatusOK, adminapi.ReloadResult{Status: "configuration reloaded", Warnings: warnings})
 }
 
 // listSlots encodes each status while it is valid, into memory: the yield does

@@ -1,0 +1,239 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rotatord/rotatord/deploy"
+	"github.com/rotatord/rotatord/internal/adminapi"
+	"github.com/rotatord/rotatord/internal/daemon"
+	"github.com/rotatord/rotatord/internal/moq"
+	"github.com/rotatord/rotatord/internal/rotation"
+)
+
+// now is what the time is in a transcript; in returns an instant that long after it.
+func now() time.Time { return time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC) }
+
+func in(d time.Duration) time.Time { return now().Add(d) }
+
+const day = 24 * time.Hour
+
+// someSlots are one that is well, one that fails and one in a blackout, in no order.
+func someSlots() []rotation.Status {
+	return []rotation.Status{
+		{
+			Slot: "live/subscribe", Relay: "live", Type: moq.Subscribe, Account: "main", Strategy: moq.Overlap, State: rotation.StateIdle,
+			TokenID: "11111111111111111111111111111111", Rotated: in(-3 * time.Hour), Next: in(21 * time.Hour), Expires: in(29 * day),
+			Sinks: []rotation.TargetStatus{
+				{Sink: "disk", Target: "/moq/live", Required: true, State: "ok"}, {Sink: "spare", Target: "moq/live", State: "pending", Error: "the store is sealed"},
+			},
+		},
+		{
+			Slot: "live/publish_subscribe", Relay: "live", Type: moq.PublishSubscribe, Account: "main", Strategy: moq.Overlap,
+			State: rotation.StateFailing, Rotated: in(-26 * time.Hour), Next: in(-2 * time.Hour), Overdue: true, Expires: in(-time.Minute),
+			Failures: 3, Failure: &rotation.Failure{Count: 3, Step: rotation.StepDeliver, Message: "disk: no space left", Next: in(40 * time.Second)},
+			Sinks: []rotation.TargetStatus{{Sink: "disk", Required: true, State: "pending", Error: "no space left"}},
+			Note:  "a new target waits for the schedule",
+		},
+		{
+			Slot: "backup/subscribe", Relay: "backup", Type: moq.Subscribe, Account: "main", Strategy: moq.InPlace, State: rotation.StateDelivering,
+			Manual: true, Blackout: in(-90 * time.Second), Phase: rotation.Minted,
+			Sinks: []rotation.TargetStatus{{Sink: "disk", Required: true, State: "pending"}},
+		},
+	}
+}
+
+func TestStatusShowsASlotALineAndBelowWhatIsWrong(t *testing.T) {
+	record(t, "status.txt", &fakeDaemon{Slots: someSlots()}, func(tr *transcript) {
+		tr.run("status")
+		tr.run("status", "--check")
+	})
+	record(t, "status-well.txt", &fakeDaemon{Slots: someSlots()[:1]}, func(tr *transcript) {
+		tr.run("status", "--check")
+		tr.run("status", "-o", "json")
+	})
+}
+
+func TestHistoryShowsWhatWasDoneByWhom(t *testing.T) {
+	d := &fakeDaemon{Events: []rotation.Event{
+		{At: in(-time.Minute), Slot: "live/subscribe", What: rotation.Failed, Step: rotation.StepMint, Detail: "401: 1000 Invalid API Token"},
+		{
+			At: in(-time.Hour), Slot: "live/subscribe", What: rotation.Rotated, Cause: rotation.ByRequest, By: "root (uid 0)",
+			Took: 1234567 * time.Microsecond, TokenID: "11111111111111111111111111111111", Detail: "2 targets",
+		},
+	}}
+	record(t, "history.txt", d, func(tr *transcript) {
+		tr.run("history")
+		tr.run("history", "live/subscribe", "-n", "2", "-o", "json")
+		tr.run("history", "live/publish")
+		tr.run("history", "live", "backup")
+		tr.say("asked: " + strings.Join(d.asked, "; "))
+	})
+}
+
+// someTokens are one of each owner.
+func someTokens() []adminapi.Token {
+	return []adminapi.Token{
+		{
+			ID: "11111111111111111111111111111111", Operations: []string{"subscribe"}, Owner: adminapi.Ours, Slot: "live/subscribe",
+			Created: in(-3 * time.Hour), Expires: in(29 * day), ServedBy: []string{"disk", "spare"},
+		},
+		{
+			ID: "22222222222222222222222222222222", Operations: []string{"publish", "subscribe"}, Owner: adminapi.Ours, Slot: "live/publish_subscribe",
+			Created: in(-5 * day), Expires: in(25 * day), Retire: in(6 * time.Hour),
+		},
+		{ID: "33333333333333333333333333333333", Operations: []string{"subscribe"}, Owner: adminapi.Former, Created: in(-80 * day), Prunable: true},
+		{ID: "44444444444444444444444444444444", Operations: []string{"subscribe"}, Owner: adminapi.Former, Created: in(-80 * day), ServedBy: []string{"disk"}},
+		{ID: "55555555555555555555555555555555", Operations: []string{"subscribe"}, Owner: adminapi.OtherInstance, Instance: "prod"},
+		{ID: "66666666666666666666666666666666", Operations: []string{"subscribe"}, Owner: adminapi.Others, Label: "studio"},
+	}
+}
+
+func TestTokensShowsWhoseEachIs(t *testing.T) {
+	record(t, "tokens.txt", &fakeDaemon{Tokens: someTokens()}, func(tr *transcript) {
+		tr.run("tokens", "live")
+		tr.run("tokens")
+	})
+}
+
+func TestPruneShowsFormerTokensAndThenWhatItRevoked(t *testing.T) {
+	all := someTokens()
+	revoked := all[2]
+	revoked.Revoked = true
+	d := &fakeDaemon{Former: all[2:4], Pruned: []adminapi.Token{revoked, all[3]}}
+	record(t, "prune.txt", d, func(tr *transcript) {
+		tr.run("tokens", "prune", "live", "--yes")
+		d.Former = all[3:4]
+		tr.say("a sink holds what is left")
+		tr.run("tokens", "prune", "live")
+		d.Former = nil
+		tr.say("nothing is left")
+		tr.run("tokens", "prune", "live")
+		tr.say("asked: " + strings.Join(d.asked, "; "))
+	})
+}
+
+func TestPlanAsksADaemonOrForecasts(t *testing.T) {
+	record(t, "plan.txt", &fakeDaemon{Runs: []adminapi.PlannedRun{
+		{At: in(4 * time.Hour), Slot: "live/subscribe", Strategy: moq.Overlap, Account: "main"},
+		{At: in(3*day + time.Hour), Slot: "backup/subscribe", Strategy: moq.InPlace, Account: "main"},
+	}}, func(tr *transcript) {
+		tr.run("plan")
+		tr.run("plan", "--for", "soon")
+	})
+	record(t, "plan-alone.txt", nil, func(tr *transcript) { tr.run("plan", "--for", "12h") })
+}
+
+func TestRotateFollowsTheRequestToItsEnd(t *testing.T) {
+	d := &fakeDaemon{Slots: someSlots(), Tokens: someTokens()[:2]}
+	verified := d.Slots[0]
+	verified.Rotated, verified.Requested, verified.TokenID = in(time.Second), time.Time{}, someTokens()[0].ID
+	gaveUp := d.Slots[1]
+	gaveUp.Failures, gaveUp.Failure = 6, &rotation.Failure{Count: 6, Step: rotation.StepDeliver, Message: "disk: no space left", Next: in(2 * time.Minute)}
+	d.After = map[string]rotation.Status{"live/subscribe": verified, "live/publish_subscribe": gaveUp}
+	record(t, "rotate.txt", d, func(tr *transcript) {
+		tr.run("rotate", "live/subscribe")
+		tr.run("rotate", "live", "--no-wait")
+		tr.say("too many attempts fail")
+		tr.run("rotate", "live/publish_subscribe")
+		tr.say("a token of equal rights is left")
+		d.Tokens = append(d.Tokens, someTokens()[5])
+		tr.run("rotate", "live/subscribe", "--compromised")
+		tr.run("rotate", "live/subscribe", "studio")
+		tr.run("rotate")
+		tr.run("rotate", "--all", "live")
+		tr.say("the daemon refuses")
+		d.Fails = map[string]string{"/api/v1/slots/live/subscribe/rotate": "the journal cannot be written (free some space)"}
+		tr.run("rotate", "live/subscribe")
+	})
+}
+
+func TestProgressSaysWhatIsWaitedFor(t *testing.T) {
+	for want, s := range map[string]rotation.Status{
+		"minting":                               {Requested: now()},
+		"delivering":                            {Requested: now(), Phase: rotation.Minted},
+		"revoking the old tokens":               {},
+		"it waits for the budget":               {Requested: now(), Note: "it waits for the budget"},
+		"failed at step mint: no; trying again": {Requested: now(), Phase: rotation.Minted, Failure: &rotation.Failure{Step: rotation.StepMint, Message: "no"}},
+	} {
+		if got := progress(s); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+func TestCheckSaysThatAFileIsValidOrAllThatIsWrong(t *testing.T) {
+	record(t, "check.txt", nil, func(tr *transcript) {
+		tr.run("check")
+		tr.say("one that does more than its own")
+		tr.put("config.yaml", strings.Replace(goodConfig, "relays:\n  live: {", "relays:\n  live: {retire: matching, ", 1))
+		tr.run("check")
+		tr.say("one that is wrong, twice")
+		tr.put("config.yaml", strings.NewReplacer("023e105f", "xyz", "type: file", "type: flie").Replace(goodConfig))
+		tr.run("check")
+		tr.run("-c", tr.path("absent.yaml"), "check")
+	})
+}
+
+func TestAFindingIsPrintedBelowItsHeading(t *testing.T) {
+	var out bytes.Buffer
+	a := &app{stdio: stdio{out: &out}}
+	for _, level := range []daemon.Level{daemon.Heading, daemon.OK, daemon.Note, daemon.Warning, daemon.Failed} {
+		a.printFinding(daemon.Finding{Level: level, Text: "text"})
+	}
+	a.printFinding(daemon.Finding{Level: daemon.OK, Text: dirty})
+	want := "text\n  ok    text\n  note  text\n  warn  text\n  FAIL  text\n"
+	if got := out.String(); !strings.HasPrefix(got, want) || strings.Count(got, "\n") != 6 || strings.Contains(got, "\x1b") {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+func TestWithoutADaemonAVerbSaysWhereItLooked(t *testing.T) {
+	record(t, "no-daemon.txt", nil, func(tr *transcript) {
+		tr.run("status")
+		tr.run("rotate", "live")
+	})
+}
+
+func TestWrongUseIsToldWithTheRightOne(t *testing.T) {
+	record(t, "usage.txt", nil, func(tr *transcript) {
+		for _, args := range [][]string{
+			{"statsu"}, {"frobnicate"}, {"--nonsense"}, {"status", "--chekc"}, {"status", "live"}, {"status", "-o", "yaml"},
+			{"dev", "--strategy", "both"}, {"completion", "tcl"}, {"run", "now"},
+		} {
+			tr.run(args...)
+		}
+	})
+}
+
+func TestVersionSaysWhichRotatordThisIs(t *testing.T) {
+	var v versionInfo
+	if err := json.Unmarshal(printed(t, "version", "-o", "json"), &v); err != nil || v != version() || v.GoVersion == "" || v.Version == "" {
+		t.Errorf("%+v: %v", v, err)
+	}
+	table := strings.Fields(string(printed(t, "version")))
+	if want := []string{"VERSION", "REVISION", "GO", v.Version, v.Revision, v.GoVersion}; !slices.Equal(table, want) {
+		t.Errorf("%q, want %q", table, want)
+	}
+}
+
+func TestSchemaPrintsTheOneThatTheProgramCarries(t *testing.T) {
+	if got := printed(t, "schema"); !bytes.Equal(got, deploy.Schema) || !json.Valid(got) {
+		t.Errorf("%.100s …", got)
+	}
+}
+
+// printed runs a verb that needs nothing, and returns what it prints.
+func printed(t *testing.T, args ...string) []byte {
+	t.Helper()
+	var out, errs bytes.Buffer
+	if code := execute(context.Background(), args, stdio{out: &out, err: &errs}, daemon.Environment{}, testHangups); code != exitDone || errs.Len() > 0 {
+		t.Fatalf("%q: exit code %d: %s", args, code, errs.String())
+	}
+	return out.Bytes()
+}

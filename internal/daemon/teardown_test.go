@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -80,13 +81,14 @@ func TestAStepWhoseTimeIsUpSaysSoItself(t *testing.T) {
 // A systemd unit gives a stop 35 seconds, of which the log's end takes one.
 func TestAStopHasAnEndWhateverHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		all, last := teardown{}, time.Duration(0)
+		var all teardown
+		var last atomic.Int64 // of what had its turn last
 		end := make(chan struct{})
 		defer close(end)
 		for _, within := range []time.Duration{pagesTime, journalTime, backendsTime, slotsTime, backgroundTime} {
 			all.add("a part", within, func(ctx context.Context) error {
 				deadline, _ := ctx.Deadline()
-				last = time.Until(deadline)
+				last.Store(int64(time.Until(deadline)))
 				<-end
 				return nil
 			})
@@ -96,8 +98,8 @@ func TestAStopHasAnEndWhateverHangs(t *testing.T) {
 		if took := time.Since(began); took > 34*time.Second || strings.Count(err.Error(), "left to itself") != 5 {
 			t.Errorf("it took %s: %v", took, err)
 		}
-		if last < leastTime {
-			t.Errorf("the last step had %s", last)
+		if had := time.Duration(last.Load()); had < leastTime {
+			t.Errorf("the last step had %s", had)
 		}
 	})
 }

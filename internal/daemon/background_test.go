@@ -121,6 +121,32 @@ func TestAStateFolderThatIsGoneMakesTheDaemonUnreadyUntilItIsBack(t *testing.T) 
 	})
 }
 
+func TestAnIdentityThatCannotBeWrittenIsToldOnce(t *testing.T) {
+	h := newHouse(t)
+	d := h.opened()
+	aside := func(from, to string) {
+		if err := os.Rename(h.path(from), h.path(to)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	aside("state", "aside")
+	for range 3 { // as every second
+		d.keepIdentity(d.core.Load())
+	}
+	if n := strings.Count(h.logged(), "cannot be written anew"); n != 1 {
+		t.Errorf("told %d times: %s", n, h.logged())
+	}
+	aside("aside", "state")
+}
+
+func TestAStopLeavesTheIdentityThatTheNextStartNeeds(t *testing.T) {
+	h := newHouse(t)
+	d := h.opened()
+	if err := errors.Join(os.Remove(h.path("state/identity.txt")), d.teardown.run(), h.openAndStop()); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestWhereTheIdentityLiesElsewhereItIsNotOursToWrite(t *testing.T) {
 	dir := t.TempDir()
 	h := &house{T: t, dir: dir}
@@ -151,6 +177,7 @@ func TestMemoryIsGivenBackOnceABurstIsOver(t *testing.T) {
 			returnMemory(ctx, func() { unmapped.Add(1) })
 			close(ended)
 		}()
+		inUse := strings.Repeat("x", 4*memorySlack) // is no reason to try again and again
 		for burst := range int64(2) {
 			garbage := strings.Repeat("x", 8*memorySlack)
 			wait(ctx, memoryCheck)
@@ -167,5 +194,6 @@ func TestMemoryIsGivenBackOnceABurstIsOver(t *testing.T) {
 		}
 		stop()
 		<-ended
+		runtime.KeepAlive(inUse)
 	})
 }

@@ -19,6 +19,9 @@ func TestTheElapsedClockIsOfThisBootAndNeverGoesBack(t *testing.T) {
 	if a.Elapsed <= 0 || b.Elapsed < a.Elapsed || b.Elapsed > a.Elapsed+time.Hour {
 		t.Errorf("elapsed: %s, then %s", a.Elapsed, b.Elapsed)
 	}
+	if a.Elapsed > 20*365*24*time.Hour {
+		t.Errorf("the machine is up since %s: that is no time since boot", time.Now().Add(-a.Elapsed))
+	}
 	if d := time.Since(first.Now()); d < 0 || d > time.Hour {
 		t.Errorf("the wall clock is off by %s", d)
 	}

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"go.uber.org/zap"
 
@@ -67,10 +68,19 @@ func (d *daemon) keepIdentity(c *core) {
 	switch {
 	case err == nil:
 		d.log.Warn("the identity file was deleted while rotatord runs, and was written anew", zap.String("file", path))
-	case c.identityErr == nil || c.identityErr.Error() != err.Error(): // it is tried every second
+	case c.identityErr == nil || causeOf(c.identityErr) != causeOf(err): // it is tried every second
 		d.log.Error("the identity file was deleted, and cannot be written anew: values on their way could not be opened after a restart", zap.Error(err))
 	}
 	c.identityErr = err
+}
+
+// causeOf is what errors about one trouble have in common: a path in them may be a temporary one, with
+// another name each time.
+func causeOf(err error) string {
+	if errno, ok := errors.AsType[syscall.Errno](err); ok {
+		return errno.Error()
+	}
+	return err.Error()
 }
 
 func openIdentity(s config.State, j *journal.Bolt, access secret.Access) (*secret.Identity, error) {

@@ -95,6 +95,7 @@ func TestAStopHasAnEndWhateverHangs(t *testing.T) {
 		}
 		began := time.Now()
 		err := all.run()
+		synctest.Wait()
 		if took := time.Since(began); took > 34*time.Second || strings.Count(err.Error(), "left to itself") != 5 {
 			t.Errorf("it took %s: %v", took, err)
 		}

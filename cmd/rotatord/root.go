@@ -69,7 +69,8 @@ func execute(ctx context.Context, args []string, std stdio, env daemon.Environme
 // and people read them.
 func complain(w io.Writer, err error) {
 	if faults, ok := errors.AsType[config.Faults](err); ok {
-		_, _ = fmt.Fprintf(w, "%s\nrotatord: %s in the configuration; nothing was done\n", redact.Lines(faults.Error()), count(len(faults), "fault"))
+		_, _ = fmt.Fprintf(w, "%s\nrotatord: %s in the configuration; nothing was done\n",
+			redact.Lines(faults.Error()), count(len(faults), "fault"))
 		return
 	}
 	if err != nil {

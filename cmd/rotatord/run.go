@@ -32,7 +32,8 @@ func (a *app) runCommand() *cobra.Command {
 			return daemon.Run(cmd.Context(), cfg, a.options(a.hangups))
 		},
 	}
-	cmd.Flags().BoolVar(&once, "once", false, "rotate what is due, deliver what is pending, retire what is past its grace, and exit")
+	cmd.Flags().BoolVar(&once, "once", false,
+		"rotate what is due, deliver what is pending, retire what is past its grace, and exit")
 	return cmd
 }
 

@@ -18,7 +18,7 @@ import (
 
 	"github.com/rotatord/rotatord/internal/adminapi"
 	"github.com/rotatord/rotatord/internal/daemon"
-	"github.com/rotatord/rotatord/internal/rotation"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 var (
@@ -30,14 +30,14 @@ var (
 
 // fakeDaemon answers on an admin socket with what a test has given it.
 type fakeDaemon struct {
-	Slots  []rotation.Status
-	Events []rotation.Event
+	Slots  []slot.Status
+	Events []slot.Event
 	Tokens []adminapi.Token
 	Former []adminapi.Token // what prune lists
 	Pruned []adminapi.Token // what prune did
 	Runs   []adminapi.PlannedRun
-	After  map[string]rotation.Status // a slot's status once its rotation was asked for
-	Fails  map[string]string          // what is wrong, by path
+	After  map[string]slot.Status // a slot's status once its rotation was asked for
+	Fails  map[string]string      // what is wrong, by path
 	asked  []string
 }
 

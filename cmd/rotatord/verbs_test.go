@@ -13,7 +13,7 @@ import (
 	"github.com/rotatord/rotatord/internal/adminapi"
 	"github.com/rotatord/rotatord/internal/daemon"
 	"github.com/rotatord/rotatord/internal/moq"
-	"github.com/rotatord/rotatord/internal/rotation"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 // now is what the time is in a transcript; in returns an instant that long after it.
@@ -24,26 +24,26 @@ func in(d time.Duration) time.Time { return now().Add(d) }
 const day = 24 * time.Hour
 
 // someSlots are one that is well, one that fails and one in a blackout, in no order.
-func someSlots() []rotation.Status {
-	return []rotation.Status{
+func someSlots() []slot.Status {
+	return []slot.Status{
 		{
-			Slot: "live/subscribe", Relay: "live", Type: moq.Subscribe, Account: "main", Strategy: moq.Overlap, State: rotation.StateIdle,
+			Slot: "live/subscribe", Relay: "live", Type: moq.Subscribe, Account: "main", Strategy: moq.Overlap, State: slot.StateIdle,
 			TokenID: "11111111111111111111111111111111", Rotated: in(-3 * time.Hour), Next: in(21 * time.Hour), Expires: in(29 * day),
-			Sinks: []rotation.TargetStatus{
+			Sinks: []slot.TargetStatus{
 				{Sink: "disk", Target: "/moq/live", Required: true, State: "ok"}, {Sink: "spare", Target: "moq/live", State: "pending", Error: "the store is sealed"},
 			},
 		},
 		{
 			Slot: "live/publish_subscribe", Relay: "live", Type: moq.PublishSubscribe, Account: "main", Strategy: moq.Overlap,
-			State: rotation.StateFailing, Rotated: in(-26 * time.Hour), Next: in(-2 * time.Hour), Overdue: true, Expires: in(-time.Minute),
-			Failures: 3, Failure: &rotation.Failure{Count: 3, Step: rotation.StepDeliver, Message: "disk: no space left", Next: in(40 * time.Second)},
-			Sinks: []rotation.TargetStatus{{Sink: "disk", Required: true, State: "pending", Error: "no space left"}},
+			State: slot.StateFailing, Rotated: in(-26 * time.Hour), Next: in(-2 * time.Hour), Overdue: true, Expires: in(-time.Minute),
+			Failures: 3, Failure: &slot.Failure{Count: 3, Step: slot.StageDeliver, Message: "disk: no space left", Next: in(40 * time.Second)},
+			Sinks: []slot.TargetStatus{{Sink: "disk", Required: true, State: "pending", Error: "no space left"}},
 			Note:  "a new target waits for the schedule",
 		},
 		{
-			Slot: "backup/subscribe", Relay: "backup", Type: moq.Subscribe, Account: "main", Strategy: moq.InPlace, State: rotation.StateDelivering,
-			Manual: true, Blackout: in(-90 * time.Second), Phase: rotation.Minted,
-			Sinks: []rotation.TargetStatus{{Sink: "disk", Required: true, State: "pending"}},
+			Slot: "backup/subscribe", Relay: "backup", Type: moq.Subscribe, Account: "main", Strategy: moq.InPlace, State: slot.StateDelivering,
+			Manual: true, Blackout: in(-90 * time.Second), Phase: slot.Minted,
+			Sinks: []slot.TargetStatus{{Sink: "disk", Required: true, State: "pending"}},
 		},
 	}
 }
@@ -60,10 +60,10 @@ func TestStatusShowsASlotALineAndBelowWhatIsWrong(t *testing.T) {
 }
 
 func TestHistoryShowsWhatWasDoneByWhom(t *testing.T) {
-	d := &fakeDaemon{Events: []rotation.Event{
-		{At: in(-time.Minute), Slot: "live/subscribe", What: rotation.Failed, Step: rotation.StepMint, Detail: "401: 1000 Invalid API Token"},
+	d := &fakeDaemon{Events: []slot.Event{
+		{At: in(-time.Minute), Slot: "live/subscribe", What: slot.EventFailed, Step: slot.StageMint, Detail: "401: 1000 Invalid API Token"},
 		{
-			At: in(-time.Hour), Slot: "live/subscribe", What: rotation.Rotated, Cause: rotation.ByRequest, By: "root (uid 0)",
+			At: in(-time.Hour), Slot: "live/subscribe", What: slot.EventRotated, Cause: slot.CauseManual, By: "root (uid 0)",
 			Took: 1234567 * time.Microsecond, TokenID: "11111111111111111111111111111111", Detail: "2 targets",
 		},
 	}}
@@ -134,8 +134,8 @@ func TestRotateFollowsTheRequestToItsEnd(t *testing.T) {
 	verified := d.Slots[0]
 	verified.Rotated, verified.Requested, verified.TokenID = in(time.Second), time.Time{}, someTokens()[0].ID
 	gaveUp := d.Slots[1]
-	gaveUp.Failures, gaveUp.Failure = 6, &rotation.Failure{Count: 6, Step: rotation.StepDeliver, Message: "disk: no space left", Next: in(2 * time.Minute)}
-	d.After = map[string]rotation.Status{"live/subscribe": verified, "live/publish_subscribe": gaveUp}
+	gaveUp.Failures, gaveUp.Failure = 6, &slot.Failure{Count: 6, Step: slot.StageDeliver, Message: "disk: no space left", Next: in(2 * time.Minute)}
+	d.After = map[string]slot.Status{"live/subscribe": verified, "live/publish_subscribe": gaveUp}
 	record(t, "rotate.txt", d, func(tr *transcript) {
 		tr.run("rotate", "live/subscribe")
 		tr.run("rotate", "live", "--no-wait")
@@ -154,12 +154,12 @@ func TestRotateFollowsTheRequestToItsEnd(t *testing.T) {
 }
 
 func TestProgressSaysWhatIsWaitedFor(t *testing.T) {
-	for want, s := range map[string]rotation.Status{
+	for want, s := range map[string]slot.Status{
 		"minting":                               {Requested: now()},
-		"delivering":                            {Requested: now(), Phase: rotation.Minted},
+		"delivering":                            {Requested: now(), Phase: slot.Minted},
 		"revoking the old tokens":               {},
 		"it waits for the budget":               {Requested: now(), Note: "it waits for the budget"},
-		"failed at step mint: no; trying again": {Requested: now(), Phase: rotation.Minted, Failure: &rotation.Failure{Step: rotation.StepMint, Message: "no"}},
+		"failed at step mint: no; trying again": {Requested: now(), Phase: slot.Minted, Failure: &slot.Failure{Step: slot.StageMint, Message: "no"}},
 	} {
 		if got := progress(s); got != want {
 			t.Errorf("%q, want %q", got, want)

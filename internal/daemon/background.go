@@ -23,7 +23,8 @@ const (
 	backgroundTime = 3 * time.Second // to stop: a check of the storage may be in hand
 )
 
-// startBackground runs the schedule, and watches clocks, storage, logins and memory, until ctx ends or the daemon stops.
+// startBackground runs the schedule, and watches clocks, storage, logins and memory, until ctx ends or
+// the daemon stops.
 func (d *daemon) startBackground(ctx context.Context, c *core) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})

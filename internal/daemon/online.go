@@ -129,7 +129,8 @@ func (c *online) checkRoom(tokens []moq.Token, slots []config.Slot) {
 			count(others, "token"), need, relayLimit)
 		return
 	}
-	c.pass("room: others hold %s, rotatord needs up to %d of the other %d places", count(others, "token"), need, relayLimit-others)
+	c.pass("room: others hold %s, rotatord needs up to %d of the other %d places",
+		count(others, "token"), need, relayLimit-others)
 }
 
 // checkSlot tells whether the slot's strategy is offered and its targets can be written.
@@ -153,10 +154,12 @@ func (c *online) checkStrategy(s *config.Slot) {
 	case s.Strategy == moq.Overlap:
 		c.pass("overlap is offered: tokens can be listed; that they may be created shows only when one is")
 	case fault.Of(err) != nil && fault.Of(err).Reason == fault.NotOffered:
-		c.pass("the account does not list tokens, so in_place is its only strategy; that it is offered shows only when a token is rotated")
+		c.pass("the account does not list tokens, so in_place is its only strategy; " +
+			"that it is offered shows only when a token is rotated")
 	case err != nil:
 		c.fail("in_place: %v", err)
 	default:
-		c.warn("in_place: whether it is offered shows only when a token is rotated; the account offers overlap, which has no blackout")
+		c.warn("in_place: whether it is offered shows only when a token is rotated; " +
+			"the account offers overlap, which has no blackout")
 	}
 }

@@ -49,15 +49,16 @@ func (c *online) isTaken(ctx context.Context, s *config.Slot, t config.Target) b
 		c.places[place] = fmt.Sprintf("%s %s of slot %s", t.Sink, t.Target, s.Name())
 		return false
 	case strings.HasSuffix(first, " of slot "+s.Name()):
-		c.warn("%s %s is the same place as %s, through a link or a mount: that works only if both have one content", t.Sink, t.Target, first)
+		c.warn("%s %s is the same place as %s, through a link or a mount: that works only if both have one content",
+			t.Sink, t.Target, first)
 		return false
 	}
 	level := Failed
 	if !t.Required {
 		level = Warning
 	}
-	c.add(level, "%s %s is the same place as %s, through a link or a mount: only the slot that delivered there last can go on; "+
-		"give the other another path", t.Sink, t.Target, first)
+	c.add(level, "%s %s is the same place as %s, through a link or a mount: "+
+		"only the slot that delivered there last can go on; give the other another path", t.Sink, t.Target, first)
 	return true
 }
 
@@ -68,14 +69,15 @@ func (c *online) checkContent(s *config.Slot, t config.Target, h sinks.Holding, 
 	case state == "ok":
 		c.pass("%s can be written; it holds the token that rotatord delivered", where)
 	case state == "never" && !t.Adopt:
-		c.fail("%s holds something rotatord did not write (%d bytes): move it away, or set `existing: adopt` on sink %s", where, size, t.Sink)
+		c.fail("%s holds something rotatord did not write (%d bytes): move it away, or set `existing: adopt` on sink %s",
+			where, size, t.Sink)
 	case state != "":
 		c.warn("%s holds %d bytes; the daemon says of it: %s", where, size, state)
 	case t.Adopt:
 		c.pass("%s can be written; it holds %d bytes, which rotatord will take over if it did not write them", where, size)
 	default:
-		c.warn("%s holds %d bytes; without a running daemon it cannot be told whether rotatord wrote them. If not, the rotation "+
-			"is refused: move them away, or set `existing: adopt` on sink %s", where, size, t.Sink)
+		c.warn("%s holds %d bytes; without a running daemon it cannot be told whether rotatord wrote them. "+
+			"If not, the rotation is refused: move them away, or set `existing: adopt` on sink %s", where, size, t.Sink)
 	}
 }
 
@@ -91,7 +93,9 @@ func (c *online) stateOf(s *config.Slot, t config.Target) string {
 	if !ok {
 		return ""
 	}
-	i := slices.IndexFunc(st.Sinks, func(ts slot.TargetStatus) bool { return ts.Sink == t.Sink && ts.Target == t.Target })
+	i := slices.IndexFunc(st.Sinks, func(ts slot.TargetStatus) bool {
+		return ts.Sink == t.Sink && ts.Target == t.Target
+	})
 	if i < 0 {
 		return ""
 	}

@@ -70,7 +70,9 @@ func planOf(s *config.Slot, policy *slot.Policy) *slot.Plan {
 		p.Delay = func(instant time.Time) time.Duration { return scheduler.Jitter(key, instant, limit) }
 	}
 	for i, t := range s.Targets {
-		p.Targets[i] = slot.Target{Sink: t.Sink, Target: t.Target, Location: t.Location, Required: t.Required, Adopt: t.Adopt}
+		p.Targets[i] = slot.Target{
+			Sink: t.Sink, Target: t.Target, Location: t.Location, Required: t.Required, Adopt: t.Adopt,
+		}
 	}
 	return p
 }

@@ -81,7 +81,9 @@ func needsRestart(old, cfg *config.Config) error {
 
 // apply puts a configuration into force, at a start and at a reload, and returns what of it does not work as
 // things are. Opening is all that can fail, and comes first.
-func (d *daemon) apply(ctx context.Context, cfg *config.Config, wanted []*slot.Plan, e *rotation.Engine) ([]trouble, error) {
+func (d *daemon) apply(
+	ctx context.Context, cfg *config.Config, wanted []*slot.Plan, e *rotation.Engine,
+) ([]trouble, error) {
 	next, err := d.opener().open(ctx, cfg, d.backends.Load())
 	if err != nil {
 		return nil, err

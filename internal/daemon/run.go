@@ -60,7 +60,8 @@ func (d *daemon) startPages(cfg *config.Config) (_ *web.Server, served <-chan er
 	s := web.New(web.Options{
 		Daemon: d, Metrics: d.metrics.Handler(), Log: d.log, Version: d.version, Instance: cfg.Instance,
 		Listen: cfg.Server.Listen, WebConfigFile: cfg.Server.WebConfigFile, Connections: descriptorsFor(cfg).pages,
-		AdminSocket: cfg.Server.AdminSocket, AdminSocketMode: fs.FileMode(mode), AdminSocketGroup: cfg.Server.AdminSocketGroup,
+		AdminSocket: cfg.Server.AdminSocket, AdminSocketMode: fs.FileMode(mode),
+		AdminSocketGroup: cfg.Server.AdminSocketGroup,
 	})
 	if err := s.Listen(); err != nil {
 		return nil, nil, err

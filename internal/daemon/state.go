@@ -69,7 +69,8 @@ func (d *daemon) keepIdentity(c *core) {
 	case err == nil:
 		d.log.Warn("the identity file was deleted while rotatord runs, and was written anew", zap.String("file", path))
 	case c.identityErr == nil || causeOf(c.identityErr) != causeOf(err): // it is tried every second
-		d.log.Error("the identity file was deleted, and cannot be written anew: values on their way could not be opened after a restart", zap.Error(err))
+		d.log.Error("the identity file was deleted, and cannot be written anew: "+
+			"values on their way could not be opened after a restart", zap.Error(err))
 	}
 	c.identityErr = err
 }
@@ -110,7 +111,7 @@ func openIdentity(s config.State, j *journal.Bolt, access secret.Access) (*secre
 type errIdentityLost struct{ path string }
 
 func (e errIdentityLost) Error() string {
-	return fmt.Sprintf("the identity file %s is missing, but the journal is not empty: values that are still on their way "+
-		"are sealed with it. Put the file back; if it is lost for good, make a new one with `age-keygen -o %s` (mode 0600): "+
+	return fmt.Sprintf("the identity file %s is missing, but the journal is not empty: "+
+		"values that are still on their way are sealed with it. Put the file back; if it is lost for good, make a new one with `age-keygen -o %s` (mode 0600): "+
 		"the slots with an undelivered value then rotate anew", e.path, e.path)
 }

@@ -15,14 +15,14 @@ func (b *backends) openAccounts(old *backends, o opener) error {
 	open := descriptorsFor(b.cfg)
 	var errs []error
 	for name, a := range b.cfg.Accounts {
-		if key, _ := b.budgetKey(name); old.budgets[key] != nil && same(old.cfg.Accounts[name], a) {
+		if key, _ := b.budgetKey(name); old.budgets[key] != nil && sameConfig(old.cfg.Accounts[name], a) {
 			b.accounts[a.AccountID], b.byName[name] = old.accounts[a.AccountID], old.byName[name]
 			b.budgets[key] = old.budgets[key]
 			continue
 		}
 		token := b.tokens[name].reader
 		c, err := cf.New(cf.Options{
-			Account: name, AccountID: a.AccountID, APIURL: a.APIURL, Budget: b.budget(name, old), Observer: o.metrics,
+			Account: name, AccountID: a.AccountID, APIURL: a.APIURL, Budget: b.budgetOf(name, old), Observer: o.metrics,
 			Token:       func() (secret.Value, error) { return token.read(context.Background(), tokenPatience) },
 			TokenHint:   a.APIToken.Remedy(),
 			Connections: open.connections,
@@ -36,9 +36,9 @@ func (b *backends) openAccounts(old *backends, o opener) error {
 	return errors.Join(errs...)
 }
 
-// budget returns the budget of an account's API token: accounts that use the same
+// budgetOf returns the budget of an account's API token: accounts that use the same
 // one share it, with the tightest limit that any of them names.
-func (b *backends) budget(account string, old *backends) *cf.Budget {
+func (b *backends) budgetOf(account string, old *backends) *cf.Budget {
 	key, limit := b.budgetKey(account)
 	if b.budgets[key] == nil {
 		b.budgets[key] = old.budgets[key]
@@ -52,15 +52,17 @@ func (b *backends) budget(account string, old *backends) *cf.Budget {
 func (b *backends) budgetKey(account string) (string, config.RateLimit) {
 	token, limit := b.tokenKey(account), b.cfg.Accounts[account].RateLimit
 	for name, other := range b.cfg.Accounts {
-		if b.tokenKey(name) == token && pace(other.RateLimit) < pace(limit) {
+		if b.tokenKey(name) == token && requestsPerSecond(other.RateLimit) < requestsPerSecond(limit) {
 			limit = other.RateLimit
 		}
 	}
 	return fmt.Sprintf("%s %v", token, limit), limit
 }
 
-// pace is how many requests a second a limit allows.
-func pace(l config.RateLimit) float64 { return float64(l.Requests) * l.Share / l.Per.Seconds() }
+// requestsPerSecond is how many requests a second a limit allows.
+func requestsPerSecond(l config.RateLimit) float64 {
+	return float64(l.Requests) * l.Share / l.Per.Seconds()
+}
 
 // tokenKey tells API tokens apart: by value while it can be read, so that the
 // same token from two sources has one budget.

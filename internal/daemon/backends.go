@@ -81,11 +81,11 @@ func (o opener) open(ctx context.Context, cfg *config.Config, old *backends) (*b
 	}
 	b.openSinks(old, o)
 	b.blameTokens()
-	b.settle(ctx, old, o)
+	b.settleSinks(ctx, old, o)
 	return b, nil
 }
 
-func same(a, b any) bool { return reflect.DeepEqual(a, b) }
+func sameConfig(a, b any) bool { return reflect.DeepEqual(a, b) }
 
 // closeExcept closes what other, which may be nil, does not use, all side by side: a store may take its time.
 func (b *backends) closeExcept(other *backends) error {

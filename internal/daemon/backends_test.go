@@ -142,7 +142,7 @@ func TestAFormerConfigurationsSinksAreClosedAWhileLaterAndAtAStopAtOnce(t *testi
 	synctest.Test(t, func(t *testing.T) {
 		var d formerBackends
 		former, closed := slowBackends(2)
-		d.add(former, &backends{})
+		d.closeLater(former, &backends{})
 		wait(t.Context(), closeAfter-10*time.Second)
 		if closed.Load() > 0 {
 			t.Error("closed while steps in hand may use them")
@@ -152,7 +152,7 @@ func TestAFormerConfigurationsSinksAreClosedAWhileLaterAndAtAStopAtOnce(t *testi
 		}
 		wait(t.Context(), 2*closeAfter)
 		later, closedLater := slowBackends(2)
-		d.add(later, &backends{})
+		d.closeLater(later, &backends{})
 		wait(t.Context(), closeAfter+3*time.Second)
 		if closed.Load() != 2 || closedLater.Load() != 2 || len(d.pendingCloses()) > 0 {
 			t.Errorf("%d and %d closed; %d pending", closed.Load(), closedLater.Load(), len(d.pendingCloses()))

@@ -1,6 +1,9 @@
 package daemon
 
-import "fmt"
+import (
+	"fmt"
+	"sync"
+)
 
 // Level says how good a Finding is, in the word that is printed before it.
 type Level string
@@ -20,24 +23,23 @@ type Finding struct {
 	Text  string
 }
 
-// findings hands on what is found, and counts what is bad.
+// findings hands on what is found, and counts what is bad. Sinks that are being opened have something to
+// say, too, each when it comes to it.
 type findings struct {
 	report func(Finding)
+
+	mu     sync.Mutex
 	failed int
 }
 
-func (f *findings) add(l Level, format string, args ...any) {
+func (f *findings) found(l Level, format string, args ...any) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	if l == Failed {
 		f.failed++
 	}
 	f.report(Finding{l, fmt.Sprintf(format, args...)})
 }
-
-func (f *findings) head(format string, args ...any) { f.add(Heading, format, args...) }
-func (f *findings) pass(format string, args ...any) { f.add(OK, format, args...) }
-func (f *findings) note(format string, args ...any) { f.add(Note, format, args...) }
-func (f *findings) warn(format string, args ...any) { f.add(Warning, format, args...) }
-func (f *findings) fail(format string, args ...any) { f.add(Failed, format, args...) }
 
 // verdict is an error where something is bad.
 func (f *findings) verdict() error {

@@ -17,8 +17,8 @@ type formerBackends struct {
 	pending map[*backends]func() error
 }
 
-// add closes, a while from now, what of former its successor does not use.
-func (f *formerBackends) add(former, successor *backends) {
+// closeLater closes, a while from now, what of former its successor does not use.
+func (f *formerBackends) closeLater(former, successor *backends) {
 	leave := sync.OnceValue(func() error { return former.closeExcept(successor) })
 	f.mu.Lock()
 	defer f.mu.Unlock()

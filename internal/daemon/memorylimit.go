@@ -37,7 +37,7 @@ func cgroupLimit(root fs.FS) int64 {
 	for mount := range strings.Lines(string(mounts)) {
 		m, ok := cgroupMountOf(mount)
 		group, known := groupIn(string(groups), m.version)
-		below, within := under(group, m.root)
+		below, within := belowRoot(group, m.root)
 		if !ok || !known || !within {
 			continue
 		}
@@ -88,8 +88,8 @@ func groupIn(groups string, version int) (group string, ok bool) {
 	return "", false
 }
 
-// under gives the rest of group below a mount's root; not ok where it lies elsewhere ("/../other").
-func under(group, root string) (below string, ok bool) {
+// belowRoot returns the rest of group below a mount's root; not ok where it lies elsewhere ("/../other").
+func belowRoot(group, root string) (below string, ok bool) {
 	below, ok = strings.CutPrefix(group, strings.TrimSuffix(root, "/"))
 	return below, ok && (below == "" || path.IsAbs(below) && path.Clean(below) == below)
 }

@@ -33,13 +33,14 @@ type online struct {
 }
 
 // CheckOnline reaches every account, relay and target that cfg names, changes nothing, and reports what it
-// finds as it finds it. The error says whether something failed, or that ctx ended before all was checked.
+// finds as it finds it, by one goroutine at a time. The error says whether something failed, or that ctx ended before all was checked.
 func CheckOnline(ctx context.Context, cfg *config.Config, env Environment, report func(Finding)) (err error) {
 	c := &online{
 		findings: findings{report: report}, cfg: cfg, known: map[string]slot.Status{},
 		silent: map[string]bool{}, offers: map[string]error{}, places: map[string]string{},
 	}
-	o := opener{env: env, metrics: metrics.New(metrics.Options{}), warn: func(text string) { c.warn("%s", text) }}
+	warn := func(text string) { c.found(Warning, "%s", text) }
+	o := opener{env: env, metrics: metrics.New(metrics.Options{}), warn: warn}
 	if c.backends, err = o.open(ctx, cfg, nil); err != nil {
 		return err
 	}
@@ -61,7 +62,7 @@ func (c *online) askDaemon(ctx context.Context) {
 
 func (c *online) checkAll(ctx context.Context) error {
 	for _, t := range c.backends.troubles {
-		c.warn("%v", t.err)
+		c.found(Warning, "%v", t.err)
 	}
 	for relay, slots := range c.byRelay() {
 		c.checkRelay(ctx, relay, slots)
@@ -95,15 +96,15 @@ func (c *online) byRelay() iter.Seq2[string, []config.Slot] {
 // checkRelay reaches a relay: does it exist, may its tokens be listed, is there room?
 func (c *online) checkRelay(ctx context.Context, relay string, slots []config.Slot) {
 	k := slots[0].Key
-	c.head("relay %s (%s, account %s)", relay, k.RelayID, slots[0].Account)
+	c.found(Heading, "relay %s (%s, account %s)", relay, k.RelayID, slots[0].Account)
 	client := c.backends.accounts[k.AccountID]
 	r, err := client.Relay(ctx, moq.Priority{Urgency: moq.Routine}, k.RelayID)
 	if err != nil {
-		c.fail("%v", err)
+		c.found(Failed, "%v", err)
 		c.silent[k.RelayID] = true // and would say the same to the next question
 		return
 	}
-	c.pass("it exists: %s", redact.Label(r.Name))
+	c.found(OK, "it exists: %s", redact.Label(r.Name))
 	tokens, err := client.List(ctx, moq.Priority{Urgency: moq.Routine}, k.RelayID)
 	c.offers[k.RelayID] = err
 	if err == nil {
@@ -125,17 +126,18 @@ func (c *online) checkRoom(tokens []moq.Token, slots []config.Slot) {
 		}
 	}
 	if others+need > relayLimit {
-		c.fail("no room: others hold %s and rotatord needs up to %d, but a relay holds %d; revoke tokens that nobody uses",
+		c.found(Failed, "no room: others hold %s and rotatord needs up to %d, but a relay holds %d; "+
+			"revoke tokens that nobody uses",
 			count(others, "token"), need, relayLimit)
 		return
 	}
-	c.pass("room: others hold %s, rotatord needs up to %d of the other %d places",
+	c.found(OK, "room: others hold %s, rotatord needs up to %d of the other %d places",
 		count(others, "token"), need, relayLimit-others)
 }
 
 // checkSlot tells whether the slot's strategy is offered and its targets can be written.
 func (c *online) checkSlot(ctx context.Context, s *config.Slot) {
-	c.head("slot %s (%s)", s.Name(), s.Strategy)
+	c.found(Heading, "slot %s (%s)", s.Name(), s.Strategy)
 	c.checkStrategy(s)
 	for _, t := range s.Targets {
 		c.checkTarget(ctx, s, t)
@@ -146,20 +148,20 @@ func (c *online) checkStrategy(s *config.Slot) {
 	err := c.offers[s.Key.RelayID]
 	switch {
 	case c.silent[s.Key.RelayID]:
-		c.warn("whether %s is offered cannot be told: its relay was not found", s.Strategy)
+		c.found(Warning, "whether %s is offered cannot be told: its relay was not found", s.Strategy)
 	case s.Strategy == moq.Overlap && err != nil && c.known[s.Name()].TokenID != "":
-		c.fail("overlap: %v", rotation.OfferedBefore(err))
+		c.found(Failed, "overlap: %v", rotation.OfferedBefore(err))
 	case s.Strategy == moq.Overlap && err != nil:
-		c.fail("overlap: %v", err)
+		c.found(Failed, "overlap: %v", err)
 	case s.Strategy == moq.Overlap:
-		c.pass("overlap is offered: tokens can be listed; that they may be created shows only when one is")
+		c.found(OK, "overlap is offered: tokens can be listed; that they may be created shows only when one is")
 	case fault.Of(err) != nil && fault.Of(err).Reason == fault.NotOffered:
-		c.pass("the account does not list tokens, so in_place is its only strategy; " +
+		c.found(OK, "the account does not list tokens, so in_place is its only strategy; "+
 			"that it is offered shows only when a token is rotated")
 	case err != nil:
-		c.fail("in_place: %v", err)
+		c.found(Failed, "in_place: %v", err)
 	default:
-		c.warn("in_place: whether it is offered shows only when a token is rotated; " +
+		c.found(Warning, "in_place: whether it is offered shows only when a token is rotated; "+
 			"the account offers overlap, which has no blackout")
 	}
 }

@@ -17,21 +17,21 @@ func (c *online) checkTarget(ctx context.Context, s *config.Slot, t config.Targe
 	where := t.Sink + " " + t.Target
 	h, err := c.backends.sinks[t.Sink].Probe(ctx, t.Target, sinks.ProbeOptions{Read: s.Verify, Ours: c.mayBeOurs(s, t)})
 	for _, w := range h.Warnings {
-		c.warn("%s: %s", where, w)
+		c.found(Warning, "%s: %s", where, w)
 	}
 	if h.Untried != "" {
-		c.note("%s: not tried: needs a write (%s)", where, h.Untried)
+		c.found(Note, "%s: not tried: needs a write (%s)", where, h.Untried)
 	}
 	switch {
 	case err != nil && !t.Required:
-		c.warn("%v (the sink is optional)", err)
+		c.found(Warning, "%v (the sink is optional)", err)
 	case err != nil:
-		c.fail("%v", err)
+		c.found(Failed, "%v", err)
 	case c.isTaken(ctx, s, t):
 	case !h.Known:
-		c.pass("%s can be written; what it holds cannot be read", where)
+		c.found(OK, "%s can be written; what it holds cannot be read", where)
 	case !h.Exists:
-		c.pass("%s can be written; it holds nothing yet", where)
+		c.found(OK, "%s can be written; it holds nothing yet", where)
 	default:
 		c.checkContent(s, t, h, where)
 	}
@@ -49,7 +49,7 @@ func (c *online) isTaken(ctx context.Context, s *config.Slot, t config.Target) b
 		c.places[place] = fmt.Sprintf("%s %s of slot %s", t.Sink, t.Target, s.Name())
 		return false
 	case strings.HasSuffix(first, " of slot "+s.Name()):
-		c.warn("%s %s is the same place as %s, through a link or a mount: that works only if both have one content",
+		c.found(Warning, "%s %s is the same place as %s, through a link or a mount: that works only if both have one content",
 			t.Sink, t.Target, first)
 		return false
 	}
@@ -57,7 +57,7 @@ func (c *online) isTaken(ctx context.Context, s *config.Slot, t config.Target) b
 	if !t.Required {
 		level = Warning
 	}
-	c.add(level, "%s %s is the same place as %s, through a link or a mount: "+
+	c.found(level, "%s %s is the same place as %s, through a link or a mount: "+
 		"only the slot that delivered there last can go on; give the other another path", t.Sink, t.Target, first)
 	return true
 }
@@ -67,16 +67,17 @@ func (c *online) checkContent(s *config.Slot, t config.Target, h sinks.Holding, 
 	size := len(h.Content.Reveal())
 	switch state := c.stateOf(s, t); {
 	case state == "ok":
-		c.pass("%s can be written; it holds the token that rotatord delivered", where)
+		c.found(OK, "%s can be written; it holds the token that rotatord delivered", where)
 	case state == "never" && !t.Adopt:
-		c.fail("%s holds something rotatord did not write (%d bytes): move it away, or set `existing: adopt` on sink %s",
-			where, size, t.Sink)
+		c.found(Failed, "%s holds something rotatord did not write (%d bytes): "+
+			"move it away, or set `existing: adopt` on sink %s", where, size, t.Sink)
 	case state != "":
-		c.warn("%s holds %d bytes; the daemon says of it: %s", where, size, state)
+		c.found(Warning, "%s holds %d bytes; the daemon says of it: %s", where, size, state)
 	case t.Adopt:
-		c.pass("%s can be written; it holds %d bytes, which rotatord will take over if it did not write them", where, size)
+		c.found(OK, "%s can be written; it holds %d bytes, which rotatord will take over if it did not write them",
+			where, size)
 	default:
-		c.warn("%s holds %d bytes; without a running daemon it cannot be told whether rotatord wrote them. "+
+		c.found(Warning, "%s holds %d bytes; without a running daemon it cannot be told whether rotatord wrote them. "+
 			"If not, the rotation is refused: move them away, or set `existing: adopt` on sink %s", where, size, t.Sink)
 	}
 }

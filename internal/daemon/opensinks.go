@@ -11,7 +11,7 @@ import (
 func (b *backends) openSinks(old *backends, o opener) {
 	open := descriptorsFor(b.cfg)
 	for name, spec := range b.cfg.Sinks {
-		if b.keeps(name, old) {
+		if b.keepsSink(name, old) {
 			b.sinks[name], b.deferred[name] = old.sinks[name], old.deferred[name]
 			continue
 		}
@@ -19,30 +19,30 @@ func (b *backends) openSinks(old *backends, o opener) {
 			Name: name, Logins: b.logins, Env: o.env.Environment, Withheld: o.env.withheld, Warn: o.warn,
 			Connections: open.connections, Files: open.files,
 		})
-		b.sinks[name] = b.decorated(name, o)
+		b.sinks[name] = b.decorateSink(name, o)
 	}
 }
 
-// keeps reports whether a sink of old is configured alike.
-func (b *backends) keeps(sink string, old *backends) bool {
+// keepsSink reports whether a sink of old is configured alike.
+func (b *backends) keepsSink(sink string, old *backends) bool {
 	before, ok := old.cfg.Sinks[sink]
-	return ok && same(before, b.cfg.Sinks[sink])
+	return ok && sameConfig(before, b.cfg.Sinks[sink])
 }
 
-func (b *backends) decorated(sink string, o opener) sinks.Sink {
+func (b *backends) decorateSink(sink string, o opener) sinks.Sink {
 	shared := b.cfg.Sinks[sink].Shared()
 	return sinks.Decorate(sink, shared.Type, b.deferred[sink], shared.Timeout, o.metrics)
 }
 
-// settle waits a little for sinks that are being opened, has those of old read again
+// settleSinks waits a little for sinks that are being opened, has those of old read again
 // what lies on disk, and lists what is amiss. A sink that has read something else is
 // another one from now on for those who waited for the former.
-func (b *backends) settle(ctx context.Context, old *backends, o opener) {
+func (b *backends) settleSinks(ctx context.Context, old *backends, o opener) {
 	ctx, cancel := context.WithTimeout(ctx, openPatience)
 	defer cancel()
 	found := make(chan settled)
 	for name, s := range b.deferred {
-		go func() { found <- settleOne(ctx, name, s, old.deferred[name] == s) }()
+		go func() { found <- settleSink(ctx, name, s, old.deferred[name] == s) }()
 	}
 	for range b.deferred {
 		s := <-found
@@ -51,7 +51,7 @@ func (b *backends) settle(ctx context.Context, old *backends, o opener) {
 			b.troubles = append(b.troubles, s.trouble)
 		}
 		if s.changed {
-			b.sinks[s.name] = b.decorated(s.name, o)
+			b.sinks[s.name] = b.decorateSink(s.name, o)
 		}
 	}
 	slices.SortFunc(b.troubles, func(a, b trouble) int {
@@ -65,7 +65,7 @@ type settled struct {
 	changed bool
 }
 
-func settleOne(ctx context.Context, name string, s *sinks.Deferred, kept bool) settled {
+func settleSink(ctx context.Context, name string, s *sinks.Deferred, kept bool) settled {
 	out := settled{trouble: trouble{kind: "sink", name: name}}
 	if kept {
 		out.changed, out.err = s.Refresh(ctx)

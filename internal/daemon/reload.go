@@ -46,21 +46,21 @@ func (d *daemon) reload(ctx context.Context) ([]trouble, error) {
 	}
 	cfg, err := d.backends.Load().cfg.Reload(d.configPath, all.Specs())
 	if err != nil {
-		return nil, refused(err)
+		return nil, refusedReload(err)
 	}
 	if err := needsRestart(d.backends.Load().cfg, cfg); err != nil {
-		return nil, refused(err)
+		return nil, refusedReload(err)
 	}
 	found, err := d.apply(ctx, cfg, plansOf(cfg), c.engine)
 	if err != nil {
-		return nil, refused(err)
+		return nil, refusedReload(err)
 	}
 	c.engine.Retry(d.backends.Load().logins.AllowOnce())
 	return found, nil
 }
 
-// refused is about a configuration that cannot be put into force.
-func refused(err error) error {
+// refusedReload is about a configuration that cannot be put into force.
+func refusedReload(err error) error {
 	return fault.Newf(fault.Permanent, fault.Invalid, "reload", "", "%w", err).
 		WithHint("the former configuration stays in force")
 }
@@ -69,7 +69,7 @@ func refused(err error) error {
 func needsRestart(old, cfg *config.Config) error {
 	var errs []error
 	for key, same := range map[string]bool{
-		"instance": old.Instance == cfg.Instance, "state": same(old.State, cfg.State),
+		"instance": old.Instance == cfg.Instance, "state": sameConfig(old.State, cfg.State),
 		"server": old.Server == cfg.Server, "log.format": old.Log.Format == cfg.Log.Format,
 	} {
 		if !same {
@@ -88,23 +88,23 @@ func (d *daemon) apply(
 	if err != nil {
 		return nil, err
 	}
-	d.swap(cfg, wanted, next, e)
+	d.swapIn(cfg, wanted, next, e)
 	for _, w := range cfg.Warnings() {
 		d.log.Warn("configuration: " + w.String())
 	}
-	d.warn(next.troubles)
+	d.logTroubles(next.troubles)
 	return next.troubles, nil
 }
 
-// swap has everything work with cfg, and what the former configuration alone had open be closed in a while.
-func (d *daemon) swap(cfg *config.Config, wanted []*slot.Plan, next *backends, e *rotation.Engine) {
+// swapIn has everything work with cfg, and what the former configuration alone had open be closed in a while.
+func (d *daemon) swapIn(cfg *config.Config, wanted []*slot.Plan, next *backends, e *rotation.Engine) {
 	d.level.SetLevel(levelOf(cfg.Log))
 	d.metrics.SetPerSlot(cfg.Metrics.PerSlot)
 	d.metrics.Configure(metricNames(cfg))
 	before := d.backends.Swap(next)
 	e.Configure(wanted, next, next, next.sinkNames())
 	if before != nil {
-		d.former.add(before, next)
+		d.former.closeLater(before, next)
 	}
 }
 
@@ -112,8 +112,8 @@ func (d *daemon) opener() opener {
 	return opener{env: d.env, metrics: d.metrics, warn: func(text string) { d.log.Warn(text) }}
 }
 
-// warn tells of what is amiss, a line for each.
-func (d *daemon) warn(all []trouble) {
+// logTroubles tells of what is amiss, a line for each.
+func (d *daemon) logTroubles(all []trouble) {
 	for _, t := range all {
 		what := "this " + t.kind + " does not work as things are; it is tried again, and everything else goes on"
 		if t.works {

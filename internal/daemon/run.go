@@ -39,7 +39,7 @@ func Run(ctx context.Context, cfg *config.Config, o Options) error {
 	}
 	err = d.openPatiently(ctx, cfg)
 	if c := d.core.Load(); err == nil && c != nil { // else it was told to stop meanwhile
-		d.announce(server.Addr(), cfg)
+		d.announceReady(server.Addr(), cfg)
 		if o.Started != nil {
 			o.Started(server.Addr())
 		}
@@ -75,7 +75,7 @@ func (d *daemon) startPages(cfg *config.Config) (_ *web.Server, served <-chan er
 	return s, ended, nil
 }
 
-func (d *daemon) announce(addr string, cfg *config.Config) {
+func (d *daemon) announceReady(addr string, cfg *config.Config) {
 	fields := []zap.Field{
 		zap.String("version", d.version), zap.String("listen", addr),
 		zap.String("admin_socket", cfg.Server.AdminSocket), zap.Int("slots", len(cfg.Slots())),

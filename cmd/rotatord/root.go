@@ -65,9 +65,8 @@ func execute(ctx context.Context, args []string, std stdio, env daemon.Environme
 // complain says what went wrong; a configuration's faults one a line, as editors
 // and people read them.
 func complain(w io.Writer, err error) {
-	if faults, ok := errors.AsType[config.Faults](err); ok {
-		_, _ = fmt.Fprintf(w, "%s\nrotatord: %s in the configuration; nothing was done\n",
-			redact.Lines(faults.Error()), count(len(faults), "fault"))
+	if faults, ok := errors.AsType[config.Diagnostics](err); ok {
+		_, _ = fmt.Fprintf(w, "%s\nrotatord: %s in the configuration; nothing was done\n", redact.Lines(faults.Error()), count(len(faults), "fault"))
 		return
 	}
 	if err != nil {
@@ -77,7 +76,7 @@ func complain(w io.Writer, err error) {
 
 func exitCode(err error) int {
 	var usage errUsage
-	var faults config.Faults
+	var faults config.Diagnostics
 	switch {
 	case err == nil:
 		return exitDone
@@ -141,7 +140,7 @@ func knownCommand(cmd *cobra.Command, args []string) error {
 // load reads the configuration. That there is none to read is wrong use, too.
 func (a *app) load() (*config.Config, error) {
 	cfg, err := config.Load(a.config, all.Specs())
-	if _, bad := errors.AsType[config.Faults](err); err != nil && !bad {
+	if _, bad := errors.AsType[config.Diagnostics](err); err != nil && !bad {
 		err = errUsage{err}
 	}
 	return cfg, err

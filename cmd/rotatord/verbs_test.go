@@ -36,7 +36,7 @@ func someSlots() []slot.Status {
 		{
 			Slot: "live/publish_subscribe", Relay: "live", Type: moq.PublishSubscribe, Account: "main", Strategy: moq.Overlap,
 			State: slot.StateFailing, Rotated: in(-26 * time.Hour), Next: in(-2 * time.Hour), Overdue: true, Expires: in(-time.Minute),
-			Failures: 3, Failure: &slot.Failure{Count: 3, Step: slot.StageDeliver, Message: "disk: no space left", Next: in(40 * time.Second)},
+			Failures: 3, Failure: &slot.Failure{Count: 3, Stage: slot.StageDeliver, Message: "disk: no space left", Next: in(40 * time.Second)},
 			Sinks: []slot.TargetStatus{{Sink: "disk", Required: true, State: "pending", Error: "no space left"}},
 			Note:  "a new target waits for the schedule",
 		},
@@ -61,9 +61,9 @@ func TestStatusShowsASlotALineAndBelowWhatIsWrong(t *testing.T) {
 
 func TestHistoryShowsWhatWasDoneByWhom(t *testing.T) {
 	d := &fakeDaemon{Events: []slot.Event{
-		{At: in(-time.Minute), Slot: "live/subscribe", What: slot.EventFailed, Step: slot.StageMint, Detail: "401: 1000 Invalid API Token"},
+		{At: in(-time.Minute), Slot: "live/subscribe", Kind: slot.EventFailed, Stage: slot.StageMint, Detail: "401: 1000 Invalid API Token"},
 		{
-			At: in(-time.Hour), Slot: "live/subscribe", What: slot.EventRotated, Cause: slot.CauseManual, By: "root (uid 0)",
+			At: in(-time.Hour), Slot: "live/subscribe", Kind: slot.EventRotated, Cause: slot.CauseManual, By: "root (uid 0)",
 			Took: 1234567 * time.Microsecond, TokenID: "11111111111111111111111111111111", Detail: "2 targets",
 		},
 	}}
@@ -134,7 +134,7 @@ func TestRotateFollowsTheRequestToItsEnd(t *testing.T) {
 	verified := d.Slots[0]
 	verified.Rotated, verified.Requested, verified.TokenID = in(time.Second), time.Time{}, someTokens()[0].ID
 	gaveUp := d.Slots[1]
-	gaveUp.Failures, gaveUp.Failure = 6, &slot.Failure{Count: 6, Step: slot.StageDeliver, Message: "disk: no space left", Next: in(2 * time.Minute)}
+	gaveUp.Failures, gaveUp.Failure = 6, &slot.Failure{Count: 6, Stage: slot.StageDeliver, Message: "disk: no space left", Next: in(2 * time.Minute)}
 	d.After = map[string]slot.Status{"live/subscribe": verified, "live/publish_subscribe": gaveUp}
 	record(t, "rotate.txt", d, func(tr *transcript) {
 		tr.run("rotate", "live/subscribe")
@@ -159,7 +159,7 @@ func TestProgressSaysWhatIsWaitedFor(t *testing.T) {
 		"delivering":                            {Requested: now(), Phase: slot.Minted},
 		"revoking the old tokens":               {},
 		"it waits for the budget":               {Requested: now(), Note: "it waits for the budget"},
-		"failed at step mint: no; trying again": {Requested: now(), Phase: slot.Minted, Failure: &slot.Failure{Step: slot.StageMint, Message: "no"}},
+		"failed at step mint: no; trying again": {Requested: now(), Phase: slot.Minted, Failure: &slot.Failure{Stage: slot.StageMint, Message: "no"}},
 	} {
 		if got := progress(s); got != want {
 			t.Errorf("%q, want %q", got, want)

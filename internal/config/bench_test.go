@@ -20,12 +20,9 @@ func fleet(n int) string {
 	return b.String()
 }
 
-func TestAFleetIsReadInPiecesAsItWouldBeWhole(t *testing.T) {
-	const relays = 3000 // many pieces
-	cfg, err := parseThoroughly("config.yaml", []byte(fleet(relays)), fakeSpecs(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+func TestSlotsWithOneScheduleShareIt(t *testing.T) {
+	const relays = 300
+	cfg := parse(t, fleet(relays))
 	if got := len(cfg.Slots()); got != 2*relays {
 		t.Fatalf("%d slots, want %d", got, 2*relays)
 	}
@@ -38,6 +35,11 @@ func TestAFleetIsReadInPiecesAsItWouldBeWhole(t *testing.T) {
 
 func BenchmarkParseFleet(b *testing.B) {
 	text := []byte(fleet(fleetRelays))
+	b.Run("YAML", func(b *testing.B) { benchmarkParse(b, text) })
+	b.Run("JSON", func(b *testing.B) { benchmarkParse(b, asJSON(b, text)) })
+}
+
+func benchmarkParse(b *testing.B, text []byte) {
 	b.SetBytes(int64(len(text)))
 	before := heap()
 	var cfg *Config
@@ -61,15 +63,15 @@ func heap() int64 {
 
 // BenchmarkResolveFleet is the part after decoding: defaults, checks, slots.
 func BenchmarkResolveFleet(b *testing.B) {
-	root, err := parseText([]byte(fleet(fleetRelays)))
+	doc, err := readDocument([]byte(fleet(fleetRelays)))
 	if err != nil {
 		b.Fatal(err)
 	}
-	doc, cfg := newDocument(root), defaultConfig()
-	decodeConfig(newDecoder(newCollector(""), doc, fakeSpecs()), cfg)
+	cfg, found := defaultConfig(), newReport("config.yaml")
+	newDecoder(found, doc, fakeSpecs()).decodeConfig(cfg)
 	for b.Loop() {
-		found := newCollector("config.yaml")
-		newChecker(cfg, found, doc, nil).check()
+		f := &findings{report: found, warnings: newReport(""), doc: doc}
+		newResolver(cfg, f, validate(cfg, f), nil).resolve()
 		if err := found.result(); err != nil {
 			b.Fatal(err)
 		}
@@ -79,9 +81,9 @@ func BenchmarkResolveFleet(b *testing.B) {
 // BenchmarkManySchedules is a fleet spread by hand over every minute of the day.
 func BenchmarkManySchedules(b *testing.B) {
 	for b.Loop() {
-		c := newChecker(defaultConfig(), newCollector(""), nil, nil)
+		r := newResolver(defaultConfig(), &findings{report: newReport("")}, nil, nil)
 		for minute := range 60 * 24 {
-			if _, err := c.timing(fmt.Sprintf("%d %d * * *", minute%60, minute/60), "Europe/Berlin"); err != nil {
+			if _, err := r.timing(fmt.Sprintf("%d %d * * *", minute%60, minute/60), "Europe/Berlin"); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -25,7 +25,7 @@ type Config struct {
 
 	slots    []Slot
 	timings  []timing // in the order of the slots
-	warnings Faults
+	warnings Diagnostics
 }
 
 // State says where the journal is kept.
@@ -138,7 +138,7 @@ type Token struct {
 // The slice and all it holds are shared: do not write to them.
 func (c *Config) Slots() []Slot { return c.slots }
 
-// WithoutFleet gives the configuration without its relays and their slots, which
+// WithoutFleet returns the configuration without its relays and their slots, which
 // are most of it: for those who keep it for long.
 func (c *Config) WithoutFleet() *Config {
 	rest := *c
@@ -147,7 +147,7 @@ func (c *Config) WithoutFleet() *Config {
 }
 
 // Warnings lists what is allowed but probably not wanted, in the file's order.
-func (c *Config) Warnings() []Fault { return c.warnings }
+func (c *Config) Warnings() []Diagnostic { return c.warnings }
 
 func (t Tokens) of(typ moq.TokenType) *Token {
 	if typ == moq.PublishSubscribe {
@@ -159,21 +159,21 @@ func (t Tokens) of(typ moq.TokenType) *Token {
 // setScalar lets a sink be named by its name alone.
 func (r *SinkRef) setScalar(text string) { r.Sink = text }
 
-func (*Defaults) misplaced(key string) (text, hint string) {
+func (*Defaults) hintForKey(key string) (text, hint string) {
 	if key == "retire" {
 		return "retire cannot be a default", "give it on each relay or token that needs it"
 	}
 	return "", ""
 }
 
-func (*Token) misplaced(key string) (text, hint string) {
+func (*Token) hintForKey(key string) (text, hint string) {
 	if key == "account" {
 		return "account cannot be given for a token", "give it on the relay or in defaults"
 	}
 	return "", ""
 }
 
-func (*SinkRef) misplaced(key string) (text, hint string) {
+func (*SinkRef) hintForKey(key string) (text, hint string) {
 	if key == "secret_id" {
 		return "unknown key", "here the target of every kind of sink is given as path"
 	}

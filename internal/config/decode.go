@@ -3,50 +3,31 @@ package config
 import (
 	"reflect"
 	"slices"
-	"strconv"
 	"time"
 
-	"github.com/goccy/go-yaml/ast"
+	"go.yaml.in/yaml/v4"
 
 	"github.com/rotatord/rotatord/internal/secret"
 	"github.com/rotatord/rotatord/internal/sinks"
 )
 
-// decoder fills Go values from a document and refuses all that has no place in
+// decoder is the first step: it fills Go values from a document and refuses all that has no place in
 // them. Struct fields are named by their yaml tag; embedded structs are inline;
 // an enum in a field's jsonschema tag is enforced. A field whose key is absent
 // keeps what it holds, so defaults are simply set before.
 type decoder struct {
-	*collector
+	*report
 	doc     *document
 	specs   map[string]func() sinks.Spec
 	structs map[reflect.Type]*fields
-	spare   map[reflect.Type]*spare
+	left    int // nodes that may yet be decoded: aliases may stand for more than any file holds
 }
 
-// spare are values of one type, made together: a fleet's lie closer so than among
-// what decoding leaves behind.
-type spare struct {
-	list reflect.Value
-	next int
-}
-
-const mostSpare = 256
-
-// take gives a new value of type t, by its address.
-func (d *decoder) take(t reflect.Type) reflect.Value {
-	s := d.spare[t]
-	if s == nil {
-		s = &spare{list: reflect.MakeSlice(reflect.SliceOf(t), 1, 1)}
-		d.spare[t] = s
-	}
-	if s.next == s.list.Len() {
-		n := min(2*s.next, mostSpare)
-		s.list, s.next = reflect.MakeSlice(s.list.Type(), n, n), 0
-	}
-	s.next++
-	return s.list.Index(s.next - 1).Addr()
-}
+// Far more nodes than a file has, and few enough to be decoded in seconds.
+const (
+	maxNodes        = 1_000_000
+	maxNodesPerByte = 10
+)
 
 // fromScalar is implemented by structs that may also be written as one word.
 type fromScalar interface{ setScalar(text string) }
@@ -54,9 +35,9 @@ type fromScalar interface{ setScalar(text string) }
 // defaulter is implemented by structs that start from defaults of their own.
 type defaulter interface{ setDefaults() }
 
-// misplacer knows better than "unknown key" what is wrong with some keys.
-type misplacer interface {
-	misplaced(key string) (text, hint string)
+// keyHinter knows better than "unknown key" what is wrong with some keys.
+type keyHinter interface {
+	hintForKey(key string) (text, hint string)
 }
 
 var (
@@ -65,11 +46,21 @@ var (
 	specType     = reflect.TypeFor[sinks.Spec]()
 )
 
-func newDecoder(c *collector, doc *document, specs map[string]func() sinks.Spec) *decoder {
-	return &decoder{collector: c, doc: doc, specs: specs, structs: map[reflect.Type]*fields{}, spare: map[reflect.Type]*spare{}}
+func newDecoder(r *report, doc *document, specs map[string]func() sinks.Spec) *decoder {
+	return &decoder{report: r, doc: doc, specs: specs, structs: map[reflect.Type]*fields{}, left: maxNodes + maxNodesPerByte*doc.size}
 }
 
-func (d *decoder) fault(p *path, text, hint string) {
+// decodeConfig decodes the whole document over the defaults in cfg. It reports whether there is any sense in
+// looking at the result.
+func (d *decoder) decodeConfig(cfg *Config) bool {
+	for _, n := range d.doc.repeated {
+		d.add(positionOf(n), "", "another anchor has this name", "give each its own")
+	}
+	d.decode(d.doc.root, reflect.ValueOf(cfg).Elem(), nil)
+	return d.left > 0
+}
+
+func (d *decoder) problem(p *path, text, hint string) {
 	n := d.doc.root
 	if p != nil {
 		n = p.node
@@ -77,9 +68,9 @@ func (d *decoder) fault(p *path, text, hint string) {
 	d.add(positionOf(n), p.String(), text, hint)
 }
 
-// sayAt reports the document's own faults at the node they are in, as below p.
-func (d *decoder) sayAt(p *path) blame {
-	return func(n ast.Node, key, text, hint string) {
+// problemBelow reports what the document itself finds wrong at a node, as below p.
+func (d *decoder) problemBelow(p *path) problemFunc {
+	return func(n *yaml.Node, key, text, hint string) {
 		at := p
 		if key != "" {
 			at = p.child(key)
@@ -89,29 +80,39 @@ func (d *decoder) sayAt(p *path) blame {
 }
 
 // decode fills v from n, which stands at p.
-func (d *decoder) decode(n ast.Node, v reflect.Value, p *path) {
-	n = d.doc.resolve(n, d.sayAt(p))
+func (d *decoder) decode(n *yaml.Node, v reflect.Value, p *path) {
+	if !d.spend(1, n) {
+		return
+	}
+	n = d.doc.resolve(n, d.problemBelow(p))
 	if n == nil {
 		return
 	}
 	switch v.Type() {
 	case sourceType:
 		d.source(n, v, p)
-		return
 	case durationType:
 		d.duration(n, v, p)
-		return
 	case specType:
 		d.sink(n, v, p)
-		return
+	default:
+		d.decodeKind(n, v, p)
 	}
-	d.byKind(n, v, p)
 }
 
-func (d *decoder) byKind(n ast.Node, v reflect.Value, p *path) {
+// spend counts nodes, and reports once when they are too many.
+func (d *decoder) spend(nodes int, at *yaml.Node) bool {
+	if d.left > 0 && d.left <= nodes {
+		d.add(positionOf(at), "", "aliases repeat too much here", "merge shorter mappings")
+	}
+	d.left -= nodes
+	return d.left > 0
+}
+
+func (d *decoder) decodeKind(n *yaml.Node, v reflect.Value, p *path) {
 	switch v.Kind() {
 	case reflect.Pointer:
-		target := d.take(v.Type().Elem())
+		target := reflect.New(v.Type().Elem())
 		if t, ok := target.Interface().(defaulter); ok {
 			t.setDefaults()
 		}
@@ -128,37 +129,37 @@ func (d *decoder) byKind(n ast.Node, v reflect.Value, p *path) {
 	}
 }
 
-func (d *decoder) structure(n ast.Node, v reflect.Value, p *path) {
+func (d *decoder) structure(n *yaml.Node, v reflect.Value, p *path) {
 	if s, ok := v.Addr().Interface().(fromScalar); ok {
-		if text, ok := plainText(n); ok {
+		if text, ok := scalarText(n); ok {
 			s.setScalar(text)
 			return
 		}
 	}
-	m := d.keys(n, p)
-	if m == nil {
-		return
-	}
+	d.fields(d.keys(n, p), v, p)
+}
+
+// fields fills a struct from the entries of a mapping.
+func (d *decoder) fields(entries []entry, v reflect.Value, p *path) {
 	known := d.fieldsOf(v.Type())
-	for _, e := range d.doc.entries(m, d.sayAt(p)) {
-		at := p.child(e.key).at(e.node)
+	for _, e := range entries {
+		at := p.child(e.key).withNode(e.node)
 		f, ok := known.byKey[e.key]
 		if !ok {
-			d.unknown(v, known, at)
+			d.unknownKey(v, known, at)
 			continue
 		}
 		d.field(e.value, v.FieldByIndex(f.index), f, at)
 	}
 }
 
-func (d *decoder) field(n ast.Node, v reflect.Value, f field, p *path) {
+func (d *decoder) field(n *yaml.Node, v reflect.Value, f field, p *path) {
 	d.decode(n, v, p)
-	word := indirect(v)
-	if len(f.enum) == 0 || word.Kind() != reflect.String || slices.Contains(f.enum, word.String()) {
+	if len(f.enum) == 0 || len(d.reported) > 0 && d.reported[p.String()] {
 		return
 	}
-	if !d.blamed[p.String()] {
-		d.fault(p, "is not one of the words that may stand here", suggestion(word.String(), f.enum))
+	if v = indirect(v); v.Kind() == reflect.String && !slices.Contains(f.enum, v.String()) {
+		d.problem(p, "must be "+alternatives(f.enum)+butNot(p, v.String()), didYouMean(v.String(), f.enum))
 	}
 }
 
@@ -169,197 +170,53 @@ func indirect(v reflect.Value) reflect.Value {
 	return v
 }
 
-func (d *decoder) unknown(v reflect.Value, known *fields, p *path) {
-	if m, ok := v.Addr().Interface().(misplacer); ok {
-		if text, hint := m.misplaced(p.key); text != "" {
-			d.fault(p, text, hint)
+func (d *decoder) unknownKey(v reflect.Value, known *fields, p *path) {
+	if h, ok := v.Addr().Interface().(keyHinter); ok {
+		if text, hint := h.hintForKey(p.key); text != "" {
+			d.problem(p, text, hint)
 			return
 		}
 	}
 	if meant := nearest(p.key, known.names); meant != "" {
 		d.excuse(p.up.child(meant).String())
 	}
-	d.fault(p, "unknown key", suggestion(p.key, known.names))
+	d.problem(p, "unknown key", suggestion(p.key, known.names))
 }
 
-// keys gives the mapping that n is; nil when it is none, or empty.
-func (d *decoder) keys(n ast.Node, p *path) *ast.MappingNode {
-	switch m := n.(type) {
-	case *ast.MappingNode:
-		return m
-	case *ast.NullNode:
+// keys returns the entries of the mapping that n is; none when it is no mapping, or empty.
+func (d *decoder) keys(n *yaml.Node, p *path) []entry {
+	switch {
+	case n.Kind == yaml.MappingNode:
+		entries := d.doc.entries(n, d.problemBelow(p))
+		d.spend(len(entries), n)
+		return entries
+	case n.Tag == tagNull:
 		return nil // all keys below it are commented out, say
 	}
-	d.fault(p, "must be a mapping of keys to values", "")
+	d.problem(p, "must be a mapping of keys to values", "")
 	return nil
 }
 
-func (d *decoder) mapping(n ast.Node, v reflect.Value, p *path) {
-	m := d.keys(n, p)
-	if m == nil {
+func (d *decoder) mapping(n *yaml.Node, v reflect.Value, p *path) {
+	entries := d.keys(n, p)
+	if n.Kind != yaml.MappingNode {
 		return
 	}
-	entries := d.doc.entries(m, d.sayAt(p))
 	v.Set(reflect.MakeMapWithSize(v.Type(), len(entries)))
 	for _, e := range entries {
 		value := reflect.New(v.Type().Elem()).Elem()
-		d.decode(e.value, value, p.child(e.key).at(e.node))
+		d.decode(e.value, value, p.child(e.key).withNode(e.node))
 		v.SetMapIndex(reflect.ValueOf(e.key).Convert(v.Type().Key()), value)
 	}
 }
 
-func (d *decoder) list(n ast.Node, v reflect.Value, p *path) {
-	s, ok := n.(*ast.SequenceNode)
-	if !ok {
-		d.fault(p, "must be a list", "write it as [one, two]")
+func (d *decoder) list(n *yaml.Node, v reflect.Value, p *path) {
+	if n.Kind != yaml.SequenceNode {
+		d.problem(p, "must be a list", "write it as [one, two]")
 		return
 	}
-	v.Set(reflect.MakeSlice(v.Type(), len(s.Values), len(s.Values)))
-	for i, item := range s.Values {
-		d.decode(item, v.Index(i), p.item(i).at(item))
+	v.Set(reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content)))
+	for i, item := range n.Content {
+		d.decode(item, v.Index(i), p.item(i).withNode(item))
 	}
-}
-
-// plainText gives a scalar's text; an absent value is none.
-func plainText(n ast.Node) (string, bool) {
-	if _, null := n.(*ast.NullNode); null {
-		return "", false
-	}
-	return scalarText(n)
-}
-
-func (d *decoder) scalar(n ast.Node, v reflect.Value, p *path) {
-	text, ok := d.text(n, p)
-	if !ok {
-		return
-	}
-	switch v.Kind() {
-	case reflect.String:
-		v.SetString(text)
-	case reflect.Bool:
-		d.boolean(n, v, p)
-	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
-		d.integer(n, text, v, p)
-	case reflect.Float32, reflect.Float64:
-		d.float(n, text, v, p)
-	default:
-		d.fault(p, "cannot be configured", "")
-	}
-}
-
-func (d *decoder) text(n ast.Node, p *path) (string, bool) {
-	text, ok := plainText(n)
-	if _, null := n.(*ast.NullNode); null {
-		d.fault(p, "has no value", "give one, or remove the key")
-	} else if !ok {
-		d.fault(p, "must be a single value", "")
-	}
-	return text, ok
-}
-
-func (d *decoder) boolean(n ast.Node, v reflect.Value, p *path) {
-	b, ok := n.(*ast.BoolNode)
-	if !ok {
-		d.fault(p, "must be true or false", "without quotes")
-		return
-	}
-	v.SetBool(b.Value)
-}
-
-func (d *decoder) integer(n ast.Node, text string, v reflect.Value, p *path) {
-	i, err := strconv.ParseInt(text, 10, v.Type().Bits())
-	if _, ok := n.(*ast.IntegerNode); !ok || err != nil {
-		d.fault(p, "must be a whole number", "decimal digits, without quotes")
-		return
-	}
-	v.SetInt(i)
-}
-
-func (d *decoder) float(n ast.Node, text string, v reflect.Value, p *path) {
-	f, err := strconv.ParseFloat(text, v.Type().Bits())
-	switch n.(type) {
-	case *ast.IntegerNode, *ast.FloatNode:
-		if err == nil {
-			v.SetFloat(f)
-			return
-		}
-	}
-	d.fault(p, "must be a number", "such as 0.5, without quotes")
-}
-
-func (d *decoder) duration(n ast.Node, v reflect.Value, p *path) {
-	text, ok := d.text(n, p)
-	if !ok {
-		return
-	}
-	t, err := ParseDuration(text)
-	if err != nil {
-		d.fault(p, err.Error(), "")
-		return
-	}
-	v.SetInt(int64(t))
-}
-
-// source decodes a secret.Source. People paste secrets here, as the value or
-// even as a key: neither is ever repeated.
-func (d *decoder) source(n ast.Node, v reflect.Value, p *path) {
-	m, ok := n.(*ast.MappingNode)
-	if _, null := n.(*ast.NullNode); null {
-		return
-	}
-	if !ok {
-		d.fault(p, "must say where the secret is found, not hold the secret", sourceHint)
-		return
-	}
-	var s secret.Source
-	known := map[string]*string{"env": &s.Env, "file": &s.File, "credential": &s.Credential}
-	deaf := func(n ast.Node, _, text, hint string) { d.add(positionOf(n), p.String(), text, hint) }
-	for _, e := range d.doc.entries(m, deaf) {
-		at := p.child(e.key).at(e.node)
-		if field := known[e.key]; field != nil {
-			d.decode(e.value, reflect.ValueOf(field).Elem(), at)
-			d.excuseIf(at, p)
-			continue
-		}
-		d.add(positionOf(e.node), p.String(), "unknown key", sourceHint)
-	}
-	v.Set(reflect.ValueOf(s))
-}
-
-func (d *decoder) excuseIf(blamed, p *path) {
-	if d.blamed[blamed.String()] {
-		d.excuse(p.String())
-	}
-}
-
-const sourceHint = "write {env: NAME}, {file: PATH} or {credential: NAME}"
-
-// sink decodes one member of the union of sinks, chosen by its key "type".
-func (d *decoder) sink(n ast.Node, v reflect.Value, p *path) {
-	m, ok := n.(*ast.MappingNode)
-	if !ok {
-		d.fault(p, "must be a mapping with the sink's type and its keys", "")
-		return
-	}
-	kind, at := d.sinkType(m, p)
-	build := d.specs[kind]
-	switch {
-	case build != nil:
-		spec := build()
-		d.structure(m, reflect.ValueOf(spec).Elem(), p)
-		v.Set(reflect.ValueOf(spec))
-	case at == nil:
-		d.add(positionOf(p.node), p.child("type").String(), "a sink needs a type", suggestion("", sortedNames(d.specs)))
-	default:
-		d.fault(at, "there is no such type of sink", suggestion(kind, sortedNames(d.specs)))
-	}
-}
-
-func (d *decoder) sinkType(m *ast.MappingNode, p *path) (string, *path) {
-	e, ok := lookUp(d.doc.entries(m, unheard), "type")
-	if !ok {
-		return "", nil
-	}
-	text, _ := plainText(d.doc.resolve(e.value, unheard))
-	return text, p.child("type").at(e.node)
 }

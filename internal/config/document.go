@@ -1,230 +1,180 @@
 package config
 
 import (
+	"fmt"
 	"slices"
 
-	"github.com/goccy/go-yaml/ast"
+	"go.yaml.in/yaml/v4"
 )
 
-// document is a parsed file with its anchors resolved by name.
+// document is a file as nodes, of YAML or of JSON.
 type document struct {
-	root     ast.Node
-	anchors  map[string]*ast.AnchorNode
-	repeated []*ast.AnchorNode // anchors whose name was taken
-	merged   map[*ast.MappingNode][]entry
-	indexed  map[*ast.MappingNode]map[string]entry
+	size     int // in bytes
+	root     *yaml.Node
+	repeated []*yaml.Node // anchors whose name was taken
+	merged   map[*yaml.Node][]entry
+	byKey    map[*yaml.Node]map[string]entry
 }
 
 // entry is a key of a mapping with its value; merge keys are already followed.
 type entry struct {
 	key   string
-	node  ast.Node // the key in the file
-	value ast.Node
+	node  *yaml.Node // the key in the file
+	value *yaml.Node
 }
 
-// blame is told of a fault at a node.
-type blame func(n ast.Node, key, text, hint string)
+// problemFunc is told what is wrong at a node, and below which key if it is one's.
+type problemFunc func(n *yaml.Node, key, text, hint string)
 
-func newDocument(root ast.Node) *document {
-	d := &document{
-		root: root, anchors: map[string]*ast.AnchorNode{},
-		merged: map[*ast.MappingNode][]entry{}, indexed: map[*ast.MappingNode]map[string]entry{},
+// ignore is for those who only look something up.
+func ignore(*yaml.Node, string, string, string) {}
+
+func newDocument(size int, root *yaml.Node, repeated []*yaml.Node) *document {
+	return &document{
+		size: size, root: root, repeated: repeated,
+		merged: map[*yaml.Node][]entry{}, byKey: map[*yaml.Node]map[string]entry{},
 	}
-	ast.Walk(d, root)
-	return d
 }
 
-// Visit implements ast.Visitor: it notes the anchors.
-func (d *document) Visit(n ast.Node) ast.Visitor {
-	if a, ok := n.(*ast.AnchorNode); ok {
-		name := a.Name.GetToken().Value
-		if _, taken := d.anchors[name]; taken {
-			d.repeated = append(d.repeated, a)
-		} else {
-			d.anchors[name] = a
-		}
+// resolve follows an alias. It returns nil when what stands there cannot be used, after telling why.
+func (d *document) resolve(n *yaml.Node, problem problemFunc) *yaml.Node {
+	at := n
+	if n.Kind == yaml.AliasNode {
+		n = n.Alias
 	}
-	return d
-}
-
-// resolve follows aliases and steps inside anchors and the core tags. It gives
-// nil when that cannot be done, after telling why.
-func (d *document) resolve(n ast.Node, say blame) ast.Node {
-	for range maxDepth {
-		switch v := n.(type) {
-		case *ast.AnchorNode:
-			n = v.Value
-		case *ast.TagNode:
-			if !coreTag(v.Start.Value) {
-				say(v, "", "this YAML tag is not supported", "remove it")
-				return nil
-			}
-			n = v.Value
-		case *ast.AliasNode:
-			a := d.anchors[v.Value.GetToken().Value]
-			if a == nil || !before(a, v) {
-				say(v, "", "no anchor of this name is defined above", "define it with &name where it is first used")
-				return nil
-			}
-			n = a.Value
-		default:
-			return n
-		}
+	switch n.Tag {
+	case tagString, tagInt, tagFloat, tagBool, tagNull, tagTimestamp, tagMapping, tagSequence, tagMerge:
+		return n
+	case tagNoAnchor:
+		problem(at, "", "no anchor of this name is defined above", "define it with &name where it is first used, or put a text that begins with * in quotes")
+	default:
+		problem(n, "", "this YAML tag is not supported", "remove it")
 	}
-	say(n, "", "aliases go round in circles", "")
 	return nil
-}
-
-func coreTag(tag string) bool {
-	switch tag {
-	case "!!str", "!!int", "!!float", "!!bool", "!!null", "!!map", "!!seq":
-		return true
-	}
-	return false
-}
-
-func before(a, b ast.Node) bool {
-	p, q := positionOf(a), positionOf(b)
-	return p.line < q.line || p.line == q.line && p.column < q.column
 }
 
 // entries lists a mapping's keys in order, its own first and then those it
 // merges (<<), of which the first wins.
-func (d *document) entries(m *ast.MappingNode, say blame) []entry {
-	out := make([]entry, 0, len(m.Values))
-	have := make(map[string]bool, len(m.Values))
-	var merge ast.Node
-	for _, v := range m.Values {
-		key, ok := keyText(v.Key)
-		switch {
+func (d *document) entries(m *yaml.Node, problem problemFunc) []entry {
+	out := make([]entry, 0, len(m.Content)/2)
+	first := make(map[string]*yaml.Node, len(m.Content)/2)
+	var merge *yaml.Node
+	for i := 0; i+1 < len(m.Content); i += 2 {
+		node, value := m.Content[i], m.Content[i+1]
+		key, ok := d.keyOf(node)
+		switch before := first[key]; {
 		case !ok:
-			say(v.Key, "", "a key must be a plain word", "")
-		case v.Key.IsMergeKey() && merge == nil:
-			merge = v.Value
-		case v.Key.IsMergeKey():
-			say(v.Key, "<<", "duplicate key", "merge several with <<: [*one, *two]")
-		case have[key]:
-			say(v.Key, key, "duplicate key", "keep one of them")
+			problem(node, "", "a key must be a plain word", "")
+		case before != nil && isMerge(node):
+			problem(node, key, duplicateOf(before), "merge several with <<: [*one, *two]")
+		case before != nil:
+			problem(node, key, duplicateOf(before), "keep one of them")
+		case isMerge(node):
+			first[key], merge = node, value
 		default:
-			have[key] = true
-			out = append(out, entry{key, v.Key, v.Value})
+			first[key] = node
+			out = append(out, entry{key, node, value})
 		}
 	}
-	for _, e := range d.merge(merge, say) {
-		if !have[e.key] {
-			have[e.key] = true
+	for _, e := range d.merge(merge, problem) {
+		if first[e.key] == nil {
+			first[e.key] = e.node
 			out = append(out, e)
 		}
 	}
 	return out
 }
 
-func keyText(k ast.MapKeyNode) (string, bool) {
-	var n ast.Node = k
-	if q, ok := n.(*ast.MappingKeyNode); ok {
-		n = q.Value
-	}
-	if a, ok := n.(*ast.AnchorNode); ok {
-		n = a.Value
-	}
-	switch v := n.(type) {
-	case *ast.MergeKeyNode:
-		return "<<", true
-	case ast.ScalarNode:
-		return scalarText(v)
-	}
-	return "", false
+func duplicateOf(first *yaml.Node) string {
+	return fmt.Sprintf("duplicate key: it already stands on line %d", first.Line)
 }
 
-// scalarText is a scalar as the file spells it: 0123e45 is no number to an id.
-func scalarText(n ast.Node) (string, bool) {
-	switch v := n.(type) {
-	case *ast.StringNode:
-		return v.Value, true
-	case *ast.LiteralNode:
-		return v.Value.Value, true
-	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.InfinityNode, *ast.NanNode, *ast.NullNode:
-		return n.GetToken().Value, true
+func isMerge(key *yaml.Node) bool { return key.Tag == tagMerge && key.Value == "<<" }
+
+// keyOf returns a key as the file spells it: 0123e45 is no number.
+func (d *document) keyOf(n *yaml.Node) (string, bool) {
+	if n = d.resolve(n, ignore); n == nil || n.Kind != yaml.ScalarNode {
+		return "", false
 	}
-	return "", false
+	return n.Value, true
 }
 
-// merge gives the entries of what stands behind a merge key: a mapping or a list of them.
-func (d *document) merge(n ast.Node, say blame) []entry {
+// merge returns the entries of what stands behind a merge key: a mapping or a list of them.
+func (d *document) merge(n *yaml.Node, problem problemFunc) []entry {
 	if n == nil {
 		return nil
 	}
-	switch v := d.resolve(n, say).(type) {
-	case nil:
-	case *ast.MappingNode:
-		return d.mergeMapping(v, say)
-	case *ast.SequenceNode:
+	v := d.resolve(n, problem)
+	switch {
+	case v == nil:
+	case v.Kind == yaml.MappingNode:
+		return d.mergedEntries(v, problem)
+	case v.Kind == yaml.SequenceNode:
 		var out []entry
-		for _, item := range v.Values {
-			if m, ok := d.resolve(item, say).(*ast.MappingNode); ok {
-				out = append(out, d.mergeMapping(m, say)...)
-				continue
+		for _, item := range v.Content {
+			switch m := d.resolve(item, problem); {
+			case m == nil:
+			case m.Kind == yaml.MappingNode:
+				out = append(out, d.mergedEntries(m, problem)...)
+			default:
+				problem(item, "<<", "only mappings can be merged", "")
 			}
-			say(item, "<<", "only mappings can be merged", "")
 		}
 		return out
 	default:
-		say(n, "<<", "only mappings can be merged", "write <<: *name, where &name is a mapping")
+		problem(n, "<<", "only mappings can be merged", "write <<: *name, where &name is a mapping")
 	}
 	return nil
 }
 
-// mergeMapping keeps what it found, so that mappings that merge each other many
+// mergedEntries keeps what it found, so that mappings that merge each other many
 // times over cost no more than their sum; a mapping that merges itself finds nothing.
-func (d *document) mergeMapping(m *ast.MappingNode, say blame) []entry {
+func (d *document) mergedEntries(m *yaml.Node, problem problemFunc) []entry {
 	if known, ok := d.merged[m]; ok {
 		return known
 	}
 	d.merged[m] = nil
-	d.merged[m] = d.entries(m, say)
+	d.merged[m] = d.entries(m, problem)
 	return d.merged[m]
 }
 
-// find gives the position of the deepest place on the way to p that is in the file.
-func (d *document) find(p *path) position {
-	found, n := positionOf(d.root), d.root
-	for _, step := range p.steps() {
-		var ok bool
-		if found, n, ok = d.step(found, n, step); !ok {
+// locate returns the position of the deepest place on the way to p that is in the file.
+func (d *document) locate(p *path) position {
+	found, n := d.root, d.root
+	for _, to := range p.steps() {
+		key, value := d.step(n, to)
+		if value == nil {
 			break
 		}
+		found, n = key, value
 	}
-	return found
+	return positionOf(found)
 }
 
-// step goes from n to the key or entry that to names.
-func (d *document) step(found position, n ast.Node, to *path) (position, ast.Node, bool) {
-	switch v := d.resolve(n, unheard).(type) {
-	case *ast.MappingNode:
-		if e, ok := d.index(v)[to.key]; ok {
-			return positionOf(e.node), e.value, true
-		}
-	case *ast.SequenceNode:
-		if 0 <= to.index && to.index < len(v.Values) {
-			n = v.Values[to.index]
-			return positionOf(n), n, true
-		}
+// step goes from n to the key or list entry that to names: to where that stands, and to its value.
+func (d *document) step(n *yaml.Node, to *path) (at, value *yaml.Node) {
+	n = d.resolve(n, ignore)
+	switch {
+	case n == nil:
+	case n.Kind == yaml.MappingNode:
+		e := d.index(n)[to.key]
+		return e.node, e.value
+	case n.Kind == yaml.SequenceNode && 0 <= to.index && to.index < len(n.Content):
+		return n.Content[to.index], n.Content[to.index]
 	}
-	return found, nil, false
+	return nil, nil
 }
 
-func unheard(ast.Node, string, string, string) {}
-
-// index keeps the entries of a mapping by key: many faults may stand in a long one.
-func (d *document) index(m *ast.MappingNode) map[string]entry {
-	if known, ok := d.indexed[m]; ok {
+// index keeps the entries of a mapping by key: many diagnostics may stand in a long one.
+func (d *document) index(m *yaml.Node) map[string]entry {
+	if known, ok := d.byKey[m]; ok {
 		return known
 	}
 	byKey := map[string]entry{}
-	for _, e := range d.entries(m, unheard) {
+	for _, e := range d.entries(m, ignore) {
 		byKey[e.key] = e
 	}
-	d.indexed[m] = byKey
+	d.byKey[m] = byKey
 	return byKey
 }
 

@@ -2,9 +2,12 @@ package config
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
+
+	"go.yaml.in/yaml/v4"
 
 	"github.com/rotatord/rotatord/internal/secret"
 	"github.com/rotatord/rotatord/internal/sinks"
@@ -95,16 +98,16 @@ func parse(t *testing.T, text string) *Config {
 	return cfg
 }
 
-// faultsOf are the lines that a wrong configuration is refused with.
-func faultsOf(t *testing.T, text string) string {
+// diagnosticsOf are the lines that a wrong configuration is refused with.
+func diagnosticsOf(t *testing.T, text string) string {
 	t.Helper()
 	_, err := Parse("config.yaml", []byte(text), fakeSpecs())
 	if err == nil {
 		t.Fatal("the configuration is accepted")
 	}
-	var faults Faults
+	var faults Diagnostics
 	if !errors.As(err, &faults) {
-		t.Fatalf("the error is no Faults but %T: %v", err, err)
+		t.Fatalf("the error is no Diagnostics but %T: %v", err, err)
 	}
 	return err.Error()
 }
@@ -116,4 +119,18 @@ func change(t testing.TB, old, new string) string {
 		t.Fatalf("base does not contain %q", old)
 	}
 	return strings.Replace(base, old, new, 1)
+}
+
+// asJSON is a YAML text as one line of JSON.
+func asJSON(t testing.TB, text []byte) []byte {
+	t.Helper()
+	var v any
+	if err := yaml.Load(text, &v); err != nil {
+		t.Fatal(err)
+	}
+	out, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
 }

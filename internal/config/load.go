@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"reflect"
 
 	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/sinks"
@@ -12,7 +11,7 @@ import (
 
 // Load reads and checks the file at path. specs makes an empty configuration
 // for each type of sink. A file that cannot be read is a *fault.Error; one that
-// is wrong is Faults, with all that is wrong with it.
+// is wrong is Diagnostics, all that is wrong with it.
 func Load(path string, specs map[string]func() sinks.Spec) (*Config, error) {
 	return (*Config)(nil).Reload(path, specs)
 }
@@ -46,50 +45,42 @@ func cause(err error) error {
 	return err
 }
 
-// Parse reads and checks a configuration; name stands for the file in faults.
-// A configuration that is wrong is Faults.
+// Parse reads and checks a configuration; name stands for the file in diagnostics.
+// A configuration that is wrong is Diagnostics.
 func Parse(name string, data []byte, specs map[string]func() sinks.Spec) (*Config, error) {
 	return (*Config)(nil).reparse(name, data, specs)
 }
 
+// reparse is Parse in three steps, decode, validate, resolve, with the schedules that c, which may be nil, knows.
 func (c *Config) reparse(name string, data []byte, specs map[string]func() sinks.Spec) (*Config, error) {
-	var known []timing
-	if c != nil {
-		known = c.timings
-	}
-	if len(data) >= fleetBytes {
-		if cfg := parseFleet(name, data, specs, known); cfg != nil {
-			return cfg, nil
-		}
-	}
-	return parseThoroughly(name, data, specs, known)
-}
-
-// parseThoroughly reads any file, and says of all that is wrong where it stands.
-func parseThoroughly(name string, data []byte, specs map[string]func() sinks.Spec, known []timing) (*Config, error) {
-	found := newCollector(name)
-	root, err := parseText(data)
-	if f, ok := errors.AsType[*flaw](err); ok {
-		found.add(f.position, "", f.text, f.hint)
+	found := newReport(name)
+	doc, err := readDocument(data)
+	if wrong := asSyntaxError(err); wrong != nil {
+		found.add(wrong.position, wrong.path, wrong.text, wrong.hint)
 		return nil, found.result()
 	}
-	if root == nil {
+	if doc == nil {
 		found.add(position{1, 1}, "", "the file is empty", "config.example.yaml is one to start from")
 		return nil, found.result()
 	}
-	doc := newDocument(root)
 	cfg := defaultConfig()
-	decodeConfig(newDecoder(found, doc, specs), cfg)
-	newChecker(cfg, found, doc, known).check()
+	if !newDecoder(found, doc, specs).decodeConfig(cfg) {
+		return nil, found.result()
+	}
+	f := &findings{report: found, warnings: newReport(name), doc: doc}
+	usable := validate(cfg, f)
+	newResolver(cfg, f, usable, c.knownTimings()).resolve()
 	if err := found.result(); err != nil {
 		return nil, err
 	}
+	f.warnings.list.sort()
+	cfg.warnings = f.warnings.list
 	return cfg, nil
 }
 
-func decodeConfig(d *decoder, cfg *Config) {
-	for _, a := range d.doc.repeated {
-		d.add(positionOf(a), "", "another anchor has this name", "give each its own")
+func (c *Config) knownTimings() []timing {
+	if c == nil {
+		return nil
 	}
-	d.decode(d.doc.root, reflect.ValueOf(cfg).Elem(), (*path)(nil))
+	return c.timings
 }

@@ -5,8 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/token"
+	"go.yaml.in/yaml/v4"
 )
 
 // path is a place in the configuration: a key of a mapping or an entry of a
@@ -16,22 +15,25 @@ type path struct {
 	up    *path
 	key   string
 	index int // of a list entry; -1 for a key
-	node  ast.Node
+	node  *yaml.Node
 }
+
+// topLevel is the path of a key that is below no other.
+func topLevel(key string) *path { return (*path)(nil).child(key) }
 
 func (p *path) child(key string) *path { return &path{up: p, key: key, index: -1} }
 
 func (p *path) item(i int) *path { return &path{up: p, index: i} }
 
-// at is p with what stands there.
-func (p *path) at(n ast.Node) *path {
+// withNode is p with what stands there.
+func (p *path) withNode(n *yaml.Node) *path {
 	p.node = n
 	return p
 }
 
-// below follows a dotted path of keys, the last of which may be a list's with the
+// descendant follows a dotted path of keys, the last of which may be a list's with the
 // number of an entry: redirect_hosts[0].
-func (p *path) below(dotted string) *path {
+func (p *path) descendant(dotted string) *path {
 	keys, entry, _ := strings.Cut(strings.TrimSuffix(dotted, "]"), "[")
 	i, err := strconv.Atoi(entry)
 	if err != nil {
@@ -72,21 +74,4 @@ func (p *path) steps() []*path {
 	}
 	slices.Reverse(out)
 	return out
-}
-
-// position is a place in the file, from 1.
-type position struct{ line, column int }
-
-func positionOf(n ast.Node) position {
-	if n == nil {
-		return position{1, 1}
-	}
-	return positionOfToken(n.GetToken())
-}
-
-func positionOfToken(t *token.Token) position {
-	if t == nil || t.Position == nil {
-		return position{1, 1}
-	}
-	return position{t.Position.Line, t.Position.Column}
 }

@@ -42,11 +42,11 @@ func placesProblem(slots []Slot) (text, hint string, fatal bool) {
 	return "", "", false
 }
 
-func (c *checker) checkPlaces(slots []Slot, p *path) {
+func (r *resolver) checkPlaces(slots []Slot, p *path) {
 	switch text, hint, fatal := placesProblem(slots); {
 	case fatal:
-		c.fault(p.child("tokens"), text, hint)
+		r.problem(p.child("tokens"), text, hint)
 	case text != "":
-		c.warn(p.child("tokens"), text, hint)
+		r.warn(p.child("tokens"), text, hint)
 	}
 }

@@ -12,7 +12,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/goccy/go-yaml"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/rotatord/rotatord/internal/sinks"
@@ -51,19 +50,19 @@ func TestTheExampleIsValidForTheCodeAndTheSchema(t *testing.T) {
 	if len(cfg.Warnings()) != 0 || len(cfg.Slots()) != 2 {
 		t.Errorf("%d slots, warnings %v", len(cfg.Slots()), cfg.Warnings())
 	}
-	if err := validate(t, compile(t, all.Specs()), string(example)); err != nil {
+	if err := conforms(t, compile(t, all.Specs()), string(example)); err != nil {
 		t.Errorf("the schema refuses the example: %v", err)
 	}
 }
 
 func TestSchemaAndCodeAgreeOnUnknownKeys(t *testing.T) {
 	schema := compile(t, fakeSpecs())
-	if err := validate(t, schema, withEtcd); err != nil {
+	if err := conforms(t, schema, withEtcd); err != nil {
 		t.Fatalf("the schema refuses a full configuration: %v", err)
 	}
 	for _, at := range structPaths(reflect.TypeFor[Config](), "$") {
 		text, _ := withUnknownKey(t, withEtcd, at)
-		if validate(t, schema, text) == nil {
+		if conforms(t, schema, text) == nil {
 			t.Errorf("the schema accepts an unknown key at %s", at)
 		}
 	}
@@ -73,7 +72,7 @@ func TestSchemaAndCodeAgreeOnWhatIsAccepted(t *testing.T) {
 	schema := compile(t, fakeSpecs())
 	for _, text := range []string{base, full, change(t, "subscribe: {}", "subscribe:")} {
 		parse(t, text)
-		if err := validate(t, schema, text); err != nil {
+		if err := conforms(t, schema, text); err != nil {
 			t.Errorf("the schema refuses what the code accepts: %v", err)
 		}
 	}
@@ -82,8 +81,8 @@ func TestSchemaAndCodeAgreeOnWhatIsAccepted(t *testing.T) {
 		"live-main:": "Live:", "subscribe: {}": "subscriber: {}", testRelay: "abc",
 	} {
 		text := change(t, old, new)
-		faultsOf(t, text)
-		if validate(t, schema, text) == nil {
+		diagnosticsOf(t, text)
+		if conforms(t, schema, text) == nil {
 			t.Errorf("the schema accepts %s", new)
 		}
 	}
@@ -178,14 +177,10 @@ func compile(t *testing.T, specs map[string]func() sinks.Spec) *jsonschema.Schem
 	return s
 }
 
-// validate checks a YAML text as an editor would.
-func validate(t *testing.T, s *jsonschema.Schema, text string) error {
+// conforms checks a YAML text as an editor would.
+func conforms(t *testing.T, s *jsonschema.Schema, text string) error {
 	t.Helper()
-	asJSON, err := yaml.YAMLToJSON([]byte(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(asJSON))
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(asJSON(t, []byte(text))))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -43,7 +43,7 @@ func TestWhatCanNeverBeBoundIsRefused(t *testing.T) {
 			}
 		}
 		for value, why := range cases.bad {
-			text := faultsOf(t, base+"server: {"+key+`: "`+value+"\"}\n")
+			text := diagnosticsOf(t, base+"server: {"+key+`: "`+value+"\"}\n")
 			if !strings.Contains(text, ": server."+key+": ") || !strings.Contains(text, why) {
 				t.Errorf("%s %q: %s, want one about %s", key, value, text, why)
 			}

@@ -8,7 +8,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/goccy/go-yaml/ast"
+	"go.yaml.in/yaml/v4"
+
+	"github.com/rotatord/rotatord/internal/sinks"
+	"github.com/rotatord/rotatord/internal/sinks/all"
 )
 
 // full holds every struct of the configuration at least once.
@@ -51,7 +54,7 @@ func TestAnUnknownKeyIsRefusedInEveryStruct(t *testing.T) {
 	for _, at := range paths {
 		t.Run(at, func(t *testing.T) {
 			text, line := withUnknownKey(t, withEtcd, at)
-			got := faultsOf(t, text)
+			got := diagnosticsOf(t, text)
 			if !strings.Contains(got, fmt.Sprintf("config.yaml:%d:", line)) || !strings.Contains(got, ": unknown key (") {
 				t.Errorf("an unknown key gives:\n%s", got)
 			}
@@ -87,20 +90,15 @@ func structPaths(t reflect.Type, at string) []string {
 // withUnknownKey adds a key to the mapping at path, and says on which line.
 func withUnknownKey(t *testing.T, text, path string) (string, int) {
 	t.Helper()
-	root, err := parseText([]byte(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, n := range ast.Filter(ast.MappingType, root) {
-		m := n.(*ast.MappingNode)
-		if m.GetPath() != path {
+	for _, m := range nodesOf(t, text) {
+		if m.path != path || m.Kind != yaml.MappingNode {
 			continue
 		}
 		lines := strings.Split(text, "\n")
-		first := m.Values[0].Key.GetToken().Position
+		first := m.Content[0]
 		line := lines[first.Line-1]
 		added := line[:first.Column-1] + "zzzzzz: 1, " + line[first.Column-1:]
-		if !m.IsFlowStyle {
+		if m.Style&yaml.FlowStyle == 0 {
 			added = strings.Repeat(" ", first.Column-1) + "zzzzzz: 1\n" + line
 		}
 		lines[first.Line-1] = added
@@ -110,58 +108,124 @@ func withUnknownKey(t *testing.T, text, path string) (string, int) {
 	return "", 0
 }
 
-func TestAFaultNeverRepeatsAValue(t *testing.T) {
-	const canary = "Canary-s3cret.VALUE"
-	root, err := parseText([]byte(full))
+// placedNode is a node with its path, as $.relays.live-main.
+type placedNode struct {
+	*yaml.Node
+	path string
+}
+
+// nodesOf lists the nodes of a text, but keys.
+func nodesOf(t *testing.T, text string) []placedNode {
+	t.Helper()
+	doc, err := readDocument([]byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}
-	values := scalars(root)
-	if len(values) < 40 {
-		t.Fatalf("only %d values were found", len(values))
-	}
-	for _, n := range values {
-		for _, pasted := range []string{canary, "'" + canary + "'", "[" + canary + "]", "{" + canary + ": }", "{a: " + canary + "}", "\"" + canary, "[" + canary, "|" + canary, "!" + canary, "*" + canary} {
-			text := replaceAt(full, n, pasted)
-			if !strings.Contains(text, canary) {
-				t.Fatalf("the canary is not in the input")
-			}
-			_, err := Parse("config.yaml", []byte(text), fakeSpecs())
-			if err != nil && strings.Contains(err.Error(), canary) && !isWordOfTheUser(n, pasted) {
-				t.Errorf("%s written as %s is repeated:\n%v", n.GetPath(), pasted, err)
-			}
-		}
-	}
+	return nodesBelow(doc.root, "$")
 }
 
-// isWordOfTheUser tells what may be repeated: keys that are no secrets, and schedules.
-func isWordOfTheUser(n ast.Node, pasted string) bool {
-	return strings.HasPrefix(pasted, "{") && !strings.HasSuffix(n.GetPath(), "api_token.env") && !strings.HasSuffix(n.GetPath(), "auth.token.file") ||
-		strings.HasSuffix(n.GetPath(), ".schedule")
-}
-
-func scalars(root ast.Node) []ast.Node {
-	var out []ast.Node
-	for _, m := range ast.Filter(ast.MappingType, root) {
-		for _, v := range m.(*ast.MappingNode).Values {
-			if _, ok := scalarText(v.Value); ok {
-				out = append(out, v.Value)
-			}
+func nodesBelow(n *yaml.Node, path string) []placedNode {
+	out := []placedNode{{n, path}}
+	for i, c := range n.Content {
+		switch {
+		case n.Kind == yaml.SequenceNode:
+			out = append(out, nodesBelow(c, fmt.Sprintf("%s[%d]", path, i))...)
+		case i%2 == 1:
+			out = append(out, nodesBelow(c, path+"."+n.Content[i-1].Value)...)
 		}
 	}
 	return out
 }
 
-func replaceAt(text string, n ast.Node, with string) string {
+// canaries have the shapes of the secrets that people have in their clipboard.
+func canaries() map[string]string {
+	return map[string]string{
+		"a password":            "Canary-s3cret.VALUE",
+		"a Cloudflare token":    "x7Qm2Vb9Lk4Rt8Wz1Yc5Nd3Fg6Hj0Ps_Canary-1",
+		"a Cloudflare key":      "1234567890abcdef1234567890abcdef12345",
+		"a relay's token":       "eyJhbGciOiJFUzI1NiJ9.eyJqdGkiOiJDYW5hcnkifQ.c2lnbmF0dXJl",
+		"a Vault token":         "hvs.CAESIJz7canary8Qm2Vb9Lk4Rt8Wz1",
+		"an older Vault token":  "s.x7Qm2Vb9Lk4Rt8Wz1Yc5Nd3F",
+		"an AppRole's secret":   "5f2b9c1e-7a4d-4e8b-9c3f-canary00d1e5",
+		"an AWS secret key":     "wJalrXUtnFEMI/K7MDENG/bPxRfiCYCANARYKEY9",
+		"an AWS access key":     "AKIAIOSFODNN7CANARY9",
+		"letters in hex":        "deadbeefdeadbeefdeadbeefdeadbeefdeadbeef",
+		"a web hook":            "https://hooks.example/T0CANARY/B00000000/XXXXXXXXXXXXXXXXXXXXXXXX",
+		"an address with a key": "https://user:canary@vault.example:8200",
+	}
+}
+
+func TestADiagnosticNeverRepeatsWhatMayBeASecret(t *testing.T) {
+	for name, canary := range canaries() {
+		t.Run(name, func(t *testing.T) {
+			expectNoLeak(t, full, fakeSpecs(), canary)
+			expectNoLeak(t, string(read(t, exampleFile)), all.Specs(), canary)
+		})
+	}
+}
+
+func TestADiagnosticNeverRepeatsASecretThatIsWrittenWrongly(t *testing.T) {
+	const canary = "Canary-s3cret.VALUE"
+	expectNoLeak(t, full, fakeSpecs(), "'"+canary+"'", "@"+canary, "["+canary+"]", "{"+canary+": }", "{a: "+canary+"}", "\""+canary, "["+canary, "|"+canary, "!"+canary, "*"+canary)
+}
+
+// expectNoLeak writes a secret in some ways in place of each value of a configuration.
+func expectNoLeak(t *testing.T, config string, specs map[string]func() sinks.Spec, pasted ...string) {
+	t.Helper()
+	values := scalars(t, config)
+	if len(values) < 40 {
+		t.Fatalf("only %d values were found", len(values))
+	}
+	for _, n := range values {
+		for _, text := range pasted {
+			_, err := Parse("config.yaml", []byte(replaceAt(config, n, text)), specs)
+			if err != nil && strings.Contains(err.Error(), strings.Trim(text, "'\"[]{}|!*@: a")) && !isKeyOfTheUser(n, text) {
+				t.Errorf("%s written as %s is repeated:\n%v", n.path, text, err)
+			}
+		}
+	}
+}
+
+// isKeyOfTheUser tells what may be repeated: keys that do not stand in place of a secret's source.
+func isKeyOfTheUser(n placedNode, pasted string) bool {
+	return strings.HasPrefix(pasted, "{") && !strings.HasSuffix(n.path, "api_token.env") && !strings.HasSuffix(n.path, "auth.token.file")
+}
+
+func TestAValueIsRepeatedWhereItHelps(t *testing.T) {
+	for _, value := range []string{
+		"a1b2", "A1B2C3D4E5F67890A1B2C3D4E5F67890", "Europe/Berlinn", "0 4 * *", "*/15 * * * * * *", "@every 10ms", "@dayly", "TZ=UTC 0 4 * * *",
+		"[::]:9476x", "127.0.0.1:99999", "/var/lib/moq", "overlapp", "vault-prod2", "5 minutes", "live-main",
+	} {
+		if got := butNot(topLevel("relays").child("live").child("id"), value); got != fmt.Sprintf(", not %q", value) {
+			t.Errorf("%q is not repeated but %q", value, got)
+		}
+		for _, key := range []string{"api_token", "auth", "password", "headers", "secret"} {
+			if got := butNot(topLevel("sinks").child("x").child(key).child("id"), value); got != "" {
+				t.Errorf("below %s, %q is repeated: %s", key, value, got)
+			}
+		}
+	}
+}
+
+// scalars lists the values of keys.
+func scalars(t *testing.T, text string) []placedNode {
+	t.Helper()
+	return slices.DeleteFunc(nodesOf(t, text), func(n placedNode) bool { return n.Kind != yaml.ScalarNode || strings.HasSuffix(n.path, "]") })
+}
+
+// replaceAt writes another text in place of a value.
+func replaceAt(text string, n placedNode, with string) string {
 	lines := strings.Split(text, "\n")
-	tok := n.GetToken()
-	line := lines[tok.Position.Line-1]
-	rest := line[tok.Position.Column-1:]
-	old := strings.TrimSpace(tok.Origin)
+	line := lines[n.Line-1]
+	rest := line[n.Column-1:]
+	old := n.Value
+	if n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0 {
+		old = rest[:1] + old + rest[:1]
+	}
 	if !strings.HasPrefix(rest, old) {
 		panic(fmt.Sprintf("%q is not at %q", old, rest))
 	}
-	lines[tok.Position.Line-1] = line[:tok.Position.Column-1] + with + rest[len(old):]
+	lines[n.Line-1] = line[:n.Column-1] + with + rest[len(old):]
 	return strings.Join(lines, "\n")
 }
 
@@ -170,7 +234,7 @@ func TestASecretInPlaceOfItsSourceIsNotRepeated(t *testing.T) {
 	for _, pasted := range []string{canary, "'" + canary + "'", "[" + canary + "]", "{" + canary + ": }", "{" + canary + ": x}", "{" + canary + "}",
 		"{env: " + canary + "}", "{env: [" + canary + "]}", "{file: {" + canary + ": }, env: A}", "{? {" + canary + ": } : a}", "{" + canary + ": , " + canary + ": }"} {
 		text := change(t, "{env: CLOUDFLARE_API_TOKEN}", pasted)
-		if got := faultsOf(t, text); strings.Contains(got, canary) {
+		if got := diagnosticsOf(t, text); strings.Contains(got, canary) {
 			t.Errorf("api_token: %s is repeated:\n%s", pasted, got)
 		}
 	}
@@ -194,14 +258,14 @@ func FuzzParse(f *testing.F) {
 		if (cfg == nil) != (err != nil) {
 			t.Fatalf("config %v with error %v", cfg, err)
 		}
-		faults, ok := err.(Faults)
+		list, ok := err.(Diagnostics)
 		if err != nil && !ok {
 			t.Fatalf("the error is a %T", err)
 		}
-		lines := strings.Count(string(data), "\n") + strings.Count(string(data), "\r") + 1
-		for _, fault := range faults {
-			if fault.Line < 1 || fault.Line > lines || fault.Column < 1 || fault.Text == "" {
-				t.Errorf("a fault without a place: %+v", fault)
+		lines := len(splitLines(data))
+		for _, d := range list {
+			if d.Line < 1 || d.Line > lines || d.Column < 1 || d.Text == "" {
+				t.Errorf("a diagnostic without a place: %+v", d)
 			}
 		}
 	})

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// nearest gives the known word that was probably meant; "" when none is near.
+// nearest returns the known word that was probably meant; "" when none is near.
 func nearest(word string, known []string) string {
 	best, least := "", max(1, min(len(word)/3, 3))+1
 	for _, k := range known {
@@ -21,8 +21,8 @@ func nearest(word string, known []string) string {
 
 // suggestion is a hint: the word that was probably meant, or what there is.
 func suggestion(word string, known []string) string {
-	if near := nearest(word, known); near != "" {
-		return "did you mean " + near + "?"
+	if hint := didYouMean(word, known); hint != "" {
+		return hint
 	}
 	const most = 12
 	switch {
@@ -32,6 +32,23 @@ func suggestion(word string, known []string) string {
 		return "known are " + strings.Join(known[:most], ", ") + " and more"
 	}
 	return "known: " + strings.Join(known, ", ")
+}
+
+// didYouMean is a hint: the word that was probably meant, if one is near.
+func didYouMean(word string, known []string) string {
+	if near := nearest(word, known); near != "" {
+		return "did you mean " + near + "?"
+	}
+	return ""
+}
+
+// alternatives joins words: a, b or c.
+func alternatives(words []string) string {
+	last := len(words) - 1
+	if last < 1 {
+		return strings.Join(words, "")
+	}
+	return strings.Join(words[:last], ", ") + " or " + words[last]
 }
 
 // distance counts the edits from a to b: a byte added, left out or replaced,

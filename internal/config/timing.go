@@ -43,90 +43,83 @@ func byWords(kept []timing) timings {
 	return known
 }
 
-func (c *checker) timing(expr, zone string) (*timing, error) {
+func (r *resolver) timing(expr, zone string) (*timing, error) {
 	key := timingKey{expr, zone}
-	if t := c.timings[key]; t != nil {
+	if t := r.timings[key]; t != nil {
 		return t, nil
 	}
-	t := c.known[key]
+	t := r.known[key]
 	if t == nil {
 		var err error
-		if t, err = c.newTiming(expr, zone); err != nil {
+		if t, err = r.newTiming(expr, zone); err != nil {
 			return nil, err
 		}
 	}
-	c.timings[key] = t
+	r.timings[key] = t
 	if t.schedule != nil {
-		c.cfg.timings = append(c.cfg.timings, *t)
+		r.cfg.timings = append(r.cfg.timings, *t)
 	}
 	return t, nil
 }
 
-func (c *checker) newTiming(expr, zone string) (*timing, error) {
+func (r *resolver) newTiming(expr, zone string) (*timing, error) {
 	if expr == Manual {
 		return &timing{}, nil
 	}
-	s, err := scheduler.Parse(expr, c.location(zone))
+	s, err := scheduler.Parse(expr, r.location(zone))
 	if err != nil {
 		return nil, err
 	}
-	shortest, longest := c.gauge.Gaps(s)
+	shortest, longest := r.gauge.Gaps(s)
 	return &timing{schedule: s, shortest: shortest, longest: longest}, nil
 }
 
-// location loads each time zone once; one that is not known is blamed where it stands.
-func (c *checker) location(zone string) *time.Location {
-	loc := c.zones[zone]
+// location loads each time zone once; one that is not known is reported where it stands.
+func (r *resolver) location(zone string) *time.Location {
+	loc := r.zones[zone]
 	if loc == nil {
 		var err error
 		if loc, err = time.LoadLocation(zone); err != nil {
 			loc = time.UTC
 		}
-		c.zones[zone] = loc
+		r.zones[zone] = loc
 	}
 	return loc
 }
 
-// time resolves the slot's schedule and, under overlap, its grace and lifetime.
-func (c *checker) time(slot *Slot, scope *slotScope) {
+// resolveTiming resolves the slot's schedule and, under overlap, its grace and lifetime.
+func (r *resolver) resolveTiming(slot *Slot, scope *slotScope) {
 	var from origin
 	slot.Expr, from = nearestOf(scope, func(s *Settings) *string { return s.Schedule }, defaultSchedule)
 	slot.Expr = strings.TrimSpace(slot.Expr)
 	slot.Timezone, _ = nearestOf(scope, func(s *Settings) *string { return s.Timezone }, defaultTimezone)
 	slot.Jitter, _ = nearestOf(scope, func(s *Settings) *time.Duration { return s.Jitter }, 0)
-	t, err := c.timing(slot.Expr, slot.Timezone)
+	t, err := r.timing(slot.Expr, slot.Timezone)
 	if err != nil {
-		c.fault(scope.place(from).child("schedule"), err.Error(), suggestManual(slot.Expr))
+		r.problem(scope.place(from).child("schedule"), err.Error(), didYouMean(slot.Expr, []string{Manual}))
 		return
 	}
 	slot.Schedule = t.schedule
-	c.warnTiming(slot, t, scope, from)
+	r.warnTiming(slot, t, scope, from)
 	if slot.Strategy != moq.InPlace {
-		c.grace(slot, t, scope, from)
-		c.lifetime(slot, t, scope, from)
+		r.grace(slot, t, scope, from)
+		r.lifetime(slot, t, scope, from)
 	}
-}
-
-func suggestManual(expr string) string {
-	if nearest(expr, []string{Manual}) != "" {
-		return "did you mean manual?"
-	}
-	return ""
 }
 
 // grace must be over before the next rotation can begin.
-func (c *checker) grace(slot *Slot, t *timing, scope *slotScope, schedule origin) {
+func (r *resolver) grace(slot *Slot, t *timing, scope *slotScope, schedule origin) {
 	var from origin
 	slot.Grace, from = nearestOf(scope, func(s *Settings) *time.Duration { return s.Grace }, defaultGrace(t))
 	if from != builtIn && t.schedule != nil && slot.Grace >= t.shortest {
-		c.fault(scope.clash("grace", from, schedule), "grace ("+formatDuration(slot.Grace)+") must be shorter than the schedule's shortest gap ("+formatDuration(t.shortest)+")",
+		r.problem(scope.conflictPath("grace", from, schedule), "grace ("+formatDuration(slot.Grace)+") must be shorter than the schedule's shortest gap ("+formatDuration(t.shortest)+")",
 			"give this slot a shorter grace or a rarer schedule")
 	}
 }
 
-// clash is where two settings that contradict each other are blamed: at key, or
+// conflictPath is where two settings that contradict each other are reported: at key, or
 // at the schedule if that stands nearer to the slot.
-func (s *slotScope) clash(key string, from, schedule origin) *path {
+func (s *slotScope) conflictPath(key string, from, schedule origin) *path {
 	if schedule > from {
 		return s.place(schedule).child("schedule")
 	}
@@ -141,7 +134,7 @@ func defaultGrace(t *timing) time.Duration {
 }
 
 // lifetime must outlast the longest wait for the next token and its grace.
-func (c *checker) lifetime(slot *Slot, t *timing, scope *slotScope, schedule origin) {
+func (r *resolver) lifetime(slot *Slot, t *timing, scope *slotScope, schedule origin) {
 	var from origin
 	slot.Lifetime, from = nearestOf(scope, func(s *Settings) *time.Duration { return s.Lifetime }, defaultLifetime(t))
 	if from == builtIn {
@@ -150,12 +143,12 @@ func (c *checker) lifetime(slot *Slot, t *timing, scope *slotScope, schedule ori
 	least := t.longest + slot.Jitter + slot.Grace
 	switch {
 	case slot.Lifetime > year:
-		c.fault(scope.place(from).child("lifetime"), "must be at most one year ("+formatDuration(year)+")", "")
+		r.problem(scope.place(from).child("lifetime"), "must be at most one year ("+formatDuration(year)+")", "")
 	case slot.Lifetime <= least && least >= year:
-		c.fault(scope.clash("lifetime", from, schedule), "no lifetime can exceed longest gap + jitter + grace ("+formatDuration(least)+"): one year is the most",
+		r.problem(scope.conflictPath("lifetime", from, schedule), "no lifetime can exceed longest gap + jitter + grace ("+formatDuration(least)+"): one year is the most",
 			"leave lifetime out, or give a more frequent schedule")
 	case slot.Lifetime <= least:
-		c.fault(scope.clash("lifetime", from, schedule), "lifetime ("+formatDuration(slot.Lifetime)+") must exceed longest gap + jitter + grace ("+formatDuration(least)+")",
+		r.problem(scope.conflictPath("lifetime", from, schedule), "lifetime ("+formatDuration(slot.Lifetime)+") must exceed longest gap + jitter + grace ("+formatDuration(least)+")",
 			"give a longer lifetime or leave it out")
 	}
 }
@@ -167,23 +160,23 @@ func defaultLifetime(t *timing) time.Duration {
 	return min(max(4*t.longest, minDefaultLife), year)
 }
 
-func (c *checker) warnTiming(slot *Slot, t *timing, scope *slotScope, schedule origin) {
+func (r *resolver) warnTiming(slot *Slot, t *timing, scope *slotScope, schedule origin) {
 	if t.schedule == nil {
 		return
 	}
 	if slot.Jitter >= t.shortest {
 		_, from := nearestOf(scope, func(s *Settings) *time.Duration { return s.Jitter }, 0)
-		c.warn(scope.clash("jitter", from, schedule), "jitter is not shorter than the schedule's shortest gap ("+formatDuration(t.shortest)+"): runs may be skipped", "")
+		r.warn(scope.conflictPath("jitter", from, schedule), "jitter is not shorter than the schedule's shortest gap ("+formatDuration(t.shortest)+"): runs may be skipped", "")
 	}
-	if t.shortest < awsInterval && c.usesAWS(scope) {
-		c.warn(scope.place(schedule).child("schedule"), "AWS advises against writing a secret more often than once in 10 minutes", "give slots with an AWS sink a rarer schedule")
+	if t.shortest < awsInterval && r.usesAWS(scope) {
+		r.warn(scope.place(schedule).child("schedule"), "AWS advises against writing a secret more often than once in 10 minutes", "give slots with an AWS sink a rarer schedule")
 	}
 }
 
-func (c *checker) usesAWS(scope *slotScope) bool {
+func (r *resolver) usesAWS(scope *slotScope) bool {
 	refs, _ := scope.sinks()
-	return slices.ContainsFunc(refs, func(r SinkRef) bool {
-		spec := c.cfg.Sinks[r.Sink]
+	return slices.ContainsFunc(refs, func(ref SinkRef) bool {
+		spec := r.cfg.Sinks[ref.Sink]
 		return spec != nil && spec.Shared().Type == awsType
 	})
 }

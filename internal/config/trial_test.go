@@ -22,7 +22,7 @@ func TestATemplateIsTriedWithARecordLikeEachStrategyHas(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			if c.refused != "" {
-				if got := faultsOf(t, c.text); !strings.Contains(got, c.refused) {
+				if got := diagnosticsOf(t, c.text); !strings.Contains(got, c.refused) {
 					t.Errorf("refused with %s, want %q", got, c.refused)
 				}
 				return

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestEveryFaultSaysWhereAndWhatToDo(t *testing.T) {
+func TestEveryDiagnosticSaysWhereAndWhatToDo(t *testing.T) {
 	const token = "subscribe: {}"
 	for name, test := range map[string]struct{ text, want string }{
 		"unknown keys, each with its nearest": {
@@ -18,27 +18,27 @@ config.yaml:14:1: quux: unknown key (known: accounts, defaults, instance, log, m
 		},
 		"duplicate keys at every depth": {
 			change(t, token, "subscribe: {grace: 1h, grace: 2h}\n      subscribe: {}") + "instance: a\ninstance: b\n",
-			`config.yaml:11:30: relays.live-main.tokens.subscribe.grace: duplicate key (keep one of them)
-config.yaml:12:7: relays.live-main.tokens.subscribe: duplicate key (keep one of them)
-config.yaml:14:1: instance: duplicate key (keep one of them)`,
+			`config.yaml:11:30: relays.live-main.tokens.subscribe.grace: duplicate key: it already stands on line 11 (keep one of them)
+config.yaml:12:7: relays.live-main.tokens.subscribe: duplicate key: it already stands on line 11 (keep one of them)
+config.yaml:14:1: instance: duplicate key: it already stands on line 13 (keep one of them)`,
 		},
 		"wrong types": {
 			change(t, token, "subscribe: {grace: 5, verify: 'true', sinks: disk, jitter: -1s, lifetime: [1h]}") + "log: debug\nmetrics: {per_slot: }\n",
-			`config.yaml:11:19: relays.live-main.tokens.subscribe.grace: must be a duration with a unit, such as 90s, 12h, 30d or 2w
-config.yaml:11:29: relays.live-main.tokens.subscribe.verify: must be true or false (without quotes)
+			`config.yaml:11:19: relays.live-main.tokens.subscribe.grace: must be a duration with a unit, such as 90s, 12h, 30d or 2w, not "5"
+config.yaml:11:29: relays.live-main.tokens.subscribe.verify: must be true or false, not "true" (without quotes)
 config.yaml:11:45: relays.live-main.tokens.subscribe.sinks: must be a list (write it as [one, two])
-config.yaml:11:58: relays.live-main.tokens.subscribe.jitter: must be a duration with a unit, such as 90s, 12h, 30d or 2w
+config.yaml:11:58: relays.live-main.tokens.subscribe.jitter: must be a duration with a unit, such as 90s, 12h, 30d or 2w, not "-1s"
 config.yaml:11:71: relays.live-main.tokens.subscribe.lifetime: must be a single value
 config.yaml:12:1: log: must be a mapping of keys to values
 config.yaml:13:11: metrics.per_slot: has no value (give one, or remove the key)`,
 		},
 		"words that are not offered": {
 			change(t, token, "subscribe: {strategy: overlapp, initial: later, retire: all}") + "log: {level: inf, format: text}\n",
-			`config.yaml:11:19: relays.live-main.tokens.subscribe.strategy: is not one of the words that may stand here (did you mean overlap?)
-config.yaml:11:39: relays.live-main.tokens.subscribe.initial: is not one of the words that may stand here (known: now, schedule)
-config.yaml:11:55: relays.live-main.tokens.subscribe.retire: is not one of the words that may stand here (known: own, matching)
-config.yaml:12:7: log.level: is not one of the words that may stand here (did you mean info?)
-config.yaml:12:19: log.format: is not one of the words that may stand here (known: json, console)`,
+			`config.yaml:11:19: relays.live-main.tokens.subscribe.strategy: must be overlap or in_place, not "overlapp" (did you mean overlap?)
+config.yaml:11:39: relays.live-main.tokens.subscribe.initial: must be now or schedule, not "later"
+config.yaml:11:55: relays.live-main.tokens.subscribe.retire: must be own or matching, not "all"
+config.yaml:12:7: log.level: must be debug, info, warn or error, not "inf" (did you mean info?)
+config.yaml:12:19: log.format: must be json or console, not "text"`,
 		},
 		"a key in the wrong place": {
 			change(t, token, "subscribe: {account: main, sinks: [{sink: disk, secret_id: x}]}") + "metrics:\n",
@@ -68,11 +68,11 @@ config.yaml:11:7: relays.live-main.tokens.subscriber: unknown key (did you mean 
 		},
 		"an account": {
 			change(t, "account_id: 023e105f4ecef8ad9ca31a8372d0c353,", "account_id: 023E,\n    api_url: http://api.example, rate_limit: {requests: 0, per: 0s, share: 1.5},"),
-			`config.yaml:2:10: accounts.main.account_id: must be 32 hex digits in lower case (it has 4 characters)
+			`config.yaml:2:10: accounts.main.account_id: must be 32 hex digits in lower case, not "023E" (it has 4 characters)
 config.yaml:3:5: accounts.main.api_url: plain http would show the API token to the network (use https; http is for loopback alone)
-config.yaml:3:47: accounts.main.rate_limit.requests: must be greater than 0
+config.yaml:3:47: accounts.main.rate_limit.requests: must be greater than 0, not 0
 config.yaml:3:60: accounts.main.rate_limit.per: must be greater than 0
-config.yaml:3:69: accounts.main.rate_limit.share: must be greater than 0 and at most 1`,
+config.yaml:3:69: accounts.main.rate_limit.share: must be greater than 0 and at most 1, not 1.5`,
 		},
 		"missing keys are placed at what lacks them": {
 			change(t, "{account_id: 023e105f4ecef8ad9ca31a8372d0c353, api_token: {env: CLOUDFLARE_API_TOKEN}}", "{}") + "  empty: {}\n",
@@ -88,7 +88,7 @@ config.yaml:12:3: relays.empty.tokens: a relay needs at least one token type (pu
 		"names": {
 			change(t, "live-main", "Live.Main") + "instance: not_ok\n",
 			`config.yaml:8:3: relays.Live.Main: a name is 1 to 63 characters of a-z, 0-9, _ and -, and starts with a letter or digit
-config.yaml:12:1: instance: must be 1 to 16 characters of a-z, 0-9 and -`,
+config.yaml:12:1: instance: must be 1 to 16 characters of a-z, 0-9 and -, not "not_ok"`,
 		},
 		"labels": {
 			change(t, "    tokens:", "    labels: {a-b: x, team: video, n: 5}\n    tokens:"),
@@ -96,15 +96,15 @@ config.yaml:12:1: instance: must be 1 to 16 characters of a-z, 0-9 and -`,
 		},
 		"the server and the state": {
 			base + "server: {listen: 9476, admin_socket: '', admin_socket_mode: rw}\nstate: {path: '', etcd: {endpoints: [a]}}\n",
-			`config.yaml:12:10: server.listen: must be host:port (such as 127.0.0.1:9476, or "" to turn it off)
+			`config.yaml:12:10: server.listen: must be host:port, not "9476" (such as 127.0.0.1:9476, or "" to turn it off)
 config.yaml:12:24: server.admin_socket: must be a path of at most 107 bytes
-config.yaml:12:42: server.admin_socket_mode: must be permissions in octal (such as "0600")
+config.yaml:12:42: server.admin_socket_mode: must be permissions in octal, not "rw" (such as "0600")
 config.yaml:13:9: state.path: must name a folder
 config.yaml:13:19: state.etcd: state.etcd is not supported yet in this version (remove it; state.path is the embedded store)`,
 		},
 		"a sink's type": {
 			change(t, "type: vault", "type: vaullt") + "",
-			`config.yaml:5:10: sinks.safe.type: there is no such type of sink (did you mean vault?)`,
+			`config.yaml:5:10: sinks.safe.type: there is no type of sink called "vaullt" (did you mean vault?)`,
 		},
 		"a sink without a type, and one that is none": {
 			change(t, "type: vault, ", "") + "",
@@ -113,16 +113,16 @@ config.yaml:13:19: state.etcd: state.etcd is not supported yet in this version (
 		"a sink's own problems": {
 			change(t, "{type: vault,", "{type: vault, timeout: 0s, existing: keep, kv_version: two, auth: {token: {}, rolle: x},"),
 			`config.yaml:5:23: sinks.safe.timeout: must be greater than 0
-config.yaml:5:36: sinks.safe.existing: is not one of the words that may stand here (known: refuse, adopt)
-config.yaml:5:52: sinks.safe.kv_version: must be a whole number (decimal digits, without quotes)
+config.yaml:5:36: sinks.safe.existing: must be refuse or adopt, not "keep"
+config.yaml:5:52: sinks.safe.kv_version: must be a whole number, not "two" (decimal digits, without quotes)
 config.yaml:5:76: sinks.safe.auth.token: exactly one of env, file, credential must be given (say where it is)
 config.yaml:5:87: sinks.safe.auth.rolle: unknown key (did you mean role?)`,
 		},
 		"references": {
 			change(t, token, "subscribe: {sinks: [dsk, {path: x}]}\n    account: mian"),
-			`config.yaml:11:27: relays.live-main.tokens.subscribe.sinks[0]: no sink of this name is configured (did you mean disk?)
+			`config.yaml:11:27: relays.live-main.tokens.subscribe.sinks[0]: there is no sink called "dsk" (did you mean disk?)
 config.yaml:11:32: relays.live-main.tokens.subscribe.sinks[1]: the sink's name is missing (write a name, or {sink: name, path: …, required: …})
-config.yaml:12:5: relays.live-main.account: no account of this name is configured (did you mean main?)`,
+config.yaml:12:5: relays.live-main.account: there is no account called "mian" (did you mean main?)`,
 		},
 		"no sink": {
 			change(t, "{sinks: [disk]}", "{}"),
@@ -167,7 +167,7 @@ config.yaml:12:27: relays.live-main.tokens.publish_subscribe.schedule: schedule 
 		"a schedule below one second, and a time zone": {
 			change(t, token, "subscribe: {schedule: '@every 10ms', timezone: Europe/Berlinn}"),
 			`config.yaml:11:19: relays.live-main.tokens.subscribe.schedule: schedule "@every 10ms": the interval must be at least 1s
-config.yaml:11:44: relays.live-main.tokens.subscribe.timezone: is no time zone that is known here (use a name such as UTC or Europe/Berlin)`,
+config.yaml:11:44: relays.live-main.tokens.subscribe.timezone: must be a time zone that is known here, not "Europe/Berlinn" (use a name such as UTC or Europe/Berlin)`,
 		},
 		"grace against the schedule": {
 			change(t, token, "subscribe: {schedule: '0 */6 * * *', grace: 6h}"),
@@ -205,9 +205,9 @@ config.yaml:11:65: relays.live-main.tokens.subscribe.retire: has no meaning unde
 		},
 		"anchors": {
 			base + "instance: &a x\nserver: {listen: *b}\nlog: {level: &a info, format: *c}\nmetrics: &c {<<: [*c, 5]}\n",
-			`config.yaml:13:18: server.listen: no anchor of this name is defined above (define it with &name where it is first used)
+			`config.yaml:13:18: server.listen: no anchor of this name is defined above (define it with &name where it is first used, or put a text that begins with * in quotes)
 config.yaml:14:14: another anchor has this name (give each its own)
-config.yaml:14:31: log.format: no anchor of this name is defined above (define it with &name where it is first used)
+config.yaml:14:31: log.format: no anchor of this name is defined above (define it with &name where it is first used, or put a text that begins with * in quotes)
 config.yaml:15:23: metrics.<<: only mappings can be merged`,
 		},
 		"a tag": {
@@ -216,18 +216,18 @@ config.yaml:15:23: metrics.<<: only mappings can be merged`,
 		},
 		"keys of other kinds": {
 			"instance: x\n? {a: b}\n: c\n",
-			`config.yaml:3:1: not valid YAML: found an invalid key for this map`,
+			`config.yaml:2:3: a key must be a plain word`,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := faultsOf(t, test.text); got != test.want {
+			if got := diagnosticsOf(t, test.text); got != test.want {
 				t.Errorf("got\n%s\nwant\n%s", got, test.want)
 			}
 		})
 	}
 }
 
-func TestATextThatIsNoYAMLIsOneFault(t *testing.T) {
+func TestATextThatIsNoYAMLIsOneDiagnostic(t *testing.T) {
 	for name, test := range map[string]struct{ text, want string }{
 		"empty":             {"", "config.yaml:1:1: the file is empty (config.example.yaml is one to start from)"},
 		"comments only":     {"# nothing\n\n", "config.yaml:1:1: the file is empty (config.example.yaml is one to start from)"},
@@ -236,17 +236,17 @@ func TestATextThatIsNoYAMLIsOneFault(t *testing.T) {
 		"two documents":     {"instance: a\n---\ninstance: b\n", "config.yaml:2:1: not valid YAML: the file holds more than one YAML document (keep one)"},
 		"an empty document": {"---\n---\ninstance: b\n", "config.yaml:2:1: not valid YAML: the file holds more than one YAML document (keep one)"},
 		"a directive":       {"%YAML 1.2\n---\ninstance: b\n", "config.yaml:1:1: not valid YAML: YAML directives are not supported (remove the line)"},
-		"tabs":              {"log:\n\tlevel: info\n", "config.yaml:2:1: not valid YAML: found character '\t' that cannot start any token (YAML is indented with spaces, not tabs)"},
+		"tabs":              {"log:\n\tlevel: info\n", "config.yaml:2:1: not valid YAML: the line is indented with a tab (YAML is indented with spaces, not tabs)"},
 		"Latin-1":           {"instance: a\n# caf\xe9\n", "config.yaml:2:6: the file is not UTF-8 text (save it as UTF-8)"},
 		"UTF-16":            {"\xff\xfea\x00", "config.yaml:1:1: the file is not UTF-8 text (save it as UTF-8)"},
-		"an open list":      {"instance: [", "config.yaml:1:11: not valid YAML: sequence end token ']' not found"},
-		"an open quote":     {"instance: \"abc\n", "config.yaml:1:11: not valid YAML: could not find end character of double-quoted text"},
-		"deep flow":         {strings.Repeat("[", 100_000), "config.yaml:1:101: not valid YAML: is nested too deeply"},
-		"deep lists":        {strings.Repeat("- ", 100_000), "config.yaml:1:201: not valid YAML: is nested too deeply"},
-		"deep mappings":     {deepMapping(1100), "config.yaml:1001:1001: not valid YAML: is nested too deeply"},
+		"an open list":      {"instance: [", "config.yaml:1:11: instance: not valid YAML: the bracket that opens here is not closed (close it, and put commas between what it holds)"},
+		"an open quote":     {"instance: \"abc\n", "config.yaml:1:11: instance: not valid YAML: the quote that opens here is not closed (close it on the same line)"},
+		"deep flow":         {strings.Repeat("[", 100_000), "config.yaml:1:101: not valid YAML: this is nested too deeply"},
+		"deep lists":        {strings.Repeat("- ", 100_000), "config.yaml:1:201: not valid YAML: this is nested too deeply"},
+		"deep mappings":     {deepMapping(1100), "config.yaml:101:102: not valid YAML: this is nested too deeply"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := faultsOf(t, test.text); got != test.want {
+			if got := diagnosticsOf(t, test.text); got != test.want {
 				t.Errorf("got\n%s\nwant\n%s", got, test.want)
 			}
 		})
@@ -272,14 +272,14 @@ func TestAnAliasBombIsHarmless(t *testing.T) {
 		b.WriteString("  r" + string(rune('0'+i/10)) + string(rune('0'+i%10)) + ": &r" + string(rune('0'+i/10)) + string(rune('0'+i%10)) +
 			" {<<: [" + strings.Repeat(last+",", 9) + last + "]}\n")
 	}
-	if got := faultsOf(t, b.String()); !strings.Contains(got, "relays.r59.id: is required") {
+	if got := diagnosticsOf(t, b.String()); !strings.Contains(got, "relays.r59.id: is required") {
 		t.Errorf("the last relay is not reached:\n%.300s", got)
 	}
 }
 
 func TestWindowsLineEndsAndAByteOrderMarkAreRead(t *testing.T) {
 	parse(t, "\ufeff"+strings.ReplaceAll(base, "\n", "\r\n"))
-	got := faultsOf(t, strings.ReplaceAll(base+"quux: 1\n", "\n", "\r\n"))
+	got := diagnosticsOf(t, strings.ReplaceAll(base+"quux: 1\n", "\n", "\r\n"))
 	if !strings.HasPrefix(got, "config.yaml:12:1: quux: unknown key") {
 		t.Error(got)
 	}

@@ -26,21 +26,28 @@ var (
 	digitsPattern = regexp.MustCompile(`^[0-9.]+$`)
 )
 
-// checkServer refuses what can never be bound, whatever the machine.
-func (c *checker) checkServer() {
-	s, p := c.cfg.Server, root("server")
-	if text, hint := wrongListen(s.Listen); s.Listen != "" {
-		c.require(text == "", p.child("listen"), text, hint)
+// server refuses what can never be bound, whatever the machine.
+func (v *validator) server() {
+	s, p := v.cfg.Server, topLevel("server")
+	if text, hint := wrongListen(s.Listen); s.Listen != "" && text != "" {
+		at := p.child("listen")
+		v.problem(at, text+butNot(at, s.Listen), hint)
 	}
-	text, hint := wrongSocket(s.AdminSocket)
-	c.require(text == "", p.child("admin_socket"), text, hint)
-	if text == "" && !filepath.IsAbs(s.AdminSocket) {
-		c.warn(p.child("admin_socket"), "a path that is not absolute: the daemon and each command look for it in a working directory of their own", "begin it with /")
-	}
+	v.adminSocket(p.child("admin_socket"), s.AdminSocket)
 	mode, err := strconv.ParseUint(s.AdminSocketMode, 8, 32)
-	c.require(err == nil && mode <= 0o777, p.child("admin_socket_mode"), "must be permissions in octal", `such as "0600"`)
+	at := p.child("admin_socket_mode")
+	v.require(err == nil && mode <= 0o777, at, "must be permissions in octal"+butNot(at, s.AdminSocketMode), `such as "0600"`)
 	gid, err := strconv.Atoi(s.AdminSocketGroup)
-	c.require(err != nil || gid >= 0 && gid < noGroup, p.child("admin_socket_group"), "is no id of a group", "give its name, or its id from 0 to 4294967294")
+	at = p.child("admin_socket_group")
+	v.require(err != nil || gid >= 0 && gid < noGroup, at, "must be the name or the id of a group"+butNot(at, s.AdminSocketGroup), "an id is from 0 to 4294967294")
+}
+
+func (v *validator) adminSocket(p *path, socket string) {
+	text, hint := wrongSocket(socket)
+	v.require(text == "", p, text+butNot(p, socket), hint)
+	if text == "" && !filepath.IsAbs(socket) {
+		v.warn(p, "a path that is not absolute: the daemon and each command look for it in a working directory of their own", "begin it with /")
+	}
 }
 
 // wrongSocket says why no socket can be bound to path; "" when one can.
@@ -49,11 +56,11 @@ func wrongSocket(path string) (text, hint string) {
 	case path == "" || len(path) > maxSocketPath:
 		return fmt.Sprintf("must be a path of at most %d bytes", maxSocketPath), ""
 	case strings.ContainsRune(path, 0):
-		return "no path has a NUL in it", ""
+		return "must hold no NUL", ""
 	case path[0] == '@':
-		return "an abstract socket has neither owner nor permissions", "give a path, such as /run/rotatord/admin.sock"
+		return "must be a path: an abstract socket has neither owner nor permissions", "give a path, such as /run/rotatord/admin.sock"
 	case base == "" || base == "." || base == "..":
-		return "names a folder", "name the socket in it, such as /run/rotatord/admin.sock"
+		return "must name a socket and no folder", "such as /run/rotatord/admin.sock"
 	case len(filepath.Dir(path)) > maxSocketFolder:
 		return fmt.Sprintf("its folder's path must have at most %d bytes", maxSocketFolder), ""
 	}
@@ -73,7 +80,7 @@ func wrongListen(address string) (text, hint string) {
 		return "the port must be a number from 0 to 65535", "such as 127.0.0.1:9476"
 	}
 	if host == "*" {
-		return "* is no host", "leave it out to listen on every address: :" + port
+		return "must be host:port, and * is no host", "leave it out to listen on every address: :" + port
 	}
 	return wrongHost(host)
 }
@@ -84,13 +91,13 @@ func wrongHost(host string) (text, hint string) {
 	case host == "":
 		return "", ""
 	case err != nil && (len(host) > maxHostName || digitsPattern.MatchString(host) || !hostPattern.MatchString(host)):
-		return "the host is neither an IP address nor a name", "such as 127.0.0.1:9476, [::1]:9476 or localhost:9476"
+		return "must be host:port, and the host is neither an IP address nor a name", "such as 127.0.0.1:9476, [::1]:9476 or localhost:9476"
 	case err != nil:
 		return "", "" // whether there is such a name shows at the start
 	case ip.Unmap().IsMulticast() || ip == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
-		return "nobody can connect to an address that is many's", "give one of this machine's, or none for all of them"
+		return "must be one machine's address and not many's", "give one of this machine's, or none for all of them"
 	case ip.Is6() && ip.IsLinkLocalUnicast() && ip.Zone() == "":
-		return "a link-local address needs its zone", "such as [fe80::1%eth0]:9476"
+		return "must name the zone of a link-local address", "such as [fe80::1%eth0]:9476"
 	}
 	return "", ""
 }

@@ -1,0 +1,73 @@
+package config
+
+import (
+	"reflect"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/rotatord/rotatord/internal/secret"
+)
+
+const sourceHint = "write {env: NAME}, {file: PATH} or {credential: NAME}"
+
+// source decodes a secret.Source. People paste secrets here, as the value or
+// even as a key: neither is ever repeated.
+func (d *decoder) source(n *yaml.Node, v reflect.Value, p *path) {
+	if n.Tag == tagNull {
+		return
+	}
+	if n.Kind != yaml.MappingNode {
+		d.problem(p, "must say where the secret is found, not hold the secret", sourceHint)
+		return
+	}
+	var s secret.Source
+	known := map[string]*string{"env": &s.Env, "file": &s.File, "credential": &s.Credential}
+	keyless := func(n *yaml.Node, _, text, hint string) { d.add(positionOf(n), p.String(), text, hint) }
+	for _, e := range d.doc.entries(n, keyless) {
+		field := known[e.key]
+		if field == nil {
+			d.add(positionOf(e.node), p.String(), "unknown key", sourceHint)
+			continue
+		}
+		at := p.child(e.key).withNode(e.node)
+		if d.decode(e.value, reflect.ValueOf(field).Elem(), at); d.reported[at.String()] {
+			d.excuse(p.String())
+		}
+	}
+	v.Set(reflect.ValueOf(s))
+}
+
+// sink decodes one member of the union of sinks, chosen by its key "type".
+func (d *decoder) sink(n *yaml.Node, v reflect.Value, p *path) {
+	if n.Kind != yaml.MappingNode {
+		d.problem(p, "must be a mapping with the sink's type and its keys", "")
+		return
+	}
+	entries := d.keys(n, p)
+	kind, at := d.sinkType(entries, p)
+	build := d.specs[kind]
+	switch {
+	case build != nil:
+		spec := build()
+		d.fields(entries, reflect.ValueOf(spec).Elem(), p)
+		v.Set(reflect.ValueOf(spec))
+	case at == nil:
+		d.add(positionOf(p.node), p.child("type").String(), "a sink needs a type", suggestion("", sortedNames(d.specs)))
+	default:
+		d.problem(at, "there is no type of sink"+called(at, kind), suggestion(kind, sortedNames(d.specs)))
+	}
+}
+
+func (d *decoder) sinkType(entries []entry, p *path) (string, *path) {
+	e, ok := lookUp(entries, "type")
+	if !ok {
+		return "", nil
+	}
+	at := p.child("type").withNode(e.node)
+	n := d.doc.resolve(e.value, ignore)
+	if n == nil {
+		return "", at
+	}
+	text, _ := scalarText(n)
+	return text, at
+}

@@ -1,0 +1,218 @@
+package config
+
+import (
+	"fmt"
+	"net/url"
+	"regexp"
+	"time"
+	"unicode/utf8"
+
+	"github.com/rotatord/rotatord/internal/moq"
+	"github.com/rotatord/rotatord/internal/secret"
+	"github.com/rotatord/rotatord/internal/sinks"
+)
+
+var (
+	namePattern     = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}$`)
+	instancePattern = regexp.MustCompile(`^[a-z0-9-]{1,16}$`)
+	labelPattern    = regexp.MustCompile(`^[a-zA-Z0-9_]+$`)
+	envPattern      = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+)
+
+// findings are where the steps after decoding report to: what they find is placed by its path.
+type findings struct {
+	*report
+	warnings *report
+	doc      *document
+}
+
+// problem reports what is wrong at p, unless p was reported already.
+func (f *findings) problem(p *path, text, hint string) {
+	if place := p.String(); !f.reported[place] {
+		f.add(f.doc.locate(p), place, withoutSecrets(p, text), hint)
+	}
+}
+
+func (f *findings) warn(p *path, text, hint string) {
+	f.warnings.add(f.doc.locate(p), p.String(), withoutSecrets(p, text), hint)
+}
+
+// validator is the second step: it says what is wrong with a decoded configuration, each part by itself
+// and in what it names of others.
+type validator struct {
+	*findings
+	cfg    *Config
+	usable map[string]sinks.Spec // the sinks that nothing is wrong with
+	zones  map[string]bool       // time zones, and whether they are known here
+}
+
+// validate returns the sinks that nothing is wrong with.
+func validate(cfg *Config, f *findings) (usable map[string]sinks.Spec) {
+	v := &validator{findings: f, cfg: cfg, usable: map[string]sinks.Spec{}, zones: map[string]bool{}}
+	v.instance()
+	v.accounts()
+	for _, name := range sortedNames(cfg.Sinks) {
+		v.sink(name, cfg.Sinks[name])
+	}
+	v.settings(&cfg.Defaults.Settings, topLevel("defaults"))
+	v.accountRef(cfg.Defaults.Account, topLevel("defaults"))
+	v.relays()
+	return v.usable
+}
+
+// require reports p when ok is false.
+func (v *validator) require(ok bool, p *path, text, hint string) {
+	if !ok {
+		v.problem(p, text, hint)
+	}
+}
+
+func (v *validator) instance() {
+	p, name := topLevel("instance"), v.cfg.Instance
+	v.require(instancePattern.MatchString(name), p, "must be 1 to 16 characters of a-z, 0-9 and -"+butNot(p, name), "")
+	state := topLevel("state")
+	v.require(v.cfg.State.Path != "", state.child("path"), "must name a folder", "")
+	v.require(v.cfg.State.Etcd == nil, state.child("etcd"), "state.etcd is not supported yet in this version", "remove it; state.path is the embedded store")
+	v.server()
+}
+
+func (v *validator) name(p *path) {
+	v.require(namePattern.MatchString(p.key), p, "a name is 1 to 63 characters of a-z, 0-9, _ and -, and starts with a letter or digit", "")
+}
+
+// accounts also refuses one account under two names: it would not be known
+// which API token a slot is to use.
+func (v *validator) accounts() {
+	names := map[string]string{} // by account id
+	for _, name := range sortedNames(v.cfg.Accounts) {
+		p, a := topLevel("accounts").child(name), v.cfg.Accounts[name]
+		v.account(p, a)
+		if a == nil || a.AccountID == "" {
+			continue
+		}
+		if first := names[a.AccountID]; first != "" {
+			v.problem(p.child("account_id"), "this account is already configured as accounts."+first, "keep one of them")
+			continue
+		}
+		names[a.AccountID] = name
+	}
+}
+
+func (v *validator) account(p *path, a *Account) {
+	v.name(p)
+	if a == nil {
+		return
+	}
+	v.id(p.child("account_id"), a.AccountID)
+	v.source(p.child("api_token"), a.APIToken)
+	v.url(p.child("api_url"), a.APIURL)
+	limit := p.child("rate_limit")
+	v.require(a.RateLimit.Requests > 0, limit.child("requests"), fmt.Sprintf("must be greater than 0, not %d", a.RateLimit.Requests), "")
+	v.require(a.RateLimit.Per > 0, limit.child("per"), "must be greater than 0", "")
+	v.require(a.RateLimit.Share > 0 && a.RateLimit.Share <= 1, limit.child("share"), fmt.Sprintf("must be greater than 0 and at most 1, not %g", a.RateLimit.Share), "")
+}
+
+func (v *validator) id(p *path, id string) {
+	switch {
+	case id == "":
+		v.problem(p, "is required", "32 hex digits, as the dashboard shows them")
+	case !moq.IsID(id):
+		v.problem(p, "must be 32 hex digits in lower case"+butNot(p, id), fmt.Sprintf("it has %d characters", utf8.RuneCountInString(id)))
+	}
+}
+
+func (v *validator) source(p *path, s secret.Source) {
+	if problem := s.Problem(); problem != "" {
+		v.problem(p, problem, sourceHint)
+	} else if s.Env != "" && !envPattern.MatchString(s.Env) {
+		v.problem(p.child("env"), "must be the name of an environment variable", "not its value")
+	}
+}
+
+func (v *validator) url(p *path, text string) {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil || u.Host == "" || u.Opaque != "":
+		v.problem(p, "must be an address such as https://api.cloudflare.com/client/v4"+butNot(p, text), "")
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		v.problem(p, "must hold no user, query or fragment", "")
+	case u.Scheme == "https", u.Scheme == "http" && sinks.IsLoopback(u.Hostname()):
+	case u.Scheme == "http":
+		v.problem(p, "plain http would show the API token to the network", "use https; http is for loopback alone")
+	default:
+		v.problem(p, "must be an https address"+butNot(p, text), "")
+	}
+}
+
+func (v *validator) sink(name string, spec sinks.Spec) {
+	p := topLevel("sinks").child(name)
+	v.name(p)
+	if spec == nil {
+		return // its type is reported already
+	}
+	shared := spec.Shared()
+	v.require(shared.Timeout > 0, p.child("timeout"), "must be greater than 0", "")
+	v.require(shared.ProbeInterval > 0, p.child("probe_interval"), "must be greater than 0", "")
+	usable := true
+	for _, problem := range spec.Problems() {
+		if problem.Warning {
+			v.warn(p.descendant(problem.Key), problem.Text, problem.Hint)
+			continue
+		}
+		v.problem(p.descendant(problem.Key), problem.Text, problem.Hint)
+		usable = false
+	}
+	if usable {
+		v.usable[name] = spec
+	}
+}
+
+// settings looks at what can be said of settings where they stand.
+func (v *validator) settings(s *Settings, p *path) {
+	if s.Timezone != nil && !v.isZone(*s.Timezone) {
+		at := p.child("timezone")
+		v.problem(at, "must be a time zone that is known here"+butNot(at, *s.Timezone), "use a name such as UTC or Europe/Berlin")
+	}
+	if s.Sinks != nil {
+		v.sinkRefs(s.Sinks, p.child("sinks"))
+	}
+}
+
+func (v *validator) isZone(name string) bool {
+	known, ok := v.zones[name]
+	if !ok {
+		_, err := time.LoadLocation(name)
+		known = err == nil && name != ""
+		v.zones[name] = known
+	}
+	return known
+}
+
+func (v *validator) sinkRefs(refs []SinkRef, p *path) {
+	required := false
+	for i := range refs {
+		required = required || refs[i].required()
+		if _, ok := v.cfg.Sinks[refs[i].Sink]; !ok {
+			v.unknownSink(refs[i].Sink, p.item(i))
+		}
+	}
+	v.require(len(refs) > 0, p, "at least one sink is needed", "")
+	v.require(required || len(refs) == 0, p, "at least one sink must be required", "leave out required: false for one of them")
+}
+
+func (v *validator) unknownSink(name string, p *path) {
+	if name == "" {
+		v.problem(p, "the sink's name is missing", "write a name, or {sink: name, path: …, required: …}")
+		return
+	}
+	v.problem(p, "there is no sink"+called(p, name), suggestion(name, sortedNames(v.cfg.Sinks)))
+}
+
+func (v *validator) accountRef(name string, p *path) {
+	if _, ok := v.cfg.Accounts[name]; name != "" && !ok {
+		at := p.child("account")
+		v.problem(at, "there is no account"+called(at, name), suggestion(name, sortedNames(v.cfg.Accounts)))
+	}
+}
+
+func (r *SinkRef) required() bool { return r.Required == nil || *r.Required }

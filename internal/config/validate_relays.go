@@ -1,0 +1,96 @@
+package config
+
+import (
+	"github.com/rotatord/rotatord/internal/moq"
+)
+
+type relayKey struct{ accountID, relayID string }
+
+func (v *validator) relays() {
+	names := sortedNames(v.cfg.Relays)
+	owners := make(map[relayKey]string, len(names))
+	all := topLevel("relays")
+	for _, name := range names {
+		relay, p := v.cfg.Relays[name], all.child(name)
+		v.name(p)
+		if relay == nil {
+			continue
+		}
+		v.relay(relay, p)
+		v.owner(owners, relayKey{v.cfg.accountID(v.cfg.accountOf(relay)), relay.ID}, p)
+	}
+	if len(names) == 0 {
+		v.warn(all, "there are no relays: nothing will be rotated", "")
+	}
+}
+
+// owner refuses that two relays of the file are one.
+func (v *validator) owner(owners map[relayKey]string, key relayKey, p *path) {
+	if key.accountID == "" || key.relayID == "" {
+		return
+	}
+	if first, taken := owners[key]; taken {
+		v.problem(p.child("id"), "this relay of the account is already configured as relays."+first, "keep one of them")
+		return
+	}
+	owners[key] = p.key
+}
+
+func (v *validator) relay(r *Relay, p *path) {
+	v.id(p.child("id"), r.ID)
+	v.accountRef(r.Account, p)
+	if v.cfg.accountOf(r) == "" {
+		v.problem(p.child("account"), "the relay has no account", "give it here or in defaults"+among(sortedNames(v.cfg.Accounts)))
+	}
+	v.settings(&r.Settings, p)
+	v.retire(r.Retire, p)
+	for _, name := range sortedNames(r.Labels) {
+		v.require(labelPattern.MatchString(name), p.child("labels").child(name), "a label's name is made of letters, digits and _", "")
+	}
+	if r.Tokens == (Tokens{}) {
+		v.problem(p.child("tokens"), "a relay needs at least one token type", "publish_subscribe: {}, subscribe: {} or both")
+	}
+	for _, typ := range moq.Types() {
+		if t := r.Tokens.of(typ); t != nil {
+			v.token(t, p.child("tokens").child(string(typ)))
+		}
+	}
+}
+
+func (v *validator) token(t *Token, p *path) {
+	v.settings(&t.Settings, p)
+	v.retire(t.Retire, p)
+}
+
+func (v *validator) retire(retire string, p *path) {
+	if retire == retireMatching {
+		v.warn(p.child("retire"), "retire: matching also revokes tokens that rotatord did not make", "be sure that nobody else uses tokens of this relay")
+	}
+}
+
+func among(names []string) string {
+	if len(names) == 0 {
+		return ""
+	}
+	return "; " + suggestion("", names)
+}
+
+// accountOf returns the name of the relay's account; "" when there is none.
+func (c *Config) accountOf(r *Relay) string {
+	for _, name := range []string{r.Account, c.Defaults.Account} {
+		if name != "" {
+			return name
+		}
+	}
+	if len(c.Accounts) == 1 {
+		return sortedNames(c.Accounts)[0]
+	}
+	return ""
+}
+
+func (c *Config) accountID(name string) string {
+	if a := c.Accounts[name]; a != nil {
+		return a.AccountID
+	}
+	return ""
+}

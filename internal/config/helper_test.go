@@ -18,16 +18,16 @@ import (
 type fakeSink struct {
 	sinks.Common `yaml:",inline"`
 
-	Path   string            `yaml:"path" json:"path"`
-	Fields map[string]string `yaml:"fields" json:"fields,omitempty"`
-	Auth   *fakeAuth         `yaml:"auth" json:"auth,omitempty"`
-	CAs    []string          `yaml:"cas" json:"cas,omitempty"`
-	KV     int               `yaml:"kv_version" json:"kv_version,omitempty"`
+	Path   string            `yaml:"path" jsonschema:"required"`
+	Fields map[string]string `yaml:"fields"`
+	Auth   *fakeAuth         `yaml:"auth"`
+	CAs    []string          `yaml:"cas"`
+	KV     int               `yaml:"kv_version"`
 }
 
 type fakeAuth struct {
-	Token secret.Source `yaml:"token" json:"token"`
-	Role  string        `yaml:"role" json:"role,omitempty"`
+	Token secret.Source `yaml:"token" jsonschema:"required"`
+	Role  string        `yaml:"role"`
 }
 
 func (s *fakeSink) Problems() []sinks.Problem {

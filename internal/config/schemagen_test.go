@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"maps"
 	"reflect"
+	"strings"
 
 	"github.com/invopop/jsonschema"
 
@@ -20,19 +21,45 @@ const (
 // that specs makes, from the types that the file is decoded into. It is for tests alone, which keep
 // deploy/config.schema.json up to date: the program carries that file and not the generator.
 func generateSchema(specs map[string]func() sinks.Spec) ([]byte, error) {
-	r := reflector()
+	comments, err := fieldComments()
+	if err != nil {
+		return nil, err
+	}
+	r := reflector(comments)
 	r.ExpandedStruct = true
 	s := r.Reflect(&Config{})
 	s.Title = "rotatord configuration"
-	maps.Copy(s.Definitions, sharedDefinitions(specs))
+	maps.Copy(s.Definitions, sharedDefinitions(specs, comments))
 	nameKeys(s)
 	allowEmptyTokens(s.Definitions["Tokens"])
 	text, err := json.MarshalIndent(s, "", "  ")
 	return append(text, '\n'), err
 }
 
-func reflector() *jsonschema.Reflector {
-	return &jsonschema.Reflector{Anonymous: true, Mapper: mapType}
+// commentFunc returns the comment of a type's field.
+type commentFunc func(t reflect.Type, field string) string
+
+// reflector takes keys from the yaml tags and descriptions from the fields' comments.
+func reflector(comments commentFunc) *jsonschema.Reflector {
+	return &jsonschema.Reflector{
+		Anonymous: true, Mapper: mapType, FieldNameTag: "yaml", RequiredFromJSONSchemaTags: true, LookupComment: comments,
+	}
+}
+
+// fieldComments reads the comments of fields; types' own are for programmers.
+func fieldComments() (commentFunc, error) {
+	source := &jsonschema.Reflector{}
+	for _, folder := range []string{".", "../secret", "../sinks"} {
+		if err := source.AddGoComments(reflect.TypeFor[Config]().PkgPath(), folder); err != nil {
+			return nil, err
+		}
+	}
+	return func(t reflect.Type, field string) string {
+		if real, ok := realTypes()[t]; ok {
+			t = real
+		}
+		return strings.ReplaceAll(source.CommentMap[t.PkgPath()+"."+t.Name()+"."+field], "\n", " ")
+	}, nil
 }
 
 // mapType writes the types that the decoder reads in a way of its own.
@@ -56,18 +83,24 @@ type (
 	sinkRefObject SinkRef
 )
 
-func sharedDefinitions(specs map[string]func() sinks.Spec) jsonschema.Definitions {
+func realTypes() map[reflect.Type]reflect.Type {
+	return map[reflect.Type]reflect.Type{
+		reflect.TypeFor[sourceObject](): sourceType, reflect.TypeFor[sinkRefObject](): reflect.TypeFor[SinkRef](),
+	}
+}
+
+func sharedDefinitions(specs map[string]func() sinks.Spec, comments commentFunc) jsonschema.Definitions {
 	one := uint64(1)
-	source := object(sourceObject{})
+	source := object(sourceObject{}, comments)
 	source.MinProperties, source.MaxProperties = &one, &one
 	source.Description = "Where a secret is found: exactly one of the keys."
 	defs := jsonschema.Definitions{
 		"Secret":  source,
-		"SinkRef": {OneOf: []*jsonschema.Schema{{Type: "string"}, object(sinkRefObject{})}},
+		"SinkRef": {OneOf: []*jsonschema.Schema{{Type: "string"}, object(sinkRefObject{}, comments)}},
 	}
 	union := &jsonschema.Schema{Type: "object", Required: []string{"type"}}
 	for _, kind := range sortedNames(specs) {
-		spec := object(specs[kind]())
+		spec := object(specs[kind](), comments)
 		if t, ok := spec.Properties.Get("type"); ok {
 			t.Type, t.Const = "", kind
 		}
@@ -79,8 +112,8 @@ func sharedDefinitions(specs map[string]func() sinks.Spec) jsonschema.Definition
 }
 
 // object reflects one struct, all that it holds in place.
-func object(v any) *jsonschema.Schema {
-	r := reflector()
+func object(v any, comments commentFunc) *jsonschema.Schema {
+	r := reflector(comments)
 	r.DoNotReference, r.ExpandedStruct = true, true
 	s := r.Reflect(v)
 	s.Version = ""

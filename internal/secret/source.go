@@ -13,9 +13,12 @@ import (
 // Source says where a secret of the configuration is found: exactly one of its
 // fields is set. It never holds the secret itself.
 type Source struct {
-	Env        string `yaml:"env,omitempty" json:"env,omitempty" jsonschema:"description=Name of an environment variable; read at start."`
-	File       string `yaml:"file,omitempty" json:"file,omitempty" jsonschema:"description=Path of a file that holds the secret and nothing else; read at each use."`
-	Credential string `yaml:"credential,omitempty" json:"credential,omitempty" jsonschema:"description=Name of a systemd credential (LoadCredential=)."`
+	// Name of an environment variable; read at start.
+	Env string `yaml:"env"`
+	// Path of a file that holds the secret and nothing else; read at each use.
+	File string `yaml:"file"`
+	// Name of a systemd credential (LoadCredential=).
+	Credential string `yaml:"credential"`
 }
 
 // IsZero reports whether no source is named.

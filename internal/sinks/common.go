@@ -4,11 +4,16 @@ import "time"
 
 // Common are the keys that every sink takes; each sink's configuration embeds it.
 type Common struct {
-	Type          string        `yaml:"type" json:"type"`
-	Timeout       time.Duration `yaml:"timeout,omitempty" json:"timeout,omitempty" jsonschema:"description=Bound on one write\\, read or probe."`
-	ProbeInterval time.Duration `yaml:"probe_interval,omitempty" json:"probe_interval,omitempty" jsonschema:"description=How often every target is probed and compared with what was delivered."`
-	Existing      Existing      `yaml:"existing,omitempty" json:"existing,omitempty" jsonschema:"enum=refuse,enum=adopt"`
-	Insecure      bool          `yaml:"insecure,omitempty" json:"insecure,omitempty" jsonschema:"description=Allow plain http to an address off loopback."`
+	// The kind of sink.
+	Type string `yaml:"type" jsonschema:"required"`
+	// Bound on one write, read or probe.
+	Timeout time.Duration `yaml:"timeout"`
+	// How often every target is probed and compared with what was delivered.
+	ProbeInterval time.Duration `yaml:"probe_interval"`
+	// What becomes of a target that holds something rotatord did not write.
+	Existing Existing `yaml:"existing" jsonschema:"enum=refuse,enum=adopt"`
+	// Allow plain http to an address off loopback.
+	Insecure bool `yaml:"insecure"`
 }
 
 // Existing says what to do with a target that holds something rotatord did not write.

@@ -22,15 +22,24 @@ const Type = "aws_secrets_manager"
 type Config struct {
 	sinks.Common `yaml:",inline"`
 
-	Region      string            `yaml:"region,omitempty" json:"region,omitempty" jsonschema:"description=AWS region; default: the SDK's (AWS_REGION or the profile's)."`
-	RoleARN     string            `yaml:"role_arn,omitempty" json:"role_arn,omitempty" jsonschema:"description=Role to assume."`
-	EndpointURL string            `yaml:"endpoint_url,omitempty" json:"endpoint_url,omitempty" jsonschema:"description=Where Secrets Manager is\\, instead of AWS's own address: a VPC endpoint."`
-	SecretID    string            `yaml:"secret_id" json:"secret_id" jsonschema:"description=Template of the secret's name or ARN."`
-	Create      bool              `yaml:"create" json:"create,omitempty" jsonschema:"description=Create the secret when it is absent."`
-	KMSKeyID    string            `yaml:"kms_key_id,omitempty" json:"kms_key_id,omitempty" jsonschema:"description=Key that encrypts a secret made by create; default: aws/secretsmanager."`
-	Tags        map[string]string `yaml:"tags,omitempty" json:"tags,omitempty" jsonschema:"description=Tags of a secret made by create."`
-	Format      sinks.Format      `yaml:"format,omitempty" json:"format,omitempty" jsonschema:"enum=json,enum=raw,enum=template"`
-	Template    string            `yaml:"template,omitempty" json:"template,omitempty" jsonschema:"description=The secret string\\, for format: template."`
+	// AWS region; default: the SDK's (AWS_REGION or the profile's).
+	Region string `yaml:"region"`
+	// Role to assume.
+	RoleARN string `yaml:"role_arn"`
+	// Where Secrets Manager is, instead of AWS's own address: a VPC endpoint.
+	EndpointURL string `yaml:"endpoint_url"`
+	// Template of the secret's name or ARN.
+	SecretID string `yaml:"secret_id" jsonschema:"required"`
+	// Create the secret when it is absent.
+	Create bool `yaml:"create"`
+	// Key that encrypts a secret made by create; default: aws/secretsmanager.
+	KMSKeyID string `yaml:"kms_key_id"`
+	// Tags of a secret made by create.
+	Tags map[string]string `yaml:"tags"`
+	// What the secret string holds: the record as JSON, the value alone, or what template makes of them.
+	Format sinks.Format `yaml:"format" jsonschema:"enum=json,enum=raw,enum=template"`
+	// The secret string, for format: template.
+	Template string `yaml:"template"`
 }
 
 // NewConfig gives a configuration with the documented defaults.

@@ -23,12 +23,18 @@ const Type = "file"
 type Config struct {
 	sinks.Common `yaml:",inline"`
 
-	Path     string       `yaml:"path" json:"path" jsonschema:"description=Template of the file's absolute path."`
-	Format   sinks.Format `yaml:"format,omitempty" json:"format,omitempty" jsonschema:"enum=raw,enum=json,enum=env,enum=template"`
-	Template string       `yaml:"template,omitempty" json:"template,omitempty" jsonschema:"description=The file's content\\, for format: template."`
-	Mode     string       `yaml:"mode,omitempty" json:"mode,omitempty" jsonschema:"description=Permissions in octal\\, such as \"0640\"."`
-	Owner    string       `yaml:"owner,omitempty" json:"owner,omitempty" jsonschema:"description=Name or id of the file's owner."`
-	Group    string       `yaml:"group,omitempty" json:"group,omitempty" jsonschema:"description=Name or id of the file's group."`
+	// Template of the file's absolute path.
+	Path string `yaml:"path" jsonschema:"required"`
+	// What the file holds: the value alone, the record as JSON or as variables, or what template makes of them.
+	Format sinks.Format `yaml:"format" jsonschema:"enum=raw,enum=json,enum=env,enum=template"`
+	// The file's content, for format: template.
+	Template string `yaml:"template"`
+	// Permissions in octal, such as "0640".
+	Mode string `yaml:"mode"`
+	// Name or id of the file's owner.
+	Owner string `yaml:"owner"`
+	// Name or id of the file's group.
+	Group string `yaml:"group"`
 }
 
 // NewConfig gives a configuration with the documented defaults.

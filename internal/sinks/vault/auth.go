@@ -13,40 +13,48 @@ import (
 
 // Auth says how rotatord proves to Vault who it is: exactly one field is set.
 type Auth struct {
-	Token      *secret.Source `yaml:"token,omitempty" json:"token,omitempty" jsonschema:"description=A token; renewed while Vault allows it; a file is read at each use."`
-	AppRole    *AppRole       `yaml:"approle,omitempty" json:"approle,omitempty"`
-	Kubernetes *Kubernetes    `yaml:"kubernetes,omitempty" json:"kubernetes,omitempty"`
-	JWT        *JWT           `yaml:"jwt,omitempty" json:"jwt,omitempty"`
-	Cert       *Cert          `yaml:"cert,omitempty" json:"cert,omitempty"`
+	// A token; renewed while Vault allows it; a file is read at each use.
+	Token *secret.Source `yaml:"token"`
+	// A role id and a secret id.
+	AppRole *AppRole `yaml:"approle"`
+	// The pod's service account.
+	Kubernetes *Kubernetes `yaml:"kubernetes"`
+	// A signed token of another issuer.
+	JWT *JWT `yaml:"jwt"`
+	// A TLS client certificate; its files are read at each handshake.
+	Cert *Cert `yaml:"cert"`
 }
 
 // AppRole logs in with a role id and a secret id.
 type AppRole struct {
-	RoleID   string        `yaml:"role_id" json:"role_id"`
-	SecretID secret.Source `yaml:"secret_id" json:"secret_id"`
-	Mount    string        `yaml:"mount,omitempty" json:"mount,omitempty" jsonschema:"default=approle"`
+	RoleID   string        `yaml:"role_id" jsonschema:"required"`
+	SecretID secret.Source `yaml:"secret_id" jsonschema:"required"`
+	Mount    string        `yaml:"mount" jsonschema:"default=approle"`
 }
 
 // Kubernetes logs in with the pod's service account.
 type Kubernetes struct {
-	Role      string `yaml:"role" json:"role"`
-	TokenFile string `yaml:"token_file,omitempty" json:"token_file,omitempty" jsonschema:"description=The service account's token; read at each login.,default=/var/run/secrets/kubernetes.io/serviceaccount/token"`
-	Mount     string `yaml:"mount,omitempty" json:"mount,omitempty" jsonschema:"default=kubernetes"`
+	Role string `yaml:"role" jsonschema:"required"`
+	// The service account's token; read at each login.
+	TokenFile string `yaml:"token_file" jsonschema:"default=/var/run/secrets/kubernetes.io/serviceaccount/token"`
+	Mount     string `yaml:"mount" jsonschema:"default=kubernetes"`
 }
 
 // JWT logs in with a signed token of another issuer.
 type JWT struct {
-	Role  string        `yaml:"role,omitempty" json:"role,omitempty" jsonschema:"description=Absent: the mount's default role."`
-	Token secret.Source `yaml:"token" json:"token"`
-	Mount string        `yaml:"mount,omitempty" json:"mount,omitempty" jsonschema:"default=jwt"`
+	// Absent: the mount's default role.
+	Role  string        `yaml:"role"`
+	Token secret.Source `yaml:"token" jsonschema:"required"`
+	Mount string        `yaml:"mount" jsonschema:"default=jwt"`
 }
 
 // Cert logs in with a TLS client certificate; its files are read at each handshake.
 type Cert struct {
-	CertFile string `yaml:"cert_file" json:"cert_file"`
-	KeyFile  string `yaml:"key_file" json:"key_file"`
-	Role     string `yaml:"role,omitempty" json:"role,omitempty" jsonschema:"description=Absent: Vault tries every role that trusts the certificate."`
-	Mount    string `yaml:"mount,omitempty" json:"mount,omitempty" jsonschema:"default=cert"`
+	CertFile string `yaml:"cert_file" jsonschema:"required"`
+	KeyFile  string `yaml:"key_file" jsonschema:"required"`
+	// Absent: Vault tries every role that trusts the certificate.
+	Role  string `yaml:"role"`
+	Mount string `yaml:"mount" jsonschema:"default=cert"`
 }
 
 // method is one way to log in.

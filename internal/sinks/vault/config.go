@@ -27,17 +27,29 @@ const Type = "vault"
 type Config struct {
 	sinks.Common `yaml:",inline"`
 
-	Address       string            `yaml:"address,omitempty" json:"address,omitempty" jsonschema:"description=Absent: VAULT_ADDR\\, and VAULT_NAMESPACE and VAULT_CACERT where namespace and ca_file are absent."`
-	Namespace     string            `yaml:"namespace,omitempty" json:"namespace,omitempty" jsonschema:"description=Vault Enterprise namespace."`
-	CAFile        string            `yaml:"ca_file,omitempty" json:"ca_file,omitempty" jsonschema:"description=PEM file of the authorities that sign Vault's certificate\\, instead of the system's."`
-	RedirectHosts []string          `yaml:"redirect_hosts,omitempty" json:"redirect_hosts,omitempty" jsonschema:"description=host[:port] that a 307 or 308 of Vault may point to\\, with no wildcards; without a port any. The address's own host and port always may."`
-	Mount         string            `yaml:"mount,omitempty" json:"mount,omitempty" jsonschema:"description=Where the KV engine is mounted.,default=secret"`
-	KVVersion     int               `yaml:"kv_version,omitempty" json:"kv_version,omitempty" jsonschema:"enum=1,enum=2,default=2"`
-	Path          string            `yaml:"path" json:"path" jsonschema:"description=Template of the secret's path below the mount."`
-	Fields        map[string]string `yaml:"fields,omitempty" json:"fields,omitempty" jsonschema:"description=Template of each field; absent: every field of the record."`
-	WriteMode     WriteMode         `yaml:"write,omitempty" json:"write,omitempty" jsonschema:"enum=replace,enum=merge,default=replace"`
-	CAS           bool              `yaml:"cas,omitempty" json:"cas,omitempty" jsonschema:"description=Check-and-set (KV version 2).,default=true"`
-	Auth          Auth              `yaml:"auth" json:"auth"`
+	// Absent: VAULT_ADDR, and VAULT_NAMESPACE and VAULT_CACERT where namespace and ca_file are absent.
+	Address string `yaml:"address"`
+	// Vault Enterprise namespace.
+	Namespace string `yaml:"namespace"`
+	// PEM file of the authorities that sign Vault's certificate, instead of the system's.
+	CAFile string `yaml:"ca_file"`
+	// host[:port] that a 307 or 308 of Vault may point to, with no wildcards; without a port any. The address's own
+	// host and port always may.
+	RedirectHosts []string `yaml:"redirect_hosts"`
+	// Where the KV engine is mounted.
+	Mount string `yaml:"mount" jsonschema:"default=secret"`
+	// Version of the KV engine.
+	KVVersion int `yaml:"kv_version" jsonschema:"enum=1,enum=2,default=2"`
+	// Template of the secret's path below the mount.
+	Path string `yaml:"path" jsonschema:"required"`
+	// Template of each field; absent: every field of the record.
+	Fields map[string]string `yaml:"fields"`
+	// What becomes of the secret's other fields.
+	WriteMode WriteMode `yaml:"write" jsonschema:"enum=replace,enum=merge,default=replace"`
+	// Check-and-set (KV version 2).
+	CAS bool `yaml:"cas" jsonschema:"default=true"`
+	// How rotatord proves who it is: exactly one of the keys.
+	Auth Auth `yaml:"auth" jsonschema:"required"`
 }
 
 // WriteMode says what becomes of fields that are not ours.

@@ -47,14 +47,17 @@ var (
 )
 
 func newDecoder(r *report, doc *document, specs map[string]func() sinks.Spec) *decoder {
-	return &decoder{report: r, doc: doc, specs: specs, structs: map[reflect.Type]*fields{}, left: maxNodes + maxNodesPerByte*doc.size}
+	return &decoder{report: r, doc: doc, specs: specs, structs: map[reflect.Type]*fields{},
+		left: maxNodes + maxNodesPerByte*len(doc.data)}
 }
 
 // decodeConfig decodes the whole document over the defaults in cfg. It reports whether there is any sense in
 // looking at the result.
 func (d *decoder) decodeConfig(cfg *Config) bool {
-	for _, n := range d.doc.repeated {
-		d.add(positionOf(n), "", "another anchor has this name", "give each its own")
+	if d.doc.anchors != nil {
+		for _, n := range d.doc.anchors.repeated {
+			d.add(positionOf(n), "", "another anchor has this name", "give each its own")
+		}
 	}
 	d.decode(d.doc.root, reflect.ValueOf(cfg).Elem(), nil)
 	return d.left > 0
@@ -207,6 +210,7 @@ func (d *decoder) mapping(n *yaml.Node, v reflect.Value, p *path) {
 		value := reflect.New(v.Type().Elem()).Elem()
 		d.decode(e.value, value, p.child(e.key).withNode(e.node))
 		v.SetMapIndex(reflect.ValueOf(e.key).Convert(v.Type().Key()), value)
+		d.doc.release(e.value)
 	}
 }
 

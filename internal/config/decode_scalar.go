@@ -8,7 +8,8 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// scalarText returns a scalar as the file spells it, or as its quotes hold it; ok is false for what is none, or absent.
+// scalarText returns a scalar as the file spells it, or as its quotes hold it; ok is false for what is none, or
+// absent.
 func scalarText(n *yaml.Node) (text string, ok bool) {
 	return n.Value, n.Kind == yaml.ScalarNode && n.Tag != tagNull
 }

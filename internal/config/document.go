@@ -9,9 +9,10 @@ import (
 
 // document is a file as nodes, of YAML or of JSON.
 type document struct {
-	size     int // in bytes
+	data     []byte
 	root     *yaml.Node
-	repeated []*yaml.Node // anchors whose name was taken
+	anchors  *anchors // nil when it cannot have any
+	released bool     // nodes are missing
 	merged   map[*yaml.Node][]entry
 	byKey    map[*yaml.Node]map[string]entry
 }
@@ -29,10 +30,18 @@ type problemFunc func(n *yaml.Node, key, text, hint string)
 // ignore is for those who only look something up.
 func ignore(*yaml.Node, string, string, string) {}
 
-func newDocument(size int, root *yaml.Node, repeated []*yaml.Node) *document {
+func newDocument(data []byte, root *yaml.Node, a *anchors) *document {
 	return &document{
-		size: size, root: root, repeated: repeated,
+		data: data, root: root, anchors: a,
 		merged: map[*yaml.Node][]entry{}, byKey: map[*yaml.Node]map[string]entry{},
+	}
+}
+
+// release forgets what a node holds, once it is decoded: the nodes of a large fleet take more memory than all that comes
+// of them. locate reads the file again, if it is asked. Where there are anchors, something may yet be needed.
+func (d *document) release(n *yaml.Node) {
+	if d.anchors == nil || len(d.anchors.byName) == 0 {
+		n.Content, d.released = nil, true
 	}
 }
 
@@ -46,7 +55,8 @@ func (d *document) resolve(n *yaml.Node, problem problemFunc) *yaml.Node {
 	case tagString, tagInt, tagFloat, tagBool, tagNull, tagTimestamp, tagMapping, tagSequence, tagMerge:
 		return n
 	case tagNoAnchor:
-		problem(at, "", "no anchor of this name is defined above", "define it with &name where it is first used, or put a text that begins with * in quotes")
+		problem(at, "", "no anchor of this name is defined above",
+			"define it with &name where it is first used, or put a text that begins with * in quotes")
 	default:
 		problem(n, "", "this YAML tag is not supported", "remove it")
 	}
@@ -140,6 +150,11 @@ func (d *document) mergedEntries(m *yaml.Node, problem problemFunc) []entry {
 
 // locate returns the position of the deepest place on the way to p that is in the file.
 func (d *document) locate(p *path) position {
+	if d.released {
+		if whole, err := readDocument(d.data); err == nil { // as it was before
+			*d = *whole
+		}
+	}
 	found, n := d.root, d.root
 	for _, to := range p.steps() {
 		key, value := d.step(n, to)

@@ -10,13 +10,13 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// What the YAML library says of a broken text is its parser's jargon, in places that follow from how it parses, and may
-// repeat a secret. So only the place is taken from it; the line there is read again, and a table says what people mostly
+// What the YAML library says of a broken text is its parser's jargon, in places that follow from how it parses, and
+// may
+// repeat a secret. So only the place is taken from it; the line there is read again, and a table says what people
+// mostly
 // mean by what is there.
 
 const notYAML = "not valid YAML: "
-
-const quoteIt = "put it in quotes"
 
 // explanation is what is wrong with a text and what to do; the zero one is none.
 type explanation struct{ text, hint string }
@@ -27,7 +27,8 @@ func explain(err error, data []byte) error {
 	if !ok {
 		return &syntaxError{position: position{1, 1}, text: notYAML + "it cannot be read"}
 	}
-	s := &brokenText{lines: splitLines(data), message: e.Message, at: positionOfMark(e.Mark), from: positionOfMark(e.ContextMark)}
+	s := &brokenText{lines: splitLines(data), message: e.Message, at: positionOfMark(e.Mark),
+		from: positionOfMark(e.ContextMark)}
 	if e.Mark.Line == 0 { // the library's reader counts bytes
 		s.at = positionOfByte(data, e.Mark.Index)
 	}
@@ -82,39 +83,21 @@ func (s *brokenText) explain() (position, explanation) {
 	return s.at, explanation{"this cannot be read", "compare it with the lines around it"}
 }
 
-// knownMessage is one of the library's.
-type knownMessage struct {
-	message string
-	explanation
-}
-
-// knownMessages lists those for which nothing in the line itself says more.
-func knownMessages() []knownMessage {
-	return []knownMessage{
-		{"exceeded max depth", explanation{"this is nested too deeply", ""}},
-		{"control characters are not allowed", explanation{"this is a control character", "write it as an escape in double quotes, or remove it"}},
-		{"mapping values are not allowed", explanation{"this line is indented below a key that has a value already", "indent it like the key above, or remove that value"}},
-		{"block sequence entries are not allowed", explanation{"a list does not begin behind a key", "begin it on the next line, or write [one, two]"}},
-		{"did not find expected <document start>", explanation{"something stands behind the end of the configuration", "is there a bracket too many?"}},
-		{"did not find expected '-' indicator", explanation{"another entry of the list is expected here", "indent it like the entries above"}},
-		{"did not find expected key", explanation{"a key is expected here", "indent it like the keys around it"}},
-		{"unknown escape character", explanation{"a backslash begins an escape in double quotes", "use single quotes, or write \\\\"}},
-	}
-}
-
 // tab finds a tab in a line's indent.
 func (s *brokenText) tab() (position, explanation) {
 	for _, n := range []int{s.at.line, s.at.line - 1, s.from.line} {
 		line := s.line(n)
 		indent := line[:len(line)-len(strings.TrimLeft(line, " \t"))]
 		if tab := strings.IndexByte(indent, '\t'); tab >= 0 {
-			return position{n, tab + 1}, explanation{"the line is indented with a tab", "YAML is indented with spaces, not tabs"}
+			return position{n, tab + 1}, explanation{"the line is indented with a tab",
+				"YAML is indented with spaces, not tabs"}
 		}
 	}
 	return position{}, explanation{}
 }
 
-// openQuote finds the quote that was forgotten to be closed: the text then ends at the next quote, lines below, where nothing
+// openQuote finds the quote that was forgotten to be closed: the text then ends at the next quote, lines below,
+// where nothing
 // is wrong.
 func (s *brokenText) openQuote() (position, explanation) {
 	why := explanation{"the quote that opens here is not closed", "close it on the same line"}
@@ -182,42 +165,13 @@ func misread(value string) explanation {
 	return explanation{}
 }
 
-// misreading is a kind of value, by how it begins.
-type misreading struct {
-	pattern string
-	explanation
-}
-
-// misreadings lists the values that people write without the quotes that they need.
-func misreadings() []misreading {
-	return []misreading{
-		{`@`, explanation{"a value cannot begin with @", quoteIt}},
-		{"`", explanation{"a value cannot begin with `", quoteIt}},
-		{`%`, explanation{"a value cannot begin with %", quoteIt}},
-		{`\*`, explanation{"a value cannot begin with *", quoteIt}},
-		{`&`, explanation{"a value cannot begin with &", quoteIt}},
-		{`!`, explanation{"a value cannot begin with !", quoteIt}},
-		{`[|>]\S`, explanation{"a value cannot begin with | or >", quoteIt}},
-		{`[\]},]`, explanation{"a value cannot begin with a bracket or a comma", quoteIt}},
-		{`\{\{`, explanation{"a value that begins with {{ is taken for a mapping", quoteIt}},
-		{`\[[^\]]*\]` + more, explanation{"a value that begins with [ is taken for a list", quoteIt}},
-		{`\{[^}]*\}` + more, explanation{"a value that begins with { is taken for a mapping", quoteIt}},
-		{`(?:"(?:[^"\\]|\\.)*"|'(?:[^']|'')*')\s+[\w-]+:\s`, explanation{"a comma is missing behind this value", "write {one: a, two: b}"}},
-		{`"(?:[^"\\]|\\.)*"` + more, explanation{"something stands behind the closing quote", "put all of it in single quotes"}},
-		{`'(?:[^']|'')*'` + more, explanation{"something stands behind the closing quote", "put all of it in double quotes"}},
-		{`[^"'\[{#,]+:\s`, explanation{"a colon and a blank within a value make it a key", quoteIt}},
-	}
-}
-
-// more is what ends neither an entry nor the mapping or list that it is in.
-const more = `\s*(?::\S|[^\s,#}\]:])`
-
 // openBracket finds the bracket that was forgotten to be closed.
 func (s *brokenText) openBracket() (position, explanation) {
 	why := explanation{"the bracket that opens here is not closed", "close it, and put commas between what it holds"}
 	switch {
 	case strings.HasPrefix(s.message, "did not find expected ','") && s.from.line == s.at.line:
-		return s.at, explanation{"a comma or the closing bracket is expected here", "write [one, two] or {one: a, two: b}"}
+		return s.at, explanation{"a comma or the closing bracket is expected here",
+			"write [one, two] or {one: a, two: b}"}
 	case strings.HasPrefix(s.message, "did not find expected ','"):
 		return s.from, why
 	case s.message != "did not find expected node content":
@@ -247,71 +201,3 @@ func (s *brokenText) brokenKey() (position, explanation) {
 }
 
 var gluedColon = regexp.MustCompile(`^\s*[\w-]+:[^\s:][^:]*$`)
-
-// pathAt names the key whose value stands at a position: by what stands before it in its line, and by the less
-// indented keys above.
-func (s *brokenText) pathAt(at position) string {
-	line := s.line(at.line)
-	var keys []string
-	for _, v := range valuesIn(line) {
-		if s.position(at.line, v.start).column <= at.column && v.key != "" {
-			keys = append(keys, v.key)
-		}
-	}
-	if len(keys) == 0 {
-		return ""
-	}
-	return strings.Join(append(s.keysAbove(at.line), keys[0]), ".") + innermost(keys[1:])
-}
-
-// innermost is the last of the keys of a mapping in braces: which of the others it is in, is not looked for.
-func innermost(keys []string) string {
-	if len(keys) == 0 {
-		return ""
-	}
-	return "." + keys[len(keys)-1]
-}
-
-// keysAbove lists the keys that a line is indented below.
-func (s *brokenText) keysAbove(n int) []string {
-	var keys []string
-	for indent := indentOf(s.line(n)); n > 1 && indent > 0; {
-		n--
-		m := parentKey.FindStringSubmatch(s.line(n))
-		if m != nil && indentOf(s.line(n)) < indent {
-			indent = indentOf(s.line(n))
-			keys = append([]string{m[1]}, keys...)
-		}
-	}
-	return keys
-}
-
-func indentOf(line string) int { return len(line) - len(strings.TrimLeft(line, " ")) }
-
-var (
-	parentKey  = regexp.MustCompile(`^ *["']?([\w-]+)["']?:(?:\s|$)`)
-	valueStart = regexp.MustCompile(`(?:^\s*|[{,]\s*|- +)["']?([\w-]+)["']?:\s+(\S)|(?:^\s*|\s)- +(\S)`)
-)
-
-// lineValue is a value in a line, behind its key or the dash of a list entry.
-type lineValue struct {
-	key   string
-	start int
-}
-
-// valuesIn lists the values that begin in a line.
-func valuesIn(line string) []lineValue {
-	var out []lineValue
-	for from := 0; ; {
-		m := valueStart.FindStringSubmatchIndex(line[from:])
-		if m == nil {
-			return out
-		}
-		v := lineValue{start: from + max(m[4], m[6])}
-		if m[2] >= 0 {
-			v.key = line[from+m[2] : from+m[3]]
-		}
-		out = append(out, v)
-		from = v.start
-	}
-}

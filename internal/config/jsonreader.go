@@ -1,7 +1,8 @@
 package config
 
 // This file is here only for very large fleets. JSON is YAML, and the YAML reader reads it as well; but to its
-// scanner everything behind a "{" may turn out to be a key until the "}" is seen, so it queues the whole file: 904 MB
+// scanner everything behind a "{" may turn out to be a key until the "}" is seen, so it queues the whole file: 904
+// MB
 // for the 50,000 relays of one line that a generator writes. So a file that begins with "{" is read by
 // encoding/json's tokens into the same nodes, each with its line and column. What is not JSON but YAML in
 // braces is left to the YAML reader.

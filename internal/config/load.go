@@ -59,10 +59,6 @@ func (c *Config) reparse(name string, data []byte, specs map[string]func() sinks
 		found.add(wrong.position, wrong.path, wrong.text, wrong.hint)
 		return nil, found.result()
 	}
-	if doc == nil {
-		found.add(position{1, 1}, "", "the file is empty", "config.example.yaml is one to start from")
-		return nil, found.result()
-	}
 	cfg := defaultConfig()
 	if !newDecoder(found, doc, specs).decodeConfig(cfg) {
 		return nil, found.result()

@@ -10,9 +10,11 @@ import (
 )
 
 // This file decides which values of the file a diagnostic repeats: those that help and can be no secret. Two things
-// must be so. The value stands below no key that is there for secrets or for texts of the user's own (mayHoldSecret).
+// must be so. The value stands below no key that is there for secrets or for texts of the user's own
+// (mayHoldSecret).
 // And it does not look like a token, a password or a key that was pasted into the wrong line: it is short, of
-// letters, digits and the marks of schedules, names, addresses and paths, and each of its words is short, or of letters
+// letters, digits and the marks of schedules, names, addresses and paths, and each of its words is short, or of
+// letters
 // alone, or of no more hex digits than an id has. What is longer is left out and not cut: half a
 // secret is one.
 
@@ -40,7 +42,8 @@ func called(p *path, value string) string {
 	return fmt.Sprintf(" called %q", value)
 }
 
-// withoutSecrets leaves out of a text what it quotes and may not repeat: those of schedules and sinks are not written here.
+// withoutSecrets leaves out of a text what it quotes and may not repeat: those of schedules and sinks are not
+// written here.
 func withoutSecrets(p *path, text string) string {
 	return quotation.ReplaceAllStringFunc(text, func(quoted string) string {
 		if value, err := strconv.Unquote(quoted); err != nil || value != "" && !isQuotable(p, value) {

@@ -29,8 +29,12 @@ type syntaxError struct {
 
 func (e *syntaxError) Error() string { return e.text }
 
-// readDocument reads the one YAML or JSON document of a file; nil means that there is nothing in it.
-// Its error is a *syntaxError.
+func errEmpty() *syntaxError {
+	return &syntaxError{position: position{1, 1}, text: "the file is empty",
+		hint: "config.example.yaml is one to start from"}
+}
+
+// readDocument reads the one YAML or JSON document of a file. Its error is a *syntaxError.
 func readDocument(data []byte) (*document, error) {
 	if err := checkBytes(data); err != nil {
 		return nil, err
@@ -39,7 +43,7 @@ func readDocument(data []byte) (*document, error) {
 	if trimmed := bytes.TrimLeft(data, " \t\r\n"); len(trimmed) > 0 && trimmed[0] == '{' {
 		root, err := readJSON(data)
 		if err == nil {
-			return newDocument(len(data), root, nil), nil
+			return newDocument(data, root, nil), nil
 		}
 		if len(data) > maxYAMLInBraces {
 			return nil, err

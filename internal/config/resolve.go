@@ -32,8 +32,10 @@ func newResolver(cfg *Config, f *findings, usable map[string]sinks.Spec, known [
 	cfg.timings = make([]timing, 0, len(known))
 	return &resolver{
 		findings: f, cfg: cfg, usable: usable,
-		timings: make(timings, len(known)), known: byWords(known), gauge: scheduler.NewGauge(gapsFrom), zones: map[string]*time.Location{},
-		labels: map[string]map[string]string{}, locations: make(map[string]int32, 2*len(cfg.Relays)), tried: map[trial]bool{},
+		timings: make(timings, len(known)), known: byWords(known), gauge: scheduler.NewGauge(gapsFrom),
+		zones:  map[string]*time.Location{},
+		labels: map[string]map[string]string{}, locations: make(map[string]int32, 2*len(cfg.Relays)),
+		tried: map[trial]bool{},
 	}
 }
 
@@ -86,7 +88,8 @@ func (r *resolver) addSlot(name string, relay *Relay, typ moq.TokenType, t *Toke
 	slot.Strategy, _ = nearestOf(scope, func(s *Settings) *moq.Strategy { return ifGiven(&s.Strategy) }, moq.Overlap)
 	slot.CatchUp, _ = nearestOf(scope, func(s *Settings) *bool { return s.CatchUp }, true)
 	slot.Verify, _ = nearestOf(scope, func(s *Settings) *bool { return s.Verify }, true)
-	slot.Initial, _ = nearestOf(scope, func(s *Settings) *string { return ifGiven(&s.Initial) }, defaultInitial(slot.Strategy))
+	slot.Initial, _ = nearestOf(scope, func(s *Settings) *string { return ifGiven(&s.Initial) },
+		defaultInitial(slot.Strategy))
 	if slot.Strategy == moq.InPlace {
 		r.refuseOverlapKeys(t, scope)
 		slot.Retire = retireOwn
@@ -108,7 +111,8 @@ func (r *resolver) refuseOverlapKeys(t *Token, scope *slotScope) {
 	p := scope.place(onToken)
 	for key, given := range map[string]bool{"grace": t.Grace != nil, "lifetime": t.Lifetime != nil, "retire": t.Retire != ""} {
 		if given {
-			r.problem(p.child(key), "has no meaning under strategy in_place: the old token dies at once", "remove it, or use strategy: overlap")
+			r.problem(p.child(key), "has no meaning under strategy in_place: the old token dies at once",
+				"remove it, or use strategy: overlap")
 		}
 	}
 }

@@ -159,9 +159,9 @@ func TestADiagnosticNeverRepeatsWhatMayBeASecret(t *testing.T) {
 	for name, canary := range canaries() {
 		t.Run(name, func(t *testing.T) {
 			expectNoLeak(t, full, fakeSpecs(), canary)
-			expectNoLeak(t, string(read(t, exampleFile)), all.Specs(), canary)
 		})
 	}
+	expectNoLeak(t, string(read(t, exampleFile)), all.Specs(), canaries()["a Cloudflare token"])
 }
 
 func TestADiagnosticNeverRepeatsASecretThatIsWrittenWrongly(t *testing.T) {

@@ -112,7 +112,8 @@ func (r *resolver) grace(slot *Slot, t *timing, scope *slotScope, schedule origi
 	var from origin
 	slot.Grace, from = nearestOf(scope, func(s *Settings) *time.Duration { return s.Grace }, defaultGrace(t))
 	if from != builtIn && t.schedule != nil && slot.Grace >= t.shortest {
-		r.problem(scope.conflictPath("grace", from, schedule), "grace ("+formatDuration(slot.Grace)+") must be shorter than the schedule's shortest gap ("+formatDuration(t.shortest)+")",
+		r.problem(scope.conflictPath("grace", from, schedule),
+			"grace ("+formatDuration(slot.Grace)+") must be shorter than the schedule's shortest gap ("+formatDuration(t.shortest)+")",
 			"give this slot a shorter grace or a rarer schedule")
 	}
 }
@@ -145,10 +146,12 @@ func (r *resolver) lifetime(slot *Slot, t *timing, scope *slotScope, schedule or
 	case slot.Lifetime > year:
 		r.problem(scope.place(from).child("lifetime"), "must be at most one year ("+formatDuration(year)+")", "")
 	case slot.Lifetime <= least && least >= year:
-		r.problem(scope.conflictPath("lifetime", from, schedule), "no lifetime can exceed longest gap + jitter + grace ("+formatDuration(least)+"): one year is the most",
+		r.problem(scope.conflictPath("lifetime", from, schedule),
+			"no lifetime can exceed longest gap + jitter + grace ("+formatDuration(least)+"): one year is the most",
 			"leave lifetime out, or give a more frequent schedule")
 	case slot.Lifetime <= least:
-		r.problem(scope.conflictPath("lifetime", from, schedule), "lifetime ("+formatDuration(slot.Lifetime)+") must exceed longest gap + jitter + grace ("+formatDuration(least)+")",
+		r.problem(scope.conflictPath("lifetime", from, schedule),
+			"lifetime ("+formatDuration(slot.Lifetime)+") must exceed longest gap + jitter + grace ("+formatDuration(least)+")",
 			"give a longer lifetime or leave it out")
 	}
 }
@@ -166,10 +169,13 @@ func (r *resolver) warnTiming(slot *Slot, t *timing, scope *slotScope, schedule 
 	}
 	if slot.Jitter >= t.shortest {
 		_, from := nearestOf(scope, func(s *Settings) *time.Duration { return s.Jitter }, 0)
-		r.warn(scope.conflictPath("jitter", from, schedule), "jitter is not shorter than the schedule's shortest gap ("+formatDuration(t.shortest)+"): runs may be skipped", "")
+		r.warn(scope.conflictPath("jitter", from, schedule),
+			"jitter is not shorter than the schedule's shortest gap ("+formatDuration(t.shortest)+"): runs may be skipped", "")
 	}
 	if t.shortest < awsInterval && r.usesAWS(scope) {
-		r.warn(scope.place(schedule).child("schedule"), "AWS advises against writing a secret more often than once in 10 minutes", "give slots with an AWS sink a rarer schedule")
+		r.warn(scope.place(schedule).child("schedule"),
+			"AWS advises against writing a secret more often than once in 10 minutes",
+			"give slots with an AWS sink a rarer schedule")
 	}
 }
 

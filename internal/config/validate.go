@@ -72,12 +72,14 @@ func (v *validator) instance() {
 	v.require(instancePattern.MatchString(name), p, "must be 1 to 16 characters of a-z, 0-9 and -"+butNot(p, name), "")
 	state := topLevel("state")
 	v.require(v.cfg.State.Path != "", state.child("path"), "must name a folder", "")
-	v.require(v.cfg.State.Etcd == nil, state.child("etcd"), "state.etcd is not supported yet in this version", "remove it; state.path is the embedded store")
+	v.require(v.cfg.State.Etcd == nil, state.child("etcd"), "state.etcd is not supported yet in this version",
+		"remove it; state.path is the embedded store")
 	v.server()
 }
 
 func (v *validator) name(p *path) {
-	v.require(namePattern.MatchString(p.key), p, "a name is 1 to 63 characters of a-z, 0-9, _ and -, and starts with a letter or digit", "")
+	v.require(namePattern.MatchString(p.key), p,
+		"a name is 1 to 63 characters of a-z, 0-9, _ and -, and starts with a letter or digit", "")
 }
 
 // accounts also refuses one account under two names: it would not be known
@@ -91,7 +93,8 @@ func (v *validator) accounts() {
 			continue
 		}
 		if first := names[a.AccountID]; first != "" {
-			v.problem(p.child("account_id"), "this account is already configured as accounts."+first, "keep one of them")
+			v.problem(p.child("account_id"), "this account is already configured as accounts."+first,
+				"keep one of them")
 			continue
 		}
 		names[a.AccountID] = name
@@ -107,9 +110,11 @@ func (v *validator) account(p *path, a *Account) {
 	v.source(p.child("api_token"), a.APIToken)
 	v.url(p.child("api_url"), a.APIURL)
 	limit := p.child("rate_limit")
-	v.require(a.RateLimit.Requests > 0, limit.child("requests"), fmt.Sprintf("must be greater than 0, not %d", a.RateLimit.Requests), "")
+	v.require(a.RateLimit.Requests > 0, limit.child("requests"),
+		fmt.Sprintf("must be greater than 0, not %d", a.RateLimit.Requests), "")
 	v.require(a.RateLimit.Per > 0, limit.child("per"), "must be greater than 0", "")
-	v.require(a.RateLimit.Share > 0 && a.RateLimit.Share <= 1, limit.child("share"), fmt.Sprintf("must be greater than 0 and at most 1, not %g", a.RateLimit.Share), "")
+	v.require(a.RateLimit.Share > 0 && a.RateLimit.Share <= 1, limit.child("share"),
+		fmt.Sprintf("must be greater than 0 and at most 1, not %g", a.RateLimit.Share), "")
 }
 
 func (v *validator) id(p *path, id string) {
@@ -117,7 +122,8 @@ func (v *validator) id(p *path, id string) {
 	case id == "":
 		v.problem(p, "is required", "32 hex digits, as the dashboard shows them")
 	case !moq.IsID(id):
-		v.problem(p, "must be 32 hex digits in lower case"+butNot(p, id), fmt.Sprintf("it has %d characters", utf8.RuneCountInString(id)))
+		v.problem(p, "must be 32 hex digits in lower case"+butNot(p, id),
+			fmt.Sprintf("it has %d characters", utf8.RuneCountInString(id)))
 	}
 }
 
@@ -171,7 +177,8 @@ func (v *validator) sink(name string, spec sinks.Spec) {
 func (v *validator) settings(s *Settings, p *path) {
 	if s.Timezone != nil && !v.isZone(*s.Timezone) {
 		at := p.child("timezone")
-		v.problem(at, "must be a time zone that is known here"+butNot(at, *s.Timezone), "use a name such as UTC or Europe/Berlin")
+		v.problem(at, "must be a time zone that is known here"+butNot(at, *s.Timezone),
+			"use a name such as UTC or Europe/Berlin")
 	}
 	if s.Sinks != nil {
 		v.sinkRefs(s.Sinks, p.child("sinks"))
@@ -197,7 +204,8 @@ func (v *validator) sinkRefs(refs []SinkRef, p *path) {
 		}
 	}
 	v.require(len(refs) > 0, p, "at least one sink is needed", "")
-	v.require(required || len(refs) == 0, p, "at least one sink must be required", "leave out required: false for one of them")
+	v.require(required || len(refs) == 0, p, "at least one sink must be required",
+		"leave out required: false for one of them")
 }
 
 func (v *validator) unknownSink(name string, p *path) {

@@ -40,15 +40,18 @@ func (v *validator) relay(r *Relay, p *path) {
 	v.id(p.child("id"), r.ID)
 	v.accountRef(r.Account, p)
 	if v.cfg.accountOf(r) == "" {
-		v.problem(p.child("account"), "the relay has no account", "give it here or in defaults"+among(sortedNames(v.cfg.Accounts)))
+		v.problem(p.child("account"), "the relay has no account",
+			"give it here or in defaults"+among(sortedNames(v.cfg.Accounts)))
 	}
 	v.settings(&r.Settings, p)
 	v.retire(r.Retire, p)
 	for _, name := range sortedNames(r.Labels) {
-		v.require(labelPattern.MatchString(name), p.child("labels").child(name), "a label's name is made of letters, digits and _", "")
+		v.require(labelPattern.MatchString(name), p.child("labels").child(name),
+			"a label's name is made of letters, digits and _", "")
 	}
 	if r.Tokens == (Tokens{}) {
-		v.problem(p.child("tokens"), "a relay needs at least one token type", "publish_subscribe: {}, subscribe: {} or both")
+		v.problem(p.child("tokens"), "a relay needs at least one token type",
+			"publish_subscribe: {}, subscribe: {} or both")
 	}
 	for _, typ := range moq.Types() {
 		if t := r.Tokens.of(typ); t != nil {
@@ -64,7 +67,8 @@ func (v *validator) token(t *Token, p *path) {
 
 func (v *validator) retire(retire string, p *path) {
 	if retire == retireMatching {
-		v.warn(p.child("retire"), "retire: matching also revokes tokens that rotatord did not make", "be sure that nobody else uses tokens of this relay")
+		v.warn(p.child("retire"), "retire: matching also revokes tokens that rotatord did not make",
+			"be sure that nobody else uses tokens of this relay")
 	}
 }
 

@@ -36,17 +36,20 @@ func (v *validator) server() {
 	v.adminSocket(p.child("admin_socket"), s.AdminSocket)
 	mode, err := strconv.ParseUint(s.AdminSocketMode, 8, 32)
 	at := p.child("admin_socket_mode")
-	v.require(err == nil && mode <= 0o777, at, "must be permissions in octal"+butNot(at, s.AdminSocketMode), `such as "0600"`)
+	v.require(err == nil && mode <= 0o777, at, "must be permissions in octal"+butNot(at, s.AdminSocketMode),
+		`such as "0600"`)
 	gid, err := strconv.Atoi(s.AdminSocketGroup)
 	at = p.child("admin_socket_group")
-	v.require(err != nil || gid >= 0 && gid < noGroup, at, "must be the name or the id of a group"+butNot(at, s.AdminSocketGroup), "an id is from 0 to 4294967294")
+	v.require(err != nil || gid >= 0 && gid < noGroup, at, "must be the name or the id of a group"+butNot(at,
+		s.AdminSocketGroup), "an id is from 0 to 4294967294")
 }
 
 func (v *validator) adminSocket(p *path, socket string) {
 	text, hint := wrongSocket(socket)
 	v.require(text == "", p, text+butNot(p, socket), hint)
 	if text == "" && !filepath.IsAbs(socket) {
-		v.warn(p, "a path that is not absolute: the daemon and each command look for it in a working directory of their own", "begin it with /")
+		v.warn(p,
+			"a path that is not absolute: the daemon and each command look for it in a working directory of their own", "begin it with /")
 	}
 }
 
@@ -58,7 +61,8 @@ func wrongSocket(path string) (text, hint string) {
 	case strings.ContainsRune(path, 0):
 		return "must hold no NUL", ""
 	case path[0] == '@':
-		return "must be a path: an abstract socket has neither owner nor permissions", "give a path, such as /run/rotatord/admin.sock"
+		return "must be a path: an abstract socket has neither owner nor permissions",
+			"give a path, such as /run/rotatord/admin.sock"
 	case base == "" || base == "." || base == "..":
 		return "must name a socket and no folder", "such as /run/rotatord/admin.sock"
 	case len(filepath.Dir(path)) > maxSocketFolder:
@@ -91,7 +95,8 @@ func wrongHost(host string) (text, hint string) {
 	case host == "":
 		return "", ""
 	case err != nil && (len(host) > maxHostName || digitsPattern.MatchString(host) || !hostPattern.MatchString(host)):
-		return "must be host:port, and the host is neither an IP address nor a name", "such as 127.0.0.1:9476, [::1]:9476 or localhost:9476"
+		return "must be host:port, and the host is neither an IP address nor a name",
+			"such as 127.0.0.1:9476, [::1]:9476 or localhost:9476"
 	case err != nil:
 		return "", "" // whether there is such a name shows at the start
 	case ip.Unmap().IsMulticast() || ip == netip.AddrFrom4([4]byte{255, 255, 255, 255}):

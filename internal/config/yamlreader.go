@@ -23,7 +23,7 @@ const (
 	tagNoAnchor  = "!!rotatord/no-anchor" // of what stands for an anchor that is not there
 )
 
-// readYAML reads one YAML document; nil when there is none. It never panics. Its error is a *syntaxError.
+// readYAML reads one YAML document. It never panics. Its error is a *syntaxError.
 func readYAML(data []byte) (doc *document, err error) {
 	defer func() {
 		if r := recover(); r != nil { // a fault of the library is one of the file, as far as anybody can tell
@@ -34,27 +34,29 @@ func readYAML(data []byte) (doc *document, err error) {
 		return nil, err
 	}
 	anchors := &anchors{byName: map[string]*yaml.Node{}}
-	loader, err := yaml.NewLoader(bytes.NewReader(data), yaml.WithPlugin(anchors, loaderlimits.New(loaderlimits.DepthValue(maxDepth))))
+	loader, err := yaml.NewLoader(bytes.NewReader(data), yaml.WithPlugin(anchors,
+		loaderlimits.New(loaderlimits.DepthValue(maxDepth))))
 	if err != nil {
 		return nil, err
 	}
 	var first, second yaml.Node
 	switch err := loader.Load(&first); {
 	case errors.Is(err, io.EOF):
-		return nil, nil
+		return nil, errEmpty()
 	case err != nil:
 		return nil, explain(err, data)
 	}
 	switch err := loader.Load(&second); {
 	case err == nil:
-		return nil, &syntaxError{position: positionOf(&second), text: notYAML + "the file holds more than one YAML document", hint: "keep one"}
+		return nil, &syntaxError{position: positionOf(&second),
+			text: notYAML + "the file holds more than one YAML document", hint: "keep one"}
 	case !errors.Is(err, io.EOF):
 		return nil, explain(err, data)
 	}
 	if root := first.Content[0]; root.Tag != tagNull {
-		return newDocument(len(data), root, anchors.repeated), nil
+		return newDocument(data, root, anchors), nil
 	}
-	return nil, nil
+	return nil, errEmpty()
 }
 
 // refuseDirectives refuses %YAML and %TAG, which nothing here needs.
@@ -65,7 +67,8 @@ func refuseDirectives(data []byte) error {
 		switch text = bytes.TrimRight(text, " \t\r\n"); {
 		case len(text) == 0, text[0] == '#':
 		case text[0] == '%':
-			return &syntaxError{position: position{line, 1}, text: notYAML + "YAML directives are not supported", hint: "remove the line"}
+			return &syntaxError{position: position{line, 1}, text: notYAML + "YAML directives are not supported",
+				hint: "remove the line"}
 		default:
 			return nil
 		}

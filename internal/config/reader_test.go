@@ -176,3 +176,15 @@ func scalarToJSON(n *yaml.Node) (string, bool) {
 	}
 	return strconv.Quote(n.Value), true
 }
+
+func TestAListThatIsRepeatedTooOftenIsRefused(t *testing.T) {
+	const many = 2000
+	var b strings.Builder
+	b.WriteString("defaults: {sinks: &list [" + strings.Repeat("x,", many) + "]}\nrelays:\n")
+	for i := range many {
+		b.WriteString("  r" + strconv.Itoa(i) + ": {sinks: *list}\n")
+	}
+	if got := diagnosticsOf(t, b.String()); !strings.HasSuffix(got, ": aliases repeat too much here (merge shorter mappings)") || strings.Contains(got, "\n") {
+		t.Errorf("got %.300s", got)
+	}
+}

@@ -10,6 +10,7 @@ package rotation
 import (
 	"context"
 	"hash/maphash"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -53,9 +54,11 @@ type Engine struct {
 	idle   *sync.Cond // on idleMu: a slot came to rest
 	idleMu sync.Mutex
 
-	// How work runs side by side; the exploration test puts its own order here.
+	// How work runs side by side, and how a wait below a limit is drawn; the exploration
+	// puts its own order here.
 	spawn    func(func())
 	together func(n int, do func(i int))
+	draw     func(limit time.Duration) time.Duration
 
 	claims      claimTable   // whose each place is
 	uninspected atomic.Int64 // configured slots that delivered before and were not looked at yet
@@ -78,7 +81,7 @@ type backends struct {
 
 // New makes an engine; Configure gives it its slots.
 func New(o Options) *Engine {
-	e := &Engine{Options: o, slots: newRegistry(), together: sideBySide, digestKey: o.Journal.DigestKey()}
+	e := &Engine{Options: o, slots: newRegistry(), together: sideBySide, draw: rand.N[time.Duration], digestKey: o.Journal.DigestKey()}
 	e.spawn, e.idle = e.passes.Go, sync.NewCond(&e.idleMu)
 	e.work, e.kill = context.WithCancel(context.Background())
 	e.outages = &outages{clock: o.Clock, log: o.Log}

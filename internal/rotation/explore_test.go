@@ -25,7 +25,7 @@ var (
 	exploreDepth = flag.Int("explore.depth", 1, "how many faults, deaths and orders to combine exhaustively")
 	exploreAll   = flag.Bool("explore.all", false, "explore the long scenarios as deep as the others")
 	exploreWalks = flag.Int("explore.walks", 40, "random walks a scenario")
-	exploreSeed  = flag.Uint64("explore.seed", 0, "seed of the random walks; 0: a new one")
+	exploreSeed  = flag.Uint64("explore.seed", 0, "seed of the random walks and of the waits after failures; 0: a new one")
 	exploreFloor = flag.Int("explore.floor", 0, "fail when fewer distinct states were covered")
 )
 
@@ -372,8 +372,9 @@ type outcome struct {
 }
 
 // tell runs a scenario by a script of choices.
-func (s scenario) tell(t testing.TB, pick func(i, n int) int, seen map[uint64]bool) outcome {
+func (s scenario) tell(t testing.TB, seed uint64, pick func(i, n int) int, seen map[uint64]bool) outcome {
 	w := newWorld(t, s.strategy, s.sinks)
+	w.random = rand.New(rand.NewPCG(seed, 0))
 	for i := range s.optional {
 		w.addSink(fmt.Sprintf("optional%d", i), false)
 	}
@@ -491,6 +492,7 @@ func (w *world) serial(id string) int {
 type explorer struct {
 	t     testing.TB
 	s     scenario
+	seed  uint64
 	seen  map[uint64]bool
 	runs  int
 	found bool
@@ -501,7 +503,7 @@ func (x *explorer) explore(script []int, depth int) {
 		return
 	}
 	x.runs++
-	out := x.s.tell(x.t, func(i, _ int) int {
+	out := x.s.tell(x.t, x.seed, func(i, _ int) int {
 		if i < len(script) {
 			return script[i]
 		}
@@ -532,7 +534,7 @@ func (x *explorer) walk(n int, rnd *rand.Rand) {
 		x.runs++
 		rate := 2 + rnd.IntN(20)
 		var script []int
-		out := x.s.tell(x.t, func(_, n int) int {
+		out := x.s.tell(x.t, x.seed, func(_, n int) int {
 			c := 0
 			if rnd.IntN(rate) == 0 {
 				c = rnd.IntN(n)
@@ -558,7 +560,7 @@ func TestNoCombinationOfFaultsAndDeathsBreaksAPromise(t *testing.T) {
 		for i, s := range scenarios() {
 			t.Run(s.name, func(t *testing.T) {
 				t.Parallel()
-				x := &explorer{t: t, s: s, seen: map[uint64]bool{}}
+				x := &explorer{t: t, s: s, seed: seed, seen: map[uint64]bool{}}
 				depth := *exploreDepth
 				if s.long && !*exploreAll {
 					depth--

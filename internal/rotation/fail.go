@@ -3,7 +3,6 @@ package rotation
 import (
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -60,7 +59,7 @@ func (w *worker) postponeRetirement(err error) (next time.Time) {
 	if v := w.view(); v.WaitsForRetirement() {
 		pause.Longest = time.Minute // a rotation waits for it
 	}
-	next = w.engine.now().Add(jittered(pause, int(o.failedRetirements), requestedWait(err, slot.RoutineBackoff().Longest)))
+	next = w.engine.now().Add(w.engine.jittered(pause, int(o.failedRetirements), requestedWait(err, slot.RoutineBackoff().Longest)))
 	o.NextRetirement, o.NextReclaim, o.retirementBlames = slot.TimestampOf(next), slot.TimestampOf(next), blamesOf(err)
 	return next
 }
@@ -93,7 +92,7 @@ func (w *worker) failAttempt(where slot.Stage, reason string, err error) {
 func (w *worker) addFailure(where slot.Stage, reason string, blames []blame, err error) slot.Failure {
 	now, pause := w.engine.now(), w.record.Backoff()
 	w.record.AddFailure(slot.Failure{At: now, Stage: where, Reason: reason, Sink: blamedSink(blames), Message: boundedMessage(err.Error())})
-	w.record.Failure.Next = now.Add(jittered(pause, w.record.Failure.Count, requestedWait(err, pause.Longest)))
+	w.record.Failure.Next = now.Add(w.engine.jittered(pause, w.record.Failure.Count, requestedWait(err, pause.Longest)))
 	w.ensureNotes().blames = blames
 	return *w.record.Failure
 }
@@ -106,8 +105,8 @@ const maxMessage = 4000
 func boundedMessage(text string) string { return redact.Cleaner{}.Bounded(text, maxMessage) }
 
 // jittered is the wait after the nth failure in a row, with full jitter: at least what the upstream asked for.
-func jittered(b slot.Backoff, n int, asked time.Duration) time.Duration {
-	return max(asked, b.First/10, rand.N(b.Ceiling(n)))
+func (e *Engine) jittered(b slot.Backoff, n int, asked time.Duration) time.Duration {
+	return max(asked, b.First/10, e.draw(b.Ceiling(n)))
 }
 
 // requestedWait is how long an error may have the next attempt wait because its answer

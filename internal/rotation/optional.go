@@ -52,7 +52,7 @@ func (w *worker) noteOptional(rot *slot.Rotation, d delivery) {
 		return
 	}
 	o.failedOptional++
-	next := w.engine.now().Add(jittered(slot.RoutineBackoff(), int(o.failedOptional), requestedWait(d.err, slot.RoutineBackoff().Longest)))
+	next := w.engine.now().Add(w.engine.jittered(slot.RoutineBackoff(), int(o.failedOptional), requestedWait(d.err, slot.RoutineBackoff().Longest)))
 	o.NextOptional.Set(loc, slot.TimestampOf(next))
 	o.optionalBlames.Set(loc, blamesOf(d.err))
 	w.engine.Log.Warn("optional delivery failed", zap.String("slot", w.nameLocked()), zap.String("sink", d.target.Sink),

@@ -44,7 +44,7 @@ func (w *worker) noteSave(err error) {
 	if err != nil {
 		o := w.ensureNotes()
 		o.Unsaved, o.failedSaves = true, o.failedSaves+1
-		o.NextSave = slot.TimestampOf(w.engine.now().Add(jittered(saveBackoff(), int(o.failedSaves), 0)))
+		o.NextSave = slot.TimestampOf(w.engine.now().Add(w.engine.jittered(saveBackoff(), int(o.failedSaves), 0)))
 		o.Unsavable = isOfRecord(err)
 	} else if o := w.notes; o != nil {
 		o.Unsaved, o.Unsavable, o.failedSaves = false, false, 0

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"iter"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
@@ -42,6 +43,8 @@ type world struct {
 	alarm  time.Time
 	queue  []func()
 	dead   bool // the process has died; nothing it does has an effect
+
+	random *rand.Rand // of the waits after failures: a script has one course
 
 	choose  func(kind string, n int) int
 	crashes int  // how many more deaths may be chosen
@@ -93,6 +96,7 @@ func newWorld(t testing.TB, strategy moq.Strategy, n int) *world {
 	w := &world{
 		t: t, now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), boot: slot.Reading{Boot: "one", Elapsed: time.Hour},
 		sinks: map[string]*fakeSink{}, choose: func(string, int) int { return 0 }, check: func(*world) {},
+		random: rand.New(rand.NewPCG(1, 0)),
 	}
 	w.born, w.ambush, w.stats.steps = w.now, map[string]func(){}, map[slot.Stage]int{}
 	w.relay = newFakeRelay(w)
@@ -132,6 +136,7 @@ func (w *world) start() {
 	w.engine = New(Options{
 		Instance: "test", Journal: w.disk, Sealer: fakeSealer{w}, Alarm: w, Clock: w, Observer: w, Log: cmp.Or(w.log, zap.NewNop()),
 	})
+	w.engine.draw = func(limit time.Duration) time.Duration { return time.Duration(w.random.Int64N(int64(limit))) }
 	w.engine.spawn = func(f func()) { w.queue = append(w.queue, f) }
 	w.engine.together = w.inSomeOrder
 	if err := w.engine.Load(context.Background(), []*slot.Plan{w.plan}); err != nil {

@@ -232,10 +232,10 @@ func TestAnOptionalSinkGetsNoValueThatARotateCallMayHaveEnded(t *testing.T) {
 	spare := w.addSink("spare", false)
 	w.start()
 	w.run(time.Minute)
-	w.during("write", func() {
+	w.during(writeCall, func() {
 		w.pass(time.Millisecond)
 		_, _ = w.engine.Rotate(t.Context(), "live", string(moq.Subscribe), "a test", false)
-		w.during("rotate", func() { w.choose = once("rotate", mintLostAfter) })
+		w.during(rotateCall, func() { w.choose = once(rotateCall, "lost after") })
 	})
 	w.run(24*time.Hour - time.Minute)
 	w.mustBeSound()
@@ -247,13 +247,13 @@ func TestAnOptionalSinkGetsNoValueThatARotateCallMayHaveEnded(t *testing.T) {
 }
 
 // once chooses an outcome for the next call of a kind; the others go well.
-func once(kind string, outcome int) func(string, int) int {
-	return func(k string, _ int) int {
-		if k != kind {
+func once(kind callKind, outcome string) func(choice) int {
+	return func(c choice) int {
+		if c.kind != kind {
 			return 0
 		}
-		kind = ""
-		return outcome
+		kind = callKinds
+		return c.mustFind(outcome)
 	}
 }
 
@@ -549,7 +549,7 @@ func TestAValueDeliveredFromMemoryBeforeACrashGivesTheOldOneItsGrace(t *testing.
 	former := w.sinks["sink0"].content
 	w.run(24*time.Hour + 30*time.Minute - w.elapsed())
 	w.sinks["sink0"].replace(former) // somebody puts the old one back: it is served until the next rotation
-	w.during("create", func() { w.disk.full = true })
+	w.during(createCall, func() { w.disk.full = true })
 	w.run(30*time.Minute + time.Second)
 	w.mustHold("value-3")
 	w.restart(func() { w.disk.full = false })
@@ -579,7 +579,7 @@ func (w *world) dieAfterDeliveringFromMemory(meanwhile func()) {
 	w.t.Helper()
 	w.start()
 	w.run(24*time.Hour - time.Second)
-	w.during("create", func() { w.disk.full = true })
+	w.during(createCall, func() { w.disk.full = true })
 	w.run(time.Second)
 	w.mustHold("value-2")
 	w.restart(func() {
@@ -605,8 +605,8 @@ func TestACompromisedTokenDoesNotWaitForTheTurnOfARevocation(t *testing.T) {
 	w.start()
 	w.run(24*time.Hour + time.Minute) // the former token is in its grace
 	revoked := -1
-	w.during("revoke", func() {
-		w.during("create", func() { revoked = len(w.relay.revokes) })
+	w.during(revokeCall, func() {
+		w.during(createCall, func() { revoked = len(w.relay.revokes) })
 		w.compromised = true
 		if _, err := w.engine.Rotate(t.Context(), "live", string(moq.Subscribe), "a test", true); err != nil {
 			t.Error(err)
@@ -700,7 +700,7 @@ func TestPruneLeavesATokenWhoseAnswerIsOnItsWay(t *testing.T) {
 	w.start()
 	w.run(time.Hour)
 	w.sinks["sink0"].content = "header." + jwtOf(w.relay.own()[0].ID) + ".signature"
-	w.during("create", func() {
+	w.during(createCall, func() {
 		made := moq.Token{ID: foreignToken[:31] + "d", Operations: moq.Subscribe.Operations(), Label: moq.Label("test", w.rec().PendingMint.ID)}
 		w.relay.tokens = append(w.relay.tokens, made)
 		tokens, err := NewAdministration(w.engine).Prune(t.Context(), "live", false)
@@ -731,7 +731,7 @@ func TestASlotThatPanicsIsTriedAgain(t *testing.T) {
 	w := newWorld(t, moq.Overlap, 1)
 	w.start()
 	w.run(time.Hour)
-	w.during("create", func() { panic("a bug") })
+	w.during(createCall, func() { panic("a bug") })
 	w.run(25 * time.Hour)
 	w.mustHold("value-3")
 }

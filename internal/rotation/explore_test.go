@@ -1,6 +1,7 @@
 package rotation
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"hash/maphash"
@@ -16,16 +17,19 @@ import (
 )
 
 // The exhaustive exploration of the heart. A scenario is run again and again;
-// each run is a script of choices, one for every call the engine makes, where 0
-// is "it goes well". All runs with up to depth other choices (faults, deaths of
-// the process, orders of sinks, events of the world) are made, and the oracle
-// checks the promises at every call. Beyond that depth, random walks.
+// in each run there is a choice at every call the engine makes, where 0 is "it goes
+// well". All runs with up to depth other choices (faults, deaths of the process,
+// orders of sinks, events of the world) are made, and the oracle checks the promises
+// at every call. Beyond that depth, random walks. What breaks a promise is told in
+// words and can be run again by them (replay_test.go).
 
 var (
 	exploreDepth = flag.Int("explore.depth", 1, "how many faults, deaths and orders to combine exhaustively")
 	exploreAll   = flag.Bool("explore.all", false, "explore the long scenarios as deep as the others")
 	exploreWalks = flag.Int("explore.walks", 40, "random walks a scenario")
 	exploreSeed  = flag.Uint64("explore.seed", 0, "seed of the random walks and of the waits after failures; 0: a new one")
+	exploreOnly  = flag.String("explore.scenario", "", "only the scenario of this name")
+	exploreWords = flag.String("explore.script", "", "only this run of the scenario, in the words of a report")
 	exploreFloor = flag.Int("explore.floor", 0, "fail when fewer distinct states were covered")
 )
 
@@ -116,7 +120,7 @@ func compromisedInGrace(w *world) {
 // time between passes without other trouble.
 func (w *world) silence(during func()) {
 	w.calmly(24*time.Hour - time.Minute)
-	w.during("write", func() { w.sinks["sink1"].down = true })
+	w.during(writeCall, func() { w.sinks["sink1"].down = true })
 	w.run(30 * time.Second)
 	during()
 	w.calmly(5 * time.Minute)
@@ -143,7 +147,7 @@ func changedTarget(w *world) {
 // wipedWhileDown: the process dies in a delivery, and what it wrote is gone when it comes back.
 func wipedWhileDown(w *world) {
 	w.calmly(24*time.Hour - time.Minute)
-	w.during("read", func() {
+	w.during(readCall, func() {
 		w.sinks["sink0"].replace("")
 		w.dead = true
 	})
@@ -162,7 +166,7 @@ func gainedWhenFull(w *world) {
 
 func sinksChange(w *world) {
 	w.calmly(24*time.Hour - time.Minute)
-	w.during("write", func() {
+	w.during(writeCall, func() {
 		w.addSink("late", true)
 		w.reconfigure()
 	})
@@ -193,8 +197,8 @@ func copiedToNew(w *world) {
 
 func fullDisk(w *world) {
 	w.calmly(24*time.Hour - time.Minute)
-	w.during("create", func() { w.disk.full = true })
-	w.during("rotate", func() { w.disk.full = true })
+	w.during(createCall, func() { w.disk.full = true })
+	w.during(rotateCall, func() { w.disk.full = true })
 	w.run(time.Minute)
 	w.calmly(5 * time.Minute)
 	w.disk.full = false
@@ -206,7 +210,7 @@ func fullDisk(w *world) {
 func sinkOutage(w *world) {
 	w.calmly(24*time.Hour - time.Minute)
 	sink := w.sinks["sink1"]
-	w.during("write", func() { sink.down, sink.greedy = true, true })
+	w.during(writeCall, func() { sink.down, sink.greedy = true, true })
 	w.run(time.Minute)
 	w.calmly(time.Minute)
 	w.run(time.Minute)
@@ -259,7 +263,7 @@ func expiryInDelivery(w *world) {
 	w.plan = p
 	w.reconfigure()
 	w.calmly(time.Hour)
-	w.during("write", func() { w.sinks["sink1"].down = true })
+	w.during(writeCall, func() { w.sinks["sink1"].down = true })
 	w.ask(false)
 	w.run(time.Minute)
 	w.calmly(119 * time.Minute)
@@ -293,7 +297,7 @@ func clockBack(w *world) {
 // identityLoss: what was sealed with the old identity cannot be opened any more.
 func identityLoss(w *world) {
 	w.calmly(24*time.Hour - time.Minute)
-	w.during("write", func() { w.identityLost = true })
+	w.during(writeCall, func() { w.identityLost = true })
 	w.run(time.Minute)
 	w.restart(func() {})
 	w.run(3 * time.Hour)
@@ -302,7 +306,7 @@ func identityLoss(w *world) {
 // restored: the state folder is put back as it was some rotations ago.
 func restored(w *world) {
 	w.calmly(time.Hour)
-	w.during("write", func() { w.backup = w.disk.saved }) // a value is on its way
+	w.during(writeCall, func() { w.backup = w.disk.saved }) // a value is on its way
 	w.calmly(50 * time.Hour)
 	w.restart(func() { w.disk.saved, w.forgetful = w.backup, true })
 	w.run(3 * time.Hour)
@@ -338,7 +342,7 @@ func (w *world) restart(meanwhile func()) {
 	w.settle()
 }
 
-// elapsed is how long the world has been running.
+// elapsed returns how long the world has been running.
 func (w *world) elapsed() time.Duration { return w.passed }
 
 // calmly lets time pass without any trouble.
@@ -350,7 +354,7 @@ func (w *world) calmly(d time.Duration) {
 }
 
 // during does something once, just before the next call of a kind.
-func (w *world) during(kind string, do func()) { w.ambush[kind] = do }
+func (w *world) during(kind callKind, do func()) { w.beforeNext[kind] = do }
 
 func (w *world) ask(compromised bool) {
 	w.compromised = w.compromised || compromised
@@ -364,15 +368,15 @@ func (w *world) reconfigure() {
 	}
 }
 
-// outcome is one run of a scenario.
-type outcome struct {
-	arities []int // of each choice
+// runResult is what became of one run of a scenario.
+type runResult struct {
+	choices []choice
 	broken  []string
-	trace   string
+	trace   []madeCall
 }
 
-// tell runs a scenario by a script of choices.
-func (s scenario) tell(t testing.TB, seed uint64, pick func(i, n int) int, seen map[uint64]bool) outcome {
+// run runs the scenario with a choice at each call.
+func (s scenario) run(t testing.TB, seed uint64, choose func(choice) int, seen map[uint64]bool) runResult {
 	w := newWorld(t, s.strategy, s.sinks)
 	w.random = rand.New(rand.NewPCG(seed, 0))
 	for i := range s.optional {
@@ -383,27 +387,27 @@ func (s scenario) tell(t testing.TB, seed uint64, pick func(i, n int) int, seen 
 		s.plan(p)
 		w.plan = p
 	}
-	var out outcome
+	var out runResult
 	w.crashes = 2
-	w.choose = func(_ string, n int) int {
-		c := pick(len(out.arities), n)
-		out.arities = append(out.arities, n)
-		return c
+	w.choose = func(c choice) int {
+		c.taken = choose(c)
+		out.choices = append(out.choices, c)
+		return c.taken
 	}
 	w.check = func(w *world) { seen[w.hash()] = true }
 	w.start()
 	s.story(w)
-	w.peace()
+	w.endTrouble()
 	w.atRest()
-	out.broken, out.trace = w.broken, strings.Join(w.trace, "\n  ")
+	out.broken, out.trace = w.broken, w.trace
 	return out
 }
 
-// peace ends all trouble and lets the slot come to rest, past the day for which
+// endTrouble ends all trouble and lets the slot come to rest, past the day for which
 // lost mints are looked for, some rotations on, and outside a grace.
-func (w *world) peace() {
+func (w *world) endTrouble() {
 	w.sane, w.disk.full, w.relay.down = true, false, false
-	clear(w.ambush)
+	clear(w.beforeNext[:])
 	for _, s := range w.sinks {
 		s.down, s.greedy = false, false
 	}
@@ -491,36 +495,45 @@ func (w *world) serial(id string) int {
 // explorer makes all runs of a scenario with up to depth choices that are not 0.
 type explorer struct {
 	t     testing.TB
-	s     scenario
+	name  string
 	seed  uint64
-	seen  map[uint64]bool
+	run   func(choose func(choice) int) runResult
+	seen  map[uint64]bool // states
 	runs  int
 	found bool
 }
 
-func (x *explorer) explore(script []int, depth int) {
+func newExplorer(t testing.TB, s scenario, seed uint64) *explorer {
+	seen := map[uint64]bool{}
+	run := func(choose func(choice) int) runResult { return s.run(t, seed, choose, seen) }
+	return &explorer{t: t, name: s.name, seed: seed, run: run, seen: seen}
+}
+
+// explore makes the run whose first choices are given and whose others are 0, and those beyond it.
+func (x *explorer) explore(first []int, depth int) {
 	if x.found {
 		return
 	}
 	x.runs++
-	out := x.s.tell(x.t, x.seed, func(i, _ int) int {
-		if i < len(script) {
-			return script[i]
+	next := 0
+	r := x.run(func(choice) int {
+		next++
+		if next <= len(first) {
+			return first[next-1]
 		}
 		return 0
-	}, x.seen)
-	if len(out.broken) > 0 {
+	})
+	if len(r.broken) > 0 {
 		x.found = true
-		x.t.Errorf("%s: script %v breaks a promise:\n  %s\ncalls:\n  %s", x.s.name, script, strings.Join(out.broken, "\n  "), out.trace)
+		x.t.Error(x.report(r))
 		return
 	}
 	if depth <= 0 {
 		return
 	}
-	for i := len(script); i < len(out.arities); i++ {
-		for c := 1; c < out.arities[i]; c++ {
-			next := append(append(slices.Clone(script), make([]int, i-len(script))...), c)
-			x.explore(next, depth-1)
+	for i := len(first); i < len(r.choices); i++ {
+		for c := 1; c < r.choices[i].options(); c++ {
+			x.explore(append(append(slices.Clone(first), make([]int, i-len(first))...), c), depth-1)
 		}
 	}
 }
@@ -532,35 +545,48 @@ func (x *explorer) walk(n int, rnd *rand.Rand) {
 			return
 		}
 		x.runs++
-		rate := 2 + rnd.IntN(20)
-		var script []int
-		out := x.s.tell(x.t, x.seed, func(_, n int) int {
-			c := 0
-			if rnd.IntN(rate) == 0 {
-				c = rnd.IntN(n)
-			}
-			script = append(script, c)
-			return c
-		}, x.seen)
-		if len(out.broken) > 0 {
+		r := x.run(atRandom(rnd))
+		if len(r.broken) > 0 {
 			x.found = true
-			x.t.Errorf("%s: random walk %v breaks a promise:\n  %s\ncalls:\n  %s", x.s.name, script, strings.Join(out.broken, "\n  "), out.trace)
+			x.t.Error(x.report(x.shrink(r)))
 		}
 	}
 }
 
-func TestNoCombinationOfFaultsAndDeathsBreaksAPromise(t *testing.T) {
-	seed := *exploreSeed
-	if seed == 0 {
-		seed = rand.Uint64()
+// atRandom chooses for one walk.
+func atRandom(rnd *rand.Rand) func(choice) int {
+	rate := 2 + rnd.IntN(20)
+	return func(c choice) int {
+		if rnd.IntN(rate) == 0 {
+			return rnd.IntN(c.options())
+		}
+		return 0
 	}
+}
+
+func TestNoCombinationOfFaultsAndDeathsBreaksAPromise(t *testing.T) {
+	seed := cmp.Or(*exploreSeed, rand.Uint64())
 	t.Logf("random walks with -explore.seed=%d", seed)
-	states := make(chan [2]int, 64)
+	all, only := scenarios(), *exploreOnly
+	if only != "" || *exploreWords != "" {
+		s, err := scenarioNamed(all, only)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if *exploreWords != "" {
+			newExplorer(t, s, seed).replayWords(*exploreWords)
+			return
+		}
+	}
+	states := make(chan [2]int, len(all))
 	t.Run("scenarios", func(t *testing.T) {
-		for i, s := range scenarios() {
+		for i, s := range all {
+			if only != "" && s.name != only {
+				continue
+			}
 			t.Run(s.name, func(t *testing.T) {
 				t.Parallel()
-				x := &explorer{t: t, s: s, seed: seed, seen: map[uint64]bool{}}
+				x := newExplorer(t, s, seed)
 				depth := *exploreDepth
 				if s.long && !*exploreAll {
 					depth--
@@ -577,7 +603,7 @@ func TestNoCombinationOfFaultsAndDeathsBreaksAPromise(t *testing.T) {
 		runs, distinct = runs+s[0], distinct+s[1]
 	}
 	t.Logf("explored %d runs, %d distinct states", runs, distinct)
-	if distinct < *exploreFloor {
+	if only == "" && distinct < *exploreFloor {
 		t.Errorf("only %d distinct states were covered, fewer than %d: what was explored before no longer is", distinct, *exploreFloor)
 	}
 }

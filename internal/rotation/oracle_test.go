@@ -3,6 +3,7 @@ package rotation
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -201,8 +202,8 @@ func (w *world) atRest() {
 
 func (w *world) describe() string {
 	out := fmt.Sprintf("now %s; disk %s;", w.now.Format(time.DateTime), w.disk.bytes())
-	for _, s := range w.sinks {
-		out += fmt.Sprintf(" %s=%q", s.name, s.content)
+	for _, name := range slices.Sorted(maps.Keys(w.sinks)) {
+		out += fmt.Sprintf(" %s=%q", name, w.sinks[name].content)
 	}
 	for _, t := range w.relay.own() {
 		out += fmt.Sprintf(" token %s label %s expires %s", t.Value.Reveal(), t.Label, t.Expires.Format(time.DateTime))

@@ -30,7 +30,7 @@ func TestBehindAPortalNoInPlaceRotationBegins(t *testing.T) {
 
 func TestAnInPlaceSlotWhoseRelayIsGoneFailsBeforeItsRotateCall(t *testing.T) {
 	w := newWorld(t, moq.InPlace, 1)
-	w.choose = once("prove", 2)
+	w.choose = once(proveCall, "no such relay")
 	w.start()
 	w.settle()
 	f := w.rec().Failure
@@ -48,7 +48,7 @@ func TestAPortalThatAnswersARotateCallIsAKnownBlackout(t *testing.T) {
 	w.run(24*time.Hour - time.Minute)
 	began, proofs := w.now, w.relay.proofs
 	w.relay.lasting = portalFor
-	w.choose = once("rotate", mintHiddenAfter)
+	w.choose = once(rotateCall, "answered by a portal")
 	w.run(5 * time.Minute)
 	if since := w.status().Blackout; since.Before(began) {
 		t.Errorf("the blackout is said to have begun at %v", since)
@@ -85,19 +85,19 @@ func TestALostTokenThatCannotBeRevokedIsTriedAgainWithAPause(t *testing.T) {
 	w := newWorld(t, moq.Overlap, 1)
 	w.start()
 	w.run(24*time.Hour - time.Minute)
-	lost, revokes := once("create", mintLostAfter), 0
-	w.choose = func(kind string, n int) int {
-		if kind == "revoke" {
+	lost, revokes := once(createCall, "lost after"), 0
+	w.choose = func(c choice) int {
+		if c.kind == revokeCall {
 			revokes++
-			return 1 // not done
+			return c.mustFind("lost before")
 		}
-		return lost(kind, n)
+		return lost(c)
 	}
 	w.run(10 * time.Minute)
 	if revokes < 5 || revokes > 30 || w.relay.creates != 2 {
 		t.Errorf("%d tries to revoke the lost token, and %d creations before it was gone", revokes, w.relay.creates-1)
 	}
-	w.choose = once("revoke", 0)
+	w.choose = once(revokeCall, "goes well")
 	w.run(2 * time.Minute)
 	w.mustHold("value-3")
 	w.mustBeSound()
@@ -108,7 +108,7 @@ func TestLostAttemptsBehindAPortalAreFoundBeforeTheNext(t *testing.T) {
 	w.start()
 	w.run(24*time.Hour - time.Minute)
 	w.relay.lasting = portalFor
-	w.choose = once("create", mintHiddenAfter)
+	w.choose = once(createCall, "answered by a portal")
 	w.run(portalFor)
 	if n := len(w.relay.own()); n != 2 || w.relay.creates != 2 {
 		t.Errorf("%d tokens of %d creations behind the portal; want the one that is served and the lost one", n, w.relay.creates)

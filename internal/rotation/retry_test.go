@@ -56,7 +56,7 @@ func TestTheSinksOfASlotInBlackoutAreUrgent(t *testing.T) {
 func TestAnOptionalSinkIsNotUrgentInABlackout(t *testing.T) {
 	w := newWorld(t, moq.InPlace, 1)
 	spare := w.addSink("spare", false)
-	w.during("rotate", func() { w.sinks["sink0"].down = true })
+	w.during(rotateCall, func() { w.sinks["sink0"].down = true })
 	w.start()
 	w.run(time.Minute)
 	if spare.content != "value-1" || w.status().Blackout.IsZero() {

@@ -27,8 +27,9 @@ const oneYear = 365 * 24 * time.Hour // the longest life of a token
 
 // world is everything outside the engine, in virtual time and without a
 // goroutine: Cloudflare, the sinks and the disk outlive a crash of the engine.
-// Every call that the engine makes passes through a choice: to succeed (0, the
-// default), to fail in one of its ways, or to be where the process dies.
+// Every call that the engine makes passes through a choice among the outcomes of its
+// table (calls_test.go): to go well, which is the default, to fail in one of its ways, or
+// to be where the process dies.
 type world struct {
 	t     testing.TB
 	now   time.Time
@@ -46,20 +47,21 @@ type world struct {
 
 	random *rand.Rand // of the waits after failures: a script has one course
 
-	choose  func(kind string, n int) int
-	crashes int  // how many more deaths may be chosen
-	sane    bool // no more trouble
+	choose  func(choice) int // which of a call's options comes; 0 is that it goes well
+	called  [callKinds]int   // how many calls of each kind were made
+	crashes int              // how many more deaths may be chosen
+	sane    bool             // no more trouble
 
 	identityLost, compromised, removed, forgetful bool
 	passed                                        time.Duration // since the world began, whatever the clocks say
 	backup                                        *slot.Record
 
-	born   time.Time
-	ambush map[string]func()
-	check  func(w *world) // after every call
-	broken []string       // promises seen broken
-	trace  []string
-	stats  tally
+	born       time.Time
+	beforeNext [callKinds]func() // what happens just before the next call of a kind
+	check      func(w *world)    // after every call
+	broken     []string          // promises seen broken
+	trace      []madeCall
+	stats      tally
 }
 
 // tally is what an observer saw.
@@ -95,10 +97,10 @@ func (d every) Latest(after, now time.Time) time.Time {
 func newWorld(t testing.TB, strategy moq.Strategy, n int) *world {
 	w := &world{
 		t: t, now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), boot: slot.Reading{Boot: "one", Elapsed: time.Hour},
-		sinks: map[string]*fakeSink{}, choose: func(string, int) int { return 0 }, check: func(*world) {},
+		sinks: map[string]*fakeSink{}, choose: func(choice) int { return 0 }, check: func(*world) {},
 		random: rand.New(rand.NewPCG(1, 0)),
 	}
-	w.born, w.ambush, w.stats.steps = w.now, map[string]func(){}, map[slot.Stage]int{}
+	w.born, w.stats.steps = w.now, map[slot.Stage]int{}
 	w.relay = newFakeRelay(w)
 	w.disk = &fakeDisk{w: w}
 	w.plan = &slot.Plan{
@@ -164,7 +166,7 @@ func (w *world) inSomeOrder(n int, do func(int)) {
 	for len(order) > 0 {
 		i := 0
 		if delivering && len(order) > 1 {
-			i = w.choose("order", len(order))
+			i = w.chooseOrder(len(order))
 		}
 		do(order[i])
 		order = slices.Delete(order, i, i+1)
@@ -222,47 +224,75 @@ func (w *world) rec() *slot.Record {
 
 func (w *world) status() slot.Status { return w.engine.slots.byKey[testKey].status() }
 
-// call is one call to the outside: outcome 0 goes well. The process may die
+// chooseOrder returns which of n that are left goes first.
+func (w *world) chooseOrder(n int) int {
+	w.called[orderCall]++
+	c := choice{kind: orderCall, number: w.called[orderCall], lives: n}
+	c.taken = w.choose(c)
+	w.traceCall(c, "")
+	return c.taken
+}
+
+// traceCall keeps what the trace of a run shows. Nothing is formatted before it is shown.
+func (w *world) traceCall(c choice, of string) {
+	if c.taken > 0 || calls[c.kind].traced {
+		w.trace = append(w.trace, madeCall{w.now, c, of})
+	}
+}
+
+// call is one call to the outside; of names the sink, if it is one. The process may die
 // before it takes effect or after.
-func (w *world) call(kind string, outcomes int, effect func(outcome int) error) error {
+func (w *world) call(kind callKind, of string, effect func(*outcome) error) error {
 	if w.dead {
 		return errDead
 	}
 	w.onCall()
-	if do := w.ambush[kind]; do != nil {
-		delete(w.ambush, kind)
+	if do := w.beforeNext[kind]; do != nil {
+		w.beforeNext[kind] = nil
 		do()
 	}
-	deaths := 0
-	if w.crashes > 0 && !w.sane {
-		deaths = 2
+	w.called[kind]++
+	c := choice{kind: kind, number: w.called[kind], lives: 1}
+	if !w.sane {
+		c.lives, c.deaths = w.possible(kind)
 	}
-	n := outcomes
-	if w.sane {
-		n = 1
+	if c.options() > 1 {
+		c.taken = w.choose(c)
 	}
-	c := 0
-	if n+deaths > 1 {
-		c = w.choose(kind, n+deaths)
+	w.traceCall(c, of)
+	o := c.option(c.taken)
+	if c.taken >= c.lives {
+		return w.die(kind, o, effect)
 	}
-	if c > 0 || kind == "create" || kind == "rotate" || kind == "revoke" {
-		w.trace = append(w.trace, fmt.Sprintf("%s %s=%d", w.now.Format("15:04:05.000"), kind, c))
-	}
-	switch {
-	case c == n: // dies before
-		w.crashes--
-		w.dead = true
-		return errDead
-	case c > n: // dies after
-		w.crashes--
-		_ = effect(0)
-		w.dead = true
-		w.check(w)
-		return errDead
-	}
-	err := effect(c)
+	err := effect(o)
 	w.check(w)
 	return err
+}
+
+// possible returns how many outcomes and deaths may come of a call while there may be trouble.
+func (w *world) possible(kind callKind) (lives, died int) {
+	outcomes := calls[kind].outcomes
+	lives = len(outcomes)
+	if outcomes[lives-1].readBack && !w.plan.Verify {
+		lives--
+	}
+	if w.crashes > 0 {
+		died = len(deaths)
+	}
+	return lives, died
+}
+
+// die ends the process at a call.
+func (w *world) die(kind callKind, o *outcome, effect func(*outcome) error) error {
+	w.crashes--
+	if o.done {
+		_ = effect(&calls[kind].outcomes[0])
+	}
+	w.dead = true
+	if o.done {
+		w.check(w)
+	}
+	return errDead
 }
 
 func (w *world) breaks(format string, args ...any) {
@@ -372,18 +402,6 @@ func (f *fakeRelay) Reserve(_ moq.Priority, granted func()) func() {
 	return func() {}
 }
 
-// The outcomes of a mint besides success.
-const (
-	mintLostBefore  = 1 + iota // the answer is lost, nothing was done
-	mintLostAfter              // the answer is lost, it was done
-	mintRefused                // certainly nothing was done
-	mintLimited                // 429
-	mintLate                   // the answer is lost, and it is done a while later
-	mintHidden                 // a portal answers, from now on for a while; nothing was done
-	mintHiddenAfter            // a portal answers, from now on for a while; it was done
-	mintOutcomes
-)
-
 // How long a portal stands. One that comes up at a mint stands while a few calls are made:
 // each of them is a choice of the exploration.
 const (
@@ -409,59 +427,55 @@ func (f *fakeRelay) Prove(context.Context, moq.Priority, string) error {
 		return nil
 	}
 	f.proofs++
-	return f.w.call("prove", 3, func(c int) error {
-		if c == 1 {
+	return f.w.call(proveCall, "", func(o *outcome) error {
+		if o.portal {
 			f.hide(false, portalFor)
 		}
 		if err := f.portal("get relay", fault.Retry); err != nil {
 			return err
 		}
-		if c != 2 {
+		if o.answered {
 			f.answered = f.w.truth()
-			return nil
 		}
-		return fault.Newf(fault.Permanent, fault.NotFound, "get relay", "", "404: 21007 no such relay")
+		return o.error("get relay")
 	})
 }
 
-func (f *fakeRelay) mint(kind string, commit func()) error {
-	return f.w.call(kind, mintOutcomes, func(c int) error {
+func (f *fakeRelay) mint(kind callKind, commit func()) error {
+	return f.w.call(kind, "", func(o *outcome) error {
 		if f.down {
-			return greedy(fault.Newf(fault.Retry, fault.ServerError, kind, "", "down"))
+			return greedy(fault.Newf(fault.Retry, fault.ServerError, kind.String(), "", "down"))
 		}
-		if c == mintHidden || c == mintHiddenAfter {
-			f.hide(c == mintHiddenAfter, f.lasting)
+		if o.portal {
+			f.hide(o.done, f.lasting)
 		}
-		if err := f.portal(kind, fault.Ambiguous); err != nil {
+		if err := f.portal(kind.String(), fault.Ambiguous); err != nil {
 			if f.forwards {
 				commit()
 			}
 			return err
 		}
-		switch c {
-		case mintLostBefore:
-			return fault.Newf(fault.Ambiguous, fault.Timeout, kind, "", "lost before")
-		case mintLostAfter:
+		if o.done {
 			commit()
-			return fault.Newf(fault.Ambiguous, fault.BadAnswer, kind, "", "lost after")
-		case mintRefused:
-			f.answered = f.w.truth()
-			return fault.Newf(fault.Permanent, fault.Forbidden, kind, "", "refused")
-		case mintLimited:
-			return greedy(fault.Newf(fault.Retry, fault.RateLimited, kind, "", "limited"))
-		case mintLate:
-			due := f.w.truth() + 30*time.Second
-			f.late = append(f.late, func() {
-				if f.w.truth() >= due {
-					commit()
-					commit = func() {}
-				}
-			})
-			return fault.Newf(fault.Ambiguous, fault.Timeout, kind, "", "late")
 		}
-		commit()
-		f.answered = f.w.truth()
-		return nil
+		if o.late {
+			f.commitLater(commit)
+		}
+		if o.answered {
+			f.answered = f.w.truth()
+		}
+		return o.error(kind.String())
+	})
+}
+
+// commitLater carries a call out when half a minute has passed.
+func (f *fakeRelay) commitLater(commit func()) {
+	due := f.w.truth() + 30*time.Second
+	f.late = append(f.late, func() {
+		if f.w.truth() >= due {
+			commit()
+			commit = func() {}
+		}
 	})
 }
 
@@ -491,7 +505,7 @@ func (f *fakeRelay) Create(_ context.Context, _ moq.Priority, _ string, t moq.Ne
 	if f.limit > 0 && len(f.tokens) >= f.limit {
 		return moq.Token{}, fault.Newf(fault.Permanent, fault.Full, "create token", "", "409: 21009 token limit reached")
 	}
-	err := f.mint("create", func() { f.tokens = append(f.tokens, tok) })
+	err := f.mint(createCall, func() { f.tokens = append(f.tokens, tok) })
 	if err != nil {
 		return moq.Token{}, err
 	}
@@ -504,7 +518,7 @@ func (f *fakeRelay) Rotate(_ context.Context, _ moq.Priority, _ string, _ moq.To
 	f.next++
 	v := fmt.Sprintf("value-%d", f.next)
 	f.w.onRotate()
-	if err := f.mint("rotate", func() { f.inPlace, f.unknown = v, true }); err != nil {
+	if err := f.mint(rotateCall, func() { f.inPlace, f.unknown = v, true }); err != nil {
 		return secret.Value{}, err
 	}
 	f.unknown = false
@@ -514,8 +528,8 @@ func (f *fakeRelay) Rotate(_ context.Context, _ moq.Priority, _ string, _ moq.To
 func (f *fakeRelay) List(context.Context, moq.Priority, string) (out []moq.Token, err error) {
 	f.lists++
 	f.commitLate()
-	err = f.w.call("list", 2, func(c int) error {
-		if c == 1 || f.down {
+	err = f.w.call(listCall, "", func(o *outcome) error {
+		if o.fails() || f.down {
 			return fault.Newf(fault.Retry, fault.ServerError, "list", "", "refused")
 		}
 		if err := f.portal("list", fault.Retry); err != nil {
@@ -532,7 +546,7 @@ func (f *fakeRelay) List(context.Context, moq.Priority, string) (out []moq.Token
 }
 
 func (f *fakeRelay) Revoke(ctx context.Context, _ moq.Priority, _, id string) error {
-	return f.w.call("revoke", 3, func(c int) error {
+	return f.w.call(revokeCall, "", func(o *outcome) error {
 		if ctx.Err() != nil {
 			return ctx.Err() // it waited for its turn
 		}
@@ -540,7 +554,7 @@ func (f *fakeRelay) Revoke(ctx context.Context, _ moq.Priority, _, id string) er
 			return greedy(fault.Newf(fault.Retry, fault.ServerError, "revoke", "", "down"))
 		}
 		hidden := f.portal("revoke", fault.Retry)
-		if c != 1 && (hidden == nil || f.forwards) {
+		if o.done && (hidden == nil || f.forwards) {
 			f.w.onRevoke(id)
 			f.revokes = append(f.revokes, id)
 			if t, ok := f.byID(id); ok {
@@ -551,11 +565,10 @@ func (f *fakeRelay) Revoke(ctx context.Context, _ moq.Priority, _, id string) er
 		if hidden != nil {
 			return hidden
 		}
-		if c > 0 {
-			return fault.Newf(fault.Retry, fault.ServerError, "revoke", "", "lost")
+		if o.answered {
+			f.answered = f.w.truth()
 		}
-		f.answered = f.w.truth()
-		return nil
+		return o.error("revoke")
 	})
 }
 
@@ -599,15 +612,15 @@ func (s *fakeSink) trouble(op string) error {
 	return e
 }
 
-func (s *fakeSink) Probe(_ context.Context, _ string, o sinks.ProbeOptions) (h sinks.Holding, err error) {
-	err = s.w.call("probe", 2, func(c int) error {
-		if c == 1 || s.down {
+func (s *fakeSink) Probe(_ context.Context, _ string, asked sinks.ProbeOptions) (h sinks.Holding, err error) {
+	err = s.w.call(probeCall, s.name, func(o *outcome) error {
+		if o.fails() || s.down {
 			return s.trouble("probe")
 		}
 		h = s.holding()
-		h.Known = o.Read
-		if !o.Trial.IsEmpty() {
-			h.Warnings, s.trials = s.warnings, append(s.trials, o)
+		h.Known = asked.Read
+		if !asked.Trial.IsEmpty() {
+			h.Warnings, s.trials = s.warnings, append(s.trials, asked)
 		}
 		return nil
 	})
@@ -615,8 +628,8 @@ func (s *fakeSink) Probe(_ context.Context, _ string, o sinks.ProbeOptions) (h s
 }
 
 func (s *fakeSink) Read(context.Context, string) (h sinks.Holding, err error) {
-	err = s.w.call("read", 2, func(c int) error {
-		if c == 1 || s.down {
+	err = s.w.call(readCall, s.name, func(o *outcome) error {
+		if o.fails() || s.down {
 			return s.trouble("read")
 		}
 		h = s.holding()
@@ -629,26 +642,22 @@ func (s *fakeSink) holding() sinks.Holding {
 	return sinks.Holding{Known: true, Exists: s.content != "", Content: secret.New(s.content)}
 }
 
-func (s *fakeSink) Write(ctx context.Context, _ string, v secret.Value, o sinks.WriteOptions) error {
+func (s *fakeSink) Write(ctx context.Context, _ string, v secret.Value, asked sinks.WriteOptions) error {
 	s.urgent = sinks.IsUrgent(ctx)
-	outcomes := 3
-	if s.w.plan.Verify {
-		outcomes++ // a store that acknowledges and keeps nothing shows in the read-back
-	}
-	return s.w.call("write", outcomes, func(c int) error {
+	return s.w.call(writeCall, s.name, func(o *outcome) error {
 		s.writes++
-		if c == 3 {
+		if !o.done && !o.fails() {
 			return nil
 		}
-		if c == 1 || s.down {
+		if !o.done || s.down {
 			return s.trouble("write")
 		}
 		s.w.onWrite(s, v.Reveal())
 		if s.content != v.Reveal() {
 			s.replace(v.Reveal())
-			s.rotation, s.since = o.RotationID, s.w.now
+			s.rotation, s.since = asked.RotationID, s.w.now
 		}
-		if c == 2 {
+		if o.fails() {
 			return s.trouble("write, answer lost")
 		}
 		return nil
@@ -685,8 +694,8 @@ type fakeDisk struct {
 }
 
 func (d *fakeDisk) Save(_ context.Context, r *slot.Record, events ...slot.Event) error {
-	return d.w.call("save", 2, func(c int) error {
-		if c == 1 || d.full {
+	return d.w.call(saveCall, "", func(o *outcome) error {
+		if o.fails() || d.full {
 			d.failedOnce = true
 			return errors.New("no space left on device")
 		}

@@ -1,0 +1,166 @@
+package slot
+
+import (
+	"cmp"
+	"time"
+
+	"github.com/rotatord/rotatord/internal/moq"
+)
+
+// changeForms are the changes that a record goes through, and what the worker notes with each.
+func (s *transcript) changeForms() []form {
+	r := s.v.Record
+	return []form{
+		{"intends NAME", func(c *clause) { s.intend(c.words[0]) }},
+		{"minted NAME", func(c *clause) { s.mint(c) }},
+		{"the mint is refused", func(*clause) { s.refuse() }},
+		{"the answer is lost", func(*clause) { s.loseAnswer() }},
+		{"acknowledged by NAME", func(c *clause) { s.acknowledge(c.list(0)) }},
+		{"concluded", func(*clause) { r.Conclude(s.v.Now, s.v.Clock) }},
+		{"rotated NAME", func(c *clause) { s.rotate(c) }},
+		{"carried out", func(*clause) { s.carryOut() }},
+		{"failed in NAME", func(c *clause) { s.fail(c) }},
+		{"NAME asks for a rotation", func(c *clause) { r.AskForRotation(Request{At: s.v.Now, By: c.words[0]}) }},
+		{"NAME asks for a compromised rotation", func(c *clause) {
+			r.AskForRotation(Request{At: s.v.Now, By: c.words[0], Compromised: true})
+		}},
+	}
+}
+
+// intend notes the intent of the mint that is due; where none is, somebody asked.
+func (s *transcript) intend(name string) {
+	a := s.v.NewRotation(s.due(), "here")
+	if before := s.v.Record.PendingMint; before != nil {
+		a = *before
+	}
+	a.ID = s.rotationID(name)
+	if a.LostAt.IsZero() {
+		a.Started = TimestampOf(s.v.Now)
+	}
+	if a.ID <= s.v.Record.LatestID() {
+		s.fatalf("a rotation after %s is not called %s", nameOf(s.v.Record.LatestID()), name)
+	}
+	s.v.Record.Intend(a)
+	s.v.Seen.Reserving, s.v.Seen.Reserved = false, false
+}
+
+func (s *transcript) due() Due {
+	if s.v.isDue() {
+		return s.v.nextDue()
+	}
+	return s.v.dueAt(CauseManual, s.v.Now)
+}
+
+// mint is a mint that goes well: intended just now, if it was not before.
+func (s *transcript) mint(c *clause) {
+	if a := s.v.Record.PendingMint; a == nil || a.ID != s.rotationID(c.words[0]) {
+		s.intend(c.words[0])
+	}
+	a := s.v.Record.PendingMint
+	t := Token{RotationID: a.ID, Created: TimestampOf(s.v.Now), Expires: a.Expires, ValueSize: 300}
+	if a.Strategy == moq.Overlap {
+		t.ID, t.Expires = c.words[0], cmp.Or(a.Expires, TimestampOf(s.v.Now.Add(longestLife)))
+	}
+	c.each(form{"expires TIME", func(c *clause) { t.Expires = c.timestamp(0) }})
+	s.v.Record.CompleteMint(t, []byte("sealed "+c.words[0]), s.v.Now)
+	o := s.v.Seen
+	o.Confirmed, o.RelayFull, o.Listing, o.NextOptional = TimestampOf(s.v.Now), false, nil, nil
+}
+
+// refuse forgets an attempt that was certainly not carried out, unless an earlier call of it may have been.
+func (s *transcript) refuse() {
+	if s.v.Record.PendingMint.LostAt.IsZero() {
+		s.v.Record.AbandonMint()
+	}
+}
+
+func (s *transcript) loseAnswer() {
+	s.v.Record.LoseMint("here", s.v.Now, s.v.Clock, false)
+	s.v.Seen.Listing = nil
+}
+
+func (s *transcript) acknowledge(sinks []string) {
+	rot := s.v.Record.Rotation
+	for _, sink := range sinks {
+		t := s.target(sink)
+		s.v.Record.Acknowledge(t, rot.ID, []byte(nameOf(rot.ID)), s.v.Now)
+		s.v.Seen.Drift.Remove(t.Location)
+		s.v.Seen.Errors.Remove(t.Location)
+		s.v.Seen.Inspections.Remove(t.Location)
+		s.v.Seen.DeliveringOptional.Remove(t.Location)
+	}
+}
+
+// rotate is a whole rotation that goes well, in no time.
+func (s *transcript) rotate(c *clause) {
+	s.mint(c)
+	for _, t := range s.v.Record.Rotation.Targets {
+		s.acknowledge([]string{t.Sink})
+	}
+	s.v.Record.Conclude(s.v.Now, s.v.Clock)
+	s.v.Record.DropValue()
+}
+
+// carryOut is what becomes of the record by the last action, when it goes well.
+func (s *transcript) carryOut() {
+	r := s.v.Record
+	switch a := s.last.(type) {
+	case Conclude:
+		r.Conclude(s.v.Now, s.v.Clock)
+	case Drop:
+		r.DropValue()
+	case BeginGrace:
+		r.BeginGrace(a.Token)
+	case Revoke:
+		r.ForgetToken(a.Token.ID)
+	case RevokeOrphan:
+		r.ForgetOrphan(a.Orphan.Label)
+	case AdoptOrphan:
+		r.AdoptOrphan(a.Orphan, moq.Token{ID: a.Token.ID, Created: a.Token.Created.Time(), Expires: a.Token.Expires.Time()})
+	case ForgetOrphan:
+		r.ForgetOrphan(a.Orphan.Label)
+	default:
+		s.fatalf("what comes of %q depends on others: say it", s.actionText(a))
+	}
+}
+
+// fail is an attempt that failed; one of a retirement holds up retirements alone.
+func (s *transcript) fail(c *clause) {
+	f := Failure{At: s.v.Now, Next: s.v.Now, Stage: oneOf(s, c.words[0], Stages()...), Reason: "unreachable"}
+	c.each(
+		form{"next attempt at TIME", func(c *clause) { f.Next = c.time(0) }},
+		form{"reason NAME", func(c *clause) { f.Reason = c.words[0] }},
+		form{"at sink NAME", func(c *clause) { f.Sink = c.words[0] }},
+	)
+	s.forgetLooks()
+	if f.Stage == StageRetire {
+		s.v.Seen.NextRetirement, s.v.Seen.NextReclaim = TimestampOf(f.Next), TimestampOf(f.Next)
+		return
+	}
+	s.v.Record.AddFailure(f)
+}
+
+// restart ends the process and begins another: only the record is left, and is loaded.
+func (s *transcript) restart() {
+	s.v.Seen, s.v.Sightings = &Observation{}, nil
+	s.v.NextCheck, s.v.Inspected, s.v.UninspectedFor, s.v.JournalDown = TimestampOf(never()), false, 0, false
+	s.v.Boot, s.v.Since = s.v.Clock, s.v.Now
+	s.v.Record.ClampToPresent(s.v.Plan, s.v.Now, s.v.Clock)
+	if s.v.Record.PendingMint != nil {
+		s.v.Record.LoseMint("here", s.v.Now, s.v.Clock, true)
+	}
+}
+
+// moveTo has time pass until a time, on both clocks.
+func (s *transcript) moveTo(t time.Time) {
+	if s.v.Now.IsZero() {
+		s.v.Now, s.v.Record.FirstSeen = t, TimestampOf(t)
+		s.restart()
+		return
+	}
+	if t.Before(s.v.Now) {
+		s.fatalf("time does not go back: the wall clock may be set")
+	}
+	s.v.Clock.Elapsed += t.Sub(s.v.Now)
+	s.v.Now = t
+}

@@ -1,0 +1,96 @@
+package slot
+
+import (
+	"time"
+
+	"github.com/rotatord/rotatord/internal/moq"
+)
+
+func newTranscript(file []string) *transcript {
+	return &transcript{file: file, v: View{
+		Record: &Record{Key: moq.Key{AccountID: "account", RelayID: "relay", Type: moq.PublishSubscribe}},
+		Seen:   &Observation{}, Sinks: map[string]bool{}, Clock: Reading{"first boot", 100 * time.Hour},
+	}}
+}
+
+// commands are the lines that mean the same everywhere.
+func (s *transcript) commands() []form {
+	all := []form{
+		{"given", func(*clause) { s.silent = true }},
+		{"plan", s.plan},
+		{"seen", func(*clause) { s.section = s.seenForms }},
+		{"at TIME", func(c *clause) { s.moveTo(c.time(0)) }},
+		{"after DURATION", func(c *clause) { s.moveTo(s.v.Now.Add(c.duration(0))) }},
+	}
+	return append(append(append(all, s.worldForms()...), s.changeForms()...), s.questions()...)
+}
+
+// worldForms are what happens to the process and its configuration.
+func (s *transcript) worldForms() []form {
+	return []form{
+		{"the wall clock is set to TIME", func(c *clause) { s.v.Now = c.time(0) }},
+		{"the process restarts", func(*clause) { s.restart() }},
+		{"the machine reboots", func(*clause) {
+			s.v.Clock = Reading{s.v.Clock.Boot + " and another", time.Minute}
+			s.restart()
+		}},
+		{"the machine sleeps until TIME", func(c *clause) {
+			s.moveTo(c.time(0))
+			s.v.Since = s.v.Now
+		}},
+		{"the slot leaves the configuration", func(*clause) { s.v.Plan = nil }},
+		{"the sink NAME leaves the configuration", func(c *clause) { delete(s.v.Sinks, c.words[0]) }},
+	}
+}
+
+// questions are what is asked of a view.
+func (s *transcript) questions() []form {
+	return []form{
+		{"decide", func(*clause) { s.decide() }},
+		{"decide while the process stops", func(*clause) { s.decideWhileStopping() }},
+		{"due", func(*clause) { s.print("%s", dueText(s.v.nextDue())) }},
+		{"record", func(*clause) { s.printAll(recordLines(s.v.Record)) }},
+		{"status", func(*clause) { s.printAll(statusLines(s.v.Status())) }},
+		{"forecast until TIME", func(c *clause) { s.printAll(runLines(s.v.Upcoming(c.time(0)))) }},
+		{"forecast of a new slot until TIME", func(c *clause) { s.printAll(runLines(Forecast(s.v.Plan, s.v.Now, c.time(0)))) }},
+		{"longest waits after NUMBER failures", func(c *clause) { s.printWaits(c) }},
+		{"at rest", func(*clause) { s.print("%s", yesOrNo(s.v.Record.AtRest())) }},
+		{"a rotation waits for a retirement", func(*clause) { s.print("%s", yesOrNo(s.v.WaitsForRetirement())) }},
+	}
+}
+
+func (s *transcript) decide() {
+	s.last = Decide(s.v)
+	s.print("%s", s.actionText(s.last))
+}
+
+func (s *transcript) decideWhileStopping() {
+	s.last = Decide(s.v)
+	if Urgent(s.last) {
+		s.print("%s", s.actionText(s.last))
+	} else {
+		s.print("nothing more; else: %s", s.actionText(s.last))
+	}
+}
+
+func (s *transcript) printAll(lines []string) {
+	for _, l := range lines {
+		s.print("%s", l)
+	}
+}
+
+// printWaits prints the most that is waited after each of so many failures in a row, while nobody is locked out or
+// in a blackout, as the record says.
+func (s *transcript) printWaits(c *clause) {
+	n := c.number(0)
+	for i := 1; i <= n; i++ {
+		s.print("%d: %s", i, durationText(s.v.Record.Backoff().Ceiling(i)))
+	}
+}
+
+func yesOrNo(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}

@@ -1,0 +1,138 @@
+package slot
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// recordLines are all that a record says, one fact a line; those of a rotation or a token are below its name.
+func recordLines(r *Record) []string {
+	var l lines
+	l.addTime("first seen", r.FirstSeen.Time())
+	l.addTime("scheduled through", r.ScheduledThrough.Time())
+	l = append(l, rotationLines("pending mint", r.PendingMint)...)
+	l = append(l, rotationLines("rotation", r.Rotation)...)
+	l.addTime("last rotation at", r.LastRotation.Time())
+	l = append(l, tokenLines("current", r.Current)...)
+	for i := range r.Retiring {
+		l = append(l, tokenLines("retiring", &r.Retiring[i])...)
+	}
+	for _, o := range r.Orphans {
+		l.add(true, "orphan %s, lost at %s%s", nameOf(o.RotationID), timeText(o.At), textIf(o.Crashed, " by a crash"))
+	}
+	for _, rc := range r.Receipts {
+		l.add(rc.RotationID != "", "%s holds %s since %s", rc.Sink, rc.Digest, timestampText(rc.At))
+		l.add(rc.MayHold != "", "%s may hold %s", rc.Sink, nameOf(rc.MayHold))
+	}
+	if q := r.Request; q != nil {
+		l.add(true, "%s asked for a rotation at %s%s", q.By, timeText(q.At), textIf(q.Compromised, ", compromised"))
+	}
+	l.addTime("drift answered in the period from", r.DriftPeriod.Time())
+	if f := r.Failure; f != nil {
+		l.add(true, "failures: %d since %s, in %s, %s%s, next attempt at %s", f.Count, timeText(f.Since), f.Stage, f.Reason,
+			textIf(f.Sink != "", " at "+f.Sink), timeText(f.Next))
+	}
+	return l
+}
+
+func textIf(said bool, text string) string {
+	if said {
+		return text
+	}
+	return ""
+}
+
+// rotationLines are a rotation under way, or the latest.
+func rotationLines(role string, rot *Rotation) []string {
+	if rot == nil {
+		return nil
+	}
+	l, name := lines{role + " " + nameOf(rot.ID)}, detail+nameOf(rot.ID)
+	var why, how lines
+	why.add(true, "%s rotates because of %s", name, rot.Cause)
+	why.add(rot.By != "", "asked for by %s", rot.By)
+	why.addTime("meets what was due until", rot.Instant.Time())
+	why.addTime("due", rot.Due.Time())
+	why.addTime("answers drift from", rot.Period.Time())
+	how.add(true, "%s goes by %s to %s", name, rot.Strategy, sinkNames(rot.Targets))
+	how.add(rot.Grace > 0, "grace %s", durationText(rot.Grace))
+	how.add(rot.Regrace, "graces begin anew")
+	how.add(!rot.Verify, "not read back")
+	for _, t := range rot.Existing {
+		how.add(true, "takes over %s", t.ID)
+	}
+	l.add(true, "%s", strings.Join(why, ", "))
+	l.add(true, "%s", strings.Join(how, ", "))
+	l.addTime(name+" is to expire", rot.Expires.Time())
+	l.addTime(name+" was started", rot.Started.Time())
+	l.addTime(name+" lost an answer", rot.LostAt.Time())
+	l.addTime(name+" was minted", rot.MintedAt.Time())
+	l.addTime(name+" was verified", rot.Finished.Time())
+	l.add(len(rot.Sealed) > 0, "%s is kept as a value", name)
+	return l
+}
+
+// tokenLines are a token that is served or was.
+func tokenLines(role string, t *Token) []string {
+	if t == nil {
+		return nil
+	}
+	name := cmp.Or(t.ID, "token without an id")
+	l, about := lines{role + " " + name}, detail+name
+	l.add(t.ID != "" && t.RotationID != "" && nameOf(t.RotationID) != t.ID, "%s is of rotation %s", about, nameOf(t.RotationID))
+	l.addTime(about+" was created", t.Created.Time())
+	l.addTime(about+" expires", t.Expires.Time())
+	for _, d := range t.ServedDigests {
+		l.add(true, "%s was served as %s", about, d)
+	}
+	l.add(!t.Retire.IsZero(), "%s has a grace of %s until %s", about, durationText(t.Grace), timestampText(t.Retire))
+	l.add(t.Compromised, "%s is compromised", about)
+	l.add(t.Foreign, "%s is foreign", about)
+	return l
+}
+
+// statusLines are what people see of a slot, but for its names.
+func statusLines(st Status) []string {
+	var l lines
+	l.add(true, "%s", st.State)
+	l.add(st.Manual, "no schedule")
+	l.add(st.Note != "", "note: %s", st.Note)
+	l.add(st.TokenID != "", "current %s", st.TokenID)
+	l.addTime("expires", st.Expires)
+	l.addTime("last rotation", st.Rotated)
+	l.addTime("next rotation", st.Next)
+	l.add(st.Overdue, "overdue")
+	l.addTime("asked for at", st.Requested)
+	l.addTime("blackout since", st.Blackout)
+	l.add(st.Rotation != "", "rotation %s, %s, because of %s", nameOf(st.Rotation), st.Phase, st.Cause)
+	l.add(st.Failures > 0, "failures in a row: %d", st.Failures)
+	l.addTime("next attempt", st.Attempt)
+	for _, t := range st.Sinks {
+		l = append(l, targetText(t))
+	}
+	for _, t := range st.Old {
+		l.add(true, "retiring %s%s%s", t.TokenID, until(t.Retire), textIf(t.Released, ", left to expire"))
+	}
+	return l
+}
+
+func targetText(t TargetStatus) string {
+	l := lines{t.State}
+	l.add(t.RotationID != "", "delivered %s at %s", nameOf(t.RotationID), timeText(t.Delivered))
+	l.addTime("pending since", t.Pending)
+	l.addTime("looked at", t.Checked)
+	l.add(t.Error != "", "error: %s", t.Error)
+	return l.oneLine(t.Sink)
+}
+
+func until(t time.Time) string { return textIf(!t.IsZero(), " until "+timeText(t)) }
+
+func runLines(runs []PlannedRun) (l lines) {
+	for _, r := range runs {
+		l = append(l, fmt.Sprintf("%s %s of account %s, by %s", timeText(r.At), r.Slot, r.Account, r.Strategy))
+	}
+	l.add(len(runs) == 0, "none")
+	return l
+}

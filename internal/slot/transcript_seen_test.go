@@ -1,0 +1,149 @@
+package slot
+
+import (
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/moq"
+)
+
+// seenForms are the lines of an observation: what this process sees now.
+func (s *transcript) seenForms() []form {
+	o := s.v.Seen
+	return append(s.lookForms(), []form{
+		{"listed nothing", func(*clause) { s.list(nil) }},
+		{"listed TEXT", func(c *clause) { s.list(c.list(0)) }},
+		{"listed last at TIME", func(c *clause) { o.LastListing = c.timestamp(0) }},
+		{"the place is asked for", func(*clause) { o.Reserving = true }},
+		{"the place is there", func(*clause) { o.Reserving, o.Reserved = false, true }},
+		{"the account answers", func(*clause) { o.Proved = TimestampOf(s.v.Now) }},
+		{"the relay is full", func(*clause) { o.RelayFull = true }},
+		{"the token is listed", func(*clause) { o.Confirmed = TimestampOf(s.v.Now) }},
+		{"the value of NAME is gone", func(c *clause) { o.Gone = s.rotationID(c.words[0]) }},
+		{"the record is not saved", func(*clause) { o.Unsaved = true }},
+		{"the journal refuses the record", func(*clause) { o.Unsaved, o.Unsavable = true, true }},
+		{"the record is saved", func(*clause) { o.Unsaved, o.Unsavable = false, false }},
+		{"the journal cannot be written", func(*clause) { s.v.JournalDown = true }},
+		{"no save before TIME", func(c *clause) { o.NextSave = c.timestamp(0) }},
+		{"no retirement before TIME", func(c *clause) { o.NextRetirement = c.timestamp(0) }},
+		{"no search before TIME", func(c *clause) { o.NextReclaim = c.timestamp(0) }},
+		{"NAME is being delivered to", func(c *clause) { o.DeliveringOptional.Set(s.target(c.words[0]).Location, true) }},
+		{"NAME is left alone until TIME", func(c *clause) { o.NextOptional.Set(s.target(c.words[0]).Location, c.timestamp(1)) }},
+	}...)
+}
+
+// lookForms are the lines about looks at targets.
+func (s *transcript) lookForms() []form {
+	return []form{
+		{"NAME holds nothing DEPTH", func(c *clause) { s.look(c, Inspection{Known: true}) }},
+		{"NAME holds something else DEPTH", func(c *clause) { s.look(c, held("something else")) }},
+		{"NAME holds something else with the token NAME DEPTH", func(c *clause) {
+			s.look(c, held("something else", s.letter(c.words[1])))
+		}},
+		{"NAME holds NAME DEPTH", func(c *clause) { s.look(c, held(s.letter(c.words[1]), c.words[1])) }},
+		{"NAME cannot be told DEPTH", func(c *clause) { s.look(c, Inspection{}) }},
+		{"NAME does not answer DEPTH", func(c *clause) { s.look(c, Inspection{Err: errNoAnswer(c.words[0])}) }},
+		{"all targets were looked at", func(*clause) { s.checked() }},
+		{"targets are to be looked at", func(*clause) { s.v.NextCheck = 0 }},
+		{"NAME is at a place", func(c *clause) { s.v.Sightings.Edit(s.target(c.words[0]).Location).Place = 1 }},
+		{"other slots are waited for for DURATION", func(c *clause) { s.v.UninspectedFor = c.duration(0) }},
+	}
+}
+
+func held(content string, tokens ...string) Inspection {
+	return Inspection{Known: true, Exists: true, Digest: []byte(content), TokenIDs: tokens}
+}
+
+func errNoAnswer(sink string) error {
+	return fault.Newf(fault.Retry, fault.Unreachable, "", sink, "no answer")
+}
+
+// look notes what a look at a target found, as the worker does: what is not ours is an error, and what differs from
+// what was delivered is drift, unless a delivery is on its way.
+func (s *transcript) look(c *clause, l Inspection) {
+	t, o, r := s.target(c.words[0]), s.v.Seen, s.v.Record
+	l.At, l.Depth = s.v.Now, s.depth(c.words[len(c.words)-1])
+	if l.Err == nil && !t.Adopt && r.HoldsForeign(t, l) {
+		l.Err = errors.New(t.Sink + " holds something that rotatord did not write")
+	}
+	o.Inspections.Set(t.Location, l)
+	s.v.Sightings.Edit(t.Location).Checked = TimestampOf(l.At)
+	o.Errors.Remove(t.Location)
+	if l.Err != nil {
+		o.Errors.Set(t.Location, l.Err)
+	}
+	if r.Unfinished() || r.PendingMint != nil || l.Err != nil || !l.Known {
+		return
+	}
+	o.Drift.Remove(t.Location)
+	if kind := DriftOf(r.Receipts.At(t.Location), l); kind != "" {
+		o.Drift.Set(t.Location, kind)
+	}
+}
+
+func (s *transcript) depth(word string) Depth {
+	switch oneOf(s, word, "(read)", "(probe)", "(trial)") {
+	case "(read)":
+		return DepthRead
+	case "(probe)":
+		return DepthProbe
+	}
+	return DepthTrial
+}
+
+// checked notes that all required targets were looked at.
+func (s *transcript) checked() {
+	s.v.Inspected = true
+	s.v.NextCheck = TimestampOf(s.v.Now.Add(s.v.Plan.CheckInterval()))
+}
+
+// list notes what the relay was seen to accept, and with it whether the latest rotation's token is.
+func (s *transcript) list(texts []string) {
+	l := &Listing{At: s.v.Now}
+	for _, text := range texts {
+		l.Tokens = append(l.Tokens, s.listed(text))
+	}
+	o, rot := s.v.Seen, s.v.Record.Rotation
+	o.Listing, o.LastListing = l, TimestampOf(s.v.Now)
+	if rot == nil || rot.Token.ID == "" {
+		return
+	}
+	if l.Has(rot.Token.ID) {
+		o.Confirmed = TimestampOf(s.v.Now)
+	} else if s.v.Record.Unfinished() {
+		o.Gone = rot.ID
+	}
+}
+
+// listed reads a listed token: "A", which an attempt of ours made, "X (of nobody)", "X (of there)", which another
+// installation made, and "X (of nobody, subscribe)", of the other type.
+func (s *transcript) listed(text string) moq.Token {
+	name, whose, _ := strings.Cut(text, " (")
+	t := moq.Token{
+		ID: s.letter(name), Operations: s.v.Record.Key.Type.Operations(), Created: s.v.Now, Expires: s.v.Now.Add(longestLife),
+		Label: moq.Label("here", s.rotationID(name)),
+	}
+	switch oneOf(s, strings.TrimSuffix(whose, ")"), "", "of nobody", "of nobody for subscribing", "of there") {
+	case "of nobody":
+		t.Label = ""
+	case "of nobody for subscribing":
+		t.Label, t.Operations = "", moq.Subscribe.Operations()
+	case "of there":
+		t.Label = moq.Label("there", s.rotationID(name))
+	}
+	return t
+}
+
+// forgetLooks is what the worker does after a failure: all is looked at anew.
+func (s *transcript) forgetLooks() {
+	s.v.Seen.Inspections, s.v.Seen.Proved = nil, 0
+	s.v.Seen.Reserving, s.v.Seen.Reserved = false, false
+	for i := range s.v.Sightings {
+		s.v.Sightings[i].Value.Checked = 0
+	}
+}
+
+// never is a next look at the targets that no transcript lives to see.
+func never() time.Time { return time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC) }

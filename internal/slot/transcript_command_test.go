@@ -60,12 +60,20 @@ func (s *transcript) questions() []form {
 }
 
 func (s *transcript) decide() {
-	s.last = Decide(s.v)
+	s.askForAction()
 	s.print("%s", s.actionText(s.last))
 }
 
-func (s *transcript) decideWhileStopping() {
+// askForAction has the slot decided on. A wait that is over at once would be asked for again and again.
+func (s *transcript) askForAction() {
 	s.last = Decide(s.v)
+	if w, ok := s.last.(Wait); ok && !w.Until.IsZero() && !w.Until.After(s.v.Now) {
+		s.fatalf("the slot is to wait until %s, which is no wait", timeText(w.Until))
+	}
+}
+
+func (s *transcript) decideWhileStopping() {
+	s.askForAction()
 	if Urgent(s.last) {
 		s.print("%s", s.actionText(s.last))
 	} else {

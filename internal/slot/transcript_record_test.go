@@ -95,8 +95,10 @@ func tokenLines(role string, t *Token) []string {
 
 // statusLines are what people see of a slot, but for its names.
 func statusLines(st Status) []string {
-	var l lines
-	l.add(true, "%s", st.State)
+	if st.State == "" {
+		return []string{"none"}
+	}
+	l := lines{string(st.State)}
 	l.add(st.Manual, "no schedule")
 	l.add(st.Note != "", "note: %s", st.Note)
 	l.add(st.TokenID != "", "current %s", st.TokenID)

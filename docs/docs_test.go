@@ -262,6 +262,41 @@ func TestEveryFunctionThatADocumentNamesExists(t *testing.T) {
 	}
 }
 
+// A transcript says at its head which guarantee it is a rule of, and the guarantee names it.
+func TestEveryTranscriptStandsWithItsGuarantee(t *testing.T) {
+	const dir = "internal/slot/testdata/"
+	files, err := filepath.Glob(filepath.Join(root, dir, "*.txt"))
+	if err != nil || len(files) < 40 {
+		t.Fatalf("%d transcripts, %v", len(files), err)
+	}
+	named := transcriptsOfGuarantees(t)
+	for _, f := range files {
+		name := filepath.Base(f)
+		m := regexp.MustCompile(`(?m)\A(?:# .+\n)+# guarantees\.md: (.+)\n\n`).FindStringSubmatch(read(t, dir+name))
+		if m == nil {
+			t.Errorf("%s does not say at its head which rule it is, and where that stands", name)
+		} else if named[name] != m[1] {
+			t.Errorf("%s is of %q; docs/guarantees.md names it in %q", name, m[1], named[name])
+		}
+		delete(named, name)
+	}
+	for name := range named {
+		t.Errorf("docs/guarantees.md names %s, which is gone", name)
+	}
+}
+
+// transcriptsOfGuarantees gives the heading below which docs/guarantees.md names each transcript.
+func transcriptsOfGuarantees(t *testing.T) map[string]string {
+	out := map[string]string{}
+	for _, section := range strings.Split(read(t, "docs/guarantees.md"), "\n## ")[1:] {
+		heading, text, _ := strings.Cut(section, "\n")
+		for _, m := range regexp.MustCompile("`([a-z_]+\\.txt)`").FindAllStringSubmatch(text, -1) {
+			out[m[1]] = heading
+		}
+	}
+	return out
+}
+
 func TestEveryLinkLeadsSomewhere(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^)#]+)(#[^)]*)?\)`)
 	for _, file := range markdown(t) {

@@ -15,10 +15,14 @@ func (s *transcript) changeForms() []form {
 		{"minted NAME", func(c *clause) { s.mint(c) }},
 		{"the mint is refused", func(*clause) { s.refuse() }},
 		{"the answer is lost", func(*clause) { s.loseAnswer() }},
+		{"NAME acknowledges NAME late", func(c *clause) {
+			r.Acknowledge(s.target(c.words[0]), s.rotationID(c.words[1]), []byte(c.words[1]), s.v.Now)
+		}},
 		{"acknowledged by NAME", func(c *clause) { s.acknowledge(c.list(0)) }},
 		{"concluded", func(*clause) { r.Conclude(s.v.Now, s.v.Clock) }},
 		{"rotated NAME", func(c *clause) { s.rotate(c) }},
-		{"carried out", func(*clause) { s.carryOut() }},
+		{"carried out", func(*clause) { s.mustCarryOut() }},
+		{"settled", func(*clause) { s.settle() }},
 		{"failed in NAME", func(c *clause) { s.fail(c) }},
 		{"NAME asks for a rotation", func(c *clause) { r.AskForRotation(Request{At: s.v.Now, By: c.words[0]}) }},
 		{"NAME asks for a compromised rotation", func(c *clause) {
@@ -61,8 +65,12 @@ func (s *transcript) mint(c *clause) {
 	if a.Strategy == moq.Overlap {
 		t.ID, t.Expires = c.words[0], cmp.Or(a.Expires, TimestampOf(s.v.Now.Add(longestLife)))
 	}
-	c.each(form{"expires TIME", func(c *clause) { t.Expires = c.timestamp(0) }})
-	s.v.Record.CompleteMint(t, []byte("sealed "+c.words[0]), s.v.Now)
+	sealed := []byte("sealed " + c.words[0])
+	c.each(
+		form{"expires TIME", func(c *clause) { t.Expires = c.timestamp(0) }},
+		form{"not sealed", func(*clause) { sealed = nil }},
+	)
+	s.v.Record.CompleteMint(t, sealed, s.v.Now)
 	o := s.v.Seen
 	o.Confirmed, o.RelayFull, o.Listing, o.NextOptional = TimestampOf(s.v.Now), false, nil, nil
 }
@@ -101,8 +109,25 @@ func (s *transcript) rotate(c *clause) {
 	s.v.Record.DropValue()
 }
 
-// carryOut is what becomes of the record by the last action, when it goes well.
-func (s *transcript) carryOut() {
+// mustCarryOut carries out the last action.
+func (s *transcript) mustCarryOut() {
+	if !s.carryOut() {
+		s.fatalf("what comes of %q depends on others: say it", s.actionText(s.last))
+	}
+}
+
+// settle decides, and carries the action out, as long as what comes of it depends on nobody else.
+func (s *transcript) settle() {
+	for range 20 {
+		if s.askForAction(); !s.carryOut() {
+			return
+		}
+	}
+	s.fatalf("the slot finds no rest")
+}
+
+// carryOut is what becomes of the record by the last action, when it goes well, if that can be said.
+func (s *transcript) carryOut() bool {
 	r := s.v.Record
 	switch a := s.last.(type) {
 	case Conclude:
@@ -120,8 +145,9 @@ func (s *transcript) carryOut() {
 	case ForgetOrphan:
 		r.ForgetOrphan(a.Orphan.Label)
 	default:
-		s.fatalf("what comes of %q depends on others: say it", s.actionText(a))
+		return false
 	}
+	return true
 }
 
 // fail is an attempt that failed; one of a retirement holds up retirements alone.
@@ -142,6 +168,7 @@ func (s *transcript) fail(c *clause) {
 
 // restart ends the process and begins another: only the record is left, and is loaded.
 func (s *transcript) restart() {
+	s.loaded = true
 	s.v.Seen, s.v.Sightings = &Observation{}, nil
 	s.v.NextCheck, s.v.Inspected, s.v.UninspectedFor, s.v.JournalDown = TimestampOf(never()), false, 0, false
 	s.v.Boot, s.v.Since = s.v.Clock, s.v.Now

@@ -1,6 +1,8 @@
 package slot
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/rotatord/rotatord/internal/moq"
@@ -22,7 +24,7 @@ func (s *transcript) commands() []form {
 		{"at TIME", func(c *clause) { s.moveTo(c.time(0)) }},
 		{"after DURATION", func(c *clause) { s.moveTo(s.v.Now.Add(c.duration(0))) }},
 	}
-	return append(append(append(all, s.worldForms()...), s.changeForms()...), s.questions()...)
+	return slices.Concat(all, s.worldForms(), s.changeForms(), s.questions(), s.recordQuestions())
 }
 
 // worldForms are what happens to the process and its configuration.
@@ -54,7 +56,22 @@ func (s *transcript) questions() []form {
 		{"forecast until TIME", func(c *clause) { s.printAll(runLines(s.v.Upcoming(c.time(0)))) }},
 		{"forecast of a new slot until TIME", func(c *clause) { s.printAll(runLines(Forecast(s.v.Plan, s.v.Now, c.time(0)))) }},
 		{"longest waits after NUMBER failures", func(c *clause) { s.printWaits(c) }},
-		{"at rest", func(*clause) { s.print("%s", yesOrNo(s.v.Record.AtRest())) }},
+		{"forecast is as long until TIME", func(c *clause) { s.print("%d rotations", len(s.v.Upcoming(c.time(0)))) }},
+		{"the reload changes the slot", func(*clause) { s.print("%s", yesOrNo(!s.former.Same(s.v.Plan))) }},
+		{"listed and accounted for", func(*clause) { s.print("%s", strings.Join(s.owned(), ", ")) }},
+	}
+}
+
+// recordQuestions are what is asked of a record.
+func (s *transcript) recordQuestions() []form {
+	r := s.v.Record
+	return []form{
+		{"at rest", func(*clause) { s.print("%s", yesOrNo(r.AtRest())) }},
+		{"a delivery is pending", func(*clause) { s.print("%s", yesOrNo(r.DeliveryPending())) }},
+		{"a token has a name", func(*clause) { s.print("%s", yesOrNo(r.HasNamedToken())) }},
+		{"latest rotation", func(*clause) { s.print("%s, %s", nameOf(r.LatestRotation().ID), r.LatestRotation().Phase) }},
+		{"latest rotation id", func(*clause) { s.print("%s", nameOf(r.LatestID())) }},
+		{"last acknowledged", func(*clause) { s.print("%s", timestampText(r.LastRequiredReceipt())) }},
 		{"a rotation waits for a retirement", func(*clause) { s.print("%s", yesOrNo(s.v.WaitsForRetirement())) }},
 	}
 }
@@ -94,6 +111,16 @@ func (s *transcript) printWaits(c *clause) {
 	for i := 1; i <= n; i++ {
 		s.print("%d: %s", i, durationText(s.v.Record.Backoff().Ceiling(i)))
 	}
+}
+
+// owned are the listed tokens that the record accounts for.
+func (s *transcript) owned() (names []string) {
+	for _, t := range s.v.Seen.Listing.Tokens {
+		if s.v.Record.Owns(t) {
+			names = append(names, t.ID)
+		}
+	}
+	return names
 }
 
 func yesOrNo(b bool) string {

@@ -23,6 +23,10 @@ func (s *transcript) planForms() []form {
 		{"lifetime DURATION", func(c *clause) { s.v.Plan.Lifetime = c.duration(0) }},
 		{"probe interval DURATION", func(c *clause) { s.v.Plan.ProbeInterval = c.duration(0) }},
 		{"nothing is read back", func(*clause) { s.v.Plan.Verify = false }},
+		{"targets are read back", func(*clause) { s.v.Plan.Verify = true }},
+		{"label NAME NAME", func(c *clause) { s.v.Plan.Labels = map[string]string{c.words[0]: c.words[1]} }},
+		{"relay NAME", func(c *clause) { s.v.Plan.Relay = c.words[0] }},
+		{"relay id NAME", func(c *clause) { s.v.Plan.Key.RelayID = c.words[0] }},
 		{"retire matching", func(*clause) { s.v.Plan.Matching = true }},
 		{"targets TEXT", func(c *clause) { s.v.Plan.Targets = s.targets(c.list(0)) }},
 	}
@@ -37,6 +41,7 @@ func (s *transcript) plan(*clause) {
 		},
 		Key: s.v.Record.Key, Relay: "live",
 	}
+	s.former = s.v.Plan
 	if s.v.Plan != nil {
 		p = *s.v.Plan
 		policy := *p.Policy

@@ -27,7 +27,7 @@ func recordLines(r *Record) []string {
 		l.add(rc.MayHold != "", "%s may hold %s", rc.Sink, nameOf(rc.MayHold))
 	}
 	if q := r.Request; q != nil {
-		l.add(true, "%s asked for a rotation at %s%s", q.By, timeText(q.At), textIf(q.Compromised, ", compromised"))
+		l.add(true, "%s asked for a %s rotation at %s", q.By, CauseOf(*q), timeText(q.At))
 	}
 	l.addTime("drift answered in the period from", r.DriftPeriod.Time())
 	if f := r.Failure; f != nil {

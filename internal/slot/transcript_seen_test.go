@@ -26,6 +26,7 @@ func (s *transcript) seenForms() []form {
 		{"the journal refuses the record", func(*clause) { o.Unsaved, o.Unsavable = true, true }},
 		{"the record is saved", func(*clause) { o.Unsaved, o.Unsavable = false, false }},
 		{"the journal cannot be written", func(*clause) { s.v.JournalDown = true }},
+		{"the journal can be written", func(*clause) { s.v.JournalDown = false }},
 		{"no save before TIME", func(c *clause) { o.NextSave = c.timestamp(0) }},
 		{"no retirement before TIME", func(c *clause) { o.NextRetirement = c.timestamp(0) }},
 		{"no search before TIME", func(c *clause) { o.NextReclaim = c.timestamp(0) }},
@@ -125,11 +126,14 @@ func (s *transcript) listed(text string) moq.Token {
 		ID: s.letter(name), Operations: s.v.Record.Key.Type.Operations(), Created: s.v.Now, Expires: s.v.Now.Add(longestLife),
 		Label: moq.Label("here", s.rotationID(name)),
 	}
-	switch oneOf(s, strings.TrimSuffix(whose, ")"), "", "of nobody", "of nobody for subscribing", "of there") {
+	switch oneOf(s, strings.TrimSuffix(whose, ")"), "", "of nobody", "of nobody for subscribing",
+		"of nobody without an end", "of there") {
 	case "of nobody":
 		t.Label = ""
 	case "of nobody for subscribing":
 		t.Label, t.Operations = "", moq.Subscribe.Operations()
+	case "of nobody without an end":
+		t.Label, t.Expires = "", time.Time{}
 	case "of there":
 		t.Label = moq.Label("there", s.rotationID(name))
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -40,8 +41,10 @@ type transcript struct {
 	silent  bool
 	out     []string
 
-	v    View
-	last Action // what was decided last
+	v      View
+	former *Plan  // before the present one
+	loaded bool   // the record was loaded by this line: nobody else has it
+	last   Action // what was decided last
 }
 
 // run runs one block: the lines above a ----.
@@ -62,12 +65,16 @@ func (s *transcript) run(t *testing.T, d *datadriven.TestData) string {
 
 // obey carries out one line, and prints what it changed in the record.
 func (s *transcript) obey(text string) {
-	before := recordLines(s.v.Record)
+	s.loaded = false
+	before, copied := recordLines(s.v.Record), s.v.Record.Clone()
 	forms := s.commands()
 	if s.section != nil {
 		forms = append(forms, s.section()...)
 	}
 	s.understand(forms, text)
+	if !s.loaded && !slices.Equal(before, recordLines(copied)) {
+		s.fatalf("a copy of the record, perhaps on its way to the journal, was changed")
+	}
 	s.printAll(changes(before, recordLines(s.v.Record)))
 }
 

@@ -1,11 +1,10 @@
 package config
 
 // This file is here only for very large fleets. JSON is YAML, and the YAML reader reads it as well; but to its
-// scanner everything behind a "{" may turn out to be a key until the "}" is seen, so it queues the whole file: 904
-// MB
-// for the 50,000 relays of one line that a generator writes. So a file that begins with "{" is read by
-// encoding/json's tokens into the same nodes, each with its line and column. What is not JSON but YAML in
-// braces is left to the YAML reader.
+// scanner everything behind a "{" may turn out to be a key until the "}" is seen, so it queues the whole
+// file: 904 MB for the 50,000 relays of one line that a generator writes. So a file that begins with "{" is
+// read by encoding/json's tokens into the same nodes, each with its line and column. What is not JSON but
+// YAML in braces is left to the YAML reader.
 
 import (
 	"bytes"
@@ -85,9 +84,11 @@ func (r *jsonReader) collection(n *yaml.Node, d json.Delim, depth int) (*yaml.No
 		}
 		n.Content = append(n.Content, item)
 	}
-	_, err := r.tokens.Token()
+	if _, err := r.tokens.Token(); err != nil {
+		return nil, err // among others io.EOF: the rest is missing
+	}
 	n.Content = n.Content[:len(n.Content):len(n.Content)]
-	return n, err
+	return n, nil
 }
 
 // next reads a token, and makes a node at its place.

@@ -12,7 +12,7 @@ import (
 
 const (
 	// stopTime is how long a stop takes, but for what heeds no bound and is left to itself.
-	stopTime = 30 * time.Second
+	stopTime = 27 * time.Second // what follows, and the log, may take some seconds more: systemd gives 35
 	// leastTime is what each step has even if those before it took it all.
 	leastTime = time.Second
 	// overtime is how long a step whose time is up may take to say so.

@@ -45,7 +45,7 @@ func TestOnlyStandardErrorHasADescriptorOfItsOwn(t *testing.T) {
 			t.Errorf("%T is taken for standard error", w)
 		}
 	}
-	own, err := OpenStderr(os.Stderr)
+	own, err := OpenStderr(os.NewFile(2, "/dev/stderr")) // os.Stderr may be another file under `go test -json`
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,7 +17,11 @@ func (w *worker) mint(d slot.Due) {
 		w.fail(slot.StageMint, err)
 		return
 	}
-	a, before := w.intendMint(d)
+	a, before, wanted := w.intendMint(d)
+	if !wanted {
+		w.locked(w.cancelReservation)
+		return
+	}
 	if err := w.save(); err != nil {
 		w.rollbackIntent(before, err)
 		return
@@ -50,21 +54,23 @@ func (w *worker) useReservation(a slot.Rotation) moq.Priority {
 }
 
 // intendMint writes the attempt into the record; before is the attempt it replaces,
-// nil for the first of a rotation.
-func (w *worker) intendMint(d slot.Due) (a slot.Rotation, before *slot.Rotation) {
+// nil for the first of a rotation. It is not wanted any more when the slot has left the configuration meanwhile.
+func (w *worker) intendMint(d slot.Due) (a slot.Rotation, before *slot.Rotation, wanted bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := w.engine.now()
 	before = w.record.PendingMint
-	if before != nil {
+	switch v := w.view(); {
+	case before != nil:
 		a = *before
-	} else {
-		v := w.view()
+	case w.plan == nil:
+		return a, nil, false
+	default:
 		a = v.NewRotation(d, w.engine.Instance)
 	}
 	a.ID = moq.NewRotationID(now, w.record.LatestID())
 	w.record.Intend(a)
-	return a, before
+	return a, before, true
 }
 
 // rollbackIntent undoes an intent that could not be journalled: nothing was called.

@@ -61,7 +61,11 @@ func (w *worker) dropValue() {
 func (w *worker) giveUpValue(rot *slot.Rotation, err error) {
 	w.locked(func() { w.ensureNotes().Gone = rot.ID })
 	w.fail(slot.StageDeliver, err)
-	w.locked(func() { w.record.Failure.Next = w.engine.now() }) // there is nothing to wait for
+	w.locked(func() { // there is nothing to wait for
+		now := *w.record.Failure // the former may be on its way to the journal
+		now.Next = w.engine.now()
+		w.record.Failure = &now
+	})
 }
 
 // trialRecord is a record like the next one, with a stand-in as long as the slot's last value; guessed when

@@ -40,7 +40,7 @@ func (s *transcript) worldForms() []form {
 			s.moveTo(c.time(0))
 			s.v.Since = s.v.Now
 		}},
-		{"the slot leaves the configuration", func(*clause) { s.v.Plan = nil }},
+		{"the slot leaves the configuration", func(*clause) { s.former, s.v.Plan = s.v.Plan, nil }},
 		{"the sink NAME leaves the configuration", func(c *clause) { delete(s.v.Sinks, c.words[0]) }},
 	}
 }
@@ -54,7 +54,9 @@ func (s *transcript) questions() []form {
 		{"record", func(*clause) { s.printAll(recordLines(s.v.Record)) }},
 		{"status", func(*clause) { s.printAll(statusLines(s.v.Status())) }},
 		{"forecast until TIME", func(c *clause) { s.printAll(runLines(s.v.Upcoming(c.time(0)))) }},
-		{"forecast of a new slot until TIME", func(c *clause) { s.printAll(runLines(Forecast(s.v.Plan, s.v.Now, c.time(0)))) }},
+		{"forecast of a new slot until TIME", func(c *clause) {
+			s.printAll(runLines(Forecast(s.v.Plan, s.v.Now, c.time(0))))
+		}},
 		{"longest waits after NUMBER failures", func(c *clause) { s.printWaits(c) }},
 		{"forecast is as long until TIME", func(c *clause) { s.print("%d rotations", len(s.v.Upcoming(c.time(0)))) }},
 		{"the reload changes the slot", func(*clause) { s.print("%s", yesOrNo(!s.former.Same(s.v.Plan))) }},
@@ -71,7 +73,7 @@ func (s *transcript) recordQuestions() []form {
 		{"a token has a name", func(*clause) { s.print("%s", yesOrNo(r.HasNamedToken())) }},
 		{"latest rotation", func(*clause) { s.print("%s, %s", nameOf(r.LatestRotation().ID), r.LatestRotation().Phase) }},
 		{"latest rotation id", func(*clause) { s.print("%s", nameOf(r.LatestID())) }},
-		{"last acknowledged", func(*clause) { s.print("%s", timestampText(r.LastRequiredReceipt())) }},
+		{"last acknowledged", func(*clause) { s.print("%s", timeOr(r.LastRequiredReceipt(), "by nobody")) }},
 		{"a rotation waits for a retirement", func(*clause) { s.print("%s", yesOrNo(s.v.WaitsForRetirement())) }},
 	}
 }

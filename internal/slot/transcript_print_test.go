@@ -98,6 +98,13 @@ func timeText(t time.Time) string {
 
 func timestampText(t Timestamp) string { return timeText(t.Time()) }
 
+func timeOr(t Timestamp, none string) string {
+	if t.IsZero() {
+		return none
+	}
+	return timestampText(t)
+}
+
 // durationText leaves out what is zero at the end of a duration.
 func durationText(d time.Duration) string {
 	text := d.String()

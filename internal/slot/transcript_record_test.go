@@ -81,7 +81,7 @@ func tokenLines(role string, t *Token) []string {
 	}
 	name := cmp.Or(t.ID, "token without an id")
 	l, about := lines{role + " " + name}, detail+name
-	l.add(t.ID != "" && t.RotationID != "" && nameOf(t.RotationID) != t.ID, "%s is of rotation %s", about, nameOf(t.RotationID))
+	l.add(t.RotationID == "", "%s is of no rotation", about)
 	l.addTime(about+" was created", t.Created.Time())
 	l.addTime(about+" expires", t.Expires.Time())
 	for _, d := range t.ServedDigests {

@@ -31,7 +31,9 @@ func (s *transcript) seenForms() []form {
 		{"no retirement before TIME", func(c *clause) { o.NextRetirement = c.timestamp(0) }},
 		{"no search before TIME", func(c *clause) { o.NextReclaim = c.timestamp(0) }},
 		{"NAME is being delivered to", func(c *clause) { o.DeliveringOptional.Set(s.target(c.words[0]).Location, true) }},
-		{"NAME is left alone until TIME", func(c *clause) { o.NextOptional.Set(s.target(c.words[0]).Location, c.timestamp(1)) }},
+		{"NAME is left alone until TIME", func(c *clause) {
+			o.NextOptional.Set(s.target(c.words[0]).Location, c.timestamp(1))
+		}},
 	}...)
 }
 

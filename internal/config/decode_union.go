@@ -44,7 +44,10 @@ func (d *decoder) sink(n *yaml.Node, v reflect.Value, p *path) {
 		return
 	}
 	entries := d.keys(n, p)
-	kind, at := d.sinkType(entries, p)
+	kind, at, ok := d.sinkType(entries, p)
+	if !ok {
+		return
+	}
 	build := d.specs[kind]
 	switch {
 	case build != nil:
@@ -58,16 +61,18 @@ func (d *decoder) sink(n *yaml.Node, v reflect.Value, p *path) {
 	}
 }
 
-func (d *decoder) sinkType(entries []entry, p *path) (string, *path) {
-	e, ok := lookUp(entries, "type")
-	if !ok {
-		return "", nil
+// sinkType returns a sink's type, and where it stands; nil when it has none. When something else stands
+// there, that is reported, and ok is false.
+func (d *decoder) sinkType(entries []entry, p *path) (kind string, at *path, ok bool) {
+	e, found := lookUp(entries, "type")
+	if !found {
+		return "", nil, true
 	}
-	at := p.child("type").withNode(e.node)
-	n := d.doc.resolve(e.value, ignore)
+	at = p.child("type").withNode(e.node)
+	n := d.doc.resolve(e.value, d.problemBelow(at))
 	if n == nil {
-		return "", at
+		return "", at, false
 	}
-	text, _ := scalarText(n)
-	return text, at
+	kind, ok = d.text(n, at)
+	return kind, at, ok
 }

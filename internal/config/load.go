@@ -1,7 +1,9 @@
 package config
 
 import (
+	"bytes"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 
@@ -19,11 +21,26 @@ func Load(path string, specs map[string]func() sinks.Spec) (*Config, error) {
 // Reload is Load of what c was loaded from: the schedules that c knows, most of the
 // work of a large fleet, are taken over.
 func (c *Config) Reload(path string, specs map[string]func() sinks.Spec) (*Config, error) {
-	data, err := os.ReadFile(path) //nolint:gosec // the operator names the file
+	data, err := readBounded(path)
 	if err != nil {
 		return nil, unreadable(path, err)
 	}
 	return c.reparse(path, data, specs)
+}
+
+// readBounded reads a file, and of one that is too large only so much that this shows.
+func readBounded(path string) ([]byte, error) {
+	f, err := os.Open(path) //nolint:gosec // the operator names the file
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	var text bytes.Buffer
+	if info, err := f.Stat(); err == nil {
+		text.Grow(int(min(info.Size(), maxBytes)) + bytes.MinRead)
+	}
+	_, err = text.ReadFrom(io.LimitReader(f, maxBytes+1))
+	return text.Bytes(), err
 }
 
 func unreadable(path string, err error) error {

@@ -50,18 +50,21 @@ func (p *path) descendant(dotted string) *path {
 	return p
 }
 
-// String writes the path as relays.live-main.tokens.subscribe.sinks[0].path.
+// String writes the path as relays.live-main.tokens.subscribe.sinks[0].path. A key that may be a
+// secret in the wrong place is left out.
 func (p *path) String() string {
 	var b strings.Builder
+	below := false
 	for _, step := range p.steps() {
 		switch {
 		case step.index >= 0:
 			b.WriteString("[" + strconv.Itoa(step.index) + "]")
 		case b.Len() > 0:
-			b.WriteString("." + step.key)
+			b.WriteString("." + shownKey(step.key, below))
 		default:
-			b.WriteString(step.key)
+			b.WriteString(shownKey(step.key, below))
 		}
+		below = below || isForSecrets(step.key)
 	}
 	return b.String()
 }

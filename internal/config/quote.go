@@ -68,15 +68,42 @@ func isQuotable(p *path, value string) bool {
 	return isHarmless(value)
 }
 
-// mayHoldSecret tells the keys below which nothing is repeated.
+// mayHoldSecret reports whether nothing is repeated below a key.
 func mayHoldSecret(key string) bool {
 	switch key {
-	case "api_token", "auth", "password", "secret", "token", "headers", "username", // secrets
-		"env", "fields", "template", "value", "command", "labels", "tags": // the user's own texts
+	case "env", "fields", "template", "value", "command", "labels", "tags": // the user's own texts
+		return true
+	}
+	return isForSecrets(key)
+}
+
+// isForSecrets reports whether a key is there for secrets.
+func isForSecrets(key string) bool {
+	switch key {
+	case "api_token", "auth", "password", "secret", "token", "headers", "username":
 		return true
 	}
 	return false
 }
+
+// shownKey is a key as a diagnostic shows it. A secret is a key, too, where ": " was forgotten: what has neither
+// the shape of a name nor that of harmless text is left out; below a key for secrets, whatever is no plain word.
+func shownKey(key string, belowSecret bool) string {
+	shown := key == "<<" || namePattern.MatchString(key) && !slices.ContainsFunc(strings.FieldsFunc(key, isHyphen), isLong) || isHarmless(key)
+	if belowSecret {
+		shown = plainKey.MatchString(key)
+	}
+	if shown {
+		return key
+	}
+	return "…"
+}
+
+var plainKey = regexp.MustCompile(`^[A-Za-z_-]{1,32}$`)
+
+func isHyphen(r rune) bool { return r == '-' || r == '_' }
+
+func isLong(word string) bool { return len(word) > idDigits }
 
 // isHarmless reports whether a value has no shape of a secret.
 func isHarmless(value string) bool {

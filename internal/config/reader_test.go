@@ -84,6 +84,51 @@ func TestJSONMeansWhatYAMLDoes(t *testing.T) {
 	}
 }
 
+func TestJSONThatIsCutShortIsRefused(t *testing.T) {
+	whole := `{"instance": "test", "state": {"path": "/s"}, "relays": {"live": {"tokens": {"subscribe": {}}}}}`
+	if _, err := readJSON([]byte(whole)); err != nil {
+		t.Fatal(err)
+	}
+	for n := range len(whole) - 1 {
+		if _, err := readJSON([]byte(whole[:n+1])); err == nil {
+			t.Errorf("%s is taken for a whole file", whole[:n+1])
+		}
+	}
+}
+
+// Where ": " was forgotten, or something was pasted, a secret is a key.
+func TestAKeyThatMayBeASecretIsNotShown(t *testing.T) {
+	const (
+		vaultToken = "hvs.CAESIJlWh5Q9f0qVbq2u"
+		jwt        = "eyJhbGciOiJFUzI1NiJ9.eyJqdGkiOiJhIn0.c2lnbmF0dXJl"
+		password   = "hunter2"
+		apiKey     = "0123456789abcdef0123456789abcdef01234"
+	)
+	for _, text := range []string{
+		"sinks: {v: {type: vault, auth: {" + vaultToken + "}}}", "accounts: {main: {" + jwt + "}}", jwt + ": 1", "relays: {live: {" + vaultToken + ": {}}}",
+		"sinks: {v: {type: vault, auth: {" + password + ": x}}}", "relays: {live: {labels: {" + jwt + ": x}}}", "defaults: {sinks: [{" + apiKey + "}]}",
+	} {
+		_, err := Parse("config.yaml", []byte(text), fakeSpecs())
+		if err == nil {
+			t.Fatalf("%s is accepted", text)
+		}
+		for _, secret := range []string{vaultToken, jwt, password, apiKey} {
+			if strings.Contains(err.Error(), secret) {
+				t.Errorf("%s is answered by %s", text, err)
+			}
+		}
+	}
+}
+
+func TestAKeyThatIsAnOrdinaryNameIsShown(t *testing.T) {
+	for _, name := range []string{"studio-berlin-stage2-cam04", "live_main", "relay-2026-11-27", "Relay_Live"} {
+		_, err := Parse("config.yaml", []byte("relays: {"+name+": {nonsense: 1}}"), fakeSpecs())
+		if err == nil || !strings.Contains(err.Error(), "relays."+name+".nonsense") {
+			t.Errorf("%s is told as %v", name, err)
+		}
+	}
+}
+
 func TestJSONHasLinesAndColumns(t *testing.T) {
 	for _, c := range readerCases(t, "json.txt") {
 		t.Run(c.name, func(t *testing.T) { c.check(t, c.text) })

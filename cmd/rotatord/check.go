@@ -34,7 +34,7 @@ func (a *app) checkCommand() *cobra.Command {
 			case online:
 				return a.checkOnline(cmd.Context(), cfg, quiet)
 			case !quiet:
-				a.say("%s is valid: %s, %s, %s", a.config, count(len(cfg.Slots()), "slot"), count(len(cfg.Sinks), "sink"), count(len(cfg.Accounts), "account"))
+				a.say("%s is valid: %s, %s, %s", a.config, count(len(cfg.Plans()), "slot"), count(len(cfg.Sinks), "sink"), count(len(cfg.Accounts), "account"))
 				a.sayWorkload(report)
 			}
 			return nil

@@ -52,7 +52,7 @@ func (a *app) runOnce(ctx context.Context, cfg *config.Config) error {
 		_, _ = fmt.Fprintf(a.err, "%s: %s: %s\n", s.Slot, s.Failure.Stage, redact.Line(s.Failure.Message))
 	}
 	if err == nil && len(failed) > 0 {
-		err = fmt.Errorf("%d of %d slots failed; run again to retry", len(failed), len(cfg.Slots()))
+		err = fmt.Errorf("%d of %d slots failed; run again to retry", len(failed), len(cfg.Plans()))
 	}
 	return err
 }

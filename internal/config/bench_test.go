@@ -23,11 +23,11 @@ func fleet(n int) string {
 func TestSlotsWithOneScheduleShareIt(t *testing.T) {
 	const relays = 300
 	cfg := parse(t, fleet(relays))
-	if got := len(cfg.Slots()); got != 2*relays {
+	if got := len(cfg.Plans()); got != 2*relays {
 		t.Fatalf("%d slots, want %d", got, 2*relays)
 	}
-	for i, s := range cfg.Slots()[:2] {
-		if s.Schedule != cfg.Slots()[i+2].Schedule {
+	for i, p := range cfg.Plans()[:2] {
+		if p.Schedule != cfg.Plans()[i+2].Schedule {
 			t.Error("slots with one schedule do not share it")
 		}
 	}
@@ -49,7 +49,7 @@ func benchmarkParse(b *testing.B, text []byte) {
 			b.Fatal(err)
 		}
 	}
-	b.ReportMetric(float64(heap()-before)/float64(len(cfg.Slots())), "retained-B/slot")
+	b.ReportMetric(float64(heap()-before)/float64(len(cfg.Plans())), "retained-B/slot")
 	runtime.KeepAlive(cfg)
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/rotatord/rotatord/internal/moq"
 	"github.com/rotatord/rotatord/internal/secret"
 	"github.com/rotatord/rotatord/internal/sinks"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 // Config is a checked configuration. It is immutable and safe for concurrent use.
@@ -32,8 +33,8 @@ type Config struct {
 	// Relays by name, with the tokens to rotate.
 	Relays map[string]*Relay `yaml:"relays"`
 
-	slots    []Slot
-	timings  []timing // in the order of the slots
+	plans    []*slot.Plan // sorted by relay and type
+	timings  []timing     // in the order of the plans
 	warnings Diagnostics
 }
 
@@ -127,7 +128,7 @@ type Settings struct {
 	// Create the new token beside the old one, or rotate in place.
 	Strategy moq.Strategy `yaml:"strategy" jsonschema:"enum=overlap,enum=in_place,default=overlap"`
 	// First sight of a slot; default: now for overlap and schedule for in_place.
-	Initial string `yaml:"initial" jsonschema:"enum=now,enum=schedule"`
+	Initial slot.Initial `yaml:"initial" jsonschema:"enum=now,enum=schedule"`
 	// Run a missed schedule once on return.
 	CatchUp *bool `yaml:"catch_up" jsonschema:"default=true"`
 	// How long the old token lives on after the last verified delivery (overlap); default: half of the schedule's
@@ -192,15 +193,11 @@ type Token struct {
 	Retire string `yaml:"retire" jsonschema:"enum=own,enum=matching,default=own"`
 }
 
-// Slots are the slots that the configuration names, sorted by relay and type.
-// The slice and all it holds are shared: do not write to them.
-func (c *Config) Slots() []Slot { return c.slots }
-
-// WithoutFleet returns the configuration without its relays and their slots, which
+// WithoutFleet returns the configuration without its relays and their plans, which
 // are most of it: for those who keep it for long.
 func (c *Config) WithoutFleet() *Config {
 	rest := *c
-	rest.Relays, rest.slots, rest.warnings = nil, nil, nil
+	rest.Relays, rest.plans, rest.warnings = nil, nil, nil
 	return &rest
 }
 

@@ -61,10 +61,10 @@ func TestAReloadIsALoadThatTakesOverSchedules(t *testing.T) {
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("%d relays: a reload gives another configuration than a load", relays)
 		}
-		if a, b := first.Slots()[0], got.Slots()[0]; a.Schedule == nil || a.Schedule != b.Schedule {
+		if a, b := first.Plans()[0], got.Plans()[0]; a.Schedule == nil || a.Schedule != b.Schedule {
 			t.Errorf("%d relays: a schedule that did not change was read again", relays)
 		}
-		if a, b := first.Slots()[1], got.Slots()[1]; a.Schedule == b.Schedule || b.Expr != "0 */3 * * *" {
+		if a, b := first.Plans()[1], got.Plans()[1]; a.Schedule == b.Schedule || b.Expr != "0 */3 * * *" {
 			t.Errorf("%d relays: the change is not seen: %s", relays, b.Expr)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/rotatord/rotatord/internal/moq"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 // RelayPlaces is how many tokens a relay accepts at most, whosever they are.
@@ -17,10 +18,10 @@ type Places struct {
 
 // PlacesOf returns the places that slots of one relay take. Tokens that others made, and that
 // retire: matching takes over, come on top: no configuration shows how many they are.
-func PlacesOf(slots []Slot) Places {
+func PlacesOf(plans []*slot.Plan) Places {
 	var p Places
-	for i := range slots {
-		if slots[i].Strategy == moq.InPlace {
+	for _, plan := range plans {
+		if plan.Strategy == moq.InPlace {
 			p.Usual, p.Most = p.Usual+1, p.Most+1
 			continue
 		}
@@ -30,20 +31,20 @@ func PlacesOf(slots []Slot) Places {
 }
 
 // placesProblem says what is wrong with the places that a relay's slots take; "" when nothing is.
-func placesProblem(slots []Slot) (text, hint string, fatal bool) {
-	switch p := PlacesOf(slots); {
+func placesProblem(plans []*slot.Plan) (text, hint string, fatal bool) {
+	switch p := PlacesOf(plans); {
 	case p.Usual > RelayPlaces:
-		return fmt.Sprintf("its %d slots take %d places at once, and a relay has %d", len(slots), p.Usual, RelayPlaces),
+		return fmt.Sprintf("its %d slots take %d places at once, and a relay has %d", len(plans), p.Usual, RelayPlaces),
 			"under overlap a slot takes two, since the token before lives on for its grace; use several relays", true
 	case p.Most > RelayPlaces:
 		return fmt.Sprintf("its %d slots may take %d places at once, and a relay has %d: rotations may then wait, or fail",
-			len(slots), p.Most, RelayPlaces), "three for each slot under overlap are enough, whatever happens", false
+			len(plans), p.Most, RelayPlaces), "three for each slot under overlap are enough, whatever happens", false
 	}
 	return "", "", false
 }
 
-func (r *resolver) checkPlaces(slots []Slot, p *path) {
-	switch text, hint, fatal := placesProblem(slots); {
+func (r *resolver) checkPlaces(plans []*slot.Plan, p *path) {
+	switch text, hint, fatal := placesProblem(plans); {
 	case fatal:
 		r.problem(p.child("tokens"), text, hint)
 	case text != "":

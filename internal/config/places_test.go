@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/rotatord/rotatord/internal/moq"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 // A file names two slots a relay at most today, which always fit; named tokens will be more.
@@ -28,12 +29,12 @@ func TestARelaysSlotsMustFitIntoItsTenPlaces(t *testing.T) {
 		"and not more than full, whatever they may be": {0, 11, Places{11, 11}, true, "its 11 slots take 11 places at once"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			slots := slices.Repeat([]Slot{{Strategy: moq.Overlap}}, c.overlap)
-			slots = append(slots, slices.Repeat([]Slot{{Strategy: moq.InPlace}}, c.inPlace)...)
-			if got := PlacesOf(slots); got != c.want {
+			plans := slices.Repeat([]*slot.Plan{{Policy: &slot.Policy{Strategy: moq.Overlap}}}, c.overlap)
+			plans = append(plans, slices.Repeat([]*slot.Plan{{Policy: &slot.Policy{Strategy: moq.InPlace}}}, c.inPlace)...)
+			if got := PlacesOf(plans); got != c.want {
 				t.Errorf("places %+v, want %+v", got, c.want)
 			}
-			text, hint, fatal := placesProblem(slots)
+			text, hint, fatal := placesProblem(plans)
 			silent := text == ""
 			if fatal != c.fatal || !strings.HasPrefix(text, c.text) || silent != (c.text == "") || silent != (hint == "") {
 				t.Errorf("%q (%s), fatal: %t; want %q, fatal: %t", text, hint, fatal, c.text, c.fatal)

@@ -9,9 +9,10 @@ import (
 	"github.com/rotatord/rotatord/internal/moq"
 	"github.com/rotatord/rotatord/internal/scheduler"
 	"github.com/rotatord/rotatord/internal/sinks"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
-// resolver is the third step: it makes the slots of what was decoded, each with the settings nearest to it, its
+// resolver is the third step: it makes the plans of what was decoded, each with the settings nearest to it, its
 // timing and its targets, and says what is wrong with these together.
 type resolver struct {
 	*findings
@@ -24,7 +25,8 @@ type resolver struct {
 	zones     map[string]*time.Location
 	templates sinks.Templates
 	labels    map[string]map[string]string
-	locations map[string]int32 // location of a target → index of its slot
+	policies  map[slot.Policy]*slot.Policy
+	locations map[string]*slot.Plan // by the location of a target
 	tried     map[trial]bool
 }
 
@@ -34,15 +36,16 @@ func newResolver(cfg *Config, f *findings, usable map[string]sinks.Spec, known [
 		findings: f, cfg: cfg, usable: usable,
 		timings: make(timings, len(known)), known: byWords(known), gauge: scheduler.NewGauge(gapsFrom),
 		zones:  map[string]*time.Location{},
-		labels: map[string]map[string]string{}, locations: make(map[string]int32, 2*len(cfg.Relays)),
-		tried: map[trial]bool{},
+		labels: map[string]map[string]string{}, policies: map[slot.Policy]*slot.Policy{},
+		locations: make(map[string]*slot.Plan, 2*len(cfg.Relays)),
+		tried:     map[trial]bool{},
 	}
 }
 
-// resolve makes the slots, in order.
+// resolve makes the plans, in order.
 func (r *resolver) resolve() {
 	names := sortedNames(r.cfg.Relays)
-	r.cfg.slots = make([]Slot, 0, 2*len(names))
+	r.cfg.plans = make([]*slot.Plan, 0, 2*len(names))
 	all := topLevel("relays")
 	for _, name := range names {
 		relay := r.cfg.Relays[name]
@@ -50,13 +53,13 @@ func (r *resolver) resolve() {
 			continue
 		}
 		relay.Labels = r.shareLabels(relay.Labels)
-		first := len(r.cfg.slots)
+		first := len(r.cfg.plans)
 		for _, typ := range moq.Types() {
 			if t := relay.Tokens.of(typ); t != nil {
-				r.addSlot(name, relay, typ, t, all.child(name))
+				r.addPlan(name, relay, typ, t, all.child(name))
 			}
 		}
-		r.checkPlaces(r.cfg.slots[first:], all.child(name))
+		r.checkPlaces(r.cfg.plans[first:], all.child(name))
 	}
 }
 
@@ -74,36 +77,55 @@ func (r *resolver) shareLabels(labels map[string]string) map[string]string {
 	return labels
 }
 
-func (r *resolver) addSlot(name string, relay *Relay, typ moq.TokenType, t *Token, p *path) {
+func (r *resolver) addPlan(name string, relay *Relay, typ moq.TokenType, t *Token, p *path) {
 	scope := &slotScope{
 		layers: [3]*Settings{&r.cfg.Defaults.Settings, &relay.Settings, &t.Settings},
 		places: [3]*path{topLevel("defaults"), p, p.child("tokens").child(string(typ))},
 	}
 	account := r.cfg.accountOf(relay)
-	slot := Slot{
-		Key:   moq.Key{AccountID: r.cfg.accountID(account), RelayID: relay.ID, Type: typ},
-		Relay: name, Account: account, Labels: relay.Labels,
-		Retire: cmp.Or(t.Retire, relay.Retire, retireOwn),
+	plan := &slot.Plan{
+		Policy: policyOf(scope),
+		Key:    moq.Key{AccountID: r.cfg.accountID(account), RelayID: relay.ID, Type: typ},
+		Relay:  name, Labels: relay.Labels,
 	}
-	slot.Strategy, _ = nearestOf(scope, func(s *Settings) *moq.Strategy { return ifGiven(&s.Strategy) }, moq.Overlap)
-	slot.CatchUp, _ = nearestOf(scope, func(s *Settings) *bool { return s.CatchUp }, true)
-	slot.Verify, _ = nearestOf(scope, func(s *Settings) *bool { return s.Verify }, true)
-	slot.Initial, _ = nearestOf(scope, func(s *Settings) *string { return ifGiven(&s.Initial) },
-		defaultInitial(slot.Strategy))
-	if slot.Strategy == moq.InPlace {
+	plan.Account = account
+	if plan.Strategy == moq.InPlace {
 		r.refuseOverlapKeys(t, scope)
-		slot.Retire = retireOwn
+	} else {
+		plan.Matching = cmp.Or(t.Retire, relay.Retire) == retireMatching
 	}
-	r.resolveTiming(&slot, scope)
-	r.resolveTargets(&slot, scope)
-	r.cfg.slots = append(r.cfg.slots, slot)
+	r.resolveTiming(plan, scope)
+	r.resolveTargets(plan, scope)
+	plan.Policy = r.sharePolicy(plan.Policy)
+	r.cfg.plans = append(r.cfg.plans, plan)
 }
 
-func defaultInitial(s moq.Strategy) string {
+// policyOf returns a policy with the settings that follow from nothing but the nearest that is given.
+func policyOf(scope *slotScope) *slot.Policy {
+	p := &slot.Policy{}
+	p.Strategy, _ = nearestOf(scope, func(s *Settings) *moq.Strategy { return ifGiven(&s.Strategy) }, moq.Overlap)
+	p.CatchUp, _ = nearestOf(scope, func(s *Settings) *bool { return s.CatchUp }, true)
+	p.Verify, _ = nearestOf(scope, func(s *Settings) *bool { return s.Verify }, true)
+	p.Initial, _ = nearestOf(scope, func(s *Settings) *slot.Initial { return ifGiven(&s.Initial) },
+		defaultInitial(p.Strategy))
+	return p
+}
+
+func defaultInitial(s moq.Strategy) slot.Initial {
 	if s == moq.InPlace {
-		return initialSchedule
+		return slot.InitialSchedule
 	}
-	return initialNow
+	return slot.InitialNow
+}
+
+// sharePolicy returns the first policy that was equal to this one, which nothing may change any more: a fleet has
+// few kinds of slots.
+func (r *resolver) sharePolicy(policy *slot.Policy) *slot.Policy {
+	if known := r.policies[*policy]; known != nil {
+		return known
+	}
+	r.policies[*policy] = policy
+	return policy
 }
 
 // refuseOverlapKeys refuses, on the token itself, what in_place has no use for.

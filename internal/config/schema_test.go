@@ -47,8 +47,8 @@ func TestTheExampleIsValidForTheCodeAndTheSchema(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(cfg.Warnings()) != 0 || len(cfg.Slots()) != 2 {
-		t.Errorf("%d slots, warnings %v", len(cfg.Slots()), cfg.Warnings())
+	if len(cfg.Warnings()) != 0 || len(cfg.Plans()) != 2 {
+		t.Errorf("%d slots, warnings %v", len(cfg.Plans()), cfg.Warnings())
 	}
 	if err := conforms(t, compile(t, all.Specs()), string(example)); err != nil {
 		t.Errorf("the schema refuses the example: %v", err)

@@ -1,36 +1,39 @@
 package config
 
 import (
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/rotatord/rotatord/internal/moq"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
-// slotOf is the slot of base with its subscribe token written as token.
-func slotOf(t *testing.T, defaults, relay, token string) Slot {
+// planOf is the plan of base's slot with its subscribe token written as token.
+func planOf(t *testing.T, defaults, relay, token string) *slot.Plan {
 	t.Helper()
 	text := change(t, "{sinks: [disk]}", "{sinks: [disk]"+defaults+"}")
 	text = strings.Replace(text, "    tokens:", relay+"    tokens:", 1)
-	return parse(t, strings.Replace(text, "subscribe: {}", "subscribe: "+token, 1)).Slots()[0]
+	return parse(t, strings.Replace(text, "subscribe: {}", "subscribe: "+token, 1)).Plans()[0]
 }
 
 func TestWhatIsNotGivenHasItsDocumentedDefault(t *testing.T) {
-	got := slotOf(t, "", "", "{}")
-	if got.Schedule == nil || got.Schedule.String() != "0 4 * * 1" {
+	got := planOf(t, "", "", "{}")
+	if fmt.Sprint(got.Schedule) != "0 4 * * 1" {
 		t.Errorf("schedule is %v", got.Schedule)
 	}
 	got.Schedule = nil
-	want := Slot{
+	want := &slot.Plan{
+		Policy: &slot.Policy{
+			Account: "main", Strategy: moq.Overlap, Timezone: "UTC", Initial: slot.InitialNow, CatchUp: true,
+			Grace: 24 * time.Hour, Lifetime: 30 * day, Matching: false, Verify: true, ProbeInterval: 5 * time.Minute,
+		},
 		Key:   moq.Key{AccountID: testAccount, RelayID: testRelay, Type: moq.Subscribe},
-		Relay: "live-main", Account: "main",
-		Strategy: moq.Overlap, Expr: "0 4 * * 1", Timezone: "UTC", Initial: "now", CatchUp: true,
-		Grace: 24 * time.Hour, Lifetime: 30 * day, Retire: "own", Verify: true,
-		Targets: []Target{{
-			Sink: "disk", Target: "/moq/live-main/subscribe", Location: "file:////moq/live-main/subscribe",
-			Required: true, ProbeInterval: 5 * time.Minute,
+		Relay: "live-main", Expr: "0 4 * * 1",
+		Targets: []slot.Target{{
+			Sink: "disk", Target: "/moq/live-main/subscribe", Location: "file:////moq/live-main/subscribe", Required: true,
 		}},
 	}
 	if !reflect.DeepEqual(got, want) {
@@ -68,11 +71,11 @@ func TestGraceAndLifetimeFollowTheSchedule(t *testing.T) {
 		" manual ":    {12 * time.Hour, year},
 		"0 0 4 * * 1": {24 * time.Hour, 30 * day},
 	} {
-		got := slotOf(t, "", "", "{schedule: '"+schedule+"'}")
+		got := planOf(t, "", "", "{schedule: '"+schedule+"'}")
 		if got.Grace != want.grace || got.Lifetime != want.lifetime {
 			t.Errorf("%s: grace %s, lifetime %s; want %s and %s", schedule, got.Grace, got.Lifetime, want.grace, want.lifetime)
 		}
-		if (got.Schedule == nil) != (got.Expr == Manual) {
+		if (got.Schedule == nil) != (got.Expr == manual) {
 			t.Errorf("%s: schedule is %v", schedule, got.Schedule)
 		}
 	}
@@ -88,31 +91,31 @@ func TestTheNearestSettingCounts(t *testing.T) {
 		"token":    {", jitter: 1m", "    jitter: 2m\n", "{jitter: 3m}", 3 * time.Minute},
 		"none":     {", jitter: 1m", "    jitter: 2m\n", "{jitter: 0s}", 0},
 	} {
-		if got := slotOf(t, test.defaults, test.relay, test.token).Jitter; got != test.want {
+		if got := planOf(t, test.defaults, test.relay, test.token).Jitter; got != test.want {
 			t.Errorf("%s: jitter %s, want %s", name, got, test.want)
 		}
 	}
 }
 
 func TestASettingMayBeTurnedOffNearer(t *testing.T) {
-	s := slotOf(t, ", verify: true, catch_up: true", "    retire: matching\n", "{verify: false, catch_up: false, retire: own, initial: schedule, timezone: Europe/Berlin}")
-	if s.Verify || s.CatchUp || s.Retire != "own" || s.Initial != "schedule" || s.Timezone != "Europe/Berlin" {
+	s := planOf(t, ", verify: true, catch_up: true", "    retire: matching\n", "{verify: false, catch_up: false, retire: own, initial: schedule, timezone: Europe/Berlin}")
+	if s.Verify || s.CatchUp || s.Matching || s.Initial != "schedule" || s.Timezone != "Europe/Berlin" {
 		t.Errorf("%+v", s)
 	}
 }
 
 func TestInPlaceIgnoresWhatItInherits(t *testing.T) {
-	s := slotOf(t, ", grace: 200d, lifetime: 3h", "    retire: matching\n", "{strategy: in_place, schedule: '@hourly'}")
-	if s.Strategy != moq.InPlace || s.Grace != 0 || s.Lifetime != 0 || s.Initial != "schedule" || s.Retire != "own" {
+	s := planOf(t, ", grace: 200d, lifetime: 3h", "    retire: matching\n", "{strategy: in_place, schedule: '@hourly'}")
+	if s.Strategy != moq.InPlace || s.Grace != 0 || s.Lifetime != 0 || s.Initial != "schedule" || s.Matching {
 		t.Errorf("%+v", s)
 	}
 }
 
 func TestSinksOfATokenReplaceTheInherited(t *testing.T) {
-	s := slotOf(t, "", "    sinks: [disk]\n", "{sinks: [safe, {sink: disk, path: /else, required: false}]}")
-	want := []Target{
-		{Sink: "safe", Target: "moq/live-main/subscribe", Location: "vault:///moq/live-main/subscribe", Required: true, ProbeInterval: 5 * time.Minute},
-		{Sink: "disk", Target: "/else", Location: "file:////else", ProbeInterval: 5 * time.Minute},
+	s := planOf(t, "", "    sinks: [disk]\n", "{sinks: [safe, {sink: disk, path: /else, required: false}]}")
+	want := []slot.Target{
+		{Sink: "safe", Target: "moq/live-main/subscribe", Location: "vault:///moq/live-main/subscribe", Required: true},
+		{Sink: "disk", Target: "/else", Location: "file:////else"},
 	}
 	if !reflect.DeepEqual(s.Targets, want) {
 		t.Errorf("got  %+v\nwant %+v", s.Targets, want)
@@ -126,8 +129,8 @@ func TestSlotsAreSortedByRelayAndType(t *testing.T) {
     tokens: {subscribe: }
 `)
 	var names []string
-	for _, s := range cfg.Slots() {
-		names = append(names, s.Name())
+	for _, s := range cfg.Plans() {
+		names = append(names, s.Slot())
 	}
 	want := []string{"a/subscribe", "live-main/publish_subscribe", "live-main/subscribe"}
 	if !reflect.DeepEqual(names, want) {
@@ -148,8 +151,8 @@ func TestRelaysShareTemplatesThroughAnchors(t *testing.T) {
       publish_subscribe: {<<: *hourly, grace: 2m}
 `)
 	graces := map[string]time.Duration{}
-	for _, s := range cfg.Slots() {
-		graces[s.Name()] = s.Grace
+	for _, s := range cfg.Plans() {
+		graces[s.Slot()] = s.Grace
 	}
 	want := map[string]time.Duration{
 		"live-main/publish_subscribe": time.Minute, "live-main/subscribe": day,
@@ -177,7 +180,7 @@ func TestIdsThatLookLikeNumbersStayAsTheyAreWritten(t *testing.T) {
 	if got := parse(t, base+"server: {admin_socket_mode: 0660}\n").Server.AdminSocketMode; got != "0660" {
 		t.Errorf("mode 0660 became %s", got)
 	}
-	if got := slotOf(t, "", "    labels: {on: true, n: 1.50}\n", "{}").Labels; got["on"] != "true" || got["n"] != "1.50" {
+	if got := planOf(t, "", "    labels: {on: true, n: 1.50}\n", "{}").Labels; got["on"] != "true" || got["n"] != "1.50" {
 		t.Errorf("labels became %v", got)
 	}
 }
@@ -224,7 +227,7 @@ func TestWhatASinkOnlyWarnsOfLeavesItUsable(t *testing.T) {
 	if got, want := Diagnostics(cfg.Warnings()).Error(), "config.yaml:5:57: sinks.safe.kv_version: is a version nobody knows (1 or 2)"; got != want {
 		t.Errorf("warnings are\n%s\nwant\n%s", got, want)
 	}
-	if s := cfg.Slots()[0]; len(s.Targets) != 1 || s.Targets[0].Sink != "safe" {
+	if s := cfg.Plans()[0]; len(s.Targets) != 1 || s.Targets[0].Sink != "safe" {
 		t.Errorf("targets = %+v", s.Targets)
 	}
 }

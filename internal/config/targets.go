@@ -7,43 +7,47 @@ import (
 	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/moq"
 	"github.com/rotatord/rotatord/internal/sinks"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
-// resolveTargets renders the slot's targets.
-func (r *resolver) resolveTargets(slot *Slot, scope *slotScope) {
+// resolveTargets renders the plan's targets.
+func (r *resolver) resolveTargets(plan *slot.Plan, scope *slotScope) {
 	refs, from := scope.sinks()
 	list := scope.place(from).child("sinks")
 	if from == builtIn {
 		r.problem(list, "the slot has no sink", "give sinks here, on the relay or in defaults")
 		return
 	}
-	slot.Targets = make([]Target, 0, len(refs))
+	plan.Targets = make([]slot.Target, 0, len(refs))
 	for i := range refs {
 		if spec := r.usable[refs[i].Sink]; spec != nil {
-			r.addTarget(slot, &refs[i], spec, list.item(i))
+			r.addTarget(plan, &refs[i], spec, list.item(i))
 		}
 	}
 }
 
-func (r *resolver) addTarget(slot *Slot, ref *SinkRef, spec sinks.Spec, p *path) {
+func (r *resolver) addTarget(plan *slot.Plan, ref *SinkRef, spec sinks.Spec, p *path) {
 	template := spec.TargetTemplate()
 	if ref.Path != "" {
 		template, p = ref.Path, p.child("path")
 	}
-	target, location, err := r.locate(slot, spec, template)
+	target, location, err := r.locate(plan, spec, template)
 	if err != nil {
-		r.problem(p, slot.Name()+" has no target in this sink: "+err.Error(), "")
+		r.problem(p, plan.Slot()+" has no target in this sink: "+err.Error(), "")
 		return
 	}
-	if !r.claim(slot, ref.Sink, location) {
+	if !r.claim(plan, ref.Sink, location) {
 		return
 	}
-	r.tryContent(slot, ref.Sink, spec)
+	r.tryContent(plan, ref.Sink, spec)
 	shared := spec.Shared()
-	slot.Targets = append(slot.Targets, Target{
+	plan.Targets = append(plan.Targets, slot.Target{
 		Sink: ref.Sink, Target: target, Location: location,
-		Required: ref.required(), Adopt: shared.Existing == sinks.Adopt, ProbeInterval: shared.ProbeInterval,
+		Required: ref.required(), Adopt: shared.Existing == sinks.Adopt,
 	})
+	if every := shared.ProbeInterval; plan.ProbeInterval == 0 || every < plan.ProbeInterval {
+		plan.ProbeInterval = every
+	}
 }
 
 // trial is what contents differ by, as far as a template can tell without the names.
@@ -54,17 +58,17 @@ type trial struct {
 
 // tryContent makes a content of a sink for a token of a strategy, once: what the slots' own names
 // change shows right before each mint.
-func (r *resolver) tryContent(slot *Slot, sink string, spec sinks.Spec) {
-	of := trial{sink, slot.Strategy}
+func (r *resolver) tryContent(plan *slot.Plan, sink string, spec sinks.Spec) {
+	of := trial{sink, plan.Strategy}
 	if r.tried[of] {
 		return
 	}
 	r.tried[of] = true
 	p := topLevel("sinks").child(sink)
-	content, err := spec.Render(&r.templates, sinks.Trial(r.names(slot), sinks.TrialSize, slot.Strategy == moq.InPlace))
+	content, err := spec.Render(&r.templates, sinks.Trial(r.names(plan), sinks.TrialSize, plan.Strategy == moq.InPlace))
 	if err != nil {
 		f := fault.Of(err)
-		r.problem(p, fmt.Sprintf("no content can be made of a token of %s (%s): %v", slot.Name(), slot.Strategy, f.Err),
+		r.problem(p, fmt.Sprintf("no content can be made of a token of %s (%s): %v", plan.Slot(), plan.Strategy, f.Err),
 			"correct the sink's template or fields; under in_place .TokenID and .ExpiresAt may be empty")
 		return
 	}
@@ -73,15 +77,15 @@ func (r *resolver) tryContent(slot *Slot, sink string, spec sinks.Spec) {
 	}
 }
 
-func (r *resolver) names(slot *Slot) sinks.Names {
+func (r *resolver) names(plan *slot.Plan) sinks.Names {
 	return sinks.Names{
-		Relay: slot.Relay, RelayID: slot.Key.RelayID, Type: string(slot.Key.Type),
-		Account: slot.Account, AccountID: slot.Key.AccountID, Instance: r.cfg.Instance,
+		Relay: plan.Relay, RelayID: plan.Key.RelayID, Type: string(plan.Key.Type),
+		Account: plan.Account, AccountID: plan.Key.AccountID, Instance: r.cfg.Instance,
 	}
 }
 
-func (r *resolver) locate(slot *Slot, spec sinks.Spec, template string) (target, location string, err error) {
-	target, err = r.templates.RenderTarget(template, r.names(slot))
+func (r *resolver) locate(plan *slot.Plan, spec sinks.Spec, template string) (target, location string, err error) {
+	target, err = r.templates.RenderTarget(template, r.names(plan))
 	if err != nil {
 		return "", "", err
 	}
@@ -92,30 +96,16 @@ func (r *resolver) locate(slot *Slot, spec sinks.Spec, template string) (target,
 	return target, location, err
 }
 
-// claim takes a location for the slot under resolution, which is the next of
-// the list; another slot's, or its own, is refused.
-func (r *resolver) claim(slot *Slot, sink, location string) bool {
-	next := int32(len(r.cfg.slots))
-	owner, taken := r.locations[location]
-	if !taken {
-		r.locations[location] = next
+// claim takes a location for the plan; another slot's, or its own, is refused.
+func (r *resolver) claim(plan *slot.Plan, sink, location string) bool {
+	first := r.locations[location]
+	if first == nil {
+		r.locations[location] = plan
 		return true
 	}
-	p := topLevel("relays").child(slot.Relay).child("tokens").child(string(slot.Key.Type))
-	first := slot
-	if owner != next {
-		first = &r.cfg.slots[owner]
-	}
-	r.problem(p, "its target in sink "+sink+" is also the target of "+first.Name()+" in sink "+sinkAt(first, location),
+	p := topLevel("relays").child(plan.Relay).child("tokens").child(string(plan.Key.Type))
+	there := first.Targets[slot.TargetAt(first.Targets, location)].Sink
+	r.problem(p, "its target in sink "+sink+" is also the target of "+first.Slot()+" in sink "+there,
 		"tell targets apart with {{.Relay}}, {{.Type}} or another path")
 	return false
-}
-
-func sinkAt(s *Slot, location string) string {
-	for _, t := range s.Targets {
-		if t.Location == location {
-			return t.Sink
-		}
-	}
-	return ""
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/rotatord/rotatord/internal/moq"
 	"github.com/rotatord/rotatord/internal/scheduler"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 const (
@@ -16,6 +17,10 @@ const (
 	minDefaultLife  = 30 * day
 	awsInterval     = 10 * time.Minute
 	awsType         = "aws_secrets_manager"
+
+	manual          = "manual" // the schedule of a slot that has none
+	defaultSchedule = "0 4 * * 1"
+	defaultTimezone = "UTC"
 )
 
 // The gaps of a schedule are measured from a fixed day, so that a file is right
@@ -63,7 +68,7 @@ func (r *resolver) timing(expr, zone string) (*timing, error) {
 }
 
 func (r *resolver) newTiming(expr, zone string) (*timing, error) {
-	if expr == Manual {
+	if expr == manual {
 		return &timing{}, nil
 	}
 	s, err := scheduler.Parse(expr, r.location(zone))
@@ -87,33 +92,45 @@ func (r *resolver) location(zone string) *time.Location {
 	return loc
 }
 
-// resolveTiming resolves the slot's schedule and, under overlap, its grace and lifetime.
-func (r *resolver) resolveTiming(slot *Slot, scope *slotScope) {
+// resolveTiming resolves the plan's schedule and, under overlap, its grace and lifetime.
+func (r *resolver) resolveTiming(plan *slot.Plan, scope *slotScope) {
 	var from origin
-	slot.Expr, from = nearestOf(scope, func(s *Settings) *string { return s.Schedule }, defaultSchedule)
-	slot.Expr = strings.TrimSpace(slot.Expr)
-	slot.Timezone, _ = nearestOf(scope, func(s *Settings) *string { return s.Timezone }, defaultTimezone)
-	slot.Jitter, _ = nearestOf(scope, func(s *Settings) *time.Duration { return s.Jitter }, 0)
-	t, err := r.timing(slot.Expr, slot.Timezone)
+	plan.Expr, from = nearestOf(scope, func(s *Settings) *string { return s.Schedule }, defaultSchedule)
+	plan.Expr = strings.TrimSpace(plan.Expr)
+	plan.Timezone, _ = nearestOf(scope, func(s *Settings) *string { return s.Timezone }, defaultTimezone)
+	plan.Jitter, _ = nearestOf(scope, func(s *Settings) *time.Duration { return s.Jitter }, 0)
+	plan.Delay = delayWithin(plan.Jitter, plan.Key)
+	t, err := r.timing(plan.Expr, plan.Timezone)
 	if err != nil {
-		r.problem(scope.place(from).child("schedule"), err.Error(), didYouMean(slot.Expr, []string{Manual}))
+		r.problem(scope.place(from).child("schedule"), err.Error(), didYouMean(plan.Expr, []string{manual}))
 		return
 	}
-	slot.Schedule = t.schedule
-	r.warnTiming(slot, t, scope, from)
-	if slot.Strategy != moq.InPlace {
-		r.grace(slot, t, scope, from)
-		r.lifetime(slot, t, scope, from)
+	if t.schedule != nil {
+		plan.Schedule = t.schedule
+	}
+	r.warnTiming(plan, t, scope, from)
+	if plan.Strategy != moq.InPlace {
+		r.grace(plan, t, scope, from)
+		r.lifetime(plan, t, scope, from)
 	}
 }
 
+// delayWithin returns a slot's delay after each instant, which is less than jitter; nil for none.
+func delayWithin(jitter time.Duration, of moq.Key) func(instant time.Time) time.Duration {
+	if jitter <= 0 {
+		return nil
+	}
+	key := of.String()
+	return func(instant time.Time) time.Duration { return scheduler.Jitter(key, instant, jitter) }
+}
+
 // grace must be over before the next rotation can begin.
-func (r *resolver) grace(slot *Slot, t *timing, scope *slotScope, schedule origin) {
+func (r *resolver) grace(plan *slot.Plan, t *timing, scope *slotScope, schedule origin) {
 	var from origin
-	slot.Grace, from = nearestOf(scope, func(s *Settings) *time.Duration { return s.Grace }, defaultGrace(t))
-	if from != builtIn && t.schedule != nil && slot.Grace >= t.shortest {
+	plan.Grace, from = nearestOf(scope, func(s *Settings) *time.Duration { return s.Grace }, defaultGrace(t))
+	if from != builtIn && t.schedule != nil && plan.Grace >= t.shortest {
 		r.problem(scope.conflictPath("grace", from, schedule),
-			"grace ("+formatDuration(slot.Grace)+") must be shorter than the schedule's shortest gap ("+formatDuration(t.shortest)+")",
+			"grace ("+formatDuration(plan.Grace)+") must be shorter than the schedule's shortest gap ("+formatDuration(t.shortest)+")",
 			"give this slot a shorter grace or a rarer schedule")
 	}
 }
@@ -135,23 +152,23 @@ func defaultGrace(t *timing) time.Duration {
 }
 
 // lifetime must outlast the longest wait for the next token and its grace.
-func (r *resolver) lifetime(slot *Slot, t *timing, scope *slotScope, schedule origin) {
+func (r *resolver) lifetime(plan *slot.Plan, t *timing, scope *slotScope, schedule origin) {
 	var from origin
-	slot.Lifetime, from = nearestOf(scope, func(s *Settings) *time.Duration { return s.Lifetime }, defaultLifetime(t))
+	plan.Lifetime, from = nearestOf(scope, func(s *Settings) *time.Duration { return s.Lifetime }, defaultLifetime(t))
 	if from == builtIn {
 		return
 	}
-	least := t.longest + slot.Jitter + slot.Grace
+	least := t.longest + plan.Jitter + plan.Grace
 	switch {
-	case slot.Lifetime > year:
+	case plan.Lifetime > year:
 		r.problem(scope.place(from).child("lifetime"), "must be at most one year ("+formatDuration(year)+")", "")
-	case slot.Lifetime <= least && least >= year:
+	case plan.Lifetime <= least && least >= year:
 		r.problem(scope.conflictPath("lifetime", from, schedule),
 			"no lifetime can exceed longest gap + jitter + grace ("+formatDuration(least)+"): one year is the most",
 			"leave lifetime out, or give a more frequent schedule")
-	case slot.Lifetime <= least:
+	case plan.Lifetime <= least:
 		r.problem(scope.conflictPath("lifetime", from, schedule),
-			"lifetime ("+formatDuration(slot.Lifetime)+") must exceed longest gap + jitter + grace ("+formatDuration(least)+")",
+			"lifetime ("+formatDuration(plan.Lifetime)+") must exceed longest gap + jitter + grace ("+formatDuration(least)+")",
 			"give a longer lifetime or leave it out")
 	}
 }
@@ -163,11 +180,11 @@ func defaultLifetime(t *timing) time.Duration {
 	return min(max(4*t.longest, minDefaultLife), year)
 }
 
-func (r *resolver) warnTiming(slot *Slot, t *timing, scope *slotScope, schedule origin) {
+func (r *resolver) warnTiming(plan *slot.Plan, t *timing, scope *slotScope, schedule origin) {
 	if t.schedule == nil {
 		return
 	}
-	if slot.Jitter >= t.shortest {
+	if plan.Jitter >= t.shortest {
 		_, from := nearestOf(scope, func(s *Settings) *time.Duration { return s.Jitter }, 0)
 		r.warn(scope.conflictPath("jitter", from, schedule),
 			"jitter is not shorter than the schedule's shortest gap ("+formatDuration(t.shortest)+"): runs may be skipped", "")

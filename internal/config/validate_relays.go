@@ -4,6 +4,8 @@ import (
 	"github.com/rotatord/rotatord/internal/moq"
 )
 
+const retireMatching = "matching"
+
 type relayKey struct{ accountID, relayID string }
 
 func (v *validator) relays() {

@@ -67,7 +67,7 @@ func TestAConfigurationThatCannotBeOpenedIsNotPutIntoForce(t *testing.T) {
 	h.configure("log: {level: debug}\n")
 	cfg := h.load()
 	cfg.Accounts["other"] = &config.Account{AccountID: "none", APIURL: cfg.Accounts["main"].APIURL}
-	if _, err := d.apply(t.Context(), cfg, plansOf(cfg), d.core.Load().engine); err == nil || !strings.Contains(err.Error(), "account other") {
+	if _, err := d.apply(t.Context(), cfg, d.core.Load().engine); err == nil || !strings.Contains(err.Error(), "account other") {
 		t.Errorf("apply: %v", err)
 	}
 	wantUnchanged(t, d, before, slots)

@@ -75,8 +75,8 @@ func newDaemon(cfg *config.Config, o Options) *daemon {
 }
 
 func metricNames(cfg *config.Config) (slots []metrics.SlotRef, sinks []metrics.SinkRef, accounts []string) {
-	for _, s := range cfg.Slots() {
-		slots = append(slots, metrics.SlotRef{Relay: s.Relay, Type: s.Key.Type, Account: s.Account, Strategy: s.Strategy})
+	for _, p := range cfg.Plans() {
+		slots = append(slots, metrics.SlotRef{Relay: p.Relay, Type: p.Key.Type, Account: p.Account, Strategy: p.Strategy})
 	}
 	for name, spec := range cfg.Sinks {
 		sinks = append(sinks, metrics.SinkRef{Name: name, Type: spec.Shared().Type})

@@ -3,7 +3,6 @@ package daemon
 import (
 	"context"
 	"errors"
-	"iter"
 
 	"github.com/rotatord/rotatord/internal/adminapi"
 	"github.com/rotatord/rotatord/internal/config"
@@ -64,39 +63,22 @@ func (c *online) checkAll(ctx context.Context) error {
 	for _, t := range c.backends.troubles {
 		c.found(Warning, "%v", t.err)
 	}
-	for relay, slots := range c.byRelay() {
-		c.checkRelay(ctx, relay, slots)
+	for relay, plans := range c.cfg.PlansByRelay() {
+		c.checkRelay(ctx, relay, plans)
 	}
-	for i := range c.cfg.Slots() {
+	for _, p := range c.cfg.Plans() {
 		if ctx.Err() != nil {
 			return errors.New("interrupted: the rest was not checked")
 		}
-		c.checkSlot(ctx, &c.cfg.Slots()[i])
+		c.checkSlot(ctx, p)
 	}
 	return c.verdict()
 }
 
-// byRelay yields the slots of each relay, in the order of the configuration.
-func (c *online) byRelay() iter.Seq2[string, []config.Slot] {
-	return func(yield func(string, []config.Slot) bool) {
-		slots := c.cfg.Slots()
-		for len(slots) > 0 {
-			n := 1
-			for n < len(slots) && slots[n].Relay == slots[0].Relay {
-				n++
-			}
-			if !yield(slots[0].Relay, slots[:n]) {
-				return
-			}
-			slots = slots[n:]
-		}
-	}
-}
-
 // checkRelay reaches a relay: does it exist, may its tokens be listed, is there room?
-func (c *online) checkRelay(ctx context.Context, relay string, slots []config.Slot) {
-	k := slots[0].Key
-	c.found(Heading, "relay %s (%s, account %s)", relay, k.RelayID, slots[0].Account)
+func (c *online) checkRelay(ctx context.Context, relay string, plans []*slot.Plan) {
+	k := plans[0].Key
+	c.found(Heading, "relay %s (%s, account %s)", relay, k.RelayID, plans[0].Account)
 	client := c.backends.accounts[k.AccountID]
 	r, err := client.Relay(ctx, moq.Priority{Urgency: moq.Routine}, k.RelayID)
 	if err != nil {
@@ -108,20 +90,20 @@ func (c *online) checkRelay(ctx context.Context, relay string, slots []config.Sl
 	tokens, err := client.List(ctx, moq.Priority{Urgency: moq.Routine}, k.RelayID)
 	c.offers[k.RelayID] = err
 	if err == nil {
-		c.checkRoom(tokens, slots)
+		c.checkRoom(tokens, plans)
 	}
 }
 
 // checkRoom counts others' tokens and three for each overlap slot.
-func (c *online) checkRoom(tokens []moq.Token, slots []config.Slot) {
+func (c *online) checkRoom(tokens []moq.Token, plans []*slot.Plan) {
 	others, need := 0, 0
 	for _, t := range tokens {
 		if owner, ok := moq.LabelInstance(t.Label); !ok || owner != c.cfg.Instance {
 			others++
 		}
 	}
-	for i := range slots {
-		if slots[i].Strategy == moq.Overlap {
+	for _, p := range plans {
+		if p.Strategy == moq.Overlap {
 			need += slotMost
 		}
 	}
@@ -136,24 +118,24 @@ func (c *online) checkRoom(tokens []moq.Token, slots []config.Slot) {
 }
 
 // checkSlot tells whether the slot's strategy is offered and its targets can be written.
-func (c *online) checkSlot(ctx context.Context, s *config.Slot) {
-	c.found(Heading, "slot %s (%s)", s.Name(), s.Strategy)
-	c.checkStrategy(s)
-	for _, t := range s.Targets {
-		c.checkTarget(ctx, s, t)
+func (c *online) checkSlot(ctx context.Context, p *slot.Plan) {
+	c.found(Heading, "slot %s (%s)", p.Slot(), p.Strategy)
+	c.checkStrategy(p)
+	for _, t := range p.Targets {
+		c.checkTarget(ctx, p, t)
 	}
 }
 
-func (c *online) checkStrategy(s *config.Slot) {
-	err := c.offers[s.Key.RelayID]
+func (c *online) checkStrategy(p *slot.Plan) {
+	err := c.offers[p.Key.RelayID]
 	switch {
-	case c.silent[s.Key.RelayID]:
-		c.found(Warning, "whether %s is offered cannot be told: its relay was not found", s.Strategy)
-	case s.Strategy == moq.Overlap && err != nil && c.known[s.Name()].TokenID != "":
+	case c.silent[p.Key.RelayID]:
+		c.found(Warning, "whether %s is offered cannot be told: its relay was not found", p.Strategy)
+	case p.Strategy == moq.Overlap && err != nil && c.known[p.Slot()].TokenID != "":
 		c.found(Failed, "overlap: %v", rotation.OfferedBefore(err))
-	case s.Strategy == moq.Overlap && err != nil:
+	case p.Strategy == moq.Overlap && err != nil:
 		c.found(Failed, "overlap: %v", err)
-	case s.Strategy == moq.Overlap:
+	case p.Strategy == moq.Overlap:
 		c.found(OK, "overlap is offered: tokens can be listed; that they may be created shows only when one is")
 	case fault.Of(err) != nil && fault.Of(err).Reason == fault.NotOffered:
 		c.found(OK, "the account does not list tokens, so in_place is its only strategy; "+

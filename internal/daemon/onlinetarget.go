@@ -6,16 +6,15 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/rotatord/rotatord/internal/config"
 	"github.com/rotatord/rotatord/internal/secret"
 	"github.com/rotatord/rotatord/internal/sinks"
 	"github.com/rotatord/rotatord/internal/slot"
 )
 
 // checkTarget probes one target and says what it holds.
-func (c *online) checkTarget(ctx context.Context, s *config.Slot, t config.Target) {
+func (c *online) checkTarget(ctx context.Context, p *slot.Plan, t slot.Target) {
 	where := t.Sink + " " + t.Target
-	h, err := c.backends.sinks[t.Sink].Probe(ctx, t.Target, sinks.ProbeOptions{Read: s.Verify, Ours: c.mayBeOurs(s, t)})
+	h, err := c.backends.sinks[t.Sink].Probe(ctx, t.Target, sinks.ProbeOptions{Read: p.Verify, Ours: c.mayBeOurs(p, t)})
 	for _, w := range h.Warnings {
 		c.found(Warning, "%s: %s", where, w)
 	}
@@ -27,18 +26,18 @@ func (c *online) checkTarget(ctx context.Context, s *config.Slot, t config.Targe
 		c.found(Warning, "%v (the sink is optional)", err)
 	case err != nil:
 		c.found(Failed, "%v", err)
-	case c.isTaken(ctx, s, t):
+	case c.isTaken(ctx, p, t):
 	case !h.Known:
 		c.found(OK, "%s can be written; what it holds cannot be read", where)
 	case !h.Exists:
 		c.found(OK, "%s can be written; it holds nothing yet", where)
 	default:
-		c.checkContent(s, t, h, where)
+		c.checkContent(p, t, h, where)
 	}
 }
 
 // isTaken reports whether a target is where another's is, under another name, and says so.
-func (c *online) isTaken(ctx context.Context, s *config.Slot, t config.Target) bool {
+func (c *online) isTaken(ctx context.Context, p *slot.Plan, t slot.Target) bool {
 	place, err := c.backends.sinks[t.Sink].Place(ctx, t.Target)
 	if err != nil || place == "" {
 		return false // the probe has told of what is wrong
@@ -46,9 +45,9 @@ func (c *online) isTaken(ctx context.Context, s *config.Slot, t config.Target) b
 	first, taken := c.places[place]
 	switch {
 	case !taken:
-		c.places[place] = fmt.Sprintf("%s %s of slot %s", t.Sink, t.Target, s.Name())
+		c.places[place] = fmt.Sprintf("%s %s of slot %s", t.Sink, t.Target, p.Slot())
 		return false
-	case strings.HasSuffix(first, " of slot "+s.Name()):
+	case strings.HasSuffix(first, " of slot "+p.Slot()):
 		c.found(Warning, "%s %s is the same place as %s, through a link or a mount: that works only if both have one content",
 			t.Sink, t.Target, first)
 		return false
@@ -63,9 +62,9 @@ func (c *online) isTaken(ctx context.Context, s *config.Slot, t config.Target) b
 }
 
 // checkContent says whose the content of a target is, as far as that can be told.
-func (c *online) checkContent(s *config.Slot, t config.Target, h sinks.Holding, where string) {
+func (c *online) checkContent(p *slot.Plan, t slot.Target, h sinks.Holding, where string) {
 	size := len(h.Content.Reveal())
-	switch state := c.stateOf(s, t); {
+	switch state := c.stateOf(p, t); {
 	case state == "ok":
 		c.found(OK, "%s can be written; it holds the token that rotatord delivered", where)
 	case state == "never" && !t.Adopt:
@@ -83,14 +82,14 @@ func (c *online) checkContent(s *config.Slot, t config.Target, h sinks.Holding, 
 }
 
 // mayBeOurs doubts what a target holds only where the daemon does.
-func (c *online) mayBeOurs(s *config.Slot, t config.Target) func(secret.Value) bool {
-	state := c.stateOf(s, t)
+func (c *online) mayBeOurs(p *slot.Plan, t slot.Target) func(secret.Value) bool {
+	state := c.stateOf(p, t)
 	return func(secret.Value) bool { return state != "never" && state != "changed" }
 }
 
 // stateOf is what the daemon says of a target; "" without a daemon.
-func (c *online) stateOf(s *config.Slot, t config.Target) string {
-	st, ok := c.known[s.Name()]
+func (c *online) stateOf(p *slot.Plan, t slot.Target) string {
+	st, ok := c.known[p.Slot()]
 	if !ok {
 		return ""
 	}

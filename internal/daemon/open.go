@@ -81,7 +81,6 @@ func (d *daemon) open(ctx context.Context, cfg *config.Config) error {
 
 // openCore opens the journal, loads the slots and has them work, and adds to opened how each is stopped.
 func (d *daemon) openCore(ctx context.Context, cfg *config.Config, opened *teardown) (*core, error) {
-	wanted := plansOf(cfg)
 	c, err := d.openJournal(cfg)
 	if err != nil {
 		return nil, err
@@ -91,10 +90,10 @@ func (d *daemon) openCore(ctx context.Context, cfg *config.Config, opened *teard
 		Instance: cfg.Instance, Journal: c.journal, Sealer: c.identity, Alarm: c.queue,
 		Clock: NewSystemClock(), Observer: d.metrics, Log: d.log,
 	})
-	if err := c.engine.Load(ctx, wanted); err != nil {
+	if err := c.engine.Load(ctx, cfg.Plans()); err != nil {
 		return nil, err
 	}
-	if _, err := d.apply(ctx, cfg, wanted, c.engine); err != nil {
+	if _, err := d.apply(ctx, cfg, c.engine); err != nil {
 		return nil, err
 	}
 	opened.add("accounts and sinks", backendsTime, d.closeBackends)

@@ -12,7 +12,6 @@ import (
 	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/rotation"
 	"github.com/rotatord/rotatord/internal/sinks/all"
-	"github.com/rotatord/rotatord/internal/slot"
 )
 
 var errStopping = errors.New("rotatord is stopping")
@@ -51,7 +50,7 @@ func (d *daemon) reload(ctx context.Context) ([]trouble, error) {
 	if err := needsRestart(d.backends.Load().cfg, cfg); err != nil {
 		return nil, refusedReload(err)
 	}
-	found, err := d.apply(ctx, cfg, plansOf(cfg), c.engine)
+	found, err := d.apply(ctx, cfg, c.engine)
 	if err != nil {
 		return nil, refusedReload(err)
 	}
@@ -81,14 +80,12 @@ func needsRestart(old, cfg *config.Config) error {
 
 // apply puts a configuration into force, at a start and at a reload, and returns what of it does not work as
 // things are. Opening is all that can fail, and comes first.
-func (d *daemon) apply(
-	ctx context.Context, cfg *config.Config, wanted []*slot.Plan, e *rotation.Engine,
-) ([]trouble, error) {
+func (d *daemon) apply(ctx context.Context, cfg *config.Config, e *rotation.Engine) ([]trouble, error) {
 	next, err := d.opener().open(ctx, cfg, d.backends.Load())
 	if err != nil {
 		return nil, err
 	}
-	d.swapIn(cfg, wanted, next, e)
+	d.swapIn(cfg, next, e)
 	for _, w := range cfg.Warnings() {
 		d.log.Warn("configuration: " + w.String())
 	}
@@ -97,12 +94,12 @@ func (d *daemon) apply(
 }
 
 // swapIn has everything work with cfg, and what the former configuration alone had open be closed in a while.
-func (d *daemon) swapIn(cfg *config.Config, wanted []*slot.Plan, next *backends, e *rotation.Engine) {
+func (d *daemon) swapIn(cfg *config.Config, next *backends, e *rotation.Engine) {
 	d.level.SetLevel(levelOf(cfg.Log))
 	d.metrics.SetPerSlot(cfg.Metrics.PerSlot)
 	d.metrics.Configure(metricNames(cfg))
 	before := d.backends.Swap(next)
-	e.Configure(wanted, next, next, next.sinkNames())
+	e.Configure(cfg.Plans(), next, next, next.sinkNames())
 	if before != nil {
 		d.former.closeLater(before, next)
 	}

@@ -32,7 +32,7 @@ func TestAReloadWithASinkThatCannotBeOpenedIsASuccessThatSaysSo(t *testing.T) {
 		}
 	}
 	wantToldOnce("at start", d.open(t.Context(), o.cfg))
-	found, err := d.apply(t.Context(), o.cfg, nil, d.core.Load().engine)
+	found, err := d.apply(t.Context(), o.cfg, d.core.Load().engine)
 	wantToldOnce("at a reload", err)
 	if len(found) != 1 {
 		t.Errorf("the reload found %v", found)
@@ -53,7 +53,7 @@ func TestAReloadHasKeptSinksReadAgainWhatLiesOnDisk(t *testing.T) {
 	}
 	before := d.backends.Load().sinks["aws"]
 	reload := func() []trouble {
-		found, err := d.apply(t.Context(), o.cfg, nil, d.core.Load().engine)
+		found, err := d.apply(t.Context(), o.cfg, d.core.Load().engine)
 		if err != nil {
 			t.Fatal(err)
 		}

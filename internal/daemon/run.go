@@ -78,7 +78,7 @@ func (d *daemon) startPages(cfg *config.Config) (_ *web.Server, served <-chan er
 func (d *daemon) announceReady(addr string, cfg *config.Config) {
 	fields := []zap.Field{
 		zap.String("version", d.version), zap.String("listen", addr),
-		zap.String("admin_socket", cfg.Server.AdminSocket), zap.Int("slots", len(cfg.Slots())),
+		zap.String("admin_socket", cfg.Server.AdminSocket), zap.Int("slots", len(cfg.Plans())),
 	}
 	if limit, ok := memoryLimit(); ok {
 		fields = append(fields, zap.Int64("memory_limit_bytes", limit))

@@ -7,6 +7,7 @@ import (
 
 	"github.com/rotatord/rotatord/internal/config"
 	"github.com/rotatord/rotatord/internal/moq"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 // provenFor is for how long a good answer proves that calls reach Cloudflare: an in_place slot
@@ -15,16 +16,16 @@ const provenFor = time.Minute
 
 // MintCalls is how many calls one rotation makes until it has its token, without the proof that in_place may need:
 // create, or rotate; and a list, where it is to be seen which tokens retire: matching takes over.
-func MintCalls(s *config.Slot) int {
-	if s.Retire == "matching" {
+func MintCalls(p *slot.Policy) int {
+	if p.Matching {
 		return 2
 	}
 	return 1
 }
 
 // RetireCalls is how many calls one rotation makes when the grace is over: the revocation of the former token.
-func RetireCalls(s *config.Slot) int {
-	if s.Strategy == moq.InPlace {
+func RetireCalls(p *slot.Policy) int {
+	if p.Strategy == moq.InPlace {
 		return 0
 	}
 	return 1
@@ -36,7 +37,7 @@ func (f *fleet) accountCalls() map[string]float64 {
 	for _, g := range f.groups {
 		n := float64(g.slots)
 		rate := f.rotationsPerDay(g.first)
-		calls[g.first.Account] += n * rate * float64(MintCalls(g.first)+RetireCalls(g.first))
+		calls[g.first.Account] += n * rate * float64(MintCalls(g.first.Policy)+RetireCalls(g.first.Policy))
 		if g.first.Strategy == moq.InPlace {
 			calls[g.first.Account] += rate * min(n, 1+float64(g.first.Jitter)/float64(provenFor))
 		}

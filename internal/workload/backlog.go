@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/rotatord/rotatord/internal/cf"
-	"github.com/rotatord/rotatord/internal/scheduler"
 )
 
 // tolerated is for how long a slot may wait for its turn without anybody being told.
@@ -62,17 +61,17 @@ func (f *fleet) arrivalsOf(groups []group) *arrivals {
 // they come in equal pieces, from that of the group's first slot on: for a group of one it is exact.
 func (a *arrivals) add(g group, instant time.Duration, now time.Time, pieces int) {
 	var first, step time.Duration
-	if pieces = min(pieces, g.slots); g.first.Jitter <= 0 {
+	if pieces = min(pieces, g.slots); g.first.Delay == nil {
 		pieces = 1
 	} else {
 		step = g.first.Jitter / time.Duration(pieces)
-		first = scheduler.Jitter(g.first.Key.String(), now.Add(instant), step)
+		first = g.first.Delay(now.Add(instant)) / time.Duration(pieces)
 	}
 	for i := range pieces {
 		n := (i+1)*g.slots/pieces - i*g.slots/pieces
 		at := instant + first + time.Duration(i)*step
-		a.mints = append(a.mints, arrival{at, n, MintCalls(g.first)})
-		if calls := RetireCalls(g.first); calls > 0 {
+		a.mints = append(a.mints, arrival{at, n, MintCalls(g.first.Policy)})
+		if calls := RetireCalls(g.first.Policy); calls > 0 {
 			a.revocations = append(a.revocations, arrival{at + g.first.Grace, n, calls})
 		}
 	}

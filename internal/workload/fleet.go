@@ -6,7 +6,7 @@ import (
 
 	"github.com/rotatord/rotatord/internal/config"
 	"github.com/rotatord/rotatord/internal/moq"
-	"github.com/rotatord/rotatord/internal/scheduler"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 // How far ahead is looked: every day of a week and of a month is in it. Where a fleet has very many
@@ -27,22 +27,22 @@ type fleet struct {
 	cfg    *config.Config
 	now    time.Time
 	groups []group
-	known  map[*scheduler.Schedule]*instants
+	known  map[slot.Schedule]*instants
 	most   int // instants that are listed of one schedule
 }
 
 // group are slots that behave alike.
 type group struct {
-	first *config.Slot
+	first *slot.Plan
 	slots int
 }
 
 type groupKey struct {
 	account  string
-	schedule *scheduler.Schedule
+	schedule slot.Schedule
 	jitter   time.Duration
 	strategy moq.Strategy
-	retire   string
+	matching bool
 	grace    time.Duration
 	lifetime time.Duration
 }
@@ -54,18 +54,16 @@ type instants struct {
 }
 
 func newFleet(cfg *config.Config, now time.Time) *fleet {
-	f := &fleet{cfg: cfg, now: now.UTC().Truncate(time.Second), known: map[*scheduler.Schedule]*instants{}}
+	f := &fleet{cfg: cfg, now: now.UTC().Truncate(time.Second), known: map[slot.Schedule]*instants{}}
 	index := map[groupKey]int{}
-	schedules := map[*scheduler.Schedule]bool{}
-	slots := cfg.Slots()
-	for i := range slots {
-		s := &slots[i]
-		key := groupKey{s.Account, s.Schedule, s.Jitter, s.Strategy, s.Retire, s.Grace, s.Lifetime}
+	schedules := map[slot.Schedule]bool{}
+	for _, p := range cfg.Plans() {
+		key := groupKey{p.Account, p.Schedule, p.Jitter, p.Strategy, p.Matching, p.Grace, p.Lifetime}
 		at, known := index[key]
 		if !known {
 			at = len(f.groups)
-			index[key], f.groups = at, append(f.groups, group{first: s})
-			schedules[s.Schedule] = true
+			index[key], f.groups = at, append(f.groups, group{first: p})
+			schedules[p.Schedule] = true
 		}
 		f.groups[at].slots++
 	}
@@ -75,22 +73,22 @@ func newFleet(cfg *config.Config, now time.Time) *fleet {
 
 // rotationsPerDay is how often a day a slot rotates: at the instants of its schedule, and whenever a third of
 // its token's life is left before the next.
-func (f *fleet) rotationsPerDay(s *config.Slot) float64 {
+func (f *fleet) rotationsPerDay(p *slot.Plan) float64 {
 	renewal := math.Inf(1) // days
-	if s.Strategy == moq.Overlap && s.Lifetime > 0 {
-		renewal = renewedAfter * float64(s.Lifetime) / float64(day)
+	if p.Strategy == moq.Overlap && p.Lifetime > 0 {
+		renewal = renewedAfter * float64(p.Lifetime) / float64(day)
 	}
-	if s.Schedule == nil {
+	if p.Schedule == nil {
 		return 1 / renewal
 	}
-	rate := f.instantsOf(s.Schedule).rate
+	rate := f.instantsOf(p.Schedule).rate
 	if rate <= 0 {
 		return 0
 	}
 	return rate * math.Max(1, math.Ceil(1/rate/renewal))
 }
 
-func (f *fleet) instantsOf(s *scheduler.Schedule) *instants {
+func (f *fleet) instantsOf(s slot.Schedule) *instants {
 	known := f.known[s]
 	if known == nil {
 		known = f.nextInstants(s)
@@ -100,7 +98,7 @@ func (f *fleet) instantsOf(s *scheduler.Schedule) *instants {
 }
 
 // nextInstants lists the instants up to the horizon, some in any case, and no more than may be listed.
-func (f *fleet) nextInstants(s *scheduler.Schedule) *instants {
+func (f *fleet) nextInstants(s slot.Schedule) *instants {
 	out := &instants{}
 	within := 0 // the horizon
 	for at := s.Next(f.now); !at.IsZero() && len(out.next) < f.most; at = s.Next(at) {

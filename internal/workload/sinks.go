@@ -3,9 +3,9 @@ package workload
 import (
 	"time"
 
-	"github.com/rotatord/rotatord/internal/config"
 	"github.com/rotatord/rotatord/internal/moq"
 	"github.com/rotatord/rotatord/internal/sinks"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 const day = 24 * time.Hour
@@ -15,14 +15,14 @@ type Operations struct {
 	Trials, Writes, Reads int // in one rotation
 }
 
-// OperationsOf returns what one rotation of s does at a target: it is tried before the mint, written,
+// OperationsOf returns what one rotation of such a slot does at a target: it is tried before the mint, written,
 // read back, and, where a token is revoked later, read before that.
-func OperationsOf(s *config.Slot, required bool) Operations {
+func OperationsOf(p *slot.Policy, required bool) Operations {
 	o := Operations{Trials: 1, Writes: 1}
-	if s.Verify {
+	if p.Verify {
 		o.Reads++
 	}
-	if s.Verify && required && s.Strategy == moq.Overlap {
+	if p.Verify && required && p.Strategy == moq.Overlap {
 		o.Reads++
 	}
 	return o
@@ -40,9 +40,8 @@ func (f *fleet) sinkCalls() []Sink {
 	for name, spec := range f.cfg.Sinks {
 		loads[name] = &sinkLoad{Sink: Sink{Name: name}, calls: sinks.CallsOf(spec)}
 	}
-	slots := f.cfg.Slots()
-	for i := range slots {
-		f.addTargets(loads, &slots[i])
+	for _, p := range f.cfg.Plans() {
+		f.addTargets(loads, p)
 	}
 	var out []Sink
 	for _, name := range sortedNames(loads) {
@@ -53,11 +52,11 @@ func (f *fleet) sinkCalls() []Sink {
 	return out
 }
 
-func (f *fleet) addTargets(loads map[string]*sinkLoad, s *config.Slot) {
-	rate, probes := f.rotationsPerDay(s), f.probesPerDay(s)
-	for _, t := range s.Targets {
+func (f *fleet) addTargets(loads map[string]*sinkLoad, p *slot.Plan) {
+	rate, probes := f.rotationsPerDay(p), f.probesPerDay(p)
+	for _, t := range p.Targets {
 		l := loads[t.Sink]
-		o := OperationsOf(s, t.Required)
+		o := OperationsOf(p.Policy, t.Required)
 		l.Targets++
 		l.Calls += probes * float64(l.calls.Probe)
 		l.Calls += rate * float64(o.Trials*l.calls.Trial+o.Writes*l.calls.Write+o.Reads*l.calls.Read)
@@ -67,15 +66,6 @@ func (f *fleet) addTargets(loads map[string]*sinkLoad, s *config.Slot) {
 
 // probesPerDay is how often a day a slot's targets are looked at: all as often as the sink that asks for it most. The look
 // before a mint counts as one, and the next comes an interval later.
-func (f *fleet) probesPerDay(s *config.Slot) float64 {
-	every := time.Duration(0)
-	for _, t := range s.Targets {
-		if every == 0 || t.ProbeInterval < every {
-			every = t.ProbeInterval
-		}
-	}
-	if every <= 0 {
-		return 0
-	}
-	return max(0, float64(day)/float64(every)-f.rotationsPerDay(s))
+func (f *fleet) probesPerDay(p *slot.Plan) float64 {
+	return max(0, float64(day)/float64(p.CheckInterval())-f.rotationsPerDay(p))
 }

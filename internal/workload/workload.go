@@ -61,7 +61,7 @@ type Backlog struct {
 // time then: "@every" counts from it.
 func Of(cfg *config.Config, now time.Time) *Report {
 	f := newFleet(cfg, now)
-	r := &Report{Fullest: fullestRelay(cfg.Slots()), Sinks: f.sinkCalls()}
+	r := &Report{Fullest: fullestRelay(cfg), Sinks: f.sinkCalls()}
 	calls := f.accountCalls()
 	for _, name := range sortedNames(cfg.Accounts) {
 		r.Accounts = append(r.Accounts, Account{Name: name, Calls: calls[name]})
@@ -85,17 +85,12 @@ func (f *fleet) budgetOf(names []string, calls map[string]float64) Budget {
 	return b
 }
 
-// fullestRelay returns the relay whose slots may take most places. Slots are sorted by relay.
-func fullestRelay(slots []config.Slot) (most Relay) {
-	for len(slots) > 0 {
-		n := 1
-		for n < len(slots) && slots[n].Relay == slots[0].Relay {
-			n++
+// fullestRelay returns the relay whose slots may take most places.
+func fullestRelay(cfg *config.Config) (most Relay) {
+	for name, plans := range cfg.PlansByRelay() {
+		if p := config.PlacesOf(plans); p.Most > most.Places.Most {
+			most = Relay{name, p}
 		}
-		if p := config.PlacesOf(slots[:n]); p.Most > most.Places.Most {
-			most = Relay{slots[0].Relay, p}
-		}
-		slots = slots[n:]
 	}
 	return most
 }

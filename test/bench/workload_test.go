@@ -7,7 +7,6 @@ import (
 
 	"github.com/rotatord/rotatord/internal/cf"
 	"github.com/rotatord/rotatord/internal/cf/cfsim"
-	"github.com/rotatord/rotatord/internal/config"
 	"github.com/rotatord/rotatord/internal/moq"
 	"github.com/rotatord/rotatord/internal/secret"
 	"github.com/rotatord/rotatord/internal/sinks"
@@ -19,29 +18,29 @@ import (
 // What `rotatord check` tells of calls a day is made of what one rotation takes: here it is counted.
 func TestARotationAsksForWhatCheckSays(t *testing.T) {
 	for name, c := range map[string]struct {
-		slot     config.Slot
+		policy   slot.Policy
 		optional bool
 	}{
-		"overlap":                       {slot: config.Slot{Strategy: moq.Overlap, Verify: true}},
-		"overlap, an optional target":   {config.Slot{Strategy: moq.Overlap, Verify: true}, true},
-		"overlap, without verification": {slot: config.Slot{Strategy: moq.Overlap}},
-		"overlap, retire: matching":     {slot: config.Slot{Strategy: moq.Overlap, Verify: true, Retire: "matching"}},
-		"in_place":                      {slot: config.Slot{Strategy: moq.InPlace, Verify: true}},
-		"in_place, an optional target":  {config.Slot{Strategy: moq.InPlace, Verify: true}, true},
+		"overlap":                       {policy: slot.Policy{Strategy: moq.Overlap, Verify: true}},
+		"overlap, an optional target":   {slot.Policy{Strategy: moq.Overlap, Verify: true}, true},
+		"overlap, without verification": {policy: slot.Policy{Strategy: moq.Overlap}},
+		"overlap, retire: matching":     {policy: slot.Policy{Strategy: moq.Overlap, Verify: true, Matching: true}},
+		"in_place":                      {policy: slot.Policy{Strategy: moq.InPlace, Verify: true}},
+		"in_place, an optional target":  {slot.Policy{Strategy: moq.InPlace, Verify: true}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			sink := &countingSink{memory: newMemory()}
-			w := newAsked(t, sink, c.slot, c.optional)
+			w := newAsked(t, sink, c.policy, c.optional)
 			const rounds = 5
 			requests, done := w.requests(), sink.operations()
 			for range rounds {
 				w.rotate()
 			}
-			each := workload.MintCalls(&c.slot) + workload.RetireCalls(&c.slot)
+			each := workload.MintCalls(&c.policy) + workload.RetireCalls(&c.policy)
 			if got, want := w.requests()-requests, rounds*each; got != want {
 				t.Errorf("%d requests to Cloudflare, want %d: %v", got, want, w.sim.Counts())
 			}
-			want, got := workload.OperationsOf(&c.slot, !c.optional), sink.operations()
+			want, got := workload.OperationsOf(&c.policy, !c.optional), sink.operations()
 			for _, o := range []struct {
 				name      string
 				got, want int
@@ -58,8 +57,8 @@ func TestARotationAsksForWhatCheckSays(t *testing.T) {
 	}
 }
 
-// newAsked is one slot with the settings of s; the target that is counted may be an optional one beside another.
-func newAsked(t *testing.T, sink sinks.Sink, s config.Slot, optional bool) *counted {
+// newAsked is one slot with the policy p; the target that is counted may be an optional one beside another.
+func newAsked(t *testing.T, sink sinks.Sink, p slot.Policy, optional bool) *counted {
 	t.Helper()
 	w := &counted{T: t, sim: harness.NewSim(cfsim.Options{}, 1), rotated: make(chan struct{}, 1)}
 	c := harness.Must[*cf.Client](t)(cf.New(cf.Options{
@@ -72,8 +71,8 @@ func newAsked(t *testing.T, sink sinks.Sink, s config.Slot, optional bool) *coun
 	}
 	w.d = newDaemon(t, newMetrics(), c, open, "")
 	w.d.onRotated = func(*slot.Plan) { w.rotated <- struct{}{} }
-	w.plan = w.d.plan(0, moq.Subscribe, s.Strategy, nil)
-	w.plan.Verify, w.plan.Matching = s.Verify, s.Retire == "matching"
+	w.plan = w.d.plan(0, moq.Subscribe, p.Strategy, nil)
+	w.plan.Verify, w.plan.Matching = p.Verify, p.Matching
 	for i := range w.plan.Targets {
 		w.plan.Targets[i].Required = w.plan.Targets[i].Sink == "other" || !optional
 	}

@@ -231,3 +231,11 @@ func TestWhatASinkOnlyWarnsOfLeavesItUsable(t *testing.T) {
 		t.Errorf("targets = %+v", s.Targets)
 	}
 }
+
+func TestDefaultSinksThatAreWrongAreToldOnceAndNotForEachSlot(t *testing.T) {
+	text := "defaults: {sinks: disk}\nrelays: {one: {tokens: {subscribe: {}}}, two: {tokens: {subscribe: {}}}}\n"
+	_, err := Parse("config.yaml", []byte(text), fakeSpecs())
+	if err == nil || !strings.Contains(err.Error(), "defaults.sinks: ") || strings.Contains(err.Error(), "no sink") {
+		t.Error(err)
+	}
+}

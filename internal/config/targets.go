@@ -15,6 +15,9 @@ func (r *resolver) resolveTargets(plan *slot.Plan, scope *slotScope) {
 	refs, from := scope.sinks()
 	list := scope.place(from).child("sinks")
 	if from == builtIn {
+		if r.reported[topLevel("defaults").child("sinks").String()] {
+			return // nothing can be said of what they were meant to be
+		}
 		r.problem(list, "the slot has no sink", "give sinks here, on the relay or in defaults")
 		return
 	}

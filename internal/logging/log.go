@@ -142,7 +142,7 @@ func (l *Log) addLine(rank int, text []byte) (done chan struct{}) {
 	return done
 }
 
-// makeRoom returns up lines of lower ranks, the oldest of the lowest first, and reports whether there is
+// makeRoom gives up lines of lower ranks, the oldest of the lowest first, and reports whether there is
 // room then. mu is held.
 func (l *Log) makeRoom(rank, size int) bool {
 	fits := func() bool { return l.size == 0 || size == 0 || l.size+size <= room }

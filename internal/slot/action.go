@@ -69,7 +69,7 @@ type AdoptOrphan struct {
 	Token  Token
 }
 
-// ForgetOrphan returns up a lost mint that can no longer turn up.
+// ForgetOrphan gives up a lost mint that can no longer turn up.
 type ForgetOrphan struct{ Orphan Orphan }
 
 func (Wait) isAction()            {}

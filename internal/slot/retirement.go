@@ -13,8 +13,8 @@ func (v *View) retireTokens() Action {
 		return Revoke{Token: *v.Record.Current, Expired: true}
 	}
 	var next time.Time
-	if sv := v.Record.Current; v.Plan == nil && sv != nil && sv.ID != "" {
-		next = sv.Expires.Time() // nobody renews it any more
+	if sv := v.Record.Current; v.Plan == nil && sv != nil && sv.ID != "" && !sv.Expires.IsZero() {
+		next = laterOf(sv.Expires.Time(), v.Seen.NextRetirement.Time()) // nobody renews it any more
 	}
 	for i := range v.Record.Retiring {
 		t := &v.Record.Retiring[i]

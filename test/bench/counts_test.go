@@ -18,7 +18,7 @@ import (
 const (
 	inPlaceRequests    = 1    // rotate; and the relay, where the account has not answered for a minute
 	inPlaceSyncs       = 4    // the request, the intent, the value, the verification
-	inPlaceAllocations = 590  // 543: each save of a record and its events takes 25 to 30, which encoding/json makes
+	inPlaceAllocations = 660  // up to 599 with the race detector: each save of a record and its events takes 25 to 30, which encoding/json makes
 	overlapRequests    = 2    // create; revoke of the former token
 	overlapSyncs       = 5    // and the revocation
 	overlapAllocations = 1200 // 1106, as above

@@ -25,20 +25,20 @@ func (w *worker) reserve() {
 	w.keepReservation(ticket, cancel)
 }
 
-func (w *worker) beginReservation() (ticket int32, p moq.Priority, s moq.Strategy) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.ensureNotes().Reserving = true
-	w.ticket++
-	return w.ticket, w.priority(), w.strategy()
+func (m *memory) beginReservation() (ticket int32, p moq.Priority, s moq.Strategy) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.ensureNotes().Reserving = true
+	m.ticket++
+	return m.ticket, m.priority(), m.strategy()
 }
 
 // keepReservation keeps what gives the place back, unless it was given up meanwhile.
-func (w *worker) keepReservation(ticket int32, cancel func()) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.ticket == ticket {
-		w.ensureNotes().cancelReservation = cancel
+func (m *memory) keepReservation(ticket int32, cancel func()) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.ticket == ticket {
+		m.ensureNotes().cancelReservation = cancel
 	} else {
 		cancel()
 	}
@@ -55,10 +55,10 @@ func (w *worker) reservationGranted(ticket int32) {
 	w.wake()
 }
 
-// cancelReservation gives the place back, if there is one; w.mu is held.
-func (w *worker) cancelReservation() {
-	w.ticket++
-	o := w.notes
+// cancelReservation gives the place back, if there is one; m.mu is held.
+func (m *memory) cancelReservation() {
+	m.ticket++
+	o := m.notes
 	if o == nil {
 		return
 	}
@@ -85,17 +85,17 @@ func (w *worker) waitForBudget(call func(context.Context, moq.Priority) error) e
 }
 
 // allowPreemption keeps what ends a call, and returns the call's place in the queue.
-func (w *worker) allowPreemption(preempt func()) moq.Priority {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.ensureNotes().preempt = preempt
-	return w.priority()
+func (m *memory) allowPreemption(preempt func()) moq.Priority {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.ensureNotes().preempt = preempt
+	return m.priority()
 }
 
-// requeue lets the slot line up anew: its turn may come sooner now. w.mu is held.
-func (w *worker) requeue() {
-	w.cancelReservation()
-	if o := w.notes; o != nil && o.preempt != nil {
+// requeue lets the slot line up anew: its turn may come sooner now. m.mu is held.
+func (m *memory) requeue() {
+	m.cancelReservation()
+	if o := m.notes; o != nil && o.preempt != nil {
 		o.preempt()
 	}
 }

@@ -124,12 +124,12 @@ func (w *worker) noteLocation(location string, id uint64) {
 }
 
 // moveSighting notes where a target is now; left: none of the slot is where it was before.
-func (w *worker) moveSighting(location string, id uint64) (before uint64, left bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	now := &w.sightings.Edit(location).Place
+func (m *memory) moveSighting(location string, id uint64) (before uint64, left bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := &m.sightings.Edit(location).Place
 	before, *now = *now, id
-	return before, before != 0 && !slices.ContainsFunc(w.sightings, func(p slot.LocationEntry[slot.Sighting]) bool { return p.Value.Place == before })
+	return before, before != 0 && !slices.ContainsFunc(m.sightings, func(p slot.LocationEntry[slot.Sighting]) bool { return p.Value.Place == before })
 }
 
 // release gives up a slot's claim of a place, if it has it.
@@ -162,17 +162,17 @@ func (c *claimTable) owners() map[uint64]*worker {
 }
 
 // targetsAt are the slot's targets that were last found at a place, and that it delivers to.
-func (w *worker) targetsAt(id uint64) (out []slot.Target) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+func (m *memory) targetsAt(id uint64) (out []slot.Target) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	var all []slot.Target
-	if w.plan != nil {
-		all = w.plan.Targets
+	if m.plan != nil {
+		all = m.plan.Targets
 	}
-	if w.record.DeliveryPending() {
-		all = slices.Concat(all, w.record.LatestRotation().Targets)
+	if m.record.DeliveryPending() {
+		all = slices.Concat(all, m.record.LatestRotation().Targets)
 	}
-	for _, p := range w.sightings {
+	for _, p := range m.sightings {
 		if i := slot.TargetAt(all, p.Location); i >= 0 && p.Value.Place == id {
 			out = append(out, all[i])
 		}

@@ -135,14 +135,14 @@ func staggered(i int) time.Duration { return time.Duration(i) * 500 * time.Micro
 
 // unaffectedBy reports whether a reload that gives the slot plan p changes nothing for
 // it: neither the plan, nor its account, nor a sink that it delivers to.
-func (w *worker) unaffectedBy(p *slot.Plan, kept func(upstream) bool) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if !w.plan.Same(p) || !kept(upstream{account: true, name: p.Key.AccountID}) {
+func (m *memory) unaffectedBy(p *slot.Plan, kept func(upstream) bool) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.plan.Same(p) || !kept(upstream{account: true, name: p.Key.AccountID}) {
 		return false
 	}
 	gone := func(t slot.Target) bool { return !kept(upstream{name: t.Sink}) }
-	rot := w.record.Rotation
+	rot := m.record.Rotation
 	delivers := rot != nil && (rot.Phase == slot.Minted || len(rot.Sealed) > 0)
 	return !slices.ContainsFunc(p.Targets, gone) && (!delivers || !slices.ContainsFunc(rot.Targets, gone))
 }

@@ -42,10 +42,10 @@ func (w *worker) deliverRequired(targets []slot.Target) {
 // deliversFromJournal reports whether an in_place value comes from the journal alone: if that
 // was restored from a backup, a newer value may be served by now. (Of an overlap
 // value the relay's list tells.)
-func (w *worker) deliversFromJournal(rot *slot.Rotation) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return rot.Strategy == moq.InPlace && rot.Verify && w.ensureNotes().Confirmed == 0
+func (m *memory) deliversFromJournal(rot *slot.Rotation) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return rot.Strategy == moq.InPlace && rot.Verify && m.ensureNotes().Confirmed == 0
 }
 
 // holdsUnknownValue looks, before an old in_place value is delivered, whether the target
@@ -142,27 +142,27 @@ func (w *worker) noteDeliveries(rot *slot.Rotation, results []delivery) {
 	}
 }
 
-// noteDelivery puts one outcome into the record; w.mu is held.
-func (w *worker) noteDelivery(rotationID string, d delivery) {
+// noteDelivery puts one outcome into the record; m.mu is held.
+func (m *memory) noteDelivery(rotationID string, d delivery) {
 	loc := d.target.Location
 	if d.err != nil {
-		w.ensureNotes().Errors.Set(loc, d.err)
+		m.ensureNotes().Errors.Set(loc, d.err)
 		if d.digest != nil { // else nothing was begun, and what was before still counts
-			w.ensureNotes().unacknowledged.Set(loc, d.digest)
+			m.ensureNotes().unacknowledged.Set(loc, d.digest)
 		}
 		return
 	}
-	if w.record.Receipts.At(loc).RotationID > rotationID {
+	if m.record.Receipts.At(loc).RotationID > rotationID {
 		return // a newer value went there meanwhile
 	}
-	w.record.Acknowledge(d.target, rotationID, d.digest, d.held)
-	o := w.ensureNotes()
+	m.record.Acknowledge(d.target, rotationID, d.digest, d.held)
+	o := m.ensureNotes()
 	o.Errors.Remove(loc)
 	o.unacknowledged.Remove(loc)
 	o.Drift.Remove(loc)
 	o.Inspections.Remove(loc)
-	if w.sightings.Index(loc) >= 0 {
-		w.sightings.Edit(loc).Checked = 0
+	if m.sightings.Index(loc) >= 0 {
+		m.sightings.Edit(loc).Checked = 0
 	}
 }
 

@@ -129,9 +129,9 @@ func blamesAccount(err error) bool {
 	return false
 }
 
-// explainAbsence returns err as it is meant for this slot. w.mu is held.
-func (w *worker) explainAbsence(where slot.Stage, err error) error {
-	if rotates := where == slot.StageMint && w.strategy() == moq.InPlace; rotates || !w.record.HasNamedToken() {
+// explainAbsence returns err as it is meant for this slot. m.mu is held.
+func (m *memory) explainAbsence(where slot.Stage, err error) error {
+	if rotates := where == slot.StageMint && m.strategy() == moq.InPlace; rotates || !m.record.HasNamedToken() {
 		return err
 	}
 	return OfferedBefore(err)

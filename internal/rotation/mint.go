@@ -44,10 +44,10 @@ func (w *worker) mint(d slot.Due) {
 }
 
 // useReservation gives a mint call the place in the budget that was granted.
-func (w *worker) useReservation(a slot.Rotation) moq.Priority {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	p, o := w.priority(), w.ensureNotes()
+func (m *memory) useReservation(a slot.Rotation) moq.Priority {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p, o := m.priority(), m.ensureNotes()
 	p.Reserved, o.Reserved, o.cancelReservation = true, false, nil
 	p.Proven = a.Strategy == moq.InPlace && a.LostAt.IsZero()
 	return p

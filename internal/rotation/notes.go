@@ -28,26 +28,26 @@ type notes struct {
 	releasedAt       time.Duration            // when they were last tried because somebody came back, on the elapsed-time clock
 }
 
-// ensureNotes returns the slot's notes, to read and to write; w.mu is held. They are made
+// ensureNotes returns the slot's notes, to read and to write; m.mu is held. They are made
 // when there are none, and a slot that comes to rest lets go of them again.
-func (w *worker) ensureNotes() *notes {
-	if w.notes == nil {
-		w.notes = new(notes)
+func (m *memory) ensureNotes() *notes {
+	if m.notes == nil {
+		m.notes = new(notes)
 	}
-	return w.notes
+	return m.notes
 }
 
 // forgetIfIdle lets go of the notes of a slot that has nothing in hand and rests until a
 // time at which it would have to look anew; not of those that then still count.
-// w.mu is held.
-func (w *worker) forgetIfIdle(now, until time.Time) {
-	o, soon := w.notes, !until.IsZero() && until.Sub(now) <= slot.FreshFor
-	if o == nil || soon || !w.record.AtRest() || o.underway() || o.preempt != nil || len(o.inspectingOptional) > 0 {
+// m.mu is held.
+func (m *memory) forgetIfIdle(now, until time.Time) {
+	o, soon := m.notes, !until.IsZero() && until.Sub(now) <= slot.FreshFor
+	if o == nil || soon || !m.record.AtRest() || o.underway() || o.preempt != nil || len(o.inspectingOptional) > 0 {
 		return
 	}
 	o.Inspections, o.Listing = nil, nil
 	if !o.RelayFull && !o.Unsaved && o.failedRetirements == 0 && o.value.rotationID == "" && len(o.Drift)+len(o.Errors) == 0 {
-		w.notes = nil
+		m.notes = nil
 	}
 }
 
@@ -56,12 +56,12 @@ func (o *notes) underway() bool {
 	return o != nil && (o.Reserving || o.Reserved || len(o.DeliveringOptional) > 0)
 }
 
-// forgetInspections makes as if neither targets nor account had been looked at; w.mu is held.
-func (w *worker) forgetInspections() {
-	for i := range w.sightings {
-		w.sightings[i].Value.Checked = 0
+// forgetInspections makes as if neither targets nor account had been looked at; m.mu is held.
+func (m *memory) forgetInspections() {
+	for i := range m.sightings {
+		m.sightings[i].Value.Checked = 0
 	}
-	if w.notes != nil {
-		w.notes.Inspections, w.notes.Proved = nil, 0
+	if m.notes != nil {
+		m.notes.Inspections, m.notes.Proved = nil, 0
 	}
 }

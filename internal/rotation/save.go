@@ -28,13 +28,6 @@ func (w *worker) save(events ...slot.Event) error {
 	return err
 }
 
-// read returns a copy of the slot's record as it is now.
-func (w *worker) read() *slot.Record {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.record.Clone()
-}
-
 // isOfRecord tells what is wrong with one record from what is with the journal: other
 // slots can be saved.
 func isOfRecord(err error) bool { return err != nil && fault.Of(err).Class == fault.Permanent }
@@ -49,13 +42,6 @@ func (w *worker) noteSave(err error) {
 	} else if o := w.notes; o != nil {
 		o.Unsaved, o.Unsavable, o.failedSaves = false, false, 0
 	}
-}
-
-// locked runs f while nobody else reads or changes what memory has of the slot. f does not block.
-func (w *worker) locked(f func()) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	f()
 }
 
 // update changes the record, and makes that durable together with the events that

@@ -106,14 +106,14 @@ func (a Administration) describeToken(t moq.Token, slots []*worker) slot.RelayTo
 }
 
 // markOwned marks a listed token that the slot's record accounts for.
-func (w *worker) markOwned(out *slot.RelayToken, t moq.Token) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if !w.record.Owns(t) {
+func (m *memory) markOwned(out *slot.RelayToken, t moq.Token) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.record.Owns(t) {
 		return
 	}
-	out.Owner, out.Slot = slot.Ours, w.nameLocked()
-	for _, o := range w.record.Retiring {
+	out.Owner, out.Slot = slot.Ours, m.nameLocked()
+	for _, o := range m.record.Retiring {
 		if o.ID == t.ID {
 			out.Rotation, out.Retire = o.RotationID, o.Retire.Time()
 			if o.Foreign {
@@ -121,10 +121,10 @@ func (w *worker) markOwned(out *slot.RelayToken, t moq.Token) {
 			}
 		}
 	}
-	if rot := w.record.Rotation; rot != nil && rot.Token != nil && rot.Token.ID == t.ID {
+	if rot := m.record.Rotation; rot != nil && rot.Token != nil && rot.Token.ID == t.ID {
 		out.Rotation = rot.ID
 	}
-	if sv := w.record.Current; sv != nil && sv.ID == t.ID {
+	if sv := m.record.Current; sv != nil && sv.ID == t.ID {
 		out.Rotation = sv.RotationID
 	}
 }

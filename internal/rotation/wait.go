@@ -32,15 +32,15 @@ func (w *worker) releaseFor(p upstream) bool {
 	return freed
 }
 
-// retrySooner is releaseFor's part under the lock; w.mu is held.
-func (w *worker) retrySooner(now time.Time, clock time.Duration, p upstream) bool {
-	o := w.ensureNotes()
+// retrySooner is releaseFor's part under the lock; m.mu is held.
+func (m *memory) retrySooner(now time.Time, clock time.Duration, p upstream) bool {
+	o := m.ensureNotes()
 	wait := time.Duration(0)
 	if o.releasedAt > 0 {
 		wait = max(0, o.releasedAt+releaseGap-clock)
 	}
 	forP := func(k blame) bool { return k.down && k.upstream == p }
-	if !w.bringForward(now.Add(wait), func(blames []blame) bool { return slices.ContainsFunc(blames, forP) }) {
+	if !m.bringForward(now.Add(wait), func(blames []blame) bool { return slices.ContainsFunc(blames, forP) }) {
 		return false
 	}
 	o.releasedAt = clock + wait
@@ -48,16 +48,16 @@ func (w *worker) retrySooner(now time.Time, clock time.Duration, p upstream) boo
 }
 
 // bringForward moves up to at whatever waits for longer and is chosen by whose sake it
-// waits for. What was seen of the targets is forgotten: it led to the wait. w.mu is held.
-func (w *worker) bringForward(at time.Time, chosen func([]blame) bool) (moved bool) {
-	if w.record.Failure == nil && w.notes == nil {
+// waits for. What was seen of the targets is forgotten: it led to the wait. m.mu is held.
+func (m *memory) bringForward(at time.Time, chosen func([]blame) bool) (moved bool) {
+	if m.record.Failure == nil && m.notes == nil {
 		return false
 	}
-	o := w.ensureNotes()
-	if f := w.record.Failure; f != nil && f.Next.After(at) && chosen(o.blames) {
+	o := m.ensureNotes()
+	if f := m.record.Failure; f != nil && f.Next.After(at) && chosen(o.blames) {
 		sooner := *f
 		sooner.Next = at
-		w.record.Failure, moved = &sooner, true
+		m.record.Failure, moved = &sooner, true
 	}
 	if next := slot.TimestampOf(at); o.NextRetirement > next && chosen(o.retirementBlames) {
 		o.NextRetirement, o.NextReclaim, moved = next, next, true
@@ -68,7 +68,7 @@ func (w *worker) bringForward(at time.Time, chosen func([]blame) bool) (moved bo
 		}
 	}
 	if moved {
-		w.forgetInspections()
+		m.forgetInspections()
 	}
 	return moved
 }
@@ -94,20 +94,20 @@ func (e *Engine) resumeWaits() {
 	}
 }
 
-// suspectedUpstreams are those for whose sake a slot may wait that the journal says is failing. w.mu is held.
-func (w *worker) suspectedUpstreams() (out []blame) {
-	f := w.record.Failure
+// suspectedUpstreams are those for whose sake a slot may wait that the journal says is failing. m.mu is held.
+func (m *memory) suspectedUpstreams() (out []blame) {
+	f := m.record.Failure
 	if f == nil || healthOf(&fault.Error{Reason: fault.Reason(f.Reason)}) != down {
 		return nil
 	}
 	if f.Sink != "" {
 		return []blame{{upstream{name: f.Sink}, true, 0}}
 	}
-	out = []blame{{upstream{account: true, name: w.record.Key.AccountID}, true, 0}}
-	if w.plan == nil || f.Stage == slot.StageMint {
+	out = []blame{{upstream{account: true, name: m.record.Key.AccountID}, true, 0}}
+	if m.plan == nil || f.Stage == slot.StageMint {
 		return out
 	}
-	for _, t := range slot.RequiredOf(w.plan.Targets) {
+	for _, t := range slot.RequiredOf(m.plan.Targets) {
 		out = append(out, blame{upstream{name: t.Sink}, true, 0})
 	}
 	return out

@@ -7,24 +7,11 @@ import (
 	"github.com/rotatord/rotatord/internal/slot"
 )
 
-// worker is one slot in memory, and what is done to it. mu guards all but what saving guards. Nearly all slots
-// of a fleet are at rest: what only one at work needs is in its notes.
+// worker carries out what is decided for one slot, one action at a time.
 type worker struct {
 	engine *Engine
-
 	saving sync.Mutex // one save at a time, so that an older one never lands last
-
-	mu        sync.Mutex
-	plan      *slot.Plan                     // nil: not configured any more
-	record    slot.Record                    // its Key never changes
-	notes     *notes                         // nil: none; see ensureNotes
-	sightings slot.ByLocation[slot.Sighting] // by location
-	nextCheck slot.Timestamp                 // when targets are looked at again
-	ticket    int32                          // tells one reservation from the next
-	running   bool
-	again     bool
-	visited   bool // a pass was made since the configuration came into force
-	inspected inspectedState
+	memory
 }
 
 // armIfIdle sets the alarm of a slot that has nothing to do now. To find that out with
@@ -87,13 +74,13 @@ func (w *worker) comeToRest(until time.Time) bool {
 	return !w.running
 }
 
-func (w *worker) isQuiet() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if !w.visited || w.running || w.notes.underway() {
+func (m *memory) isQuiet() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.visited || m.running || m.notes.underway() {
 		return false
 	}
-	return w.inspected == wasInspected || w.plan == nil || w.record.Failure != nil || w.record.Unfinished()
+	return m.inspected == wasInspected || m.plan == nil || m.record.Failure != nil || m.record.Unfinished()
 }
 
 // maxSteps bounds one pass: no sound decision takes so many.

@@ -121,7 +121,7 @@ func (d *dialer) noteSent() {
 	d.used = time.Now()
 }
 
-// claimIfCold tells whether no connection is likely to be open or on its way, and counts
+// claimIfCold reports whether no connection is likely to be open or on its way, and counts
 // on the caller to make one.
 func (d *dialer) claimIfCold() bool {
 	d.mu.Lock()

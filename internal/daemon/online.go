@@ -117,7 +117,7 @@ func (c *online) checkRoom(tokens []moq.Token, plans []*slot.Plan) {
 		count(others, "token"), need, relayLimit-others)
 }
 
-// checkSlot tells whether the slot's strategy is offered and its targets can be written.
+// checkSlot reports whether the slot's strategy is offered and its targets can be written.
 func (c *online) checkSlot(ctx context.Context, p *slot.Plan) {
 	c.found(Heading, "slot %s (%s)", p.Slot(), p.Strategy)
 	c.checkStrategy(p)

@@ -10,7 +10,7 @@ import (
 	"github.com/rotatord/rotatord/internal/fault"
 )
 
-// party is a sink, by its key, or an account, by its id. Where reading goes well,
+// upstream is a sink, by its key, or an account, by its id. Where reading goes well,
 // writing (for an account: minting) may still not: that is an upstream of its own.
 type upstream struct {
 	account bool
@@ -20,7 +20,7 @@ type upstream struct {
 
 func (p upstream) forReads() upstream { return upstream{account: p.account, name: p.name} }
 
-// sake says that an attempt failed on an upstream.
+// blame says that an attempt failed on an upstream.
 type blame struct {
 	upstream
 	down bool          // the upstream does not work at all: the next attempt waits for that to end

@@ -16,7 +16,7 @@ import (
 // releaseGap is the least time between two releases of one slot.
 const releaseGap = 10 * time.Second
 
-// outage is what is known of one party, and who waits for its sake.
+// outage is what is known of one upstream, and who waits for it.
 type outage struct {
 	mu      sync.Mutex
 	waiting map[*worker]struct{}

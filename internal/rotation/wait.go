@@ -21,7 +21,7 @@ func (w *worker) awaitUpstreams(blames []blame) {
 	}
 }
 
-// releaseFor has what a slot does not do for p's sake be tried at once, or as soon as
+// releaseFor has what a slot leaves undone because of p be tried at once, or as soon as
 // the gap since its last release allows; false when nothing waits for p.
 func (w *worker) releaseFor(p upstream) bool {
 	var freed bool
@@ -47,8 +47,8 @@ func (m *memory) retrySooner(now time.Time, clock time.Duration, p upstream) boo
 	return true
 }
 
-// bringForward moves up to at whatever waits for longer and is chosen by whose sake it
-// waits for. What was seen of the targets is forgotten: it led to the wait. m.mu is held.
+// bringForward moves up to at whatever waits for longer and is chosen by what it waits
+// for. What was seen of the targets is forgotten: it led to the wait. m.mu is held.
 func (m *memory) bringForward(at time.Time, chosen func([]blame) bool) (moved bool) {
 	if m.record.Failure == nil && m.notes == nil {
 		return false
@@ -94,7 +94,7 @@ func (e *Engine) resumeWaits() {
 	}
 }
 
-// suspectedUpstreams are those for whose sake a slot may wait that the journal says is failing. m.mu is held.
+// suspectedUpstreams are those for which a slot that the journal says is failing may wait. m.mu is held.
 func (m *memory) suspectedUpstreams() (out []blame) {
 	f := m.record.Failure
 	if f == nil || healthOf(&fault.Error{Reason: fault.Reason(f.Reason)}) != down {

@@ -113,7 +113,7 @@ func (w *overdueFleet) becomeDue() {
 	}
 }
 
-// rotatedFirst tells whether the relay is one of the first few that the overdue
+// rotatedFirst reports whether the relay is one of the first few that the overdue
 // fleet's rotations reached, and notes it.
 func (w *overdueFleet) rotatedFirst(relay string) bool {
 	for _, c := range w.sim.Calls() {

@@ -54,7 +54,7 @@ func (g *given) of(value string) (grant, bool) {
 	return t, ok
 }
 
-// fits tells whether a value is whole, and one for the slot.
+// fits reports whether a value is whole, and one for the slot.
 func (g *given) fits(value string, s slotSpec) bool {
 	t, ok := g.of(value)
 	return ok && t.relayID == s.relayID && slices.Equal(t.operations, operations[s.typ])

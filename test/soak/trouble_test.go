@@ -192,7 +192,7 @@ func (s *storm) stir() {
 	s.now = append(s.now, t)
 }
 
-// conflict tells whether two troubles are about the same thing.
+// conflict reports whether two troubles are about the same thing.
 func conflict(a, b *trouble) bool {
 	word := func(t *trouble) (w string) { _, _ = fmt.Sscan(t.name, &w); return w }
 	return word(a) == word(b)

@@ -64,7 +64,7 @@ func (r *remembering) isRenewed(shown sinks.Credential) bool {
 	return err == nil && now != shown
 }
 
-// refusalOfIdentity tells whether STS turned down who asks, and not just this request.
+// refusalOfIdentity reports whether STS turned down who asks, and not just this request.
 func refusalOfIdentity(err error) (api smithy.APIError, refused bool) {
 	if !errors.As(err, &api) || serviceOf(err) != "STS" {
 		return nil, false

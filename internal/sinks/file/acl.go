@@ -143,7 +143,7 @@ func (a acl) permFor(tag aclTag) uint16 {
 }
 
 // letsRead says whether this process, which does not own the file, may read it; inGroup
-// tells whether the file's group is one of ours. The kernel's rule: our own entry, else
+// reports whether the file's group is one of ours. The kernel's rule: our own entry, else
 // any of our groups', else that of others.
 func (a acl) letsRead(inGroup bool) bool {
 	mask, grouped, granted := a.permFor(aclMask), false, false

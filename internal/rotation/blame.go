@@ -27,7 +27,7 @@ type blame struct {
 	at   time.Duration // of what shows it down, on the elapsed-time clock
 }
 
-// partyError is an error of calls, with those whom they were made to.
+// upstreamError is an error of calls, with those whom they were made to.
 type upstreamError struct {
 	error
 	blames []blame

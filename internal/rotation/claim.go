@@ -38,7 +38,7 @@ const (
 	holding // it has written there
 )
 
-// claimant is what follows a look.
+// claimantOf is what follows a look.
 func claimantOf(d slot.Depth) claimant {
 	if d < slot.DepthTrial {
 		return watching
@@ -282,7 +282,7 @@ func errDiffersWithin(t, other slot.Target) error {
 // besides the time that their looks are spread over.
 const unseenWait = time.Minute
 
-// watched is whether a slot's targets were looked at since the start.
+// inspectedState is whether a slot's targets were looked at since the start.
 type inspectedState uint8
 
 const (

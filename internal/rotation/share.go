@@ -13,7 +13,7 @@ import (
 // stay in memory with them. Copies that records share are a third of the memory of a
 // slot at rest.
 
-// words are the strings of many records: those that they have in common, once, and
+// stringSharer shares the strings of many records: those that they have in common, once, and
 // the others side by side in blocks, which leaves no holes in memory.
 type stringSharer struct {
 	common map[string]string

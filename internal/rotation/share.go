@@ -73,6 +73,9 @@ func (w *stringSharer) shareRecord(r *slot.Record, p *slot.Plan) {
 		rc := &r.Receipts[i]
 		w.shareTarget(&rc.Target, p)
 		w.keep(&rc.MayHold)
+		for j := range rc.MayAlsoHold {
+			w.keep(&rc.MayAlsoHold[j])
+		}
 		w.keep(&rc.RotationID)
 	}
 	w.shareToken(r.Current)

@@ -36,8 +36,7 @@ func (v *View) leftToExpire(t *Token) bool {
 		return false
 	}
 	for _, rc := range v.Record.Receipts {
-		held := rc.RotationID == t.RotationID || rc.MayHold == t.RotationID
-		if held && !v.Plan.Delivers(rc.Location) {
+		if rc.mayHoldValueOf(t.RotationID) && !v.Plan.Delivers(rc.Location) {
 			return true
 		}
 	}

@@ -18,6 +18,13 @@ type Receipt struct {
 	At         Timestamp `json:"at"`
 	// MayHold is the rotation of a later write whose outcome is not known.
 	MayHold string `json:"maybe,omitempty"`
+	// MayAlsoHold are those of writes before it whose outcome is not known either.
+	MayAlsoHold []string `json:"maybe_also,omitempty"`
+}
+
+// mayHoldValueOf reports whether the target may hold the value of a rotation.
+func (rc Receipt) mayHoldValueOf(rotationID string) bool {
+	return rc.RotationID == rotationID || rc.MayHold == rotationID || slices.Contains(rc.MayAlsoHold, rotationID)
 }
 
 // Receipts are the receipts of a slot's targets. A slot has one or two: a map

@@ -25,6 +25,9 @@ func recordLines(r *Record) []string {
 	for _, rc := range r.Receipts {
 		l.add(rc.RotationID != "", "%s holds %s since %s", rc.Sink, rc.Digest, timestampText(rc.At))
 		l.add(rc.MayHold != "", "%s may hold %s", rc.Sink, nameOf(rc.MayHold))
+		for _, id := range rc.MayAlsoHold {
+			l.add(true, "%s may also hold %s", rc.Sink, nameOf(id))
+		}
 	}
 	if q := r.Request; q != nil {
 		l.add(true, "%s asked for a %s rotation at %s", q.By, CauseOf(*q), timeText(q.At))

@@ -58,6 +58,9 @@ func (r *Record) restartGraces(a Rotation, at time.Time, clock Reading) {
 func (r *Record) markMayHold(targets []Target, id string) {
 	for _, t := range targets {
 		rc := r.Receipts.At(t.Location)
+		if rc.MayHold != "" && rc.MayHold != id {
+			rc.MayAlsoHold = append(slices.Clip(rc.MayAlsoHold), rc.MayHold)
+		}
 		rc.Target, rc.MayHold = t, id
 		r.Receipts.set(rc)
 	}
@@ -94,9 +97,19 @@ func (r *Record) keepForRetirement(t *Token) {
 func (r *Record) Acknowledge(t Target, rotationID string, digest []byte, at time.Time) {
 	rc := Receipt{Target: t, RotationID: rotationID, Digest: digest, At: TimestampOf(at)}
 	if old := r.Receipts.At(t.Location); old.MayHold > rotationID {
-		rc.MayHold = old.MayHold
+		rc.MayHold, rc.MayAlsoHold = old.MayHold, idsAfter(old.MayAlsoHold, rotationID)
 	}
 	r.Receipts.set(rc)
+}
+
+// idsAfter are the rotation ids after another, nil when there is none.
+func idsAfter(ids []string, after string) (out []string) {
+	for _, id := range ids {
+		if id > after {
+			out = append(out, id)
+		}
+	}
+	return out
 }
 
 // Conclude records that every required target holds the value: the token is
@@ -134,8 +147,14 @@ func (r *Record) digestsOf(rotationID string) (out [][]byte) {
 // forgetReceipts drops receipts of places the rotation no longer delivers to once no
 // token that they may hold is known any more.
 func (r *Record) forgetReceipts() {
+	gone := func(id string) bool { return !r.mayBeAccepted(id) }
+	for i := range r.Receipts {
+		if rc := &r.Receipts[i]; slices.ContainsFunc(rc.MayAlsoHold, gone) {
+			rc.MayAlsoHold = slices.DeleteFunc(slices.Clone(rc.MayAlsoHold), gone)
+		}
+	}
 	r.Receipts = slices.DeleteFunc(r.Receipts, func(rc Receipt) bool {
-		return !r.Rotation.DeliversTo(rc.Location) && !r.mayBeAccepted(rc.RotationID) && !r.mayBeAccepted(rc.MayHold)
+		return !r.Rotation.DeliversTo(rc.Location) && !r.mayBeAccepted(rc.RotationID) && !r.mayBeAccepted(rc.MayHold) && len(rc.MayAlsoHold) == 0
 	})
 }
 

@@ -5,7 +5,7 @@ import (
 	"math"
 	"strings"
 
-	"github.com/rotatord/rotatord/internal/config"
+	"github.com/rotatord/rotatord/internal/moq"
 	"github.com/rotatord/rotatord/internal/timefmt"
 	"github.com/rotatord/rotatord/internal/workload"
 )
@@ -14,7 +14,7 @@ import (
 func (a *app) sayWorkload(r *workload.Report) {
 	if p := r.Fullest.Places; p.Most > 0 {
 		a.say("relays: %s needs most places, %d and at times %d of a relay's %d; others' tokens take places too",
-			r.Fullest.Name, p.Usual, p.Most, config.RelayPlaces)
+			r.Fullest.Name, p.Usual, p.Most, moq.RelayPlaces)
 	}
 	for _, account := range r.Accounts {
 		a.say("account %s: %s a day", account.Name, aboutCalls(account.Calls))

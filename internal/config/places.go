@@ -7,9 +7,6 @@ import (
 	"github.com/rotatord/rotatord/internal/slot"
 )
 
-// RelayPlaces is how many tokens a relay accepts at most, whosever they are.
-const RelayPlaces = 10
-
 // Places are how many of a relay's places its slots take at once.
 type Places struct {
 	Usual int // as rotations go: overlap has a token and the one before it, or the one after
@@ -33,12 +30,12 @@ func PlacesOf(plans []*slot.Plan) Places {
 // placesProblem says what is wrong with the places that a relay's slots take; "" when nothing is.
 func placesProblem(plans []*slot.Plan) (text, hint string, fatal bool) {
 	switch p := PlacesOf(plans); {
-	case p.Usual > RelayPlaces:
-		return fmt.Sprintf("its %d slots take %d places at once, and a relay has %d", len(plans), p.Usual, RelayPlaces),
+	case p.Usual > moq.RelayPlaces:
+		return fmt.Sprintf("its %d slots take %d places at once, and a relay has %d", len(plans), p.Usual, moq.RelayPlaces),
 			"under overlap a slot takes two, since the token before lives on for its grace; use several relays", true
-	case p.Most > RelayPlaces:
+	case p.Most > moq.RelayPlaces:
 		return fmt.Sprintf("its %d slots may take %d places at once, and a relay has %d: rotations may then wait, or fail",
-			len(plans), p.Most, RelayPlaces), "three for each slot under overlap are enough, whatever happens", false
+			len(plans), p.Most, moq.RelayPlaces), "three for each slot under overlap are enough, whatever happens", false
 	}
 	return "", "", false
 }

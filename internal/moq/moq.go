@@ -58,6 +58,9 @@ var idPattern = regexp.MustCompile(`^[0-9a-f]{32}$`)
 // lower case. The client puts ids into URL paths unescaped, so nothing else may pass.
 func IsID(s string) bool { return idPattern.MatchString(s) }
 
+// RelayPlaces is how many tokens a relay accepts at most, whosever they are.
+const RelayPlaces = 10
+
 // Token is one token of a relay. Value is set only in the answer to a create call.
 type Token struct {
 	ID         string // jti

@@ -143,17 +143,14 @@ func (w *worker) explainFull(err error) error {
 	if listing == nil {
 		return err
 	}
-	holders := make([]string, 0, relayPlaces)
-	for _, t := range listing.Tokens[:min(len(listing.Tokens), relayPlaces)] {
+	holders := make([]string, 0, moq.RelayPlaces)
+	for _, t := range listing.Tokens[:min(len(listing.Tokens), moq.RelayPlaces)] {
 		holders = append(holders, fmt.Sprintf("%s (%s, created %s, expires %s)", t.ID, ownerOf(t),
 			t.Created.UTC().Format(time.DateOnly), t.Expires.UTC().Format(time.DateOnly)))
 	}
 	return fault.Newf(fault.Permanent, fault.Full, "", "", "%w; the places are held by %s", err, strings.Join(holders, ", ")).
 		WithHint("revoke a token that nobody uses, or see `rotatord tokens prune`")
 }
-
-// relayPlaces is how many tokens a relay holds at most.
-const relayPlaces = 10
 
 // ownerOf says who made a token, as far as its label tells.
 func ownerOf(t moq.Token) string {

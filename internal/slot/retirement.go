@@ -1,6 +1,7 @@
 package slot
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/rotatord/rotatord/internal/fault"
@@ -90,6 +91,6 @@ func (v *View) revokeIfSucceeded(t *Token) Action {
 
 func errStillServed(t Target, kind Drift) error {
 	return fault.Newf(fault.Retry, fault.Mismatch, "retire old token", t.Sink+" "+t.Target,
-		"the target is %s since the last delivery", orElse(string(kind), "unreadable")).
+		"the target is %s since the last delivery", cmp.Or(string(kind), "unreadable")).
 		WithHint("the old token stays until the target is known to hold a newer one")
 }

@@ -34,10 +34,3 @@ func RequiredOf(targets []Target) []Target {
 func optionalOf(targets []Target) []Target {
 	return slices.DeleteFunc(slices.Clone(targets), func(t Target) bool { return t.Required })
 }
-
-func orElse(s, other string) string {
-	if s == "" {
-		return other
-	}
-	return s
-}

@@ -1,13 +1,11 @@
 package main
 
 import (
-	"fmt"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/rotatord/rotatord/internal/moq"
 	"github.com/rotatord/rotatord/internal/slot"
 	"github.com/rotatord/rotatord/internal/timefmt"
 )
@@ -19,15 +17,11 @@ func (a *app) historyCommand() *cobra.Command {
 		Short: "Show what was done, when, by whom",
 		Args:  usage(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			name := strings.Join(args, "")
-			if _, typ, ok := strings.Cut(name, "/"); ok && !moq.TokenType(typ).Valid() {
-				return errUsage{fmt.Errorf("%q is no token type: use publish_subscribe or subscribe", typ)}
-			}
 			client, err := a.client()
 			if err != nil {
 				return err
 			}
-			events, err := client.History(cmd.Context(), name, limit)
+			events, err := client.History(cmd.Context(), strings.Join(args, ""), limit)
 			if err != nil {
 				return err
 			}

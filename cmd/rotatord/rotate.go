@@ -195,7 +195,7 @@ func (a *app) stillAccepted(ctx context.Context, client *adminapi.Client, asked 
 			return fmt.Errorf("%s: what else is accepted cannot be listed: %w", s.Slot, err)
 		}
 		for _, t := range tokens {
-			if t.ID != now.TokenID && grants(t.Operations, s.Type) && (t.Expires.IsZero() || t.Expires.After(time.Now())) {
+			if t.ID != now.TokenID && mayStandIn(t, now) && (t.Expires.IsZero() || t.Expires.After(time.Now())) {
 				left = append(left, fmt.Sprintf("%s on relay %s (%s)", t.ID, s.Relay, ownerWords(t)))
 			}
 		}
@@ -206,6 +206,7 @@ func (a *app) stillAccepted(ctx context.Context, client *adminapi.Client, asked 
 	return fmt.Errorf("still accepted with the same rights: %s", strings.Join(left, "; "))
 }
 
-func grants(operations []string, t moq.TokenType) bool {
-	return moq.Token{Operations: operations}.Grants(t)
+// mayStandIn reports whether a token may do what the slot's tokens may, and is not known to be another slot's.
+func mayStandIn(t adminapi.Token, s slot.Status) bool {
+	return moq.SameOperations(t.Operations, s.Operations) && (t.Slot == "" || t.Slot == s.Slot)
 }

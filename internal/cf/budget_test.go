@@ -534,7 +534,7 @@ func rotateWhole(t *testing.T, c *cf.Client, relay string) {
 		return
 	}
 	p := moq.Priority{Urgency: moq.Routine, Reserved: true}
-	if _, err := c.Create(t.Context(), p, relay, moq.NewToken{Type: moq.Subscribe}); err != nil {
+	if _, err := c.Create(t.Context(), p, relay, moq.NewToken{Operations: moq.Subscribe.Operations()}); err != nil {
 		t.Errorf("create: %v", err)
 	}
 	if err := c.Revoke(t.Context(), routine(), relay, list[1].ID); err != nil {

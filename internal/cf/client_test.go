@@ -31,14 +31,14 @@ func TestCreatedTokenIsAcceptedListedAndRevoked(t *testing.T) {
 		sim := newSim(cfsim.Options{Strange: strange})
 		c := newClient(t, sim.Transport())
 		expires := time.Now().Add(48 * time.Hour).UTC().Truncate(time.Second)
-		made, err := c.Create(t.Context(), routine(), relayID, moq.NewToken{Type: moq.PublishSubscribe, Expires: expires, Label: "rotatord-x"})
+		made, err := c.Create(t.Context(), routine(), relayID, moq.NewToken{Operations: moq.PublishSubscribe.Operations(), Expires: expires, Label: "rotatord-x"})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if !sim.Accepts(relayID, made.Value.Reveal()) {
 			t.Error("the new token's value is not accepted")
 		}
-		if !made.Expires.Equal(expires) || made.Label != "rotatord-x" || !made.Grants(moq.PublishSubscribe) || made.Created.IsZero() {
+		if !made.Expires.Equal(expires) || made.Label != "rotatord-x" || !made.HasOperations(moq.PublishSubscribe.Operations()) || made.Created.IsZero() {
 			t.Errorf("the new token is %+v", made)
 		}
 		list, err := c.List(t.Context(), routine(), relayID)
@@ -58,7 +58,7 @@ func TestCreatedTokenIsAcceptedListedAndRevoked(t *testing.T) {
 
 func TestCreateWithoutExpiryTakesCloudflaresDefault(t *testing.T) {
 	sim := newSim(cfsim.Options{})
-	made, err := newClient(t, sim.Transport()).Create(t.Context(), routine(), relayID, moq.NewToken{Type: moq.Subscribe})
+	made, err := newClient(t, sim.Transport()).Create(t.Context(), routine(), relayID, moq.NewToken{Operations: moq.Subscribe.Operations()})
 	if err != nil || made.Expires.Sub(made.Created) != 365*24*time.Hour {
 		t.Errorf("got %+v, %v", made, err)
 	}
@@ -176,7 +176,7 @@ func TestAnswersAreClassed(t *testing.T) {
 func TestErrorReadsWell(t *testing.T) {
 	sim := newSim(cfsim.Options{})
 	sim.AddAPIToken(apiToken, cfsim.Read, accountID)
-	_, err := newClient(t, sim.Transport()).Create(t.Context(), routine(), relayID, moq.NewToken{Type: moq.Subscribe})
+	_, err := newClient(t, sim.Transport()).Create(t.Context(), routine(), relayID, moq.NewToken{Operations: moq.Subscribe.Operations()})
 	want := `create token for relay a1b2c3d4e5f67890a1b2c3d4e5f67890 of account main: 403: 10000 Authentication error ` +
 		`(give the account's API token the permission "MoQ: Edit" on this account, and check account_id; ` +
 		`where the dashboard does not list MoQ, make the API token through the API, which takes the permission group by its id: ` +
@@ -322,7 +322,7 @@ func TestMalformedIDsNeverReachTheServer(t *testing.T) {
 	sim := newSim(cfsim.Options{})
 	c := newClient(t, sim.Transport())
 	for _, id := range []string{"", "../../zones/x?", relayID + "/", strings.ToUpper(relayID), relayID + "\n"} {
-		_, err := c.Create(t.Context(), routine(), id, moq.NewToken{Type: moq.Subscribe})
+		_, err := c.Create(t.Context(), routine(), id, moq.NewToken{Operations: moq.Subscribe.Operations()})
 		wantFault(t, err, fault.Permanent, fault.Invalid)
 		_, err = c.List(t.Context(), routine(), id)
 		wantFault(t, err, fault.Permanent, fault.Invalid)
@@ -335,8 +335,10 @@ func TestMalformedIDsNeverReachTheServer(t *testing.T) {
 	}
 	_, err := c.Rotate(t.Context(), routine(), relayID, "publish")
 	wantFault(t, err, fault.Permanent, fault.Invalid)
-	_, err = c.Create(t.Context(), routine(), relayID, moq.NewToken{Type: "publish"})
-	wantFault(t, err, fault.Permanent, fault.Invalid)
+	for _, operations := range [][]string{nil, {"subscribe", ""}, {"Publish"}} {
+		_, err = c.Create(t.Context(), routine(), relayID, moq.NewToken{Operations: operations})
+		wantFault(t, err, fault.Permanent, fault.Invalid)
+	}
 	if calls := sim.Calls(); len(calls) != 0 {
 		t.Errorf("the server was called: %v", calls)
 	}
@@ -430,7 +432,7 @@ func TestAnswerIsKeptThoughTheContextEndedMeanwhile(t *testing.T) {
 		defer cancel()
 		return sim.Transport().RoundTrip(r)
 	}))
-	made, err := c.Create(ctx, routine(), relayID, moq.NewToken{Type: moq.Subscribe})
+	made, err := c.Create(ctx, routine(), relayID, moq.NewToken{Operations: moq.Subscribe.Operations()})
 	if err != nil || !sim.Accepts(relayID, made.Value.Reveal()) {
 		t.Errorf("the minted token was thrown away: %v", err)
 	}

@@ -23,7 +23,7 @@ func newSimAhead(ahead time.Duration) *cfsim.Sim {
 
 func createFor(t *testing.T, c *cf.Client, life time.Duration) (moq.Token, error) {
 	t.Helper()
-	return c.Create(t.Context(), routine(), relayID, moq.NewToken{Type: moq.Subscribe, Expires: time.Now().Add(life)})
+	return c.Create(t.Context(), routine(), relayID, moq.NewToken{Operations: moq.Subscribe.Operations(), Expires: time.Now().Add(life)})
 }
 
 // What Cloudflare takes stays as it was asked for, since this machine's clock judges when the token is to be replaced.
@@ -99,7 +99,7 @@ func TestAnExpiryIsRefusedWithinTheBudgetAndInAnOutage(t *testing.T) {
 	sim.Next(cfsim.Create, cfsim.Fault{}, cfsim.Fault{Kind: cfsim.LostAfter})
 	p := routine()
 	p.Reserved = true
-	_, err := c.Create(t.Context(), p, relayID, moq.NewToken{Type: moq.Subscribe, Expires: time.Now().Add(364 * day)})
+	_, err := c.Create(t.Context(), p, relayID, moq.NewToken{Operations: moq.Subscribe.Operations(), Expires: time.Now().Add(364 * day)})
 	wantFault(t, err, fault.Ambiguous, fault.Unreachable)
 	if n := len(sim.Calls()); n != 2 {
 		t.Errorf("%d calls, want 2", n)

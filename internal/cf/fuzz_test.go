@@ -109,12 +109,12 @@ func FuzzCreateAnswer(f *testing.F) {
 	f.Fuzz(func(t *testing.T, n uint16, body []byte) {
 		status := final(n)
 		c := answering(t, cfsim.Create, status, body)
-		made, err := c.Create(t.Context(), routine(), relayID, moq.NewToken{Type: moq.Subscribe})
+		made, err := c.Create(t.Context(), routine(), relayID, moq.NewToken{Operations: moq.Subscribe.Operations()})
 		if err != nil {
 			checkFault(t, err, status, body, true)
 			return
 		}
-		if status >= 300 || !moq.IsID(made.ID) || made.Value.IsEmpty() || !made.Grants(moq.Subscribe) {
+		if status >= 300 || !moq.IsID(made.ID) || made.Value.IsEmpty() || !made.HasOperations(moq.Subscribe.Operations()) {
 			t.Errorf("status %d: believed %+v", status, made)
 		}
 	})

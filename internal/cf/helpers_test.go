@@ -66,7 +66,7 @@ type operation struct {
 
 var operations = []operation{
 	{"create", cfsim.Create, true, func(t *testing.T, c *cf.Client) error {
-		_, err := c.Create(t.Context(), routine(), relayID, moq.NewToken{Type: moq.Subscribe})
+		_, err := c.Create(t.Context(), routine(), relayID, moq.NewToken{Operations: moq.Subscribe.Operations()})
 		return err
 	}},
 	{"list", cfsim.List, false, func(t *testing.T, c *cf.Client) error {

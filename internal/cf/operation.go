@@ -38,13 +38,14 @@ func (o operation) isMint() bool { return o == createToken || o == rotateToken }
 
 // call is one operation on one relay.
 type call struct {
-	op      operation
-	relayID string
-	tokenID string        // of a revocation
-	kind    moq.TokenType // of a mint
+	op         operation
+	relayID    string
+	tokenID    string        // of a revocation
+	operations []string      // of a creation
+	kind       moq.TokenType // of a rotation in place
 }
 
-// checkArguments refuses unknown types, and ids that could reach another endpoint: they go into the path unescaped.
+// checkArguments refuses what no token has, and ids that could reach another endpoint: they go into the path unescaped.
 func (k call) checkArguments() error {
 	if !moq.IsID(k.relayID) {
 		return k.invalidID("relay id", k.relayID)
@@ -52,17 +53,32 @@ func (k call) checkArguments() error {
 	if k.op == revokeToken && !moq.IsID(k.tokenID) {
 		return k.invalidID("token id", k.tokenID)
 	}
-	if k.op.isMint() && !k.kind.Valid() {
-		return k.invalidType()
+	if k.op == rotateToken && !k.kind.RotatesInPlace() {
+		return k.invalid("%s is no type of token that is rotated in place", redact.Label(string(k.kind)))
+	}
+	if k.op == createToken {
+		return k.checkOperations()
+	}
+	return nil
+}
+
+func (k call) checkOperations() error {
+	for _, o := range k.operations {
+		if !moq.IsOperation(o) {
+			return k.invalid("%s is no operation of a token", redact.Label(o))
+		}
+	}
+	if len(k.operations) == 0 {
+		return k.invalid("a token needs operations")
 	}
 	return nil
 }
 
 func (k call) invalidID(what, id string) error {
-	e := fault.Newf(fault.Permanent, fault.Invalid, k.op.String(), "", "%s %s is not 32 hex digits in lower case", what, redact.Label(id))
-	return e.WithHint("copy the id from the Cloudflare dashboard")
+	return k.invalid("%s %s is not 32 hex digits in lower case", what, redact.Label(id)).
+		WithHint("copy the id from the Cloudflare dashboard")
 }
 
-func (k call) invalidType() error {
-	return fault.Newf(fault.Permanent, fault.Invalid, k.op.String(), "", "%s is not a token type", redact.Label(string(k.kind)))
+func (k call) invalid(format string, args ...any) *fault.Error {
+	return fault.Newf(fault.Permanent, fault.Invalid, k.op.String(), "", format, args...)
 }

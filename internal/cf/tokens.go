@@ -38,14 +38,14 @@ const defaultLife = 365 * 24 * time.Hour
 
 // createOnce asks for a token once; refused: not with this expiry.
 func (c *Client) createOnce(ctx context.Context, p moq.Priority, relayID string, t moq.NewToken) (made moq.Token, refused bool, err error) {
-	k := call{op: createToken, relayID: relayID, kind: t.Type}
+	k := call{op: createToken, relayID: relayID, operations: t.Operations}
 	err = c.sendOne(ctx, p, k, func(x *exchange) (problem string, err error) {
 		res, err := c.relays.Tokens.New(x.sdkContext(), relayID, c.newParams(t), x.requestOptions()...)
 		if err != nil {
 			refused = !t.Expires.IsZero() && x.status == http.StatusBadRequest && x.isRefusal() && x.hasCode(codeBadExpiry)
 			return "", err
 		}
-		made, problem = tokenMinted(res, t.Type)
+		made, problem = tokenMinted(res, t.Operations)
 		return problem, nil
 	})
 	if err != nil {
@@ -57,7 +57,7 @@ func (c *Client) createOnce(ctx context.Context, p moq.Priority, relayID string,
 func (c *Client) newParams(t moq.NewToken) sdk.RelayTokenNewParams {
 	var p sdk.RelayTokenNewParams
 	p.AccountID.Value, p.AccountID.Present = c.accountID, true
-	for _, o := range t.Type.Operations() {
+	for _, o := range t.Operations {
 		p.Operations.Value = append(p.Operations.Value, sdk.RelayTokenNewParamsOperation(o))
 	}
 	p.Operations.Present = true
@@ -68,7 +68,7 @@ func (c *Client) newParams(t moq.NewToken) sdk.RelayTokenNewParams {
 
 // tokenMinted finds the one token with a value in the answer to a create call, or says
 // what is wrong with the answer. Other tokens of the relay may be listed beside it.
-func tokenMinted(res *sdk.RelayTokenNewResponse, want moq.TokenType) (moq.Token, string) {
+func tokenMinted(res *sdk.RelayTokenNewResponse, operations []string) (moq.Token, string) {
 	var found []moq.Token
 	for _, issuer := range res.Issuers {
 		if issuer.Type != issuerJWT {
@@ -86,14 +86,14 @@ func tokenMinted(res *sdk.RelayTokenNewResponse, want moq.TokenType) (moq.Token,
 	if len(found) != 1 {
 		return moq.Token{}, "the answer does not hold exactly one new token with its value"
 	}
-	return found[0], mintProblem(found[0], want)
+	return found[0], mintProblem(found[0], operations)
 }
 
-func mintProblem(t moq.Token, want moq.TokenType) string {
+func mintProblem(t moq.Token, operations []string) string {
 	switch {
 	case !moq.IsID(t.ID):
 		return "the new token has no valid id (jti)"
-	case !t.Grants(want):
+	case !t.HasOperations(operations):
 		return "the new token does not have the operations that were asked for"
 	}
 	return ""

@@ -80,6 +80,21 @@ func TestVendorsClientCreatesListsAndRevokes(t *testing.T) {
 	}
 }
 
+func TestVendorsClientCreatesATokenThatOnlyPublishes(t *testing.T) {
+	sim, relays := vendor(t, cfsim.Options{})
+	res, err := relays.Tokens.New(t.Context(), relayID, newParams(sdk.RelayTokenNewParamsOperationPublish))
+	if err != nil {
+		t.Fatal(err)
+	}
+	made := res.Issuers[0].CloudflareTokens[0]
+	if len(made.Operations) != 1 || made.Operations[0] != "publish" || !sim.Accepts(relayID, made.Secret) {
+		t.Errorf("made %s", made.JSON.RawJSON())
+	}
+	if list := vendorList(t, relays); len(list) != 3 || len(list[2].Operations) != 1 || list[2].Operations[0] != "publish" {
+		t.Errorf("listed %+v", list)
+	}
+}
+
 func TestVendorsClientUnderstandsRelays(t *testing.T) {
 	var hours atomic.Int64
 	clock := func() time.Time { return time.Unix(3600*hours.Add(1), 0) } // never stands still
@@ -125,7 +140,7 @@ func TestVendorsClientSeesTheDocumentedErrors(t *testing.T) {
 	}{
 		{"malformed relay id", "xyz", nil, nil, "400/21003"},
 		{"no such relay", tokenID, nil, nil, "404/21007"},
-		{"operations invalid", relayID, nil, func() sdk.RelayTokenNewParams { return newParams("fly") }, "400/21010"},
+		{"operations invalid", relayID, nil, func() sdk.RelayTokenNewParams { return newParams("fly away") }, "400/21010"},
 		{"no operations", relayID, nil, func() sdk.RelayTokenNewParams { return newParams() }, "400/21010"},
 		{"expires too late", relayID, nil, func() sdk.RelayTokenNewParams {
 			p := newParams(sdk.RelayTokenNewParamsOperationSubscribe)

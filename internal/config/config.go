@@ -173,22 +173,16 @@ type Relay struct {
 	// What is revoked after the grace: own tokens alone, or all that were listed with exactly these operations
 	// (overlap).
 	Retire string `yaml:"retire" jsonschema:"enum=own,enum=matching,default=own"`
-	// The relay's token types that are rotated.
-	Tokens Tokens `yaml:"tokens" jsonschema:"required"`
-}
-
-// Tokens are a relay's slots; one that is nil is not rotated.
-type Tokens struct {
-	// Full access.
-	PublishSubscribe *Token `yaml:"publish_subscribe"`
-	// Read only.
-	Subscribe *Token `yaml:"subscribe"`
+	// The relay's tokens that are rotated: publish_subscribe, subscribe, publish, and named ones.
+	Tokens map[moq.TokenType]*Token `yaml:"tokens" jsonschema:"required"`
 }
 
 // Token is one slot's own settings.
 type Token struct {
 	Settings `yaml:",inline"`
 
+	// What the holder of a named token may do; the other types' names say it.
+	Operations []string `yaml:"operations"`
 	// As on a relay.
 	Retire string `yaml:"retire" jsonschema:"enum=own,enum=matching,default=own"`
 }
@@ -203,13 +197,6 @@ func (c *Config) WithoutFleet() *Config {
 
 // Warnings lists what is allowed but probably not wanted, in the file's order.
 func (c *Config) Warnings() []Diagnostic { return c.warnings }
-
-func (t Tokens) of(typ moq.TokenType) *Token {
-	if typ == moq.PublishSubscribe {
-		return t.PublishSubscribe
-	}
-	return t.Subscribe
-}
 
 // setScalar lets a sink be named by its name alone.
 func (r *SinkRef) setScalar(text string) { r.Sink = text }

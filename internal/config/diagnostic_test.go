@@ -51,8 +51,42 @@ config.yaml:11:55: relays.live-main.tokens.subscribe.sinks[0].secret_id: unknown
 		},
 		"an unknown token type": {
 			change(t, token, "subscriber: {}"),
-			`config.yaml:10:5: relays.live-main.tokens: a relay needs at least one token type (publish_subscribe: {}, subscribe: {} or both)
-config.yaml:11:7: relays.live-main.tokens.subscriber: unknown key (did you mean subscribe?)`,
+			`config.yaml:11:7: relays.live-main.tokens.subscriber: a named token needs operations, since it is none of publish, publish_subscribe or subscribe (did you mean subscribe?)`,
+		},
+		"a named token without operations": {
+			change(t, token, "studio-a:\n      studio-b: {operations: []}\n      studio-c: {operations: }"),
+			`config.yaml:11:7: relays.live-main.tokens.studio-a: a named token needs operations, since it is none of publish, publish_subscribe or subscribe (for example operations: [subscribe])
+config.yaml:12:18: relays.live-main.tokens.studio-b.operations: at least one operation is needed ([publish], [subscribe] or both)
+config.yaml:13:18: relays.live-main.tokens.studio-c.operations: must be a list (write it as [one, two])`,
+		},
+		"operations that no token has": {
+			change(t, token, "studio-a: {operations: [publish, Subscribe, publish, 7]}\n      Studio: {operations: [publish]}"),
+			`config.yaml:11:40: relays.live-main.tokens.studio-a.operations[1]: an operation is 1 to 63 characters of a-z, 0-9, _, :, . and -, and starts with a letter, not "Subscribe"
+config.yaml:11:51: relays.live-main.tokens.studio-a.operations[2]: this operation already stands in entry 1 (keep one of them)
+config.yaml:11:60: relays.live-main.tokens.studio-a.operations[3]: an operation is 1 to 63 characters of a-z, 0-9, _, :, . and -, and starts with a letter, not "7"
+config.yaml:12:7: relays.live-main.tokens.Studio: a name is 1 to 63 characters of a-z, 0-9, _ and -, and starts with a letter or digit`,
+		},
+		"operations of a type whose name says them": {
+			change(t, token, "subscribe: {operations: [subscribe]}\n      publish: {operations: [publish]}"),
+			`config.yaml:11:19: relays.live-main.tokens.subscribe.operations: the operations of subscribe are said by its name (remove them, or give the token a name of its own)
+config.yaml:12:17: relays.live-main.tokens.publish.operations: the operations of publish are said by its name (remove them, or give the token a name of its own)`,
+		},
+		"tokens that the rotate endpoint does not know": {
+			change(t, token, "publish: {strategy: in_place}\n      studio-a: {operations: [publish]}") + "    strategy: in_place\n",
+			`config.yaml:11:17: relays.live-main.tokens.publish.strategy: strategy in_place knows only publish_subscribe and subscribe (give this token strategy: overlap)
+config.yaml:12:7: relays.live-main.tokens.studio-a: strategy in_place knows only publish_subscribe and subscribe (give this token strategy: overlap)`,
+		},
+		"matching where another slot has the same operations": {
+			change(t, token, "subscribe: {strategy: in_place}\n      viewer: {operations: [subscribe], retire: matching}\n      publish: {}"),
+			`config.yaml:12:41: relays.live-main.tokens.viewer.retire: retire: matching would take over tokens of live-main/subscribe, which have the same operations (leave it out where two tokens of a relay may do the same)`,
+		},
+		"matching on a relay with tokens of the same operations": {
+			change(t, token, "a: {operations: [publish, subscribe]}\n      publish_subscribe: {}\n      subscribe: {}") + "    retire: matching\n",
+			`config.yaml:14:5: relays.live-main.retire: retire: matching would take over tokens of live-main/publish_subscribe, which have the same operations (leave it out where two tokens of a relay may do the same)`,
+		},
+		"more slots than a relay has places for": {
+			change(t, token, "subscribe: {}\n      publish: {}\n      publish_subscribe: {}\n      a: &a {operations: [publish]}\n      b: *a\n      c: *a"),
+			`config.yaml:10:5: relays.live-main.tokens: its 6 slots take 12 places at once, and a relay has 10 (under overlap a slot takes two, since the token before lives on for its grace; use several relays)`,
 		},
 		"a token in place of where it is": {
 			change(t, "{env: CLOUDFLARE_API_TOKEN}", "abc"),
@@ -79,7 +113,7 @@ config.yaml:3:69: accounts.main.rate_limit.share: must be greater than 0 and at 
 			`config.yaml:2:3: accounts.main.account_id: is required (32 hex digits, as the dashboard shows them)
 config.yaml:2:3: accounts.main.api_token: exactly one of env, file, credential must be given (write {env: NAME}, {file: PATH} or {credential: NAME})
 config.yaml:12:3: relays.empty.id: is required (32 hex digits, as the dashboard shows them)
-config.yaml:12:3: relays.empty.tokens: a relay needs at least one token type (publish_subscribe: {}, subscribe: {} or both)`,
+config.yaml:12:3: relays.empty.tokens: a relay needs at least one token (publish_subscribe: {}, subscribe: {}, publish: {}, or one of your own name with operations)`,
 		},
 		"a misspelt key is not called missing as well": {
 			change(t, "account_id:", "acount_id:"),

@@ -9,7 +9,6 @@ import (
 	"github.com/rotatord/rotatord/internal/slot"
 )
 
-// A file names two slots a relay at most today, which always fit; named tokens will be more.
 func TestARelaysSlotsMustFitIntoItsTenPlaces(t *testing.T) {
 	for name, c := range map[string]struct {
 		overlap, inPlace int
@@ -40,5 +39,14 @@ func TestARelaysSlotsMustFitIntoItsTenPlaces(t *testing.T) {
 				t.Errorf("%q (%s), fatal: %t; want %q, fatal: %t", text, hint, fatal, c.text, c.fatal)
 			}
 		})
+	}
+}
+
+func TestAFileIsWarnedWhereARelaysSlotsMayTakeMoreThanItsPlaces(t *testing.T) {
+	cfg := parse(t, change(t, "subscribe: {}", "subscribe: {}\n      publish: {}\n      a: &a {operations: [publish]}\n      b: *a\n      c: *a"))
+	want := "config.yaml:10:5: relays.live-main.tokens: its 5 slots may take 15 places at once, and a relay has 10: " +
+		"rotations may then wait, or fail (three for each slot under overlap are enough, whatever happens)"
+	if got := Diagnostics(cfg.Warnings()).Error(); got != want || len(cfg.Plans()) != 5 {
+		t.Errorf("%d slots, warnings\n%s\nwant\n%s", len(cfg.Plans()), got, want)
 	}
 }

@@ -25,6 +25,7 @@ type resolver struct {
 	zones     map[string]*time.Location
 	templates sinks.Templates
 	labels    map[string]map[string]string
+	rights    map[string][]string // by the operations, one after the other
 	policies  map[slot.Policy]*slot.Policy
 	locations map[string]*slot.Plan // by the location of a target
 	tried     map[trial]bool
@@ -36,7 +37,7 @@ func newResolver(cfg *Config, f *findings, usable map[string]sinks.Spec, known [
 		findings: f, cfg: cfg, usable: usable,
 		timings: make(timings, len(known)), known: byWords(known), gauge: scheduler.NewGauge(gapsFrom),
 		zones:  map[string]*time.Location{},
-		labels: map[string]map[string]string{}, policies: map[slot.Policy]*slot.Policy{},
+		labels: map[string]map[string]string{}, rights: map[string][]string{}, policies: map[slot.Policy]*slot.Policy{},
 		locations: make(map[string]*slot.Plan, 2*len(cfg.Relays)),
 		tried:     map[trial]bool{},
 	}
@@ -54,12 +55,13 @@ func (r *resolver) resolve() {
 		}
 		relay.Labels = r.shareLabels(relay.Labels)
 		first := len(r.cfg.plans)
-		for _, typ := range moq.Types() {
-			if t := relay.Tokens.of(typ); t != nil {
+		for _, typ := range sortedNames(relay.Tokens) {
+			if t := relay.Tokens[typ]; t != nil {
 				r.addPlan(name, relay, typ, t, all.child(name))
 			}
 		}
 		r.checkPlaces(r.cfg.plans[first:], all.child(name))
+		r.checkMatching(r.cfg.plans[first:], all.child(name))
 	}
 }
 
@@ -86,11 +88,12 @@ func (r *resolver) addPlan(name string, relay *Relay, typ moq.TokenType, t *Toke
 	plan := &slot.Plan{
 		Policy: policyOf(scope),
 		Key:    moq.Key{AccountID: r.cfg.accountID(account), RelayID: relay.ID, Type: typ},
-		Relay:  name, Labels: relay.Labels,
+		Relay:  name, Labels: relay.Labels, Operations: r.operationsOf(typ, t),
 	}
 	plan.Account = account
 	if plan.Strategy == moq.InPlace {
 		r.refuseOverlapKeys(t, scope)
+		r.refuseInPlace(typ, scope)
 	} else {
 		plan.Matching = cmp.Or(t.Retire, relay.Retire) == retireMatching
 	}

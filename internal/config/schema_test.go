@@ -47,7 +47,7 @@ func TestTheExampleIsValidForTheCodeAndTheSchema(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(cfg.Warnings()) != 0 || len(cfg.Plans()) != 2 {
+	if len(cfg.Warnings()) != 0 || len(cfg.Plans()) != 3 {
 		t.Errorf("%d slots, warnings %v", len(cfg.Plans()), cfg.Warnings())
 	}
 	if err := conforms(t, compile(t, all.Specs()), string(example)); err != nil {
@@ -70,20 +70,24 @@ func TestSchemaAndCodeAgreeOnUnknownKeys(t *testing.T) {
 
 func TestSchemaAndCodeAgreeOnWhatIsAccepted(t *testing.T) {
 	schema := compile(t, fakeSpecs())
-	for _, text := range []string{base, full, change(t, "subscribe: {}", "subscribe:")} {
+	for _, text := range []string{base, full, change(t, "subscribe: {}", "subscribe:"),
+		change(t, "subscribe: {}", "studio-a: {operations: [publish, 'publish:stats']}")} {
 		parse(t, text)
 		if err := conforms(t, schema, text); err != nil {
 			t.Errorf("the schema refuses what the code accepts: %v", err)
 		}
 	}
-	for old, new := range map[string]string{
-		"type: vault": "type: vaullt", "{env: CLOUDFLARE_API_TOKEN}": "{env: A, file: B}", "sinks: [disk]": "grace: 5x",
-		"live-main:": "Live:", "subscribe: {}": "subscriber: {}", testRelay: "abc",
+	for _, faulty := range []struct{ old, new string }{
+		{"type: vault", "type: vaullt"}, {"{env: CLOUDFLARE_API_TOKEN}", "{env: A, file: B}"}, {"sinks: [disk]", "grace: 5x"},
+		{"live-main:", "Live:"}, {"subscribe: {}", "subscriber: {}"}, {testRelay, "abc"}, {"subscribe: {}", "studio-a:"},
+		{"subscribe: {}", "studio-a: {operations: []}"}, {"subscribe: {}", "studio-a: {operations: [publish, publish]}"},
+		{"subscribe: {}", "studio-a: {operations: [Publish]}"}, {"subscribe: {}", "subscribe: {operations: [subscribe]}"},
+		{"subscribe: {}", "Studio: {operations: [publish]}"},
 	} {
-		text := change(t, old, new)
+		text := change(t, faulty.old, faulty.new)
 		diagnosticsOf(t, text)
 		if conforms(t, schema, text) == nil {
-			t.Errorf("the schema accepts %s", new)
+			t.Errorf("the schema accepts %s", faulty.new)
 		}
 	}
 }

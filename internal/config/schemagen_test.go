@@ -8,6 +8,7 @@ import (
 
 	"github.com/invopop/jsonschema"
 
+	"github.com/rotatord/rotatord/internal/moq"
 	"github.com/rotatord/rotatord/internal/secret"
 	"github.com/rotatord/rotatord/internal/sinks"
 )
@@ -31,7 +32,7 @@ func generateSchema(specs map[string]func() sinks.Spec) ([]byte, error) {
 	s.Title = "rotatord configuration"
 	maps.Copy(s.Definitions, sharedDefinitions(specs, comments))
 	nameKeys(s)
-	allowEmptyTokens(s.Definitions["Tokens"])
+	splitTokens(s.Definitions)
 	text, err := json.MarshalIndent(s, "", "  ")
 	return append(text, '\n'), err
 }
@@ -133,12 +134,31 @@ func nameKeys(s *jsonschema.Schema) {
 	}
 }
 
-// allowEmptyTokens lets a token type stand with nothing after its colon; one is needed.
-func allowEmptyTokens(tokens *jsonschema.Schema) {
-	one := uint64(1)
-	tokens.MinProperties = &one
-	for p := tokens.Properties.Oldest(); p != nil; p = p.Next() {
-		p.Value.AnyOf = []*jsonschema.Schema{ref("Token"), {Type: "null"}}
-		p.Value.Ref = ""
+// splitTokens tells the tokens of built-in types, whose names say their operations and after whose
+// colon nothing need stand, from named ones, which must have operations.
+func splitTokens(defs jsonschema.Definitions) {
+	named := *defs["Token"]
+	named.Properties = jsonschema.NewProperties()
+	for p := defs["Token"].Properties.Oldest(); p != nil; p = p.Next() {
+		named.Properties.Set(p.Key, p.Value)
 	}
+	one := uint64(1)
+	operations, _ := named.Properties.Get("operations")
+	operations.MinItems, operations.UniqueItems, operations.Items.Pattern = &one, true, moq.OperationPattern
+	named.Required = []string{"operations"}
+	defs["Token"].Properties.Delete("operations")
+	defs["NamedToken"] = &named
+
+	tokens, _ := defs["Relay"].Properties.Get("tokens")
+	tokens.MinProperties, tokens.PropertyNames = &one, &jsonschema.Schema{Pattern: namePattern.String()}
+	tokens.AdditionalProperties, tokens.Properties = ref("NamedToken"), jsonschema.NewProperties()
+	for _, t := range moq.BuiltInTypes() {
+		tokens.Properties.Set(string(t), &jsonschema.Schema{
+			AnyOf: []*jsonschema.Schema{ref("Token"), {Type: "null"}}, Description: meaningOf[t],
+		})
+	}
+}
+
+var meaningOf = map[moq.TokenType]string{
+	moq.PublishSubscribe: "Full access.", moq.Subscribe: "Read only.", moq.Publish: "Write only, for an encoder.",
 }

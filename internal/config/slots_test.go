@@ -31,7 +31,7 @@ func TestWhatIsNotGivenHasItsDocumentedDefault(t *testing.T) {
 			Grace: 24 * time.Hour, Lifetime: 30 * day, Matching: false, Verify: true, ProbeInterval: 5 * time.Minute,
 		},
 		Key:   moq.Key{AccountID: testAccount, RelayID: testRelay, Type: moq.Subscribe},
-		Relay: "live-main", Expr: "0 4 * * 1",
+		Relay: "live-main", Expr: "0 4 * * 1", Operations: []string{"subscribe"},
 		Targets: []slot.Target{{
 			Sink: "disk", Target: "/moq/live-main/subscribe", Location: "file:////moq/live-main/subscribe", Required: true,
 		}},
@@ -135,6 +135,26 @@ func TestSlotsAreSortedByRelayAndType(t *testing.T) {
 	want := []string{"a/subscribe", "live-main/publish_subscribe", "live-main/subscribe"}
 	if !reflect.DeepEqual(names, want) {
 		t.Errorf("slots %v, want %v", names, want)
+	}
+}
+
+func TestATokensNameOrItsOwnOperationsSayWhatItMayDo(t *testing.T) {
+	cfg := parse(t, base+`      publish_subscribe:
+      publish:
+      studio-a: {operations: [publish]}
+      7-screens: {operations: [subscribe, publish:stats]}
+`)
+	var got []string
+	for _, p := range cfg.Plans() {
+		got = append(got, fmt.Sprint(p.Slot(), p.Operations, p.Targets[0].Target))
+	}
+	want := []string{
+		"live-main/7-screens[subscribe publish:stats]/moq/live-main/7-screens", "live-main/publish[publish]/moq/live-main/publish",
+		"live-main/publish_subscribe[publish subscribe]/moq/live-main/publish_subscribe",
+		"live-main/studio-a[publish]/moq/live-main/studio-a", "live-main/subscribe[subscribe]/moq/live-main/subscribe",
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got\n%q\nwant\n%q", got, want)
 	}
 }
 

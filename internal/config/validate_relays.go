@@ -6,11 +6,9 @@ import (
 
 const retireMatching = "matching"
 
-type relayKey struct{ accountID, relayID string }
-
 func (v *validator) relays() {
 	names := sortedNames(v.cfg.Relays)
-	owners := make(map[relayKey]string, len(names))
+	owners := make(map[moq.RelayKey]string, len(names))
 	all := topLevel("relays")
 	for _, name := range names {
 		relay, p := v.cfg.Relays[name], all.child(name)
@@ -19,7 +17,7 @@ func (v *validator) relays() {
 			continue
 		}
 		v.relay(relay, p)
-		v.owner(owners, relayKey{v.cfg.accountID(v.cfg.accountOf(relay)), relay.ID}, p)
+		v.owner(owners, moq.RelayKey{AccountID: v.cfg.accountID(v.cfg.accountOf(relay)), RelayID: relay.ID}, p)
 	}
 	if len(names) == 0 {
 		v.warn(all, "there are no relays: nothing will be rotated", "")
@@ -27,8 +25,8 @@ func (v *validator) relays() {
 }
 
 // owner refuses that two relays of the file are one.
-func (v *validator) owner(owners map[relayKey]string, key relayKey, p *path) {
-	if key.accountID == "" || key.relayID == "" {
+func (v *validator) owner(owners map[moq.RelayKey]string, key moq.RelayKey, p *path) {
+	if key.AccountID == "" || key.RelayID == "" {
 		return
 	}
 	if first, taken := owners[key]; taken {
@@ -51,18 +49,19 @@ func (v *validator) relay(r *Relay, p *path) {
 		v.require(labelPattern.MatchString(name), p.child("labels").child(name),
 			"a label's name is made of letters, digits and _", "")
 	}
-	if r.Tokens == (Tokens{}) {
-		v.problem(p.child("tokens"), "a relay needs at least one token type",
-			"publish_subscribe: {}, subscribe: {} or both")
+	if len(r.Tokens) == 0 {
+		v.problem(p.child("tokens"), "a relay needs at least one token",
+			"publish_subscribe: {}, subscribe: {}, publish: {}, or one of your own name with operations")
 	}
-	for _, typ := range moq.Types() {
-		if t := r.Tokens.of(typ); t != nil {
-			v.token(t, p.child("tokens").child(string(typ)))
+	for _, typ := range sortedNames(r.Tokens) {
+		if t := r.Tokens[typ]; t != nil {
+			v.token(typ, t, p.child("tokens").child(string(typ)))
 		}
 	}
 }
 
-func (v *validator) token(t *Token, p *path) {
+func (v *validator) token(typ moq.TokenType, t *Token, p *path) {
+	v.operations(typ, t, p)
 	v.settings(&t.Settings, p)
 	v.retire(t.Retire, p)
 }

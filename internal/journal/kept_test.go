@@ -81,6 +81,7 @@ func keptSlots() (plans []*slot.Plan) {
 	} {
 		p := &slot.Plan{
 			Key: moq.Key{AccountID: keptAccount, RelayID: fmt.Sprintf("%032x", 0xa0+n), Type: moq.Subscribe}, Relay: name,
+			Operations: moq.Subscribe.Operations(),
 			Policy: &slot.Policy{
 				Account: "main", Strategy: moq.Overlap, Initial: slot.InitialNow, CatchUp: true, Verify: true,
 				Grace: keptGrace, Lifetime: keptLifetime, ProbeInterval: time.Hour,
@@ -195,7 +196,7 @@ func (c keptCloudflare) Create(ctx context.Context, _ moq.Priority, relayID stri
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.Next++
-	t := keptToken{fmt.Sprintf("%032x", c.Next), n.Type, time.Now(), n.Expires, n.Label, fmt.Sprint("value-", c.Next)}
+	t := keptToken{fmt.Sprintf("%032x", c.Next), moq.Subscribe, time.Now(), n.Expires, n.Label, fmt.Sprint("value-", c.Next)}
 	c.Tokens[relayID] = append(c.Tokens[relayID], t)
 	if err := c.minted(ctx, relayID); err != nil {
 		return moq.Token{}, err

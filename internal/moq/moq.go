@@ -4,33 +4,60 @@ package moq
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/rotatord/rotatord/internal/secret"
 )
 
-// TokenType is one of a relay's two kinds of token.
+// TokenType is a slot's word for its tokens: a built-in type, whose operations it says, or
+// the name of a named token, which has operations of its own.
 type TokenType string
 
-// The token types.
+// The built-in types.
 const (
 	PublishSubscribe TokenType = "publish_subscribe" // full access
 	Subscribe        TokenType = "subscribe"         // read only
+	Publish          TokenType = "publish"           // what an encoder needs
 )
 
-// Types lists both token types.
-func Types() []TokenType { return []TokenType{PublishSubscribe, Subscribe} }
+// BuiltInTypes lists the types whose operations their names say.
+func BuiltInTypes() []TokenType { return []TokenType{Publish, PublishSubscribe, Subscribe} }
 
-// Valid reports whether t is a known type.
-func (t TokenType) Valid() bool { return t == PublishSubscribe || t == Subscribe }
-
-// Operations returns the rights of t as generation 2 of the API writes them.
+// Operations returns the rights of a built-in type as generation 2 of the API writes them;
+// nil for a named token, whose name does not say them.
 func (t TokenType) Operations() []string {
-	if t == PublishSubscribe {
+	switch t {
+	case PublishSubscribe:
 		return []string{"publish", "subscribe"}
+	case Publish, Subscribe:
+		return []string{string(t)}
 	}
-	return []string{"subscribe"}
+	return nil
+}
+
+// BuiltIn reports whether the type's name says its operations.
+func (t TokenType) BuiltIn() bool { return t.Operations() != nil }
+
+// RotatesInPlace reports whether the rotate endpoint knows the type.
+func (t TokenType) RotatesInPlace() bool { return t == PublishSubscribe || t == Subscribe }
+
+// OperationPattern is how an operation is written. Which ones there are, Cloudflare knows.
+const OperationPattern = `^[a-z][a-z0-9_:.-]{0,62}$`
+
+var operationPattern = regexp.MustCompile(OperationPattern)
+
+// IsOperation reports whether s can be one of a token's operations.
+func IsOperation(s string) bool { return operationPattern.MatchString(s) }
+
+// SameOperations reports whether two lists are the same set of operations, each said once.
+func SameOperations(a, b []string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	x, y := slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b))
+	return slices.Equal(x, y)
 }
 
 // Strategy is how a slot is rotated.
@@ -48,6 +75,12 @@ type Key struct {
 	RelayID   string    `json:"relay_id"`
 	Type      TokenType `json:"type"`
 }
+
+// RelayKey identifies a relay for good.
+type RelayKey struct{ AccountID, RelayID string }
+
+// OfRelay is the key of the slot's relay.
+func (k Key) OfRelay() RelayKey { return RelayKey{k.AccountID, k.RelayID} }
 
 // String is the key's durable form, account/relay/type.
 func (k Key) String() string { return k.AccountID + "/" + k.RelayID + "/" + string(k.Type) }
@@ -71,34 +104,16 @@ type Token struct {
 	Value      secret.Value
 }
 
-// Grants reports whether the token has exactly the operations of t, in any order.
-func (t Token) Grants(tt TokenType) bool {
-	want := tt.Operations()
-	if len(t.Operations) != len(want) {
-		return false
-	}
-	for _, w := range want {
-		if !hasOperation(t.Operations, w) {
-			return false
-		}
-	}
-	return true
-}
-
-func hasOperation(list []string, s string) bool {
-	for _, v := range list {
-		if v == s {
-			return true
-		}
-	}
-	return false
+// HasOperations reports whether the token has exactly these operations, in any order.
+func (t Token) HasOperations(operations []string) bool {
+	return SameOperations(t.Operations, operations)
 }
 
 // NewToken is what a create call asks for.
 type NewToken struct {
-	Type    TokenType
-	Expires time.Time // by this machine's clock; zero: Cloudflare's default, one year
-	Label   string
+	Operations []string  // one at least
+	Expires    time.Time // by this machine's clock; zero: Cloudflare's default, one year
+	Label      string
 }
 
 // Urgency orders the calls that wait for one account's budget; lower goes first.

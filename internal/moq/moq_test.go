@@ -10,23 +10,28 @@ import (
 	"github.com/rotatord/rotatord/internal/secret"
 )
 
-func TestOperationsAreWhatGrantsAccepts(t *testing.T) {
-	for _, tt := range Types() {
-		if !tt.Valid() {
-			t.Errorf("%s is not valid", tt)
-		}
-		for _, other := range Types() {
-			if got := (Token{Operations: other.Operations()}).Grants(tt); got != (tt == other) {
-				t.Errorf("a token of %s grants %s: %t", other, tt, got)
-			}
+func TestABuiltInTypesNameSaysItsOperations(t *testing.T) {
+	for typ, want := range map[TokenType][]string{
+		PublishSubscribe: {"publish", "subscribe"}, Subscribe: {"subscribe"}, Publish: {"publish"}, "studio-a": nil, "": nil,
+	} {
+		if got := typ.Operations(); !slices.Equal(got, want) || typ.BuiltIn() != (want != nil) {
+			t.Errorf("%q: operations %v, built in: %t", typ, got, typ.BuiltIn())
 		}
 	}
-	if TokenType("admin").Valid() || TokenType("").Valid() {
-		t.Error("an unknown type is valid")
+	if !slices.IsSorted(BuiltInTypes()) || len(BuiltInTypes()) != 3 {
+		t.Error(BuiltInTypes())
 	}
 }
 
-func TestGrantsLooksAtTheSetOfOperations(t *testing.T) {
+func TestTheRotateEndpointKnowsTwoTypes(t *testing.T) {
+	for typ, want := range map[TokenType]bool{PublishSubscribe: true, Subscribe: true, Publish: false, "studio-a": false} {
+		if typ.RotatesInPlace() != want {
+			t.Errorf("%s: %t", typ, !want)
+		}
+	}
+}
+
+func TestATokensOperationsAreCompared(t *testing.T) {
 	for _, c := range []struct {
 		operations []string
 		want       bool
@@ -38,8 +43,19 @@ func TestGrantsLooksAtTheSetOfOperations(t *testing.T) {
 		{[]string{"publish", "subscribe", "admin"}, false},
 		{nil, false},
 	} {
-		if got := (Token{Operations: c.operations}).Grants(PublishSubscribe); got != c.want {
+		if got := (Token{Operations: c.operations}).HasOperations([]string{"publish", "subscribe"}); got != c.want {
 			t.Errorf("%v: %t", c.operations, got)
+		}
+	}
+}
+
+func TestAnOperationIsAWordOfCloudflares(t *testing.T) {
+	for word, want := range map[string]bool{
+		"publish": true, "publish:track/1": false, "publish:track.1": true, "a": true, "a_b-c:d.e9": true, "": false,
+		"Publish": false, "1a": false, "a b": false, "a\n": false, strings.Repeat("a", 63): true, strings.Repeat("a", 64): false,
+	} {
+		if IsOperation(word) != want {
+			t.Errorf("%q: %t", word, !want)
 		}
 	}
 }

@@ -1,12 +1,12 @@
 package rotation
 
 import (
-	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"time"
 
-	"github.com/rotatord/rotatord/internal/moq"
+	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/slot"
 )
 
@@ -30,22 +30,23 @@ func (a Administration) history(ctx context.Context, relay, typ string, limit in
 	if relay == "" {
 		return a.engine.Journal.History(ctx, nil, limit)
 	}
+	slots, err := a.engine.slotsOfRelay(relay)
+	if err != nil {
+		return nil, err
+	}
+	if typ != "" {
+		slots = slices.DeleteFunc(slots, func(w *worker) bool { return string(w.record.Key.Type) != typ })
+	}
+	if len(slots) == 0 {
+		return nil, fault.Newf(fault.Permanent, fault.NotFound, "find slot", relay+"/"+typ, "the relay has, and had, no such token").
+			WithHint("`rotatord history %s` shows what was done with all that it had", relay)
+	}
 	var out []slot.Event
 	var errs []error
-	found := false
-	for _, t := range moq.Types() {
-		w, err := a.engine.slots.find(relay, string(t))
-		if err != nil || typ != "" && typ != string(t) {
-			continue
-		}
-		found = true
+	for _, w := range slots {
 		events, err := a.engine.Journal.History(ctx, &w.record.Key, limit)
 		errs = append(errs, err)
 		out = mergeNewest(out, events, limit)
-	}
-	if !found {
-		_, err := a.engine.slots.find(relay, cmp.Or(typ, "*"))
-		return nil, err
 	}
 	return out, errors.Join(errs...)
 }

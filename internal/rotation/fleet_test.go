@@ -56,7 +56,7 @@ func newFleet(t *testing.T, strategy moq.Strategy, n int, names ...string) *flee
 		k := moq.Key{AccountID: testAccount, RelayID: fmt.Sprintf("%032x", i+1), Type: moq.Subscribe}
 		name := names[i%len(names)]
 		f.plans = append(f.plans, &slot.Plan{
-			Policy: policy, Key: k, Relay: fmt.Sprintf("relay%d", i), Schedule: every(24 * time.Hour),
+			Policy: policy, Key: k, Relay: fmt.Sprintf("relay%d", i), Schedule: every(24 * time.Hour), Operations: k.Type.Operations(),
 			Targets: []slot.Target{{Sink: name, Target: k.RelayID, Location: "file://" + name + "/" + k.RelayID, Required: true}},
 		})
 	}
@@ -243,7 +243,7 @@ func (f *fleet) Create(_ context.Context, _ moq.Priority, relayID string, t moq.
 	defer f.mu.Unlock()
 	f.made++
 	tok := moq.Token{
-		ID: fmt.Sprintf("%032x", f.made), Operations: t.Type.Operations(), Created: time.Now(), Expires: t.Expires,
+		ID: fmt.Sprintf("%032x", f.made), Operations: t.Operations, Created: time.Now(), Expires: t.Expires,
 		Label: t.Label, Value: secret.New(fmt.Sprintf("value-%d", f.made)),
 	}
 	f.tokens[relayID] = append(f.tokens[relayID], tok)

@@ -42,10 +42,11 @@ func (w *worker) confirmListed(ctx context.Context, p moq.Priority) error {
 	if err != nil {
 		return err
 	}
+	owners := w.ownersOf(tokens) // before the lock: those of other slots are taken for it
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now, o := w.engine.now(), w.ensureNotes()
-	o.Listing, o.LastListing = &slot.Listing{At: now, Tokens: tokens}, slot.TimestampOf(now)
+	o.Listing, o.LastListing = &slot.Listing{At: now, Tokens: tokens, Owners: owners}, slot.TimestampOf(now)
 	rot := w.record.Rotation
 	if rot == nil || rot.Token == nil || rot.Token.ID == "" {
 		return nil

@@ -92,7 +92,7 @@ func (w *worker) callMint(cf Cloudflare, p moq.Priority, a slot.Rotation) (moq.T
 		v, err := cf.Rotate(e.work, p, key.RelayID, key.Type)
 		return moq.Token{Value: v}, err
 	}
-	want := moq.NewToken{Type: key.Type, Expires: a.Expires.Time(), Label: moq.Label(e.Instance, a.ID)}
+	want := moq.NewToken{Operations: a.Operations, Expires: a.Expires.Time(), Label: moq.Label(e.Instance, a.ID)}
 	return cf.Create(e.work, p, key.RelayID, want)
 }
 

@@ -79,6 +79,20 @@ func (r *registry) find(relay, typ string) (*worker, error) {
 		"no such slot is configured").WithHint("`rotatord status` lists the slots")
 }
 
+// ofRelay returns all slots of a relay, those that left the configuration too, sorted by type. It looks
+// at every slot: a relay is listed no more often than the account's budget allows.
+func (r *registry) ofRelay(k moq.RelayKey) (out []*worker) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	for key, w := range r.byKey {
+		if key.RelayID == k.RelayID && key.AccountID == k.AccountID {
+			out = append(out, w)
+		}
+	}
+	slices.SortFunc(out, func(a, b *worker) int { return cmp.Compare(a.record.Key.Type, b.record.Key.Type) })
+	return out
+}
+
 // records yields copies of all records as memory has them, which is never behind the journal.
 func (r *registry) records(yield func(*slot.Record) bool) {
 	for _, w := range r.all() {
@@ -113,6 +127,15 @@ func (r roster) find(relay string, typ moq.TokenType) *worker {
 		return nil
 	}
 	return r[i].slot
+}
+
+// relay returns the key of the relay of a name.
+func (r roster) relay(name string) (moq.RelayKey, bool) {
+	i, _ := slices.BinarySearchFunc(r, moq.TokenType(""), func(e entry, t moq.TokenType) int { return e.compare(name, t) })
+	if i == len(r) || r[i].plan.Relay != name {
+		return moq.RelayKey{}, false
+	}
+	return r[i].plan.Key.OfRelay(), true
 }
 
 // has reports whether the slot is configured under the plan's name.

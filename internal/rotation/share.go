@@ -102,6 +102,11 @@ func (w *stringSharer) shareRotation(rot *slot.Rotation, p *slot.Plan) {
 	}
 	shareCommon(w, &rot.Names.Account)
 	shareCommon(w, &rot.Names.Instance)
+	if !slices.Equal(rot.Operations, p.Operations) {
+		for i := range rot.Operations {
+			shareCommon(w, &rot.Operations[i])
+		}
+	}
 	if !slices.Equal(rot.Targets, p.Targets) {
 		for i := range rot.Targets {
 			w.shareTarget(&rot.Targets[i], p)
@@ -183,6 +188,9 @@ func sharePlanOfRotation(rot *slot.Rotation, p *slot.Plan) {
 	}
 	if rot.Names.Relay == p.Relay {
 		rot.Names.Relay = p.Relay
+	}
+	if slices.Equal(rot.Operations, p.Operations) {
+		rot.Operations = p.Operations
 	}
 }
 

@@ -9,7 +9,6 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/moq"
 	"github.com/rotatord/rotatord/internal/secret"
 	"github.com/rotatord/rotatord/internal/slot"
@@ -17,7 +16,7 @@ import (
 
 // Tokens lists what a relay holds.
 func (a Administration) Tokens(ctx context.Context, relay string) ([]slot.RelayToken, error) {
-	slots, err := a.slotsOfRelay(relay)
+	slots, err := a.engine.slotsOfRelay(relay)
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +47,7 @@ func (a Administration) Prune(ctx context.Context, relay string, dryRun bool) ([
 	if dryRun {
 		return tokens, nil
 	}
-	slots, err := a.slotsOfRelay(relay)
+	slots, err := a.engine.slotsOfRelay(relay)
 	if err != nil {
 		return nil, err
 	}
@@ -63,29 +62,6 @@ func (a Administration) Prune(ctx context.Context, relay string, dryRun bool) ([
 		a.engine.Log.Info("former token pruned", zap.String("relay", relay), zap.String("token_id", tokens[i].ID))
 	}
 	return tokens, nil
-}
-
-// slotsOfRelay finds all slots of a configured relay, those that left the
-// configuration too; a configured one is first.
-func (a Administration) slotsOfRelay(relay string) ([]*worker, error) {
-	var first *worker
-	for _, t := range moq.Types() {
-		if w, err := a.engine.slots.find(relay, string(t)); err == nil {
-			first = w
-		}
-	}
-	if first == nil {
-		return nil, fault.Newf(fault.Permanent, fault.NotFound, "find relay", relay, "no such relay is configured").
-			WithHint("`rotatord status` lists the relays")
-	}
-	out := []*worker{first}
-	for _, t := range moq.Types() {
-		k := moq.Key{AccountID: first.record.Key.AccountID, RelayID: first.record.Key.RelayID, Type: t}
-		if w := a.engine.slots.get(k); w != nil && w != first {
-			out = append(out, w)
-		}
-	}
-	return out, nil
 }
 
 // describeToken says whose a listed token is.

@@ -104,7 +104,7 @@ func newWorld(t testing.TB, strategy moq.Strategy, n int) *world {
 	w.relay = newFakeRelay(w)
 	w.disk = &fakeDisk{w: w}
 	w.plan = &slot.Plan{
-		Key: testKey, Relay: "live", Schedule: every(24 * time.Hour),
+		Key: testKey, Relay: "live", Schedule: every(24 * time.Hour), Operations: testKey.Type.Operations(),
 		Policy: &slot.Policy{
 			Account: "main", Strategy: strategy, Initial: slot.InitialNow, CatchUp: true, Verify: true,
 			Grace: time.Hour, Lifetime: 30 * 24 * time.Hour, ProbeInterval: time.Hour,
@@ -496,7 +496,7 @@ func (f *fakeRelay) Create(_ context.Context, _ moq.Priority, _ string, t moq.Ne
 	f.w.onMint(t.Label)
 	f.next++
 	tok := moq.Token{
-		ID: fmt.Sprintf("%032x", f.next), Operations: t.Type.Operations(), Created: f.w.now,
+		ID: fmt.Sprintf("%032x", f.next), Operations: t.Operations, Created: f.w.now,
 		Expires: t.Expires, Label: t.Label, Value: secret.New(fmt.Sprintf("value-%d", f.next)),
 	}
 	if tok.Expires.IsZero() {

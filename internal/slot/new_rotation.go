@@ -19,7 +19,7 @@ func (v *View) NewRotation(d Due, instance string) Rotation {
 	p := v.Plan
 	a := Rotation{
 		Phase: Intended, Strategy: p.Strategy, Cause: d.Cause, Instant: TimestampOf(d.Instant), Started: TimestampOf(v.Now),
-		Verify: p.Verify, Targets: p.Targets,
+		Verify: p.Verify, Targets: p.Targets, Operations: p.Operations,
 		Names: Names{Relay: p.Relay, Account: p.Account, Instance: instance},
 	}
 	if d.Cause == CauseSchedule {
@@ -49,11 +49,12 @@ func (v *View) fixOverlap(a *Rotation, instance string) {
 }
 
 // tokensToTakeOver are the listed tokens that retire: matching takes over: exactly the
-// slot's operations, and no other installation's label.
+// slot's operations, no other installation's label, and no slot of ours that owns it.
 func (v *View) tokensToTakeOver(instance string) (out []Token) {
 	for _, t := range v.Seen.Listing.Tokens {
 		owner, labelled := moq.LabelInstance(t.Label)
-		if t.Grants(v.Record.Key.Type) && (!labelled || owner == instance) && !v.Record.Owns(t) {
+		matches := t.HasOperations(v.Plan.Operations) && (!labelled || owner == instance)
+		if matches && !v.Record.Owns(t) && v.Seen.Listing.Owners[t.ID] == "" {
 			out = append(out, Token{ID: t.ID, Created: TimestampOf(t.Created), Expires: TimestampOf(t.Expires), Foreign: true})
 		}
 	}

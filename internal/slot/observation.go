@@ -53,6 +53,7 @@ type Sighting struct {
 type Listing struct {
 	At     time.Time
 	Tokens []moq.Token
+	Owners map[string]string // which other slots of ours own listed tokens: their names, by token id
 }
 
 func (l *Listing) fresh(now time.Time) bool { return l != nil && Within(l.At, now, FreshFor) }

@@ -17,6 +17,8 @@ type Plan struct {
 	Relay  string // key in the configuration
 	Labels map[string]string
 
+	Operations []string // of the slot's tokens, as configured
+
 	Schedule Schedule                              // nil: manual
 	Expr     string                                // the schedule as written, to tell whether a reload changed it
 	Delay    func(instant time.Time) time.Duration // jitter after an instant: of Key and Jitter alone; nil: none
@@ -43,7 +45,7 @@ type Policy struct {
 // Same reports whether a reload changed nothing of a plan.
 func (p *Plan) Same(q *Plan) bool {
 	return p != nil && q != nil && p.Key == q.Key && p.Relay == q.Relay && *p.Policy == *q.Policy && p.sameSchedule(q) &&
-		maps.Equal(p.Labels, q.Labels) && slices.Equal(p.Targets, q.Targets)
+		slices.Equal(p.Operations, q.Operations) && maps.Equal(p.Labels, q.Labels) && slices.Equal(p.Targets, q.Targets)
 }
 
 func (p *Plan) sameSchedule(q *Plan) bool {

@@ -91,6 +91,14 @@ func (r *Record) LastRequiredReceipt() (at Timestamp) {
 	return at
 }
 
+// Operations returns the rights of the slot's tokens, those of its latest rotation.
+func (r *Record) Operations() []string {
+	if rot := r.LatestRotation(); rot != nil && len(rot.Operations) > 0 {
+		return rot.Operations
+	}
+	return r.Key.Type.Operations()
+}
+
 // Owns reports whether the record accounts for a listed token.
 func (r *Record) Owns(t moq.Token) bool {
 	switch {

@@ -84,12 +84,14 @@ type Rotation struct {
 	Regrace bool     `json:"regrace,omitempty"`
 	Targets []Target `json:"targets"`
 	Names   Names    `json:"names"` // the configuration's names at the start, for rendering
+	// Operations are the token's rights. Older versions did not write them: the type said them.
+	Operations []string `json:"operations,omitempty"`
 
 	// LostAt is when a rotate call's answer was last lost (in_place); the call may
 	// commit late, so the slot rotates once more a quiet minute after it.
 	LostAt Timestamp `json:"lost_at,omitzero"`
 	// Existing are ids listed before the mint with exactly the slot's operations
-	// that no installation labelled (retire: matching).
+	// that no other installation labelled and no slot of ours owned (retire: matching).
 	Existing []Token `json:"existing,omitempty"`
 
 	Token  *Token `json:"token,omitempty"`  // what was minted

@@ -26,9 +26,12 @@ func States() []State {
 // Status is what a slot looks like to people and dashboards. Times are UTC;
 // a zero time means none or unknown.
 type Status struct {
-	Slot      string            `json:"slot"` // relay/type
-	Relay     string            `json:"relay"`
-	Type      moq.TokenType     `json:"type"`
+	Slot  string        `json:"slot"` // relay/type
+	Relay string        `json:"relay"`
+	Type  moq.TokenType `json:"type"`
+
+	Operations []string `json:"operations"` // of the slot's tokens, as configured
+
 	RelayID   string            `json:"relay_id"`
 	Account   string            `json:"account"`
 	AccountID string            `json:"account_id"`

@@ -27,6 +27,7 @@ func (s *transcript) planForms() []form {
 		{"label NAME NAME", func(c *clause) { s.v.Plan.Labels = map[string]string{c.words[0]: c.words[1]} }},
 		{"relay NAME", func(c *clause) { s.v.Plan.Relay = c.words[0] }},
 		{"relay id NAME", func(c *clause) { s.v.Plan.Key.RelayID = c.words[0] }},
+		{"operations TEXT", func(c *clause) { s.v.Plan.Operations = c.list(0) }},
 		{"retire matching", func(*clause) { s.v.Plan.Matching = true }},
 		{"targets TEXT", func(c *clause) { s.v.Plan.Targets = s.targets(c.list(0)) }},
 	}
@@ -39,7 +40,7 @@ func (s *transcript) plan(*clause) {
 			Account: "main", Strategy: moq.Overlap, Timezone: "UTC", Initial: InitialSchedule, CatchUp: true, Verify: true,
 			Grace: time.Hour, Lifetime: longestLife,
 		},
-		Key: s.v.Record.Key, Relay: "live",
+		Key: s.v.Record.Key, Relay: "live", Operations: s.v.Record.Key.Type.Operations(),
 	}
 	s.former = s.v.Plan
 	if s.v.Plan != nil {

@@ -104,9 +104,13 @@ func (s *transcript) checked() {
 
 // list notes what the relay was seen to accept, and with it whether the latest rotation's token is.
 func (s *transcript) list(texts []string) {
-	l := &Listing{At: s.v.Now}
+	l := &Listing{At: s.v.Now, Owners: map[string]string{}}
 	for _, text := range texts {
-		l.Tokens = append(l.Tokens, s.listed(text))
+		t := s.listed(text)
+		l.Tokens = append(l.Tokens, t)
+		if strings.HasSuffix(text, "(of another slot)") {
+			l.Owners[t.ID] = "live/viewer"
+		}
 	}
 	o, rot := s.v.Seen, s.v.Record.Rotation
 	o.Listing, o.LastListing = l, TimestampOf(s.v.Now)
@@ -121,15 +125,15 @@ func (s *transcript) list(texts []string) {
 }
 
 // listed reads a listed token: "A", which an attempt of ours made, "X (of nobody)", "X (of there)", which another
-// installation made, and "X (of nobody, subscribe)", of the other type.
+// installation made, "X (of another slot)" of ours, and "X (of nobody for subscribing)", with fewer rights.
 func (s *transcript) listed(text string) moq.Token {
 	name, whose, _ := strings.Cut(text, " (")
 	t := moq.Token{
-		ID: s.letter(name), Operations: s.v.Record.Key.Type.Operations(), Created: s.v.Now, Expires: s.v.Now.Add(longestLife),
+		ID: s.letter(name), Operations: s.v.Plan.Operations, Created: s.v.Now, Expires: s.v.Now.Add(longestLife),
 		Label: moq.Label("here", s.rotationID(name)),
 	}
 	switch oneOf(s, strings.TrimSuffix(whose, ")"), "", "of nobody", "of nobody for subscribing",
-		"of nobody without an end", "of there") {
+		"of nobody without an end", "of there", "of another slot") {
 	case "of nobody":
 		t.Label = ""
 	case "of nobody for subscribing":

@@ -107,7 +107,7 @@ func (d *fakeDaemon) Ready() error { return d.ready }
 
 func slotStatus(relay string, state slot.State) slot.Status {
 	return slot.Status{
-		Slot: relay + "/subscribe", Relay: relay, Type: moq.Subscribe, Account: "main", Strategy: moq.Overlap, State: state,
+		Slot: relay + "/subscribe", Relay: relay, Type: moq.Subscribe, Operations: []string{"subscribe", "publish:stats"}, Account: "main", Strategy: moq.Overlap, State: state,
 		Labels: map[string]string{"team": "video"}, Next: now.Add(time.Hour), Created: now.Add(-time.Hour),
 		Sinks: []slot.TargetStatus{{Sink: "disk", Target: "/t/" + relay, State: "ok", Required: true}},
 	}

@@ -132,7 +132,7 @@ func TestNothingThatComesFromElsewhereBecomesMarkup(t *testing.T) {
 	s := slotStatus("live", slot.StateFailing)
 	s.Slot, s.Account, s.RelayID, s.TokenID, s.Note, s.Cause = hostile, hostile, hostile, hostile, hostile, slot.Cause(hostile)
 	s.State, s.Strategy, s.Rotation = slot.State(hostile), moq.Strategy(hostile), hostile
-	s.Labels = map[string]string{hostile: hostile}
+	s.Labels, s.Operations = map[string]string{hostile: hostile}, []string{hostile}
 	s.Sinks = []slot.TargetStatus{{Sink: hostile, Target: hostile, State: hostile, Error: hostile, RotationID: hostile}}
 	s.Old = []slot.TokenStatus{{TokenID: hostile, RotationID: hostile}}
 	s.Failure = &slot.Failure{Stage: slot.Stage(hostile), Reason: hostile, Sink: hostile, Message: hostile}

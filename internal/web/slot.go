@@ -127,6 +127,7 @@ func signOf(state string) (class, sign string) {
 type detail struct {
 	row
 	RelayID, TokenID    string
+	Operations          string
 	Rotation, Cause     string
 	Rotated             moment
 	Steps               []step
@@ -166,7 +167,7 @@ func (s *Server) slotPage(w http.ResponseWriter, r *http.Request) {
 func newDetail(st *slot.Status, now time.Time) detail {
 	d := detail{
 		row: newRow(st, now), RelayID: st.RelayID, TokenID: st.TokenID, Rotation: st.Rotation, Cause: inWords(string(st.Cause)),
-		Rotated: momentAt(st.Rotated, now), Steps: stepsOf(st),
+		Rotated: momentAt(st.Rotated, now), Steps: stepsOf(st), Operations: strings.Join(st.Operations, ", "),
 	}
 	for _, t := range st.Old {
 		d.Old = append(d.Old, oldToken{

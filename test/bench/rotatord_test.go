@@ -132,7 +132,7 @@ func (d *daemon) MintCalled(lag time.Duration) {
 func (d *daemon) plan(n int, typ moq.TokenType, strategy moq.Strategy, schedule slot.Schedule) *slot.Plan {
 	p := &slot.Plan{
 		Key:   moq.Key{AccountID: harness.AccountID, RelayID: harness.RelayID(n), Type: typ},
-		Relay: "relay-" + harness.RelayID(n)[24:], Schedule: schedule,
+		Relay: "relay-" + harness.RelayID(n)[24:], Schedule: schedule, Operations: typ.Operations(),
 		Policy: &slot.Policy{
 			Account: "main", Strategy: strategy, Initial: slot.InitialSchedule, CatchUp: true, Lifetime: 30 * 24 * time.Hour, Verify: true,
 		},

@@ -130,7 +130,7 @@ func (l *loop) mint(i int) (secret.Value, string) {
 	if l.strategy == moq.InPlace {
 		return harness.Must[secret.Value](l)(l.client.Rotate(l.Context(), moq.Priority{}, harness.RelayID(i), moq.Subscribe)), ""
 	}
-	want := moq.NewToken{Type: moq.Subscribe, Expires: time.Now().Add(30 * 24 * time.Hour).UTC().Truncate(time.Second), Label: moq.Label("bench", moq.NewRotationID(time.Now(), ""))}
+	want := moq.NewToken{Operations: moq.Subscribe.Operations(), Expires: time.Now().Add(30 * 24 * time.Hour).UTC().Truncate(time.Second), Label: moq.Label("bench", moq.NewRotationID(time.Now(), ""))}
 	t := harness.Must[moq.Token](l)(l.client.Create(l.Context(), moq.Priority{}, harness.RelayID(i), want))
 	return t.Value, t.ID
 }

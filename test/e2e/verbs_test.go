@@ -40,7 +40,6 @@ func TestVerbsWithoutADaemon(t *testing.T) {
 			{[]string{"tokens"}, "it is `rotatord tokens RELAY"},
 			{[]string{"status", "-o", "yaml"}, `-o takes table or json, not "yaml"`},
 			{[]string{"plan", "--for", "soon"}, `--for takes a duration such as 12h or 7d, not "soon"`},
-			{[]string{"history", "live/publish"}, `"publish" is no token type: use publish_subscribe or subscribe`},
 			{[]string{"dev", "--strategy", "both"}, `--strategy takes overlap or in_place, not "both"`},
 			{[]string{"-c", w.Path("absent.yaml"), "run"}, "absent.yaml"},
 		} {

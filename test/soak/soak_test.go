@@ -67,7 +67,7 @@ func fleet(long bool) []slotSpec {
 	}
 	var out []slotSpec
 	for i := range overlap + inPlace {
-		for j, typ := range moq.Types() {
+		for j, typ := range []moq.TokenType{moq.PublishSubscribe, moq.Subscribe} {
 			s := slotSpec{
 				relay: fmt.Sprintf("relay%02d", i), relayID: fmt.Sprintf("%032x", i+1), typ: typ,
 				strategy: moq.Overlap, sinks: mixtures[(2*i+j)%len(mixtures)],

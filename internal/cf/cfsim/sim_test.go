@@ -84,7 +84,8 @@ func TestErrorsOfMalformedCalls(t *testing.T) {
 	}{
 		{"POST", tokens, "{", 400, 21004},
 		{"POST", tokens, "", 400, 21004},
-		{"POST", tokens, `{"operations":["publish"]}`, 400, 21010},
+		{"POST", tokens, `{"operations":["fly away"]}`, 400, 21010},
+		{"POST", tokens, `{"operations":["subscribe","subscribe"]}`, 400, 21010},
 		{"POST", tokens, `{"operations":"publish"}`, 400, 21010},
 		{"POST", tokens, `{"operations":["subscribe"],"expires":"tomorrow"}`, 400, 21012},
 		{"POST", tokens, `{"operations":["subscribe"],"expires":"2001-01-01T00:00:00Z"}`, 400, 21012},

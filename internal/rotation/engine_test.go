@@ -644,7 +644,7 @@ func TestALabelInAMessageIsQuotedAndCut(t *testing.T) {
 		"x), rotatord (\x1b[2J\n": `label "x), rotatord (\x1b[2J\n"`,
 		strings.Repeat("l", 1000): `label "` + strings.Repeat("l", 63) + `…"`,
 	} {
-		if got := ownerOf(moq.Token{Label: label}); got != want {
+		if got := makerOf(moq.Token{Label: label}); got != want {
 			t.Errorf("%q: %s, want %s", label, got, want)
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -135,30 +134,4 @@ func (m *memory) explainAbsence(where slot.Stage, err error) error {
 		return err
 	}
 	return OfferedBefore(err)
-}
-
-// explainFull names who holds the relay's places, as far as they were listed. w.mu is held.
-func (w *worker) explainFull(err error) error {
-	listing := w.ensureNotes().Listing
-	if listing == nil {
-		return err
-	}
-	holders := make([]string, 0, moq.RelayPlaces)
-	for _, t := range listing.Tokens[:min(len(listing.Tokens), moq.RelayPlaces)] {
-		holders = append(holders, fmt.Sprintf("%s (%s, created %s, expires %s)", t.ID, ownerOf(t),
-			t.Created.UTC().Format(time.DateOnly), t.Expires.UTC().Format(time.DateOnly)))
-	}
-	return fault.Newf(fault.Permanent, fault.Full, "", "", "%w; the places are held by %s", err, strings.Join(holders, ", ")).
-		WithHint("revoke a token that nobody uses, or see `rotatord tokens prune`")
-}
-
-// ownerOf says who made a token, as far as its label tells.
-func ownerOf(t moq.Token) string {
-	if instance, ok := moq.LabelInstance(t.Label); ok {
-		return "rotatord " + redact.Name(instance)
-	}
-	if t.Label == "" {
-		return "no label"
-	}
-	return "label " + redact.Label(t.Label)
 }

@@ -99,7 +99,7 @@ func (w *worker) callMint(cf Cloudflare, p moq.Priority, a slot.Rotation) (moq.T
 // failMint keeps what may have been carried out, and forgets what was not.
 func (w *worker) failMint(err error) {
 	f := fault.Of(err)
-	lost := f.Class == fault.Ambiguous
+	lost, waits := f.Class == fault.Ambiguous, false
 	w.locked(func() {
 		switch {
 		case lost:
@@ -108,10 +108,16 @@ func (w *worker) failMint(err error) {
 		case w.record.PendingMint.LostAt.IsZero():
 			w.record.AbandonMint()
 		}
-		if w.ensureNotes().RelayFull = f.Reason == fault.Full; w.ensureNotes().RelayFull {
-			err = w.explainFull(err)
+		o := w.ensureNotes()
+		if o.RelayFull = f.Reason == fault.Full; o.RelayFull {
+			o.PlaceHolders = w.placeHolders()
+			err, waits = w.explainFull(err), w.awaitPlace()
 		}
 	})
+	if waits {
+		w.tellOfFullRelay(err)
+		return
+	}
 	w.fail(slot.StageMint, err)
 }
 
@@ -124,7 +130,8 @@ func (w *worker) completeMint(a slot.Rotation, t moq.Token, sealed []byte) {
 		r.Intend(a) // with the time of the call
 		superseded = r.CompleteMint(mintedToken(a, t, now), sealed, now)
 		o := w.ensureNotes()
-		o.value, o.Confirmed, o.RelayFull = heldValue{a.ID, t.Value}, slot.TimestampOf(now), false
+		o.value, o.Confirmed = heldValue{a.ID, t.Value}, slot.TimestampOf(now)
+		o.forgetFullRelay()
 		o.Listing, o.NextOptional, o.optionalBlames = nil, nil, nil
 		if superseded == nil {
 			return nil

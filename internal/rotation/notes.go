@@ -19,6 +19,7 @@ type notes struct {
 	failedSaves       int32 // failed saves in a row
 	failedRetirements int32 // failed retirements in a row
 	failedOptional    int32 // failed optional rounds in a row
+	refusedMints      int32 // mints in a row that the full relay refused
 
 	inspectingOptional slot.ByLocation[bool] // looks at optional targets in flight, by location
 

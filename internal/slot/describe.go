@@ -35,14 +35,33 @@ func (v *View) describeTimes(st *Status) {
 		next = first
 	}
 	st.Next = UTC(next.At)
-	st.Overdue = !next.At.IsZero() && v.Now.Sub(next.At) > overdueAfter ||
-		!st.Expires.IsZero() && v.Now.After(st.Expires)
+	overdue := v.overdueFrom()
+	st.Overdue = !overdue.IsZero() && v.Now.After(overdue)
+}
+
+// overdueFrom is when the slot is overdue unless it rotates before: an instant has then been unmet for a
+// minute, or its token has expired; zero when neither can come.
+func (v *View) overdueFrom() (at time.Time) {
+	next := v.dueOnSchedule()
+	if first := v.dueInitially(); first.Cause != "" {
+		next = first
+	}
+	if !next.At.IsZero() {
+		at = next.At.Add(overdueAfter)
+	}
+	if t := v.Record.Current; t != nil {
+		at = earlierOf(at, t.Expires.Time())
+	}
+	return at
 }
 
 func (v *View) describeWork(st *Status) {
 	if f := v.Record.Failure; f != nil {
 		failure := *f
 		st.Failures, st.Failure, st.Attempt = f.Count, &failure, UTC(f.Next)
+	}
+	if v.waitsForPlace() {
+		st.WaitsUntil = UTC(v.Seen.NextPlace.Time())
 	}
 	if q := v.Record.Request; q != nil {
 		st.Requested = UTC(q.At)
@@ -81,6 +100,8 @@ func (v *View) note() string {
 	case !v.blockedUntil().IsZero():
 		return fmt.Sprintf("the slot has three tokens, the most it may have: it rotates when the oldest grace ends, at %s",
 			UTC(v.blockedUntil()).Format(time.DateTime+"Z"))
+	case v.waitsForPlace():
+		return v.placeNote()
 	case v.Seen.Reserving:
 		return "waiting for the account's request budget"
 	case len(v.Record.Orphans) > 0:

@@ -26,9 +26,11 @@ type Observation struct {
 	Reserving bool // a place in the budget is asked for
 	Reserved  bool // and was granted
 
-	RelayFull bool // the relay refused a mint: it holds its limit
-	Unsaved   bool // memory is ahead of the journal
-	Unsavable bool // because the journal refuses this very record
+	RelayFull    bool      // the relay refused a mint: it holds its limit
+	NextPlace    Timestamp // when that mint is tried again; zero when it counts as failed
+	PlaceHolders string    // who holds the relay's places, for people
+	Unsaved      bool      // memory is ahead of the journal
+	Unsavable    bool      // because the journal refuses this very record
 
 	Confirmed Timestamp // pending token known to be listed
 	Proved    Timestamp // calls are known to reach Cloudflare; cleared by a failure

@@ -15,6 +15,9 @@ func (v *View) startDue() Action {
 	if until, shut := v.Record.retryAt(v.Now); shut {
 		return Wait{until}
 	}
+	if until := v.nextPlaceAt(); !until.IsZero() {
+		return Wait{until}
+	}
 	if v.JournalDown || v.Seen.Unsaved {
 		return Wait{}
 	}

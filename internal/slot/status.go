@@ -40,15 +40,16 @@ type Status struct {
 	State     State             `json:"state"`
 	Manual    bool              `json:"manual,omitempty"` // no schedule
 
-	TokenID   string    `json:"token_id,omitempty"` // served token; empty for in_place
-	Created   time.Time `json:"token_created,omitzero"`
-	Expires   time.Time `json:"token_expires,omitzero"`
-	Rotated   time.Time `json:"last_rotation,omitzero"` // last verified rotation
-	Next      time.Time `json:"next_rotation,omitzero"` // jittered; the oldest unmet instant until it is met
-	Attempt   time.Time `json:"next_attempt,omitzero"`  // while failing
-	Requested time.Time `json:"requested,omitzero"`     // somebody asked, and it is not met yet
-	Overdue   bool      `json:"overdue,omitempty"`      // an instant went unmet for over a minute
-	Blackout  time.Time `json:"blackout_since,omitzero"`
+	TokenID    string    `json:"token_id,omitempty"` // served token; empty for in_place
+	Created    time.Time `json:"token_created,omitzero"`
+	Expires    time.Time `json:"token_expires,omitzero"`
+	Rotated    time.Time `json:"last_rotation,omitzero"` // last verified rotation
+	Next       time.Time `json:"next_rotation,omitzero"` // jittered; the oldest unmet instant until it is met
+	Attempt    time.Time `json:"next_attempt,omitzero"`  // while failing
+	WaitsUntil time.Time `json:"waits_until,omitzero"`   // a rotation that is due waits for a place at the full relay
+	Requested  time.Time `json:"requested,omitzero"`     // somebody asked, and it is not met yet
+	Overdue    bool      `json:"overdue,omitempty"`      // an instant went unmet for over a minute
+	Blackout   time.Time `json:"blackout_since,omitzero"`
 
 	Failures int      `json:"consecutive_failures"`
 	Failure  *Failure `json:"failure,omitempty"`

@@ -18,6 +18,7 @@ func (s *transcript) changeForms() []form {
 		{"NAME acknowledges NAME late", func(c *clause) {
 			r.Acknowledge(s.target(c.words[0]), s.rotationID(c.words[1]), []byte(c.words[1]), s.v.Now)
 		}},
+		{"the full relay refuses it", func(c *clause) { s.refuseForPlace(c) }},
 		{"acknowledged by NAME", func(c *clause) { s.acknowledge(c.list(0)) }},
 		{"concluded", func(*clause) { r.Conclude(s.v.Now, s.v.Clock) }},
 		{"rotated NAME", func(c *clause) { s.rotate(c) }},
@@ -72,13 +73,34 @@ func (s *transcript) mint(c *clause) {
 	)
 	s.v.Record.CompleteMint(t, sealed, s.v.Now)
 	o := s.v.Seen
-	o.Confirmed, o.RelayFull, o.Listing, o.NextOptional = TimestampOf(s.v.Now), false, nil, nil
+	o.Confirmed, o.RelayFull, o.NextPlace, o.Listing, o.NextOptional = TimestampOf(s.v.Now), false, 0, nil, nil
 }
 
 // refuse forgets an attempt that was certainly not carried out, unless an earlier call of it may have been.
 func (s *transcript) refuse() {
 	if s.v.Record.PendingMint.LostAt.IsZero() {
 		s.v.Record.AbandonMint()
+	}
+}
+
+// refuseForPlace is a mint that the full relay refused; it is tried again a minute later, if nothing else is said.
+func (s *transcript) refuseForPlace(c *clause) {
+	next := s.v.Now.Add(time.Minute)
+	c.each(form{"next attempt at TIME", func(c *clause) { next = c.time(0) }})
+	s.refuse()
+	o := s.v.Seen
+	o.RelayFull, o.NextPlace, o.PlaceHolders = true, 0, ""
+	if o.Listing != nil {
+		o.PlaceHolders = "those listed"
+	}
+	until, waits := s.v.PlaceWait(next)
+	if !waits {
+		s.print("it failed")
+		return
+	}
+	o.NextPlace = TimestampOf(until)
+	if !s.v.Record.Unfinished() {
+		s.v.Record.EndFailure()
 	}
 }
 

@@ -201,6 +201,9 @@ func (r *Record) AddFailure(f Failure) {
 	r.Failure = &f
 }
 
+// EndFailure forgets a run of failures whose cause is gone.
+func (r *Record) EndFailure() { r.Failure = nil }
+
 // AskForRotation records that somebody wants a rotation; the wish to end a compromise stays.
 func (r *Record) AskForRotation(q Request) {
 	if r.Request != nil && r.Request.Compromised {

@@ -1,0 +1,96 @@
+package rotation
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/moq"
+	"github.com/rotatord/rotatord/internal/redact"
+	"github.com/rotatord/rotatord/internal/slot"
+)
+
+// awaitPlace has a slot whose mint the full relay refused wait for a place, which is no failure yet:
+// false when it is one. What failed before the mint has gone well since. w.mu is held.
+func (w *worker) awaitPlace() (waits bool) {
+	o, now := w.ensureNotes(), w.engine.now()
+	o.refusedMints++
+	v := w.view()
+	until, waits := v.PlaceWait(now.Add(w.engine.jittered(slot.RoutineBackoff(), int(o.refusedMints), 0)))
+	if !waits || w.record.PendingMint != nil {
+		o.NextPlace = 0
+		return false
+	}
+	o.NextPlace = slot.TimestampOf(until)
+	if !w.record.Unfinished() {
+		w.record.EndFailure()
+	}
+	return true
+}
+
+// tellOfFullRelay makes the end of the attempt durable, and says what the slot waits for.
+func (w *worker) tellOfFullRelay(err error) {
+	var account string
+	var next slot.Timestamp
+	w.locked(func() {
+		w.cancelReservation()
+		account, next = w.accountName(), w.ensureNotes().NextPlace
+	})
+	w.engine.Observer.AttemptFailed(account, slot.StageMint, string(fault.Full))
+	w.log().Warn("the relay is full: the rotation waits for a place", zap.Error(err), zap.Time("next_attempt", next.Time()))
+	_ = w.save()
+}
+
+// forgetFullRelay makes as if the relay had refused no mint.
+func (o *notes) forgetFullRelay() {
+	o.RelayFull, o.NextPlace, o.PlaceHolders, o.refusedMints = false, 0, "", 0
+}
+
+// explainFull says who holds the relay's places. w.mu is held.
+func (w *worker) explainFull(err error) error {
+	holders := w.ensureNotes().PlaceHolders
+	if holders == "" {
+		return err
+	}
+	return fault.Newf(fault.Permanent, fault.Full, "", "", "%w; the places are held by %s", err, holders).
+		WithHint("revoke a token that nobody uses, or see `rotatord tokens prune`")
+}
+
+// placeHolders names who holds the relay's places, as far as they were listed. w.mu is held.
+func (w *worker) placeHolders() string {
+	listing := w.ensureNotes().Listing
+	if listing == nil {
+		return ""
+	}
+	holders := make([]string, 0, moq.RelayPlaces)
+	for _, t := range listing.Tokens[:min(len(listing.Tokens), moq.RelayPlaces)] {
+		holders = append(holders, fmt.Sprintf("%s (%s, created %s, expires %s)", t.ID, w.placeHolder(listing, t),
+			t.Created.UTC().Format(time.DateOnly), t.Expires.UTC().Format(time.DateOnly)))
+	}
+	return strings.Join(holders, ", ")
+}
+
+// placeHolder says whose a listed token is: the slot of ours that owns it, else who made it. w.mu is held.
+func (w *worker) placeHolder(l *slot.Listing, t moq.Token) string {
+	switch owner := l.Owners[t.ID]; {
+	case owner != "":
+		return owner
+	case w.record.Owns(t):
+		return w.nameLocked()
+	}
+	return makerOf(t)
+}
+
+// makerOf says who made a token, as far as its label tells.
+func makerOf(t moq.Token) string {
+	if instance, ok := moq.LabelInstance(t.Label); ok {
+		return "rotatord " + redact.Name(instance)
+	}
+	if t.Label == "" {
+		return "no label"
+	}
+	return "label " + redact.Label(t.Label)
+}

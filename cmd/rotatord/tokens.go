@@ -52,6 +52,9 @@ func ownerWords(t adminapi.Token) string {
 	case adminapi.Ours:
 		return t.Slot
 	case adminapi.Former:
+		if t.Slot != "" {
+			return t.Slot + ", no longer configured"
+		}
 		return "former token of this installation"
 	case adminapi.OtherInstance:
 		return "rotatord " + redact.Name(t.Instance)

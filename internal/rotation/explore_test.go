@@ -83,6 +83,7 @@ func scenarios() []scenario {
 	}
 	return append(out,
 		scenario{name: "overlap/matching", strategy: moq.Overlap, sinks: 1, plan: func(p *slot.Plan) { p.Matching = true }, story: plainStory},
+		scenario{name: "overlap/matching beside a slot that left", strategy: moq.Overlap, sinks: 1, plan: func(p *slot.Plan) { p.Matching = true }, story: besideASlotThatLeft},
 		scenario{name: "overlap/second installation", strategy: moq.Overlap, sinks: 1, story: secondInstallation},
 		scenario{name: "overlap/matching beside a second installation", strategy: moq.Overlap, sinks: 1, plan: func(p *slot.Plan) { p.Matching = true }, story: secondInstallation},
 		scenario{name: "overlap/wiped while down", strategy: moq.Overlap, sinks: 1, story: wipedWhileDown},
@@ -245,6 +246,22 @@ func anotherHand(w *world) {
 	w.silence(func() {
 		w.relay.tokens = slices.DeleteFunc(w.relay.tokens, func(t moq.Token) bool { return w.age(t.Value.Reveal()) == 0 })
 	})
+}
+
+// besideASlotThatLeft: another slot of the relay, whose tokens may do the same, left the configuration; a
+// client may still use its last one.
+func besideASlotThatLeft(w *world) {
+	id := moq.NewRotationID(w.now, "")
+	w.relay.tokens = append(w.relay.tokens, moq.Token{
+		ID: neighbourToken, Operations: moq.Subscribe.Operations(), Created: w.now, Expires: w.now.Add(oneYear), Label: moq.Label("test", id),
+	})
+	k := testKey
+	k.Type = "viewer"
+	w.disk.neighbour = &slot.Record{Key: k, Current: &slot.Token{
+		ID: neighbourToken, RotationID: id, Created: slot.TimestampOf(w.now), Expires: slot.TimestampOf(w.now.Add(oneYear)),
+	}}
+	w.restart(func() {})
+	plainStory(w)
 }
 
 func secondInstallation(w *world) {

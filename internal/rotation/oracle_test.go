@@ -152,6 +152,9 @@ func (w *world) onRevoke(id string) {
 	if id == foreignToken && !w.plan.Matching {
 		w.breaks("7: somebody else's token is revoked")
 	}
+	if id == neighbourToken {
+		w.breaks("7: another slot's token is revoked")
+	}
 	t, ok := w.relay.byID(id)
 	if owner, labelled := moq.LabelInstance(t.Label); labelled && owner != "test" {
 		w.breaks("7: another installation's token is revoked")

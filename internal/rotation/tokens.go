@@ -59,9 +59,19 @@ func (a Administration) Prune(ctx context.Context, relay string, dryRun bool) ([
 			return tokens, err
 		}
 		tokens[i].Revoked = true
+		for _, w := range slots {
+			w.forgetPruned(tokens[i].ID)
+		}
 		a.engine.Log.Info("former token pruned", zap.String("relay", relay), zap.String("token_id", tokens[i].ID))
 	}
 	return tokens, nil
+}
+
+// forgetPruned forgets a token that was revoked by hand, if the slot that left the configuration had it.
+func (w *worker) forgetPruned(id string) {
+	if w.read().Owns(moq.Token{ID: id}) {
+		w.change(func(r *slot.Record) { r.ForgetToken(id) })
+	}
 }
 
 // describeToken says whose a listed token is.
@@ -89,6 +99,9 @@ func (m *memory) markOwned(out *slot.RelayToken, t moq.Token) {
 		return
 	}
 	out.Owner, out.Slot = slot.Ours, m.nameLocked()
+	if m.plan == nil && !m.record.DeliveryPending() {
+		out.Owner = slot.Former // of a slot that left: nobody renews it
+	}
 	for _, o := range m.record.Retiring {
 		if o.ID == t.ID {
 			out.Rotation, out.Retire = o.RotationID, o.Retire.Time()

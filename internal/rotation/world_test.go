@@ -308,8 +308,8 @@ func (w *world) Sink(name string) (sinks.Sink, bool) {
 	return s, ok
 }
 
-func (w *world) Set(_ *moq.Key, at time.Time) {
-	if !w.dead {
+func (w *world) Set(k *moq.Key, at time.Time) {
+	if !w.dead && *k == testKey {
 		w.alarm = at
 	}
 }
@@ -354,7 +354,10 @@ type fakeRelay struct {
 	unknown  bool          // the value that is accepted has not come back
 }
 
-const foreignToken = "ffffffffffffffffffffffffffffffff"
+const (
+	foreignToken   = "ffffffffffffffffffffffffffffffff"
+	neighbourToken = "fffffffffffffffffffffffffffffffe" // of another slot of ours
+)
 
 func newFakeRelay(w *world) *fakeRelay {
 	return &fakeRelay{w: w, buried: map[string]time.Time{}, answered: -oneYear, lasting: glimpsedFor, tokens: []moq.Token{{
@@ -373,7 +376,7 @@ func (f *fakeRelay) accepts(value string) bool {
 
 func (f *fakeRelay) own() (out []moq.Token) {
 	for _, t := range f.tokens {
-		if owner, _ := moq.LabelInstance(t.Label); owner == "test" {
+		if owner, _ := moq.LabelInstance(t.Label); owner == "test" && t.ID != neighbourToken {
 			out = append(out, t)
 		}
 	}
@@ -683,6 +686,7 @@ func (s *fakeSink) Close() error { return nil }
 type fakeDisk struct {
 	w          *world
 	saved      *slot.Record // never changed once it is here
+	neighbour  *slot.Record // of another slot of the relay, which left the configuration
 	events     []slot.Event
 	full       bool
 	half       bool // saves succeed, checks do not
@@ -724,6 +728,11 @@ func (d *fakeDisk) bytes() []byte {
 }
 
 func (d *fakeDisk) Load(_ context.Context, visit func(*slot.Record) error) error {
+	if d.neighbour != nil {
+		if err := visit(d.neighbour.Clone()); err != nil {
+			return err
+		}
+	}
 	if d.saved == nil {
 		return nil
 	}
@@ -756,7 +765,9 @@ func (d *fakeDisk) Restore(_ context.Context, records iter.Seq[*slot.Record]) er
 	}
 	d.saved, d.lost = nil, false
 	for r := range records {
-		d.saved = r
+		if r.Key == testKey {
+			d.saved = r
+		}
 	}
 	return nil
 }

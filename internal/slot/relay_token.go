@@ -27,7 +27,7 @@ type Owner string
 // The owners.
 const (
 	Ours          Owner = "ours"           // minted by this installation, as its journal proves
-	Former        Owner = "former"         // labelled by this installation, unknown to its journal
+	Former        Owner = "former"         // labelled by this installation, of no slot that is configured
 	OtherInstance Owner = "other_instance" // labelled by another installation of rotatord
 	Others        Owner = "others"         // anybody's
 )

@@ -26,7 +26,7 @@ func (e *Engine) Load(ctx context.Context, plans []*slot.Plan) error {
 		r.ClampToPresent(planned[r.Key], e.now(), e.boot)
 		w := e.slots.add(e, *r)
 		if w.record.PendingMint != nil {
-			w.record.LoseMint(e.Instance, e.now(), e.boot, true) // a crash came in between: it may have been carried out
+			w.record.LoseMint(e.now(), e.boot, true) // a crash came in between: it may have been carried out
 		}
 		return nil
 	})

@@ -86,6 +86,7 @@ func scenarios() []scenario {
 		scenario{name: "overlap/matching beside a slot that left", strategy: moq.Overlap, sinks: 1, plan: func(p *slot.Plan) { p.Matching = true }, story: besideASlotThatLeft},
 		scenario{name: "overlap/second installation", strategy: moq.Overlap, sinks: 1, story: secondInstallation},
 		scenario{name: "overlap/matching beside a second installation", strategy: moq.Overlap, sinks: 1, plan: func(p *slot.Plan) { p.Matching = true }, story: secondInstallation},
+		scenario{name: "overlap/instance renamed", strategy: moq.Overlap, sinks: 1, story: renamed},
 		scenario{name: "overlap/wiped while down", strategy: moq.Overlap, sinks: 1, story: wipedWhileDown},
 		scenario{name: "overlap/sink gained beside three tokens", strategy: moq.Overlap, sinks: 1, story: gainedWhenFull},
 		scenario{name: "overlap/sink restored", long: true, strategy: moq.Overlap, sinks: 2, story: sinkRestored},
@@ -239,6 +240,15 @@ func (w *world) othersFindWell(p upstream) {
 	w.calmly(releaseGap + time.Second)
 	w.mustNotWait(p)
 	w.run(2 * time.Hour)
+}
+
+// renamed: the process dies in a mint, or soon after it, and is started under another name.
+func renamed(w *world) {
+	w.calmly(24*time.Hour - time.Minute)
+	w.during(createCall, func() { w.names = append(w.names, "renamed") })
+	w.run(30 * time.Minute)
+	w.restart(func() {})
+	w.run(3 * time.Hour)
 }
 
 // anotherHand: the token on its way is revoked by somebody else meanwhile.

@@ -92,7 +92,7 @@ func (w *worker) callMint(cf Cloudflare, p moq.Priority, a slot.Rotation) (moq.T
 		v, err := cf.Rotate(e.work, p, key.RelayID, key.Type)
 		return moq.Token{Value: v}, err
 	}
-	want := moq.NewToken{Operations: a.Operations, Expires: a.Expires.Time(), Label: moq.Label(e.Instance, a.ID)}
+	want := moq.NewToken{Operations: a.Operations, Expires: a.Expires.Time(), Label: a.Label()}
 	return cf.Create(e.work, p, key.RelayID, want)
 }
 
@@ -103,7 +103,7 @@ func (w *worker) failMint(err error) {
 	w.locked(func() {
 		switch {
 		case lost:
-			w.record.LoseMint(w.engine.Instance, w.engine.now(), w.engine.Clock.Elapsed(), false)
+			w.record.LoseMint(w.engine.now(), w.engine.Clock.Elapsed(), false)
 			w.ensureNotes().Listing = nil // it cannot show what was lost just now
 		case w.record.PendingMint.LostAt.IsZero():
 			w.record.AbandonMint()

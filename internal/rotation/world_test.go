@@ -35,6 +35,7 @@ type world struct {
 	now   time.Time
 	boot  slot.Reading
 	plan  *slot.Plan
+	names []string // of the installation, the present one last
 	relay *fakeRelay
 	sinks map[string]*fakeSink
 	disk  *fakeDisk
@@ -98,7 +99,7 @@ func newWorld(t testing.TB, strategy moq.Strategy, n int) *world {
 	w := &world{
 		t: t, now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), boot: slot.Reading{Boot: "one", Elapsed: time.Hour},
 		sinks: map[string]*fakeSink{}, choose: func(choice) int { return 0 }, check: func(*world) {},
-		random: rand.New(rand.NewPCG(1, 0)),
+		random: rand.New(rand.NewPCG(1, 0)), names: []string{"test"},
 	}
 	w.born, w.stats.steps = w.now, map[slot.Stage]int{}
 	w.relay = newFakeRelay(w)
@@ -136,7 +137,7 @@ func copyOf(p *slot.Plan) *slot.Plan {
 func (w *world) start() {
 	w.dead, w.queue, w.alarm = false, nil, time.Time{}
 	w.engine = New(Options{
-		Instance: "test", Journal: w.disk, Sealer: fakeSealer{w}, Alarm: w, Clock: w, Observer: w, Log: cmp.Or(w.log, zap.NewNop()),
+		Instance: w.names[len(w.names)-1], Journal: w.disk, Sealer: fakeSealer{w}, Alarm: w, Clock: w, Observer: w, Log: cmp.Or(w.log, zap.NewNop()),
 	})
 	w.engine.draw = func(limit time.Duration) time.Duration { return time.Duration(w.random.Int64N(int64(limit))) }
 	w.engine.spawn = func(f func()) { w.queue = append(w.queue, f) }
@@ -376,7 +377,7 @@ func (f *fakeRelay) accepts(value string) bool {
 
 func (f *fakeRelay) own() (out []moq.Token) {
 	for _, t := range f.tokens {
-		if owner, _ := moq.LabelInstance(t.Label); owner == "test" && t.ID != neighbourToken {
+		if owner, _ := moq.LabelInstance(t.Label); slices.Contains(f.w.names, owner) && t.ID != neighbourToken {
 			out = append(out, t)
 		}
 	}

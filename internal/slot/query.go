@@ -48,6 +48,9 @@ func (r *Record) mayBeAccepted(rotationID string) bool {
 		slices.ContainsFunc(r.Orphans, func(l Orphan) bool { return l.RotationID == rotationID })
 }
 
+// Label is what the token of an attempt is labelled with: under the name that the instance had then.
+func (rot *Rotation) Label() string { return moq.Label(rot.Names.Instance, rot.ID) }
+
 // DeliversTo reports whether a location is one of the rotation's targets.
 func (rot *Rotation) DeliversTo(location string) bool {
 	return TargetAt(rot.Targets, location) >= 0
@@ -108,7 +111,7 @@ func (r *Record) Owns(t moq.Token) bool {
 		return true
 	case slices.ContainsFunc(r.Retiring, func(o Token) bool { return o.ID == t.ID }):
 		return true
-	case r.PendingMint != nil && t.Label == moq.Label(r.PendingMint.Names.Instance, r.PendingMint.ID):
+	case r.PendingMint != nil && t.Label == r.PendingMint.Label():
 		return true // its answer is on its way
 	}
 	return slices.ContainsFunc(r.Orphans, func(l Orphan) bool { return l.Label == t.Label })

@@ -34,7 +34,7 @@ func (s *transcript) changeForms() []form {
 
 // intend notes the intent of the mint that is due; where none is, somebody asked.
 func (s *transcript) intend(name string) {
-	a := s.v.NewRotation(s.due(), "here")
+	a := s.v.NewRotation(s.due(), s.instance)
 	if before := s.v.Record.PendingMint; before != nil {
 		a = *before
 	}
@@ -105,7 +105,7 @@ func (s *transcript) refuseForPlace(c *clause) {
 }
 
 func (s *transcript) loseAnswer() {
-	s.v.Record.LoseMint("here", s.v.Now, s.v.Clock, false)
+	s.v.Record.LoseMint(s.v.Now, s.v.Clock, false)
 	s.v.Seen.Listing = nil
 }
 
@@ -196,7 +196,7 @@ func (s *transcript) restart() {
 	s.v.Boot, s.v.Since = s.v.Clock, s.v.Now
 	s.v.Record.ClampToPresent(s.v.Plan, s.v.Now, s.v.Clock)
 	if s.v.Record.PendingMint != nil {
-		s.v.Record.LoseMint("here", s.v.Now, s.v.Clock, true)
+		s.v.Record.LoseMint(s.v.Now, s.v.Clock, true)
 	}
 }
 

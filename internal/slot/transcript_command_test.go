@@ -9,7 +9,7 @@ import (
 )
 
 func newTranscript(file []string) *transcript {
-	return &transcript{file: file, v: View{
+	return &transcript{file: file, instance: "here", v: View{
 		Record: &Record{Key: moq.Key{AccountID: "account", RelayID: "relay", Type: moq.PublishSubscribe}},
 		Seen:   &Observation{}, Sinks: map[string]bool{}, Clock: Reading{"first boot", 100 * time.Hour},
 	}}
@@ -41,6 +41,7 @@ func (s *transcript) worldForms() []form {
 			s.v.Since = s.v.Now
 		}},
 		{"the slot leaves the configuration", func(*clause) { s.former, s.v.Plan = s.v.Plan, nil }},
+		{"the instance is called NAME", func(c *clause) { s.instance = c.words[0] }},
 		{"the sink NAME leaves the configuration", func(c *clause) { delete(s.v.Sinks, c.words[0]) }},
 	}
 }

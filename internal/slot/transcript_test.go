@@ -41,6 +41,8 @@ type transcript struct {
 	silent  bool
 	out     []string
 
+	instance string // what is configured as its name
+
 	v      View
 	former *Plan  // before the present one
 	loaded bool   // the record was loaded by this line: nobody else has it

@@ -29,14 +29,14 @@ func (r *Record) AbandonMint() { r.PendingMint = nil }
 
 // LoseMint records that an attempt may have been carried out, and its value is lost:
 // overlap looks for it by its label; in_place rotates again.
-func (r *Record) LoseMint(instance string, at time.Time, clock Reading, crashed bool) {
+func (r *Record) LoseMint(at time.Time, clock Reading, crashed bool) {
 	a := *r.PendingMint
 	if a.Strategy == moq.InPlace {
 		a.LostAt = TimestampOf(at)
 		r.PendingMint = &a
 		return
 	}
-	r.Orphans = append(r.Orphans, Orphan{RotationID: a.ID, Label: moq.Label(instance, a.ID), At: at, Crashed: crashed})
+	r.Orphans = append(r.Orphans, Orphan{RotationID: a.ID, Label: a.Label(), At: at, Crashed: crashed})
 	if crashed {
 		r.markMayHold(a.Targets, a.ID)
 		r.restartGraces(a, at, clock)

@@ -124,11 +124,12 @@ func (w *worker) mustHold(t slot.Target, want []byte) error {
 // open is seen by the next decision.
 func (w *worker) noteDeliveries(rot *slot.Rotation, results []delivery) {
 	var errs []error
+	var failed []slot.Target
 	var where slot.Stage
 	w.locked(func() {
 		for _, d := range results {
 			if d.err != nil {
-				errs, where = append(errs, d.err), d.where
+				errs, failed, where = append(errs, d.err), append(failed, d.target), d.where
 			}
 			w.noteDelivery(rot.ID, d)
 		}
@@ -138,7 +139,7 @@ func (w *worker) noteDeliveries(rot *slot.Rotation, results []delivery) {
 	case lost >= 0:
 		w.giveUpValue(rot, errs[lost])
 	case len(errs) > 0:
-		w.fail(where, joinErrors(errs)) // saves the receipts too
+		w.fail(where, joinErrors(errs), failed...) // saves the receipts too
 	}
 }
 

@@ -658,7 +658,8 @@ func TestWhatAnOlderJournalHoldsIsCleanedWhenItIsRead(t *testing.T) {
 	w.run(10 * time.Minute)
 	w.restart(func() {
 		old := *w.disk.saved
-		old.Failure = &slot.Failure{Count: 1, Stage: slot.StageDeliver, Next: w.now.Add(time.Hour), Message: dirty + " " + strings.Repeat("x", 2<<20)}
+		old.Failure = &slot.Failure{Count: 1, Stage: slot.StageDeliver, Next: w.now.Add(time.Minute), Message: dirty + " " + strings.Repeat("x", 2<<20)}
+		old.Request = &slot.Request{At: w.now}
 		w.disk.saved = &old
 		w.disk.events = append(w.disk.events, slot.Event{At: w.now, Slot: "live/subscribe", Key: testKey, Detail: dirty})
 	})

@@ -89,6 +89,7 @@ func scenarios() []scenario {
 		scenario{name: "overlap/instance renamed", strategy: moq.Overlap, sinks: 1, story: renamed},
 		scenario{name: "overlap/wiped while down", strategy: moq.Overlap, sinks: 1, story: wipedWhileDown},
 		scenario{name: "overlap/sink gained beside three tokens", strategy: moq.Overlap, sinks: 1, story: gainedWhenFull},
+		scenario{name: "overlap/sink gained in vain", strategy: moq.Overlap, sinks: 1, story: gainedInVain},
 		scenario{name: "overlap/sink restored", long: true, strategy: moq.Overlap, sinks: 2, story: sinkRestored},
 		scenario{name: "overlap/copied to a new sink", long: true, strategy: moq.Overlap, sinks: 1, plan: func(p *slot.Plan) { p.Verify = false }, story: copiedToNew},
 		scenario{name: "overlap/revoked by another hand", strategy: moq.Overlap, sinks: 2, story: anotherHand},
@@ -163,6 +164,21 @@ func gainedWhenFull(w *world) {
 	w.run(time.Minute)
 	w.addSink("late", true)
 	w.reconfigure()
+	w.run(3 * time.Hour)
+}
+
+// gainedInVain: a new sink cannot be written, and leaves again. Nothing is told of it then.
+func gainedInVain(w *world) {
+	w.calmly(2 * time.Minute)
+	before := w.plan
+	w.addSink("typo", true).down = true
+	w.reconfigure()
+	w.run(5 * time.Minute)
+	delete(w.sinks, "typo")
+	w.plan, w.removed = before, true
+	w.reconfigure()
+	w.calmly(10 * time.Minute)
+	w.mustTellNoFormerFailure()
 	w.run(3 * time.Hour)
 }
 

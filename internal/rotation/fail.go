@@ -22,8 +22,8 @@ func (w *worker) failPanicked(p any) time.Time {
 	return w.engine.now().Add(time.Minute)
 }
 
-// fail records one failed attempt and when the next is made.
-func (w *worker) fail(where slot.Stage, err error) {
+// fail records one failed attempt, of targets if it failed on some, and when the next is made.
+func (w *worker) fail(where slot.Stage, err error, of ...slot.Target) {
 	if errors.Is(err, errPreempted) {
 		return
 	}
@@ -37,7 +37,7 @@ func (w *worker) fail(where slot.Stage, err error) {
 		w.failRetirement(string(f.Reason), err)
 		return
 	}
-	w.failAttempt(where, string(f.Reason), err)
+	w.failAttempt(where, f, err, of)
 }
 
 // failRetirement puts the slot's retirements off; its rotations are not held up.
@@ -64,13 +64,16 @@ func (w *worker) postponeRetirement(err error) (next time.Time) {
 }
 
 // failAttempt records the failure and tells everybody.
-func (w *worker) failAttempt(where slot.Stage, reason string, err error) {
+func (w *worker) failAttempt(where slot.Stage, cause *fault.Error, err error, of []slot.Target) {
 	blames := blamesOf(err)
-	var f slot.Failure
+	f := slot.Failure{
+		Stage: where, Reason: string(cause.Reason), Permanent: cause.Class == fault.Permanent, Locations: locationsOf(of),
+		Sink: blamedSink(blames), Message: boundedMessage(err.Error()),
+	}
 	var ev slot.Event
 	var account string
 	w.locked(func() {
-		f, account, ev = w.addFailure(where, reason, blames, err), w.accountName(), w.newEvent(slot.EventFailed)
+		f, account, ev = w.addFailure(f, err), w.accountName(), w.newEvent(slot.EventFailed)
 		ev.Stage, ev.Detail = f.Stage, f.Message
 	})
 	w.engine.Observer.AttemptFailed(account, f.Stage, f.Reason)
@@ -88,12 +91,32 @@ func (w *worker) failAttempt(where slot.Stage, reason string, err error) {
 }
 
 // addFailure adds a failure to the record, with the time of the next attempt; w.mu is held.
-func (w *worker) addFailure(where slot.Stage, reason string, blames []blame, err error) slot.Failure {
+func (w *worker) addFailure(f slot.Failure, err error) slot.Failure {
 	now, pause := w.engine.now(), w.record.Backoff()
-	w.record.AddFailure(slot.Failure{At: now, Stage: where, Reason: reason, Sink: blamedSink(blames), Message: boundedMessage(err.Error())})
+	f.At = now
+	w.record.AddFailure(f)
 	w.record.Failure.Next = now.Add(w.engine.jittered(pause, w.record.Failure.Count, requestedWait(err, pause.Longest)))
-	w.ensureNotes().blames = blames
+	w.ensureNotes().blames = blamesOf(err)
 	return *w.record.Failure
+}
+
+func locationsOf(targets []slot.Target) (out []string) {
+	for _, t := range targets {
+		out = append(out, t.Location)
+	}
+	return out
+}
+
+// endFailure forgets a run of failures that nothing is left of.
+func (w *worker) endFailure() {
+	var ended slot.Failure
+	w.change(func(r *slot.Record) {
+		ended = *r.Failure
+		r.EndFailure()
+		w.ensureNotes().blames = nil
+	})
+	w.log().Info("what failed is not tried any more: there is no reason for it left", zap.String("step", string(ended.Stage)),
+		zap.String("reason", ended.Reason), zap.String("was", ended.Message))
 }
 
 // maxMessage is how many characters the journal keeps of a failure: the words of several stores, and a hint.

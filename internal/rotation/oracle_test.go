@@ -152,6 +152,14 @@ func (w *world) mustNotWait(p upstream) {
 	}
 }
 
+// mustTellNoFormerFailure: nothing is told of a target that is not delivered to any more.
+func (w *world) mustTellNoFormerFailure() {
+	f := w.rec().Failure
+	if f != nil && slices.ContainsFunc(f.Locations, func(l string) bool { return !w.plan.Delivers(l) }) {
+		w.breaks("13: a failure is told of %s, which left: %s", f.Locations, f.Message)
+	}
+}
+
 // onRevoke: nobody else's token, and none that a consumer may rightly hold.
 func (w *world) onRevoke(id string) {
 	if id == foreignToken && !w.plan.Matching {

@@ -153,6 +153,9 @@ func (w *stringSharer) shareTrouble(r *slot.Record) {
 		shareCommon(w, &f.Reason)
 		shareCommon(w, &f.Sink)
 		shareCommon(w, &f.Message)
+		for i := range f.Locations {
+			w.keep(&f.Locations[i])
+		}
 	}
 }
 

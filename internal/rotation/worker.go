@@ -137,7 +137,9 @@ func (w *worker) carryOut(a slot.Action) {
 	case slot.Prove:
 		w.prove()
 	case slot.Fail:
-		w.fail(a.Stage, joinErrors(a.Errs))
+		w.fail(a.Stage, joinErrors(a.Errs), a.Targets...)
+	case slot.EndFailure:
+		w.endFailure()
 	case slot.Mint:
 		w.mint(a.Due)
 	case slot.Deliver:

@@ -29,9 +29,13 @@ type Prove struct{}
 
 // Fail records that an attempt failed on what was seen.
 type Fail struct {
-	Stage Stage
-	Errs  []error // one at least
+	Stage   Stage
+	Errs    []error  // one at least
+	Targets []Target // that they are of
 }
+
+// EndFailure ends the present run of failures: its cause cannot apply any more.
+type EndFailure struct{}
 
 // Mint journals the intent, calls Cloudflare and journals the value.
 type Mint struct{ Due Due }
@@ -79,6 +83,7 @@ func (Inspect) isAction()         {}
 func (List) isAction()            {}
 func (Prove) isAction()           {}
 func (Fail) isAction()            {}
+func (EndFailure) isAction()      {}
 func (Mint) isAction()            {}
 func (Deliver) isAction()         {}
 func (Conclude) isAction()        {}

@@ -58,7 +58,7 @@ func (v *View) overdueFrom() (at time.Time) {
 func (v *View) describeWork(st *Status) {
 	if f := v.Record.Failure; f != nil {
 		failure := *f
-		st.Failures, st.Failure, st.Attempt = f.Count, &failure, UTC(f.Next)
+		st.Failures, st.Failure, st.Attempt = f.Count, &failure, UTC(laterOf(f.Next, v.blockedUntil()))
 	}
 	if v.waitsForPlace() {
 		st.WaitsUntil = UTC(v.Seen.NextPlace.Time())

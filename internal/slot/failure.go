@@ -1,6 +1,11 @@
 package slot
 
-import "time"
+import (
+	"slices"
+	"time"
+
+	"github.com/rotatord/rotatord/internal/fault"
+)
 
 // Stage is where an attempt failed; a metric label.
 type Stage string
@@ -29,4 +34,50 @@ type Failure struct {
 	Reason  string    `json:"reason"`
 	Sink    string    `json:"sink,omitempty"`
 	Message string    `json:"message"`
+
+	Permanent bool     `json:"permanent,omitempty"` // trying again alone will not help
+	Locations []string `json:"locations,omitempty"` // of the targets that it is of
+}
+
+// endFailure ends a run of failures whose cause cannot apply any more: the next attempt may be far away, or never come.
+func (v *View) endFailure() Action {
+	if v.Record.Failure != nil && (v.leftNothingToTry() || v.failedOnFormerTarget()) {
+		return EndFailure{}
+	}
+	return Wait{}
+}
+
+// leftNothingToTry reports whether what failed is not tried again, because there is no reason for it any more. Whether
+// a target drifted is known once it was looked at. What a bug did not let happen is not known to be done.
+func (v *View) leftNothingToTry() bool {
+	if v.Record.Failure.Reason == string(fault.Internal) || v.Record.PendingMint != nil || v.Record.Unfinished() {
+		return false
+	}
+	return (v.Plan == nil || v.Inspected) && !v.isDue()
+}
+
+// failedOnFormerTarget reports whether the last attempt failed on a target that is waited for no more. Where the failure
+// alone keeps an instant from being missed, it stays.
+func (v *View) failedOnFormerTarget() bool {
+	f := v.Record.Failure
+	former := slices.ContainsFunc(f.Locations, func(location string) bool { return !v.awaits(location) })
+	if len(f.Locations) == 0 {
+		former = f.Sink != "" && !v.Sinks[f.Sink]
+	}
+	return former && v.isDue() == v.dueThoughNothingFailed()
+}
+
+// awaits reports whether the slot waits for a target: a required one, of the plan or of an unfinished rotation.
+func (v *View) awaits(location string) bool {
+	if v.Record.Unfinished() && TargetAt(v.TargetsLacking(v.Record.Rotation, true), location) >= 0 {
+		return true
+	}
+	return v.Plan != nil && TargetAt(RequiredOf(v.Plan.Targets), location) >= 0
+}
+
+// dueThoughNothingFailed reports whether a rotation would be started now if no attempt had failed.
+func (v *View) dueThoughNothingFailed() bool {
+	w, r := *v, *v.Record
+	r.Failure, w.Record = nil, &r
+	return w.isDue()
 }

@@ -18,14 +18,18 @@ func (v *View) uninspected(targets []Target, depth Depth) []Target {
 	})
 }
 
-// inspectionErrors is what the looks at targets found wrong.
-func (v *View) inspectionErrors(targets []Target) (errs []error) {
-	for _, t := range targets {
-		if err := v.Seen.Inspections.At(t.Location).Err; err != nil {
-			errs = append(errs, err)
-		}
+// failOn is the failure of a stage on targets whose inspection failed.
+func (v *View) failOn(stage Stage, silent []Target) Action {
+	errs := make([]error, len(silent))
+	for i, t := range silent {
+		errs[i] = v.Seen.Inspections.At(t.Location).Err
 	}
-	return errs
+	return Fail{stage, errs, silent}
+}
+
+// silent are the targets whose inspection failed.
+func (v *View) silent(targets []Target) []Target {
+	return slices.DeleteFunc(slices.Clone(targets), func(t Target) bool { return v.Seen.Inspections.At(t.Location).Err == nil })
 }
 
 // reachable are the targets whose inspection did not fail.

@@ -23,7 +23,7 @@ func (v *View) roomFirst() (Action, bool) {
 	case waiting:
 		return Wait{}, false // retire says until when
 	}
-	return Fail{StagePreflight, []error{errTokenLimit}}, false
+	return Fail{Stage: StagePreflight, Errs: []error{errTokenLimit}}, false
 }
 
 var errTokenLimit = fault.Newf(fault.Retry, fault.Full, "start rotation", "",

@@ -47,7 +47,7 @@ func (v *View) confirmListed(missing []Target) Action {
 		return s
 	}
 	if answering := v.reachable(missing); len(answering) == 0 {
-		return Fail{StageDeliver, v.inspectionErrors(missing)}
+		return v.failOn(StageDeliver, missing)
 	}
 	return List{StageDeliver}
 }

@@ -83,7 +83,7 @@ func (v *View) revokeIfSucceeded(t *Token) Action {
 			continue
 		}
 		if kind != "" || !l.Known {
-			return Fail{StageRetire, []error{errStillServed(h, kind)}}
+			return Fail{Stage: StageRetire, Errs: []error{errStillServed(h, kind)}, Targets: []Target{h}}
 		}
 	}
 	return Revoke{Token: *t}

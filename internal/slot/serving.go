@@ -45,8 +45,8 @@ func (v *View) inspectServing() (Action, bool) {
 	if s, ok := v.inspected(holders, DepthRead); !ok {
 		return s, false
 	}
-	if errs := v.inspectionErrors(holders); len(errs) > 0 {
-		return Fail{StageRetire, errs}, false
+	if silent := v.silent(holders); len(silent) > 0 {
+		return v.failOn(StageRetire, silent), false
 	}
 	return nil, true
 }

@@ -50,12 +50,12 @@ func (v *View) trialBefore(a Action) Action {
 	if unseen := v.uninspected(targets, DepthTrial); len(unseen) > 0 {
 		return Inspect{append(unseen, optionalOf(v.Plan.Targets)...), DepthTrial}
 	}
-	errs := v.inspectionErrors(targets)
-	if len(errs) > 0 && v.Record.Unfinished() && len(v.reachable(targets)) > 0 {
+	silent := v.silent(targets)
+	if len(silent) > 0 && v.Record.Unfinished() && len(silent) < len(targets) {
 		return a // it takes the place of an unfinished one: for every sink that answers
 	}
-	if len(errs) > 0 {
-		return Fail{StagePreflight, errs}
+	if len(silent) > 0 {
+		return v.failOn(StagePreflight, silent)
 	}
 	return a
 }

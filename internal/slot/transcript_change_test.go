@@ -164,6 +164,8 @@ func (s *transcript) carryOut() bool {
 		r.ForgetOrphan(a.Orphan.Label)
 	case AdoptOrphan:
 		r.AdoptOrphan(a.Orphan, moq.Token{ID: a.Token.ID, Created: a.Token.Created.Time(), Expires: a.Token.Expires.Time()})
+	case EndFailure:
+		r.EndFailure()
 	case ForgetOrphan:
 		r.ForgetOrphan(a.Orphan.Label)
 	default:
@@ -178,6 +180,8 @@ func (s *transcript) fail(c *clause) {
 	c.each(
 		form{"next attempt at TIME", func(c *clause) { f.Next = c.time(0) }},
 		form{"reason NAME", func(c *clause) { f.Reason = c.words[0] }},
+		form{"permanent", func(*clause) { f.Permanent = true }},
+		form{"of NAME", func(c *clause) { f.Locations = append(f.Locations, s.target(c.words[0]).Location) }},
 		form{"at sink NAME", func(c *clause) { f.Sink = c.words[0] }},
 	)
 	s.forgetLooks()

@@ -25,6 +25,8 @@ func (s *transcript) actionText(a Action) string {
 		return "make sure that the account answers"
 	case Fail:
 		return fmt.Sprintf("fail in %s: %s", a.Stage, strings.ReplaceAll(errors.Join(a.Errs...).Error(), "\n", "; "))
+	case EndFailure:
+		return "end the failure"
 	case Mint:
 		return "mint because of " + dueText(a.Due)
 	}

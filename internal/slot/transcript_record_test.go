@@ -34,8 +34,8 @@ func recordLines(r *Record) []string {
 	}
 	l.addTime("drift answered in the period from", r.DriftPeriod.Time())
 	if f := r.Failure; f != nil {
-		l.add(true, "failures: %d since %s, in %s, %s%s, next attempt at %s", f.Count, timeText(f.Since), f.Stage, f.Reason,
-			textIf(f.Sink != "", " at "+f.Sink), timeText(f.Next))
+		l.add(true, "failures: %d since %s, in %s, %s%s%s, next attempt at %s", f.Count, timeText(f.Since), f.Stage, f.Reason,
+			textIf(f.Sink != "", " at "+f.Sink), textIf(len(f.Locations) > 0, ", of "+strings.Join(f.Locations, " and ")), timeText(f.Next))
 	}
 	return l
 }

@@ -93,6 +93,7 @@ func scenarios() []scenario {
 		scenario{name: "overlap/sink restored", long: true, strategy: moq.Overlap, sinks: 2, story: sinkRestored},
 		scenario{name: "overlap/copied to a new sink", long: true, strategy: moq.Overlap, sinks: 1, plan: func(p *slot.Plan) { p.Verify = false }, story: copiedToNew},
 		scenario{name: "overlap/revoked by another hand", strategy: moq.Overlap, sinks: 2, story: anotherHand},
+		scenario{name: "overlap/sink dead for longer than a token lives", long: true, strategy: moq.Overlap, sinks: 2, story: deadBeside},
 		scenario{name: "overlap/expiry in delivery", strategy: moq.Overlap, sinks: 2, story: expiryInDelivery},
 	)
 }
@@ -267,6 +268,28 @@ func renamed(w *world) {
 	w.run(3 * time.Hour)
 }
 
+// deadBeside: a required sink is silent for longer than tokens live. The other is served all the while.
+func deadBeside(w *world) {
+	p := copyOf(w.plan)
+	p.Schedule, p.Lifetime, p.Grace = nil, 3*time.Hour, 10*time.Minute
+	w.plan = p
+	w.reconfigure()
+	w.calmly(time.Minute)
+	w.ask(false) // of the first token's life nothing was known
+	w.calmly(time.Hour)
+	w.sinks["sink1"].down = true
+	w.calmly(50 * time.Minute)
+	for range 3 {
+		w.run(20 * time.Minute) // a renewal comes, among other trouble
+		for range 10 {
+			w.calmly(10 * time.Minute)
+			w.mustServeSoon("sink0")
+		}
+	}
+	w.sinks["sink1"].down = false
+	w.run(20 * time.Minute)
+}
+
 // anotherHand: the token on its way is revoked by somebody else meanwhile.
 func anotherHand(w *world) {
 	w.silence(func() {
@@ -418,6 +441,9 @@ type runResult struct {
 	trace   []madeCall
 }
 
+// maxCrashes is how often the process may die in one run.
+const maxCrashes = 2
+
 // run runs the scenario with a choice at each call.
 func (s scenario) run(t testing.TB, seed uint64, choose func(choice) int, seen map[uint64]bool) runResult {
 	w := newWorld(t, s.strategy, s.sinks)
@@ -431,7 +457,7 @@ func (s scenario) run(t testing.TB, seed uint64, choose func(choice) int, seen m
 		w.plan = p
 	}
 	var out runResult
-	w.crashes = 2
+	w.crashes = maxCrashes
 	w.choose = func(c choice) int {
 		c.taken = choose(c)
 		out.choices = append(out.choices, c)

@@ -24,8 +24,10 @@ func (w *world) onMint(label string) {
 	if label != "" && !w.labels(label, r.PendingMint.ID) {
 		w.breaks("1: the label %s is not that of the durable intent %s", label, r.PendingMint.ID)
 	}
-	if w.plan.Strategy == moq.Overlap && !w.removed && !w.forgetful && len(w.relay.own()) >= slot.MaxTokens+w.strays() {
-		w.breaks("6: a fourth token is minted")
+	if more := len(w.relay.own()) - slot.MaxTokens - w.strays(); w.plan.Strategy == moq.Overlap && !w.removed && !w.forgetful {
+		if more >= 0 {
+			w.breaks("6: a fourth token is minted")
+		}
 	}
 	if rot := r.Rotation; rot != nil && rot.Phase == slot.Minted && !w.mayReplace(r) {
 		w.breaks("3: a rotation is started while one is unfinished")
@@ -98,16 +100,36 @@ func (w *world) unknownServed(r *slot.Record) bool {
 	return false
 }
 
-// mintableNow: no mint while a required sink is known to be down, unless consumers
-// are locked out already.
+// mintableNow: no mint while a required sink is known to be down, unless consumers are locked out already, or
+// soon will be that another sink can save.
 func (w *world) mintableNow(r *slot.Record) {
 	if !r.PendingMint.LostAt.IsZero() {
 		return
 	}
-	for _, t := range w.plan.Targets {
-		if t.Required && w.sinks[t.Sink].down {
-			w.breaks("4: a mint is called while %s is down", t.Sink)
-		}
+	down := func(t slot.Target) bool { return t.Required && w.sinks[t.Sink].down }
+	answers := slices.ContainsFunc(w.plan.Targets, func(t slot.Target) bool { return t.Required && !w.sinks[t.Sink].down })
+	if i := slices.IndexFunc(w.plan.Targets, down); i >= 0 && !(answers && w.nearsExpiry(r.Current)) {
+		w.breaks("4: a mint is called while %s is down", w.plan.Targets[i].Sink)
+	}
+}
+
+// nearsExpiry reports whether a third of a served token's life is left at most.
+func (w *world) nearsExpiry(t *slot.Token) bool {
+	if w.plan.Strategy != moq.Overlap || t == nil {
+		return false
+	}
+	return 3*t.Expires.Time().Sub(w.now) <= t.Expires.Time().Sub(t.Created.Time())
+}
+
+// mustServeSoon: a sink that answers holds a living token, whatever is the matter with others; at least once a
+// wait after a failure is over, where a place had to be waited for.
+func (w *world) mustServeSoon(sink string) {
+	s := w.sinks[sink]
+	if !w.relay.accepts(s.content) {
+		w.calmly(5 * time.Minute)
+	}
+	if !w.relay.accepts(s.content) {
+		w.breaks("4: %s, which answers, holds a dead value %q", sink, s.content)
 	}
 }
 

@@ -3,6 +3,7 @@ package slot
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/rotatord/rotatord/internal/moq"
@@ -98,10 +99,12 @@ func (v *View) note() string {
 	case v.Seen.Unsavable:
 		return "the journal refuses the slot's record, see the log: nothing is minted for it until it can be saved"
 	case !v.blockedUntil().IsZero():
-		return fmt.Sprintf("the slot has three tokens, the most it may have: it rotates when the oldest grace ends, at %s",
-			UTC(v.blockedUntil()).Format(time.DateTime+"Z"))
+		return v.blockedNote()
 	case v.waitsForPlace():
 		return v.placeNote()
+	case len(v.leftOut()) > 0:
+		return fmt.Sprintf("%s lacks the latest token, which the others have: they go on being given newer ones in time, "+
+			"and no token that it may hold is revoked before it expires", sinksOf(v.leftOut()))
 	case v.Seen.Reserving:
 		return "waiting for the account's request budget"
 	case len(v.Record.Orphans) > 0:
@@ -110,18 +113,53 @@ func (v *View) note() string {
 	return ""
 }
 
-// blockedUntil is until when a rotation that is due waits for room; zero when none does.
-func (v *View) blockedUntil() (until time.Time) {
-	if v.Plan.Strategy != moq.Overlap || v.liveTokens() < MaxTokens {
+// leftOut are the required targets that could not be given the value which others have.
+func (v *View) leftOut() []Target {
+	rot := v.Record.Rotation
+	if !v.Record.Unfinished() || rot.Strategy != moq.Overlap || v.Record.Failure == nil {
+		return nil
+	}
+	lacking := v.TargetsLacking(rot, true)
+	has := func(t Target) bool { return t.Required && v.Record.Receipts.At(t.Location).RotationID == rot.ID }
+	if !slices.ContainsFunc(rot.Targets, has) {
+		return nil
+	}
+	return lacking
+}
+
+func sinksOf(targets []Target) string {
+	names := make([]string, len(targets))
+	for i, t := range targets {
+		names[i] = t.Sink
+	}
+	return strings.Join(names, ", ")
+}
+
+func (v *View) blockedNote() string {
+	until := UTC(v.blockedUntil()).Format(time.DateTime + "Z")
+	if v.liveTokens() > MaxTokens {
+		return "the slot has four tokens, one more than it may have: it rotates when two graces have ended, at " + until
+	}
+	return "the slot has three tokens, the most it may have: it rotates when the oldest grace ends, at " + until
+}
+
+// blockedUntil is until when a rotation that is due waits for room; zero when no grace makes any.
+func (v *View) blockedUntil() time.Time {
+	over := v.liveTokens() - MaxTokens
+	if v.Plan.Strategy != moq.Overlap || over < 0 || !v.isDue() {
 		return time.Time{}
 	}
-	if !v.isDue() {
-		return time.Time{}
-	}
+	var ends []time.Time
 	for _, t := range v.Record.Retiring {
-		until = earlierOf(until, t.Retire.Time())
+		if !t.Retire.IsZero() {
+			ends = append(ends, t.Retire.Time())
+		}
 	}
-	return until
+	if len(ends) <= over {
+		return time.Time{}
+	}
+	slices.SortFunc(ends, time.Time.Compare)
+	return ends[over]
 }
 
 func (v *View) targetStatuses() []TargetStatus {

@@ -58,6 +58,14 @@ func (v *View) isDue() bool {
 	return d.Cause != "" && !d.At.After(v.Now)
 }
 
+// without is the view as it would be if the record lacked something.
+func (v *View) without(forget func(*Record)) *View {
+	w, r := *v, *v.Record
+	forget(&r)
+	w.Record = &r
+	return &w
+}
+
 // dueAt completes a reason: it meets the instants so far.
 func (v *View) dueAt(c Cause, t time.Time) Due {
 	switch {

@@ -64,7 +64,7 @@ func (v *View) failedOnFormerTarget() bool {
 	if len(f.Locations) == 0 {
 		former = f.Sink != "" && !v.Sinks[f.Sink]
 	}
-	return former && v.isDue() == v.dueThoughNothingFailed()
+	return former && v.isDue() == v.without(func(r *Record) { r.Failure = nil }).isDue()
 }
 
 // awaits reports whether the slot waits for a target: a required one, of the plan or of an unfinished rotation.
@@ -73,11 +73,4 @@ func (v *View) awaits(location string) bool {
 		return true
 	}
 	return v.Plan != nil && TargetAt(RequiredOf(v.Plan.Targets), location) >= 0
-}
-
-// dueThoughNothingFailed reports whether a rotation would be started now if no attempt had failed.
-func (v *View) dueThoughNothingFailed() bool {
-	w, r := *v, *v.Record
-	r.Failure, w.Record = nil, &r
-	return w.isDue()
 }

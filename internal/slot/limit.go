@@ -10,17 +10,13 @@ func (v *View) roomFirst() (Action, bool) {
 	if v.Plan.Strategy != moq.Overlap {
 		return nil, true
 	}
-	if v.currentExpired() {
-		return Revoke{Token: *v.Record.Current, Expired: true}, false
+	if t := v.expiredInTheWay(); t != nil {
+		return Revoke{Token: *t, Expired: true}, false
 	}
-	held, waiting := v.liveTokens(), false
-	for _, t := range v.Record.Retiring {
-		waiting = waiting || !t.Retire.IsZero()
-	}
-	switch {
-	case held < MaxTokens:
+	if v.liveTokens() < MaxTokens {
 		return nil, true
-	case waiting:
+	}
+	if !v.blockedUntil().IsZero() {
 		return Wait{}, false // retire says until when
 	}
 	return Fail{Stage: StagePreflight, Errs: []error{errTokenLimit}}, false
@@ -30,28 +26,43 @@ var errTokenLimit = fault.Newf(fault.Retry, fault.Full, "start rotation", "",
 	"the slot has three tokens, and none can be revoked while a required sink may still serve it").
 	WithHint("bring the sink back, or take it out of the configuration")
 
-// currentExpired reports whether the served token has expired and its place is needed.
-func (v *View) currentExpired() bool {
-	t := v.Record.Current
-	return t != nil && t.ID != "" && t.expired(v.Now) && !v.Now.Before(v.Seen.NextRetirement.Time()) && (v.Plan == nil || v.Seen.RelayFull || v.liveTokens() >= MaxTokens)
+// expiredInTheWay is a token that has expired and whose place is needed; nil when none is. A served one stays otherwise,
+// so that people see it.
+func (v *View) expiredInTheWay() *Token {
+	if v.Now.Before(v.Seen.NextRetirement.Time()) || !v.Seen.RelayFull && v.liveTokens() < MaxTokens {
+		return nil
+	}
+	for _, t := range v.heldTokens() {
+		if t.expired(v.Now) {
+			return t
+		}
+	}
+	return nil
 }
 
-// liveTokens counts the slot's tokens that Cloudflare may accept, without those that
-// are left to expire.
-func (v *View) liveTokens() int {
-	n := 0
+// currentExpired reports whether the last token of a slot that left the configuration has expired.
+func (v *View) currentExpired() bool {
+	t := v.Record.Current
+	return v.Plan == nil && t != nil && t.ID != "" && t.expired(v.Now) && !v.Now.Before(v.Seen.NextRetirement.Time())
+}
+
+// liveTokens counts the slot's tokens that take one of its places.
+func (v *View) liveTokens() int { return len(v.heldTokens()) }
+
+// heldTokens are the slot's tokens that Cloudflare may accept, without those that are left to expire.
+func (v *View) heldTokens() (held []*Token) {
 	if v.Record.Current != nil && v.Record.Current.ID != "" {
-		n++
+		held = append(held, v.Record.Current)
 	}
 	if v.Record.Unfinished() && v.Record.Rotation.Token.ID != "" {
-		n++
+		held = append(held, v.Record.Rotation.Token)
 	}
 	for i := range v.Record.Retiring {
 		if t := &v.Record.Retiring[i]; !t.Foreign && !v.leftToExpire(t) {
-			n++
+			held = append(held, t)
 		}
 	}
-	return n
+	return held
 }
 
 // blockedByTokenLimit reports whether a rotation that is due has no room: then a target that was

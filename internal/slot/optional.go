@@ -13,7 +13,7 @@ func (v *View) deliverOptional() Action {
 		return Wait{}
 	}
 	missing := v.TargetsLacking(rot, false)
-	if v.Seen.Gone == rot.ID || len(missing) == 0 {
+	if v.valueIsGone() || len(missing) == 0 {
 		if rot.Phase == Verified && len(rot.Sealed) > 0 {
 			return Drop{}
 		}

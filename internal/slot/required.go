@@ -30,7 +30,7 @@ func (v *View) deliverRequired() Action {
 // givesWay reports whether an unfinished rotation leaves the turn to a newer one.
 // When that one just failed to start, the value at hand is still the best there is.
 func (v *View) givesWay() bool {
-	if v.Seen.Gone == v.Record.Rotation.ID {
+	if v.valueIsGone() {
 		return true
 	}
 	if v.Plan == nil || v.supersedeCause() == "" {
@@ -38,6 +38,12 @@ func (v *View) givesWay() bool {
 	}
 	f := v.Record.Failure
 	return f == nil || f.Stage != StagePreflight && f.Stage != StageMint
+}
+
+// valueIsGone reports whether the latest value can no longer be had, or is of no use because its token has expired.
+func (v *View) valueIsGone() bool {
+	rot := v.Record.Rotation
+	return v.Seen.Gone == rot.ID || rot.Token.expired(v.Now)
 }
 
 // confirmListed looks which of the missing targets answer and whether the token is

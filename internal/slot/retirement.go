@@ -10,7 +10,7 @@ import (
 // retireTokens revokes an old token that has expired, or whose grace has ended and
 // that no required target can be serving.
 func (v *View) retireTokens() Action {
-	if v.Plan == nil && v.currentExpired() {
+	if v.currentExpired() {
 		return Revoke{Token: *v.Record.Current, Expired: true}
 	}
 	var next time.Time
@@ -21,7 +21,7 @@ func (v *View) retireTokens() Action {
 		t := &v.Record.Retiring[i]
 		at, expired := v.revocableAt(t)
 		if at.IsZero() || at.After(v.Now) {
-			next = earlierOf(next, at)
+			next = earlierOf(next, v.sooner(at, t))
 			continue
 		}
 		if until := v.Seen.NextRetirement.Time(); v.Now.Before(until) {
@@ -38,6 +38,14 @@ func (v *View) retireTokens() Action {
 		}
 	}
 	return Wait{next}
+}
+
+// sooner is when a token that is not to be revoked before at is looked at again: an expired one waits for nobody.
+func (v *View) sooner(at time.Time, t *Token) time.Time {
+	if end := t.Expires.Time(); end.After(v.Now) {
+		return earlierOf(at, end)
+	}
+	return at
 }
 
 // retireToken takes an old token a step on its way out: one whose grace has ended, or

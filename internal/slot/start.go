@@ -51,13 +51,17 @@ func (v *View) trialBefore(a Action) Action {
 		return Inspect{append(unseen, optionalOf(v.Plan.Targets)...), DepthTrial}
 	}
 	silent := v.silent(targets)
-	if len(silent) > 0 && v.Record.Unfinished() && len(silent) < len(targets) {
-		return a // it takes the place of an unfinished one: for every sink that answers
-	}
-	if len(silent) > 0 {
+	if len(silent) > 0 && (len(silent) == len(targets) || !v.mintsForSome()) {
 		return v.failOn(StagePreflight, silent)
 	}
 	return a
+}
+
+// mintsForSome reports whether it is enough that some required targets answer: the next rotation takes the place of an
+// unfinished one, or the token that they serve nears its expiry.
+func (v *View) mintsForSome() bool {
+	t := v.Record.Current
+	return v.Record.Unfinished() || v.Plan.Strategy == moq.Overlap && t != nil && !t.BeforeRenewal(v.Now)
 }
 
 // proofBefore puts proof that calls reach Cloudflare before a, the rotate call that begins a

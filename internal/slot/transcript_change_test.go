@@ -50,6 +50,9 @@ func (s *transcript) intend(name string) {
 }
 
 func (s *transcript) due() Due {
+	if m, ok := s.last.(Mint); ok {
+		return m.Due
+	}
 	if s.v.isDue() {
 		return s.v.nextDue()
 	}

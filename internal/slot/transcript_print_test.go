@@ -18,7 +18,7 @@ func (s *transcript) actionText(a Action) string {
 	case Reserve:
 		return "reserve a place in the budget"
 	case Inspect:
-		return fmt.Sprintf("inspect %s (%s)", sinkNames(a.Targets), [...]string{"read", "probe", "trial"}[a.Depth])
+		return fmt.Sprintf("inspect %s (%s)", sinksOf(a.Targets), [...]string{"read", "probe", "trial"}[a.Depth])
 	case List:
 		return fmt.Sprintf("list the relay's tokens, in %s", a.Stage)
 	case Prove:
@@ -36,11 +36,11 @@ func (s *transcript) actionText(a Action) string {
 func tokenActionText(a Action) string {
 	switch a := a.(type) {
 	case Deliver:
-		return "deliver to " + sinkNames(a.Targets)
+		return "deliver to " + sinksOf(a.Targets)
 	case Conclude:
 		return "conclude"
 	case DeliverOptional:
-		return "deliver on the side to " + sinkNames(a.Targets)
+		return "deliver on the side to " + sinksOf(a.Targets)
 	case Drop:
 		return "drop the value"
 	case BeginGrace:
@@ -79,14 +79,6 @@ func dueText(d Due) string {
 		l = append(l, "meets what was due until "+timeText(d.Instant))
 	}
 	return strings.Join(l, ", ")
-}
-
-func sinkNames(targets []Target) string {
-	names := make([]string, len(targets))
-	for i, t := range targets {
-		names[i] = t.Sink
-	}
-	return strings.Join(names, ", ")
 }
 
 // timeText leaves out what is zero at the end of a time.

@@ -59,7 +59,7 @@ func rotationLines(role string, rot *Rotation) []string {
 	why.addTime("meets what was due until", rot.Instant.Time())
 	why.addTime("due", rot.Due.Time())
 	why.addTime("answers drift from", rot.Period.Time())
-	how.add(true, "%s goes by %s to %s", name, rot.Strategy, sinkNames(rot.Targets))
+	how.add(true, "%s goes by %s to %s", name, rot.Strategy, sinksOf(rot.Targets))
 	how.add(rot.Grace > 0, "grace %s", durationText(rot.Grace))
 	how.add(rot.Regrace, "graces begin anew")
 	how.add(!rot.Verify, "not read back")

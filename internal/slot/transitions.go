@@ -165,8 +165,13 @@ func (r *Record) DropValue() {
 	r.Rotation = &rot
 }
 
-// ForgetToken forgets a token's id.
+// ForgetToken forgets a token's id. Of an unfinished rotation, the value can no longer be delivered then.
 func (r *Record) ForgetToken(id string) {
+	if r.Unfinished() && r.Rotation.Token.ID == id {
+		rot, t := *r.Rotation, *r.Rotation.Token
+		t.ID, rot.Token = "", &t
+		r.Rotation = &rot
+	}
 	if r.Current != nil && r.Current.ID == id {
 		t := *r.Current
 		t.ID = ""

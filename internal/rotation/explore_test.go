@@ -94,6 +94,10 @@ func scenarios() []scenario {
 		scenario{name: "overlap/copied to a new sink", long: true, strategy: moq.Overlap, sinks: 1, plan: func(p *slot.Plan) { p.Verify = false }, story: copiedToNew},
 		scenario{name: "overlap/revoked by another hand", strategy: moq.Overlap, sinks: 2, story: anotherHand},
 		scenario{name: "overlap/sink dead for longer than a token lives", long: true, strategy: moq.Overlap, sinks: 2, story: deadBeside},
+		scenario{
+			name: "overlap/all wiped beside three tokens", long: true, strategy: moq.Overlap, sinks: 2,
+			plan: func(p *slot.Plan) { p.Grace = 10 * time.Hour }, story: allWiped,
+		},
 		scenario{name: "overlap/expiry in delivery", strategy: moq.Overlap, sinks: 2, story: expiryInDelivery},
 	)
 }
@@ -288,6 +292,22 @@ func deadBeside(w *world) {
 	}
 	w.sinks["sink1"].down = false
 	w.run(20 * time.Minute)
+}
+
+// allWiped: all targets are wiped while the slot has three tokens, whose graces are long.
+func allWiped(w *world) {
+	w.calmly(24*time.Hour + 10*time.Minute)
+	w.ask(false)
+	w.calmly(20 * time.Minute)
+	for _, s := range w.sinks {
+		s.replace("")
+	}
+	w.run(2 * time.Hour)
+	w.calmly(70 * time.Minute)
+	if w.crashes == maxCrashes { // else the fourth may be the token of a mint that was cut off
+		w.mustServeSoon("sink0")
+	}
+	w.run(time.Hour)
 }
 
 // anotherHand: the token on its way is revoked by somebody else meanwhile.

@@ -25,7 +25,7 @@ func (w *world) onMint(label string) {
 		w.breaks("1: the label %s is not that of the durable intent %s", label, r.PendingMint.ID)
 	}
 	if more := len(w.relay.own()) - slot.MaxTokens - w.strays(); w.plan.Strategy == moq.Overlap && !w.removed && !w.forgetful {
-		if more >= 0 {
+		if more > 0 || more == 0 && !w.mayHaveFourth(r.PendingMint) {
 			w.breaks("6: a fourth token is minted")
 		}
 	}
@@ -35,6 +35,15 @@ func (w *world) onMint(label string) {
 	if r.Rotation == nil || r.Rotation.Phase != slot.Minted {
 		w.mintableNow(r)
 	}
+}
+
+// mayHaveFourth reports whether nobody asked for a rotation by hand, and no required sink holds a token that is accepted.
+func (w *world) mayHaveFourth(a *slot.Rotation) bool {
+	serves := func(t slot.Target) bool {
+		s := w.sinks[t.Sink]
+		return t.Required && (s.down || w.relay.accepts(s.content))
+	}
+	return a.Cause != slot.CauseManual && a.Cause != slot.CauseCompromised && !slices.ContainsFunc(w.plan.Targets, serves)
 }
 
 // labels reports whether a label is that of an attempt, under a name that the installation has or had.

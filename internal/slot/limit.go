@@ -5,7 +5,7 @@ import (
 	"github.com/rotatord/rotatord/internal/moq"
 )
 
-// roomFirst keeps a slot at three tokens: a fourth waits for the oldest grace to end.
+// roomFirst keeps a slot at three tokens: a fourth waits for the oldest grace to end, unless nobody is served.
 func (v *View) roomFirst() (Action, bool) {
 	if v.Plan.Strategy != moq.Overlap {
 		return nil, true
@@ -15,6 +15,9 @@ func (v *View) roomFirst() (Action, bool) {
 	}
 	if v.liveTokens() < MaxTokens {
 		return nil, true
+	}
+	if a, ok := v.fourthToken(); ok || a != nil {
+		return a, ok
 	}
 	if !v.blockedUntil().IsZero() {
 		return Wait{}, false // retire says until when

@@ -29,6 +29,9 @@ func (v *View) startDue() Action {
 			return s
 		}
 	}
+	if v.isFourth() {
+		d = v.dueByItself()
+	}
 	return v.reserveBefore(v.trialBefore(v.proofBefore(Mint{d})))
 }
 

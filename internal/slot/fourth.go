@@ -1,0 +1,56 @@
+package slot
+
+import (
+	"bytes"
+	"slices"
+
+	"github.com/rotatord/rotatord/internal/moq"
+)
+
+// fourthToken reports whether a rotation that would make a fourth token is made all the same: it is due by itself, and
+// nobody is served, as the required targets were seen a moment ago. It has them read first; a token that may go, goes.
+func (v *View) fourthToken() (Action, bool) {
+	if d := v.dueByItself(); !v.isFourth() || !v.Verifies() || d.Cause == "" || d.At.After(v.Now) {
+		return nil, false
+	}
+	if s, ok := v.inspected(v.servingTargets(), DepthRead); !ok {
+		return s, false
+	}
+	if !v.everyServing(v.servesNobody) {
+		return nil, false
+	}
+	if a := v.retireTokens(); !isWait(a) {
+		return a, false
+	}
+	return nil, true
+}
+
+// isFourth reports whether the next mint makes a fourth token.
+func (v *View) isFourth() bool {
+	return v.Plan.Strategy == moq.Overlap && v.liveTokens() == MaxTokens
+}
+
+// dueByItself is why a rotation would be started if nobody had asked for one. Who asked to end a compromise has no
+// graces to wait for.
+func (v *View) dueByItself() Due {
+	if q := v.Record.Request; q != nil && q.Compromised {
+		return Due{}
+	}
+	return v.without(func(r *Record) { r.Request = nil }).nextDue()
+}
+
+// servesNobody reports whether a target is seen to be missing, or to hold a token of the slot that has expired.
+func (v *View) servesNobody(h Target) bool {
+	l := v.Seen.Inspections.At(h.Location)
+	if l.Err != nil || !l.Known {
+		return false
+	}
+	return !l.Exists || slices.ContainsFunc(v.heldTokens(), func(t *Token) bool { return t.expired(v.Now) && v.holds(h, t) })
+}
+
+// holds reports whether a target is seen to hold just what was delivered of a token.
+func (v *View) holds(h Target, t *Token) bool {
+	l, rc := v.Seen.Inspections.At(h.Location), v.Record.Receipts.At(h.Location)
+	shown := func(d []byte) bool { return bytes.Equal(d, l.Digest) }
+	return rc.RotationID == t.RotationID && rc.Matches(l.Digest) || slices.ContainsFunc(t.ServedDigests, shown)
+}

@@ -20,7 +20,7 @@ func (c *Client) classify(k call, x *exchange, problem string) *fault.Error {
 	}
 	after := x.asksToWait()
 	m, _ := meanings.Find(outcome{k.op, x})
-	e := m.Error(k.op.String(), c.objectOf(k), x.err, "{after}", after.Round(time.Second).String())
+	e := m.Error(k.op.String(), c.objectOf(k), x.err, "{after}", after.Round(time.Second).String(), "{clock}", c.clockDifference())
 	e.After = after
 	e.Err = c.causeOf(x, problem)
 	if e.Class == fault.Ambiguous && !k.op.isMint() { // listing and revoking again is harmless

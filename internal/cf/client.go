@@ -46,6 +46,10 @@ type Options struct {
 	Budget *Budget
 	// Observer may be nil.
 	Observer Observer
+	// Clock tells Cloudflare's time from the account's answers, those of an earlier client too. nil: one of its own.
+	Clock *Clock
+	// Warn, unless it is nil, is told what a person should know beside the errors. It does not block.
+	Warn func(text string)
 }
 
 // Client calls Cloudflare for one account. Every error is a *fault.Error whose
@@ -70,7 +74,8 @@ type Client struct {
 	unwatch   func()
 	relays    *sdk.RelayService
 	proof     proof
-	clock     clock
+	clock     *Clock
+	warn      func(text string)
 }
 
 // New checks o and builds the client; it sends nothing. An error is Permanent.
@@ -82,7 +87,7 @@ func New(o Options) (*Client, error) {
 	}
 	c := &Client{
 		account: o.Account, accountID: o.AccountID, base: base, token: o.Token, tokenHint: o.TokenHint, budget: o.Budget, observer: o.Observer,
-		relays: sdk.NewRelayService(option.WithBaseURL(base.String()), option.WithMaxRetries(0)),
+		clock: o.Clock, warn: o.Warn, relays: sdk.NewRelayService(option.WithBaseURL(base.String()), option.WithMaxRetries(0)),
 	}
 	if o.HTTP == nil {
 		c.dialer = newDialer()
@@ -94,6 +99,13 @@ func New(o Options) (*Client, error) {
 	}
 	if c.observer == nil {
 		c.observer = unobserved{}
+	}
+	if c.warn == nil {
+		c.warn = func(string) {}
+	}
+	if c.clock == nil {
+		begin := time.Now()
+		c.clock = NewClock(func() time.Duration { return time.Since(begin) })
 	}
 	c.unwatch = c.budget.addWatcher(func(until time.Time) { c.observer.Blocked(c.account, until) })
 	return c, nil
@@ -154,7 +166,7 @@ func (c *Client) sendOne(ctx context.Context, p moq.Priority, k call, send sende
 	if err := c.budget.Acquire(ctx, p); err != nil {
 		return c.notSent(k, err)
 	}
-	x := &exchange{ctx: ctx, http: c.http}
+	x := &exchange{ctx: ctx, http: c.http, now: c.clock.elapsed}
 	defer func() { c.budget.Release(x.begun && x.trace.mayHaveLeft()) }()
 	var err error
 	if x.token, err = c.readToken(); err != nil {
@@ -206,7 +218,7 @@ func (c *Client) reportAnswer(op operation, x *exchange) {
 	if l, ok := parseLeft(x.header); ok {
 		c.observer.RateLimit(c.account, l.requests)
 	}
-	c.clock.learnFrom(x)
+	c.noteTime(x)
 	c.budget.Observe(x.header, x.statusForBudget())
 }
 

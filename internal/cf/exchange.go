@@ -24,15 +24,19 @@ type exchange struct {
 	ctx   context.Context // the caller's
 	http  *http.Client
 	token secret.Value
+	now   func() time.Duration // of the elapsed-time clock
 
-	begun  bool // a request was handed to the HTTP client
-	trace  trace
-	took   time.Duration
-	err    error // no answer, or only the beginning of one
-	status int   // 0 without an answer
-	header http.Header
-	moved  string // where a 3xx points to, in words
-	body   []byte
+	begun   bool // a request was handed to the HTTP client
+	trace   trace
+	took    time.Duration
+	sent    time.Duration // when, by the elapsed-time clock
+	heard   time.Duration // when the answer began
+	created time.Time     // when the answer says that the token was created; zero: it is about none
+	err     error         // no answer, or only the beginning of one
+	status  int           // 0 without an answer
+	header  http.Header
+	moved   string // where a 3xx points to, in words
+	body    []byte
 	envelope
 }
 
@@ -99,7 +103,9 @@ func (x *exchange) Do(req *http.Request) (*http.Response, error) {
 	x.begun = true
 	begin := time.Now()
 	defer func() { x.took = time.Since(begin) }()
+	x.sent = x.now()
 	res, err := x.http.Do(req)
+	x.heard = x.now()
 	if err != nil {
 		x.err = err
 		return nil, err

@@ -79,7 +79,7 @@ var meanings = fault.Table[outcome]{
 			"if overlap has worked before, check account_id and the API token"),
 	fault.When(byStatus(409), fault.Retry, fault.Conflict, ""),
 	fault.When(byCode(codeBadExpiry), fault.Permanent, fault.Invalid,
-		"set this machine's clock: it is far from Cloudflare's"),
+		"set this machine's clock: {clock}"),
 	fault.When(fault.Any[outcome], fault.Permanent, fault.Invalid, ""),
 }
 

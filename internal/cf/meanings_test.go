@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/rotatord/rotatord/internal/cf/cfsim"
 	"github.com/rotatord/rotatord/internal/fault/faulttest"
@@ -35,7 +36,9 @@ func everyAnswer() (all []answer) {
 	return append(all, answer{"404 with code 21007", refusal("21007"), 404}, answer{"409 with code 21009", refusal("21009"), 409})
 }
 
-func TestWhatCloudflaresErrorsMean(t *testing.T) {
+func TestWhatCloudflaresErrorsMean(t *testing.T) { synctest.Test(t, compareMeanings) }
+
+func compareMeanings(t *testing.T) {
 	var page faulttest.Page
 	for _, a := range everyAnswer() {
 		var texts, calls []string

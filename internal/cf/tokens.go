@@ -24,10 +24,10 @@ func (c *Client) Create(ctx context.Context, p moq.Priority, relayID string, t m
 	wanted := t.Expires
 	made, refused, err := c.createOnce(ctx, p, relayID, t)
 	p.Reserved = false
-	if t.Expires = c.clock.toTheirTime(wanted); refused && t.Expires != wanted && c.clock.mayJudge(time.Until(wanted)) {
+	if t.Expires = c.toTheirTime(wanted); refused && t.Expires != wanted && c.mayJudge(time.Until(wanted)) {
 		made, refused, err = c.createOnce(ctx, p, relayID, t)
 	}
-	if t.Expires = (time.Time{}); refused && c.clock.mayJudge(defaultLife) {
+	if t.Expires = (time.Time{}); refused && c.mayJudge(defaultLife) {
 		made, _, err = c.createOnce(ctx, p, relayID, t)
 	}
 	return made, err
@@ -46,6 +46,7 @@ func (c *Client) createOnce(ctx context.Context, p moq.Priority, relayID string,
 			return "", err
 		}
 		made, problem = tokenMinted(res, t.Operations)
+		x.created = made.Created
 		return problem, nil
 	})
 	if err != nil {

@@ -23,6 +23,7 @@ func (b *backends) openAccounts(old *backends, o opener) error {
 		token := b.tokens[name].reader
 		c, err := cf.New(cf.Options{
 			Account: name, AccountID: a.AccountID, APIURL: a.APIURL, Budget: b.budgetOf(name, old), Observer: o.metrics,
+			Clock: b.clockOf(name, old), Warn: o.warn,
 			Token:       func() (secret.Value, error) { return token.read(context.Background(), tokenPatience) },
 			TokenHint:   a.APIToken.Remedy(),
 			Connections: open.connections,
@@ -34,6 +35,15 @@ func (b *backends) openAccounts(old *backends, o opener) error {
 		b.accounts[a.AccountID], b.byName[name] = c, c
 	}
 	return errors.Join(errs...)
+}
+
+// clockOf returns the clock of an account's answers: what they told of the time outlives a reload.
+func (b *backends) clockOf(account string, old *backends) *cf.Clock {
+	before := old.byName[account]
+	if before != nil && old.cfg.Accounts[account].APIURL == b.cfg.Accounts[account].APIURL {
+		return before.Clock()
+	}
+	return cf.NewClock(sinceBoot)
 }
 
 // budgetOf returns the budget of an account's API token: accounts that use the same

@@ -165,6 +165,7 @@ func (o *outside) Sink(string) (sinks.Sink, bool)             { return keptSink{
 
 type keptCloudflare struct{ *outside }
 
+func (keptCloudflare) Time() moq.CloudflareTime                          { return moq.CloudflareTime{} }
 func (keptCloudflare) Warm(context.Context)                              {}
 func (keptCloudflare) Prove(context.Context, moq.Priority, string) error { return nil }
 

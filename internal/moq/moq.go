@@ -109,6 +109,12 @@ func (t Token) HasOperations(operations []string) bool {
 	return SameOperations(t.Operations, operations)
 }
 
+// CloudflareTime is what Cloudflare's answers tell of its time. It does not depend on this machine's wall clock.
+type CloudflareTime struct {
+	Now       time.Time     // zero: not known, because no two answers have agreed so far
+	SampleAge time.Duration // elapsed since the last answer that agreed with it
+}
+
 // NewToken is what a create call asks for.
 type NewToken struct {
 	Operations []string  // one at least

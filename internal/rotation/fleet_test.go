@@ -226,6 +226,8 @@ func (s stores) Sink(name string) (sinks.Sink, bool) {
 
 func (f *fleet) Account(string) (Cloudflare, bool) { return f, true }
 
+func (f *fleet) Time() moq.CloudflareTime { return moq.CloudflareTime{} }
+
 func (f *fleet) Warm(context.Context) {}
 
 func (f *fleet) Prove(_ context.Context, _ moq.Priority, relayID string) error {

@@ -24,9 +24,12 @@ import (
 // Cloudflare does for nearly a minute, it is asked for the relay, and an error says what
 // came. A call with Priority.Proven set is not sent once a minute has passed.
 //
+// Time is Cloudflare's time as the account's answers tell it; it asks for none.
+//
 // Warm makes sure that the next call finds a connection open; it sends no request
 // and returns soon, whether it succeeded or not.
 type Cloudflare interface {
+	Time() moq.CloudflareTime
 	Warm(ctx context.Context)
 	Prove(ctx context.Context, p moq.Priority, relayID string) error
 	Reserve(p moq.Priority, granted func()) (cancel func())

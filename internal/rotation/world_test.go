@@ -399,6 +399,9 @@ func (f *fakeRelay) justRevoked(value string, now time.Time) bool {
 	return ok && now.Sub(at) <= slot.ConfirmedFor
 }
 
+// Time is not known.
+func (f *fakeRelay) Time() moq.CloudflareTime { return moq.CloudflareTime{} }
+
 func (f *fakeRelay) Warm(context.Context) {}
 
 func (f *fakeRelay) Reserve(_ moq.Priority, granted func()) func() {

@@ -193,6 +193,11 @@ func (e *Engine) saveNew(fresh []*worker) {
 func (e *Engine) Resumed() {
 	now := e.now()
 	e.since.Store(int64(slot.TimestampOf(now)))
+	e.lookAgain(now)
+}
+
+// lookAgain decides anew what each slot has to do, its targets seen anew.
+func (e *Engine) lookAgain(now time.Time) {
 	for _, w := range e.slots.all() {
 		w.locked(func() { w.nextCheck = slot.TimestampOf(now) })
 	}

@@ -21,9 +21,10 @@ import (
 	"github.com/rotatord/rotatord/internal/slot"
 )
 
-// Options are what an Engine works with. All are required.
+// Options are what an Engine works with. All but BuiltAt are required.
 type Options struct {
-	Instance string // names this installation in token labels
+	Instance string    // names this installation in token labels
+	BuiltAt  time.Time // no clock that is right is before it; zero: not known
 	Journal  Journal
 	Sealer   Sealer
 	Alarm    Alarm

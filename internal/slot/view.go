@@ -1,6 +1,10 @@
 package slot
 
-import "time"
+import (
+	"time"
+
+	"github.com/rotatord/rotatord/internal/moq"
+)
 
 // View is everything that a decision is made from.
 type View struct {
@@ -20,4 +24,7 @@ type View struct {
 	Boot        Reading   // elapsed clock when this process began
 	Since       time.Time // instants before it were missed: process start, or the end of a suspension
 	JournalDown bool      // the journal cannot be written: mint nothing
+
+	Cloudflare moq.CloudflareTime // what the slot's account tells of its time
+	ClockUnset bool               // the wall clock is before the build's date, and Cloudflare's time is not known: start nothing
 }

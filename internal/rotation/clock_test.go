@@ -1,0 +1,67 @@
+package rotation
+
+import (
+	"testing"
+	"time"
+
+	"github.com/rotatord/rotatord/internal/moq"
+	"github.com/rotatord/rotatord/internal/slot"
+)
+
+// telling is an account whose answers tell the time.
+type telling struct {
+	Cloudflare
+	time moq.CloudflareTime
+}
+
+func (a telling) Time() moq.CloudflareTime { return a.time }
+
+type oneAccount struct{ Cloudflare }
+
+func (a oneAccount) Account(string) (Cloudflare, bool) { return a.Cloudflare, true }
+
+func TestAClockBeforeTheBuildIsUnsetUntilCloudflareTellsTheTime(t *testing.T) {
+	w := newWorld(t, moq.Overlap, 1)
+	w.start()
+	e := w.engine
+	known := telling{w.relay, moq.CloudflareTime{Now: e.now().Add(time.Hour)}}
+	for name, c := range map[string]struct {
+		builtAt time.Time
+		account Cloudflare
+		unset   bool
+	}{
+		"nobody knows the build's date":  {time.Time{}, w.relay, false},
+		"built before":                   {e.now().Add(-time.Hour), w.relay, false},
+		"built after":                    {e.now().Add(time.Hour), w.relay, true},
+		"built after, and the time told": {e.now().Add(time.Hour), known, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e.BuiltAt = c.builtAt
+			e.backends.Store(&backends{accounts: oneAccount{c.account}})
+			w := e.slots.all()[0]
+			var v slot.View
+			w.locked(func() { v = w.view() })
+			if v.ClockUnset != c.unset || v.Cloudflare != c.account.Time() {
+				t.Errorf("the clock is unset: %t, Cloudflare's time %+v", v.ClockUnset, v.Cloudflare)
+			}
+		})
+	}
+}
+
+func TestASteppedClockHasEverySlotLookedAtNow(t *testing.T) {
+	w := newWorld(t, moq.Overlap, 1)
+	w.start()
+	w.run(2 * time.Minute)
+	e := w.engine
+	e.since.Store(int64(slot.TimestampOf(e.now().Add(3 * time.Hour)))) // the clock was so far ahead at the start
+	one := e.slots.all()[0]
+	one.locked(func() { one.nextCheck = slot.TimestampOf(e.now().Add(3 * time.Hour)) })
+	e.ClockStepped()
+	w.run(time.Second)
+	if next := one.nextCheck.Time(); next.After(e.now().Add(w.plan.ProbeInterval)) {
+		t.Errorf("the target was not looked at: the next look is at %s, and it is %s", next, e.now())
+	}
+	if since := slot.Timestamp(e.since.Load()).Time(); since.After(e.now()) {
+		t.Errorf("instants until %s count as missed, and it is %s", since, e.now())
+	}
+}

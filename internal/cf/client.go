@@ -196,7 +196,7 @@ func (c *Client) notSent(k call, err error) error {
 // the account is up.
 func (c *Client) concludeCall(k call, x *exchange, problem string) error {
 	e := c.classify(k, x, problem)
-	if up, known := accountState(e); known {
+	if up, known := accountState(e); known && k.op != verifyToken { // who may not ask for it may do all the rest
 		c.proof.noteOutcome(e == nil, up)
 		c.observer.Up(c.account, up)
 		c.budget.wentWell(up)
@@ -242,6 +242,9 @@ func (c *Client) unreadableToken(k call, err error) error {
 }
 
 func (c *Client) objectOf(k call) string {
+	if k.op == verifyToken {
+		return "of account " + c.account
+	}
 	text := "relay " + k.relayID + " of account " + c.account
 	if k.tokenID != "" {
 		return k.tokenID + " of " + text

@@ -67,6 +67,8 @@ var meanings = fault.Table[outcome]{
 		"a relay holds 10 tokens at most, expired ones included; revoke one that nobody needs"),
 	fault.When(outcome.isUnauthorized, fault.Permanent, fault.Unauthorized,
 		`check the account's API token; it needs the permission "MoQ: Edit"`),
+	fault.When(fault.All(byStatus(403, 404, 405), byOp(verifyToken)), fault.Permanent, fault.NotOffered,
+		"all other calls go on; when the API token ends is not known"),
 	fault.When(fault.All(byStatus(403), byCode(codeNoPermission)), fault.Permanent, fault.Forbidden, permissionHint),
 	fault.When(byStatus(403), fault.Permanent, fault.Forbidden,
 		`give the account's API token the permission "MoQ: Edit" on this account, and check account_id`),

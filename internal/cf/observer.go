@@ -6,7 +6,7 @@ import "time"
 // methods do not block, do not call back, and are safe for concurrent use.
 type Observer interface {
 	// Request reports one finished request. operation is create, list, revoke,
-	// rotate or relay; code is the HTTP status, or "error" when there was no answer.
+	// rotate, relay or verify; code is the HTTP status, or "error" when there was no answer.
 	Request(account, operation, code string, took time.Duration)
 	// RateLimit reports how many requests Cloudflare says are left in its window.
 	RateLimit(account string, remaining int)

@@ -15,20 +15,23 @@ const (
 	revokeToken
 	rotateToken
 	getRelay
+	verifyToken
 )
 
 // metricName is the operation as metrics count it.
 func (o operation) metricName() string {
-	return [...]string{createToken: "create", listTokens: "list", revokeToken: "revoke", rotateToken: "rotate", getRelay: "relay"}[o]
+	return [...]string{createToken: "create", listTokens: "list", revokeToken: "revoke", rotateToken: "rotate", getRelay: "relay", verifyToken: "verify"}[o]
 }
 
 // String is the operation as errors say it.
 func (o operation) String() string {
-	if o == getRelay {
+	switch o {
+	case getRelay:
 		return "get relay"
-	}
-	if o == listTokens {
+	case listTokens:
 		return "list tokens"
+	case verifyToken:
+		return "verify API token"
 	}
 	return o.metricName() + " token"
 }
@@ -36,7 +39,7 @@ func (o operation) String() string {
 // isMint: when the answer is lost, it may have been carried out, and that matters.
 func (o operation) isMint() bool { return o == createToken || o == rotateToken }
 
-// call is one operation on one relay.
+// call is one operation on one relay, or on the API token.
 type call struct {
 	op         operation
 	relayID    string
@@ -47,6 +50,9 @@ type call struct {
 
 // checkArguments refuses what no token has, and ids that could reach another endpoint: they go into the path unescaped.
 func (k call) checkArguments() error {
+	if k.op == verifyToken {
+		return nil
+	}
 	if !moq.IsID(k.relayID) {
 		return k.invalidID("relay id", k.relayID)
 	}

@@ -63,8 +63,16 @@ func bodyOf(r *http.Request) io.Reader {
 // parsePath finds out what is asked for: …/accounts/{a}/moq/relays[/{r}[/tokens[/{jti}|/rotate]]].
 func (q *request) parsePath(method, path string) {
 	q.op = unknownOp
+	if method == http.MethodGet && path == BasePath+"/user/tokens/verify" {
+		q.routed, q.op = true, VerifyToken
+		return
+	}
 	rest, ok := strings.CutPrefix(path, BasePath+"/accounts/")
 	part := strings.Split(rest, "/")
+	if ok && method == http.MethodGet && len(part) == 3 && part[1] == "tokens" && part[2] == "verify" {
+		q.routed, q.op, q.account = true, VerifyToken, part[0]
+		return
+	}
 	if !ok || len(part) < 3 || len(part) > 6 || part[1] != "moq" || part[2] != "relays" {
 		return
 	}
@@ -202,6 +210,8 @@ func (s *Sim) checkCaller(now time.Time, q *request, header http.Header) reply {
 		return tooMany()
 	case !q.routed:
 		return noRoute(q)
+	case q.op == VerifyToken:
+		return b.verified(q)
 	case !slices.Contains(b.accounts, q.account) || !b.permission.isEnoughFor(q.op):
 		return refusalOf(403, 10000, "Authentication error")
 	}

@@ -58,6 +58,7 @@ const (
 	GetRelay    Op = "get relay"
 	ListRelays  Op = "list relays"
 	CreateRelay Op = "create relay"
+	VerifyToken Op = "verify"
 	unknownOp   Op = "unknown"
 )
 
@@ -92,6 +93,27 @@ type bearer struct {
 	permission Permission
 	accounts   []string
 	limit      limiter
+	owner      Owner
+	status     string // "": active
+	expires    time.Time
+}
+
+// Owner is whose an API token is. One of an account cannot be verified as a user's, and the other way round.
+type Owner uint8
+
+// The owners.
+const (
+	OwnedByAccount Owner = iota
+	OwnedByUser
+)
+
+// SetAPIToken sets what is told of an API token when it is verified; the zero time: it does not expire.
+func (s *Sim) SetAPIToken(value string, o Owner, status string, expires time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if b := s.bearers[value]; b != nil {
+		b.owner, b.status, b.expires = o, status, expires
+	}
 }
 
 // New makes an empty Cloudflare.

@@ -41,7 +41,7 @@ func (a *app) runCommand() *cobra.Command {
 func (a *app) options(hangups *daemon.Hangups) daemon.Options {
 	v := version()
 	return daemon.Options{
-		ConfigPath: a.config, Env: a.env, Log: a.log, Version: v.Version, Revision: v.Revision, Hangups: hangups,
+		ConfigPath: a.config, Env: a.env, Log: a.log, Version: v.Version, Revision: v.Revision, BuiltAt: builtAt(), Hangups: hangups,
 	}
 }
 

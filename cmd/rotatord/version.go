@@ -2,6 +2,7 @@ package main
 
 import (
 	"runtime/debug"
+	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -15,6 +16,22 @@ type versionInfo struct {
 
 // buildVersion is set by the linker for releases.
 var buildVersion = ""
+
+// builtAt is a day before what rotatord was built from was committed, wherever that was; zero where the toolchain did
+// not record it. No clock that is right is before it.
+func builtAt() time.Time {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return time.Time{}
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.time" {
+			at, _ := time.Parse(time.RFC3339, s.Value)
+			return at.AddDate(0, 0, -1)
+		}
+	}
+	return time.Time{}
+}
 
 // version reads what the Go toolchain recorded of the build.
 func version() versionInfo {

@@ -20,17 +20,24 @@ type APIToken struct {
 func (t APIToken) IsActive() bool { return t.Status == "active" }
 
 // VerifyToken asks how the account's API token stands. It may be the account's own, or a user's: each has an
-// endpoint that does not know the other. That one refuses to tell says nothing of the account.
+// endpoint that does not know the other. A token of no status is one of which Cloudflare refuses to tell, which says
+// nothing of the account.
 func (c *Client) VerifyToken(ctx context.Context, p moq.Priority) (APIToken, error) {
 	t, err := c.verifyAt(ctx, p, "accounts", c.accountID)
-	if err == nil || !isRefused(err) {
-		return t, err
+	if isRefused(err) {
+		t, err = c.verifyAt(ctx, p, "user")
 	}
-	return c.verifyAt(ctx, p, "user")
+	if isRefused(err) {
+		return APIToken{}, nil
+	}
+	return t, err
 }
 
 // isRefused reports whether Cloudflare itself said no.
 func isRefused(err error) bool {
+	if err == nil {
+		return false
+	}
 	switch fault.Of(err).Reason {
 	case fault.Unauthorized, fault.Forbidden, fault.NotFound, fault.NotOffered, fault.Invalid:
 		return true

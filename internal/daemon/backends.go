@@ -25,6 +25,7 @@ type backends struct {
 	cfg      *config.Config
 	accounts map[string]*cf.Client      // by account id
 	byName   map[string]*cf.Client      // by the account's key in the configuration
+	asks     map[string]question        // what is asked for the time's sake, by the account's key
 	budgets  map[string]*cf.Budget      // by API token
 	tokens   map[string]*apiToken       // by the account's key
 	sinks    map[string]sinks.Sink      // by key in the configuration
@@ -73,7 +74,7 @@ func (o opener) open(ctx context.Context, cfg *config.Config, old *backends) (*b
 		cfg: cfg.WithoutFleet(), accounts: map[string]*cf.Client{}, byName: map[string]*cf.Client{},
 		tokens: readTokens(ctx, cfg.Accounts, o.env.Environment), budgets: map[string]*cf.Budget{},
 		sinks: map[string]sinks.Sink{}, deferred: map[string]*sinks.Deferred{},
-		logins: old.logins,
+		logins: old.logins, asks: questionsFor(cfg),
 	}
 	if err := b.openAccounts(old, o); err != nil {
 		_ = b.closeExcept(old)

@@ -14,8 +14,6 @@ import (
 )
 
 const (
-	clockCheck   = 30 * time.Second
-	standstill   = 2 * time.Minute // a gap in the checks that means the process was not running
 	storageCheck = 10 * time.Second
 	storageRetry = time.Second
 	loginsCheck  = 5 * time.Second
@@ -43,9 +41,8 @@ func (d *daemon) startBackground(ctx context.Context, c *core) {
 func (d *daemon) parts(c *core) []func(context.Context) {
 	return []func(context.Context){
 		func(ctx context.Context) { c.queue.Run(ctx, c.engine.Wake) },
-		func(ctx context.Context) {
-			watchClock(ctx, time.Now, func(gap time.Duration) { d.catchUp(gap, c.engine) })
-		},
+		func(ctx context.Context) { watchClocks(ctx, readClocks, clockEvents{d, c.engine}) },
+		func(ctx context.Context) { d.accounts.watchAll(ctx, c.engine.WakeAll) },
 		func(ctx context.Context) { d.watchStorage(ctx, c) },
 		func(ctx context.Context) { d.watchLogins(ctx, c.engine) },
 		func(ctx context.Context) { returnMemory(ctx, c.journal.Unmap) },
@@ -64,23 +61,6 @@ func runParts(ctx context.Context, lines *logging.Log, parts []func(context.Cont
 		})
 	}
 	wg.Wait()
-}
-
-// watchClock notices, by the wall clock, that the process stood still: a suspended machine.
-func watchClock(ctx context.Context, now func() time.Time, stoodStill func(gap time.Duration)) {
-	last := now().Round(0)
-	for wait(ctx, clockCheck) {
-		t := now().Round(0)
-		if t.Sub(last) > standstill {
-			stoodStill(t.Sub(last))
-		}
-		last = t
-	}
-}
-
-func (d *daemon) catchUp(gap time.Duration, e *rotation.Engine) {
-	d.log.Info("time passed without rotatord running; catching up", zap.Duration("gap", gap))
-	e.Resumed()
 }
 
 // watchStorage keeps readiness true to whether the journal can be written.

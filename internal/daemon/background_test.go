@@ -22,33 +22,6 @@ import (
 	"github.com/rotatord/rotatord/internal/secret"
 )
 
-func TestAProcessThatStoodStillCatchesUp(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		ctx, stop := context.WithCancel(t.Context())
-		var asleep, gap, gaps atomic.Int64
-		now := func() time.Time { return time.Now().Add(time.Duration(asleep.Load())) }
-		ended := make(chan struct{})
-		go func() {
-			watchClock(ctx, now, func(d time.Duration) {
-				gap.Store(int64(d))
-				gaps.Add(1)
-			})
-			close(ended)
-		}()
-		wait(ctx, time.Hour)
-		if n := gaps.Load(); n > 0 {
-			t.Errorf("it never stood still, and %d times it is said to have", n)
-		}
-		asleep.Store(int64(2 * time.Hour))
-		wait(ctx, time.Hour)
-		stop()
-		<-ended
-		if got := time.Duration(gap.Load()); gaps.Load() != 1 || got != 2*time.Hour+clockCheck {
-			t.Errorf("%d gaps, of %s; want one of two hours", gaps.Load(), got)
-		}
-	})
-}
-
 // working runs what watches the storage of a daemon without slots, in the fake time of a bubble.
 func working(t *testing.T, dir string) (_ *daemon, logged *observer.ObservedLogs) {
 	t.Helper()

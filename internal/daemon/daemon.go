@@ -30,8 +30,9 @@ type Options struct {
 	ConfigPath        string // is read again by a reload
 	Env               Environment
 	Log               *logging.Log
-	Version, Revision string   // of the program
-	Hangups           *Hangups // each is a reload, or ends a single run; nil for none
+	Version, Revision string    // of the program
+	BuiltAt           time.Time // no clock that is right is before it; zero: not known
+	Hangups           *Hangups  // each is a reload, or ends a single run; nil for none
 
 	// Started, unless it is nil, is called with the address of the listener once the daemon works.
 	Started func(addr string)
@@ -41,6 +42,7 @@ type Options struct {
 // It implements web.Daemon, whose methods may be called at any time.
 type daemon struct {
 	configPath string
+	builtAt    time.Time
 	version    string
 	env        Environment
 	lines      *logging.Log
@@ -52,6 +54,7 @@ type daemon struct {
 	stopping  bool // guarded by reloading: no reload opens anything any more
 	backends  atomic.Pointer[backends]
 	former    formerBackends
+	accounts  *accountWatch
 	core      atomic.Pointer[core] // nil until the journal is open
 	starting  atomic.Pointer[error]
 	teardown  teardown // of the goroutine that opens and stops
@@ -59,7 +62,7 @@ type daemon struct {
 
 func newDaemon(cfg *config.Config, o Options) *daemon {
 	d := &daemon{
-		configPath: o.ConfigPath, version: o.Version, env: o.Env, lines: o.Log,
+		configPath: o.ConfigPath, builtAt: o.BuiltAt, version: o.Version, env: o.Env, lines: o.Log,
 		level: zap.NewAtomicLevelAt(levelOf(cfg.Log)), teardown: teardown{lines: o.Log},
 	}
 	d.log = logging.NewLogger(o.Log, d.level, cfg.Log.Format)
@@ -67,6 +70,10 @@ func newDaemon(cfg *config.Config, o Options) *daemon {
 		Version: o.Version, Revision: o.Revision, PerSlot: cfg.Metrics.PerSlot, LogDropped: o.Log.Dropped,
 	})
 	d.metrics.Watch(d)
+	d.accounts = &accountWatch{
+		lines: o.Log, log: d.log, metrics: d.metrics, backends: d.backends.Load, elapsed: sinceBoot, seen: map[string]*seenAccount{},
+	}
+	d.metrics.WatchClocks(d.accounts.eachOffset)
 	d.metrics.Leader(true) // without replicas there is nobody else
 	d.metrics.Configure(metricNames(cfg))
 	d.metrics.Reloaded(true, time.Now())

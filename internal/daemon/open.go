@@ -87,7 +87,7 @@ func (d *daemon) openCore(ctx context.Context, cfg *config.Config, opened *teard
 	}
 	opened.add("journal", journalTime, func(context.Context) error { return c.journal.Close() })
 	c.engine = rotation.New(rotation.Options{
-		Instance: cfg.Instance, Journal: c.journal, Sealer: c.identity, Alarm: c.queue,
+		Instance: cfg.Instance, BuiltAt: d.builtAt, Journal: c.journal, Sealer: c.identity, Alarm: c.queue,
 		Clock: NewSystemClock(), Observer: d.metrics, Log: d.log,
 	})
 	if err := c.engine.Load(ctx, cfg.Plans()); err != nil {

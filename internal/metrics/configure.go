@@ -32,6 +32,12 @@ type configured struct {
 	accounts map[string]bool
 }
 
+func (c *configured) hasAccount(name string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.accounts[name]
+}
+
 // Configure makes every counter of the given slots, sinks and accounts exist,
 // at zero when it is new, and deletes the series of those that are gone. Call
 // it at the start and after each reload.
@@ -94,7 +100,7 @@ func (m *Metrics) configureAccounts(names []string) {
 
 // operations lists the calls to Cloudflare with the status of their success.
 func operations() map[string]int {
-	return map[string]int{"create": 201, "list": 200, "revoke": 200, "rotate": 200, "relay": 200}
+	return map[string]int{"create": 201, "list": 200, "revoke": 200, "rotate": 200, "relay": 200, "verify": 200}
 }
 
 // expectAccount adds the codes that everybody alerts on; others come as they are met.
@@ -120,4 +126,5 @@ func (m *Metrics) forgetAccount(name string) {
 	m.remaining.DeletePartialMatch(l)
 	m.accountUp.DeletePartialMatch(l)
 	m.blocked.DeletePartialMatch(l)
+	m.apiTokenEnds.DeletePartialMatch(l)
 }

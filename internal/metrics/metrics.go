@@ -47,29 +47,32 @@ type Metrics struct {
 	now      func() time.Time
 	perSlot  atomic.Bool
 	source   atomic.Pointer[Source]
+	clocks   atomic.Pointer[Clocks]
 
 	rotations  rotations
 	configured configured
 
-	failures    *prometheus.CounterVec   // account, step, reason
-	took        *prometheus.HistogramVec // strategy
-	blackout    prometheus.Histogram
-	lag         prometheus.Histogram
-	deliveries  *prometheus.CounterVec   // sink, sink_type, result
-	delivery    *prometheus.HistogramVec // sink
-	sinkUp      *prometheus.GaugeVec     // sink
-	lastProbe   *prometheus.GaugeVec     // sink
-	drift       *prometheus.CounterVec   // sink
-	requests    *prometheus.CounterVec   // account, operation, code
-	request     *prometheus.HistogramVec // account, operation
-	remaining   *prometheus.GaugeVec     // account
-	accountUp   *prometheus.GaugeVec     // account
-	blocked     *prometheus.GaugeVec     // account
-	journalErrs prometheus.Counter
-	journal     prometheus.Histogram
-	reloadOK    prometheus.Gauge
-	reloadTime  prometheus.Gauge
-	leader      prometheus.Gauge
+	failures     *prometheus.CounterVec   // account, step, reason
+	took         *prometheus.HistogramVec // strategy
+	blackout     prometheus.Histogram
+	lag          prometheus.Histogram
+	deliveries   *prometheus.CounterVec   // sink, sink_type, result
+	delivery     *prometheus.HistogramVec // sink
+	sinkUp       *prometheus.GaugeVec     // sink
+	lastProbe    *prometheus.GaugeVec     // sink
+	drift        *prometheus.CounterVec   // sink
+	requests     *prometheus.CounterVec   // account, operation, code
+	request      *prometheus.HistogramVec // account, operation
+	remaining    *prometheus.GaugeVec     // account
+	accountUp    *prometheus.GaugeVec     // account
+	blocked      *prometheus.GaugeVec     // account
+	apiTokenEnds *prometheus.GaugeVec     // account
+	clockSteps   prometheus.Counter
+	journalErrs  prometheus.Counter
+	journal      prometheus.Histogram
+	reloadOK     prometheus.Gauge
+	reloadTime   prometheus.Gauge
+	leader       prometheus.Gauge
 }
 
 // New makes the metrics on a registry of their own. Call Watch and Configure
@@ -131,12 +134,16 @@ func (m *Metrics) makeAccountMetrics() {
 		"Whether the last request of the account was answered and authorised (1) or not (0).", "account")
 	m.blocked = m.gaugeVec("account_blocked_until_timestamp_seconds",
 		"Until when Cloudflare blocks the account's calls; absent when it does not.", "account")
+	m.apiTokenEnds = m.gaugeVec("account_token_expiry_timestamp_seconds",
+		"When the account's own API token expires; absent when it does not, or does not tell.", "account")
+	register(m, newClockOffsets(m))
 }
 
 func (m *Metrics) makeDaemonMetrics(o Options) {
 	m.journalErrs = m.counter("journal_errors_total", "Writes to the journal that failed.")
 	m.journal = m.histogram("journal_write_duration_seconds",
 		"Duration of durable writes to the journal.", journalBuckets())
+	m.clockSteps = m.counter("clock_steps_total", "Times that somebody set the wall clock, by more than it is slewed.")
 	m.reloadOK = m.gauge("config_last_reload_successful",
 		"Whether the last load of the configuration succeeded (1) or not (0).")
 	m.reloadTime = m.gauge("config_last_reload_success_timestamp_seconds",

@@ -57,6 +57,9 @@ var contract = []struct {
 	{"cloudflare_ratelimit_remaining", dto.MetricType_GAUGE, "account"},
 	{"account_up", dto.MetricType_GAUGE, "account"},
 	{"account_blocked_until_timestamp_seconds", dto.MetricType_GAUGE, "account"},
+	{"account_token_expiry_timestamp_seconds", dto.MetricType_GAUGE, "account"},
+	{"clock_offset_seconds", dto.MetricType_GAUGE, "account"},
+	{"clock_steps_total", dto.MetricType_COUNTER, ""},
 	{"journal_errors_total", dto.MetricType_COUNTER, ""},
 	{"log_lines_dropped_total", dto.MetricType_COUNTER, ""},
 	{"journal_write_duration_seconds", dto.MetricType_HISTOGRAM, ""},
@@ -122,6 +125,8 @@ func exercise(m *Metrics) {
 	m.RateLimit("main", 42)
 	m.Up("main", true)
 	m.Blocked("main", now.Add(time.Minute))
+	m.APITokenExpires("main", now.Add(time.Hour))
+	m.WatchClocks(func(yield func(string, time.Duration)) { yield("main", -90*time.Second) })
 }
 
 func gather(t *testing.T, m *Metrics) map[string]*dto.MetricFamily {
@@ -297,7 +302,8 @@ func TestCountersExistAtZeroFromTheStart(t *testing.T) {
 		"rotation_failures_total":   len(slot.Stages()) * len(fault.Reasons()),
 		"sink_deliveries_total":     2 * 2,
 		"sink_drift_total":          2,
-		"cloudflare_requests_total": 5 * 3,
+		"cloudflare_requests_total": 6 * 3,
+		"clock_steps_total":         1,
 		"journal_errors_total":      1,
 		"log_lines_dropped_total":   1,
 	} {
@@ -318,6 +324,15 @@ func TestABlockedAccountIsAbsentAgainWhenItIsNotBlocked(t *testing.T) {
 	m.Blocked("main", now)
 	m.Blocked("main", time.Time{})
 	if f := gather(t, m)["rotatord_account_blocked_until_timestamp_seconds"]; f != nil {
+		t.Errorf("still there: %v", f)
+	}
+}
+
+func TestTheEndOfAnAPITokenIsAbsentWhereThereIsNone(t *testing.T) {
+	m := newMetrics(t, true)
+	m.APITokenExpires("main", now)
+	m.APITokenExpires("main", time.Time{})
+	if f := gather(t, m)["rotatord_account_token_expiry_timestamp_seconds"]; f != nil {
 		t.Errorf("still there: %v", f)
 	}
 }

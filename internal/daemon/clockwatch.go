@@ -1,0 +1,85 @@
+package daemon
+
+import (
+	"context"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/rotatord/rotatord/internal/rotation"
+)
+
+const (
+	clockCheck = 30 * time.Second
+	standstill = 2 * time.Minute // between two checks that means the process was not running
+	clockStep  = time.Second     // what the wall clock differs by from the elapsed one when somebody set it: both are slewed alike
+	atOnce     = 100 * time.Millisecond
+	clockReads = 10 // a process that is stopped between two clocks reads them again
+)
+
+// clocks are both clocks of the machine at one moment.
+type clocks struct {
+	wall    time.Time
+	elapsed time.Duration // since boot, suspension included
+}
+
+// readClocks reads both clocks so close together that they can be compared.
+func readClocks() (c clocks) {
+	for range clockReads {
+		before := sinceBoot()
+		c = clocks{time.Now().Round(0), sinceBoot()}
+		if c.elapsed-before < atOnce {
+			break
+		}
+	}
+	return c
+}
+
+// stepSince returns by how much the wall clock was set since c was read.
+func (now clocks) stepSince(c clocks) time.Duration {
+	step := now.wall.Sub(c.wall) - (now.elapsed - c.elapsed)
+	if step.Abs() <= clockStep {
+		return 0
+	}
+	return step
+}
+
+// clockWatcher is told what happened to the clocks.
+type clockWatcher interface {
+	stoodStill(gap time.Duration)
+	clockStepped(now time.Time, by time.Duration)
+}
+
+// watchClocks notices that the process stood still, as on a suspended machine, and that somebody set the wall clock.
+func watchClocks(ctx context.Context, read func() clocks, w clockWatcher) {
+	last := read()
+	for wait(ctx, clockCheck) {
+		now := read()
+		if step := now.stepSince(last); step != 0 {
+			w.clockStepped(now.wall, step)
+		}
+		if gap := now.elapsed - last.elapsed; gap > standstill {
+			w.stoodStill(gap)
+		}
+		last = now
+	}
+}
+
+// clockEvents has a daemon's slots heed what happened to the clocks.
+type clockEvents struct {
+	*daemon
+	engine *rotation.Engine
+}
+
+func (d clockEvents) stoodStill(gap time.Duration) {
+	d.log.Info("time passed without rotatord running; catching up", zap.Duration("gap", gap))
+	d.engine.Resumed()
+}
+
+func (d clockEvents) clockStepped(now time.Time, by time.Duration) {
+	d.metrics.ClockStepped()
+	d.log.Warn("somebody set this machine's clock; everything that waits for a time is decided anew",
+		zap.Time("from", now.Add(-by)), zap.Time("to", now), zap.Duration("by", by))
+	d.engine.ClockStepped()
+	d.accounts.tellOffsets()
+}

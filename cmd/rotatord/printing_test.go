@@ -26,7 +26,7 @@ func TestNothingPrintedSteersTheTerminal(t *testing.T) {
 	for _, output := range []string{"table", "json"} {
 		a := &app{stdio: stdio{out: &out, err: &errs}, output: output}
 		if err := errors.Join(
-			a.printStatus([]slot.Status{failed, unwell}), a.printTokens(tokens), a.printHistory([]slot.Event{{Stage: slot.StageMint, Detail: dirty, By: dirty}}),
+			a.printStatus(adminapi.SlotList{Slots: []slot.Status{failed, unwell}, Notes: []string{dirty}}), a.printTokens(tokens), a.printHistory([]slot.Event{{Stage: slot.StageMint, Detail: dirty, By: dirty}}),
 		); err != nil {
 			t.Fatal(err)
 		}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/rotatord/rotatord/internal/adminapi"
 	"github.com/rotatord/rotatord/internal/slot"
 	"github.com/rotatord/rotatord/internal/timefmt"
 )
@@ -23,12 +24,13 @@ func (a *app) statusCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			slots, err := client.Slots(cmd.Context())
+			all, err := client.Status(cmd.Context())
 			if err != nil {
 				return err
 			}
+			slots := all.Slots
 			slices.SortFunc(slots, func(a, b slot.Status) int { return strings.Compare(a.Slot, b.Slot) })
-			if err := a.printStatus(slots); err != nil {
+			if err := a.printStatus(all); err != nil {
 				return err
 			}
 			return failWhen(check, slots)
@@ -38,8 +40,8 @@ func (a *app) statusCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) printStatus(slots []slot.Status) error {
-	now := time.Now()
+func (a *app) printStatus(all adminapi.SlotList) error {
+	now, slots := time.Now(), all.Slots
 	rows := make([][]string, len(slots))
 	for i, s := range slots {
 		rows[i] = []string{
@@ -52,6 +54,9 @@ func (a *app) printStatus(slots []slot.Status) error {
 	}
 	for _, s := range slots {
 		a.explain(now, s)
+	}
+	for _, note := range all.Notes {
+		a.say("\n%s", note)
 	}
 	return nil
 }

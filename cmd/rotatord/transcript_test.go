@@ -31,6 +31,7 @@ var (
 // fakeDaemon answers on an admin socket with what a test has given it.
 type fakeDaemon struct {
 	Slots  []slot.Status
+	Notes  []string
 	Events []slot.Event
 	Tokens []adminapi.Token
 	Former []adminapi.Token // what prune lists
@@ -66,7 +67,7 @@ func (d *fakeDaemon) answer(r *http.Request, body string) (int, any) {
 	case part[0] == "tokens":
 		return http.StatusOK, adminapi.TokenList{Tokens: d.Pruned}
 	case len(part) == 1:
-		return http.StatusOK, adminapi.SlotList{Slots: d.Slots}
+		return http.StatusOK, adminapi.SlotList{Slots: d.Slots, Notes: d.Notes}
 	default:
 		return d.slot(part[1]+"/"+part[2], len(part) == 4)
 	}

@@ -57,6 +57,8 @@ func TestStatusShowsASlotALineAndBelowWhatIsWrong(t *testing.T) {
 		tr.run("status", "--check")
 		tr.run("status", "-o", "json")
 	})
+	noted := &fakeDaemon{Slots: someSlots()[:1], Notes: []string{"account main: this machine's clock is 3 h ahead of Cloudflare's"}}
+	record(t, "status-noted.txt", noted, func(tr *transcript) { tr.run("status", "--check") })
 }
 
 func TestHistoryShowsWhatWasDoneByWhom(t *testing.T) {

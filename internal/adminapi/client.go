@@ -56,9 +56,14 @@ func (c *Client) Close() { c.http.CloseIdleConnections() }
 
 // Slots gives the status of every slot.
 func (c *Client) Slots(ctx context.Context) ([]slot.Status, error) {
-	var out SlotList
-	err := c.do(ctx, http.MethodGet, path("slots"), nil, &out)
-	return out.Slots, err
+	all, err := c.Status(ctx)
+	return all.Slots, err
+}
+
+// Status gives the status of every slot, and what a person should know beside.
+func (c *Client) Status(ctx context.Context) (out SlotList, err error) {
+	err = c.do(ctx, http.MethodGet, path("slots"), nil, &out)
+	return out, err
 }
 
 // Slot gives the status of one slot.

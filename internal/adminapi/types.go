@@ -11,6 +11,7 @@ import "github.com/rotatord/rotatord/internal/slot"
 // SlotList answers GET /api/v1/slots.
 type SlotList struct {
 	Slots []slot.Status `json:"slots"`
+	Notes []string      `json:"notes,omitempty"` // what a person should know of the installation: "the clock is 3 h ahead"
 }
 
 // RotateRequest is the optional body of POST /api/v1/slots/{relay}/{type}/rotate.

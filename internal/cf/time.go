@@ -13,6 +13,13 @@ const sameTime = time.Minute
 // Time is Cloudflare's time, as far as the account's answers told it.
 func (c *Client) Time() moq.CloudflareTime { return c.clock.Time() }
 
+// LatestTime is Cloudflare's time as far as anything tells it, an only answer too, which may be wrong: it is for a person. The
+// zero time: nothing does.
+func (c *Client) LatestTime() time.Time {
+	now, _ := c.clock.best()
+	return now
+}
+
 // Clock is what tells the account's Time; a client that takes this one's place goes on with it.
 func (c *Client) Clock() *Clock { return c.clock }
 

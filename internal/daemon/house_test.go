@@ -6,7 +6,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/rotatord/rotatord/internal/cf/cfsim"
 	"github.com/rotatord/rotatord/internal/config"
@@ -19,20 +21,22 @@ const accountID = "023e105f4ecef8ad9ca31a8372d0c353"
 // house is a folder with a configuration that everything works of.
 type house struct {
 	*testing.T
-	dir string
-	sim *cfsim.Sim
-	api string // of sim
+	dir   string
+	sim   *cfsim.Sim
+	api   string        // of sim
+	ahead *atomic.Int64 // sim's clock, of this machine's
 }
 
 func newHouse(t *testing.T) *house {
 	t.Helper()
-	sim := cfsim.New(cfsim.Options{})
+	ahead := &atomic.Int64{}
+	sim := cfsim.New(cfsim.Options{Now: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }})
 	sim.AddAccount(accountID, cfsim.Both)
 	sim.AddAPIToken("a-token", cfsim.Edit, accountID)
 	sim.AddRelay(accountID, relayID, "studio")
 	s := httptest.NewServer(sim)
 	t.Cleanup(s.Close)
-	h := &house{T: t, dir: t.TempDir(), sim: sim, api: s.URL + "/client/v4"}
+	h := &house{T: t, dir: t.TempDir(), sim: sim, ahead: ahead, api: s.URL + "/client/v4"}
 	h.put("token", "a-token")
 	h.configure("")
 	return h

@@ -74,7 +74,7 @@ func offsetText(ahead time.Duration, theirs time.Time) string {
 	}
 	return fmt.Sprintf("this machine's clock is %s %s Cloudflare's (%s where Cloudflare's answers say %s): schedules go by it, "+
 		"tokens by Cloudflare's; set it (timedatectl, chronyc)",
-		timefmt.Words(ahead.Abs()), which, timefmt.Stamp(theirs.Add(ahead)), timefmt.Stamp(theirs))
+		timefmt.Words(ahead.Abs().Round(10*time.Second)), which, timefmt.Stamp(theirs.Add(ahead)), timefmt.Stamp(theirs))
 }
 
 // worstOffset says how far the clocks of the account are apart whose are most; "" where none tells of it.

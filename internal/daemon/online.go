@@ -3,8 +3,11 @@ package daemon
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 
 	"github.com/rotatord/rotatord/internal/adminapi"
+	"github.com/rotatord/rotatord/internal/cf"
 	"github.com/rotatord/rotatord/internal/config"
 	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/metrics"
@@ -66,6 +69,9 @@ func (c *online) checkAll(ctx context.Context) error {
 	for relay, plans := range c.cfg.PlansByRelay() {
 		c.checkRelay(ctx, relay, plans)
 	}
+	for _, name := range slices.Sorted(maps.Keys(c.backends.byName)) {
+		c.checkAccount(ctx, name, c.backends.byName[name])
+	}
 	for _, p := range c.cfg.Plans() {
 		if ctx.Err() != nil {
 			return errors.New("interrupted: the rest was not checked")
@@ -91,6 +97,21 @@ func (c *online) checkRelay(ctx context.Context, relay string, plans []*slot.Pla
 	c.offers[k.RelayID] = err
 	if err == nil {
 		c.checkRoom(tokens, plans)
+	}
+}
+
+// checkAccount warns of clocks that are apart and of an API token that ends soon.
+func (c *online) checkAccount(ctx context.Context, name string, client *cf.Client) {
+	token, err := client.VerifyToken(ctx, moq.Priority{Urgency: moq.Routine})
+	if err != nil {
+		return // the relay's answer has told what is wrong
+	}
+	if text := tokenText(token, now(client)); text != "" {
+		c.found(Warning, "account %s: %s", name, text)
+	}
+	theirs := client.LatestTime()
+	if ahead, known := offsetOf(moq.CloudflareTime{Now: theirs}); known && ahead.Abs() > offsetTold {
+		c.found(Warning, "account %s: %s", name, offsetText(ahead, theirs))
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rotatord/rotatord/internal/cf/cfsim"
 )
@@ -88,6 +89,21 @@ func TestWhatACheckFindsOnline(t *testing.T) {
 		}
 	}
 	wantGolden(t, "online.txt", b.String())
+}
+
+func TestACheckWarnsOfAnAPITokenThatEndsAndOfAClockThatIsWrong(t *testing.T) {
+	h := newHouse(t)
+	h.ahead.Store(int64(3 * time.Hour))
+	h.sim.SetAPIToken("a-token", cfsim.OwnedByUser, "", time.Now().AddDate(0, 0, 20))
+	got := h.checkOnline(t.Context())
+	for _, want := range []string{
+		"warn account main: the account's API token expires on 2", "make a new one",
+		"warn account main: this machine's clock is 3 h behind Cloudflare's", "set it (timedatectl, chronyc)", "=> <nil>",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("it does not say %q:\n%s", want, got)
+		}
+	}
 }
 
 func TestACheckThatIsInterruptedSaysSo(t *testing.T) {

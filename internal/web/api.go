@@ -74,7 +74,12 @@ func (s *Server) encodeSlots() (_ []byte, err error) {
 		err = enc.Encode(st)
 		return err == nil
 	})
-	b.WriteString("]}\n")
+	b.WriteByte(']')
+	if notes := s.Daemon.Notes(); err == nil && len(notes) > 0 {
+		b.WriteString(`,"notes":`)
+		err = enc.Encode(notes)
+	}
+	b.WriteString("}\n")
 	return b.Bytes(), err
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -146,6 +147,25 @@ func TestTheSlotListIsWhatTheClientReads(t *testing.T) {
 	}
 	if _, err := c.Slot(t.Context(), "none", "subscribe"); err == nil || err.Error() != noSlot("none", "subscribe") {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestNotesOfTheInstallationAreInTheListAndOnEveryPage(t *testing.T) {
+	d := newDaemon()
+	d.notes = []string{"the clock is <3 h> ahead", "a token ends"}
+	_, socket := admin(t, d)
+	c := adminapi.NewClient(socket)
+	defer c.Close()
+	if all, err := c.Status(t.Context()); err != nil || len(all.Slots) != 2 || !slices.Equal(all.Notes, d.notes) {
+		t.Errorf("got %+v, %v", all, err)
+	}
+	for _, path := range []string{"/", "/slots/live/subscribe"} {
+		page := ask(New(options(d)).adminHandler(), "GET", path, "").Body.String()
+		for _, note := range []string{"the clock is &lt;3 h&gt; ahead", "a token ends"} {
+			if !strings.Contains(page, note) {
+				t.Errorf("%s does not say %q", path, note)
+			}
+		}
 	}
 }
 

@@ -29,6 +29,7 @@ type fakeDaemon struct {
 	events []slot.Event
 	err    error // of every call that can fail
 	ready  error
+	notes  []string
 	panics any // what Plan panics with
 
 	mu    sync.Mutex
@@ -49,6 +50,8 @@ func (d *fakeDaemon) lastAsked() string {
 	}
 	return d.asked[len(d.asked)-1]
 }
+
+func (d *fakeDaemon) Notes() []string { return d.notes }
 
 func (d *fakeDaemon) Slots(yield func(*slot.Status) bool) {
 	var shared slot.Status // valid during the yield only

@@ -84,6 +84,7 @@ type page struct {
 	Instance string
 	Now      moment
 	NotReady string
+	Notes    []string
 	Refresh  int // seconds
 	Body     any
 }
@@ -93,7 +94,10 @@ const refreshSeconds = 15
 // render writes a page whole, or an error.
 func (s *Server) render(w http.ResponseWriter, r *http.Request, status int, name, title string, body any) {
 	now := s.Now()
-	p := page{Title: title, Version: s.Version, Instance: s.Instance, Now: momentAt(now, now), Refresh: refreshSeconds, Body: body}
+	p := page{
+		Title: title, Version: s.Version, Instance: s.Instance, Now: momentAt(now, now), Refresh: refreshSeconds, Body: body,
+		Notes: s.Daemon.Notes(),
+	}
 	if err := s.Daemon.Ready(); err != nil {
 		p.NotReady = err.Error()
 	}

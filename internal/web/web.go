@@ -50,6 +50,8 @@ type Daemon interface {
 	// Reload reads the configuration again, and tells what of it does not work as
 	// things are; on an error nothing has changed.
 	Reload(ctx context.Context) (warnings []string, err error)
+	// Notes are what a person should know of the installation, beside its slots.
+	Notes() []string
 	// Ready is nil, or why this daemon cannot do its work at present.
 	Ready() error
 }

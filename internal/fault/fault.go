@@ -123,7 +123,7 @@ func reasonOf(err error) Reason {
 // a refused connection, a failed handshake. It is Retry; a caller whose request
 // may have been carried out sets Class to Ambiguous.
 func Transport(op, object string, err error) *Error {
-	return &Error{Class: Retry, Reason: transportReason(err), Op: op, Object: object, Err: err}
+	return &Error{Class: Retry, Reason: transportReason(err), Op: op, Object: object, Err: err, Hint: dateHint(err, time.Now())}
 }
 
 func transportReason(err error) Reason {

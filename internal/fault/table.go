@@ -1,9 +1,11 @@
 package fault
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Meaning is what an error of a backend means to the engine and to a person.
@@ -57,6 +59,7 @@ func (m Meaning) Error(op, object string, cause error, words ...string) *Error {
 	if len(words) > 0 {
 		hint = strings.NewReplacer(words...).Replace(hint)
 	}
+	hint = cmp.Or(dateHint(cause, time.Now()), hint)
 	return &Error{Class: m.Class, Reason: reason, Op: op, Object: object, Err: cause, Hint: hint}
 }
 

@@ -115,7 +115,7 @@ func parseCount(text string) (int, bool) {
 // retryAfter is what a Retry-After asks for: at least a second, at most what is
 // believed; fallback when it is absent or malformed.
 func retryAfter(h http.Header, now time.Time, fallback time.Duration) time.Duration {
-	d, ok := fault.RetryAfter(h.Get("Retry-After"), now)
+	d, ok := fault.RetryAfter(h, now)
 	if !ok {
 		d = fallback
 	}

@@ -8,15 +8,18 @@ import (
 	"time"
 )
 
-// RetryAfter reads a Retry-After header, in seconds or as an HTTP date; false when
-// it is absent or malformed. What comes back may be absurd, and a date may have
-// passed: whoever waits bounds it.
-func RetryAfter(text string, now time.Time) (time.Duration, bool) {
-	text = strings.TrimSpace(text)
+// RetryAfter reads an answer's Retry-After header, in seconds or as an HTTP date; false when
+// it is absent or malformed. A date is read against the answer's own, or now where it has none: the
+// clocks may differ. What comes back may be absurd, and a date may have passed: whoever waits bounds it.
+func RetryAfter(h http.Header, now time.Time) (time.Duration, bool) {
+	text := strings.TrimSpace(h.Get("Retry-After"))
 	if text != "" && strings.Trim(text, "0123456789") == "" {
 		return inSeconds(text), true
 	}
 	at, err := http.ParseTime(text)
+	if date, dated := http.ParseTime(h.Get("Date")); dated == nil {
+		now = date
+	}
 	return at.Sub(now), err == nil
 }
 

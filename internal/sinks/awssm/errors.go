@@ -147,7 +147,7 @@ func retryAfter(err error) time.Duration {
 	if !errors.As(err, &r) || r.Response == nil {
 		return 0
 	}
-	d, _ := fault.RetryAfter(r.Response.Header.Get("Retry-After"), time.Now())
+	d, _ := fault.RetryAfter(r.Response.Header, time.Now())
 	return max(0, d)
 }
 

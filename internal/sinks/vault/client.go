@@ -162,7 +162,7 @@ func askedFor(err error, after time.Duration) error {
 
 func noteRetryAfter(ctx context.Context, answer *http.Response) {
 	asked, ok := ctx.Value(retryAfterKey{}).(*atomic.Int64)
-	if d, said := fault.RetryAfter(answer.Header.Get("Retry-After"), time.Now()); ok && said && d > 0 {
+	if d, said := fault.RetryAfter(answer.Header, time.Now()); ok && said && d > 0 {
 		asked.Store(int64(d))
 	}
 }

@@ -47,6 +47,7 @@ func newServerOf(t *testing.T, from time.Time) (address, ca string) {
 	return strings.Replace(server.URL, "127.0.0.1", "localhost", 1), ca
 }
 
+// It comes after those that have authorities of their own: the first who asks for the system's reads them for all.
 func TestACertificateOutOfDateNamesTheClockWhicheverClientMeetsIt(t *testing.T) {
 	t.Setenv("AWS_ACCESS_KEY_ID", "key")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")

@@ -111,12 +111,14 @@ func (v *View) dueAfterLateCommit() Due {
 	return Due{}
 }
 
+// dueInitially is the first rotation of a slot. One that comes late meets what was due meanwhile, too.
 func (v *View) dueInitially() Due {
 	if v.Record.Rotation != nil || v.Plan.Initial != InitialNow {
 		return Due{}
 	}
-	seen := v.Record.FirstSeen.Time()
-	return Due{CauseInitial, seen, seen}
+	d := v.dueAt(CauseInitial, v.Record.FirstSeen.Time())
+	d.Instant = laterOf(d.At, d.Instant)
+	return d
 }
 
 func (v *View) dueOnSchedule() Due {

@@ -149,6 +149,8 @@ func progress(s slot.Status) string {
 	switch {
 	case s.Failure != nil:
 		return fmt.Sprintf("failed at step %s: %s; trying again", s.Failure.Stage, s.Failure.Message)
+	case s.State == slot.StateSettling:
+		return "waiting until relays know the new token"
 	case s.Phase == slot.Minted:
 		return "delivering"
 	case s.Note != "":

@@ -156,11 +156,12 @@ func TestRotateFollowsTheRequestToItsEnd(t *testing.T) {
 
 func TestProgressSaysWhatIsWaitedFor(t *testing.T) {
 	for want, s := range map[string]slot.Status{
-		"minting":                               {Requested: now()},
-		"delivering":                            {Requested: now(), Phase: slot.Minted},
-		"revoking the old tokens":               {},
-		"it waits for the budget":               {Requested: now(), Note: "it waits for the budget"},
-		"failed at step mint: no; trying again": {Requested: now(), Phase: slot.Minted, Failure: &slot.Failure{Stage: slot.StageMint, Message: "no"}},
+		"minting":    {Requested: now()},
+		"delivering": {Requested: now(), Phase: slot.Minted},
+		"waiting until relays know the new token": {Requested: now(), Phase: slot.Minted, State: slot.StateSettling},
+		"revoking the old tokens":                 {},
+		"it waits for the budget":                 {Requested: now(), Note: "it waits for the budget"},
+		"failed at step mint: no; trying again":   {Requested: now(), Phase: slot.Minted, Failure: &slot.Failure{Stage: slot.StageMint, Message: "no"}},
 	} {
 		if got := progress(s); got != want {
 			t.Errorf("%q, want %q", got, want)

@@ -134,6 +134,9 @@ type Settings struct {
 	// How long the old token lives on after the last verified delivery (overlap); default: half of the schedule's
 	// shortest gap and at most 24h.
 	Grace *time.Duration `yaml:"grace"`
+	// How long a new token waits for relays to know it before it is delivered (overlap); default: 10s and at most a
+	// quarter of the schedule's shortest gap.
+	Settle *time.Duration `yaml:"settle"`
 	// Token expiry (overlap), at most 365d; default: four of the schedule's longest gaps and at least 30d.
 	Lifetime *time.Duration `yaml:"lifetime"`
 	// Read every sink back.

@@ -211,6 +211,14 @@ config.yaml:11:44: relays.live-main.tokens.subscribe.timezone: must be a time zo
 			strings.Replace(change(t, "{sinks: [disk]}\n", "{sinks: [disk], grace: 12h}\n"), token, "subscribe: {schedule: '@hourly'}", 1),
 			`config.yaml:11:19: relays.live-main.tokens.subscribe.schedule: grace (12h) must be shorter than the schedule's shortest gap (1h) (give this slot a shorter grace or a rarer schedule)`,
 		},
+		"settle and grace against the schedule": {
+			change(t, token, "subscribe: {schedule: '@hourly', grace: 50m, settle: 10m}"),
+			`config.yaml:11:52: relays.live-main.tokens.subscribe.settle: settle (10m) and grace (50m) together must be shorter than the schedule's shortest gap (1h) (give this slot a shorter settle or grace, or a rarer schedule)`,
+		},
+		"a default settle against a token's schedule blames the nearer": {
+			strings.Replace(change(t, "{sinks: [disk]}\n", "{sinks: [disk], settle: 40m}\n"), token, "subscribe: {schedule: '@hourly'}", 1),
+			`config.yaml:11:19: relays.live-main.tokens.subscribe.schedule: settle (40m) and grace (30m) together must be shorter than the schedule's shortest gap (1h) (give this slot a shorter settle or grace, or a rarer schedule)`,
+		},
 		"lifetime too short, with jitter and grace": {
 			change(t, token, "subscribe: {schedule: '@every 24h', jitter: 1h, grace: 2h, lifetime: 27h}"),
 			`config.yaml:11:66: relays.live-main.tokens.subscribe.lifetime: lifetime (27h) must exceed longest gap + jitter + grace (27h) (give a longer lifetime or leave it out)`,
@@ -228,10 +236,11 @@ config.yaml:11:44: relays.live-main.tokens.subscribe.timezone: must be a time zo
 			`config.yaml:11:48: relays.live-main.tokens.subscribe.lifetime: lifetime (3d) must exceed longest gap + jitter + grace (3d) (give a longer lifetime or leave it out)`,
 		},
 		"what in_place has no use for": {
-			change(t, token, "subscribe: {strategy: in_place, grace: 1h, lifetime: 30d, retire: own}"),
+			change(t, token, "subscribe: {strategy: in_place, grace: 1h, settle: 5s, lifetime: 30d, retire: own}"),
 			`config.yaml:11:39: relays.live-main.tokens.subscribe.grace: has no meaning under strategy in_place: the old token dies at once (remove it, or use strategy: overlap)
-config.yaml:11:50: relays.live-main.tokens.subscribe.lifetime: has no meaning under strategy in_place: the old token dies at once (remove it, or use strategy: overlap)
-config.yaml:11:65: relays.live-main.tokens.subscribe.retire: has no meaning under strategy in_place: the old token dies at once (remove it, or use strategy: overlap)`,
+config.yaml:11:50: relays.live-main.tokens.subscribe.settle: has no meaning under strategy in_place: the old token dies at once (remove it, or use strategy: overlap)
+config.yaml:11:62: relays.live-main.tokens.subscribe.lifetime: has no meaning under strategy in_place: the old token dies at once (remove it, or use strategy: overlap)
+config.yaml:11:77: relays.live-main.tokens.subscribe.retire: has no meaning under strategy in_place: the old token dies at once (remove it, or use strategy: overlap)`,
 		},
 		"a fault in a merged template is told once": {
 			change(t, token, "subscribe: &s {grase: 1h}\n      publish_subscribe: {<<: *s}"),

@@ -134,7 +134,9 @@ func (r *resolver) sharePolicy(policy *slot.Policy) *slot.Policy {
 // refuseOverlapKeys refuses, on the token itself, what in_place has no use for.
 func (r *resolver) refuseOverlapKeys(t *Token, scope *slotScope) {
 	p := scope.place(onToken)
-	for key, given := range map[string]bool{"grace": t.Grace != nil, "lifetime": t.Lifetime != nil, "retire": t.Retire != ""} {
+	for key, given := range map[string]bool{
+		"grace": t.Grace != nil, "settle": t.Settle != nil, "lifetime": t.Lifetime != nil, "retire": t.Retire != "",
+	} {
 		if given {
 			r.problem(p.child(key), "has no meaning under strategy in_place: the old token dies at once",
 				"remove it, or use strategy: overlap")

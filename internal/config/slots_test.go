@@ -28,7 +28,8 @@ func TestWhatIsNotGivenHasItsDocumentedDefault(t *testing.T) {
 	want := &slot.Plan{
 		Policy: &slot.Policy{
 			Account: "main", Strategy: moq.Overlap, Timezone: "UTC", Initial: slot.InitialNow, CatchUp: true,
-			Grace: 24 * time.Hour, Lifetime: 30 * day, Matching: false, Verify: true, ProbeInterval: 5 * time.Minute,
+			Grace: 24 * time.Hour, Settle: 10 * time.Second, Lifetime: 30 * day, LeastLife: 8 * day, Verify: true,
+			ProbeInterval: 5 * time.Minute,
 		},
 		Key:   moq.Key{AccountID: testAccount, RelayID: testRelay, Type: moq.Subscribe},
 		Relay: "live-main", Expr: "0 4 * * 1", Operations: []string{"subscribe"},
@@ -56,6 +57,25 @@ func TestTheRestHasItsDocumentedDefaults(t *testing.T) {
 	}
 	if off := parse(t, base+"server: {listen: \"\"}\n"); off.Server.Listen != "" {
 		t.Error("an empty listen does not turn the listener off")
+	}
+}
+
+func TestSettleFollowsTheScheduleAndMakesRoomForTheGrace(t *testing.T) {
+	for text, want := range map[string]time.Duration{
+		"schedule: '@daily'":                      10 * time.Second,
+		"schedule: manual":                        10 * time.Second,
+		"schedule: '@every 40s'":                  10 * time.Second,
+		"schedule: '@every 20s'":                  5 * time.Second,
+		"schedule: '@every 20s', grace: 18s":      time.Second,
+		"schedule: '@every 20s', settle: 9s":      9 * time.Second,
+		"schedule: '@every 20s', settle: 0s":      0,
+		"schedule: '@daily', settle: 5m":          5 * time.Minute,
+		"schedule: manual, settle: 1h, grace: 1h": time.Hour,
+		"schedule: '@daily', strategy: in_place":  0,
+	} {
+		if got := planOf(t, "", "", "{"+text+"}").Settle; got != want {
+			t.Errorf("%s: settle %s, want %s", text, got, want)
+		}
 	}
 }
 

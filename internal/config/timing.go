@@ -13,6 +13,7 @@ import (
 const (
 	year            = 365 * day
 	maxDefaultGrace = day
+	defaultSettle   = 10 * time.Second
 	manualGrace     = 12 * time.Hour
 	minDefaultLife  = 30 * day
 	awsInterval     = 10 * time.Minute
@@ -111,6 +112,7 @@ func (r *resolver) resolveTiming(plan *slot.Plan, scope *slotScope) {
 	r.warnTiming(plan, t, scope, from)
 	if plan.Strategy != moq.InPlace {
 		r.grace(plan, t, scope, from)
+		r.settle(plan, t, scope, from)
 		r.lifetime(plan, t, scope, from)
 	}
 }
@@ -135,6 +137,26 @@ func (r *resolver) grace(plan *slot.Plan, t *timing, scope *slotScope, schedule 
 	}
 }
 
+// settle must leave the grace its time before the next rotation can begin.
+func (r *resolver) settle(plan *slot.Plan, t *timing, scope *slotScope, schedule origin) {
+	var from origin
+	plan.Settle, from = nearestOf(scope, func(s *Settings) *time.Duration { return s.Settle }, settleWithin(t, plan.Grace))
+	if from != builtIn && t.schedule != nil && plan.Grace < t.shortest && plan.Settle+plan.Grace >= t.shortest {
+		r.problem(scope.conflictPath("settle", from, schedule),
+			"settle ("+formatDuration(plan.Settle)+") and grace ("+formatDuration(plan.Grace)+
+				") together must be shorter than the schedule's shortest gap ("+formatDuration(t.shortest)+")",
+			"give this slot a shorter settle or grace, or a rarer schedule")
+	}
+}
+
+// settleWithin is how long a token settles that nobody gave a time for: it fits beside any grace that fits.
+func settleWithin(t *timing, grace time.Duration) time.Duration {
+	if t.schedule == nil {
+		return defaultSettle
+	}
+	return max(0, min(defaultSettle, t.shortest/4, (t.shortest-grace)/2))
+}
+
 // conflictPath is where two settings that contradict each other are reported: at key, or
 // at the schedule if that stands nearer to the slot.
 func (s *slotScope) conflictPath(key string, from, schedule origin) *path {
@@ -154,11 +176,12 @@ func defaultGrace(t *timing) time.Duration {
 // lifetime must outlast the longest wait for the next token and its grace.
 func (r *resolver) lifetime(plan *slot.Plan, t *timing, scope *slotScope, schedule origin) {
 	var from origin
+	plan.LeastLife = t.longest + plan.Jitter + plan.Grace
 	plan.Lifetime, from = nearestOf(scope, func(s *Settings) *time.Duration { return s.Lifetime }, defaultLifetime(t))
 	if from == builtIn {
 		return
 	}
-	least := t.longest + plan.Jitter + plan.Grace
+	least := plan.LeastLife
 	switch {
 	case plan.Lifetime > year:
 		r.problem(scope.place(from).child("lifetime"), "must be at most one year ("+formatDuration(year)+")", "")

@@ -45,6 +45,9 @@ type scenario struct {
 	story    func(*world)
 }
 
+// unknownFor is how long relays refuse a new token.
+const unknownFor = 5 * time.Second
+
 // rotation is the plain story: one rotation with trouble from its start to the
 // end of its grace.
 func plainStory(w *world) {
@@ -471,11 +474,14 @@ func (s scenario) run(t testing.TB, seed uint64, choose func(choice) int, seen m
 	for i := range s.optional {
 		w.addSink(fmt.Sprintf("optional%d", i), false)
 	}
-	if s.plan != nil {
-		p := copyOf(w.plan)
-		s.plan(p)
-		w.plan = p
+	p := copyOf(w.plan)
+	if s.strategy == moq.Overlap {
+		p.Settle, w.relay.fresh = unknownFor, unknownFor
 	}
+	if s.plan != nil {
+		s.plan(p)
+	}
+	w.plan = p
 	var out runResult
 	w.crashes = maxCrashes
 	w.choose = func(c choice) int {

@@ -125,6 +125,7 @@ func (w *worker) failMint(err error) {
 // fails, delivery goes on from memory.
 func (w *worker) completeMint(a slot.Rotation, t moq.Token, sealed []byte) {
 	now := w.engine.now()
+	a.MintedClock = w.engine.Clock.Elapsed()
 	var superseded *slot.Rotation
 	_ = w.update(func(r *slot.Record) (events []slot.Event) {
 		r.Intend(a) // with the time of the call

@@ -148,12 +148,35 @@ func (w *world) onWrite(s *fakeSink, value string) {
 	if !w.disk.failedOnce && (r == nil || r.Rotation == nil || len(r.Rotation.Sealed) == 0) {
 		w.breaks("1: a value goes to %s before it is durable", s.name)
 	}
+	w.onUnknown(s, value)
 	if w.plan.Strategy == moq.Overlap && !w.relay.accepts(value) && !w.relay.justRevoked(value, w.now) {
 		w.breaks("4: a dead value goes to %s", s.name)
 	}
 	if w.plan.Strategy == moq.InPlace && !w.relay.accepts(value) && len(w.relay.late) == 0 {
 		w.breaks("1: a dead value goes to %s", s.name) // that a lost call commits late cannot be known
 	}
+}
+
+// onUnknown: a value that relays do not know yet goes to no consumer who has one that works, unless that is known to
+// others.
+func (w *world) onUnknown(s *fakeSink, value string) {
+	rot := w.rec().Rotation
+	if w.relay.knows(value) || rot == nil || rot.Cause == slot.CauseCompromised {
+		return
+	}
+	for _, t := range w.plan.Targets {
+		if o := w.sinks[t.Sink]; t.Required && o != nil && w.works(o.content) && o.content != value {
+			w.breaks("2: %s is given a token that is refused yet, and %s serves one that works", s.name, o.name)
+		} else if !t.Required && o == s {
+			w.breaks("2: the optional %s is given a token that is refused yet", s.name)
+		}
+	}
+}
+
+// works reports whether a content may be a token that works: somebody else's is not known to be none.
+func (w *world) works(content string) bool {
+	_, ours := w.relay.made[content]
+	return content != "" && (!ours || w.relay.accepts(content))
 }
 
 // onSave: no answer has anybody wait for longer than a backoff, or a block of Cloudflare's, lasts.
@@ -214,10 +237,23 @@ func (w *world) onRevoke(id string) {
 		if s.content == t.Value.Reveal() {
 			w.breaks("2: the token that %s serves is revoked", s.name)
 		}
+		if w.served(t.Value.Reveal()) && !w.relay.knows(s.content) {
+			w.breaks("2: a token is revoked though that of %s is refused yet", s.name)
+		}
 		if gone := s.left[t.Value.Reveal()]; gone > 0 && w.truth()-gone < w.plan.Grace && !w.compromised {
 			w.breaks("2: a token is revoked %s after it left %s; the grace is %s", w.truth()-gone, s.name, w.plan.Grace)
 		}
 	}
+}
+
+// served reports whether a sink has held a value.
+func (w *world) served(value string) bool {
+	for _, s := range w.sinks {
+		if s.left[value] > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // atRest: after trouble has ended and time has passed, everything is right.

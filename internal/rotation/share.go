@@ -93,6 +93,7 @@ func (w *stringSharer) shareRotation(rot *slot.Rotation, p *slot.Plan) {
 	w.shareToken(rot.Token)
 	w.shareTokens(rot.Existing)
 	w.keep(&rot.ID)
+	shareCommon(w, &rot.MintedClock.Boot)
 	shareCommon(w, &rot.Phase)
 	shareCommon(w, &rot.Strategy)
 	shareCommon(w, &rot.Cause)

@@ -74,13 +74,16 @@ func (w *worker) comeToRest(until time.Time) bool {
 	return !w.running
 }
 
-func (m *memory) isQuiet() bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if !m.visited || m.running || m.notes.underway() {
+func (w *worker) isQuiet() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.visited || w.running || w.notes.underway() {
 		return false
 	}
-	return m.inspected == wasInspected || m.plan == nil || m.record.Failure != nil || m.record.Unfinished()
+	if v := w.view(); v.AwaitsSettling() {
+		return false
+	}
+	return w.inspected == wasInspected || w.plan == nil || w.record.Failure != nil || w.record.Unfinished()
 }
 
 // maxSteps bounds one pass: no sound decision takes so many.

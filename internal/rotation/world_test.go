@@ -342,7 +342,9 @@ type fakeRelay struct {
 	late    []func() // lost calls that have not been carried out yet
 	limit   int      // places, 0 for no limit
 	revokes []string
-	buried  map[string]time.Time // values by when they were revoked
+	buried  map[string]time.Time     // values by when they were revoked
+	fresh   time.Duration            // for how long relays refuse a new token, which they do not know yet
+	made    map[string]time.Duration // values by when they were created, in true time
 	creates int
 	rotates int
 	lists   int
@@ -361,7 +363,7 @@ const (
 )
 
 func newFakeRelay(w *world) *fakeRelay {
-	return &fakeRelay{w: w, buried: map[string]time.Time{}, answered: -oneYear, lasting: glimpsedFor, tokens: []moq.Token{{
+	return &fakeRelay{w: w, buried: map[string]time.Time{}, made: map[string]time.Duration{}, answered: -oneYear, lasting: glimpsedFor, tokens: []moq.Token{{
 		ID: foreignToken, Operations: moq.Subscribe.Operations(), Created: w.now, Expires: w.now.Add(oneYear),
 	}}}
 }
@@ -373,6 +375,12 @@ func (f *fakeRelay) accepts(value string) bool {
 	return slices.ContainsFunc(f.tokens, func(t moq.Token) bool {
 		return t.Value.Reveal() == value && value != "" && f.w.now.Before(t.Expires)
 	})
+}
+
+// knows reports whether relays know a token by now, if it is one.
+func (f *fakeRelay) knows(value string) bool {
+	at, created := f.made[value]
+	return !created || f.w.truth()-at >= f.fresh
 }
 
 func (f *fakeRelay) own() (out []moq.Token) {
@@ -512,7 +520,10 @@ func (f *fakeRelay) Create(_ context.Context, _ moq.Priority, _ string, t moq.Ne
 	if f.limit > 0 && len(f.tokens) >= f.limit {
 		return moq.Token{}, fault.Newf(fault.Permanent, fault.Full, "create token", "", "409: 21009 token limit reached")
 	}
-	err := f.mint(createCall, func() { f.tokens = append(f.tokens, tok) })
+	err := f.mint(createCall, func() {
+		f.tokens = append(f.tokens, tok)
+		f.made[tok.Value.Reveal()] = f.w.truth()
+	})
 	if err != nil {
 		return moq.Token{}, err
 	}

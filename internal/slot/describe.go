@@ -81,6 +81,8 @@ func (v *View) state() State {
 		return StateFailing
 	case v.Record.PendingMint != nil || v.Seen.Reserved || v.Seen.Reserving:
 		return StateMinting
+	case v.isSettling():
+		return StateSettling
 	case v.Record.Unfinished():
 		return StateDelivering
 	case slices.ContainsFunc(v.Record.Retiring, func(t Token) bool { return !t.Retire.IsZero() && !v.leftToExpire(&t) }):

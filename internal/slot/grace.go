@@ -13,7 +13,7 @@ func (v *View) revocableAt(t *Token) (at time.Time, expired bool) {
 	case t.Retire.IsZero():
 		return v.Now, false // adopted from a lost mint after the last rotation
 	}
-	if q := v.Record.Request; q != nil && q.Compromised && !t.Foreign && v.liveTokens() >= MaxTokens {
+	if q := v.Record.Request; q != nil && q.Compromised && !t.Foreign && v.blockedByTokenLimit() {
 		return v.Now, false // a compromised slot has no graces: make room
 	}
 	return laterOf(t.Retire.Time(), v.Now.Add(v.graceRemaining(t))), false

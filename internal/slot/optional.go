@@ -19,6 +19,9 @@ func (v *View) deliverOptional() Action {
 		}
 		return Wait{}
 	}
+	if left := v.settlesFor(rot); left > 0 && rot.Cause != CauseCompromised {
+		return Wait{v.Now.Add(left)}
+	}
 	var next time.Time
 	missing = slices.DeleteFunc(missing, func(t Target) bool {
 		at := v.Seen.NextOptional.At(t.Location).Time()

@@ -38,7 +38,9 @@ type Policy struct {
 	Matching      bool // retire: matching
 	Verify        bool
 	Grace         time.Duration
+	Settle        time.Duration // from a mint's answer to its first delivery, under overlap
 	Lifetime      time.Duration
+	LeastLife     time.Duration // what a token must outlive to reach the next: longest gap + jitter + grace
 	ProbeInterval time.Duration // the shortest of the targets' sinks; zero: an hour
 }
 

@@ -74,9 +74,12 @@ type Rotation struct {
 	Period   Timestamp    `json:"period,omitzero"`  // the period whose drift this rotation answers
 	Started  Timestamp    `json:"started"`          // first mint call of this rotation: where a blackout begins
 	MintedAt Timestamp    `json:"minted_at,omitzero"`
-	Finished Timestamp    `json:"finished,omitzero"` // verified at
+	// MintedClock is the elapsed-time reading at MintedAt, until the value is dropped.
+	MintedClock Reading   `json:"minted_clock,omitzero"`
+	Finished    Timestamp `json:"finished,omitzero"` // verified at
 
 	Grace   time.Duration `json:"grace,omitempty"`
+	Settle  time.Duration `json:"settle,omitempty"` // from the mint's answer to the first delivery
 	Expires Timestamp     `json:"expires,omitzero"` // asked for
 	Verify  bool          `json:"verify"`
 	// Regrace begins the graces of older tokens anew: a target was found changed, or

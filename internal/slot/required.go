@@ -21,6 +21,9 @@ func (v *View) deliverRequired() Action {
 	if s, ok := v.inspectBeforeResuming(missing); !ok {
 		return s
 	}
+	if s, ok := v.settledFirst(missing); !ok {
+		return s
+	}
 	if rot.Strategy == moq.Overlap && !Within(v.Seen.Confirmed.Time(), v.Now, ConfirmedFor) {
 		return v.confirmListed(missing)
 	}

@@ -13,6 +13,7 @@ type State string
 const (
 	StateIdle       State = "idle"
 	StateMinting    State = "minting"    // probing, or calling Cloudflare
+	StateSettling   State = "settling"   // a new token waits until relays know it
 	StateDelivering State = "delivering" // a minted value is not yet everywhere it is required
 	StateGrace      State = "grace"      // verified; older tokens wait out their grace
 	StateFailing    State = "failing"    // the last attempt failed; waiting for the next
@@ -20,7 +21,7 @@ const (
 
 // States lists them.
 func States() []State {
-	return []State{StateIdle, StateMinting, StateDelivering, StateGrace, StateFailing}
+	return []State{StateIdle, StateMinting, StateSettling, StateDelivering, StateGrace, StateFailing}
 }
 
 // Status is what a slot looks like to people and dashboards. Times are UTC;

@@ -5,11 +5,11 @@ import "time"
 func (t *Token) expired(now time.Time) bool { return t.Expires != 0 && !now.Before(t.Expires.Time()) }
 
 // startGrace starts a token's grace, if it does not run already (or anew, when a
-// target may have served it until now); a compromised one has none.
+// target may have served it until now); a compromised one has none but until its successor has settled.
 func (t Token) startGrace(rot *Rotation, clock Reading) Token {
 	if rot.Cause == CauseCompromised && !t.Foreign {
-		t.Retire, t.Grace, t.Compromised = rot.Finished, 0, true
-		return t
+		t.Compromised = true
+		return t.withGrace(rot.settlesFor(clock), rot.Finished, clock)
 	}
 	if t.Retire.IsZero() || rot.Regrace {
 		return t.withGrace(rot.Grace, rot.Finished, clock)

@@ -69,6 +69,7 @@ func (s *transcript) mint(c *clause) {
 	if a.Strategy == moq.Overlap {
 		t.ID, t.Expires = c.words[0], cmp.Or(a.Expires, TimestampOf(s.v.Now.Add(longestLife)))
 	}
+	a.MintedClock = s.v.Clock
 	sealed := []byte("sealed " + c.words[0])
 	c.each(
 		form{"expires TIME", func(c *clause) { t.Expires = c.timestamp(0) }},

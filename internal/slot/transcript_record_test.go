@@ -61,6 +61,7 @@ func rotationLines(role string, rot *Rotation) []string {
 	why.addTime("answers drift from", rot.Period.Time())
 	how.add(true, "%s goes by %s to %s", name, rot.Strategy, sinksOf(rot.Targets))
 	how.add(rot.Grace > 0, "grace %s", durationText(rot.Grace))
+	how.add(rot.Settle > 0, "settles for %s", durationText(rot.Settle))
 	how.add(rot.Regrace, "graces begin anew")
 	how.add(!rot.Verify, "not read back")
 	for _, t := range rot.Existing {

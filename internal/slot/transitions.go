@@ -161,7 +161,7 @@ func (r *Record) forgetReceipts() {
 // DropValue forgets the sealed value: every target holds it.
 func (r *Record) DropValue() {
 	rot := *r.Rotation
-	rot.Sealed = nil
+	rot.Sealed, rot.MintedClock = nil, Reading{}
 	r.Rotation = &rot
 }
 

@@ -131,7 +131,7 @@ func rankOf(st *slot.Status) int {
 		return 1
 	case st.Overdue:
 		return 2
-	case st.State == slot.StateMinting || st.State == slot.StateDelivering:
+	case st.State == slot.StateMinting || st.State == slot.StateSettling || st.State == slot.StateDelivering:
 		return 3
 	}
 	return lastRank
@@ -214,7 +214,7 @@ func (s *Server) rowsOf(list []found) []row {
 func shownStates() []string {
 	return []string{
 		inBlackout, string(slot.StateFailing), isOverdue, string(slot.StateMinting),
-		string(slot.StateDelivering), string(slot.StateGrace), string(slot.StateIdle),
+		string(slot.StateSettling), string(slot.StateDelivering), string(slot.StateGrace), string(slot.StateIdle),
 	}
 }
 

@@ -59,7 +59,7 @@ type Config struct {
 	Account  string // more keys of the account main, each after a comma
 	Accounts string // more accounts, in lines
 	Sinks    string // all sinks, in lines
-	Defaults string
+	Defaults string // in braces; a token need not settle unless they say so, as the stand-in's relays know it at once
 	Relays   string // in one line, or in lines of which the first is empty
 }
 
@@ -77,8 +77,15 @@ func (f *Folder) Configure(c Config) {
 	fmt.Fprintf(&b, "%sstate: {%s}\nserver: {listen: %q, admin_socket: %s}\n", c.Top, c.State, listen, f.Socket())
 	fmt.Fprintf(&b, "accounts:\n  main: {account_id: %s, api_token: {file: %s}, api_url: %q%s}\n%s",
 		AccountID, f.Path("api-token"), c.APIURL, c.Account, c.Accounts)
-	fmt.Fprintf(&b, "sinks:\n%sdefaults: %s\nrelays:%s\n", c.Sinks, c.Defaults, afterColon(c.Relays))
+	fmt.Fprintf(&b, "sinks:\n%sdefaults: %s\nrelays:%s\n", c.Sinks, withoutSettling(c.Defaults), afterColon(c.Relays))
 	f.Put("config.yaml", b.String())
+}
+
+func withoutSettling(defaults string) string {
+	if rest, ok := strings.CutPrefix(defaults, "{"); ok && !strings.Contains(defaults, "settle:") {
+		return "{settle: 0s, " + rest
+	}
+	return defaults
 }
 
 func afterColon(text string) string {

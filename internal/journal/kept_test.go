@@ -158,6 +158,7 @@ func (unobserved) RotationDone(*slot.Plan, moq.Strategy, slot.Result, time.Durat
 func (unobserved) AttemptFailed(string, slot.Stage, string)                          {}
 func (unobserved) MintCalled(time.Duration)                                          {}
 func (unobserved) BlackoutEnded(time.Duration)                                       {}
+func (unobserved) ClaimsContradicted(string)                                         {}
 func (unobserved) Drifted(string)                                                    {}
 
 func (o *outside) Account(string) (rotation.Cloudflare, bool) { return keptCloudflare{o}, true }

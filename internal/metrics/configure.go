@@ -105,6 +105,7 @@ func operations() map[string]int {
 
 // expectAccount adds the codes that everybody alerts on; others come as they are met.
 func (m *Metrics) expectAccount(name string) {
+	m.contradicted.WithLabelValues(name)
 	for op, success := range operations() {
 		m.request.WithLabelValues(name, op)
 		for _, code := range []string{strconv.Itoa(success), "429", "error"} {
@@ -121,6 +122,7 @@ func (m *Metrics) expectAccount(name string) {
 func (m *Metrics) forgetAccount(name string) {
 	l := prometheus.Labels{"account": name}
 	m.failures.DeletePartialMatch(l)
+	m.contradicted.DeletePartialMatch(l)
 	m.requests.DeletePartialMatch(l)
 	m.request.DeletePartialMatch(l)
 	m.remaining.DeletePartialMatch(l)

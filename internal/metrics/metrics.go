@@ -61,6 +61,7 @@ type Metrics struct {
 	sinkUp       *prometheus.GaugeVec     // sink
 	lastProbe    *prometheus.GaugeVec     // sink
 	drift        *prometheus.CounterVec   // sink
+	contradicted *prometheus.CounterVec   // account
 	requests     *prometheus.CounterVec   // account, operation, code
 	request      *prometheus.HistogramVec // account, operation
 	remaining    *prometheus.GaugeVec     // account
@@ -124,6 +125,8 @@ func (m *Metrics) makeSinkMetrics() {
 }
 
 func (m *Metrics) makeAccountMetrics() {
+	m.contradicted = m.counterVec("token_claim_mismatches_total",
+		"New tokens whose value claims something else than Cloudflare's answer told.", "account")
 	m.requests = m.counterVec("cloudflare_requests_total",
 		"Requests to Cloudflare, by HTTP status, or error when no answer came.", "account", "operation", "code")
 	m.request = m.histogramVec("cloudflare_request_duration_seconds",

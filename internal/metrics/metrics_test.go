@@ -52,6 +52,7 @@ var contract = []struct {
 	{"sink_up", dto.MetricType_GAUGE, "sink"},
 	{"sink_last_probe_timestamp_seconds", dto.MetricType_GAUGE, "sink"},
 	{"sink_drift_total", dto.MetricType_COUNTER, "sink"},
+	{"token_claim_mismatches_total", dto.MetricType_COUNTER, "account"},
 	{"cloudflare_requests_total", dto.MetricType_COUNTER, "account code operation"},
 	{"cloudflare_request_duration_seconds", dto.MetricType_HISTOGRAM, "account operation"},
 	{"cloudflare_ratelimit_remaining", dto.MetricType_GAUGE, "account"},
@@ -253,6 +254,7 @@ func TestObservationsAreCounted(t *testing.T) {
 	m.MintCalled(-time.Second)
 	m.BlackoutEnded(time.Second)
 	m.Drifted("disk")
+	m.ClaimsContradicted("main")
 	m.Delivered("disk", "file", true, time.Second)
 	m.Delivered("disk", "file", false, time.Second)
 	m.Request("main", "create", "500", time.Second)
@@ -276,6 +278,7 @@ func TestObservationsAreCounted(t *testing.T) {
 		{"schedule_lag_seconds", "", 1},
 		{"blackout_seconds", "", 1},
 		{"sink_drift_total", "sink=disk", 1},
+		{"token_claim_mismatches_total", "account=main", 1},
 		{"sink_deliveries_total", "result=success sink=disk sink_type=file", 1},
 		{"sink_deliveries_total", "result=failure sink=disk sink_type=file", 1},
 		{"sink_delivery_duration_seconds", "sink=disk", 2},

@@ -35,6 +35,9 @@ func (m *Metrics) BlackoutEnded(d time.Duration) { m.blackout.Observe(d.Seconds(
 // Drifted counts a target of sink that was found missing or changed.
 func (m *Metrics) Drifted(sink string) { m.drift.WithLabelValues(sink).Inc() }
 
+// ClaimsContradicted counts a mint whose value claims something else than its answer told.
+func (m *Metrics) ClaimsContradicted(account string) { m.contradicted.WithLabelValues(account).Inc() }
+
 // Delivered counts and times one write to a target of sink.
 func (m *Metrics) Delivered(sink, sinkType string, ok bool, took time.Duration) {
 	m.deliveries.WithLabelValues(sink, sinkType, deliveryResult(ok)).Inc()

@@ -34,6 +34,8 @@ type outcome struct {
 	done     bool         // the call is carried out
 	late     bool         // it is carried out a while later
 	portal   bool         // from now on a portal answers in Cloudflare's place; done: it lets calls through
+	short    bool         // the token that comes lives for an hour
+	otherID  bool         // its value claims another id
 	answered bool         // it is known by the answer that calls reach Cloudflare
 	readBack bool         // only a read-back finds it out: not possible without one
 	class    fault.Class  // of the error
@@ -58,13 +60,21 @@ var mintOutcomes = []outcome{
 	{name: "answered by a portal", portal: true, done: true},
 }
 
+// createOutcomes are of a mint whose token can be told by more than its value. What is odd with it is so once a run.
+var createOutcomes = append(slices.Clone(mintOutcomes),
+	outcome{name: "brings a short-lived token", done: true, answered: true, short: true},
+	outcome{name: "brings a value that claims another id", done: true, answered: true, otherID: true},
+)
+
+func (o *outcome) isOdd() bool { return o.short || o.otherID }
+
 var readOutcomes = []outcome{
 	{name: "goes well", done: true},
 	{name: "unreachable", class: fault.Retry, reason: fault.Unreachable},
 }
 
 var calls = [callKinds]callTable{
-	createCall: {name: "create", traced: true, outcomes: mintOutcomes},
+	createCall: {name: "create", traced: true, outcomes: createOutcomes},
 	rotateCall: {name: "rotate", traced: true, outcomes: mintOutcomes},
 	listCall: {name: "list", outcomes: []outcome{
 		{name: "goes well", done: true, answered: true},

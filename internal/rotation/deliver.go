@@ -199,8 +199,11 @@ func (w *worker) announceRotated(rot *slot.Rotation, ev slot.Event, held slot.Ti
 		zap.String("rotation", rot.ID), zap.String("cause", string(rot.Cause)),
 		zap.String("strategy", string(rot.Strategy)), zap.Duration("took", ev.Took),
 	}
-	if rot.Strategy == moq.Overlap { // an in_place value has no id and no expiry of its own
-		fields = append(fields, zap.String("token_id", ev.TokenID), zap.Time("expires", rot.Token.Expires.Time()))
+	if ev.TokenID != "" { // that of an in_place value is known if it claims one
+		fields = append(fields, zap.String("token_id", ev.TokenID))
+	}
+	if expires := rot.Token.Expires; !expires.IsZero() {
+		fields = append(fields, zap.Time("expires", expires.Time()))
 	}
 	w.log().Info("rotated", fields...)
 }

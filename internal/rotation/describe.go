@@ -10,7 +10,7 @@ func (w *worker) newEvent(kind slot.EventKind) slot.Event {
 	if rot := w.record.Rotation; rot != nil {
 		ev.RotationID, ev.Cause, ev.By = rot.ID, rot.Cause, rot.By
 		if rot.Token != nil {
-			ev.TokenID = rot.Token.ID
+			ev.TokenID = rot.Token.ShownID()
 		}
 	}
 	return ev

@@ -7,6 +7,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/moq"
 	"github.com/rotatord/rotatord/internal/secret"
 	"github.com/rotatord/rotatord/internal/sinks"
 	"github.com/rotatord/rotatord/internal/slot"
@@ -122,7 +123,7 @@ func (w *worker) examine(t slot.Target, depth slot.Depth, read bool) slot.Inspec
 	}
 	l := slot.Inspection{At: w.engine.now(), Depth: depth, Err: err, Known: err == nil && h.Known, Exists: h.Exists}
 	if l.Known && h.Exists {
-		l.Digest, l.TokenIDs = w.digest(h.Content), tokenIDsIn(h.Content)
+		l.Digest, l.TokenIDs = w.digest(h.Content), moq.TokenIDsIn(h.Content)
 	}
 	return l
 }

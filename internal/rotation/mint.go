@@ -32,6 +32,9 @@ func (w *worker) mint(d slot.Due) {
 		a.Started = slot.TimestampOf(w.engine.now()) // the first call of the rotation, without the journal's time
 	}
 	tok, err := w.callMint(cf, p, a)
+	if err == nil {
+		err = w.judgeMint(&a, tok)
+	}
 	if err != nil {
 		w.failMint(err)
 		return
@@ -105,6 +108,8 @@ func (w *worker) failMint(err error) {
 		case lost:
 			w.record.LoseMint(w.engine.now(), w.engine.Clock.Elapsed(), false)
 			w.ensureNotes().Listing = nil // it cannot show what was lost just now
+		case w.record.PendingMint == nil: // its token came, and was refused
+			w.ensureNotes().Listing = nil
 		case w.record.PendingMint.LostAt.IsZero():
 			w.record.AbandonMint()
 		}
@@ -156,6 +161,9 @@ func mintedToken(a slot.Rotation, t moq.Token, now time.Time) slot.Token {
 	}
 	if tok.Created.IsZero() {
 		tok.Created = slot.TimestampOf(now.Truncate(time.Second))
+	}
+	if a.Strategy == moq.InPlace {
+		return claimedBy(tok, t, now)
 	}
 	if tok.Expires.IsZero() {
 		tok.Expires = a.Expires

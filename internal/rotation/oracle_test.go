@@ -149,6 +149,7 @@ func (w *world) onWrite(s *fakeSink, value string) {
 		w.breaks("1: a value goes to %s before it is durable", s.name)
 	}
 	w.onUnknown(s, value)
+	w.onOdd(s, value)
 	if w.plan.Strategy == moq.Overlap && !w.relay.accepts(value) && !w.relay.justRevoked(value, w.now) {
 		w.breaks("4: a dead value goes to %s", s.name)
 	}
@@ -170,6 +171,21 @@ func (w *world) onUnknown(s *fakeSink, value string) {
 		} else if !t.Required && o == s {
 			w.breaks("2: the optional %s is given a token that is refused yet", s.name)
 		}
+	}
+}
+
+// onOdd: a value that claims another id goes nowhere the first time, and a token that lives too short to where none
+// works that lives longer.
+func (w *world) onOdd(s *fakeSink, value string) {
+	if value == w.relay.refused {
+		w.breaks("5: %s is given a value that claims another id", s.name)
+	}
+	served := w.rec().Current
+	if value != w.relay.short || served == nil || w.rec().Rotation.Cause == slot.CauseCompromised {
+		return
+	}
+	if t, ok := w.relay.byID(served.ID); ok && t.Expires.Sub(w.now) > time.Hour {
+		w.breaks("4: %s is given a token that ends before the one that is served", s.name)
 	}
 }
 

@@ -93,6 +93,7 @@ type Observer interface {
 	MintCalled(lag time.Duration) // once a rotation: jittered due instant to mint call
 	BlackoutEnded(d time.Duration)
 	Drifted(sink string)
+	ClaimsContradicted(account string) // once a mint whose value claims something else than its answer told
 }
 
 // Clock tells the wall clock and the elapsed-time clock. Safe for concurrent use.

@@ -40,7 +40,11 @@ func (w *worker) revokeOrphan(a slot.RevokeOrphan) {
 		ev.About(a.Token)
 		return []slot.Event{ev}
 	})
-	w.log().Info("token of a lost mint found and revoked", zap.String("token_id", a.Token.ID),
+	found := "token of a lost mint found and revoked"
+	if a.Orphan.TokenID != "" {
+		found = "a new token that was refused is revoked"
+	}
+	w.log().Info(found, zap.String("token_id", a.Token.ID),
 		zap.String("rotation", a.Orphan.RotationID))
 }
 

@@ -138,6 +138,7 @@ func (w *stringSharer) shareToken(t *slot.Token) {
 	w.keep(&t.RotationID)
 	w.keep(&t.ID)
 	shareCommon(w, &t.Clock.Boot)
+	w.keep(&t.ClaimedID)
 }
 
 // shareTrouble shares the words of what few slots have.
@@ -145,6 +146,7 @@ func (w *stringSharer) shareTrouble(r *slot.Record) {
 	for i := range r.Orphans {
 		w.keep(&r.Orphans[i].RotationID)
 		w.keep(&r.Orphans[i].Label)
+		w.keep(&r.Orphans[i].TokenID)
 	}
 	if r.Request != nil {
 		shareCommon(w, &r.Request.By)

@@ -3,9 +3,7 @@ package rotation
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
 	"slices"
-	"strings"
 
 	"go.uber.org/zap"
 
@@ -165,39 +163,6 @@ func holderOf(rc slot.Receipt, digest []byte, content secret.Value) func(*slot.R
 	if rc.RotationID != "" && string(rc.Digest) == string(digest) {
 		return func(t *slot.RelayToken) bool { return t.Rotation == rc.RotationID }
 	}
-	text := content.Reveal() + " " + jwtClaims(content)
-	return func(t *slot.RelayToken) bool { return strings.Contains(text, t.ID) }
-}
-
-// tokenIDsIn returns what looks like a token's id in a content, or in a JWT in it. It is
-// called for every look at a target, so it does without regular expressions, and
-// what it gives keeps nothing of the content.
-func tokenIDsIn(content secret.Value) (ids []string) {
-	for _, text := range []string{content.Reveal(), jwtClaims(content)} {
-		for word := range strings.FieldsFuncSeq(text, func(r rune) bool { return !isWord(r) }) {
-			if len(word) == 32 && moq.IsID(word) {
-				ids = append(ids, strings.Clone(word))
-			}
-		}
-	}
-	return ids
-}
-
-func isWord(r rune) bool {
-	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '_'
-}
-
-// jwtClaims returns the decoded claims of every JWT in a content. They hold no secret
-// but the caller's business is with ids only.
-func jwtClaims(content secret.Value) string {
-	var b strings.Builder
-	for text := range strings.FieldsFuncSeq(content.Reveal(), func(r rune) bool { return r != '.' && r != '-' && !isWord(r) }) {
-		parts := strings.Split(text, ".")
-		for i := 1; i < len(parts)-1; i++ {
-			if payload, err := base64.RawURLEncoding.DecodeString(parts[i]); err == nil {
-				b.Write(payload)
-			}
-		}
-	}
-	return b.String()
+	ids := moq.TokenIDsIn(content)
+	return func(t *slot.RelayToken) bool { return slices.Contains(ids, t.ID) }
 }

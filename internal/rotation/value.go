@@ -37,7 +37,7 @@ func (w *worker) openRecord() (sinks.Record, *slot.Rotation, error) {
 func recordOf(k moq.Key, rot *slot.Rotation, v secret.Value) sinks.Record {
 	return sinks.Record{
 		Names: namesOf(k, rot.Names),
-		Token: v, TokenID: rot.Token.ID, RotationID: rot.ID,
+		Token: v, TokenID: rot.Token.ShownID(), RotationID: rot.ID,
 		RotatedAt: rot.MintedAt.Time().Truncate(time.Second), ExpiresAt: rot.Token.Expires.Time(),
 	}
 }
@@ -82,6 +82,8 @@ func (w *worker) trialRecord() (r sinks.Record, guessed bool, err error) {
 	} else {
 		guessed = true
 	}
+	rot := w.record.Rotation
+	nameless := w.plan.Strategy == moq.InPlace && (rot == nil || rot.Token == nil || rot.Token.ClaimedID == "")
 	names := slot.Names{Relay: w.plan.Relay, Account: w.plan.Account, Instance: w.engine.Instance}
-	return sinks.Trial(namesOf(w.record.Key, names), size, w.plan.Strategy == moq.InPlace), guessed, nil
+	return sinks.Trial(namesOf(w.record.Key, names), size, nameless), guessed, nil
 }

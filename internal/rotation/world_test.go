@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -67,9 +68,9 @@ type world struct {
 
 // tally is what an observer saw.
 type tally struct {
-	success, failure, superseded, drifts, blackouts int
-	lag                                             []time.Duration
-	steps                                           map[slot.Stage]int
+	success, failure, superseded, drifts, blackouts, contradicted int
+	lag                                                           []time.Duration
+	steps                                                         map[slot.Stage]int
 }
 
 var errDead = errors.New("the process is dead")
@@ -108,7 +109,7 @@ func newWorld(t testing.TB, strategy moq.Strategy, n int) *world {
 		Key: testKey, Relay: "live", Schedule: every(24 * time.Hour), Operations: testKey.Type.Operations(),
 		Policy: &slot.Policy{
 			Account: "main", Strategy: strategy, Initial: slot.InitialNow, CatchUp: true, Verify: true,
-			Grace: time.Hour, Lifetime: 30 * 24 * time.Hour, ProbeInterval: time.Hour,
+			Grace: time.Hour, Lifetime: 30 * 24 * time.Hour, LeastLife: 25 * time.Hour, ProbeInterval: time.Hour,
 		},
 	}
 	for i := range n {
@@ -277,6 +278,9 @@ func (w *world) possible(kind callKind) (lives, died int) {
 	if outcomes[lives-1].readBack && !w.plan.Verify {
 		lives--
 	}
+	for w.relay.odd && outcomes[lives-1].isOdd() {
+		lives--
+	}
 	if w.crashes > 0 {
 		died = len(deaths)
 	}
@@ -330,15 +334,22 @@ func (w *world) RotationDone(_ *slot.Plan, _ moq.Strategy, r slot.Result, _ time
 func (w *world) AttemptFailed(_ string, s slot.Stage, _ string) { w.stats.steps[s]++ }
 func (w *world) MintCalled(lag time.Duration)                   { w.stats.lag = append(w.stats.lag, lag) }
 func (w *world) BlackoutEnded(time.Duration)                    { w.stats.blackouts++ }
+func (w *world) ClaimsContradicted(string)                      { w.stats.contradicted++ }
 func (w *world) Drifted(string)                                 { w.stats.drifts++ }
 
 // fakeRelay is Cloudflare's side of one relay: both generations.
 type fakeRelay struct {
 	w       *world
-	tokens  []moq.Token // generation 2, values included
-	down    bool        // every call is turned away, with a wait to be obeyed
-	inPlace string      // the one accepted value of generation 1
+	tokens  []moq.Token              // generation 2, values included
+	down    bool                     // every call is turned away, with a wait to be obeyed
+	longest time.Duration            // the longest life of a token; zero: as long as is asked
+	odd     bool                     // a token of an odd kind came
+	claims  func(t moq.Token) string // the claims of the next values, in JSON; nil: values are no JWTs
+	refused string                   // the value that claimed another id, and is not to be delivered
+	short   string                   // the value of a short-lived token
+	inPlace string                   // the one accepted value of generation 1
 	next    int
+	brings  *outcome // of the present mint
 	late    []func() // lost calls that have not been carried out yet
 	limit   int      // places, 0 for no limit
 	revokes []string
@@ -458,6 +469,7 @@ func (f *fakeRelay) Prove(context.Context, moq.Priority, string) error {
 
 func (f *fakeRelay) mint(kind callKind, commit func()) error {
 	return f.w.call(kind, "", func(o *outcome) error {
+		f.brings = o
 		if f.down {
 			return greedy(fault.Newf(fault.Retry, fault.ServerError, kind.String(), "", "down"))
 		}
@@ -474,7 +486,7 @@ func (f *fakeRelay) mint(kind callKind, commit func()) error {
 			commit()
 		}
 		if o.late {
-			f.commitLater(commit)
+			f.commitLater(func() { f.brings = o; commit() })
 		}
 		if o.answered {
 			f.answered = f.w.truth()
@@ -521,6 +533,7 @@ func (f *fakeRelay) Create(_ context.Context, _ moq.Priority, _ string, t moq.Ne
 		return moq.Token{}, fault.Newf(fault.Permanent, fault.Full, "create token", "", "409: 21009 token limit reached")
 	}
 	err := f.mint(createCall, func() {
+		f.spoil(&tok)
 		f.tokens = append(f.tokens, tok)
 		f.made[tok.Value.Reveal()] = f.w.truth()
 	})
@@ -530,11 +543,38 @@ func (f *fakeRelay) Create(_ context.Context, _ moq.Priority, _ string, t moq.Ne
 	return tok, nil
 }
 
+// spoil makes a new token as odd as its call's outcome says.
+func (f *fakeRelay) spoil(t *moq.Token) {
+	if f.claims != nil {
+		t.Value = signed(f.claims(*t), t.Value.Reveal())
+	}
+	if end := f.w.now.Add(f.longest); f.longest > 0 && t.Expires.After(end) {
+		t.Expires = end
+	}
+	f.odd = f.odd || f.brings.isOdd()
+	switch {
+	case f.brings.short:
+		t.Expires, f.short = f.w.now.Add(time.Hour), t.Value.Reveal()
+	case f.brings.otherID:
+		t.Value = signed(`{"jti":"`+foreignToken+`"}`, t.Value.Reveal())
+		f.refused = t.Value.Reveal()
+	}
+}
+
+// signed is a value with claims, signed with a text.
+func signed(claims, signature string) secret.Value {
+	part := base64.RawURLEncoding.EncodeToString
+	return secret.New(part([]byte("{}")) + "." + part([]byte(claims)) + "." + part([]byte(signature)))
+}
+
 func (f *fakeRelay) Rotate(_ context.Context, _ moq.Priority, _ string, _ moq.TokenType) (secret.Value, error) {
 	f.rotates++
 	f.w.onMint("")
 	f.next++
 	v := fmt.Sprintf("value-%d", f.next)
+	if f.claims != nil {
+		v = signed(f.claims(moq.Token{}), v).Reveal()
+	}
 	f.w.onRotate()
 	if err := f.mint(rotateCall, func() { f.inPlace, f.unknown = v, true }); err != nil {
 		return secret.Value{}, err

@@ -101,7 +101,7 @@ type Holding struct {
 type Record struct {
 	Names
 	Token      secret.Value
-	TokenID    string // jti; empty for in_place
+	TokenID    string // jti; of in_place as the value claims, else empty
 	RotationID string
 	RotatedAt  time.Time // UTC, whole seconds; journalled, so a repeat is the same
 	ExpiresAt  time.Time // zero when unknown (in_place)

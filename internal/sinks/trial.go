@@ -14,11 +14,11 @@ import (
 const TrialSize = 1 << 10
 
 // Trial is a record like those that a slot delivers, with a stand-in of size bytes in place of the
-// value. As in those, a token of in_place has no id and no end.
-func Trial(n Names, size int, inPlace bool) Record {
+// value. A nameless one has no id and no end.
+func Trial(n Names, size int, nameless bool) Record {
 	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	r := Record{Names: n, Token: standIn(size), RotationID: "0123456789abcdefghijklmnop", RotatedAt: at}
-	if !inPlace {
+	if !nameless {
 		r.TokenID, r.ExpiresAt = trialID, at.Add(30*24*time.Hour)
 	}
 	return r

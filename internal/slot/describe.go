@@ -28,7 +28,7 @@ func (v *View) Status() Status {
 
 func (v *View) describeTimes(st *Status) {
 	if t := v.Record.Current; t != nil {
-		st.TokenID, st.Created, st.Expires = t.ID, t.Created.Time(), t.Expires.Time()
+		st.TokenID, st.Created, st.Expires = t.ShownID(), t.Created.Time(), t.Expires.Time()
 	}
 	st.Rotated = v.Record.LastRotation.Time()
 	next := v.dueOnSchedule()
@@ -109,6 +109,9 @@ func (v *View) note() string {
 			"and no token that it may hold is revoked before it expires", sinksOf(v.leftOut()))
 	case v.Seen.Reserving:
 		return "waiting for the account's request budget"
+	case v.Record.Rotation != nil && v.Record.Rotation.LivesShort():
+		return fmt.Sprintf("Cloudflare gave the latest token less than half of the life that was asked: it is renewed before it ends, at %s",
+			v.Record.Rotation.Token.Expires.Time().Format(time.DateTime+"Z"))
 	case len(v.Record.Orphans) > 0:
 		return fmt.Sprintf("%d mint(s) with a lost answer are being looked for", len(v.Record.Orphans))
 	}

@@ -37,6 +37,8 @@ type Failure struct {
 
 	Permanent bool     `json:"permanent,omitempty"` // trying again alone will not help
 	Locations []string `json:"locations,omitempty"` // of the targets that it is of
+	// ClaimedOtherID says that a value was refused in this run because it claimed another id than its answer told.
+	ClaimedOtherID bool `json:"claimed_other_id,omitempty"`
 }
 
 // endFailure ends a run of failures whose cause cannot apply any more: the next attempt may be far away, or never come.

@@ -1,11 +1,17 @@
 package slot
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // reclaimListed revokes the listed token of a lost mint, if no required target can have
 // served it; else it is kept until its grace has passed. After a revocation that failed
 // it waits like any other.
 func (v *View) reclaimListed() (Action, bool) {
+	if s, ok := v.revokeRefused(); !ok {
+		return s, false
+	}
 	if !v.Seen.Listing.fresh(v.Now) {
 		return nil, true
 	}
@@ -30,6 +36,19 @@ func (v *View) reclaimListed() (Action, bool) {
 		return AdoptOrphan{l, tok}, false
 	}
 	return nil, true
+}
+
+// revokeRefused revokes a token that came and was refused: nobody was given it.
+func (v *View) revokeRefused() (Action, bool) {
+	i := slices.IndexFunc(v.Record.Orphans, func(l Orphan) bool { return l.TokenID != "" })
+	if i < 0 {
+		return nil, true
+	}
+	if until := v.Seen.NextRetirement.Time(); v.Now.Before(until) {
+		return Wait{until}, false
+	}
+	l := v.Record.Orphans[i]
+	return RevokeOrphan{l, Token{ID: l.TokenID, RotationID: l.RotationID}}, false
 }
 
 // reclaimOrphans looks for the tokens of lost mints again and again for a day.

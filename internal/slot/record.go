@@ -84,7 +84,10 @@ type Rotation struct {
 	Verify  bool          `json:"verify"`
 	// Regrace begins the graces of older tokens anew: a target was found changed, or
 	// is new, and may have served any of them until this rotation.
-	Regrace bool     `json:"regrace,omitempty"`
+	Regrace bool `json:"regrace,omitempty"`
+	// ClaimedOtherID says that the value claims another id than its answer told.
+	ClaimedOtherID bool `json:"claimed_other_id,omitempty"`
+
 	Targets []Target `json:"targets"`
 	Names   Names    `json:"names"` // the configuration's names at the start, for rendering
 	// Operations are the token's rights. Older versions did not write them: the type said them.
@@ -116,11 +119,13 @@ type Reading struct {
 }
 
 // Orphan is an overlap mint whose answer was lost: if it was carried out, its
-// token is found by the label.
+// token is found by the label. Or its token came, and was refused.
 type Orphan struct {
 	RotationID string    `json:"rotation_id"`
 	Label      string    `json:"label"`
 	At         time.Time `json:"at"`
+	// TokenID is the token, where that is known: it was refused.
+	TokenID string `json:"token_id,omitempty"`
 	// Crashed says that rotatord ended during the call: the value may have come, and
 	// may have been delivered from memory.
 	Crashed bool `json:"crashed,omitempty"`

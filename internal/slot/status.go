@@ -41,7 +41,7 @@ type Status struct {
 	State     State             `json:"state"`
 	Manual    bool              `json:"manual,omitempty"` // no schedule
 
-	TokenID    string    `json:"token_id,omitempty"` // served token; empty for in_place
+	TokenID    string    `json:"token_id,omitempty"` // served token; of in_place as its value claims, else empty
 	Created    time.Time `json:"token_created,omitzero"`
 	Expires    time.Time `json:"token_expires,omitzero"`
 	Rotated    time.Time `json:"last_rotation,omitzero"` // last verified rotation

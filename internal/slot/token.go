@@ -1,6 +1,9 @@
 package slot
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 func (t *Token) expired(now time.Time) bool { return t.Expires != 0 && !now.Before(t.Expires.Time()) }
 
@@ -31,9 +34,13 @@ func (t *Token) BeforeRenewal(now time.Time) bool {
 // renewalAt is when a third of the token's life is left.
 func (t *Token) renewalAt() time.Time { return (t.Expires - (t.Expires-t.Created)/3).Time() }
 
+// ShownID is the token's id as people and consumers see it.
+func (t *Token) ShownID() string { return cmp.Or(t.ID, t.ClaimedID) }
+
 // Token is a token that rotatord minted (or may retire), without its value.
 type Token struct {
-	ID         string    `json:"id,omitempty"` // jti; empty for in_place
+	ID         string    `json:"id,omitempty"`         // jti; empty for in_place
+	ClaimedID  string    `json:"claimed_id,omitempty"` // of in_place: the id that its value claims
 	RotationID string    `json:"rotation_id,omitempty"`
 	Created    Timestamp `json:"created"`
 	Expires    Timestamp `json:"expires,omitzero"`

@@ -70,14 +70,35 @@ func (s *transcript) mint(c *clause) {
 		t.ID, t.Expires = c.words[0], cmp.Or(a.Expires, TimestampOf(s.v.Now.Add(longestLife)))
 	}
 	a.MintedClock = s.v.Clock
-	sealed := []byte("sealed " + c.words[0])
+	sealed, contradicted := []byte("sealed "+c.words[0]), []string(nil)
 	c.each(
 		form{"expires TIME", func(c *clause) { t.Expires = c.timestamp(0) }},
 		form{"not sealed", func(*clause) { sealed = nil }},
+		form{"claims another id", func(*clause) { contradicted = []string{"jti"} }},
+		form{"claims another relay", func(*clause) { contradicted = []string{"sub"} }},
 	)
+	if s.refuses(a, &t, contradicted) {
+		return
+	}
 	s.v.Record.CompleteMint(t, sealed, s.v.Now)
 	o := s.v.Seen
 	o.Confirmed, o.RelayFull, o.NextPlace, o.Listing, o.NextOptional = TimestampOf(s.v.Now), false, 0, nil, nil
+}
+
+// refuses judges a fresh token, as the worker does.
+func (s *transcript) refuses(a *Rotation, t *Token, contradicted []string) bool {
+	if s.v.Record.ReadClaims(a, contradicted) {
+		s.print("ambiguous: the value claims another id")
+		s.loseAnswer()
+		return true
+	}
+	if err := s.v.RefuseFresh(a, t); err != nil {
+		s.print("refused: %v", err)
+		s.v.Record.RejectMint(t, s.v.Now)
+		s.v.Seen.Listing = nil
+		return true
+	}
+	return false
 }
 
 // refuse forgets an attempt that was certainly not carried out, unless an earlier call of it may have been.

@@ -20,6 +20,7 @@ func (s *transcript) planForms() []form {
 		{"initial NAME", func(c *clause) { s.v.Plan.Initial = oneOf(s, c.words[0], InitialNow, InitialSchedule) }},
 		{"missed instants are skipped", func(*clause) { s.v.Plan.CatchUp = false }},
 		{"grace DURATION", func(c *clause) { s.v.Plan.Grace = c.duration(0) }},
+		{"least life DURATION", func(c *clause) { s.v.Plan.LeastLife = c.duration(0) }},
 		{"settle DURATION", func(c *clause) { s.v.Plan.Settle = c.duration(0) }},
 		{"lifetime DURATION", func(c *clause) { s.v.Plan.Lifetime = c.duration(0) }},
 		{"probe interval DURATION", func(c *clause) { s.v.Plan.ProbeInterval = c.duration(0) }},

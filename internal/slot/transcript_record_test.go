@@ -20,7 +20,7 @@ func recordLines(r *Record) []string {
 		l = append(l, tokenLines("retiring", &r.Retiring[i])...)
 	}
 	for _, o := range r.Orphans {
-		l.add(true, "orphan %s, lost at %s%s", nameOf(o.RotationID), timeText(o.At), textIf(o.Crashed, " by a crash"))
+		l.add(true, "orphan %s, %s at %s%s", nameOf(o.RotationID), lostOr(o.TokenID), timeText(o.At), textIf(o.Crashed, " by a crash"))
 	}
 	for _, rc := range r.Receipts {
 		l.add(rc.RotationID != "", "%s holds %s since %s", rc.Sink, rc.Digest, timestampText(rc.At))
@@ -34,10 +34,19 @@ func recordLines(r *Record) []string {
 	}
 	l.addTime("drift answered in the period from", r.DriftPeriod.Time())
 	if f := r.Failure; f != nil {
-		l.add(true, "failures: %d since %s, in %s, %s%s%s, next attempt at %s", f.Count, timeText(f.Since), f.Stage, f.Reason,
-			textIf(f.Sink != "", " at "+f.Sink), textIf(len(f.Locations) > 0, ", of "+strings.Join(f.Locations, " and ")), timeText(f.Next))
+		l.add(true, "failures: %d since %s, in %s, %s%s%s%s, next attempt at %s", f.Count, timeText(f.Since), f.Stage, f.Reason,
+			textIf(f.Sink != "", " at "+f.Sink), textIf(len(f.Locations) > 0, ", of "+strings.Join(f.Locations, " and ")),
+			textIf(f.ClaimedOtherID, ", after a value that claimed another id"), timeText(f.Next))
 	}
 	return l
+}
+
+// lostOr is what became of an orphan: it was lost, or came as a token and was refused.
+func lostOr(refused string) string {
+	if refused != "" {
+		return "refused as " + refused
+	}
+	return "lost"
 }
 
 func textIf(said bool, text string) string {
@@ -64,6 +73,7 @@ func rotationLines(role string, rot *Rotation) []string {
 	how.add(rot.Settle > 0, "settles for %s", durationText(rot.Settle))
 	how.add(rot.Regrace, "graces begin anew")
 	how.add(!rot.Verify, "not read back")
+	how.add(rot.ClaimedOtherID, "claims another id")
 	for _, t := range rot.Existing {
 		how.add(true, "takes over %s", t.ID)
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/moq"
 )
 
@@ -198,8 +199,9 @@ func (r *Record) BeginGrace(t Token) {
 
 // AddFailure adds one failed attempt.
 func (r *Record) AddFailure(f Failure) {
-	f.Since = f.At
+	f.Since, f.ClaimedOtherID = f.At, f.Stage == StageMint && f.Reason == string(fault.Mismatch)
 	if r.Failure != nil {
+		f.ClaimedOtherID = f.ClaimedOtherID || r.Failure.ClaimedOtherID
 		f.Count, f.Since = r.Failure.Count, r.Failure.Since
 	}
 	f.Count++

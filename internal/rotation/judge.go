@@ -1,0 +1,71 @@
+package rotation
+
+import (
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/moq"
+	"github.com/rotatord/rotatord/internal/slot"
+)
+
+// judgeMint reads what a fresh value claims, and says why it is not to be delivered; nil when it is. An in_place value
+// is delivered whatever it claims: the one before is dead.
+func (w *worker) judgeMint(a *slot.Rotation, t moq.Token) error {
+	if a.Strategy == moq.InPlace {
+		return nil
+	}
+	claims, _ := moq.ClaimsOf(t.Value)
+	if w.contradictsAnswer(a, t, claims.Contradicted(t, w.record.Key.RelayID)) {
+		return fault.Newf(fault.Ambiguous, fault.Mismatch, "create token", "token "+t.ID,
+			"the new value claims to be another token (jti) than the answer says").
+			WithHint("the token is revoked, and another minted; should that claim another id, too, it is delivered")
+	}
+	return w.refuseFresh(*a, t)
+}
+
+// contradictsAnswer tells people of claims that contradict a mint's answer, and reports whether the mint is ambiguous for it.
+// Nothing of a value is told but which claims.
+func (w *worker) contradictsAnswer(a *slot.Rotation, t moq.Token, claims []string) (ambiguous bool) {
+	w.locked(func() { ambiguous = w.record.ReadClaims(a, claims) })
+	if len(claims) == 0 {
+		return false
+	}
+	w.engine.Observer.ClaimsContradicted(a.Names.Account)
+	w.log().Warn("the new value's claims contradict the answer that it came in", zap.String("token_id", t.ID),
+		zap.String("rotation", a.ID), zap.Strings("claims", claims), zap.Bool("delivered", !ambiguous))
+	return ambiguous
+}
+
+// refuseFresh refuses a token that is of no use, and has it revoked.
+func (w *worker) refuseFresh(a slot.Rotation, t moq.Token) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	v := w.view()
+	tok := mintedToken(a, t, v.Now)
+	if err := v.RefuseFresh(&a, &tok); err != nil {
+		w.record.RejectMint(&tok, v.Now)
+		return err
+	}
+	a.Token = &tok
+	if a.LivesShort() {
+		w.engine.Log.Warn("Cloudflare gave the new token a shorter life than was asked: it is renewed in time for that",
+			zap.String("slot", w.nameLocked()), zap.String("token_id", t.ID), zap.Duration("life", tok.Life()), zap.Duration("asked", a.AskedLife()))
+	}
+	return nil
+}
+
+// claimedBy gives an in_place token the id and the expiry that its value claims, if they can be read. An end that is
+// to be renewed at once would lock consumers out again and again: it is not believed.
+func claimedBy(tok slot.Token, t moq.Token, now time.Time) slot.Token {
+	claims, _ := moq.ClaimsOf(t.Value)
+	tok.ClaimedID, tok.Expires = claims.TokenID(), slot.TimestampOf(claims.Expires)
+	if !tok.BeforeRenewal(now.Add(leastInPlaceLife)) {
+		tok.Expires = 0
+	}
+	return tok
+}
+
+// leastInPlaceLife is how far away the renewal of an in_place token must be to be believed.
+const leastInPlaceLife = time.Minute

@@ -78,6 +78,9 @@ func (a *app) explain(now time.Time, s slot.Status) {
 	if s.Note != "" {
 		a.say("\n%s: %s", s.Slot, s.Note)
 	}
+	if !s.WaitsUntil.IsZero() {
+		a.say("  next attempt %s", timefmt.Until(now, s.WaitsUntil))
+	}
 }
 
 func failWhen(check bool, slots []slot.Status) error {

@@ -34,13 +34,17 @@ func (w *worker) awaitPlace() (waits bool) {
 // tellOfFullRelay makes the end of the attempt durable, and says what the slot waits for.
 func (w *worker) tellOfFullRelay(err error) {
 	var account string
-	var next slot.Timestamp
+	var next time.Time
+	var refused int32
 	w.locked(func() {
 		w.cancelReservation()
-		account, next = w.accountName(), w.ensureNotes().NextPlace
+		o := w.ensureNotes()
+		account, next, refused = w.accountName(), o.NextPlace.Time(), o.refusedMints
 	})
 	w.engine.Observer.AttemptFailed(account, slot.StageMint, string(fault.Full))
-	w.log().Warn("the relay is full: the rotation waits for a place", zap.Error(err), zap.Time("next_attempt", next.Time()))
+	if refused <= 2 { // the second knows who holds the places
+		w.log().Warn("the relay is full: the rotation waits for a place", zap.Error(err), zap.Time("next_attempt", next))
+	}
 	_ = w.save()
 }
 

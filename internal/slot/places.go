@@ -31,7 +31,7 @@ func (v *View) waitsForPlace() bool {
 }
 
 func (v *View) placeNote() string {
-	return fmt.Sprintf("the relay is full: the rotation waits for a place, and is tried again at %s; the places are held by %s; "+
+	return fmt.Sprintf("the relay is full: the rotation waits for a place; they are held by %s; "+
 		"revoke a token that nobody uses, or see `rotatord tokens prune`",
-		UTC(v.Seen.NextPlace.Time()).Format(time.DateTime+"Z"), cmp.Or(v.Seen.PlaceHolders, "tokens that are yet to be listed"))
+		cmp.Or(v.Seen.PlaceHolders, "tokens that are yet to be listed"))
 }

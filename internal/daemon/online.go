@@ -17,12 +17,6 @@ import (
 	"github.com/rotatord/rotatord/internal/slot"
 )
 
-// relayLimit is how many tokens a relay holds at most; slotMost is what one slot needs.
-const (
-	relayLimit = 10
-	slotMost   = 3
-)
-
 // online is one read-only tour of everything a configuration names.
 type online struct {
 	findings
@@ -115,9 +109,10 @@ func (c *online) checkAccount(ctx context.Context, name string, client *cf.Clien
 	}
 }
 
-// checkRoom counts others' tokens and three for each overlap slot.
+// checkRoom counts others' tokens, and three for each overlap slot; or two, where three each are more than
+// a relay has, which the file alone shows and is warned of.
 func (c *online) checkRoom(tokens []moq.Token, plans []*slot.Plan) {
-	others, need := 0, 0
+	others, overlap := 0, 0
 	for _, t := range tokens {
 		if owner, ok := moq.LabelInstance(t.Label); !ok || owner != c.cfg.Instance {
 			others++
@@ -125,17 +120,21 @@ func (c *online) checkRoom(tokens []moq.Token, plans []*slot.Plan) {
 	}
 	for _, p := range plans {
 		if p.Strategy == moq.Overlap {
-			need += slotMost
+			overlap++
 		}
 	}
-	if others+need > relayLimit {
+	usual, most := 2*overlap, slot.MaxTokens*overlap
+	switch {
+	case others+most <= moq.RelayPlaces:
+		c.found(OK, "room: others hold %s, rotatord needs up to %d of the other %d places",
+			count(others, "token"), most, moq.RelayPlaces-others)
+	case most > moq.RelayPlaces && others+usual <= moq.RelayPlaces:
+		c.found(Warning, "little room: others hold %s, rotatord needs %d and now and then up to %d of the other %d places: "+
+			"rotations may then wait for one", count(others, "token"), usual, most, moq.RelayPlaces-others)
+	default:
 		c.found(Failed, "no room: others hold %s and rotatord needs up to %d, but a relay holds %d; "+
-			"revoke tokens that nobody uses",
-			count(others, "token"), need, relayLimit)
-		return
+			"revoke tokens that nobody uses", count(others, "token"), most, moq.RelayPlaces)
 	}
-	c.found(OK, "room: others hold %s, rotatord needs up to %d of the other %d places",
-		count(others, "token"), need, relayLimit-others)
 }
 
 // checkSlot reports whether the slot's strategy is offered and its targets can be written.

@@ -51,6 +51,12 @@ func TestWhatACheckFindsOnline(t *testing.T) {
 		{"two token types share the room, one in place", func(h *house) {
 			h.configure("", "{subscribe: {}}", "{publish_subscribe: {}, subscribe: {strategy: in_place}}")
 		}},
+		{"named tokens fit, but not with three each", func(h *house) {
+			h.configure("", "{subscribe: {}}", "{subscribe: {}, publish: {}, a: {operations: [publish]}, b: {operations: [publish]}}")
+		}},
+		{"named tokens do not fit beside others'", func(h *house) {
+			h.configure("", "{subscribe: {}}", "{a: {operations: [publish]}, b: {operations: [publish]}, c: {operations: [publish]}}")
+		}},
 		{"there is no such relay", func(h *house) { h.sim.RemoveRelay(relayID) }},
 		{"the account offers in_place alone", func(h *house) { h.sim.AddAccount(accountID, cfsim.Gen1) }},
 		{"and that is what is wanted", func(h *house) {

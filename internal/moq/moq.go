@@ -53,11 +53,10 @@ func IsOperation(s string) bool { return operationPattern.MatchString(s) }
 
 // SameOperations reports whether two lists are the same set of operations, each said once.
 func SameOperations(a, b []string) bool {
-	if len(a) != len(b) {
-		return false
+	if slices.Equal(a, b) {
+		return true
 	}
-	x, y := slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b))
-	return slices.Equal(x, y)
+	return len(a) == len(b) && slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
 }
 
 // Strategy is how a slot is rotated.

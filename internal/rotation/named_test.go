@@ -139,6 +139,24 @@ func TestMatchingSparesTheTokensOfSlotsThatLeft(t *testing.T) {
 	})
 }
 
+func TestMatchingSparesATokenThatWasMadeInPlace(t *testing.T) {
+	withStudios(t, func(t *testing.T, w studios) {
+		w.change(1, func(p *slot.Plan) {
+			p.Key.Type, p.Strategy, p.Operations = moq.Subscribe, moq.InPlace, moq.Subscribe.Operations()
+			p.Targets = []slot.Target{{Sink: "disk", Target: "x", Location: "file://disk/x", Required: true}}
+		})
+		w.wait(time.Minute)
+		w.rotate("subscribe", false)
+		w.madeByHand("subscribe")
+		w.wait(time.Hour)
+		w.keep(1)
+		w.change(0, func(p *slot.Plan) { p.Matching, p.Operations = true, moq.Subscribe.Operations() })
+		w.rotate("a", false)
+		w.wait(2 * time.Hour)
+		w.mustHold("with a token that may be of a slot rotated in place", "", "a", "b", "c")
+	})
+}
+
 func TestARemovedRelayIsKnownByItsNameAndItsID(t *testing.T) {
 	withStudios(t, func(t *testing.T, w studios) {
 		w.keep(0)

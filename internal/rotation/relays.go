@@ -78,12 +78,12 @@ func (w *worker) ownersOf(listed []moq.Token) map[string]string {
 	return owners
 }
 
-// addOwned names the slot as the owner of those listed tokens that its record accounts for.
+// addOwned names the slot as the owner of those listed tokens that are its own, or may be.
 func (m *memory) addOwned(owners map[string]string, listed []moq.Token) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, t := range listed {
-		if m.record.Owns(t) {
+		if m.record.MayOwn(t) {
 			owners[t.ID] = m.nameLocked()
 		}
 	}

@@ -112,10 +112,17 @@ func (v *View) note() string {
 	case v.Record.Rotation != nil && v.Record.Rotation.LivesShort():
 		return fmt.Sprintf("Cloudflare gave the latest token less than half of the life that was asked: it is renewed before it ends, at %s",
 			v.Record.Rotation.Token.Expires.Time().Format(time.DateTime+"Z"))
+	case v.changesOperations():
+		return "its operations have changed: the next rotation makes a token that has them"
 	case len(v.Record.Orphans) > 0:
 		return fmt.Sprintf("%d mint(s) with a lost answer are being looked for", len(v.Record.Orphans))
 	}
 	return ""
+}
+
+// changesOperations reports whether the next rotation makes a token with other rights than the last did.
+func (v *View) changesOperations() bool {
+	return v.Record.LatestRotation() != nil && !moq.SameOperations(v.Record.Operations(), v.Plan.Operations)
 }
 
 // leftOut are the required targets that could not be given the value which others have.

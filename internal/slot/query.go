@@ -117,6 +117,15 @@ func (r *Record) Owns(t moq.Token) bool {
 	return slices.ContainsFunc(r.Orphans, func(l Orphan) bool { return l.Label == t.Label })
 }
 
+// MayOwn reports whether a listed token is the slot's, or may be: what in_place makes is not known by its
+// id, so it goes by when it was made and what it may do.
+func (r *Record) MayOwn(t moq.Token) bool {
+	const apart = time.Minute // of the clock that made it, and ours
+	c := r.Current
+	nameless := c != nil && c.ID == "" && t.Label == "" && Within(c.Created.Time(), t.Created, apart)
+	return r.Owns(t) || nameless && t.HasOperations(r.Operations())
+}
+
 // HoldsForeign reports whether a target holds something rotatord did not write there: no
 // delivery to the location is known, and the content is none of the slot's.
 func (r *Record) HoldsForeign(t Target, l Inspection) bool {

@@ -34,8 +34,8 @@ func (g *given) note(answer []byte) {
 // add takes a value down, with what its claims say.
 func (g *given) add(value string) {
 	var claims struct {
-		JTI, Sub string
-		Ops      []string
+		JTI, Sub   string
+		Operations []string
 	}
 	payload, err := base64.RawURLEncoding.DecodeString(strings.Split(value, ".")[1])
 	if err != nil || json.Unmarshal(payload, &claims) != nil {
@@ -43,7 +43,7 @@ func (g *given) add(value string) {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.tokens[value] = grant{claims.Sub, claims.JTI, claims.Ops}
+	g.tokens[value] = grant{claims.Sub, claims.JTI, claims.Operations}
 }
 
 // of finds the token with a value.

@@ -183,6 +183,8 @@ func (s *storm) stir() {
 			return
 		}
 	}
+	defer s.disturbed.Add(1)
+	s.disturbed.Add(1)
 	if err := t.begin(); err != nil {
 		s.Logf("%s: not now: %v", t.name, err)
 		return
@@ -206,7 +208,9 @@ func (s *storm) end(over func(*trouble) bool) {
 			rest = append(rest, t)
 			continue
 		}
+		s.disturbed.Add(1)
 		harness.Eventually(s, 10*time.Second, "the end of: "+t.name, t.end)
+		s.disturbed.Add(1)
 	}
 	s.now = rest
 }
@@ -215,6 +219,7 @@ func (s *storm) end(over func(*trouble) bool) {
 // no change of the wall clock could. It stays there: within one boot it never goes back.
 func (s *storm) clock() {
 	if s.r.Float64() < .1 && canLeap() {
+		s.disturbed.Add(1)
 		s.leap += time.Duration(s.r.IntN(3600)) * time.Second
 		s.seen["the clock leaps"]++
 	}

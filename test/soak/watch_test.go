@@ -86,6 +86,7 @@ type watcher struct {
 	wg     sync.WaitGroup
 
 	reads, tested, late atomic.Int64
+	followed            atomic.Int64 // working tokens that a consumer found in the place of one that worked
 
 	mu     sync.Mutex
 	faults []string
@@ -97,8 +98,9 @@ func (w *world) watch() *watcher {
 	for _, s := range w.slots {
 		for _, sink := range s.sinks {
 			o.wg.Go(func() {
+				var before reading
 				for ctx.Err() == nil {
-					o.consume(ctx, s, sink)
+					before = o.consume(ctx, s, sink, before)
 				}
 			})
 		}
@@ -119,12 +121,39 @@ func (o *watcher) fault(format string, args ...any) {
 	o.faults = append(o.faults, time.Now().UTC().Format(time.RFC3339Nano)+" "+fmt.Sprintf(format, args...))
 }
 
+// reading is what a consumer read, and whether a relay let it in.
+type reading struct {
+	value     string
+	accepted  bool
+	disturbed int64 // what had been done to sinks and clocks before
+}
+
+// compare looks whether a consumer is let in with what it read. Who had a token that works, and finds one that is
+// refused, was given it too early, unless somebody did something to its sink meanwhile.
+func (o *watcher) compare(s slotSpec, sink string, before, now reading) {
+	undisturbed := before.disturbed == now.disturbed && o.disturbed.Load() == now.disturbed
+	if !now.accepted && before.accepted && undisturbed && o.sim.Accepts(s.relayID, before.value) {
+		t, _ := o.given.of(now.value)
+		o.fault("%s: token %s, read from sink %s, is refused, and the one before it works", s.name(), t.id, sink)
+	}
+	if before.accepted && now.accepted && before.value != now.value {
+		o.followed.Add(1)
+	}
+}
+
 // consume reads a sink, holds the token for a part of the grace, and tests at
 // the end whether it is still good.
-func (o *watcher) consume(ctx context.Context, s slotSpec, sink string) {
+func (o *watcher) consume(ctx context.Context, s slotSpec, sink string, before reading) (found reading) {
 	hold := max(s.grace, time.Second/2)
 	start := time.Now()
+	found.disturbed = o.disturbed.Load()
+	tooNew := false
 	value, err := o.read(s, sink)
+	if err == nil && s.strategy == moq.Overlap {
+		found.value, found.accepted = value, o.sim.Accepts(s.relayID, value)
+		o.compare(s, sink, before, found)
+		tooNew = o.sim.Unknown(s.relayID, value) // it was brought at once to where none worked
+	}
 	if err == nil {
 		o.reads.Add(1)
 		if !o.given.fits(value, s) {
@@ -132,8 +161,8 @@ func (o *watcher) consume(ctx context.Context, s slotSpec, sink string) {
 		}
 	}
 	harness.Pause(ctx, time.Until(start)+time.Duration(float64(hold)*(0.3+0.6*rand.Float64())))
-	if err != nil || ctx.Err() != nil || s.strategy != moq.Overlap || strings.HasSuffix(sink, "?") {
-		return
+	if err != nil || ctx.Err() != nil || s.strategy != moq.Overlap || strings.HasSuffix(sink, "?") || tooNew {
+		return found
 	}
 	ok := o.sim.Accepts(s.relayID, value)
 	held := time.Since(start)
@@ -146,4 +175,5 @@ func (o *watcher) consume(ctx context.Context, s slotSpec, sink string) {
 	default:
 		o.tested.Add(1)
 	}
+	return found
 }

@@ -2,6 +2,7 @@ package soak
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -32,10 +33,11 @@ type world struct {
 	vault *vaulttest.Server // nil in the short form
 	slots []slotSpec
 
-	others   map[string]stranger // tokens that were there before rotatord, by id
-	manual   bool                // no schedules: nothing new begins by itself
-	existing string              // what sinks do with contents that are not rotatord's
-	latest   *daemon
+	disturbed atomic.Int64        // counts what is done to sinks and clocks
+	others    map[string]stranger // tokens that were there before rotatord, by id
+	manual    bool                // no schedules: nothing new begins by itself
+	existing  string              // what sinks do with contents that are not rotatord's
+	latest    *daemon
 	setup
 }
 
@@ -51,7 +53,8 @@ type slotSpec struct {
 	typ            moq.TokenType
 	strategy       moq.Strategy
 	every, grace   time.Duration
-	sinks          []string // the name of an optional one ends with a question mark
+	settle         time.Duration // of an overlap slot
+	sinks          []string      // the name of an optional one ends with a question mark
 }
 
 func (s slotSpec) name() string { return s.relay + "/" + string(s.typ) }
@@ -59,7 +62,7 @@ func (s slotSpec) name() string { return s.relay + "/" + string(s.typ) }
 // newWorld makes a Cloudflare with the slots' relays, on which others have tokens too.
 func newWorld(t testing.TB, slots []slotSpec) *world {
 	w := &world{TB: t, Folder: harness.NewFolder(t), slots: slots, aws: awstest.New(t), others: map[string]stranger{}, existing: "adopt"}
-	w.sim = harness.NewSim(cfsim.Options{Strange: true}, 0)
+	w.sim = harness.NewSim(cfsim.Options{Strange: true, Unknown: w.unknown}, 0)
 	w.given.tokens = map[string]grant{}
 	for _, s := range slots {
 		if len(w.sim.Tokens(s.relayID)) > 0 {
@@ -78,6 +81,20 @@ func newWorld(t testing.TB, slots []slotSpec) *world {
 	}
 	w.setup = setup{config: w.ConfigFile(), socket: w.Socket(), log: w.Path("log"), env: harness.AWSEnv()}
 	return w
+}
+
+// unknown is for how long a relay refuses a new token: for less than any of its slots has it settle.
+func (w *world) unknown(relayID string) time.Duration {
+	longest := time.Duration(-1)
+	for _, s := range w.slots {
+		if s.relayID == relayID && s.settle > 0 && (longest < 0 || s.settle < longest) {
+			longest = s.settle
+		}
+	}
+	if longest < 0 {
+		return 0
+	}
+	return longest/4 + rand.N(longest*7/10)
 }
 
 // serve is Cloudflare, and takes down every value that it hands out.
@@ -127,7 +144,7 @@ func (w *world) settings(s slotSpec) string {
 	}
 	text := fmt.Sprintf("strategy: %s, schedule: %q", s.strategy, schedule)
 	if s.strategy == moq.Overlap {
-		text += ", grace: " + s.grace.String()
+		text += ", grace: " + s.grace.String() + ", settle: " + s.settle.String()
 	}
 	refs := make([]string, len(s.sinks))
 	for i, name := range s.sinks {

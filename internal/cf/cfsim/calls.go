@@ -34,7 +34,7 @@ func (s *Sim) createToken(now time.Time, r *relay, q *request) reply {
 		return refusalOf(400, 21010, "operations are invalid")
 	}
 	slices.Sort(ask.Operations) // a set has no order
-	expires, ok := parseExpiry(now, ask.Expires)
+	expires, ok := s.parseExpiry(now, ask.Expires)
 	if !ok {
 		return refusalOf(400, 21012, "expires must be in the future and at most one year away")
 	}
@@ -42,6 +42,9 @@ func (s *Sim) createToken(now time.Time, r *relay, q *request) reply {
 		return refusalOf(409, 21009, "relay token limit reached")
 	}
 	t := r.mintToken(now, ask.Operations, expires, ask.Label)
+	if s.o.Unknown != nil {
+		t.known = now.Add(s.o.Unknown(r.id))
+	}
 	q.entry.Token = t.ID
 	return reply{status: 201, result: map[string]any{"issuers": s.issuerList([]*Token{t}, true)}}
 }
@@ -59,13 +62,13 @@ func areOperations(list []string) bool {
 	return len(list) > 0
 }
 
-// parseExpiry reads the optional expires of a create call; zero means the default.
-func parseExpiry(now time.Time, text string) (time.Time, bool) {
+// parseExpiry reads the optional expires of a create call.
+func (s *Sim) parseExpiry(now time.Time, text string) (time.Time, bool) {
 	if text == "" {
-		return time.Time{}, true
+		return now.Add(s.o.MaxLife), true
 	}
 	at, err := time.Parse(time.RFC3339, text)
-	return at, err == nil && at.After(now) && !at.After(now.Add(year))
+	return at, err == nil && at.After(now) && !at.After(now.Add(s.o.MaxLife))
 }
 
 func (s *Sim) rotateToken(now time.Time, r *relay, q *request) reply {

@@ -30,7 +30,8 @@ type Token struct {
 	Created    time.Time
 	Expires    time.Time
 	Label      string
-	Value      string // the JWT
+	Value      string    // the JWT
+	known      time.Time // relays refuse it before
 	revoked    time.Time
 }
 
@@ -86,7 +87,7 @@ func (r *relay) dropToken(id string) *Token {
 }
 
 func (r *relay) acceptsValue(now time.Time, value string, propagation time.Duration) bool {
-	valid := func(t *Token) bool { return t.Value == value && now.Before(t.Expires) }
+	valid := func(t *Token) bool { return t.Value == value && !now.Before(t.known) && now.Before(t.Expires) }
 	r.revoked = slices.DeleteFunc(r.revoked, func(t *Token) bool { return !now.Before(t.revoked.Add(propagation)) })
 	return slices.ContainsFunc(r.tokens, valid) || slices.ContainsFunc(r.revoked, valid)
 }
@@ -95,8 +96,7 @@ func (r *relay) acceptsValue(now time.Time, value string, propagation time.Durat
 func newJWT(relayID string, t *Token) string {
 	header := map[string]any{"alg": "ES256", "kid": "moq-1", "typ": "JWT"}
 	claims := map[string]any{
-		"iss": "cloudflare", "sub": relayID, "jti": t.ID, "ops": t.Operations,
-		"iat": t.Created.Unix(), "exp": t.Expires.Unix(),
+		"aud": "moq.cloudflare.com", "sub": relayID, "jti": t.ID, "operations": t.Operations, "exp": t.Expires.Unix(),
 	}
 	return encodePart(header) + "." + encodePart(claims) + "." + base64.RawURLEncoding.EncodeToString(randomBytes(64))
 }

@@ -68,6 +68,10 @@ type Options struct {
 	Latency time.Duration    // from a call's effect to its answer
 	// Propagation is how long a relay goes on accepting a revoked token.
 	Propagation time.Duration
+	// Unknown is for how long a relay refuses a token that was created just now; nil: not at all.
+	Unknown func(relayID string) time.Duration
+	// MaxLife is the longest life of a token, and what it has when nothing is asked; 0: a year.
+	MaxLife time.Duration
 	// Strange adds unknown fields and issuer types to answers, as a beta API may.
 	Strange bool
 }
@@ -120,6 +124,9 @@ func (s *Sim) SetAPIToken(value string, o Owner, status string, expires time.Tim
 func New(o Options) *Sim {
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.MaxLife == 0 {
+		o.MaxLife = year
 	}
 	return &Sim{
 		o: o, accounts: map[string]Generation{}, bearers: map[string]*bearer{}, relays: map[string]*relay{},
@@ -182,6 +189,14 @@ func (s *Sim) Accepts(relayID, value string) bool {
 	s.commitLate(now)
 	r := s.relays[relayID]
 	return r != nil && r.acceptsValue(now, value, s.o.Propagation)
+}
+
+// Unknown reports whether the relay refuses a token only because it is too new.
+func (s *Sim) Unknown(relayID, value string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now, r := s.o.Now(), s.relays[relayID]
+	return r != nil && slices.ContainsFunc(r.tokens, func(t *Token) bool { return t.Value == value && now.Before(t.known) })
 }
 
 // Tokens lists what the relay's registry holds, expired tokens included, oldest first.

@@ -155,6 +155,35 @@ func TestRevokedTokenIsRefusedAfterAWhile(t *testing.T) {
 	})
 }
 
+func TestANewTokenIsRefusedUntilRelaysKnowIt(t *testing.T) {
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	s := newSim(cfsim.Options{Now: func() time.Time { return now }, Unknown: func(string) time.Duration { return 2 * time.Second }})
+	made := create(t, s).Result.Issuers[0].Tokens[0].Secret
+	if rotated := rotate(t, s).Result.Token; !s.Accepts(relay, rotated) {
+		t.Error("a token that was rotated in place is refused")
+	}
+	now = now.Add(2*time.Second - 1)
+	if s.Accepts(relay, made) || !s.Unknown(relay, made) {
+		t.Error("relays know a new token at once")
+	}
+	now = now.Add(1)
+	if !s.Accepts(relay, made) || s.Unknown(relay, made) {
+		t.Error("relays do not know the new token after its time")
+	}
+}
+
+func TestTheLongestLifeOfATokenCanBeLowered(t *testing.T) {
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	s := newSim(cfsim.Options{Now: func() time.Time { return now }, MaxLife: time.Hour})
+	if a := send(t, s, "POST", tokens, `{"operations":["subscribe"],"expires":"2026-01-01T01:00:01Z"}`); a.code() != 21012 {
+		t.Errorf("a longer life is answered with %d %s", a.status, a.body)
+	}
+	made := create(t, s).Result.Issuers[0].Tokens[0].Secret
+	if now = now.Add(time.Hour); s.Accepts(relay, made) {
+		t.Error("a token without an expiry of its own lives longer")
+	}
+}
+
 func TestExpiredTokenIsRefusedAndTakesUpRoom(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	s := newSim(cfsim.Options{Now: func() time.Time { return now }})

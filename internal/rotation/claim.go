@@ -162,17 +162,12 @@ func (c *claimTable) owners() map[uint64]*worker {
 }
 
 // targetsAt are the slot's targets that were last found at a place, and that it delivers to.
-func (m *memory) targetsAt(id uint64) (out []slot.Target) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	var all []slot.Target
-	if m.plan != nil {
-		all = m.plan.Targets
-	}
-	if m.record.DeliveryPending() {
-		all = slices.Concat(all, m.record.LatestRotation().Targets)
-	}
-	for _, p := range m.sightings {
+func (w *worker) targetsAt(id uint64) (out []slot.Target) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	v := w.view()
+	all := v.TargetsInHand()
+	for _, p := range w.sightings {
 		if i := slot.TargetAt(all, p.Location); i >= 0 && p.Value.Place == id {
 			out = append(out, all[i])
 		}

@@ -94,6 +94,7 @@ func (e *Engine) assignPlans(plans []*slot.Plan, kept func(upstream) bool) (fres
 	next := make(roster, 0, len(plans))
 	e.slots.mu.Lock()
 	defer e.slots.mu.Unlock()
+	e.places.Store(e.findPlaces(plans))
 	for _, p := range plans {
 		w := e.slots.byKey[p.Key]
 		if w == nil {

@@ -2,6 +2,7 @@ package rotation
 
 import (
 	"bytes"
+	"errors"
 	"slices"
 	"time"
 
@@ -64,17 +65,19 @@ func (w *worker) holdsUnknownValue(sink sinks.Sink, t slot.Target, content secre
 		WithHint("was the journal restored from a backup? the slot rotates anew")
 }
 
-// write brings the value to one target.
+// write brings the value to one target. What writes there already ends first, and a target that has left the slot
+// meanwhile is left alone.
 func (w *worker) write(t slot.Target, rec sinks.Record, guard bool) delivery {
 	d := delivery{target: t, where: slot.StageDeliver}
-	sink, err := w.sink(t)
+	sink, content, err := w.render(t, rec)
 	if err != nil {
 		d.err = err
 		return d
 	}
-	content, err := sink.Render(rec)
-	if err != nil {
-		d.err = err
+	place, _ := sink.Place(w.callContext(t), t.Target) // what is wrong with it, the claim tells
+	defer w.engine.gates.enter(gateOf(place, t.Location))()
+	if !w.stillDelivers(t) {
+		d.err = errLeft
 		return d
 	}
 	var seen sinks.Holding
@@ -83,16 +86,41 @@ func (w *worker) write(t slot.Target, rec sinks.Record, guard bool) delivery {
 			return d
 		}
 	}
-	if d.err = w.claimPlace(sink, t, writing, seen); d.err != nil {
-		return d
-	}
-	o := sinks.WriteOptions{RotationID: rec.RotationID, Ours: w.recognisesOurs(t)}
-	d.digest = w.digest(content)
-	if d.err = sink.Write(w.callContext(t), t.Target, content, o); d.err == nil {
-		d.held = w.engine.now()
-		_ = w.claimPlace(sink, t, holding, sinks.Holding{}) // the write may have made its folder
+	if d.err = w.claimPlace(sink, t, writing, seen); d.err == nil {
+		w.put(sink, content, rec.RotationID, &d)
 	}
 	return d
+}
+
+// render returns a target's sink, and what the target is to hold.
+func (w *worker) render(t slot.Target, rec sinks.Record) (sinks.Sink, secret.Value, error) {
+	sink, err := w.sink(t)
+	if err != nil {
+		return nil, secret.Value{}, err
+	}
+	content, err := sink.Render(rec)
+	return sink, content, err
+}
+
+// put writes a content to the target of a delivery.
+func (w *worker) put(sink sinks.Sink, content secret.Value, rotationID string, d *delivery) {
+	o := sinks.WriteOptions{RotationID: rotationID, Ours: w.recognisesOurs(d.target)}
+	d.digest = w.digest(content)
+	if d.err = sink.Write(w.callContext(d.target), d.target.Target, content, o); d.err == nil {
+		d.held = w.afterOthers(d.target.Location, slot.TimestampOf(w.engine.now())).Time()
+		_ = w.claimPlace(sink, d.target, holding, sinks.Holding{}) // the write may have made its folder
+	}
+}
+
+// errLeft says that a delivery ended because its target left the slot.
+var errLeft = errors.New("the target has left the slot")
+
+// stillDelivers reports whether the slot's latest rotation goes to a target, by the present configuration.
+func (w *worker) stillDelivers(t slot.Target) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	v := w.view()
+	return v.Delivers(w.record.Rotation, t.Location)
 }
 
 // readBack makes sure that a target holds what was written there.
@@ -127,7 +155,11 @@ func (w *worker) noteDeliveries(rot *slot.Rotation, results []delivery) {
 	var failed []slot.Target
 	var where slot.Stage
 	w.locked(func() {
+		v := w.view()
 		for _, d := range results {
+			if d.err != nil && !v.Delivers(w.record.Rotation, d.target.Location) {
+				continue // nobody waits for it any more
+			}
 			if d.err != nil {
 				errs, failed, where = append(errs, d.err), append(failed, d.target), d.where
 			}
@@ -172,9 +204,13 @@ func (w *worker) conclude() {
 	var rot *slot.Rotation
 	var held slot.Timestamp
 	var ev slot.Event
+	w.locked(func() { rot = w.record.Rotation })
+	left := w.digestsLeft(rot)
 	_ = w.update(func(r *slot.Record) []slot.Event {
 		now := w.engine.now()
+		r.DropLeftTargets(w.plan)
 		r.Conclude(now, w.engine.Clock.Elapsed())
+		r.AddServedDigests(left)
 		rot, held = r.Rotation, r.LastRequiredReceipt()
 		if v := w.view(); len(v.TargetsLacking(rot, false)) == 0 {
 			r.DropValue()
@@ -206,4 +242,12 @@ func (w *worker) announceRotated(rot *slot.Rotation, ev slot.Event, held slot.Ti
 		fields = append(fields, zap.Time("expires", expires.Time()))
 	}
 	w.log().Info("rotated", fields...)
+}
+
+// redirect has the value go to targets whose path was corrected.
+func (w *worker) redirect(targets []slot.Target) {
+	w.change(func(r *slot.Record) { r.Redirect(targets) })
+	for _, t := range targets {
+		w.log().Info("the value at hand goes to the corrected target", zap.String("sink", t.Sink), zap.String("target", t.Target))
+	}
 }

@@ -61,7 +61,9 @@ type Engine struct {
 	together func(n int, do func(i int))
 	draw     func(limit time.Duration) time.Duration
 
-	claims      claimTable   // whose each place is
+	claims      claimTable // whose each place is
+	gates       gates      // one write at a time at each place
+	places      atomic.Pointer[places]
 	uninspected atomic.Int64 // configured slots that delivered before and were not looked at yet
 
 	outages *outages
@@ -88,6 +90,7 @@ func New(o Options) *Engine {
 	e.outages = &outages{clock: o.Clock, log: o.Log}
 	e.claims.seed, e.claims.of = maphash.MakeSeed(), map[uint64]claim{}
 	e.backends.Store(&backends{})
+	e.places.Store(&places{})
 	e.boot = e.Clock.Elapsed()
 	e.since.Store(int64(slot.TimestampOf(e.now())))
 	return e

@@ -37,13 +37,15 @@ type fleet struct {
 	made   int
 	tokens map[string][]moq.Token // by relay
 	onMint func(relayID string)
+
+	inPlace map[string]string // by relay: the value that is accepted
 }
 
 // newFleet has n slots that rotate once a day, each with one of the sinks in turn.
 func newFleet(t *testing.T, strategy moq.Strategy, n int, names ...string) *fleet {
 	f := &fleet{
 		t: t, born: time.Now(), account: newStore(), stores: stores{},
-		disk: map[moq.Key][]byte{}, alarms: map[moq.Key]*time.Timer{}, tokens: map[string][]moq.Token{},
+		disk: map[moq.Key][]byte{}, alarms: map[moq.Key]*time.Timer{}, tokens: map[string][]moq.Token{}, inPlace: map[string]string{},
 	}
 	for _, name := range names {
 		f.stores[name] = newStore()
@@ -285,7 +287,8 @@ func (f *fleet) Rotate(_ context.Context, _ moq.Priority, relayID string, _ moq.
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.made++
-	return secret.New(fmt.Sprintf("value-%d", f.made)), nil
+	f.inPlace[relayID] = fmt.Sprintf("value-%d", f.made)
+	return secret.New(f.inPlace[relayID]), nil
 }
 
 func (f *fleet) Set(k *moq.Key, at time.Time) {

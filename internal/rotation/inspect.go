@@ -123,7 +123,7 @@ func (w *worker) examine(t slot.Target, depth slot.Depth, read bool) slot.Inspec
 	}
 	l := slot.Inspection{At: w.engine.now(), Depth: depth, Err: err, Known: err == nil && h.Known, Exists: h.Exists}
 	if l.Known && h.Exists {
-		l.Digest, l.TokenIDs = w.digest(h.Content), moq.TokenIDsIn(h.Content)
+		l.Digest, l.TokenIDs, l.Ours = w.digest(h.Content), moq.TokenIDsIn(h.Content), w.isDelivered(t, h.Content)
 	}
 	return l
 }
@@ -153,12 +153,7 @@ func (w *worker) probe(sink sinks.Sink, t slot.Target, depth slot.Depth, read bo
 
 // recognisesOurs recognises what was last delivered to a target, or was perhaps.
 func (w *worker) recognisesOurs(t slot.Target) func(secret.Value) bool {
-	return func(content secret.Value) bool {
-		digest := w.digest(content)
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		return w.record.Receipts.At(t.Location).Matches(digest) || hmac.Equal(w.ensureNotes().unacknowledged.At(t.Location), digest)
-	}
+	return func(content secret.Value) bool { return w.isDelivered(t, content) }
 }
 
 // noteInspection keeps a look, refuses a target that is somebody else's, and reports drift; w.mu is held.

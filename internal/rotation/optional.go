@@ -43,7 +43,7 @@ func (w *worker) noteOptional(rot *slot.Rotation, d delivery) {
 	defer w.mu.Unlock()
 	o, loc := w.ensureNotes(), d.target.Location
 	o.DeliveringOptional.Remove(loc)
-	if errors.Is(d.err, errPreempted) {
+	if errors.Is(d.err, errPreempted) || errors.Is(d.err, errLeft) {
 		return
 	}
 	w.noteDelivery(rot.ID, d)

@@ -245,6 +245,7 @@ func (w *world) onRevoke(id string) {
 	if !ok || !w.now.Before(t.Expires) {
 		return
 	}
+	w.mustNotHold(t)
 	for _, tg := range w.plan.Targets {
 		s := w.sinks[tg.Sink]
 		if s == nil || !tg.Required {

@@ -122,7 +122,7 @@ func (w *worker) view() slot.View {
 		seen = &w.notes.Observation
 	}
 	return slot.View{
-		Record: &w.record, Plan: w.plan, Seen: seen, NextCheck: w.nextCheck, Sightings: w.sightings, Sinks: w.engine.backends.Load().configured,
+		Record: &w.record, Plan: w.plan, Seen: seen, NextCheck: w.nextCheck, Sightings: w.sightings, Sinks: w.engine.backends.Load().configured, Taken: w.engine.places.Load().taken,
 		Inspected: w.inspected == wasInspected, UninspectedFor: w.waitForUninspected(), Now: w.engine.now(), Clock: w.engine.Clock.Elapsed(), Boot: w.engine.boot, Since: slot.Timestamp(w.engine.since.Load()).Time(), JournalDown: w.engine.StorageErr() != nil,
 		Cloudflare: w.engine.cloudflareTime(w.record.Key.AccountID), ClockUnset: w.engine.isClockUnset(w.record.Key.AccountID),
 	}
@@ -148,6 +148,8 @@ func (w *worker) carryOut(a slot.Action) {
 		w.mint(a.Due)
 	case slot.Deliver:
 		w.deliverRequired(a.Targets)
+	case slot.Redirect:
+		w.redirect(a.Targets)
 	case slot.Conclude:
 		w.conclude()
 	case slot.DeliverOptional:

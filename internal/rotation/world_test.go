@@ -702,6 +702,7 @@ func (s *fakeSink) holding() sinks.Holding {
 
 func (s *fakeSink) Write(ctx context.Context, _ string, v secret.Value, asked sinks.WriteOptions) error {
 	s.urgent = sinks.IsUrgent(ctx)
+	plan := s.w.plan
 	return s.w.call(writeCall, s.name, func(o *outcome) error {
 		s.writes++
 		if !o.done && !o.fails() {
@@ -711,6 +712,7 @@ func (s *fakeSink) Write(ctx context.Context, _ string, v secret.Value, asked si
 			return s.trouble("write")
 		}
 		s.w.onWrite(s, v.Reveal())
+		s.w.mustStillDeliver(s.name, plan)
 		if s.content != v.Reveal() {
 			s.replace(v.Reveal())
 			s.rotation, s.since = asked.RotationID, s.w.now

@@ -43,6 +43,9 @@ type Mint struct{ Due Due }
 // Deliver brings the value to required targets.
 type Deliver struct{ Targets []Target }
 
+// Redirect has the value go to targets in the place of those that left the slot, too.
+type Redirect struct{ Targets []Target }
+
 // Conclude records that every required target holds the value.
 type Conclude struct{}
 
@@ -86,6 +89,7 @@ func (Fail) isAction()            {}
 func (EndFailure) isAction()      {}
 func (Mint) isAction()            {}
 func (Deliver) isAction()         {}
+func (Redirect) isAction()        {}
 func (Conclude) isAction()        {}
 func (DeliverOptional) isAction() {}
 func (Drop) isAction()            {}
@@ -99,7 +103,7 @@ func (ForgetOrphan) isAction()    {}
 // value at hand is brought home.
 func Urgent(a Action) bool {
 	switch a.(type) {
-	case Deliver, Conclude, Save:
+	case Deliver, Redirect, Conclude, Save:
 		return true
 	}
 	return false

@@ -94,7 +94,7 @@ func (v *View) state() State {
 // note says what a person might wonder about.
 func (v *View) note() string {
 	switch {
-	case v.Plan.Strategy == moq.InPlace && v.Record.Rotation != nil && v.hasNewTarget():
+	case v.Plan.Strategy == moq.InPlace && v.waitsWithNewTarget():
 		return "a new target waits for the next scheduled rotation: in_place cannot bring it the present token"
 	case v.JournalDown:
 		return "the journal cannot be written: nothing is minted until it can"
@@ -196,7 +196,7 @@ func (v *View) targetStatuses() []TargetStatus {
 func (v *View) targetState(t Target, rc Receipt) string {
 	rot := v.Record.Rotation
 	switch {
-	case rot != nil && len(rot.Sealed) > 0 && rot.DeliversTo(t.Location) && rc.RotationID != rot.ID:
+	case rot != nil && len(rot.Sealed) > 0 && (rot.DeliversTo(t.Location) || v.isCorrected(rot, t.Location)) && rc.RotationID != rot.ID:
 		return "pending"
 	case v.Seen.Drift.At(t.Location) != "":
 		return string(v.Seen.Drift.At(t.Location))

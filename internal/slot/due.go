@@ -171,6 +171,11 @@ func (v *View) dueForNewTarget() Due {
 	return v.dueAt(CauseNewTarget, v.Now)
 }
 
+// waitsWithNewTarget reports whether there is a new target to which not even the value at hand goes.
+func (v *View) waitsWithNewTarget() bool {
+	return v.hasNewTarget() && len(v.correctedTargets(v.Record.Rotation)) == 0
+}
+
 // hasNewTarget reports whether a target has not been part of a rotation yet, though
 // others have.
 func (v *View) hasNewTarget() bool {

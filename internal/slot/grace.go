@@ -32,15 +32,24 @@ func (v *View) graceRemaining(t *Token) time.Duration {
 // leftToExpire reports whether a target that is no longer configured may hold the token:
 // it is left to expire.
 func (v *View) leftToExpire(t *Token) bool {
-	if t.Compromised || t.RotationID == "" || v.Plan == nil {
+	if t.Compromised || t.RotationID == "" {
 		return false
 	}
 	for _, rc := range v.Record.Receipts {
-		if rc.mayHoldValueOf(t.RotationID) && !v.Plan.Delivers(rc.Location) {
+		if rc.mayHoldValueOf(t.RotationID) && v.hasLeft(rc.Location) {
 			return true
 		}
 	}
 	return false
+}
+
+// hasLeft reports whether a location is none that the slot delivers to; one without a plan has left those alone that
+// another slot has now.
+func (v *View) hasLeft(location string) bool {
+	if v.Plan == nil {
+		return v.Taken[location]
+	}
+	return !v.Plan.Delivers(location)
 }
 
 // grace is that of the configuration, or of the last rotation of a slot that left it.

@@ -102,6 +102,7 @@ type Inspection struct {
 	Known    bool
 	Exists   bool
 	Digest   []byte
+	Ours     bool     // it is what some slot of ours delivered there last, or may have
 	TokenIDs []string // what looks like a token's id in the content, or in a JWT there
 }
 

@@ -126,11 +126,32 @@ func (r *Record) MayOwn(t moq.Token) bool {
 	return r.Owns(t) || nameless && t.HasOperations(r.Operations())
 }
 
-// HoldsForeign reports whether a target holds something rotatord did not write there: no
-// delivery to the location is known, and the content is none of the slot's.
+// HoldsForeign reports whether a target holds something rotatord did not write there: it is not what some slot of ours
+// delivered there last, and none of the slot's own. What changed where the slot's latest rotation goes is drift.
 func (r *Record) HoldsForeign(t Target, l Inspection) bool {
-	if !l.Exists || !l.Known || r.Receipts.index(t.Location) >= 0 {
+	if !l.Exists || !l.Known || l.Ours || r.mayHaveChanged(t.Location) {
 		return false
 	}
-	return !slices.ContainsFunc(r.Receipts, func(rc Receipt) bool { return bytes.Equal(rc.Digest, l.Digest) })
+	return !r.hasDelivered(l.Digest)
+}
+
+// mayHaveChanged reports whether what a location holds may differ from what is known of it, and be none the less ours to
+// write over.
+func (r *Record) mayHaveChanged(location string) bool {
+	i := r.Receipts.index(location)
+	return i >= 0 && (r.Receipts[i].MayHold != "" || r.Rotation != nil && r.Rotation.DeliversTo(location))
+}
+
+// hasDelivered reports whether a digest is of a content that a target was known to hold.
+func (r *Record) hasDelivered(digest []byte) bool {
+	return slices.ContainsFunc(r.Receipts, func(rc Receipt) bool { return rc.Matches(digest) })
+}
+
+// MayHaveWritten reports whether a content may be what a write to a location brought whose outcome is not known: it is
+// one that the slot delivered elsewhere.
+func (r *Record) MayHaveWritten(location string, digest []byte) bool {
+	shown := func(d []byte) bool { return bytes.Equal(d, digest) }
+	served := func(t Token) bool { return slices.ContainsFunc(t.ServedDigests, shown) }
+	return r.Receipts.At(location).MayHold != "" &&
+		(r.hasDelivered(digest) || r.Current != nil && served(*r.Current) || slices.ContainsFunc(r.Retiring, served))
 }

@@ -2,6 +2,7 @@ package slot
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 )
 
@@ -50,4 +51,41 @@ func (r *Receipts) set(rc Receipt) {
 		return
 	}
 	*r = append(*r, rc)
+}
+
+// placesRemembered is of how many locations that a slot left it is remembered what it delivered there, beside those
+// that may hold a token which can still be accepted.
+const placesRemembered = 8
+
+// forgetReceipts drops of locations that the rotation no longer delivers to what no token is known of any more. What was
+// delivered there last stays known, so that it is ours when a slot comes there again.
+func (r *Record) forgetReceipts() {
+	r.forgetDoubtfulWrites()
+	r.Receipts = slices.DeleteFunc(r.Receipts, func(rc Receipt) bool {
+		return !r.Rotation.DeliversTo(rc.Location) && rc.RotationID == "" && rc.MayHold == "" && len(rc.MayAlsoHold) == 0
+	})
+	left := slices.DeleteFunc(slices.Clone(r.Receipts), func(rc Receipt) bool {
+		return r.Rotation.DeliversTo(rc.Location) || rc.MayHold != "" || len(rc.MayAlsoHold) > 0 || r.mayBeAccepted(rc.RotationID)
+	})
+	if len(left) <= placesRemembered {
+		return
+	}
+	slices.SortFunc(left, func(a, b Receipt) int { return cmp.Compare(b.At, a.At) })
+	for _, rc := range left[placesRemembered:] {
+		r.Receipts = slices.Delete(r.Receipts, r.Receipts.index(rc.Location), r.Receipts.index(rc.Location)+1)
+	}
+}
+
+// forgetDoubtfulWrites forgets of writes whose outcome is not known those of tokens that are not accepted any more.
+func (r *Record) forgetDoubtfulWrites() {
+	gone := func(id string) bool { return !r.mayBeAccepted(id) }
+	for i := range r.Receipts {
+		rc := &r.Receipts[i]
+		if slices.ContainsFunc(rc.MayAlsoHold, gone) {
+			rc.MayAlsoHold = slices.DeleteFunc(slices.Clone(rc.MayAlsoHold), gone)
+		}
+		if !r.Rotation.DeliversTo(rc.Location) && gone(rc.MayHold) {
+			rc.MayHold = ""
+		}
+	}
 }

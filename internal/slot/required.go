@@ -18,6 +18,12 @@ func (v *View) deliverRequired() Action {
 	if v.givesWay() {
 		return Wait{}
 	}
+	if s, ok := v.redirectFirst(rot); !ok {
+		return s
+	}
+	if missing = delivered(rot, missing); len(missing) == 0 {
+		return v.failOn(StageDeliver, v.silent(v.correctedTargets(rot)))
+	}
 	if s, ok := v.inspectBeforeResuming(missing); !ok {
 		return s
 	}

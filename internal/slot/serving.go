@@ -59,5 +59,5 @@ func (v *View) servingTargets() []Target {
 	if v.Record.Rotation == nil {
 		return nil
 	}
-	return slices.DeleteFunc(RequiredOf(v.Record.Rotation.Targets), func(t Target) bool { return !v.Sinks[t.Sink] })
+	return RequiredOf(v.targetsOf(v.Record.Rotation))
 }

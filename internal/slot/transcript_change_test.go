@@ -20,7 +20,7 @@ func (s *transcript) changeForms() []form {
 		}},
 		{"the full relay refuses it", func(c *clause) { s.refuseForPlace(c) }},
 		{"acknowledged by NAME", func(c *clause) { s.acknowledge(c.list(0)) }},
-		{"concluded", func(*clause) { r.Conclude(s.v.Now, s.v.Clock) }},
+		{"concluded", func(*clause) { s.conclude() }},
 		{"rotated NAME", func(c *clause) { s.rotate(c) }},
 		{"carried out", func(*clause) { s.mustCarryOut() }},
 		{"settled", func(*clause) { s.settle() }},
@@ -152,8 +152,13 @@ func (s *transcript) rotate(c *clause) {
 	for _, t := range s.v.Record.Rotation.Targets {
 		s.acknowledge([]string{t.Sink})
 	}
-	s.v.Record.Conclude(s.v.Now, s.v.Clock)
+	s.conclude()
 	s.v.Record.DropValue()
+}
+
+func (s *transcript) conclude() {
+	s.v.Record.DropLeftTargets(s.v.Plan)
+	s.v.Record.Conclude(s.v.Now, s.v.Clock)
 }
 
 // mustCarryOut carries out the last action.
@@ -177,8 +182,10 @@ func (s *transcript) settle() {
 func (s *transcript) carryOut() bool {
 	r := s.v.Record
 	switch a := s.last.(type) {
+	case Redirect:
+		r.Redirect(a.Targets)
 	case Conclude:
-		r.Conclude(s.v.Now, s.v.Clock)
+		s.conclude()
 	case Drop:
 		r.DropValue()
 	case BeginGrace:

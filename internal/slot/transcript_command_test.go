@@ -42,6 +42,9 @@ func (s *transcript) worldForms() []form {
 		}},
 		{"the slot leaves the configuration", func(*clause) { s.former, s.v.Plan = s.v.Plan, nil }},
 		{"the instance is called NAME", func(c *clause) { s.instance = c.words[0] }},
+		{"another slot has the place of NAME now", func(c *clause) {
+			s.v.Taken = map[string]bool{s.target(c.words[0]).Location: true}
+		}},
 		{"the sink NAME leaves the configuration", func(c *clause) { delete(s.v.Sinks, c.words[0]) }},
 	}
 }

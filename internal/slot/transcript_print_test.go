@@ -37,6 +37,8 @@ func tokenActionText(a Action) string {
 	switch a := a.(type) {
 	case Deliver:
 		return "deliver to " + sinksOf(a.Targets)
+	case Redirect:
+		return "redirect to " + sinksOf(a.Targets)
 	case Conclude:
 		return "conclude"
 	case DeliverOptional:

@@ -45,6 +45,11 @@ func (s *transcript) lookForms() []form {
 		{"NAME holds something else with the token NAME DEPTH", func(c *clause) {
 			s.look(c, held("something else", s.letter(c.words[1])))
 		}},
+		{"NAME holds what another slot delivered there DEPTH", func(c *clause) {
+			l := held("what another slot delivered")
+			l.Ours = true
+			s.look(c, l)
+		}},
 		{"NAME holds NAME DEPTH", func(c *clause) { s.look(c, held(s.letter(c.words[1]), c.words[1])) }},
 		{"NAME cannot be told DEPTH", func(c *clause) { s.look(c, Inspection{}) }},
 		{"NAME does not answer DEPTH", func(c *clause) { s.look(c, Inspection{Err: errNoAnswer(c.words[0])}) }},

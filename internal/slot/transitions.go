@@ -134,6 +134,16 @@ func (r *Record) Conclude(at time.Time, clock Reading) {
 	r.forgetReceipts()
 }
 
+// AddServedDigests notes what targets that left the slot may hold with the token that is served.
+func (r *Record) AddServedDigests(digests [][]byte) {
+	if len(digests) == 0 {
+		return
+	}
+	served := *r.Current
+	served.ServedDigests = slices.Concat(served.ServedDigests, digests)
+	r.Current = &served
+}
+
 // digestsOf are the digests of what targets hold of a rotation, each once.
 func (r *Record) digestsOf(rotationID string) (out [][]byte) {
 	for _, rc := range r.Receipts {
@@ -143,20 +153,6 @@ func (r *Record) digestsOf(rotationID string) (out [][]byte) {
 		}
 	}
 	return out
-}
-
-// forgetReceipts drops receipts of places the rotation no longer delivers to once no
-// token that they may hold is known any more.
-func (r *Record) forgetReceipts() {
-	gone := func(id string) bool { return !r.mayBeAccepted(id) }
-	for i := range r.Receipts {
-		if rc := &r.Receipts[i]; slices.ContainsFunc(rc.MayAlsoHold, gone) {
-			rc.MayAlsoHold = slices.DeleteFunc(slices.Clone(rc.MayAlsoHold), gone)
-		}
-	}
-	r.Receipts = slices.DeleteFunc(r.Receipts, func(rc Receipt) bool {
-		return !r.Rotation.DeliversTo(rc.Location) && !r.mayBeAccepted(rc.RotationID) && !r.mayBeAccepted(rc.MayHold) && len(rc.MayAlsoHold) == 0
-	})
 }
 
 // DropValue forgets the sealed value: every target holds it.

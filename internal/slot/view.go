@@ -12,6 +12,7 @@ type View struct {
 	Plan   *Plan // nil: the slot left the configuration
 	Seen   *Observation
 	Sinks  map[string]bool // sinks of the configuration
+	Taken  map[string]bool // locations that a slot left and another one has now
 
 	NextCheck Timestamp // when targets are looked at again
 	Sightings ByLocation[Sighting]

@@ -1,0 +1,129 @@
+package rotation
+
+import (
+	"testing"
+	"time"
+
+	"github.com/rotatord/rotatord/internal/moq"
+	"github.com/rotatord/rotatord/internal/slot"
+)
+
+// Stories of targets that move while something is under way, and what is promised of them.
+
+// move has the slot deliver to another target in the place of one; the former stays where it is.
+func (w *world) move(from, to string) {
+	if w.sinks[to] == nil {
+		w.sinks[to] = &fakeSink{w: w, name: to}
+	}
+	p := copyOf(w.plan)
+	for i, t := range p.Targets {
+		if t.Sink == from {
+			p.Targets[i].Sink, p.Targets[i].Location = to, "file://"+to+"/t"
+		}
+	}
+	w.plan = p
+	w.reconfigure()
+}
+
+// pathCorrected: the path of a target is corrected while the delivery there fails.
+func pathCorrected(w *world) {
+	w.calmly(24*time.Hour - time.Minute)
+	w.during(writeCall, func() { w.sinks["sink0"].down = true })
+	w.run(30 * time.Second)
+	w.move("sink0", "moved")
+	w.run(3 * time.Hour)
+}
+
+// movedInAWrite: the path changes while a write to the old one is in flight, and back while one to the new one is.
+func movedInAWrite(w *world) {
+	w.calmly(24*time.Hour - time.Minute)
+	w.during(writeCall, func() {
+		w.move("sink0", "moved")
+		w.during(writeCall, func() { w.move("moved", "sink0") })
+	})
+	w.run(3 * time.Hour)
+}
+
+// movedAndBack: a path is changed, and changed back when the tokens that it held are long gone.
+func movedAndBack(w *world) {
+	w.calmly(time.Hour)
+	w.move("sink0", "moved")
+	w.calmly(40 * 24 * time.Hour)
+	w.run(time.Hour)
+	w.move("moved", "sink0")
+	w.run(3 * time.Hour)
+	w.calmly(24 * time.Hour) // in_place waits for its schedule
+}
+
+// mustStillDeliver: what left the slot before a write began is not written to.
+func (w *world) mustStillDeliver(sink string, hadPlan *slot.Plan) {
+	if !hadPlan.Delivers("file://" + sink + "/t") {
+		w.breaks("8: a value goes to %s, which has left the slot", sink)
+	}
+}
+
+// mustNotHold: a token that a target which left the slot holds is left to expire.
+func (w *world) mustNotHold(t moq.Token) {
+	for name, s := range w.sinks {
+		if s.content == t.Value.Reveal() && !w.plan.Delivers("file://"+name+"/t") && !w.compromised {
+			w.breaks("8: the token that %s holds, which has left the slot, is revoked", name)
+		}
+	}
+}
+
+func TestATargetThatLeftTheSlotIsNoLongerWaitedForOrWrittenTo(t *testing.T) {
+	for _, strategy := range []moq.Strategy{moq.Overlap, moq.InPlace} {
+		t.Run(string(strategy), func(t *testing.T) {
+			w := newWorld(t, strategy, 2)
+			w.start()
+			w.run(2 * time.Minute)
+			w.during(writeCall, func() { w.sinks["sink1"].down = true })
+			w.ask(false)
+			w.run(time.Minute)
+			if w.status().State != slot.StateFailing {
+				t.Fatalf("the slot is %s", w.status().State)
+			}
+			p := copyOf(w.plan)
+			p.Targets = p.Targets[:1]
+			w.plan = p
+			w.reconfigure()
+			before := w.sinks["sink1"].writes
+			w.run(10 * time.Second)
+			if s := w.status(); s.Failure != nil || !s.Requested.IsZero() || w.sinks["sink1"].writes != before {
+				t.Errorf("%+v, %d writes", s, w.sinks["sink1"].writes-before)
+			}
+			if len(w.broken) > 0 {
+				t.Error(w.broken)
+			}
+		})
+	}
+}
+
+func TestTheValueAtHandGoesToTheCorrectedTargetUnlessThatHoldsWhatIsNotOurs(t *testing.T) {
+	for _, strategy := range []moq.Strategy{moq.Overlap, moq.InPlace} {
+		t.Run(string(strategy), func(t *testing.T) {
+			w := newWorld(t, strategy, 1)
+			w.start()
+			w.run(2 * time.Minute)
+			w.during(writeCall, func() { w.sinks["sink0"].down = true })
+			w.ask(false)
+			w.run(time.Minute)
+			minted := w.relay.next
+			w.sinks["moved"] = &fakeSink{w: w, name: "moved", content: "somebody else's"}
+			w.move("sink0", "moved")
+			w.run(10 * time.Second)
+			if f := w.status().Failure; f == nil || f.Reason != "foreign" || w.sinks["moved"].writes > 0 {
+				t.Fatalf("%+v", f)
+			}
+			w.sinks["moved"].content = ""
+			w.run(5 * time.Minute)
+			if s := w.status(); s.Failure != nil || w.age(w.sinks["moved"].content) != 0 || w.relay.next != minted {
+				t.Errorf("%+v; it holds %q, %d more values were minted", s.Failure, w.sinks["moved"].content, w.relay.next-minted)
+			}
+			w.run(time.Hour)
+			if w.relay.next != minted {
+				t.Error("it counts as a new target afterwards")
+			}
+		})
+	}
+}

@@ -1,0 +1,139 @@
+package rotation
+
+import (
+	"bytes"
+	"slices"
+
+	"github.com/rotatord/rotatord/internal/moq"
+	"github.com/rotatord/rotatord/internal/secret"
+	"github.com/rotatord/rotatord/internal/sinks"
+	"github.com/rotatord/rotatord/internal/slot"
+)
+
+// A location changes hands when a relay is made anew, two exchange their names, or a path is changed. What is there is
+// ours if it is what the slot that delivered there last brought. A location that a configured slot has is in that slot's
+// record; here are those that slots have left.
+
+// places are the locations that slots have left. They are never changed; Configure makes new ones.
+type places struct {
+	former map[string][]*worker // by location: who delivered there, or was about to, and does so no more
+	taken  map[string]bool      // those that a configured slot has now
+}
+
+// findPlaces finds what slots leave with the plans that are to come into force; e.slots.mu is held.
+func (e *Engine) findPlaces(plans []*slot.Plan) *places {
+	p := &places{former: map[string][]*worker{}, taken: map[string]bool{}}
+	planned := make(map[moq.Key]bool, len(plans))
+	for _, plan := range plans {
+		planned[plan.Key] = true
+		if w := e.slots.byKey[plan.Key]; w != nil {
+			p.addLeft(w, plan)
+		}
+	}
+	for k, w := range e.slots.byKey {
+		if !planned[k] {
+			p.addLeft(w, nil)
+		}
+	}
+	for _, plan := range plans {
+		for _, t := range plan.Targets {
+			if p.former[t.Location] != nil {
+				p.taken[t.Location] = true
+			}
+		}
+	}
+	return p
+}
+
+// addLeft adds the locations that a slot leaves with a plan; nil: it leaves the configuration.
+func (p *places) addLeft(w *worker, plan *slot.Plan) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, location := range w.knownLocations() {
+		if !plan.Delivers(location) && !slices.Contains(p.former[location], w) {
+			p.former[location] = append(p.former[location], w)
+		}
+	}
+}
+
+// knownLocations are those where the slot delivered, or is about to; m.mu is held.
+func (m *memory) knownLocations() (out []string) {
+	for _, rc := range m.record.Receipts {
+		out = append(out, rc.Location)
+	}
+	if rot := m.record.LatestRotation(); rot != nil {
+		for _, t := range rot.Targets {
+			out = append(out, t.Location)
+		}
+	}
+	return out
+}
+
+// isDelivered reports whether a content at one of the slot's targets is what was delivered there last, by whichever slot,
+// or may have been.
+func (w *worker) isDelivered(t slot.Target, content secret.Value) bool {
+	last, whose := w.receipt(t), w
+	for _, other := range w.engine.places.Load().former[t.Location] {
+		if other == w {
+			continue
+		}
+		if other.mayHaveWritten(t, content) {
+			return true
+		}
+		if rc := other.receipt(t); rc.RotationID != "" && rc.At > last.At {
+			last, whose = rc, other
+		}
+	}
+	return last.Matches(whose.digest(content)) || w.mayHaveWritten(t, content)
+}
+
+// mayHaveWritten reports whether a content may be what a write of the slot brought whose outcome is not known.
+func (w *worker) mayHaveWritten(t slot.Target, content secret.Value) bool {
+	digest := w.digest(content)
+	var known bool
+	w.locked(func() {
+		left := w.notes != nil && bytes.Equal(w.notes.unacknowledged.At(t.Location), digest)
+		known = left || w.record.MayHaveWritten(t.Location, digest)
+	})
+	return known || w.wroteContent(t, sinks.Holding{Known: true, Exists: true, Content: content})
+}
+
+// afterOthers is when a delivery to a location counts as made: after those of others, whatever the wall clock says.
+func (w *worker) afterOthers(location string, at slot.Timestamp) slot.Timestamp {
+	for _, other := range w.engine.places.Load().former[location] {
+		if other == w {
+			continue
+		}
+		other.locked(func() {
+			if rc := other.record.Receipts.At(location); rc.RotationID != "" {
+				at = max(at, rc.At+1)
+			}
+		})
+	}
+	return at
+}
+
+// digestsLeft are the digests of what targets that left the slot may hold of a value, before that is forgotten: one of
+// them may be another slot's by now.
+func (w *worker) digestsLeft(rot *slot.Rotation) (out [][]byte) {
+	var left []slot.Target
+	w.locked(func() {
+		v := w.view()
+		left = slices.DeleteFunc(slices.Clone(rot.Targets), func(t slot.Target) bool {
+			return v.Delivers(rot, t.Location) || w.record.Receipts.At(t.Location).MayHold != rot.ID
+		})
+	})
+	if len(left) == 0 {
+		return nil
+	}
+	rec, _, err := w.openRecord()
+	if err != nil {
+		return nil // nothing was delivered by this process, then
+	}
+	for _, t := range left {
+		if _, content, err := w.render(t, rec); err == nil {
+			out = append(out, w.digest(content))
+		}
+	}
+	return out
+}

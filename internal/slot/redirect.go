@@ -1,0 +1,44 @@
+package slot
+
+import (
+	"slices"
+
+	"github.com/rotatord/rotatord/internal/moq"
+)
+
+// redirectFirst has an unfinished rotation go to corrected targets as well, each looked at as before a mint.
+func (v *View) redirectFirst(rot *Rotation) (Action, bool) {
+	corrected := v.correctedTargets(rot)
+	if s, ok := v.inspected(corrected, DepthTrial); !ok {
+		return s, false
+	}
+	if fit := v.reachable(corrected); len(fit) > 0 {
+		return Redirect{fit}, false
+	}
+	return nil, true
+}
+
+// delivered are those of targets that a rotation delivers to.
+func delivered(rot *Rotation, targets []Target) []Target {
+	return slices.DeleteFunc(slices.Clone(targets), func(t Target) bool { return !rot.DeliversTo(t.Location) })
+}
+
+// Redirect has the unfinished rotation go to more targets. They may have served any older token until now.
+func (r *Record) Redirect(targets []Target) {
+	rot := *r.Rotation
+	rot.Targets = slices.Concat(rot.Targets, targets)
+	rot.Regrace = rot.Strategy == moq.Overlap
+	r.Rotation = &rot
+	r.markMayHold(targets, rot.ID)
+}
+
+// DropLeftTargets takes out of the latest rotation the targets that left the slot, so that one which comes back is new.
+func (r *Record) DropLeftTargets(p *Plan) {
+	left := func(t Target) bool { return !p.Delivers(t.Location) }
+	if p == nil || !slices.ContainsFunc(r.Rotation.Targets, left) {
+		return
+	}
+	rot := *r.Rotation
+	rot.Targets = slices.DeleteFunc(slices.Clone(rot.Targets), left)
+	r.Rotation = &rot
+}

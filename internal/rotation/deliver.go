@@ -27,42 +27,42 @@ type delivery struct {
 // deliverRequired brings the value to required targets, side by side, and records who has
 // it. Reading back begins when all are written, because consumers wait for the
 // slowest write.
-func (w *worker) deliverRequired(targets []slot.Target) {
+func (w *worker) deliverRequired(a slot.Deliver) {
 	rec, rot, err := w.openRecord()
 	if err != nil {
 		w.giveUpValue(rot, err)
 		return
 	}
-	results := make([]delivery, len(targets))
-	guard := w.deliversFromJournal(rot)
-	w.engine.together(len(targets), func(i int) { results[i] = w.write(targets[i], rec, guard) })
-	w.engine.together(len(targets), func(i int) { w.readBack(rot, &results[i]) })
+	results := make([]delivery, len(a.Targets))
+	w.engine.together(len(results), func(i int) { results[i] = w.write(a.Targets[i], rec, a.Guarded) })
+	w.engine.together(len(results), func(i int) { w.readBack(rot, &results[i]) })
 	w.noteDeliveries(rot, results)
 }
 
-// deliversFromJournal reports whether an in_place value comes from the journal alone: if that
-// was restored from a backup, a newer value may be served by now. (Of an overlap
-// value the relay's list tells.)
-func (m *memory) deliversFromJournal(rot *slot.Rotation) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return rot.Strategy == moq.InPlace && rot.Verify && m.ensureNotes().Confirmed == 0
+// deliversFromJournal reports whether an in_place value comes from the journal alone.
+func (w *worker) deliversFromJournal(rot *slot.Rotation) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	v := w.view()
+	return v.IsOfEarlierProcess(rot)
 }
 
-// holdsUnknownValue looks, before an old in_place value is delivered, whether the target
-// holds something that the journal does not know, and gives what it holds.
+// holdsUnknownValue looks, before a value of an earlier process is written, whether the target
+// holds something that the journal does not know, and gives what it holds. One that may not be read is written.
 func (w *worker) holdsUnknownValue(sink sinks.Sink, t slot.Target, content secret.Value) (sinks.Holding, error) {
 	h, err := sink.Read(w.callContext(t), t.Target)
-	if err != nil || !h.Exists {
+	if err != nil && fault.Of(err).Class == fault.Permanent {
+		return sinks.Holding{}, nil
+	}
+	if err != nil || !h.Known || !h.Exists || h.Content.Equal(content) {
 		return h, err
 	}
-	held := w.digest(h.Content)
-	if bytes.Equal(held, w.receipt(t).Digest) || bytes.Equal(held, w.digest(content)) {
+	held, before := w.digest(h.Content), false
+	w.locked(func() { before = w.record.HeldBefore(t.Location, held) })
+	if before {
 		return h, nil
 	}
-	return h, fault.Newf(fault.Permanent, fault.Lost, "deliver to", t.Sink+" "+t.Target,
-		"the target holds a value that the journal does not know, perhaps a newer one").
-		WithHint("was the journal restored from a backup? the slot rotates anew")
+	return h, slot.ErrUnknownValue(t)
 }
 
 // write brings the value to one target. What writes there already ends first, and a target that has left the slot
@@ -169,7 +169,7 @@ func (w *worker) noteDeliveries(rot *slot.Rotation, results []delivery) {
 	lost := slices.IndexFunc(errs, func(err error) bool { return fault.Of(err).Reason == fault.Lost })
 	switch {
 	case lost >= 0:
-		w.giveUpValue(rot, errs[lost])
+		w.doubtValue(errs[lost])
 	case len(errs) > 0:
 		w.fail(where, joinErrors(errs), failed...) // saves the receipts too
 	}
@@ -245,9 +245,9 @@ func (w *worker) announceRotated(rot *slot.Rotation, ev slot.Event, held slot.Ti
 }
 
 // redirect has the value go to targets whose path was corrected.
-func (w *worker) redirect(targets []slot.Target) {
-	w.change(func(r *slot.Record) { r.Redirect(targets) })
-	for _, t := range targets {
+func (w *worker) redirect(a slot.Redirect) {
+	w.change(func(r *slot.Record) { r.Redirect(a.Targets, a.Found) })
+	for _, t := range a.Targets {
 		w.log().Info("the value at hand goes to the corrected target", zap.String("sink", t.Sink), zap.String("target", t.Target))
 	}
 }

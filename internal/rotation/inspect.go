@@ -122,10 +122,47 @@ func (w *worker) examine(t slot.Target, depth slot.Depth, read bool) slot.Inspec
 		h, err = sink.Read(w.callContext(t), t.Target)
 	}
 	l := slot.Inspection{At: w.engine.now(), Depth: depth, Err: err, Known: err == nil && h.Known, Exists: h.Exists}
-	if l.Known && h.Exists {
+	switch {
+	case l.Known && h.Exists:
 		l.Digest, l.TokenIDs, l.Ours = w.digest(h.Content), moq.TokenIDsIn(h.Content), w.isDelivered(t, h.Content)
+		l.AtHand = w.isValueAtHand(sink, h.Content)
+	case err == nil && depth >= slot.DepthTrial && w.rotatesInPlace():
+		l.Exists, l.Digest = w.findContent(sink, t)
 	}
 	return l
+}
+
+// findContent reads what a target holds though nobody asks for more than an acknowledgement: if rotatord dies in the
+// rotation that comes, the value that comes from the journal then is not written over a newer one.
+func (w *worker) findContent(sink sinks.Sink, t slot.Target) (exists bool, digest []byte) {
+	h, err := sink.Read(w.callContext(t), t.Target)
+	if err != nil || !h.Known || !h.Exists {
+		return false, nil
+	}
+	return true, w.digest(h.Content)
+}
+
+func (w *worker) rotatesInPlace() bool {
+	p := w.currentPlan()
+	return p != nil && p.Strategy == moq.InPlace
+}
+
+// isValueAtHand reports whether a content is of the value on its way, if an earlier process minted that.
+func (w *worker) isValueAtHand(sink sinks.Sink, content secret.Value) bool {
+	var judged bool
+	w.locked(func() {
+		v := w.view()
+		judged = w.record.Unfinished() && v.IsOfEarlierProcess(w.record.Rotation)
+	})
+	if !judged {
+		return false
+	}
+	rec, _, err := w.openRecord()
+	if err != nil {
+		return false // the delivery tells of it
+	}
+	mine, err := sink.Render(rec)
+	return err == nil && mine.Equal(content)
 }
 
 // probe finds out whether a target can be written. What works and may not be what is

@@ -138,6 +138,7 @@ func (w *worker) completeMint(a slot.Rotation, t moq.Token, sealed []byte) {
 		o := w.ensureNotes()
 		o.value, o.Confirmed = heldValue{a.ID, t.Value}, slot.TimestampOf(now)
 		o.forgetFullRelay()
+		o.Minted = a.ID
 		o.Listing, o.NextOptional, o.optionalBlames = nil, nil, nil
 		if superseded == nil {
 			return nil

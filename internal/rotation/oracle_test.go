@@ -92,7 +92,13 @@ func (w *world) mayReplace(r *slot.Record) bool {
 	tok := r.Rotation.Token
 	compromised := r.Request != nil && r.Request.Compromised
 	_, listed := w.relay.byID(tok.ID)
-	return compromised || !tok.BeforeRenewal(w.now) || tok.ID != "" && !listed || w.identityLost || tok.ID == "" && w.unknownServed(r)
+	return compromised || !tok.BeforeRenewal(w.now) || tok.ID != "" && !listed || w.identityLost || tok.ID == "" && (w.unknownServed(r) || w.nothingServed(r))
+}
+
+// nothingServed: no target tells anything of an in_place value that is no longer fresh.
+func (w *world) nothingServed(r *slot.Record) bool {
+	return w.now.Sub(r.Rotation.MintedAt.Time()) > 10*time.Minute &&
+		!slices.ContainsFunc(w.plan.Targets, func(t slot.Target) bool { return w.sinks[t.Sink].content != "" })
 }
 
 // unknownServed: an in_place target holds what the journal knows nothing of, so

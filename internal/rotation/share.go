@@ -92,6 +92,9 @@ func (w *stringSharer) shareKey(k moq.Key) moq.Key {
 func (w *stringSharer) shareRotation(rot *slot.Rotation, p *slot.Plan) {
 	w.shareToken(rot.Token)
 	w.shareTokens(rot.Existing)
+	for i := range rot.Found {
+		w.keep(&rot.Found[i].Location)
+	}
 	w.keep(&rot.ID)
 	shareCommon(w, &rot.MintedClock.Boot)
 	shareCommon(w, &rot.Phase)

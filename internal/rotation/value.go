@@ -68,6 +68,13 @@ func (w *worker) giveUpValue(rot *slot.Rotation, err error) {
 	})
 }
 
+// doubtValue gives up a value that may be older than what targets hold: the slot rotates again, by the backoff of a
+// blackout, which counts across restarts.
+func (w *worker) doubtValue(err error) {
+	w.locked(func() { w.record.DoubtValue() })
+	w.fail(slot.StageDeliver, err) // saves the doubt too
+}
+
 // trialRecord is a record like the next one, with a stand-in as long as the slot's last value; guessed when
 // none is known. A slot that has left the configuration has none.
 func (w *worker) trialRecord() (r sinks.Record, guessed bool, err error) {

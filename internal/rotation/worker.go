@@ -147,9 +147,11 @@ func (w *worker) carryOut(a slot.Action) {
 	case slot.Mint:
 		w.mint(a.Due)
 	case slot.Deliver:
-		w.deliverRequired(a.Targets)
+		w.deliverRequired(a)
 	case slot.Redirect:
-		w.redirect(a.Targets)
+		w.redirect(a)
+	case slot.Doubt:
+		w.doubtValue(a.Err)
 	case slot.Conclude:
 		w.conclude()
 	case slot.DeliverOptional:

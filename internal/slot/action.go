@@ -41,10 +41,19 @@ type EndFailure struct{}
 type Mint struct{ Due Due }
 
 // Deliver brings the value to required targets.
-type Deliver struct{ Targets []Target }
+type Deliver struct {
+	Targets []Target
+	Guarded bool // each is read before it is written: it must hold what was there before
+}
 
 // Redirect has the value go to targets in the place of those that left the slot, too.
-type Redirect struct{ Targets []Target }
+type Redirect struct {
+	Targets []Target
+	Found   []Found // what they hold
+}
+
+// Doubt gives up a value that an earlier process minted: a newer one may be served by now.
+type Doubt struct{ Err error }
 
 // Conclude records that every required target holds the value.
 type Conclude struct{}
@@ -90,6 +99,7 @@ func (EndFailure) isAction()      {}
 func (Mint) isAction()            {}
 func (Deliver) isAction()         {}
 func (Redirect) isAction()        {}
+func (Doubt) isAction()           {}
 func (Conclude) isAction()        {}
 func (DeliverOptional) isAction() {}
 func (Drop) isAction()            {}

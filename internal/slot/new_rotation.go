@@ -33,8 +33,18 @@ func (v *View) NewRotation(d Due, instance string) Rotation {
 	}
 	if p.Strategy == moq.Overlap {
 		v.fixOverlap(&a, instance)
+	} else {
+		v.fixInPlace(&a)
 	}
 	return a
+}
+
+// fixInPlace fixes what only in_place has: what the targets hold, and how many values were given up before.
+func (v *View) fixInPlace(a *Rotation) {
+	a.Found = v.found(v.Plan.Targets)
+	if v.Record.Unfinished() && v.Record.Rotation.Doubted {
+		a.Doubts = v.Record.Rotation.Doubts
+	}
 }
 
 // fixOverlap fixes what only overlap has: graces, an expiry, tokens to take over.

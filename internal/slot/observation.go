@@ -34,6 +34,7 @@ type Observation struct {
 
 	Confirmed Timestamp // pending token known to be listed
 	Proved    Timestamp // calls are known to reach Cloudflare; cleared by a failure
+	Minted    string    // rotation whose value this process minted
 	Gone      string    // rotation whose value or token can no longer be had
 
 	NextSave       Timestamp
@@ -102,6 +103,7 @@ type Inspection struct {
 	Known    bool
 	Exists   bool
 	Digest   []byte
+	AtHand   bool     // it is the content of the value on its way, which an earlier process minted
 	Ours     bool     // it is what some slot of ours delivered there last, or may have
 	TokenIDs []string // what looks like a token's id in the content, or in a JWT there
 }

@@ -13,6 +13,9 @@ func (v *View) deliverOptional() Action {
 		return Wait{}
 	}
 	missing := v.TargetsLacking(rot, false)
+	if rot.Phase == Minted && v.IsOfEarlierProcess(rot) {
+		return Wait{} // the required ones show first whether it may be written
+	}
 	if v.valueIsGone() || len(missing) == 0 {
 		if rot.Phase == Verified && len(rot.Sealed) > 0 {
 			return Drop{}

@@ -96,6 +96,12 @@ type Rotation struct {
 	// LostAt is when a rotate call's answer was last lost (in_place); the call may
 	// commit late, so the slot rotates once more a quiet minute after it.
 	LostAt Timestamp `json:"lost_at,omitzero"`
+	// Found is what targets held before the mint that was not known to be delivered there (in_place).
+	Found []Found `json:"found,omitempty"`
+	// Doubted says that the value may be older than what targets hold: it goes nowhere any more (in_place).
+	Doubted bool `json:"doubted,omitempty"`
+	// Doubts counts the values in a row that were given up so, this one included.
+	Doubts int `json:"doubts,omitempty"`
 	// Existing are ids listed before the mint with exactly the slot's operations
 	// that no other installation labelled and no slot of ours owned (retire: matching).
 	Existing []Token `json:"existing,omitempty"`

@@ -13,7 +13,7 @@ func (v *View) redirectFirst(rot *Rotation) (Action, bool) {
 		return s, false
 	}
 	if fit := v.reachable(corrected); len(fit) > 0 {
-		return Redirect{fit}, false
+		return Redirect{fit, v.found(fit)}, false
 	}
 	return nil, true
 }
@@ -24,9 +24,9 @@ func delivered(rot *Rotation, targets []Target) []Target {
 }
 
 // Redirect has the unfinished rotation go to more targets. They may have served any older token until now.
-func (r *Record) Redirect(targets []Target) {
+func (r *Record) Redirect(targets []Target, found []Found) {
 	rot := *r.Rotation
-	rot.Targets = slices.Concat(rot.Targets, targets)
+	rot.Targets, rot.Found = slices.Concat(rot.Targets, targets), slices.Concat(rot.Found, found)
 	rot.Regrace = rot.Strategy == moq.Overlap
 	r.Rotation = &rot
 	r.markMayHold(targets, rot.ID)

@@ -24,11 +24,14 @@ func (v *View) deliverRequired() Action {
 	if missing = delivered(rot, missing); len(missing) == 0 {
 		return v.failOn(StageDeliver, v.silent(v.correctedTargets(rot)))
 	}
-	if s, ok := v.inspectBeforeResuming(missing); !ok {
-		return s
-	}
-	if s, ok := v.settledFirst(missing); !ok {
-		return s
+	for _, check := range []func() (Action, bool){
+		func() (Action, bool) { return v.judgeFirst(rot) },
+		func() (Action, bool) { return v.inspectBeforeResuming(missing) },
+		func() (Action, bool) { return v.settledFirst(missing) },
+	} {
+		if s, ok := check(); !ok {
+			return s
+		}
 	}
 	if rot.Strategy == moq.Overlap && !Within(v.Seen.Confirmed.Time(), v.Now, ConfirmedFor) {
 		return v.confirmListed(missing)
@@ -52,7 +55,7 @@ func (v *View) givesWay() bool {
 // valueIsGone reports whether the latest value can no longer be had, or is of no use because its token has expired.
 func (v *View) valueIsGone() bool {
 	rot := v.Record.Rotation
-	return v.Seen.Gone == rot.ID || rot.Token.expired(v.Now)
+	return v.isGivenUp(rot) || rot.Token.expired(v.Now)
 }
 
 // confirmListed looks which of the missing targets answer and whether the token is
@@ -73,7 +76,8 @@ func (v *View) deliverTo(missing []Target) Action {
 	if answering := v.reachable(missing); len(answering) > 0 {
 		missing = answering
 	}
-	return Deliver{missing}
+	rot := v.Record.Rotation
+	return Deliver{missing, v.IsOfEarlierProcess(rot) && !v.isVouchedFor(rot)}
 }
 
 // inspectBeforeResuming has a delivery that another process began look first whose the places are. In a blackout

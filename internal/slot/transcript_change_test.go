@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"time"
 
+	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/moq"
 )
 
@@ -83,6 +84,7 @@ func (s *transcript) mint(c *clause) {
 	s.v.Record.CompleteMint(t, sealed, s.v.Now)
 	o := s.v.Seen
 	o.Confirmed, o.RelayFull, o.NextPlace, o.Listing, o.NextOptional = TimestampOf(s.v.Now), false, 0, nil, nil
+	o.Minted = a.ID
 }
 
 // refuses judges a fresh token, as the worker does.
@@ -156,6 +158,13 @@ func (s *transcript) rotate(c *clause) {
 	s.v.Record.DropValue()
 }
 
+// doubt gives the value up, and counts that as a failure.
+func (s *transcript) doubt() {
+	s.v.Record.DoubtValue()
+	s.v.Record.AddFailure(Failure{At: s.v.Now, Next: s.v.Now, Stage: StageDeliver, Reason: string(fault.Lost)})
+	s.forgetLooks()
+}
+
 func (s *transcript) conclude() {
 	s.v.Record.DropLeftTargets(s.v.Plan)
 	s.v.Record.Conclude(s.v.Now, s.v.Clock)
@@ -183,7 +192,9 @@ func (s *transcript) carryOut() bool {
 	r := s.v.Record
 	switch a := s.last.(type) {
 	case Redirect:
-		r.Redirect(a.Targets)
+		r.Redirect(a.Targets, a.Found)
+	case Doubt:
+		s.doubt()
 	case Conclude:
 		s.conclude()
 	case Drop:

@@ -36,9 +36,11 @@ func (s *transcript) actionText(a Action) string {
 func tokenActionText(a Action) string {
 	switch a := a.(type) {
 	case Deliver:
-		return "deliver to " + sinksOf(a.Targets)
+		return "deliver to " + sinksOf(a.Targets) + textIf(a.Guarded, ", each read before")
 	case Redirect:
 		return "redirect to " + sinksOf(a.Targets)
+	case Doubt:
+		return "doubt the value: " + a.Err.Error()
 	case Conclude:
 		return "conclude"
 	case DeliverOptional:

@@ -74,6 +74,11 @@ func rotationLines(role string, rot *Rotation) []string {
 	how.add(rot.Regrace, "graces begin anew")
 	how.add(!rot.Verify, "not read back")
 	how.add(rot.ClaimedOtherID, "claims another id")
+	for _, f := range rot.Found {
+		how.add(true, "found %s at %s", f.Digest, f.Location)
+	}
+	how.add(rot.Doubted, "doubted")
+	how.add(rot.Doubts > 0, "values given up in a row: %d", rot.Doubts)
 	for _, t := range rot.Existing {
 		how.add(true, "takes over %s", t.ID)
 	}

@@ -50,7 +50,14 @@ func (s *transcript) lookForms() []form {
 			l.Ours = true
 			s.look(c, l)
 		}},
-		{"NAME holds NAME DEPTH", func(c *clause) { s.look(c, held(s.letter(c.words[1]), c.words[1])) }},
+		{"NAME holds NAME DEPTH", func(c *clause) {
+			l := held(s.letter(c.words[1]), c.words[1])
+			l.AtHand = s.v.Record.Unfinished() && s.v.Record.Rotation.ID == s.rotationID(c.words[1])
+			s.look(c, l)
+		}},
+		{"NAME may not be read DEPTH", func(c *clause) {
+			s.look(c, Inspection{Err: fault.Newf(fault.Permanent, fault.Forbidden, "read", c.words[0], "no permission")})
+		}},
 		{"NAME cannot be told DEPTH", func(c *clause) { s.look(c, Inspection{}) }},
 		{"NAME does not answer DEPTH", func(c *clause) { s.look(c, Inspection{Err: errNoAnswer(c.words[0])}) }},
 		{"all targets were looked at", func(*clause) { s.checked() }},

@@ -117,7 +117,7 @@ func idsAfter(ids []string, after string) (out []string) {
 // served from now on, and the graces of those before it begin.
 func (r *Record) Conclude(at time.Time, clock Reading) {
 	rot := *r.Rotation
-	rot.Phase, rot.Finished = Verified, TimestampOf(at)
+	rot.Phase, rot.Finished, rot.Doubts = Verified, TimestampOf(at), 0
 	r.keepForRetirement(r.Current)
 	r.Retiring = append(r.Retiring, rot.Existing...)
 	rot.Existing = nil
@@ -158,7 +158,7 @@ func (r *Record) digestsOf(rotationID string) (out [][]byte) {
 // DropValue forgets the sealed value: every target holds it.
 func (r *Record) DropValue() {
 	rot := *r.Rotation
-	rot.Sealed, rot.MintedClock = nil, Reading{}
+	rot.Sealed, rot.Found, rot.MintedClock = nil, nil, Reading{}
 	r.Rotation = &rot
 }
 
@@ -195,12 +195,12 @@ func (r *Record) BeginGrace(t Token) {
 
 // AddFailure adds one failed attempt.
 func (r *Record) AddFailure(f Failure) {
-	f.Since, f.ClaimedOtherID = f.At, f.Stage == StageMint && f.Reason == string(fault.Mismatch)
+	f.Since, f.Count = f.At, r.failuresBefore()+1
+	f.ClaimedOtherID = f.Stage == StageMint && f.Reason == string(fault.Mismatch)
 	if r.Failure != nil {
+		f.Since = r.Failure.Since
 		f.ClaimedOtherID = f.ClaimedOtherID || r.Failure.ClaimedOtherID
-		f.Count, f.Since = r.Failure.Count, r.Failure.Since
 	}
-	f.Count++
 	r.Failure = &f
 }
 

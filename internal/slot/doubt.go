@@ -1,0 +1,136 @@
+package slot
+
+import (
+	"bytes"
+	"slices"
+	"time"
+
+	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/moq"
+)
+
+// A journal that was restored may bring back an in_place value that is dead by now, on its way over a newer one. So a
+// value that an earlier process minted goes only where nothing contradicts it. (Of an overlap value the relay's list
+// tells.)
+
+// undoubtedFor is for how long a value needs nothing that vouches for it.
+const undoubtedFor = 10 * time.Minute
+
+// Found is what a target was found to hold before a mint that was not known to be delivered there.
+type Found struct {
+	Location string `json:"location"`
+	Digest   []byte `json:"digest"`
+}
+
+// found are the targets of which it is to be remembered what they hold before a value comes there.
+func (v *View) found(targets []Target) (out []Found) {
+	for _, t := range targets {
+		l := v.Seen.Inspections.At(t.Location)
+		if l.Exists && len(l.Digest) > 0 && !v.Record.Receipts.At(t.Location).Matches(l.Digest) {
+			out = append(out, Found{t.Location, l.Digest})
+		}
+	}
+	return out
+}
+
+// IsOfEarlierProcess reports whether an in_place value comes from the journal alone.
+func (v *View) IsOfEarlierProcess(rot *Rotation) bool {
+	return rot.Strategy == moq.InPlace && v.Seen.Minted != rot.ID
+}
+
+// isGivenUp reports whether the latest value goes nowhere any more.
+func (v *View) isGivenUp(rot *Rotation) bool { return rot.Doubted || v.Seen.Gone == rot.ID }
+
+// judgeFirst has the required targets say whether a value of an earlier process may be written.
+func (v *View) judgeFirst(rot *Rotation) (Action, bool) {
+	if !v.IsOfEarlierProcess(rot) {
+		return nil, true
+	}
+	targets := RequiredOf(v.targetsOf(rot))
+	if s, ok := v.inspected(targets, DepthRead); !ok {
+		return s, false
+	}
+	if v.isVouchedFor(rot) {
+		return nil, true
+	}
+	if i := slices.IndexFunc(targets, v.showsUnknown); i >= 0 {
+		return Doubt{ErrUnknownValue(targets[i])}, false
+	}
+	expected := func(t Target) bool {
+		return v.shows(t) && v.Record.HeldBefore(t.Location, v.Seen.Inspections.At(t.Location).Digest)
+	}
+	if v.Now.Sub(rot.MintedAt.Time()) <= undoubtedFor || slices.ContainsFunc(targets, expected) {
+		return nil, true
+	}
+	if !slices.ContainsFunc(targets, func(t Target) bool { return !v.isSilent(t) }) {
+		return v.failOn(StageDeliver, v.silent(targets)), false
+	}
+	return Doubt{errNothingVouches()}, false
+}
+
+// isVouchedFor reports whether a required target is seen to hold the very value: it is current for all.
+func (v *View) isVouchedFor(rot *Rotation) bool {
+	return slices.ContainsFunc(RequiredOf(v.targetsOf(rot)), func(t Target) bool {
+		return v.shows(t) && v.Seen.Inspections.At(t.Location).AtHand
+	})
+}
+
+// shows reports whether a target is seen to hold something.
+func (v *View) shows(t Target) bool {
+	l := v.Seen.Inspections.At(t.Location)
+	return l.Err == nil && l.Known && l.Exists
+}
+
+// showsUnknown reports whether a target is seen to hold what is neither the value at hand nor was there before it.
+func (v *View) showsUnknown(t Target) bool {
+	l := v.Seen.Inspections.At(t.Location)
+	return v.shows(t) && !l.AtHand && !v.Record.HeldBefore(t.Location, l.Digest)
+}
+
+// isSilent reports whether a target could not be asked: that says nothing of what can be read there.
+func (v *View) isSilent(t Target) bool {
+	err := v.Seen.Inspections.At(t.Location).Err
+	return err != nil && fault.Of(err).Class == fault.Retry
+}
+
+// HeldBefore reports whether a digest is of what a target held before the latest value was to come there: what the slot
+// delivered, or what was found before the mint.
+func (r *Record) HeldBefore(location string, digest []byte) bool {
+	shown := func(d []byte) bool { return bytes.Equal(d, digest) }
+	return r.Receipts.At(location).Matches(digest) || r.Current != nil && slices.ContainsFunc(r.Current.ServedDigests, shown) ||
+		slices.ContainsFunc(r.Rotation.Found, func(f Found) bool { return f.Location == location && shown(f.Digest) })
+}
+
+// DoubtValue gives the value at hand up for good: it is written nowhere any more, and the slot rotates again.
+func (r *Record) DoubtValue() {
+	rot := *r.Rotation
+	if !rot.Doubted {
+		rot.Doubted, rot.Doubts = true, rot.Doubts+1
+	}
+	r.Rotation = &rot
+}
+
+// failuresBefore is how many failures in a row are behind one that comes now: values that were given up count, though a
+// mint came after each.
+func (r *Record) failuresBefore() (n int) {
+	if r.Failure != nil {
+		n = r.Failure.Count
+	}
+	if r.Unfinished() && r.Rotation.Doubted {
+		n = max(n, r.Rotation.Doubts-1)
+	}
+	return n
+}
+
+// ErrUnknownValue is about a target that holds what contradicts a value of an earlier process.
+func ErrUnknownValue(t Target) error {
+	return fault.Newf(fault.Permanent, fault.Lost, "deliver to", t.Sink+" "+t.Target,
+		"the target holds a value that the journal does not know, perhaps a newer one").
+		WithHint("was the journal restored from a backup? the slot rotates anew")
+}
+
+func errNothingVouches() error {
+	return fault.Newf(fault.Permanent, fault.Lost, "deliver", "",
+		"the value was minted before rotatord last started, and no target shows that it is still the newest").
+		WithHint("was the journal restored from a backup? the slot rotates anew")
+}

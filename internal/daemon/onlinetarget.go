@@ -67,6 +67,8 @@ func (c *online) checkContent(p *slot.Plan, t slot.Target, h sinks.Holding, wher
 	switch state := c.stateOf(p, t); {
 	case state == "ok":
 		c.found(OK, "%s can be written; it holds the token that rotatord delivered", where)
+	case c.isOfAnother(p, t):
+		c.found(OK, "%s can be written; it holds what rotatord delivered there for another slot, or earlier", where)
 	case state == "never" && !t.Adopt:
 		c.found(Failed, "%s holds something rotatord did not write (%d bytes): "+
 			"move it away, or set `existing: adopt` on sink %s", where, size, t.Sink)
@@ -84,20 +86,25 @@ func (c *online) checkContent(p *slot.Plan, t slot.Target, h sinks.Holding, wher
 // mayBeOurs doubts what a target holds only where the daemon does.
 func (c *online) mayBeOurs(p *slot.Plan, t slot.Target) func(secret.Value) bool {
 	state := c.stateOf(p, t)
-	return func(secret.Value) bool { return state != "never" && state != "changed" }
+	return func(secret.Value) bool { return state != "never" && state != "changed" || c.isOfAnother(p, t) }
+}
+
+// isOfAnother reports whether the daemon took what it saw at a target for its own, though it has not delivered there for
+// this slot.
+func (c *online) isOfAnother(p *slot.Plan, t slot.Target) bool {
+	st := c.statusOf(p, t)
+	return st.State == "never" && !st.Checked.IsZero() && st.Error == "" && !t.Adopt
 }
 
 // stateOf is what the daemon says of a target; "" without a daemon.
-func (c *online) stateOf(p *slot.Plan, t slot.Target) string {
-	st, ok := c.known[p.Slot()]
-	if !ok {
-		return ""
-	}
-	i := slices.IndexFunc(st.Sinks, func(ts slot.TargetStatus) bool {
-		return ts.Sink == t.Sink && ts.Target == t.Target
-	})
+func (c *online) stateOf(p *slot.Plan, t slot.Target) string { return c.statusOf(p, t).State }
+
+// statusOf is the daemon's status of a target; zero without a daemon.
+func (c *online) statusOf(p *slot.Plan, t slot.Target) slot.TargetStatus {
+	sinks := c.known[p.Slot()].Sinks
+	i := slices.IndexFunc(sinks, func(ts slot.TargetStatus) bool { return ts.Sink == t.Sink && ts.Target == t.Target })
 	if i < 0 {
-		return ""
+		return slot.TargetStatus{}
 	}
-	return st.Sinks[i].State
+	return sinks[i]
 }

@@ -151,3 +151,53 @@ func TestTheValueAtHandGoesToTheCorrectedTargetUnlessThatHoldsWhatIsNotOurs(t *t
 		})
 	}
 }
+
+// atARestart has an in_place value fail to be delivered, and the process start again beside a target that holds content.
+func atARestart(t *testing.T, verify bool, content func(before string) string) *world {
+	t.Helper()
+	w := newWorld(t, moq.InPlace, 1)
+	p := copyOf(w.plan)
+	p.Verify = verify
+	w.plan = p
+	w.start()
+	w.run(2 * time.Minute)
+	sink := w.sinks["sink0"]
+	w.during(writeCall, func() { sink.down = true })
+	w.ask(false)
+	w.run(time.Minute)
+	w.relay.down = true // a value that is given up is not replaced at once
+	w.restart(func() { sink.down, sink.content = false, content(sink.content) })
+	return w
+}
+
+func TestAValueThatWasGivenUpStaysSoWhenTheProcessStartsAgain(t *testing.T) {
+	for _, verify := range []bool{true, false} {
+		w := atARestart(t, verify, func(string) string { return "a newer one" })
+		w.run(30 * time.Second)
+		if f := w.status().Failure; f == nil {
+			t.Fatal("the value is not given up")
+		}
+		writes := w.sinks["sink0"].writes
+		w.restart(func() { w.sinks["sink0"].content = "value-1" }) // as it was before
+		w.run(time.Minute)
+		if w.sinks["sink0"].writes > writes {
+			t.Errorf("verify %t: the value that was given up is written", verify)
+		}
+		before := w.relay.rotates
+		w.relay.down = false
+		w.run(time.Minute)
+		if s := w.status(); s.Failure != nil || w.age(w.sinks["sink0"].content) != 0 || w.relay.rotates-before > 3 {
+			t.Errorf("verify %t: %+v; it holds %q after %d more rotations", verify, s.Failure, w.sinks["sink0"].content, w.relay.rotates-before)
+		}
+	}
+}
+
+func TestAValueOfAnEarlierProcessIsDeliveredWhereTheFormerOneStands(t *testing.T) {
+	for _, verify := range []bool{true, false} {
+		w := atARestart(t, verify, func(before string) string { return before })
+		w.run(time.Minute)
+		if s := w.status(); s.Failure != nil || w.sinks["sink0"].content != "value-2" {
+			t.Errorf("verify %t: %+v; it holds %q", verify, s.Failure, w.sinks["sink0"].content)
+		}
+	}
+}

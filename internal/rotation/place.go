@@ -23,17 +23,15 @@ type places struct {
 // findPlaces finds what slots leave with the plans that are to come into force; e.slots.mu is held.
 func (e *Engine) findPlaces(plans []*slot.Plan) *places {
 	p := &places{former: map[string][]*worker{}, taken: map[string]bool{}}
-	planned := make(map[moq.Key]bool, len(plans))
+	kept := 0
 	for _, plan := range plans {
-		planned[plan.Key] = true
 		if w := e.slots.byKey[plan.Key]; w != nil {
 			p.addLeft(w, plan)
+			kept++
 		}
 	}
-	for k, w := range e.slots.byKey {
-		if !planned[k] {
-			p.addLeft(w, nil)
-		}
+	if kept < len(e.slots.byKey) {
+		p.addRemoved(e.slots.byKey, plans)
 	}
 	for _, plan := range plans {
 		for _, t := range plan.Targets {
@@ -45,28 +43,38 @@ func (e *Engine) findPlaces(plans []*slot.Plan) *places {
 	return p
 }
 
-// addLeft adds the locations that a slot leaves with a plan; nil: it leaves the configuration.
-func (p *places) addLeft(w *worker, plan *slot.Plan) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, location := range w.knownLocations() {
-		if !plan.Delivers(location) && !slices.Contains(p.former[location], w) {
-			p.former[location] = append(p.former[location], w)
+// addRemoved adds those of slots that have no plan any more.
+func (p *places) addRemoved(slots map[moq.Key]*worker, plans []*slot.Plan) {
+	planned := make(map[moq.Key]bool, len(plans))
+	for _, plan := range plans {
+		planned[plan.Key] = true
+	}
+	for k, w := range slots {
+		if !planned[k] {
+			p.addLeft(w, nil)
 		}
 	}
 }
 
-// knownLocations are those where the slot delivered, or is about to; m.mu is held.
-func (m *memory) knownLocations() (out []string) {
-	for _, rc := range m.record.Receipts {
-		out = append(out, rc.Location)
+// addLeft adds the locations that a slot leaves with a plan, where it delivered or is about to; nil: it leaves the
+// configuration.
+func (p *places) addLeft(w *worker, plan *slot.Plan) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i := range w.record.Receipts {
+		p.add(w.record.Receipts[i].Location, w, plan)
 	}
-	if rot := m.record.LatestRotation(); rot != nil {
+	if rot := w.record.LatestRotation(); rot != nil {
 		for _, t := range rot.Targets {
-			out = append(out, t.Location)
+			p.add(t.Location, w, plan)
 		}
 	}
-	return out
+}
+
+func (p *places) add(location string, w *worker, plan *slot.Plan) {
+	if !plan.Delivers(location) && !slices.Contains(p.former[location], w) {
+		p.former[location] = append(p.former[location], w)
+	}
 }
 
 // isDelivered reports whether a content at one of the slot's targets is what was delivered there last, by whichever slot,

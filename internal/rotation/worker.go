@@ -146,6 +146,24 @@ func (w *worker) carryOut(a slot.Action) {
 		w.endFailure()
 	case slot.Mint:
 		w.mint(a.Due)
+	case slot.BeginGrace:
+		w.beginGrace(a.Token)
+	case slot.Revoke:
+		w.revokeToken(a)
+	case slot.RevokeOrphan:
+		w.revokeOrphan(a)
+	case slot.AdoptOrphan:
+		w.adoptOrphan(a)
+	case slot.ForgetOrphan:
+		w.change(func(r *slot.Record) { r.ForgetOrphan(a.Orphan.Label) })
+	default:
+		w.carryOutDelivery(a)
+	}
+}
+
+// carryOutDelivery carries out what brings a value home, or ends that.
+func (w *worker) carryOutDelivery(a slot.Action) {
+	switch a := a.(type) {
 	case slot.Deliver:
 		w.deliverRequired(a)
 	case slot.Redirect:
@@ -158,15 +176,5 @@ func (w *worker) carryOut(a slot.Action) {
 		w.deliverOptional(a.Targets)
 	case slot.Drop:
 		w.dropValue()
-	case slot.BeginGrace:
-		w.beginGrace(a.Token)
-	case slot.Revoke:
-		w.revokeToken(a)
-	case slot.RevokeOrphan:
-		w.revokeOrphan(a)
-	case slot.AdoptOrphan:
-		w.adoptOrphan(a)
-	case slot.ForgetOrphan:
-		w.change(func(r *slot.Record) { r.ForgetOrphan(a.Orphan.Label) })
 	}
 }

@@ -123,6 +123,27 @@ func TestATargetThatLeftTheSlotIsNoLongerWaitedForOrWrittenTo(t *testing.T) {
 	}
 }
 
+func TestATargetThatLeftInADeliveryAndComesBackIsANewOne(t *testing.T) {
+	w := newWorld(t, moq.Overlap, 2)
+	w.start()
+	w.run(2 * time.Minute)
+	w.during(writeCall, func() { w.sinks["sink1"].down = true })
+	w.ask(false)
+	w.run(time.Minute)
+	both := w.plan
+	p := copyOf(both)
+	p.Targets = p.Targets[:1]
+	w.plan = p
+	w.reconfigure()
+	w.run(time.Minute)
+	w.sinks["sink1"].down, w.plan = false, both
+	w.reconfigure()
+	w.run(time.Minute)
+	if s := w.status(); s.Failure != nil || w.age(w.sinks["sink1"].content) != 0 {
+		t.Errorf("%+v; it holds %q", s.Failure, w.sinks["sink1"].content)
+	}
+}
+
 func TestTheValueAtHandGoesToTheCorrectedTargetUnlessThatHoldsWhatIsNotOurs(t *testing.T) {
 	for _, strategy := range []moq.Strategy{moq.Overlap, moq.InPlace} {
 		t.Run(string(strategy), func(t *testing.T) {

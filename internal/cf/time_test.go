@@ -29,7 +29,7 @@ func newAnswerTimes(t *testing.T) *answerTimes {
 	sim := newSim(cfsim.Options{Now: func() time.Time { return time.Now().Add(a.ahead) }})
 	inner := sim.Transport()
 	a.client = newClient(t, roundTrip(func(r *http.Request) (*http.Response, error) {
-		time.Sleep(a.takes)
+		pass(a.takes)
 		res, err := inner.RoundTrip(r)
 		if err == nil {
 			a.change(res.Header)

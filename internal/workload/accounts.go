@@ -14,6 +14,9 @@ import (
 // that comes later asks for its relay first.
 const provenFor = time.Minute
 
+// watchCalls is how many calls a day each account is asked for the time, once an hour, and for how its API token stands.
+const watchCalls = 24 + 1
+
 // MintCalls is how many calls one rotation makes until it has its token, without the proof that in_place may need:
 // create, or rotate; and a list, where it is to be seen which tokens retire: matching takes over.
 func MintCalls(p *slot.Policy) int {
@@ -34,6 +37,9 @@ func RetireCalls(p *slot.Policy) int {
 // accountCalls returns the calls a day by the account's name.
 func (f *fleet) accountCalls() map[string]float64 {
 	calls := make(map[string]float64, len(f.cfg.Accounts))
+	for name := range f.cfg.Accounts {
+		calls[name] = watchCalls
+	}
 	for _, g := range f.groups {
 		n := float64(g.slots)
 		rate := f.rotationsPerDay(g.first)

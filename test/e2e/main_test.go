@@ -16,8 +16,8 @@ import (
 // aMinute makes the load test run for a whole minute.
 var aMinute = flag.Bool("e2e.minute", false, "run the load test for a minute instead of some seconds")
 
-// rotatord is the rotatord under test, with the race detector.
-var rotatord *harness.Binary
+// rotatord is the rotatord under test, with the race detector; shifted the one whose wall clock a test can move.
+var rotatord, shifted *harness.Binary
 
 func TestMain(m *testing.M) {
 	flag.Parse()
@@ -28,7 +28,9 @@ func TestMain(m *testing.M) {
 	// A hangup that is ignored (nohup) would be ignored by what is started, too; one that is caught is not.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	rotatord = harness.NewBinary("rotatord", true)
+	shifted = harness.NewClockBinary("rotatord")
 	code := m.Run()
 	rotatord.Remove()
+	shifted.Remove()
 	os.Exit(code)
 }

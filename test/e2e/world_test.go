@@ -26,15 +26,16 @@ type world struct {
 	api *cloudflare
 	env []string
 
-	identity    string   // path of the identity file, if not in the state folder
-	descriptors int      // that a process may have open; 0: as many as this one
-	stderr      *os.File // of a daemon, if it is not to be read
+	binary      *harness.Binary // that is run
+	identity    string          // path of the identity file, if not in the state folder
+	descriptors int             // that a process may have open; 0: as many as this one
+	stderr      *os.File        // of a daemon, if it is not to be read
 }
 
 // newWorld makes a Cloudflare with the relays 0 to relays-1. It writes no configuration.
 func newWorld(t *testing.T, relays int) *world {
 	t.Helper()
-	w := &world{Folder: harness.NewFolder(t), t: t, sim: harness.NewSim(cfsim.Options{}, relays)}
+	w := &world{Folder: harness.NewFolder(t), t: t, sim: harness.NewSim(cfsim.Options{}, relays), binary: rotatord}
 	w.env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + w.Dir, "TMPDIR=" + w.Dir, "GORACE=atexit_sleep_ms=0"}
 	w.api = serveCloudflare(t, w.sim)
 	return w
@@ -85,7 +86,7 @@ func (w *world) rotatord(args ...string) harness.Result {
 }
 
 func (w *world) command(args ...string) *exec.Cmd {
-	path := rotatord.Path(w.t)
+	path := w.binary.Path(w.t)
 	cmd := exec.Command(path, append([]string{"-c", w.ConfigFile()}, args...)...)
 	if w.descriptors > 0 {
 		limited := fmt.Sprintf(`ulimit -n %d; exec "$0" "$@"`, w.descriptors)

@@ -13,8 +13,9 @@ import (
 // safe for concurrent use.
 type Binary struct {
 	Launcher
-	build func() (path string, err error)
-	dir   string
+	build   func() (path string, err error)
+	overlay func(dir string) (path string, err error) // of the build; nil: none
+	dir     string
 }
 
 // NewBinary prepares a rotatord of the given file name: as it is released, or with
@@ -42,6 +43,13 @@ func (b *Binary) make(name string, race bool) (path string, err error) {
 	args, env := []string{"build", "-trimpath", "-ldflags=-s -w", "-o", path}, append(os.Environ(), "CGO_ENABLED=0")
 	if race {
 		args, env = []string{"build", "-race", "-o", path}, os.Environ()
+	}
+	if b.overlay != nil {
+		overlay, err := b.overlay(b.dir)
+		if err != nil {
+			return "", err
+		}
+		args = append(args, "-overlay", overlay)
 	}
 	cmd := exec.Command("go", append(args, "github.com/rotatord/rotatord/cmd/rotatord")...)
 	cmd.Env = env

@@ -131,10 +131,11 @@ func (w *worker) failMint(err error) {
 func (w *worker) completeMint(a slot.Rotation, t moq.Token, sealed []byte) {
 	now := w.engine.now()
 	a.MintedClock = w.engine.Clock.Elapsed()
+	tok := mintedToken(a, t, now)
 	var superseded *slot.Rotation
 	_ = w.update(func(r *slot.Record) (events []slot.Event) {
 		r.Intend(a) // with the time of the call
-		superseded = r.CompleteMint(mintedToken(a, t, now), sealed, now)
+		superseded = r.CompleteMint(tok, sealed, now)
 		o := w.ensureNotes()
 		o.value, o.Confirmed = heldValue{a.ID, t.Value}, slot.TimestampOf(now)
 		o.forgetFullRelay()
@@ -150,7 +151,7 @@ func (w *worker) completeMint(a slot.Rotation, t moq.Token, sealed []byte) {
 	if plan := w.currentPlan(); superseded != nil && plan != nil {
 		w.engine.Observer.RotationDone(plan, superseded.Strategy, slot.ResultSuperseded, 0)
 	}
-	w.log().Info("token minted", zap.String("rotation", a.ID), zap.String("token_id", t.ID),
+	w.log().Info("token minted", zap.String("rotation", a.ID), zap.String("token_id", tok.ShownID()),
 		zap.String("cause", string(a.Cause)), zap.String("strategy", string(a.Strategy)))
 }
 

@@ -29,7 +29,7 @@ var contractMetrics = []string{
 	"token_expiry_timestamp_seconds", "slot_state", "slot_info", "pending_deliveries",
 	"oldest_pending_delivery_timestamp_seconds", "pending_retirements", "oldest_pending_retirement_timestamp_seconds",
 	"sink_deliveries_total", "sink_delivery_duration_seconds", "sink_up", "sink_last_probe_timestamp_seconds",
-	"sink_drift_total", "cloudflare_requests_total", "cloudflare_request_duration_seconds",
+	"sink_drift_total", "token_claim_mismatches_total", "cloudflare_requests_total", "cloudflare_request_duration_seconds",
 	"cloudflare_ratelimit_remaining", "account_up", "account_blocked_until_timestamp_seconds",
 	"account_token_expiry_timestamp_seconds", "clock_offset_seconds", "clock_steps_total",
 	"journal_errors_total", "log_lines_dropped_total", "journal_write_duration_seconds", "config_last_reload_successful",
@@ -61,7 +61,7 @@ func TestMetrics(t *testing.T) {
 	t.Run("scenarios", func(t *testing.T) {
 		for name, scenario := range map[string]func(*testing.T, *ledger){
 			"nothing has happened yet": nothingYet, "overlap": overlapMetrics, "a schedule": scheduleMetrics,
-			"a blackout": blackoutMetrics, "a superseded rotation": supersededMetrics, "drift": driftMetrics,
+			"a blackout": blackoutMetrics, "claims": claimsMetrics, "a superseded rotation": supersededMetrics, "drift": driftMetrics,
 			"retirements that fail": retirementMetrics, "trouble with Cloudflare": cloudflareMetrics,
 			"reloads": reloadMetrics, "a full disk": journalMetrics, "no series by relay": perSlotMetrics,
 		} {
@@ -262,7 +262,8 @@ func blackoutMetrics(t *testing.T, l *ledger) {
 	d.predict(expectations{
 		"blackout_seconds_count": is(1), "blackout_seconds_sum": between(0.000001, time.Since(began).Seconds()),
 		"blackout_start_timestamp_seconds": absent(), "rotation_duration_seconds_count strategy=in_place": is(1),
-		"token_created_timestamp_seconds" + liveSlot: since(began), "token_expiry_timestamp_seconds" + liveSlot: absent(),
+		"token_created_timestamp_seconds" + liveSlot: since(began),
+		"token_expiry_timestamp_seconds" + liveSlot:  since(began.Add(365 * 24 * time.Hour)), // as the value claims
 	})
 	refuseWrites(aws)
 	again := time.Now()

@@ -119,13 +119,12 @@ func claiming(h http.Handler, edit func(claims map[string]any)) http.Handler {
 }
 
 // A value that claims another id is revoked, once; then it is delivered, and told without a word of what it says.
-func TestAValueThatClaimsAnotherIDIsRefusedOnceAndTold(t *testing.T) {
-	t.Parallel()
+func claimsMetrics(t *testing.T, l *ledger) {
 	const claimed = "00000000000000000000000000000bad"
 	w := newWorld(t, 1)
 	w.api = serveCloudflare(t, claiming(w.sim, func(c map[string]any) { c["jti"] = claimed }))
 	w.configure(settings{})
-	d := w.start()
+	d := w.watch(l)
 	w.rotatord("rotate", mintedSlot).Expect(t, 0)
 	d.predict(expectations{
 		"token_claim_mismatches_total account=main":                        is(2),

@@ -517,8 +517,8 @@ func (w *world) endTrouble() {
 	if r := w.rec(); len(r.Orphans) > 0 || r.Failure != nil || r.Unfinished() {
 		w.run(30 * time.Hour)
 	}
-	// Out of the last grace; what is left to expire after a change of targets takes a month.
-	for i := 0; i < 40*24*2 && len(w.rec().Retiring) > 0; i++ {
+	// Out of the last grace; what is left to expire after a change of targets takes a month, and may end as a mint begins.
+	for i := 0; i < 40*24*2 && (len(w.rec().Retiring) > 0 || w.rec().Unfinished()); i++ {
 		w.run(30 * time.Minute)
 	}
 }

@@ -52,7 +52,7 @@ func movedAndBack(w *world) {
 	w.run(time.Hour)
 	w.move("moved", "sink0")
 	w.run(3 * time.Hour)
-	w.calmly(25 * time.Hour) // in_place waits for its schedule
+	w.calmly(24 * time.Hour) // in_place waits for its schedule
 }
 
 // restoredBesideAWipe: an old state comes back beside a sink that is empty by now and one that holds the newest value.

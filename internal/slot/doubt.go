@@ -38,11 +38,9 @@ func (v *View) IsOfEarlierProcess(rot *Rotation) bool {
 	return rot.Strategy == moq.InPlace && v.Seen.Minted != rot.ID
 }
 
-// isGivenUp reports whether the latest value goes nowhere any more.
-func (v *View) isGivenUp(rot *Rotation) bool { return rot.Doubted || v.Seen.Gone == rot.ID }
-
 // judgeFirst has the required targets say whether a value of an earlier process may be written.
-func (v *View) judgeFirst(rot *Rotation) (Action, bool) {
+func (v *View) judgeFirst([]Target) (Action, bool) {
+	rot := v.Record.Rotation
 	if !v.IsOfEarlierProcess(rot) {
 		return nil, true
 	}
@@ -63,7 +61,7 @@ func (v *View) judgeFirst(rot *Rotation) (Action, bool) {
 		return nil, true
 	}
 	if !slices.ContainsFunc(targets, func(t Target) bool { return !v.isSilent(t) }) {
-		return v.failOn(StageDeliver, v.silent(targets)), false
+		return v.failOn(StageDeliver, targets), false
 	}
 	return Doubt{errNothingVouches()}, false
 }

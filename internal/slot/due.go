@@ -83,7 +83,7 @@ func (v *View) supersedeCause() Cause {
 	switch {
 	case v.Record.Request != nil && v.Record.Request.Compromised && rot.Started.Time().Before(v.Record.Request.At):
 		return CauseCompromised
-	case v.isGivenUp(rot):
+	case rot.Doubted || v.Seen.Gone == rot.ID:
 		return CauseLostValue
 	case rot.Token != nil && !rot.Token.BeforeRenewal(v.Now):
 		return CauseExpiry

@@ -24,12 +24,8 @@ func (v *View) deliverRequired() Action {
 	if missing = delivered(rot, missing); len(missing) == 0 {
 		return v.failOn(StageDeliver, v.silent(v.correctedTargets(rot)))
 	}
-	for _, check := range []func() (Action, bool){
-		func() (Action, bool) { return v.judgeFirst(rot) },
-		func() (Action, bool) { return v.inspectBeforeResuming(missing) },
-		func() (Action, bool) { return v.settledFirst(missing) },
-	} {
-		if s, ok := check(); !ok {
+	for _, check := range []func([]Target) (Action, bool){v.judgeFirst, v.inspectBeforeResuming, v.settledFirst} {
+		if s, ok := check(missing); !ok {
 			return s
 		}
 	}
@@ -52,10 +48,11 @@ func (v *View) givesWay() bool {
 	return f == nil || f.Stage != StagePreflight && f.Stage != StageMint
 }
 
-// valueIsGone reports whether the latest value can no longer be had, or is of no use because its token has expired.
+// valueIsGone reports whether the latest value can no longer be had, or is of no use: its token has expired, or it is
+// doubted.
 func (v *View) valueIsGone() bool {
 	rot := v.Record.Rotation
-	return v.isGivenUp(rot) || rot.Token.expired(v.Now)
+	return rot.Doubted || v.Seen.Gone == rot.ID || rot.Token.expired(v.Now)
 }
 
 // confirmListed looks which of the missing targets answer and whether the token is

@@ -195,11 +195,11 @@ func (r *Record) BeginGrace(t Token) {
 
 // AddFailure adds one failed attempt.
 func (r *Record) AddFailure(f Failure) {
-	f.Since, f.Count = f.At, r.failuresBefore()+1
 	f.ClaimedOtherID = f.Stage == StageMint && f.Reason == string(fault.Mismatch)
+	f.Since, f.Count = f.At, r.failuresBefore()+1
 	if r.Failure != nil {
-		f.Since = r.Failure.Since
 		f.ClaimedOtherID = f.ClaimedOtherID || r.Failure.ClaimedOtherID
+		f.Since = r.Failure.Since
 	}
 	r.Failure = &f
 }

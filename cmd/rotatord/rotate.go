@@ -13,7 +13,6 @@ import (
 	"github.com/rotatord/rotatord/internal/adminapi"
 	"github.com/rotatord/rotatord/internal/moq"
 	"github.com/rotatord/rotatord/internal/slot"
-	"github.com/rotatord/rotatord/internal/timefmt"
 )
 
 // rotateFlags are the choices of `rotate`.
@@ -50,27 +49,37 @@ func (a *app) rotate(ctx context.Context, client *adminapi.Client, args []string
 	if err != nil {
 		return err
 	}
-	asked := make([]slot.Status, len(slots))
-	for i, s := range slots {
-		if asked[i], err = client.Rotate(ctx, s.Relay, string(s.Type), f.compromised); err != nil {
-			return err
-		}
-		a.say("%s: rotation asked for", s.Slot)
+	asked, errs := a.ask(ctx, client, slots, f)
+	if f.noWait || len(asked) == 0 {
+		return errors.Join(errs...)
 	}
-	if f.noWait {
-		return nil
+	unmet := a.followAll(ctx, client, asked, f)
+	if len(slots) > 1 {
+		a.say("%d of %s rotated and verified", len(asked)-len(unmet), count(len(slots), "slot"))
 	}
-	ctx, cancel := context.WithTimeout(ctx, f.timeout)
-	defer cancel()
-	var errs []error
-	for _, s := range asked {
-		errs = append(errs, a.follow(ctx, client, s, f))
-	}
+	errs = append(errs, unmet...)
 	if f.compromised {
 		a.say("connections that are already open stay open: Cloudflare checks a token when a client connects")
 		errs = append(errs, a.stillAccepted(ctx, client, asked))
 	}
 	return errors.Join(errs...)
+}
+
+// ask asks for a rotation of each slot, and returns those of which the daemon has taken that down.
+func (a *app) ask(ctx context.Context, client *adminapi.Client, slots []slot.Status, f rotateFlags) (asked []slot.Status, errs []error) {
+	for _, s := range slots {
+		now, err := client.Rotate(ctx, s.Relay, string(s.Type), f.compromised)
+		if errors.Is(err, adminapi.ErrNoDaemon) {
+			return asked, append(errs, err)
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", s.Slot, err))
+			continue
+		}
+		a.say("%s: rotation asked for", s.Slot)
+		asked = append(asked, now)
+	}
+	return asked, errs
 }
 
 // choose finds the slots that args name; none means all.
@@ -92,93 +101,6 @@ func choose(ctx context.Context, client *adminapi.Client, args []string) ([]slot
 		}
 	}
 	return out, nil
-}
-
-// follow waits until the request for a slot is met, and tells of every change.
-func (a *app) follow(ctx context.Context, client *adminapi.Client, asked slot.Status, f rotateFlags) error {
-	said := ""
-	deadline, _ := ctx.Deadline()
-	for {
-		s, err := client.Slot(ctx, asked.Relay, string(asked.Type))
-		if ctx.Err() != nil {
-			return fmt.Errorf("%s: not verified in time (%s); rotatord goes on, see `rotatord status`", asked.Slot, said)
-		}
-		if err != nil {
-			return err
-		}
-		if met(s, asked, f) {
-			a.say("%s: rotated and verified%s", s.Slot, tokenWords(s))
-			return nil
-		}
-		if now := progress(s); now != said {
-			a.say("%s: %s", s.Slot, now)
-			said = now
-		}
-		if err := givenUp(s, asked, time.Now(), deadline); err != nil {
-			return err
-		}
-		pause(ctx)
-	}
-}
-
-// pause waits before a slot is asked about again, or until ctx ends.
-func pause(ctx context.Context) {
-	select {
-	case <-time.After(100 * time.Millisecond):
-	case <-ctx.Done():
-	}
-}
-
-// met reports whether the request is: verified after it, and, when compromised, no
-// older token left in a grace.
-func met(s, asked slot.Status, f rotateFlags) bool {
-	if !s.Requested.IsZero() && !s.Requested.After(asked.Requested) || s.Rotated.Before(asked.Requested) {
-		return false
-	}
-	return !f.compromised || !slices.ContainsFunc(s.Old, func(t slot.TokenStatus) bool { return t.Created.Before(asked.Requested) })
-}
-
-func tokenWords(s slot.Status) string {
-	if s.TokenID == "" {
-		return ""
-	}
-	return fmt.Sprintf(": token %s, expires %s", s.TokenID, timefmt.Stamp(s.Expires))
-}
-
-func progress(s slot.Status) string {
-	switch {
-	case s.Failure != nil:
-		return fmt.Sprintf("failed at step %s: %s; trying again", s.Failure.Stage, s.Failure.Message)
-	case s.State == slot.StateSettling:
-		return "waiting until relays know the new token"
-	case s.Phase == slot.Minted:
-		return "delivering"
-	case s.Note != "":
-		return s.Note
-	case s.Requested.IsZero():
-		return "revoking the old tokens"
-	}
-	return "minting"
-}
-
-// patience is how many failed attempts are waited through.
-const patience = 3
-
-// givenUp says why the request is not waited for until the deadline, if it is not: too many
-// attempts have failed, or the next one comes only after it.
-func givenUp(s, asked slot.Status, now, deadline time.Time) error {
-	if s.Failure == nil || s.Failure.Count <= asked.Failures {
-		return nil
-	}
-	failed, verdict := s.Failure.Count-asked.Failures, ""
-	if failed < patience {
-		if !s.Failure.Next.After(deadline) {
-			return nil
-		}
-		verdict = "not verified in time: "
-	}
-	return fmt.Errorf("%s: %s%s failed, the last at step %s: %s; rotatord goes on, next attempt %s",
-		s.Slot, verdict, count(failed, "attempt"), s.Failure.Stage, s.Failure.Message, timefmt.Until(now, s.Failure.Next))
 }
 
 // stillAccepted names the tokens with the same rights that the relays go on accepting.

@@ -25,32 +25,68 @@ func TestWhenARequestIsMet(t *testing.T) {
 		"compromised, the old one there": {slot.Status{Rotated: at.Add(time.Second), Old: old}, true, false},
 		"compromised, the old one gone":  {slot.Status{Rotated: at.Add(time.Second)}, true, true},
 	} {
-		if got := met(c.s, asked, rotateFlags{compromised: c.compromised}); got != c.want {
+		s := followed{asked: asked, compromised: c.compromised}
+		if got := s.met(c.s); got != c.want {
 			t.Errorf("%s: met %v, want %v", name, got, c.want)
 		}
 	}
 }
 
-func TestGivingUpCountsTheAttemptsSinceTheRequest(t *testing.T) {
-	now := time.Now()
-	asked := slot.Status{Slot: "live/subscribe", Failures: 5}
-	for _, c := range []struct {
-		failures int
-		next     time.Duration
-		want     string // empty: it is waited for
+func TestAttemptsThatFailAfterTheRequestCount(t *testing.T) {
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	s := followed{asked: slot.Status{Requested: at, Failures: 5}}
+	for name, c := range map[string]struct {
+		since, last time.Duration // from the request on
+		count, want int
 	}{
-		{5, 90 * time.Minute, ""}, // they failed before
-		{7, time.Second, ""},
-		{6, 4 * time.Minute, ""},
-		{6, 90 * time.Minute, "not verified in time: 1 attempt failed, the last at step mint: no; rotatord goes on, next attempt in 1h"},
-		{8, time.Second, "3 attempts failed, the last at step mint: no; rotatord goes on, next attempt in"},
+		"the last failed before":           {-time.Hour, -time.Second, 5, 0},
+		"one more failed":                  {-time.Hour, time.Second, 6, 1},
+		"two more failed":                  {-time.Hour, time.Second, 7, 2},
+		"they failed before, and all anew": {time.Second, 2 * time.Second, 2, 2},
+		"the count was cut short":          {-time.Hour, time.Second, 1, 1},
 	} {
-		s := slot.Status{Slot: "live/subscribe", Failures: c.failures, Failure: &slot.Failure{
-			Count: c.failures, Stage: slot.StageMint, Message: "no", Next: now.Add(c.next),
+		f := &slot.Failure{Count: c.count, Since: at.Add(c.since), At: at.Add(c.last)}
+		if got := s.failures(slot.Status{Failure: f}); got != c.want {
+			t.Errorf("%s: %d failed, want %d", name, got, c.want)
+		}
+	}
+	if got := s.failures(slot.Status{}); got != 0 {
+		t.Errorf("nothing failed: %d", got)
+	}
+}
+
+func TestARequestIsWaitedForNoLongerThanThereIsHope(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	failed := func(count int, next time.Duration, permanent bool) slot.Status {
+		return slot.Status{Attempt: now.Add(next), Failure: &slot.Failure{
+			Count: count, Since: now, At: now, Stage: slot.StageMint, Message: "no", Permanent: permanent,
 		}}
-		err := givenUp(s, asked, now, now.Add(5*time.Minute))
+	}
+	waits := func(what slot.WaitsFor, until time.Duration) slot.Status {
+		return slot.Status{WaitsFor: what, WaitsUntil: now.Add(until), Note: "it waits"}
+	}
+	for _, c := range []struct {
+		name   string
+		status slot.Status
+		since  time.Duration // since when it waits
+		want   string        // empty: it is waited for
+	}{
+		{"it failed once", failed(1, time.Second, false), 0, ""},
+		{"twice", failed(2, time.Second, false), 0, "2 attempts failed, the last at step mint: no; rotatord goes on, next attempt in 1s"},
+		{"for good", failed(1, time.Second, true), 0, "1 attempt failed, the last at step mint: no; rotatord goes on, next attempt in 1s"},
+		{"and is tried too late", failed(1, time.Hour, false), 0, "not verified in time: 1 attempt failed"},
+		{"a grace ends in time", waits(slot.WaitsForGrace, time.Minute), time.Minute, ""},
+		{"a grace ends too late", waits(slot.WaitsForGrace, time.Hour), 2 * time.Second, "not verified in time: it waits; rotatord goes on then"},
+		{"which may be over at once", waits(slot.WaitsForGrace, time.Hour), time.Second, ""},
+		{"the budget is stopped for long", waits(slot.WaitsForBudget, time.Hour), 2 * time.Second, "not verified in time: it waits"},
+		{"nobody knows for how long", slot.Status{WaitsFor: slot.WaitsForBudget}, time.Hour, ""},
+		{"the relay is full", waits(slot.WaitsForPlace, time.Second), 2 * time.Second, "not verified in time: it waits"},
+		{"it waits for nothing", slot.Status{}, time.Hour, ""},
+	} {
+		s := followed{asked: slot.Status{Requested: now.Add(-time.Minute)}, waits: now.Add(-c.since)}
+		err := s.givenUp(c.status, now, now.Add(5*time.Minute))
 		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
-			t.Errorf("after %d failures, the next attempt in %s: %v, want %q", c.failures, c.next, err, c.want)
+			t.Errorf("%s: %v, want %q", c.name, err, c.want)
 		}
 	}
 }

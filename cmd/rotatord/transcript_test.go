@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -40,6 +41,7 @@ type fakeDaemon struct {
 	After  map[string]slot.Status // a slot's status once its rotation was asked for
 	Fails  map[string]string      // what is wrong, by path
 	asked  []string
+	rotate map[string]bool // the slots of which a rotation was asked for
 }
 
 func (d *fakeDaemon) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -67,13 +69,30 @@ func (d *fakeDaemon) answer(r *http.Request, body string) (int, any) {
 	case part[0] == "tokens":
 		return http.StatusOK, adminapi.TokenList{Tokens: d.Pruned}
 	case len(part) == 1:
-		return http.StatusOK, adminapi.SlotList{Slots: d.Slots, Notes: d.Notes}
+		return http.StatusOK, adminapi.SlotList{Slots: d.present(), Notes: d.Notes}
 	default:
 		return d.slot(part[1]+"/"+part[2], len(part) == 4)
 	}
 }
 
+// present are the slots, after what was asked for.
+func (d *fakeDaemon) present() []slot.Status {
+	out := slices.Clone(d.Slots)
+	for i, s := range out {
+		if after, ok := d.After[s.Slot]; ok && d.rotate[s.Slot] {
+			out[i] = after
+		}
+	}
+	return out
+}
+
 func (d *fakeDaemon) slot(name string, rotate bool) (int, any) {
+	if rotate {
+		if d.rotate == nil {
+			d.rotate = map[string]bool{}
+		}
+		d.rotate[name] = true
+	}
 	for _, s := range d.Slots {
 		if s.Slot != name {
 			continue

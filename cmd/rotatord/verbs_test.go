@@ -135,13 +135,21 @@ func TestRotateFollowsTheRequestToItsEnd(t *testing.T) {
 	verified := d.Slots[0]
 	verified.Rotated, verified.Requested, verified.TokenID = in(time.Second), time.Time{}, someTokens()[0].ID
 	gaveUp := d.Slots[1]
-	gaveUp.Failures, gaveUp.Failure = 6, &slot.Failure{Count: 6, Stage: slot.StageDeliver, Message: "disk: no space left", Next: in(2 * time.Minute)}
+	gaveUp.Failures, gaveUp.Failure = 5, &slot.Failure{
+		Count: 5, At: in(time.Hour), Stage: slot.StageDeliver, Message: "disk: no space left", Next: in(2 * time.Minute),
+	}
+	gaveUp.Attempt = gaveUp.Failure.Next
 	d.After = map[string]slot.Status{"live/subscribe": verified, "live/publish_subscribe": gaveUp}
 	record(t, "rotate.txt", d, func(tr *transcript) {
 		tr.run("rotate", "live/subscribe")
 		tr.run("rotate", "live", "--no-wait")
 		tr.say("too many attempts fail")
 		tr.run("rotate", "live/publish_subscribe")
+		tr.say("several slots, each with an end of its own")
+		tr.run("rotate", "live")
+		d.Fails = map[string]string{"/api/v1/slots/live/publish_subscribe/rotate": "the journal refuses the slot's record"}
+		tr.run("rotate", "--all", "--timeout", "0s")
+		d.Fails = nil
 		tr.say("a token of equal rights is left")
 		d.Tokens = append(d.Tokens, someTokens()[5])
 		tr.run("rotate", "live/subscribe", "--compromised")
@@ -155,15 +163,19 @@ func TestRotateFollowsTheRequestToItsEnd(t *testing.T) {
 }
 
 func TestProgressSaysWhatIsWaitedFor(t *testing.T) {
+	no := func(at time.Duration) *slot.Failure {
+		return &slot.Failure{Stage: slot.StageMint, Message: "no", At: in(at), Since: in(at), Count: 1}
+	}
 	for want, s := range map[string]slot.Status{
-		"minting":    {Requested: now()},
+		"minting":    {Requested: now(), Failure: no(-time.Second)},
 		"delivering": {Requested: now(), Phase: slot.Minted},
 		"waiting until relays know the new token": {Requested: now(), Phase: slot.Minted, State: slot.StateSettling},
 		"revoking the old tokens":                 {},
 		"it waits for the budget":                 {Requested: now(), Note: "it waits for the budget"},
-		"failed at step mint: no; trying again":   {Requested: now(), Phase: slot.Minted, Failure: &slot.Failure{Stage: slot.StageMint, Message: "no"}},
+		"failed at step mint: no; trying again":   {Requested: now(), Phase: slot.Minted, Failure: no(time.Second)},
 	} {
-		if got := progress(s); got != want {
+		f := followed{asked: slot.Status{Requested: now()}}
+		if got := f.progress(s); got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}

@@ -384,14 +384,29 @@ func (b *Budget) paceAllows(now time.Time) time.Time {
 	return b.nextPaced.Add(-tolerance)
 }
 
-// armTimer sets the alarm for the first call that may go later, or for the end of a block.
-func (b *Budget) armTimer(now time.Time) {
-	at := b.blocked
+// OpensAt is when the next call that waits may go at the soonest; zero when none waits, or when only the end of another
+// call can tell.
+func (b *Budget) OpensAt() time.Time {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.nextTurn(time.Now())
+}
+
+func (b *Budget) nextTurn(now time.Time) (at time.Time) {
 	b.queue.eachHead(func(w *waiter) {
 		if t, ok := b.readyAt(now, w); ok && (at.IsZero() || t.Before(at)) {
 			at = t
 		}
 	})
+	return at
+}
+
+// armTimer sets the alarm for the first call that may go later, or for the end of a block.
+func (b *Budget) armTimer(now time.Time) {
+	at := b.nextTurn(now)
+	if at.IsZero() || !b.blocked.IsZero() && b.blocked.Before(at) {
+		at = b.blocked
+	}
 	if limit := now.Add(wallCheck); at.After(limit) {
 		at = limit
 	}

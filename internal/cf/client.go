@@ -152,6 +152,10 @@ func (c *Client) Reserve(p moq.Priority, granted func()) (cancel func()) {
 	return c.budget.Reserve(p, granted)
 }
 
+// OpensAt is when the budget lets the next call that waits through at the soonest; zero when none waits, or when
+// only the end of another call can tell.
+func (c *Client) OpensAt() time.Time { return c.budget.OpensAt() }
+
 // sender builds a request, sends it through x and takes from the answer what the
 // caller wants; problem says what the answer lacks. Both results count only when
 // the answer itself is a success.

@@ -168,6 +168,7 @@ type keptCloudflare struct{ *outside }
 
 func (keptCloudflare) Time() moq.CloudflareTime                          { return moq.CloudflareTime{} }
 func (keptCloudflare) Warm(context.Context)                              {}
+func (keptCloudflare) OpensAt() time.Time                                { return time.Time{} }
 func (keptCloudflare) Prove(context.Context, moq.Priority, string) error { return nil }
 
 func (c keptCloudflare) Reserve(p moq.Priority, granted func()) func() {

@@ -3,6 +3,7 @@ package rotation
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/rotatord/rotatord/internal/moq"
 	"github.com/rotatord/rotatord/internal/slot"
@@ -23,6 +24,15 @@ func (w *worker) reserve() {
 		w.reservationGranted(ticket)
 	})
 	w.keepReservation(ticket, cancel)
+}
+
+// budgetOpensAt is when the account's budget lets the next call through at the soonest; zero when nothing tells.
+func (w *worker) budgetOpensAt() time.Time {
+	cf, err := w.account()
+	if err != nil {
+		return time.Time{}
+	}
+	return cf.OpensAt()
 }
 
 func (m *memory) beginReservation() (ticket int32, p moq.Priority, s moq.Strategy) {

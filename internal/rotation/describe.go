@@ -21,5 +21,8 @@ func (w *worker) status() slot.Status {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	v := w.view()
+	if v.Seen.Reserving {
+		v.BudgetUntil = w.budgetOpensAt()
+	}
 	return v.Status()
 }

@@ -67,7 +67,7 @@ func (w *worker) postponeRetirement(err error) (next time.Time) {
 func (w *worker) failAttempt(where slot.Stage, cause *fault.Error, err error, of []slot.Target) {
 	blames := blamesOf(err)
 	f := slot.Failure{
-		Stage: where, Reason: string(cause.Reason), Permanent: cause.Class == fault.Permanent, Locations: locationsOf(of),
+		Stage: where, Reason: string(cause.Reason), Permanent: isPermanent(cause), Locations: locationsOf(of),
 		Sink: blamedSink(blames), Message: boundedMessage(err.Error()),
 	}
 	var ev slot.Event
@@ -89,6 +89,9 @@ func (w *worker) failAttempt(where slot.Stage, cause *fault.Error, err error, of
 	_ = w.save(events...) // a failure that cannot be journalled is still in memory
 	w.awaitUpstreams(blames)
 }
+
+// isPermanent reports whether trying again alone will not help. In the place of a value that is lost, another is minted.
+func isPermanent(f *fault.Error) bool { return f.Class == fault.Permanent && f.Reason != fault.Lost }
 
 // addFailure adds a failure to the record, with the time of the next attempt; w.mu is held.
 func (w *worker) addFailure(f slot.Failure, err error) slot.Failure {

@@ -236,6 +236,8 @@ func (f *fleet) Prove(_ context.Context, _ moq.Priority, relayID string) error {
 	return f.account.answer(relayID, false)
 }
 
+func (f *fleet) OpensAt() time.Time { return time.Time{} }
+
 func (f *fleet) Reserve(_ moq.Priority, granted func()) func() { granted(); return func() {} }
 
 func (f *fleet) Create(_ context.Context, _ moq.Priority, relayID string, t moq.NewToken) (moq.Token, error) {

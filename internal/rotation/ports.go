@@ -20,6 +20,9 @@ import (
 // Rotate with Priority.Reserved set uses it up; cancel gives up the wait or
 // hands an unused place back, and does nothing after the place was used.
 //
+// OpensAt is when the budget lets the next call that waits through at the soonest; zero
+// when none waits, or nothing tells.
+//
 // Prove makes sure that calls reach Cloudflare: when the account has not answered as
 // Cloudflare does for nearly a minute, it is asked for the relay, and an error says what
 // came. A call with Priority.Proven set is not sent once a minute has passed.
@@ -33,6 +36,7 @@ type Cloudflare interface {
 	Warm(ctx context.Context)
 	Prove(ctx context.Context, p moq.Priority, relayID string) error
 	Reserve(p moq.Priority, granted func()) (cancel func())
+	OpensAt() time.Time
 	Create(ctx context.Context, p moq.Priority, relayID string, t moq.NewToken) (moq.Token, error)
 	List(ctx context.Context, p moq.Priority, relayID string) ([]moq.Token, error)
 	Revoke(ctx context.Context, p moq.Priority, relayID, tokenID string) error

@@ -423,6 +423,8 @@ func (f *fakeRelay) Time() moq.CloudflareTime { return moq.CloudflareTime{} }
 
 func (f *fakeRelay) Warm(context.Context) {}
 
+func (f *fakeRelay) OpensAt() time.Time { return time.Time{} }
+
 func (f *fakeRelay) Reserve(_ moq.Priority, granted func()) func() {
 	granted()
 	return func() {}

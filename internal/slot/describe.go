@@ -61,9 +61,7 @@ func (v *View) describeWork(st *Status) {
 		failure := *f
 		st.Failures, st.Failure, st.Attempt = f.Count, &failure, UTC(laterOf(f.Next, v.blockedUntil()))
 	}
-	if v.waitsForPlace() {
-		st.WaitsUntil = UTC(v.Seen.NextPlace.Time())
-	}
+	st.WaitsFor, st.WaitsUntil = v.waitsFor()
 	if q := v.Record.Request; q != nil {
 		st.Requested = UTC(q.At)
 	}
@@ -108,7 +106,7 @@ func (v *View) note() string {
 		return fmt.Sprintf("%s lacks the latest token, which the others have: they go on being given newer ones in time, "+
 			"and no token that it may hold is revoked before it expires", sinksOf(v.leftOut()))
 	case v.Seen.Reserving:
-		return "waiting for the account's request budget"
+		return v.budgetNote()
 	case v.Record.Rotation != nil && v.Record.Rotation.LivesShort():
 		return fmt.Sprintf("Cloudflare gave the latest token less than half of the life that was asked: it is renewed before it ends, at %s",
 			v.Record.Rotation.Token.Expires.Time().Format(time.DateTime+"Z"))
@@ -147,6 +145,26 @@ func sinksOf(targets []Target) string {
 	return strings.Join(names, ", ")
 }
 
+// waitsFor is what a rotation that is due waits for, and until when as far as that is known.
+func (v *View) waitsFor() (what WaitsFor, until time.Time) {
+	switch {
+	case !v.blockedUntil().IsZero():
+		return WaitsForGrace, UTC(v.blockedUntil())
+	case v.waitsForPlace():
+		return WaitsForPlace, UTC(v.Seen.NextPlace.Time())
+	case v.Seen.Reserving:
+		return WaitsForBudget, UTC(v.BudgetUntil)
+	}
+	return "", time.Time{}
+}
+
+func (v *View) budgetNote() string {
+	if v.BudgetUntil.IsZero() {
+		return "waiting for the account's request budget"
+	}
+	return "waiting for the account's request budget, which lets nothing through before " + UTC(v.BudgetUntil).Format(time.DateTime+"Z")
+}
+
 func (v *View) blockedNote() string {
 	until := UTC(v.blockedUntil()).Format(time.DateTime + "Z")
 	if v.liveTokens() > MaxTokens {
@@ -155,23 +173,17 @@ func (v *View) blockedNote() string {
 	return "the slot has three tokens, the most it may have: it rotates when the oldest grace ends, at " + until
 }
 
-// blockedUntil is until when a rotation that is due waits for room; zero when no grace makes any.
+// blockedUntil is until when a rotation that is due waits for room; zero when no grace makes any. Who asked to end a
+// compromise waits for none, and what has expired goes first.
 func (v *View) blockedUntil() time.Time {
-	over := v.liveTokens() - MaxTokens
-	if v.Plan.Strategy != moq.Overlap || over < 0 || !v.isDue() {
+	over, q := v.liveTokens()-MaxTokens, v.Record.Request
+	if v.Plan.Strategy != moq.Overlap || over < 0 || q != nil && q.Compromised || v.expiredInTheWay() != nil || !v.isDue() {
 		return time.Time{}
 	}
-	var ends []time.Time
-	for _, t := range v.Record.Retiring {
-		if !t.Retire.IsZero() {
-			ends = append(ends, t.Retire.Time())
-		}
+	if ends := v.graceEnds(); over < len(ends) {
+		return ends[over]
 	}
-	if len(ends) <= over {
-		return time.Time{}
-	}
-	slices.SortFunc(ends, time.Time.Compare)
-	return ends[over]
+	return time.Time{}
 }
 
 func (v *View) targetStatuses() []TargetStatus {

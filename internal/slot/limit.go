@@ -1,6 +1,9 @@
 package slot
 
 import (
+	"slices"
+	"time"
+
 	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/moq"
 )
@@ -19,7 +22,7 @@ func (v *View) roomFirst() (Action, bool) {
 	if a, ok := v.fourthToken(); ok || a != nil {
 		return a, ok
 	}
-	if !v.blockedUntil().IsZero() {
+	if len(v.graceEnds()) > 0 {
 		return Wait{}, false // retire says until when
 	}
 	return Fail{Stage: StagePreflight, Errs: []error{errTokenLimit}}, false
@@ -66,6 +69,17 @@ func (v *View) heldTokens() (held []*Token) {
 		}
 	}
 	return held
+}
+
+// graceEnds are the ends of the graces of the slot's tokens, in their order.
+func (v *View) graceEnds() (ends []time.Time) {
+	for _, t := range v.heldTokens() {
+		if !t.Retire.IsZero() {
+			ends = append(ends, t.Retire.Time())
+		}
+	}
+	slices.SortFunc(ends, time.Time.Compare)
+	return ends
 }
 
 // blockedByTokenLimit reports whether a rotation that is due has no room: then a target that was

@@ -47,7 +47,8 @@ type Status struct {
 	Rotated    time.Time `json:"last_rotation,omitzero"` // last verified rotation
 	Next       time.Time `json:"next_rotation,omitzero"` // jittered; the oldest unmet instant until it is met
 	Attempt    time.Time `json:"next_attempt,omitzero"`  // while failing
-	WaitsUntil time.Time `json:"waits_until,omitzero"`   // a rotation that is due waits for a place at the full relay
+	WaitsFor   WaitsFor  `json:"waits_for,omitempty"`    // what a rotation that is due waits for, though nothing failed
+	WaitsUntil time.Time `json:"waits_until,omitzero"`   // until when at least; zero when nothing tells
 	Requested  time.Time `json:"requested,omitzero"`     // somebody asked, and it is not met yet
 	Overdue    bool      `json:"overdue,omitempty"`      // an instant went unmet for over a minute
 	Blackout   time.Time `json:"blackout_since,omitzero"`
@@ -63,6 +64,16 @@ type Status struct {
 	Old   []TokenStatus  `json:"old_tokens,omitempty"`
 	Note  string         `json:"note,omitempty"` // what a person should know: "new target waits for the schedule"
 }
+
+// WaitsFor is what a rotation that is due waits for.
+type WaitsFor string
+
+// What is waited for.
+const (
+	WaitsForGrace  WaitsFor = "grace"  // the slot has its three tokens: for the end of a grace
+	WaitsForPlace  WaitsFor = "place"  // the relay is full: the mint is tried again
+	WaitsForBudget WaitsFor = "budget" // for a turn in the account's request budget
+)
 
 // TargetStatus is one target of a slot.
 type TargetStatus struct {

@@ -130,7 +130,7 @@ func statusLines(st Status) []string {
 	l.add(st.Rotation != "", "rotation %s, %s, because of %s", nameOf(st.Rotation), st.Phase, st.Cause)
 	l.add(st.Failures > 0, "failures in a row: %d", st.Failures)
 	l.addTime("next attempt", st.Attempt)
-	l.addTime("waits until", st.WaitsUntil)
+	l.add(st.WaitsFor != "", "waits (%s)%s", st.WaitsFor, until(st.WaitsUntil))
 	for _, t := range st.Sinks {
 		l = append(l, targetText(t))
 	}

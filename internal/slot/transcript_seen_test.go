@@ -17,6 +17,7 @@ func (s *transcript) seenForms() []form {
 		{"listed TEXT", func(c *clause) { s.list(c.list(0)) }},
 		{"listed last at TIME", func(c *clause) { o.LastListing = c.timestamp(0) }},
 		{"the place is asked for", func(*clause) { o.Reserving = true }},
+		{"nothing passes the budget before TIME", func(c *clause) { s.v.BudgetUntil = c.time(0) }},
 		{"the place is there", func(*clause) { o.Reserving, o.Reserved = false, true }},
 		{"the account answers", func(*clause) { o.Proved = TimestampOf(s.v.Now) }},
 		{"the relay is full", func(*clause) { o.RelayFull = true }},

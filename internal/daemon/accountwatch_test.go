@@ -259,3 +259,22 @@ func TestAQuestionIsAskedOfARelayThatOffersLists(t *testing.T) {
 		t.Errorf("without relays there is %v to ask", got)
 	}
 }
+
+func TestASingleRunWithAClockThatNobodySetLearnsTheTimeFirst(t *testing.T) {
+	watching(t, func(t *testing.T, w *watched) {
+		w.watch.askTwice(t.Context())
+		if got := w.askedAt(cfsim.List); len(got) != 2 || w.client.Load().Time().Now.IsZero() {
+			t.Errorf("asked at %v, and Cloudflare's time is %v", got, w.client.Load().Time())
+		}
+	})
+}
+
+func TestAClockBeforeTheBuildIsToldAtTheStart(t *testing.T) {
+	for name, builtAt := range map[string]time.Time{"set": time.Now().Add(-time.Hour), "not set": time.Now().Add(time.Hour), "build not known": {}} {
+		sees, logged := observer.New(zapcore.InfoLevel)
+		d := &daemon{builtAt: builtAt, log: zap.New(sees)}
+		if unset := d.warnOfUnsetClock(); unset != (name == "not set") || unset != (logged.Len() == 1) {
+			t.Errorf("%s: unset %t, logged %v", name, unset, logged.All())
+		}
+	}
+}

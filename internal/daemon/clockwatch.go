@@ -44,6 +44,17 @@ func (now clocks) stepSince(c clocks) time.Duration {
 	return step
 }
 
+// warnOfUnsetClock reports whether nobody can have set this machine's clock, and says so.
+func (d *daemon) warnOfUnsetClock() bool {
+	now := time.Now()
+	if !now.Before(d.builtAt) {
+		return false
+	}
+	d.log.Warn("this machine's clock is before the date of rotatord's build: nobody has set it; "+
+		"nothing is minted or revoked until Cloudflare tells the time", zap.Time("clock", now), zap.Time("built", d.builtAt))
+	return true
+}
+
 // clockWatcher is told what happened to the clocks.
 type clockWatcher interface {
 	stoodStill(gap time.Duration)

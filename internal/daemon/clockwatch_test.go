@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,6 +12,7 @@ import (
 
 // settable has clocks that the test moves, and notes what is told of them.
 type settable struct {
+	mu     sync.Mutex
 	set    time.Duration // the wall clock was set by so much
 	slept  time.Duration // the machine was suspended for so long
 	told   []string
@@ -18,6 +20,8 @@ type settable struct {
 }
 
 func (m *settable) read() clocks {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	now := clocks{time.Now().Add(m.slept + m.set), time.Since(time.Unix(0, 0)) + m.slept}
 	if m.inHand.wall.IsZero() {
 		m.inHand = now
@@ -57,7 +61,9 @@ func TestStepsOfTheClockAndStandstillsAreToldApart(t *testing.T) {
 					close(ended)
 				}()
 				wait(ctx, time.Hour+check/2)
+				m.mu.Lock()
 				tt.happens(m)
+				m.mu.Unlock()
 				wait(ctx, time.Hour)
 				stop()
 				<-ended

@@ -43,6 +43,7 @@ func Run(ctx context.Context, cfg *config.Config, o Options) error {
 		if o.Started != nil {
 			o.Started(server.Addr())
 		}
+		_ = d.warnOfUnsetClock()
 		d.startBackground(ctx, c)
 		err = d.serve(ctx, served, o.Hangups.reloads())
 	}
@@ -119,6 +120,10 @@ func RunOnce(ctx context.Context, cfg *config.Config, o Options) (failed []slot.
 		return nil, errors.Join(errToldToStop, d.teardown.run())
 	} else if err != nil {
 		return nil, err
+	}
+	if d.warnOfUnsetClock() {
+		d.accounts.askTwice(ctx)
+		d.core.Load().engine.WakeAll()
 	}
 	failed = d.quiesce(ctx, d.core.Load())
 	return failed, d.teardown.run()

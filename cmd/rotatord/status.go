@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -36,7 +37,7 @@ func (a *app) statusCommand() *cobra.Command {
 			return failWhen(check, slots)
 		},
 	})
-	cmd.Flags().BoolVar(&check, "check", false, "exit 1 when a slot is failing or overdue")
+	cmd.Flags().BoolVar(&check, "check", false, "exit 1 when a slot is failing or overdue, or has an unhealthy required target")
 	return cmd
 }
 
@@ -71,9 +72,7 @@ func (a *app) explain(now time.Time, s slot.Status) {
 			s.Slot, f.Count, f.Stage, f.Message, timefmt.Until(now, f.Next))
 	}
 	for _, t := range s.Sinks {
-		if t.Error != "" && s.Failure == nil {
-			a.say("\n%s: %s: %s", s.Slot, t.Sink, t.Error)
-		}
+		a.explainTarget(now, s, t)
 	}
 	if s.Note != "" {
 		a.say("\n%s: %s", s.Slot, s.Note)
@@ -83,10 +82,27 @@ func (a *app) explain(now time.Time, s slot.Status) {
 	}
 }
 
+// explainTarget says since when a target is not well, when it is repaired, and what is wrong with it.
+func (a *app) explainTarget(now time.Time, s slot.Status, t slot.TargetStatus) {
+	var about []string
+	if t.State.IsUnhealthy() || t.State == slot.TargetUnknown && !t.Since.IsZero() && s.Blackout.IsZero() {
+		about = append(about, fmt.Sprintf("%s is %s, for %s", t.Target, t.State, timefmt.Since(now, t.Since)))
+	}
+	if t.Repair != "" {
+		about = append(about, "repaired "+t.Repair)
+	}
+	if t.Error != "" && s.Failure == nil {
+		about = append(about, t.Error)
+	}
+	if len(about) > 0 {
+		a.say("\n%s: %s: %s", s.Slot, t.Sink, strings.Join(about, "; "))
+	}
+}
+
 func failWhen(check bool, slots []slot.Status) error {
 	bad := 0
 	for _, s := range slots {
-		if s.Failures > 0 || s.Overdue {
+		if s.Failures > 0 || s.Overdue || s.UnhealthyTargets() > 0 {
 			bad++
 		}
 	}
@@ -94,9 +110,9 @@ func failWhen(check bool, slots []slot.Status) error {
 	case !check || bad == 0:
 		return nil
 	case bad == 1:
-		return errors.New("1 slot is failing or overdue")
+		return errors.New("1 slot is failing or overdue, or has an unhealthy target")
 	}
-	return errors.New(count(bad, "slot") + " are failing or overdue")
+	return errors.New(count(bad, "slot") + " are failing or overdue, or have an unhealthy target")
 }
 
 func nextRun(now time.Time, s slot.Status) string {
@@ -112,7 +128,7 @@ func nextRun(now time.Time, s slot.Status) string {
 func sinkStates(s slot.Status) string {
 	out := make([]string, len(s.Sinks))
 	for i, t := range s.Sinks {
-		out[i] = t.Sink + " " + t.State
+		out[i] = t.Sink + " " + string(t.State)
 		if !t.Required {
 			out[i] += " (optional)"
 		}

@@ -61,6 +61,25 @@ func TestStatusShowsASlotALineAndBelowWhatIsWrong(t *testing.T) {
 	record(t, "status-noted.txt", noted, func(tr *transcript) { tr.run("status", "--check") })
 }
 
+func TestStatusSaysOfATargetThatIsNotWellSinceWhenAndWhenItIsRepaired(t *testing.T) {
+	missing := slot.TargetStatus{
+		Sink: "disk", Target: "/moq/live", Required: true, State: slot.TargetMissing, Since: in(-20 * time.Minute),
+		Repair: "at the next run, Sun 2000-01-02 04:00Z",
+	}
+	unusable := slot.TargetStatus{
+		Sink: "spare", Target: "moq/live", State: slot.TargetUnusable, Since: in(-time.Hour), Error: "403: permission denied",
+	}
+	down := slot.TargetStatus{
+		Sink: "vault", Target: "moq/live", Required: true, State: slot.TargetUnknown, Since: in(-time.Minute), Error: "no answer",
+	}
+	well := someSlots()[0]
+	unwell := well
+	well.Sinks, unwell.Sinks = []slot.TargetStatus{unusable, down}, []slot.TargetStatus{missing, unusable, down}
+	for name, s := range map[string]slot.Status{"status-unhealthy.txt": unwell, "status-unhealthy-optional.txt": well} {
+		record(t, name, &fakeDaemon{Slots: []slot.Status{s}}, func(tr *transcript) { tr.run("status", "--check") })
+	}
+}
+
 func TestHistoryShowsWhatWasDoneByWhom(t *testing.T) {
 	d := &fakeDaemon{Events: []slot.Event{
 		{At: in(-time.Minute), Slot: "live/subscribe", Kind: slot.EventFailed, Stage: slot.StageMint, Detail: "401: 1000 Invalid API Token"},

@@ -64,16 +64,16 @@ func (c *online) isTaken(ctx context.Context, p *slot.Plan, t slot.Target) bool 
 // checkContent says whose the content of a target is, as far as that can be told.
 func (c *online) checkContent(p *slot.Plan, t slot.Target, h sinks.Holding, where string) {
 	size := len(h.Content.Reveal())
-	switch state := c.stateOf(p, t); {
-	case state == "ok":
+	switch st, known := c.statusOf(p, t); {
+	case known && st.State == slot.TargetOK:
 		c.found(OK, "%s can be written; it holds the token that rotatord delivered", where)
 	case c.isOfAnother(p, t):
 		c.found(OK, "%s can be written; it holds what rotatord delivered there for another slot, or earlier", where)
-	case state == "never" && !t.Adopt:
+	case known && st.RotationID == "" && !t.Adopt:
 		c.found(Failed, "%s holds something rotatord did not write (%d bytes): "+
 			"move it away, or set `existing: adopt` on sink %s", where, size, t.Sink)
-	case state != "":
-		c.found(Warning, "%s holds %d bytes; the daemon says of it: %s", where, size, state)
+	case known:
+		c.found(Warning, "%s holds %d bytes; the daemon says of it: %s", where, size, st.State)
 	case t.Adopt:
 		c.found(OK, "%s can be written; it holds %d bytes, which rotatord will take over if it did not write them",
 			where, size)
@@ -85,26 +85,25 @@ func (c *online) checkContent(p *slot.Plan, t slot.Target, h sinks.Holding, wher
 
 // mayBeOurs doubts what a target holds only where the daemon does.
 func (c *online) mayBeOurs(p *slot.Plan, t slot.Target) func(secret.Value) bool {
-	state := c.stateOf(p, t)
-	return func(secret.Value) bool { return state != "never" && state != "changed" || c.isOfAnother(p, t) }
+	st, known := c.statusOf(p, t)
+	return func(secret.Value) bool {
+		return !known || st.RotationID != "" && st.State != slot.TargetChanged || c.isOfAnother(p, t)
+	}
 }
 
 // isOfAnother reports whether the daemon took what it saw at a target for its own, though it has not delivered there for
 // this slot.
 func (c *online) isOfAnother(p *slot.Plan, t slot.Target) bool {
-	st := c.statusOf(p, t)
-	return st.State == "never" && !st.Checked.IsZero() && st.Error == "" && !t.Adopt
+	st, known := c.statusOf(p, t)
+	return known && st.RotationID == "" && !st.Checked.IsZero() && st.Error == "" && !t.Adopt
 }
 
-// stateOf is what the daemon says of a target; "" without a daemon.
-func (c *online) stateOf(p *slot.Plan, t slot.Target) string { return c.statusOf(p, t).State }
-
-// statusOf is the daemon's status of a target; zero without a daemon.
-func (c *online) statusOf(p *slot.Plan, t slot.Target) slot.TargetStatus {
+// statusOf is what the daemon says of a target, if there is one.
+func (c *online) statusOf(p *slot.Plan, t slot.Target) (slot.TargetStatus, bool) {
 	sinks := c.known[p.Slot()].Sinks
 	i := slices.IndexFunc(sinks, func(ts slot.TargetStatus) bool { return ts.Sink == t.Sink && ts.Target == t.Target })
 	if i < 0 {
-		return slot.TargetStatus{}
+		return slot.TargetStatus{}, false
 	}
-	return sinks[i]
+	return sinks[i], true
 }

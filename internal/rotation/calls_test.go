@@ -38,6 +38,7 @@ type outcome struct {
 	otherID  bool         // its value claims another id
 	answered bool         // it is known by the answer that calls reach Cloudflare
 	readBack bool         // only a read-back finds it out: not possible without one
+	stale    bool         // it shows for a while what was there before: possible of a store that may answer so, once a run
 	class    fault.Class  // of the error
 	reason   fault.Reason // of the error; "": there is none
 }
@@ -71,6 +72,7 @@ func (o *outcome) isOdd() bool { return o.short || o.otherID }
 var readOutcomes = []outcome{
 	{name: "goes well", done: true},
 	{name: "unreachable", class: fault.Retry, reason: fault.Unreachable},
+	{name: "shows the former content", done: true, stale: true},
 }
 
 var calls = [callKinds]callTable{

@@ -170,7 +170,7 @@ func (w *worker) applyPlan(e *Engine, p *slot.Plan, watch time.Time, kept func(u
 	w.sightings = slices.DeleteFunc(w.sightings, func(f slot.LocationEntry[slot.Sighting]) bool { return !p.Delivers(f.Location) })
 	if o := w.notes; o != nil {
 		o.Errors, o.NextPlace = nil, 0
-		o.Drift = slices.DeleteFunc(o.Drift, func(d slot.LocationEntry[slot.Drift]) bool { return !p.Delivers(d.Location) })
+		o.Health = slices.DeleteFunc(o.Health, func(h slot.LocationEntry[slot.TargetHealth]) bool { return !p.Delivers(h.Location) })
 	}
 }
 

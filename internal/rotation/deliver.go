@@ -154,6 +154,7 @@ func (w *worker) noteDeliveries(rot *slot.Rotation, results []delivery) {
 	var errs []error
 	var failed []slot.Target
 	var where slot.Stage
+	var changed []healthChange
 	w.locked(func() {
 		v := w.view()
 		for _, d := range results {
@@ -163,9 +164,10 @@ func (w *worker) noteDeliveries(rot *slot.Rotation, results []delivery) {
 			if d.err != nil {
 				errs, failed, where = append(errs, d.err), append(failed, d.target), d.where
 			}
-			w.noteDelivery(rot.ID, d)
+			changed = append(changed, w.noteDelivery(rot.ID, d)...)
 		}
 	})
+	w.tellHealth(changed)
 	lost := slices.IndexFunc(errs, func(err error) bool { return fault.Of(err).Reason == fault.Lost })
 	switch {
 	case lost >= 0:
@@ -175,28 +177,23 @@ func (w *worker) noteDeliveries(rot *slot.Rotation, results []delivery) {
 	}
 }
 
-// noteDelivery puts one outcome into the record; m.mu is held.
-func (m *memory) noteDelivery(rotationID string, d delivery) {
-	loc := d.target.Location
+// noteDelivery puts one outcome into the record, and returns what is to be told of the target; w.mu is held.
+func (w *worker) noteDelivery(rotationID string, d delivery) []healthChange {
+	loc, o := d.target.Location, w.ensureNotes()
 	if d.err != nil {
-		m.ensureNotes().Errors.Set(loc, d.err)
+		o.Errors.Set(loc, d.err)
 		if d.digest != nil { // else nothing was begun, and what was before still counts
-			m.ensureNotes().unacknowledged.Set(loc, d.digest)
+			o.unacknowledged.Set(loc, d.digest)
 		}
-		return
+		return nil
 	}
-	if m.record.Receipts.At(loc).RotationID > rotationID {
-		return // a newer value went there meanwhile
+	if w.record.Receipts.At(loc).RotationID > rotationID {
+		return nil // a newer value went there meanwhile
 	}
-	m.record.Acknowledge(d.target, rotationID, d.digest, d.held)
-	o := m.ensureNotes()
-	o.Errors.Remove(loc)
+	w.record.Acknowledge(d.target, rotationID, d.digest, d.held)
 	o.unacknowledged.Remove(loc)
-	o.Drift.Remove(loc)
-	o.Inspections.Remove(loc)
-	if m.sightings.Index(loc) >= 0 {
-		m.sightings.Edit(loc).Checked = 0
-	}
+	w.sightings.Edit(loc).Checked = 0
+	return w.changeOf(d.target, o.NoteDelivered(d.target), slot.TargetHealth{}, slot.Inspection{})
 }
 
 // conclude makes the value the served one: every required target holds it.

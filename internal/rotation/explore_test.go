@@ -40,6 +40,7 @@ type scenario struct {
 	strategy moq.Strategy
 	sinks    int
 	optional int
+	standby  bool // its sinks may once answer with what they held before
 	long     bool // its runs are many: one fault less, except in the soak
 	plan     func(*slot.Plan)
 	story    func(*world)
@@ -88,6 +89,8 @@ func scenarios() []scenario {
 		)
 	}
 	return append(out,
+		scenario{name: "overlap/store that may answer stale", standby: true, strategy: moq.Overlap, sinks: 1, story: plainStory},
+		scenario{name: "in_place/store that may answer stale", standby: true, strategy: moq.InPlace, sinks: 1, story: plainStory},
 		scenario{name: "overlap/matching", strategy: moq.Overlap, sinks: 1, plan: func(p *slot.Plan) { p.Matching = true }, story: plainStory},
 		scenario{name: "overlap/matching beside a slot that left", strategy: moq.Overlap, sinks: 1, plan: func(p *slot.Plan) { p.Matching = true }, story: besideASlotThatLeft},
 		scenario{name: "overlap/second installation", strategy: moq.Overlap, sinks: 1, story: secondInstallation},
@@ -488,6 +491,12 @@ func (s scenario) run(t testing.TB, seed uint64, choose func(choice) int, seen m
 		s.plan(p)
 	}
 	w.plan = p
+	if s.standby {
+		w.stale = 1
+		for _, sink := range w.sinks {
+			sink.standby = true
+		}
+	}
 	var out runResult
 	w.crashes = maxCrashes
 	w.choose = func(c choice) int {

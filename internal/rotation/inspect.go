@@ -34,28 +34,30 @@ func (w *worker) inspect(a slot.Inspect) {
 	looks := make([]slot.Inspection, len(targets))
 	w.engine.together(len(looks), func(i int) { looks[i] = w.inspectTarget(targets[i], a.Depth, read) })
 
-	if w.noteInspections(targets, looks, a.Depth) && w.engine.uninspected.Add(-1) == 0 && w.engine.claims.any() {
+	first, changed := w.noteInspections(targets, looks, a.Depth)
+	w.tellHealth(changed)
+	if first && w.engine.uninspected.Add(-1) == 0 && w.engine.claims.any() {
 		w.engine.WakeAll() // some may wait for it; while this one runs, so that nobody takes all for done
 	}
 }
 
 // noteInspections keeps looks at required targets. Only looks at all of them count as having looked at the
 // slot; first: others may have waited for that.
-func (w *worker) noteInspections(targets []slot.Target, looks []slot.Inspection, d slot.Depth) (first bool) {
+func (w *worker) noteInspections(targets []slot.Target, looks []slot.Inspection, d slot.Depth) (first bool, changed []healthChange) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for i, t := range targets {
-		w.noteInspection(t, looks[i])
+		changed = append(changed, w.noteInspection(t, looks[i])...)
 	}
 	if d < slot.DepthProbe || w.plan == nil || len(targets) < len(slot.RequiredOf(w.plan.Targets)) {
-		return false
+		return false, changed
 	}
 	first = w.inspected == awaited
 	w.inspected = wasInspected
 	if !w.record.Unfinished() && w.record.PendingMint == nil { // else drift is not noted
 		w.nextCheck = slot.TimestampOf(w.engine.now().Add(w.plan.CheckInterval()))
 	}
-	return first
+	return first, changed
 }
 
 func (w *worker) readsBack() bool {
@@ -70,10 +72,10 @@ func (w *worker) readsBack() bool {
 func (w *worker) inspectOptional(t slot.Target, depth slot.Depth, read bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.ensureNotes().inspectingOptional.At(t.Location) {
+	if w.ensureNotes().InspectingOptional.At(t.Location) {
 		return
 	}
-	w.ensureNotes().inspectingOptional.Set(t.Location, true)
+	w.ensureNotes().InspectingOptional.Set(t.Location, true)
 	before := w.record.Receipts.At(t.Location).RotationID
 	w.engine.spawn(func() {
 		l := w.inspectTarget(t, depth, read)
@@ -81,18 +83,19 @@ func (w *worker) inspectOptional(t slot.Target, depth slot.Depth, read bool) {
 			w.log().Warn("an optional target is not fit for the token that comes", zap.String("sink", t.Sink),
 				zap.String("target", t.Target), zap.Error(l.Err))
 		}
-		w.noteOptionalInspection(t, before, l)
+		w.tellHealth(w.noteOptionalInspection(t, before, l))
 		w.armIfIdle() // a slot that rests already need not keep the look
 	})
 }
 
-func (w *worker) noteOptionalInspection(t slot.Target, before string, l slot.Inspection) {
+func (w *worker) noteOptionalInspection(t slot.Target, before string, l slot.Inspection) []healthChange {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.ensureNotes().inspectingOptional.Remove(t.Location)
-	if w.record.Receipts.At(t.Location).RotationID == before && !w.ensureNotes().DeliveringOptional.At(t.Location) {
-		w.noteInspection(t, l)
+	w.ensureNotes().InspectingOptional.Remove(t.Location)
+	if w.record.Receipts.At(t.Location).RotationID != before || w.ensureNotes().DeliveringOptional.At(t.Location) {
+		return nil
 	}
+	return w.noteInspection(t, l)
 }
 
 // inspectTarget turns a bug into a failed look: it runs beside the slot's pass, too.
@@ -121,7 +124,9 @@ func (w *worker) examine(t slot.Target, depth slot.Depth, read bool) slot.Inspec
 	} else {
 		h, err = sink.Read(w.callContext(t), t.Target)
 	}
-	l := slot.Inspection{At: w.engine.now(), Depth: depth, Err: err, Known: err == nil && h.Known, Exists: h.Exists}
+	l := slot.Inspection{
+		At: w.engine.now(), Depth: depth, Err: err, Known: err == nil && h.Known, Exists: h.Exists, MayBeStale: h.MayBeStale,
+	}
 	switch {
 	case l.Known && h.Exists:
 		l.Digest, l.TokenIDs, l.Ours = w.digest(h.Content), moq.TokenIDsIn(h.Content), w.isDelivered(t, h.Content)
@@ -193,41 +198,17 @@ func (w *worker) recognisesOurs(t slot.Target) func(secret.Value) bool {
 	return func(content secret.Value) bool { return w.isDelivered(t, content) }
 }
 
-// noteInspection keeps a look, refuses a target that is somebody else's, and reports drift; w.mu is held.
-func (w *worker) noteInspection(t slot.Target, l slot.Inspection) {
+// noteInspection keeps a look, refuses a target that is somebody else's, and returns what is to be told; w.mu is held.
+func (w *worker) noteInspection(t slot.Target, l slot.Inspection) []healthChange {
 	if l.Err == nil && !t.Adopt && w.record.HoldsForeign(t, l) {
 		l.Err = errForeign(t)
 	}
 	if rc := w.record.Receipts.At(t.Location); hmac.Equal(rc.Digest, l.Digest) {
 		l.Digest = rc.Digest // one copy will do
 	}
-	o := w.ensureNotes()
-	o.Inspections.Set(t.Location, l)
 	w.sightings.Edit(t.Location).Checked = slot.TimestampOf(l.At)
-	o.Errors.Remove(t.Location)
-	if l.Err != nil {
-		o.Errors.Set(t.Location, l.Err)
-	}
-	if w.record.Unfinished() || w.record.PendingMint != nil || l.Err != nil || !l.Known {
-		return
-	}
-	w.noteDrift(t, slot.DriftOf(w.record.Receipts.At(t.Location), l))
-}
-
-func (w *worker) noteDrift(t slot.Target, kind slot.Drift) {
-	drift := &w.ensureNotes().Drift
-	before := drift.At(t.Location)
-	if kind == "" {
-		drift.Remove(t.Location)
-		return
-	}
-	drift.Set(t.Location, kind)
-	if before == kind {
-		return
-	}
-	w.engine.Observer.Drifted(t.Sink)
-	w.engine.Log.Warn("a target is not as it was delivered", zap.String("slot", w.nameLocked()), zap.String("sink", t.Sink),
-		zap.String("target", t.Target), zap.String("drift", string(kind)), zap.Bool("required", t.Required))
+	before, after := w.ensureNotes().NoteInspection(&w.record, t, l, w.engine.Clock.Elapsed().Elapsed)
+	return w.changeOf(t, before, after, l)
 }
 
 func errForeign(t slot.Target) error {

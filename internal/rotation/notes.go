@@ -21,8 +21,6 @@ type notes struct {
 	failedOptional    int32 // failed optional rounds in a row
 	refusedMints      int32 // mints in a row that the full relay refused
 
-	inspectingOptional slot.ByLocation[bool] // looks at optional targets in flight, by location
-
 	blames           []blame                  // whose the present run of failures is
 	retirementBlames []blame                  // whose the failed retirements are
 	optionalBlames   slot.ByLocation[[]blame] // whose the failed optional deliveries are, by location
@@ -43,11 +41,11 @@ func (m *memory) ensureNotes() *notes {
 // m.mu is held.
 func (m *memory) forgetIfIdle(now, until time.Time) {
 	o, soon := m.notes, !until.IsZero() && until.Sub(now) <= slot.FreshFor
-	if o == nil || soon || !m.record.AtRest() || o.underway() || o.preempt != nil || len(o.inspectingOptional) > 0 {
+	if o == nil || soon || !m.record.AtRest() || o.underway() || o.preempt != nil || len(o.InspectingOptional) > 0 {
 		return
 	}
 	o.Inspections, o.Listing = nil, nil
-	if !o.RelayFull && !o.Unsaved && o.failedRetirements == 0 && o.value.rotationID == "" && len(o.Drift)+len(o.Errors) == 0 {
+	if !o.RelayFull && !o.Unsaved && o.failedRetirements == 0 && o.value.rotationID == "" && len(o.Health)+len(o.Errors) == 0 {
 		m.notes = nil
 	}
 }

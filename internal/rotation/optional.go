@@ -31,25 +31,25 @@ func (w *worker) deliverOptionalTo(t slot.Target) {
 		d = w.write(t, rec, w.deliversFromJournal(rot))
 		w.readBack(rot, &d)
 	}
-	w.noteOptional(rot, d)
+	w.tellHealth(w.noteOptional(rot, d))
 	w.awaitUpstreams(blamesOf(d.err))
 	w.wake()
 }
 
 // noteOptional records one delivery to an optional target, and when a failed one is tried
-// again: one that a newer rotation has overtaken, as soon as that allows.
-func (w *worker) noteOptional(rot *slot.Rotation, d delivery) {
+// again: one that a newer rotation has overtaken, as soon as that allows. It returns what is to be told of the target.
+func (w *worker) noteOptional(rot *slot.Rotation, d delivery) []healthChange {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	o, loc := w.ensureNotes(), d.target.Location
 	o.DeliveringOptional.Remove(loc)
 	if errors.Is(d.err, errPreempted) || errors.Is(d.err, errLeft) {
-		return
+		return nil
 	}
-	w.noteDelivery(rot.ID, d)
+	changed := w.noteDelivery(rot.ID, d)
 	if d.err == nil {
 		o.failedOptional = 0
-		return
+		return changed
 	}
 	o.failedOptional++
 	next := w.engine.now().Add(w.engine.jittered(slot.RoutineBackoff(), int(o.failedOptional), requestedWait(d.err, slot.RoutineBackoff().Longest)))
@@ -57,6 +57,7 @@ func (w *worker) noteOptional(rot *slot.Rotation, d delivery) {
 	o.optionalBlames.Set(loc, blamesOf(d.err))
 	w.engine.Log.Warn("optional delivery failed", zap.String("slot", w.nameLocked()), zap.String("sink", d.target.Sink),
 		zap.String("target", d.target.Target), zap.Error(d.err))
+	return changed
 }
 
 // checkAccepted makes sure that a value from before is still worth delivering: that no

@@ -35,6 +35,18 @@ func (w *world) onMint(label string) {
 	if r.Rotation == nil || r.Rotation.Phase != slot.Minted {
 		w.mintableNow(r)
 	}
+	if r.PendingMint.Cause == slot.CauseDrift && !w.drifted(r) {
+		w.breaks("8: a token is burnt though every required sink holds what was delivered")
+	}
+}
+
+// drifted reports whether a required sink does not hold what was delivered there.
+func (w *world) drifted(r *slot.Record) bool {
+	s := w.engine.slots.byKey[testKey]
+	return slices.ContainsFunc(slot.RequiredOf(w.plan.Targets), func(t slot.Target) bool {
+		sink := w.sinks[t.Sink]
+		return sink.content == "" || !r.Receipts.At(t.Location).Matches(s.digest(sink.holding().Content))
+	})
 }
 
 // mayHaveFourth reports whether nobody asked for a rotation by hand, and no required sink holds a token that is accepted.

@@ -52,6 +52,7 @@ type world struct {
 	choose  func(choice) int // which of a call's options comes; 0 is that it goes well
 	called  [callKinds]int   // how many calls of each kind were made
 	crashes int              // how many more deaths may be chosen
+	stale   int              // how many more stale answers may be chosen
 	sane    bool             // no more trouble
 
 	identityLost, compromised, removed, forgetful bool
@@ -256,13 +257,16 @@ func (w *world) call(kind callKind, of string, effect func(*outcome) error) erro
 	w.called[kind]++
 	c := choice{kind: kind, number: w.called[kind], lives: 1}
 	if !w.sane {
-		c.lives, c.deaths = w.possible(kind)
+		c.lives, c.deaths = w.possible(kind, of)
 	}
 	if c.options() > 1 {
 		c.taken = w.choose(c)
 	}
 	w.traceCall(c, of)
 	o := c.option(c.taken)
+	if o.stale {
+		w.stale--
+	}
 	if c.taken >= c.lives {
 		return w.die(kind, o, effect)
 	}
@@ -272,10 +276,11 @@ func (w *world) call(kind callKind, of string, effect func(*outcome) error) erro
 }
 
 // possible returns how many outcomes and deaths may come of a call while there may be trouble.
-func (w *world) possible(kind callKind) (lives, died int) {
+func (w *world) possible(kind callKind, of string) (lives, died int) {
 	outcomes := calls[kind].outcomes
 	lives = len(outcomes)
-	if outcomes[lives-1].readBack && !w.plan.Verify {
+	last := outcomes[lives-1]
+	if last.readBack && !w.plan.Verify || last.stale && (w.stale == 0 || !w.sinks[of].standby) {
 		lives--
 	}
 	for w.relay.odd && outcomes[lives-1].isOdd() {
@@ -637,7 +642,10 @@ type fakeSink struct {
 	sinks.Apart
 	w        *world
 	name     string
-	content  string // "" is absent
+	content  string        // "" is absent
+	former   string        // before the present one
+	standby  bool          // it may answer with what it held before
+	lags     time.Duration // until when it does, in true time
 	rotation string
 	since    time.Time // when the present content was written
 	down     bool
@@ -677,7 +685,7 @@ func (s *fakeSink) Probe(_ context.Context, _ string, asked sinks.ProbeOptions) 
 		if o.fails() || s.down {
 			return s.trouble("probe")
 		}
-		h = s.holding()
+		h = s.shown(o)
 		h.Known = asked.Read
 		if !asked.Trial.IsEmpty() {
 			h.Warnings, s.trials = s.warnings, append(s.trials, asked)
@@ -692,14 +700,28 @@ func (s *fakeSink) Read(context.Context, string) (h sinks.Holding, err error) {
 		if o.fails() || s.down {
 			return s.trouble("read")
 		}
-		h = s.holding()
+		h = s.shown(o)
 		return nil
 	})
 	return h, err
 }
 
 func (s *fakeSink) holding() sinks.Holding {
-	return sinks.Holding{Known: true, Exists: s.content != "", Content: secret.New(s.content)}
+	return sinks.Holding{Known: true, Exists: s.content != "", Content: secret.New(s.content), MayBeStale: s.standby}
+}
+
+// lagsFor is how long a standby answers with what was: shorter than the looks are apart that must agree.
+const lagsFor = 9 * time.Second
+
+// shown is what the store answers.
+func (s *fakeSink) shown(o *outcome) sinks.Holding {
+	if o.stale {
+		s.lags = s.w.truth() + lagsFor
+	}
+	if s.w.truth() < s.lags {
+		return sinks.Holding{Known: true, Exists: s.former != "", Content: secret.New(s.former), MayBeStale: true}
+	}
+	return s.holding()
 }
 
 func (s *fakeSink) Write(ctx context.Context, _ string, v secret.Value, asked sinks.WriteOptions) error {
@@ -732,7 +754,7 @@ func (s *fakeSink) replace(v string) {
 	}
 	s.left[s.content] = s.w.truth()
 	delete(s.left, v)
-	s.content = v
+	s.former, s.content = s.content, v
 }
 
 func (s *fakeSink) MaxContent() int { return 1 << 20 }

@@ -89,6 +89,8 @@ type Holding struct {
 	Known   bool // false when it could not be looked at (no permission to read)
 	Exists  bool
 	Content secret.Value
+	// MayBeStale says that the store may have answered with what the target held a while ago, as a standby does.
+	MayBeStale bool
 
 	// Warnings tell of what works and may not be what is meant; a Probe fills them in.
 	Warnings []string

@@ -190,11 +190,12 @@ func (v *View) targetStatuses() []TargetStatus {
 	out := make([]TargetStatus, 0, len(v.Plan.Targets))
 	for _, t := range v.Plan.Targets {
 		rc := v.Record.Receipts.At(t.Location)
+		state, since := v.targetState(t)
 		ts := TargetStatus{
-			Sink: t.Sink, Target: t.Target, Required: t.Required, State: v.targetState(t, rc),
+			Sink: t.Sink, Target: t.Target, Required: t.Required, State: state, Since: since.Time(), Repair: v.Repair(t, state),
 			RotationID: rc.RotationID, Delivered: rc.At.Time(), Checked: UTC(v.Sightings.At(t.Location).Checked.Time()),
 		}
-		if ts.State == "pending" {
+		if v.isOnItsWay(t) {
 			ts.Pending = v.Record.Rotation.MintedAt.Time()
 		}
 		if err := v.Seen.Errors.At(t.Location); err != nil {
@@ -203,19 +204,6 @@ func (v *View) targetStatuses() []TargetStatus {
 		out = append(out, ts)
 	}
 	return out
-}
-
-func (v *View) targetState(t Target, rc Receipt) string {
-	rot := v.Record.Rotation
-	switch {
-	case rot != nil && len(rot.Sealed) > 0 && (rot.DeliversTo(t.Location) || v.isCorrected(rot, t.Location)) && rc.RotationID != rot.ID:
-		return "pending"
-	case v.Seen.Drift.At(t.Location) != "":
-		return string(v.Seen.Drift.At(t.Location))
-	case rc.RotationID == "":
-		return "never"
-	}
-	return "ok"
 }
 
 func (v *View) retiringStatuses() []TokenStatus {

@@ -151,7 +151,7 @@ func (v *View) dueOnDrift() Due {
 			continue
 		}
 		required++
-		if v.Seen.Drift.At(t.Location) != "" {
+		if v.Seen.Health.At(t.Location).Drift != "" {
 			lost++
 		}
 	}

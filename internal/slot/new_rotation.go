@@ -50,7 +50,7 @@ func (v *View) fixInPlace(a *Rotation) {
 // fixOverlap fixes what only overlap has: graces, an expiry, tokens to take over.
 func (v *View) fixOverlap(a *Rotation, instance string) {
 	a.Settle = v.Plan.Settle
-	a.Grace, a.Regrace = v.Plan.Grace, len(v.Seen.Drift) > 0 || v.hasNewTarget()
+	a.Grace, a.Regrace = v.Plan.Grace, v.Seen.anyDrift() || v.hasNewTarget()
 	if v.Plan.Matching && v.Seen.Listing != nil {
 		a.Existing = v.tokensToTakeOver(instance)
 	}

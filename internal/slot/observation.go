@@ -19,9 +19,9 @@ const (
 // restart by looking again.
 type Observation struct {
 	Listing     *Listing
-	Inspections ByLocation[Inspection] // by location; cleared by a failure
-	Drift       ByLocation[Drift]      // by location; until delivered anew
-	Errors      ByLocation[error]      // last trouble with each target, for people
+	Inspections ByLocation[Inspection]   // by location; cleared by a failure
+	Health      ByLocation[TargetHealth] // by location, of targets that are not well
+	Errors      ByLocation[error]        // last trouble with each target, for people
 
 	Reserving bool // a place in the budget is asked for
 	Reserved  bool // and was granted
@@ -42,6 +42,7 @@ type Observation struct {
 	LastListing    Timestamp
 	NextReclaim    Timestamp
 
+	InspectingOptional ByLocation[bool]      // looks at optional targets in flight, by location
 	DeliveringOptional ByLocation[bool]      // optional deliveries in flight, by location
 	NextOptional       ByLocation[Timestamp] // until when optional targets are left alone, by location
 }
@@ -106,6 +107,8 @@ type Inspection struct {
 	AtHand   bool     // it is the content of the value on its way, which an earlier process minted
 	Ours     bool     // it is what some slot of ours delivered there last, or may have
 	TokenIDs []string // what looks like a token's id in the content, or in a JWT there
+	// MayBeStale: the store may have answered with what the target held a while ago.
+	MayBeStale bool
 }
 
 func (l Inspection) fresh(now time.Time) bool { return Within(l.At, now, FreshFor) }

@@ -77,15 +77,27 @@ const (
 
 // TargetStatus is one target of a slot.
 type TargetStatus struct {
-	Sink       string    `json:"sink"`
-	Target     string    `json:"target"`
-	Required   bool      `json:"required"`
-	State      string    `json:"state"` // ok | pending | missing | changed | never | unknown
-	RotationID string    `json:"rotation_id,omitempty"`
-	Delivered  time.Time `json:"delivered,omitzero"`
-	Checked    time.Time `json:"checked,omitzero"`
-	Pending    time.Time `json:"pending_since,omitzero"`
-	Error      string    `json:"error,omitempty"`
+	Sink       string      `json:"sink"`
+	Target     string      `json:"target"`
+	Required   bool        `json:"required"`
+	State      TargetState `json:"state"`
+	Since      time.Time   `json:"since,omitzero"`   // of the state; zero when it is ok, or nobody can say
+	Repair     string      `json:"repair,omitempty"` // when one that is missing or changed gets a value again
+	RotationID string      `json:"rotation_id,omitempty"`
+	Delivered  time.Time   `json:"delivered,omitzero"`
+	Checked    time.Time   `json:"checked,omitzero"`
+	Pending    time.Time   `json:"pending_since,omitzero"`
+	Error      string      `json:"error,omitempty"`
+}
+
+// UnhealthyTargets counts the required targets that are missing, changed or unusable.
+func (s *Status) UnhealthyTargets() (n int) {
+	for i := range s.Sinks {
+		if t := &s.Sinks[i]; t.Required && t.State.IsUnhealthy() {
+			n++
+		}
+	}
+	return n
 }
 
 // TokenStatus is one older token of a slot that Cloudflare may still accept.

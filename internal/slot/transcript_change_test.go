@@ -141,9 +141,9 @@ func (s *transcript) acknowledge(sinks []string) {
 	for _, sink := range sinks {
 		t := s.target(sink)
 		s.v.Record.Acknowledge(t, rot.ID, []byte(nameOf(rot.ID)), s.v.Now)
-		s.v.Seen.Drift.Remove(t.Location)
-		s.v.Seen.Errors.Remove(t.Location)
-		s.v.Seen.Inspections.Remove(t.Location)
+		before := s.v.Seen.NoteDelivered(t)
+		s.tell(t, TargetHealth{}.ChangeFrom(before, DepthRead), TargetHealth{})
+		s.v.Sightings.Edit(t.Location).Checked = 0
 		s.v.Seen.DeliveringOptional.Remove(t.Location)
 	}
 }

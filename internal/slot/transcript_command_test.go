@@ -9,7 +9,7 @@ import (
 )
 
 func newTranscript(file []string) *transcript {
-	return &transcript{file: file, instance: "here", v: View{
+	return &transcript{file: file, instance: "here", stale: map[string]bool{}, v: View{
 		Record: &Record{Key: moq.Key{AccountID: "account", RelayID: "relay", Type: moq.PublishSubscribe}},
 		Seen:   &Observation{}, Sinks: map[string]bool{}, Clock: Reading{"first boot", 100 * time.Hour},
 	}}
@@ -55,6 +55,7 @@ func (s *transcript) questions() []form {
 		{"decide", func(*clause) { s.decide() }},
 		{"decide while the process stops", func(*clause) { s.decideWhileStopping() }},
 		{"due", func(*clause) { s.print("%s", dueText(s.v.nextDue())) }},
+		{"told", func(*clause) { s.printTold() }},
 		{"record", func(*clause) { s.printAll(recordLines(s.v.Record)) }},
 		{"status", func(*clause) { s.printAll(statusLines(s.v.Status())) }},
 		{"forecast until TIME", func(c *clause) { s.printAll(runLines(s.v.Upcoming(c.time(0)))) }},
@@ -102,6 +103,15 @@ func (s *transcript) decideWhileStopping() {
 	} else {
 		s.print("nothing more; else: %s", s.actionText(s.last))
 	}
+}
+
+// printTold prints what people were told of targets since it was asked for last.
+func (s *transcript) printTold() {
+	if len(s.told) == 0 {
+		s.print("nothing")
+	}
+	s.printAll(s.told)
+	s.told = nil
 }
 
 func (s *transcript) printAll(lines []string) {

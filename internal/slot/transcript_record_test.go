@@ -141,9 +141,12 @@ func statusLines(st Status) []string {
 }
 
 func targetText(t TargetStatus) string {
-	l := lines{t.State}
+	l := lines{string(t.State) + textIf(!t.Since.IsZero(), " since "+timeText(t.Since))}
+	l.add(t.Repair != "", "repaired %s", t.Repair)
 	l.add(t.RotationID != "", "delivered %s at %s", nameOf(t.RotationID), timeText(t.Delivered))
-	l.addTime("pending since", t.Pending)
+	if !t.Pending.Equal(t.Since) {
+		l.addTime("lacks the value since", t.Pending)
+	}
 	l.addTime("looked at", t.Checked)
 	l.add(t.Error != "", "error: %s", t.Error)
 	return l.oneLine(t.Sink)

@@ -40,6 +40,7 @@ func (s *transcript) seenForms() []form {
 
 // lookForms are the lines about looks at targets.
 func (s *transcript) lookForms() []form {
+	o := s.v.Seen
 	return []form{
 		{"NAME holds nothing DEPTH", func(c *clause) { s.look(c, Inspection{Known: true}) }},
 		{"NAME holds something else DEPTH", func(c *clause) { s.look(c, held("something else")) }},
@@ -60,6 +61,9 @@ func (s *transcript) lookForms() []form {
 			s.look(c, Inspection{Err: fault.Newf(fault.Permanent, fault.Forbidden, "read", c.words[0], "no permission")})
 		}},
 		{"NAME cannot be told DEPTH", func(c *clause) { s.look(c, Inspection{}) }},
+		{"NAME refuses it DEPTH", func(c *clause) { s.look(c, Inspection{Err: errRefused(c.words[0])}) }},
+		{"NAME may answer stale", func(c *clause) { s.stale[s.target(c.words[0]).Location] = true }},
+		{"NAME is being looked at", func(c *clause) { o.InspectingOptional.Set(s.target(c.words[0]).Location, true) }},
 		{"NAME does not answer DEPTH", func(c *clause) { s.look(c, Inspection{Err: errNoAnswer(c.words[0])}) }},
 		{"all targets were looked at", func(*clause) { s.checked() }},
 		{"targets are to be looked at", func(*clause) { s.v.NextCheck = 0 }},
@@ -76,6 +80,20 @@ func errNoAnswer(sink string) error {
 	return fault.Newf(fault.Retry, fault.Unreachable, "", sink, "no answer")
 }
 
+func errRefused(sink string) error {
+	return fault.Newf(fault.Permanent, fault.Forbidden, "", sink, "permission denied")
+}
+
+// tell keeps what people are told of a target.
+func (s *transcript) tell(t Target, c HealthChange, h TargetHealth) {
+	if c == Unchanged {
+		return
+	}
+	l := lines{}
+	l.add(h.State != "", "%s since %s", h.State, timestampText(h.Since))
+	s.told = append(s.told, l.oneLine(t.Sink+" "+string(c)))
+}
+
 // look notes what a look at a target found, as the worker does: what is not ours is an error, and what differs from
 // what was delivered is drift, unless a delivery is on its way.
 func (s *transcript) look(c *clause, l Inspection) {
@@ -84,19 +102,10 @@ func (s *transcript) look(c *clause, l Inspection) {
 	if l.Err == nil && !t.Adopt && r.HoldsForeign(t, l) {
 		l.Err = errors.New(t.Sink + " holds something that rotatord did not write")
 	}
-	o.Inspections.Set(t.Location, l)
 	s.v.Sightings.Edit(t.Location).Checked = TimestampOf(l.At)
-	o.Errors.Remove(t.Location)
-	if l.Err != nil {
-		o.Errors.Set(t.Location, l.Err)
-	}
-	if r.Unfinished() || r.PendingMint != nil || l.Err != nil || !l.Known {
-		return
-	}
-	o.Drift.Remove(t.Location)
-	if kind := DriftOf(r.Receipts.At(t.Location), l); kind != "" {
-		o.Drift.Set(t.Location, kind)
-	}
+	l.MayBeStale = s.stale[t.Location]
+	before, after := o.NoteInspection(r, t, l, s.v.Clock.Elapsed)
+	s.tell(t, after.ChangeFrom(before, l.Depth), after)
 }
 
 func (s *transcript) depth(word string) Depth {

@@ -41,7 +41,9 @@ type transcript struct {
 	silent  bool
 	out     []string
 
-	instance string // what is configured as its name
+	instance string          // what is configured as its name
+	stale    map[string]bool // locations whose store may answer with what was
+	told     []string        // what people were told of targets since that was asked for
 
 	v      View
 	former *Plan  // before the present one

@@ -23,6 +23,7 @@ type filter struct {
 const (
 	inBlackout = "blackout"
 	isOverdue  = "overdue"
+	hasBroken  = "unhealthy" // a required target is
 )
 
 func filterOf(q url.Values) filter {
@@ -46,6 +47,8 @@ func isIn(st *slot.Status, state string) bool {
 		return !st.Blackout.IsZero()
 	case isOverdue:
 		return st.Overdue
+	case hasBroken:
+		return st.UnhealthyTargets() > 0
 	}
 	return string(st.State) == state
 }
@@ -113,14 +116,14 @@ func (s *Server) surveySlots(f filter) survey {
 func (sv *survey) countSlot(st *slot.Status) {
 	sv.total++
 	sv.counts[string(st.State)]++
-	for _, condition := range []string{inBlackout, isOverdue} {
+	for _, condition := range []string{inBlackout, isOverdue, hasBroken} {
 		if isIn(st, condition) {
 			sv.counts[condition]++
 		}
 	}
 }
 
-const lastRank = 4
+const lastRank = 5
 
 // rankOf puts what needs a person first, then what moves, then the rest.
 func rankOf(st *slot.Status) int {
@@ -131,8 +134,10 @@ func rankOf(st *slot.Status) int {
 		return 1
 	case st.Overdue:
 		return 2
-	case st.State == slot.StateMinting || st.State == slot.StateSettling || st.State == slot.StateDelivering:
+	case st.UnhealthyTargets() > 0:
 		return 3
+	case st.State == slot.StateMinting || st.State == slot.StateSettling || st.State == slot.StateDelivering:
+		return 4
 	}
 	return lastRank
 }
@@ -213,7 +218,7 @@ func (s *Server) rowsOf(list []found) []row {
 // shownStates are the states in the order of the tiles, worst first.
 func shownStates() []string {
 	return []string{
-		inBlackout, string(slot.StateFailing), isOverdue, string(slot.StateMinting),
+		inBlackout, string(slot.StateFailing), isOverdue, hasBroken, string(slot.StateMinting),
 		string(slot.StateSettling), string(slot.StateDelivering), string(slot.StateGrace), string(slot.StateIdle),
 	}
 }
@@ -236,7 +241,7 @@ func stateBars(sv survey) []bar {
 	before := 0
 	for _, state := range shownStates() {
 		n := sv.counts[state]
-		if n == 0 || state == inBlackout || state == isOverdue { // conditions, no states: they would count twice
+		if n == 0 || state == inBlackout || state == isOverdue || state == hasBroken { // conditions, no states: they would count twice
 			continue
 		}
 		left, right := before*barWidth/sv.total, (before+n)*barWidth/sv.total

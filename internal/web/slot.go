@@ -28,7 +28,9 @@ type row struct {
 	Account           string
 	Manual            bool
 	Overdue           bool
-	Late              bool // the next run was due in the past
+	Broken            bool   // a required target is unhealthy
+	Unhealthy         []sink // targets, required or not
+	Late              bool   // the next run was due in the past
 	Blackout          moment
 	Age               moment
 	Next              moment
@@ -50,21 +52,26 @@ type failure struct {
 // sink is one target's state.
 type sink struct {
 	Name, Target, State, Error, RotationID string
+	Repair                                 string
 	Class, Sign                            string
 	Required                               bool
-	Delivered, Checked, Pending            moment
+	Since, Delivered, Checked              moment
 }
 
 func newRow(st *slot.Status, now time.Time) row {
 	r := row{
 		Slot: st.Slot, Relay: st.Relay, Type: string(st.Type), Link: slotLink(st.Relay, string(st.Type)),
 		State: string(st.State), Strategy: string(st.Strategy), Account: st.Account,
-		Manual: st.Manual, Overdue: st.Overdue, Late: st.Next.Before(now), Blackout: momentAt(st.Blackout, now),
+		Manual: st.Manual, Overdue: st.Overdue, Broken: st.UnhealthyTargets() > 0, Late: st.Next.Before(now), Blackout: momentAt(st.Blackout, now),
 		Age: ageOf(st, now), Next: momentAt(st.Next, now), Expires: momentAt(st.Expires, now), Attempt: momentAt(st.Attempt, now),
 		Failure: newFailure(st.Failure, now), Note: st.Note, Labels: labelList(st.Labels),
 	}
 	for _, t := range st.Sinks {
-		r.Sinks = append(r.Sinks, newSink(t, now))
+		shown := newSink(t, now)
+		r.Sinks = append(r.Sinks, shown)
+		if t.State.IsUnhealthy() {
+			r.Unhealthy = append(r.Unhealthy, shown)
+		}
 	}
 	return r
 }
@@ -105,19 +112,19 @@ func newFailure(f *slot.Failure, now time.Time) *failure {
 func newSink(t slot.TargetStatus, now time.Time) sink {
 	class, sign := signOf(t.State)
 	return sink{
-		Name: t.Sink, Target: t.Target, State: t.State, Error: t.Error, RotationID: t.RotationID, Class: class, Sign: sign,
-		Required: t.Required, Delivered: momentAt(t.Delivered, now), Checked: momentAt(t.Checked, now), Pending: momentAt(t.Pending, now),
+		Name: t.Sink, Target: t.Target, State: string(t.State), Error: t.Error, RotationID: t.RotationID, Class: class, Sign: sign,
+		Repair: t.Repair, Required: t.Required, Since: momentAt(t.Since, now), Delivered: momentAt(t.Delivered, now), Checked: momentAt(t.Checked, now),
 	}
 }
 
 // signOf gives a target's state a colour, and a sign for those who see none.
-func signOf(state string) (class, sign string) {
-	switch state {
-	case "ok":
+func signOf(state slot.TargetState) (class, sign string) {
+	switch {
+	case state == slot.TargetOK:
 		return "good", "✓"
-	case "pending":
+	case state == slot.TargetPending:
 		return "busy", "○"
-	case "missing", "changed":
+	case state.IsUnhealthy():
 		return "bad", "!"
 	}
 	return "dull", "–"

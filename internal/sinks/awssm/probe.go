@@ -28,7 +28,7 @@ func (s *sink) Probe(ctx context.Context, target string, o sinks.ProbeOptions) (
 	d, err := s.api.DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{SecretId: &target})
 	switch {
 	case hasError[*types.ResourceNotFoundException](err) && s.mayCreate(target):
-		return sinks.Holding{Known: true, Untried: untriedCreate}, nil
+		return sinks.Holding{Known: true, Untried: untriedCreate, MayBeStale: true}, nil
 	case err != nil:
 		return sinks.Holding{}, s.explainCall(ctx, "probe", target, err)
 	}

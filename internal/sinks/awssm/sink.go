@@ -148,11 +148,11 @@ func isNotCurrent(out *secretsmanager.GetSecretValueOutput, err error) bool {
 func (s *sink) holdingOf(ctx context.Context, target string, out *secretsmanager.GetSecretValueOutput, err error) (sinks.Holding, error) {
 	switch {
 	case hasError[*types.ResourceNotFoundException](err), saysDeleted(err):
-		return sinks.Holding{Known: true}, nil
+		return sinks.Holding{Known: true, MayBeStale: true}, nil
 	case err != nil:
 		return sinks.Holding{}, s.explainCall(ctx, "read", target, err)
 	}
-	return sinks.Holding{Known: true, Exists: true, Content: secret.New(aws.ToString(out.SecretString))}, nil
+	return sinks.Holding{Known: true, Exists: true, Content: secret.New(aws.ToString(out.SecretString)), MayBeStale: true}, nil
 }
 
 // Close ends the idle connections.

@@ -90,7 +90,7 @@ func (s *sink) holdingOf(target string, h held) (sinks.Holding, error) {
 		fields = selectFields(h.fields, s.ours)
 		h.live = len(fields) > 0
 	}
-	out := sinks.Holding{Known: h.known, Exists: h.known && h.live}
+	out := sinks.Holding{Known: h.known, Exists: h.known && h.live, MayBeStale: true} // a standby may lag
 	if out.Exists {
 		v, err := encodeFields(fields)
 		if err != nil {

@@ -480,6 +480,28 @@ func TestCancelledReservationHandsItsPlaceBack(t *testing.T) {
 	})
 }
 
+func TestCallsThatWaitForTheirTurnAreCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := cf.NewBudget(2, time.Hour, 1)
+		c := newClient(t, newSim(cfsim.Options{}).Transport(), func(o *cf.Options) { o.Budget = b })
+		allowed(t, b, moq.Routine, time.Minute)
+		give := c.Reserve(routine(), func() {})
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() { _, _ = c.List(ctx, routine(), relayID) })
+		synctest.Wait()
+		if n := c.Waiting(); n != 2 {
+			t.Errorf("%d calls wait, want one and a reservation", n)
+		}
+		give()
+		cancel()
+		wg.Wait()
+		if n := c.Waiting(); n != 0 {
+			t.Errorf("%d calls wait still", n)
+		}
+	})
+}
+
 func TestRefusedCallGivesItsReservedPlaceUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := cf.NewBudget(2, time.Hour, 1)

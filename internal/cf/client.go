@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	sdk "github.com/cloudflare/cloudflare-go/v7/moq"
@@ -76,6 +78,7 @@ type Client struct {
 	proof     proof
 	clock     *Clock
 	warn      func(text string)
+	waiting   atomic.Int64 // calls that wait for their turn
 }
 
 // New checks o and builds the client; it sends nothing. An error is Permanent.
@@ -149,7 +152,20 @@ func withBoundedAnswers(hc *http.Client) *http.Client {
 // Create or Rotate with Priority.Reserved set uses it up. cancel gives up the wait
 // or hands an unused place back.
 func (c *Client) Reserve(p moq.Priority, granted func()) (cancel func()) {
-	return c.budget.Reserve(p, granted)
+	c.waiting.Add(1)
+	leave := sync.OnceFunc(func() { c.waiting.Add(-1) })
+	giveUp := c.budget.Reserve(p, func() { leave(); granted() })
+	return func() { leave(); giveUp() }
+}
+
+// Waiting is how many calls of the account wait for their turn.
+func (c *Client) Waiting() int { return int(c.waiting.Load()) }
+
+// acquire waits for the call's turn.
+func (c *Client) acquire(ctx context.Context, p moq.Priority) error {
+	c.waiting.Add(1)
+	defer c.waiting.Add(-1)
+	return c.budget.Acquire(ctx, p)
 }
 
 // OpensAt is when the budget lets the next call that waits through at the soonest; zero when none waits, or when
@@ -167,7 +183,7 @@ func (c *Client) sendOne(ctx context.Context, p moq.Priority, k call, send sende
 		c.budget.releaseReservation(p)
 		return err
 	}
-	if err := c.budget.Acquire(ctx, p); err != nil {
+	if err := c.acquire(ctx, p); err != nil {
 		return c.notSent(k, err)
 	}
 	x := &exchange{ctx: ctx, http: c.http, now: c.clock.elapsed}
@@ -202,7 +218,7 @@ func (c *Client) concludeCall(k call, x *exchange, problem string) error {
 	e := c.classify(k, x, problem)
 	if up, known := accountState(e); known && k.op != verifyToken { // who may not ask for it may do all the rest
 		c.proof.noteOutcome(e == nil, up)
-		c.observer.Up(c.account, up)
+		c.observer.Up(c.account, up || e.Reason == fault.Forbidden) // the login is good
 		c.budget.wentWell(up)
 	}
 	if e == nil {
@@ -218,6 +234,9 @@ func (c *Client) reportAnswer(op operation, x *exchange) {
 	c.observer.Request(c.account, op.metricName(), x.statusLabel(), x.took)
 	if x.header == nil {
 		return
+	}
+	if p, ok := parsePolicy(x.header); ok {
+		c.observer.RateLimitPolicy(c.account, p.quota)
 	}
 	if l, ok := parseLeft(x.header); ok {
 		c.observer.RateLimit(c.account, l.requests)

@@ -609,7 +609,7 @@ func TestObserver(t *testing.T) {
 		fault cfsim.Fault
 		want  string
 	}{
-		{cfsim.Fault{}, "main list 200 1s\nmain 1199 left\nmain up true"},
+		{cfsim.Fault{}, "main list 200 1s\nmain 1200 allowed\nmain 1199 left\nmain up true"},
 		{cfsim.Fault{Kind: cfsim.Refused}, "main list error 0s\nmain up false"},
 		{cfsim.Fault{Kind: cfsim.LostAfter}, "main list error 1s\nmain up false"},
 		{cfsim.Fault{Kind: cfsim.ErrorBefore}, "main list 500 1s\nmain up false"},

@@ -122,8 +122,9 @@ func (w *watcher) add(format string, args ...any) {
 func (w *watcher) Request(account, operation, code string, took time.Duration) {
 	w.add("%s %s %s %s", account, operation, code, took)
 }
-func (w *watcher) RateLimit(account string, remaining int) { w.add("%s %d left", account, remaining) }
-func (w *watcher) Up(account string, up bool)              { w.add("%s up %t", account, up) }
+func (w *watcher) RateLimitPolicy(account string, limit int) { w.add("%s %d allowed", account, limit) }
+func (w *watcher) RateLimit(account string, remaining int)   { w.add("%s %d left", account, remaining) }
+func (w *watcher) Up(account string, up bool)                { w.add("%s up %t", account, up) }
 func (w *watcher) Blocked(account string, until time.Time) {
 	if until.IsZero() {
 		w.add("%s not blocked", account)

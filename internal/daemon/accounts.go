@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/rotatord/rotatord/internal/cf"
 	"github.com/rotatord/rotatord/internal/config"
@@ -93,5 +95,16 @@ func (b *backends) blameTokens() {
 		err := fault.Newf(fault.Retry, fault.Unauthorized, "set up", "account "+name, "%w", t.err).
 			WithHint("%s", b.cfg.Accounts[name].APIToken.Remedy())
 		b.troubles = append(b.troubles, trouble{kind: "account", name: name, err: err})
+	}
+}
+
+// eachAccountsWaiting visits how many calls of each account wait for their turn.
+func (d *daemon) eachAccountsWaiting(visit func(account string, waiting int)) {
+	b := d.backends.Load()
+	if b == nil {
+		return
+	}
+	for _, name := range slices.Sorted(maps.Keys(b.byName)) {
+		visit(name, b.byName[name].Waiting())
 	}
 }

@@ -74,6 +74,7 @@ func newDaemon(cfg *config.Config, o Options) *daemon {
 		lines: o.Log, log: d.log, metrics: d.metrics, backends: d.backends.Load, elapsed: sinceBoot, seen: map[string]*seenAccount{},
 	}
 	d.metrics.WatchClocks(d.accounts.eachOffset)
+	d.metrics.WatchWaits(d.eachAccountsWaiting)
 	d.metrics.Leader(true) // without replicas there is nobody else
 	d.metrics.Configure(metricNames(cfg))
 	d.metrics.Reloaded(true, time.Now())
@@ -86,7 +87,7 @@ func metricNames(cfg *config.Config) (slots []metrics.SlotRef, sinks []metrics.S
 		slots = append(slots, metrics.SlotRef{Relay: p.Relay, Type: p.Key.Type, Account: p.Account, Strategy: p.Strategy})
 	}
 	for name, spec := range cfg.Sinks {
-		sinks = append(sinks, metrics.SinkRef{Name: name, Type: spec.Shared().Type})
+		sinks = append(sinks, metrics.SinkRef{Name: name, Type: spec.Shared().Type, ProbeInterval: spec.Shared().ProbeInterval})
 	}
 	for name := range cfg.Accounts {
 		accounts = append(accounts, name)

@@ -85,6 +85,7 @@ func (d *daemon) openCore(ctx context.Context, cfg *config.Config, opened *teard
 	if err != nil {
 		return nil, err
 	}
+	d.metrics.WatchJournal(c.journal.Size)
 	opened.add("journal", journalTime, func(context.Context) error { return c.journal.Close() })
 	c.engine = rotation.New(rotation.Options{
 		Instance: cfg.Instance, BuiltAt: d.builtAt, Journal: c.journal, Sealer: c.identity, Alarm: c.queue,

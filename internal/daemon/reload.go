@@ -125,8 +125,8 @@ func (d *daemon) logTroubles(all []trouble) {
 // markDown shows a trouble in the metrics.
 func (d *daemon) markDown(t trouble) {
 	if t.kind == "sink" {
-		d.metrics.Probed(t.name, false, time.Now())
+		d.metrics.SinkDown(t.name)
 	} else {
-		d.metrics.Up(t.name, false)
+		d.metrics.AccountDown(t.name)
 	}
 }

@@ -62,6 +62,18 @@ type Bolt struct {
 	events  atomic.Uint64 // sequence number of the latest event
 }
 
+// Size is how many bytes the journal's files have; -1 while they cannot be found.
+func (b *Bolt) Size() (n int64) {
+	for _, path := range []string{b.path, b.logPath()} {
+		info, err := os.Stat(path)
+		if err != nil {
+			return -1
+		}
+		n += info.Size()
+	}
+	return n
+}
+
 // Open opens the journal in the folder dir, or makes both: the folder 0700, the file
 // 0600. It fails with ErrInUse when another process has it open, and refuses,
 // without touching it, a file of a newer format or one that is damaged.

@@ -230,6 +230,26 @@ func TestOpenFinishesAFileThatACrashLeftEmpty(t *testing.T) {
 	}
 }
 
+func TestTheSizeIsThatOfTheFilesInTheFolder(t *testing.T) {
+	dir := t.TempDir()
+	j := open(t, dir)
+	var want int64
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		info, err := f.Info()
+		if err != nil {
+			t.Fatal(err)
+		}
+		want += info.Size()
+	}
+	if got := j.Size(); got != want || got <= 0 {
+		t.Errorf("the size is %d, want %d", got, want)
+	}
+}
+
 func TestOpenRefusesAJournalInUse(t *testing.T) {
 	dir := t.TempDir()
 	open(t, dir)

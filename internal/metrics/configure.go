@@ -3,6 +3,7 @@ package metrics
 import (
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -21,14 +22,15 @@ type SlotRef struct {
 
 // SinkRef names a configured sink.
 type SinkRef struct {
-	Name string // key in the configuration
-	Type string
+	Name          string // key in the configuration
+	Type          string
+	ProbeInterval time.Duration
 }
 
 // configured is what the present configuration names.
 type configured struct {
 	mu       sync.Mutex
-	sinks    map[string]string // name to type
+	sinks    map[string]SinkRef // by name
 	accounts map[string]bool
 }
 
@@ -53,19 +55,33 @@ func (m *Metrics) Configure(slots []SlotRef, sinks []SinkRef, accounts []string)
 }
 
 func (m *Metrics) configureSinks(refs []SinkRef) {
-	next := make(map[string]string, len(refs))
+	next := make(map[string]SinkRef, len(refs))
 	for _, r := range refs {
-		next[r.Name] = r.Type
+		next[r.Name] = r
 	}
-	for name, typ := range m.configured.sinks {
-		if next[name] != typ {
+	for name, r := range m.configured.sinks {
+		if next[name].Type != r.Type {
 			m.forgetSink(name)
 		}
 	}
-	for name, typ := range next {
-		m.expectSink(name, typ)
+	for name, r := range next {
+		m.expectSink(name, r.Type)
 	}
 	m.configured.sinks = next
+}
+
+// contactIntervals are how long an accepted call of each sink and account counts.
+func (c *configured) contactIntervals() (sinks, accounts map[string]time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	sinks, accounts = make(map[string]time.Duration, len(c.sinks)), make(map[string]time.Duration, len(c.accounts))
+	for name, r := range c.sinks {
+		sinks[name] = r.ProbeInterval
+	}
+	for name := range c.accounts {
+		accounts[name] = accountWithin
+	}
+	return sinks, accounts
 }
 
 func (m *Metrics) expectSink(name, typ string) {
@@ -79,8 +95,7 @@ func (m *Metrics) forgetSink(name string) {
 	l := prometheus.Labels{"sink": name}
 	m.deliveries.DeletePartialMatch(l)
 	m.delivery.DeletePartialMatch(l)
-	m.sinkUp.DeletePartialMatch(l)
-	m.lastProbe.DeletePartialMatch(l)
+	m.sinkContacts.forget(name)
 	m.drift.DeletePartialMatch(l)
 }
 
@@ -125,8 +140,9 @@ func (m *Metrics) forgetAccount(name string) {
 	m.contradicted.DeletePartialMatch(l)
 	m.requests.DeletePartialMatch(l)
 	m.request.DeletePartialMatch(l)
+	m.limit.DeletePartialMatch(l)
 	m.remaining.DeletePartialMatch(l)
-	m.accountUp.DeletePartialMatch(l)
+	m.accountContacts.forget(name)
 	m.blocked.DeletePartialMatch(l)
 	m.apiTokenEnds.DeletePartialMatch(l)
 }

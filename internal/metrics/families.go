@@ -21,6 +21,7 @@ type slotFamilies struct {
 	rotations   *dto.MetricFamily
 	deliveries  backlog
 	retirements backlog
+	sums        *fleetSums
 
 	states  []*dto.LabelPair
 	results []*dto.LabelPair // in the order of slot.Results
@@ -32,7 +33,7 @@ func newSlotFamilies(now time.Time, perSlot bool) *slotFamilies {
 		perSlot: perSlot, now: now, gauges: slotGauges(), info: newInfoFamily(), off: gaugeOf(0), on: gaugeOf(1),
 		state:      gaugeFamily("slot_state", "Whether the slot is in the state; exactly one of a slot's states is 1."),
 		rotations:  counterFamily("rotations_total", "Ended rotations, by result (success, failure, superseded)."),
-		deliveries: newDeliveries(), retirements: newRetirements(),
+		deliveries: newDeliveries(), retirements: newRetirements(), sums: newFleetSums(),
 	}
 	for _, g := range f.gauges {
 		f.byGauge = append(f.byGauge, gaugeFamily(g.name, g.help))
@@ -49,6 +50,7 @@ func newSlotFamilies(now time.Time, perSlot bool) *slotFamilies {
 // addSlot takes in one slot; it is the yield of Source.Slots.
 func (f *slotFamilies) addSlot(st *slot.Status) bool {
 	f.addBacklogs(st)
+	f.sums.addSlot(st)
 	if !f.perSlot {
 		return true
 	}
@@ -100,6 +102,11 @@ func (f *slotFamilies) list() []*dto.MetricFamily {
 	all := append(slices.Clone(f.byGauge), f.state, f.info.finish(), f.rotations)
 	all = append(all, f.deliveries.families()...)
 	all = append(all, f.retirements.families()...)
+	return withMetrics(append(all, f.sums.families()...))
+}
+
+// withMetrics are the families that have a metric.
+func withMetrics(all []*dto.MetricFamily) []*dto.MetricFamily {
 	return slices.DeleteFunc(all, func(f *dto.MetricFamily) bool { return len(f.Metric) == 0 })
 }
 

@@ -22,6 +22,7 @@ var _ prometheus.Gatherer = gatherer{}
 func (g gatherer) Gather() ([]*dto.MetricFamily, error) {
 	families, err := g.m.registry.Gather()
 	families = append(families, g.m.slotFamilies()...)
+	families = append(families, g.m.upstreamFamilies()...)
 	slices.SortFunc(families, func(a, b *dto.MetricFamily) int { return cmp.Compare(a.GetName(), b.GetName()) })
 	return families, err
 }
@@ -32,9 +33,11 @@ func (m *Metrics) slotFamilies() []*dto.MetricFamily {
 	m.configured.mu.Lock()
 	for sink := range m.configured.sinks {
 		f.deliveries.expect(sink)
+		f.sums.sink(sink)
 	}
 	for account := range m.configured.accounts {
 		f.retirements.expect(account)
+		f.sums.account(account)
 	}
 	m.configured.mu.Unlock()
 	if source := m.source.Load(); source != nil {

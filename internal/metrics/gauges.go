@@ -19,6 +19,8 @@ func slotGauges() []slotGauge {
 	return []slotGauge{
 		{"consecutive_failures", "Failed attempts since the slot's last success.",
 			func(s *slot.Status) (float64, bool) { return float64(s.Failures), true }},
+		{"slot_unhealthy_targets", "Required targets that are missing, changed or unusable, at the last look.",
+			func(s *slot.Status) (float64, bool) { return float64(s.UnhealthyTargets()), true }},
 		{"blackout_start_timestamp_seconds", "Since when the slot's consumers are locked out; absent when they are not.",
 			at(func(s *slot.Status) time.Time { return s.Blackout })},
 		{"last_rotation_timestamp_seconds", "When the slot's last rotation was verified.",

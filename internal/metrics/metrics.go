@@ -51,6 +51,9 @@ type Metrics struct {
 
 	rotations  rotations
 	configured configured
+	polled     polled
+
+	sinkContacts, accountContacts contacts
 
 	failures     *prometheus.CounterVec   // account, step, reason
 	took         *prometheus.HistogramVec // strategy
@@ -58,14 +61,12 @@ type Metrics struct {
 	lag          prometheus.Histogram
 	deliveries   *prometheus.CounterVec   // sink, sink_type, result
 	delivery     *prometheus.HistogramVec // sink
-	sinkUp       *prometheus.GaugeVec     // sink
-	lastProbe    *prometheus.GaugeVec     // sink
 	drift        *prometheus.CounterVec   // sink
 	contradicted *prometheus.CounterVec   // account
 	requests     *prometheus.CounterVec   // account, operation, code
 	request      *prometheus.HistogramVec // account, operation
+	limit        *prometheus.GaugeVec     // account
 	remaining    *prometheus.GaugeVec     // account
-	accountUp    *prometheus.GaugeVec     // account
 	blocked      *prometheus.GaugeVec     // account
 	apiTokenEnds *prometheus.GaugeVec     // account
 	clockSteps   prometheus.Counter
@@ -116,10 +117,6 @@ func (m *Metrics) makeSinkMetrics() {
 		"Writes to a sink's targets, by result (success, failure).", "sink", "sink_type", "result")
 	m.delivery = m.histogramVec("sink_delivery_duration_seconds",
 		"Duration of a write to a sink's target.", quick(), "sink")
-	m.sinkUp = m.gaugeVec("sink_up",
-		"Whether the store answered and took the credentials when it was last probed, read or written (1), or not (0).", "sink")
-	m.lastProbe = m.gaugeVec("sink_last_probe_timestamp_seconds",
-		"When the sink was last probed, read or written.", "sink")
 	m.drift = m.counterVec("sink_drift_total",
 		"Targets of the sink that were found missing or changed.", "sink")
 }
@@ -131,10 +128,10 @@ func (m *Metrics) makeAccountMetrics() {
 		"Requests to Cloudflare, by HTTP status, or error when no answer came.", "account", "operation", "code")
 	m.request = m.histogramVec("cloudflare_request_duration_seconds",
 		"Duration of requests to Cloudflare.", quick(), "account", "operation")
+	m.limit = m.gaugeVec("cloudflare_ratelimit_limit",
+		"Requests that Cloudflare's rate limit allows in its window, as last told.", "account")
 	m.remaining = m.gaugeVec("cloudflare_ratelimit_remaining",
 		"Requests left in Cloudflare's present rate limit window, as last told.", "account")
-	m.accountUp = m.gaugeVec("account_up",
-		"Whether the last request of the account was answered and authorised (1) or not (0).", "account")
 	m.blocked = m.gaugeVec("account_blocked_until_timestamp_seconds",
 		"Until when Cloudflare blocks the account's calls; absent when it does not.", "account")
 	m.apiTokenEnds = m.gaugeVec("account_token_expiry_timestamp_seconds",

@@ -55,7 +55,16 @@ var contract = []struct {
 	{"token_claim_mismatches_total", dto.MetricType_COUNTER, "account"},
 	{"cloudflare_requests_total", dto.MetricType_COUNTER, "account code operation"},
 	{"cloudflare_request_duration_seconds", dto.MetricType_HISTOGRAM, "account operation"},
+	{"cloudflare_ratelimit_limit", dto.MetricType_GAUGE, "account"},
 	{"cloudflare_ratelimit_remaining", dto.MetricType_GAUGE, "account"},
+	{"budget_waiting", dto.MetricType_GAUGE, "account"},
+	{"slots", dto.MetricType_GAUGE, "account state"},
+	{"slots_overdue", dto.MetricType_GAUGE, "account"},
+	{"earliest_token_expiry_timestamp_seconds", dto.MetricType_GAUGE, "account"},
+	{"oldest_blackout_start_timestamp_seconds", dto.MetricType_GAUGE, "account"},
+	{"targets", dto.MetricType_GAUGE, "required sink state"},
+	{"slot_unhealthy_targets", dto.MetricType_GAUGE, "relay type"},
+	{"journal_size_bytes", dto.MetricType_GAUGE, ""},
 	{"account_up", dto.MetricType_GAUGE, "account"},
 	{"account_blocked_until_timestamp_seconds", dto.MetricType_GAUGE, "account"},
 	{"account_token_expiry_timestamp_seconds", dto.MetricType_GAUGE, "account"},
@@ -91,7 +100,9 @@ func busy() slot.Status {
 		Labels: map[string]string{"team": "video", "cost-center": "7"}, State: slot.StateFailing,
 		Created: now.Add(-time.Hour), Expires: now.Add(time.Hour), Rotated: now.Add(-time.Hour),
 		Next: now.Add(-time.Minute), Attempt: now.Add(time.Minute), Blackout: now.Add(-2 * time.Minute), Failures: 3,
-		Sinks: []slot.TargetStatus{{Sink: "disk", Pending: now.Add(-3 * time.Minute)}, {Sink: "vault"}},
+		Sinks: []slot.TargetStatus{
+			{Sink: "disk", Pending: now.Add(-3 * time.Minute), State: slot.TargetPending}, {Sink: "vault", State: slot.TargetMissing, Required: true},
+		},
 		Old: []slot.TokenStatus{
 			{Retire: now.Add(-time.Minute)}, {Retire: now.Add(-time.Hour)}, // past their grace
 			{Retire: now.Add(time.Minute)}, {Retire: now.Add(-time.Hour), Released: true}, {},
@@ -110,19 +121,24 @@ func refs() []SlotRef {
 	return []SlotRef{{"live", moq.Subscribe, "main", moq.Overlap}, {"edge", moq.PublishSubscribe, "main", moq.InPlace}}
 }
 
-func sinkRefs() []SinkRef { return []SinkRef{{"disk", "file"}, {"vault", "vault"}} }
+func sinkRefs() []SinkRef {
+	return []SinkRef{{"disk", "file", time.Minute}, {"vault", "vault", time.Minute}}
+}
 
 func newMetrics(t *testing.T, perSlot bool) *Metrics {
 	t.Helper()
 	m := New(Options{Version: "1.2.3", Revision: "abc", PerSlot: perSlot, Now: func() time.Time { return now }})
 	m.Configure(refs(), sinkRefs(), []string{"main"})
 	m.Watch(fleet{busy(), quiet()})
+	m.WatchWaits(func(visit func(string, int)) { visit("main", 3) })
+	m.WatchJournal(func() int64 { return 1 << 20 })
 	return m
 }
 
 // exercise makes every metric that is absent at rest appear.
 func exercise(m *Metrics) {
 	m.Probed("disk", true, now)
+	m.RateLimitPolicy("main", 1200)
 	m.RateLimit("main", 42)
 	m.Up("main", true)
 	m.Blocked("main", now.Add(time.Minute))
@@ -346,7 +362,7 @@ func TestReconfiguringKeepsWhatStaysAndForgetsWhatIsGone(t *testing.T) {
 	m.Delivered("disk", "file", true, time.Second)
 	m.RotationDone(&slot.Plan{Relay: "live", Key: moq.Key{Type: moq.Subscribe}}, moq.Overlap, slot.ResultSuccess, 0)
 	m.Watch(fleet{})
-	m.Configure(refs()[:1], []SinkRef{{"disk", "file"}, {"vault", "aws_secrets_manager"}}, []string{"other"})
+	m.Configure(refs()[:1], []SinkRef{{"disk", "file", time.Minute}, {"vault", "aws_secrets_manager", time.Minute}}, []string{"other"})
 
 	var all []string
 	for name, f := range gather(t, m) {

@@ -51,11 +51,11 @@ func deliveryResult(ok bool) string {
 	return string(slot.ResultFailure)
 }
 
-// Probed notes the outcome of a probe of sink.
-func (m *Metrics) Probed(sink string, up bool, at time.Time) {
-	m.sinkUp.WithLabelValues(sink).Set(truth(up))
-	m.lastProbe.WithLabelValues(sink).Set(seconds(at))
-}
+// Probed notes the outcome of a call to sink.
+func (m *Metrics) Probed(sink string, up bool, at time.Time) { m.sinkContacts.note(sink, up, at) }
+
+// SinkDown notes that a sink cannot work as things are, whatever its calls came to before.
+func (m *Metrics) SinkDown(sink string) { m.sinkContacts.noteDown(sink, m.now()) }
 
 // Request counts and times one request to Cloudflare; code is the HTTP status,
 // or "error" when no answer came.
@@ -64,13 +64,21 @@ func (m *Metrics) Request(account, operation, code string, took time.Duration) {
 	m.request.WithLabelValues(account, operation).Observe(took.Seconds())
 }
 
+// RateLimitPolicy notes how many requests Cloudflare said it allows.
+func (m *Metrics) RateLimitPolicy(account string, limit int) {
+	m.limit.WithLabelValues(account).Set(float64(limit))
+}
+
 // RateLimit notes how many requests Cloudflare said are left.
 func (m *Metrics) RateLimit(account string, remaining int) {
 	m.remaining.WithLabelValues(account).Set(float64(remaining))
 }
 
-// Up notes whether the account's last request was answered and authorised.
-func (m *Metrics) Up(account string, up bool) { m.accountUp.WithLabelValues(account).Set(truth(up)) }
+// Up notes whether a request of the account was answered and authorised.
+func (m *Metrics) Up(account string, up bool) { m.accountContacts.note(account, up, m.now()) }
+
+// AccountDown notes that an account cannot work as things are, whatever its requests came to before.
+func (m *Metrics) AccountDown(account string) { m.accountContacts.noteDown(account, m.now()) }
 
 // Blocked notes until when the account's calls are blocked; the zero time ends it.
 func (m *Metrics) Blocked(account string, until time.Time) {

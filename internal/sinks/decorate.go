@@ -163,7 +163,7 @@ func isUp(err error) bool {
 	if err == nil {
 		return true
 	}
-	aboutTarget := []fault.Reason{fault.NotFound, fault.Foreign, fault.Conflict, fault.Mismatch, fault.Invalid, fault.RateLimited}
+	aboutTarget := []fault.Reason{fault.Forbidden, fault.NotFound, fault.Foreign, fault.Conflict, fault.Mismatch, fault.Invalid, fault.RateLimited}
 	return slices.Contains(aboutTarget, fault.Of(err).Reason)
 }
 

@@ -179,7 +179,7 @@ func TestTheObserverHearsOfEachCallOnce(t *testing.T) {
 }
 
 func TestASinkIsUpWhenItAnswersWhateverItThinksOfTheTarget(t *testing.T) {
-	up := []fault.Reason{fault.NotFound, fault.Foreign, fault.Conflict, fault.Mismatch, fault.Invalid, fault.RateLimited}
+	up := []fault.Reason{fault.Forbidden, fault.NotFound, fault.Foreign, fault.Conflict, fault.Mismatch, fault.Invalid, fault.RateLimited}
 	for _, reason := range fault.Reasons() {
 		var j journal
 		s := sinks.Decorate("disk", "file", fake{func(context.Context) error {

@@ -1,0 +1,42 @@
+package metrics
+
+import (
+	"sync/atomic"
+	"time"
+
+	dto "github.com/prometheus/client_model/go"
+)
+
+// Waits calls visit with how many calls of each account wait for their turn.
+type Waits func(visit func(account string, waiting int))
+
+// polled is what is asked for at each scrape, besides the slots.
+type polled struct {
+	waits       atomic.Pointer[Waits]
+	journalSize atomic.Pointer[func() int64]
+}
+
+// WatchWaits sets where it is read how many calls wait for their turn.
+func (m *Metrics) WatchWaits(w Waits) { m.polled.waits.Store(&w) }
+
+// WatchJournal sets where the size of the journal's files in bytes is read; -1: it is not known.
+func (m *Metrics) WatchJournal(size func() int64) { m.polled.journalSize.Store(&size) }
+
+// families returns what is polled now, of the accounts that are configured.
+func (p *polled) families(configured map[string]time.Duration) []*dto.MetricFamily {
+	waiting := gaugeFamily("budget_waiting", "Calls of the account that wait for their turn in the request budget.")
+	size := gaugeFamily("journal_size_bytes", "Size of the journal's files.")
+	if w := p.waits.Load(); w != nil {
+		(*w)(func(account string, n int) {
+			if _, ok := configured[account]; ok {
+				addGauge(waiting, []*dto.LabelPair{pair("account", account)}, gaugeOf(float64(n)))
+			}
+		})
+	}
+	if f := p.journalSize.Load(); f != nil {
+		if n := (*f)(); n >= 0 {
+			addGauge(size, nil, gaugeOf(float64(n)))
+		}
+	}
+	return []*dto.MetricFamily{waiting, size}
+}

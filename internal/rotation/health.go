@@ -29,6 +29,7 @@ func (w *worker) changeOf(t slot.Target, before, after slot.TargetHealth, l slot
 	c.repair = v.Repair(t, after.State)
 	if c.HealthChange == slot.Drifted {
 		c.event = w.newEvent(slot.EventDrifted)
+		c.event.Cause, c.event.By = "", "" // of the rotation, not of this
 		c.event.Detail = t.Sink + " " + t.Target + " is " + string(after.Drift)
 	}
 	return []healthChange{c}

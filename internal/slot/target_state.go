@@ -80,16 +80,16 @@ func (v *View) Repair(t Target, s TargetState) string {
 	}
 	how, next := "", v.nextDue().At
 	if v.Plan.Strategy == moq.InPlace {
-		how = "in_place: "
+		how = " (in_place)" // which cannot bring it the present value
 	} else if t.Required && v.Plan.Schedule == nil {
 		next = earlierOf(next, v.driftPeriod().Add(driftDay)) // its drift counts anew then
 	}
 	attempt, waits := v.Record.retryAt(v.Now)
 	switch {
 	case next.IsZero():
-		return how + "with the next rotation"
+		return "with the next rotation" + how
 	case next.After(v.Now):
-		return how + "at the next run, " + dayAndTime(next)
+		return "at the next run, " + dayAndTime(next) + how
 	case waits:
 		return "with the next attempt, " + dayAndTime(attempt)
 	case !v.blockedUntil().IsZero():

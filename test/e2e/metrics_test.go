@@ -34,6 +34,8 @@ var contractMetrics = []string{
 	"account_token_expiry_timestamp_seconds", "clock_offset_seconds", "clock_steps_total",
 	"journal_errors_total", "log_lines_dropped_total", "journal_write_duration_seconds", "config_last_reload_successful",
 	"config_last_reload_success_timestamp_seconds", "leader", "build_info",
+	"targets", "slot_unhealthy_targets", "slots", "slots_overdue", "earliest_token_expiry_timestamp_seconds",
+	"oldest_blackout_start_timestamp_seconds", "budget_waiting", "cloudflare_ratelimit_limit", "journal_size_bytes",
 }
 
 // ledger remembers which metrics scenarios have predicted.
@@ -104,6 +106,8 @@ func nothingYet(t *testing.T, l *ledger) {
 		"schedule_lag_seconds_count": is(0), "rotation_duration_seconds_count strategy=overlap": is(0),
 		"sink_delivery_duration_seconds_count sink=disk": is(0), "consecutive_failures" + liveSlot: is(0),
 		"pending_deliveries sink=disk": is(0), "pending_retirements account=main": is(0),
+		"slot_unhealthy_targets" + liveSlot: is(0), "slots account=main state=failing": is(0), "slots_overdue account=main": is(0),
+		"budget_waiting account=main": is(0),
 	}
 	for _, result := range []string{"success", "failure", "superseded"} {
 		zero["rotations_total strategy=overlap result="+result+liveSlot] = is(0)
@@ -133,12 +137,15 @@ func nothingYet(t *testing.T, l *ledger) {
 		"account_up account=main": is(1), "clock_offset_seconds account=main": between(-10, 10),
 		"cloudflare_requests_total account=main operation=list code=200":   atLeast(2),
 		"cloudflare_requests_total account=main operation=verify code=200": is(1),
+		"slots account=main state=idle":              is(1), "targets sink=disk required=true state=pending": is(1),
+		"journal_size_bytes": atLeast(4096),
 	})
 	d.predict(expectations{
 		"blackout_start_timestamp_seconds": absent(), "last_rotation_timestamp_seconds": absent(), "next_attempt_timestamp_seconds": absent(),
 		"token_created_timestamp_seconds": absent(), "token_expiry_timestamp_seconds": absent(),
 		"oldest_pending_delivery_timestamp_seconds": absent(), "oldest_pending_retirement_timestamp_seconds": absent(),
 		"account_token_expiry_timestamp_seconds": absent(), "account_blocked_until_timestamp_seconds": absent(), "cloudflare_ratelimit_remaining": absent(),
+		"earliest_token_expiry_timestamp_seconds": absent(), "oldest_blackout_start_timestamp_seconds": absent(), "cloudflare_ratelimit_limit": absent(),
 	})
 }
 
@@ -187,6 +194,9 @@ func overlapMetrics(t *testing.T, l *ledger) {
 		"cloudflare_request_duration_seconds_count account=main operation=create": is(2),
 		"cloudflare_requests_total account=main operation=revoke code=200":        is(0),
 		"cloudflare_ratelimit_remaining account=main":                             between(900, 998), // the time is asked for, too
+		"cloudflare_ratelimit_limit account=main":                                 is(1000),
+		"earliest_token_expiry_timestamp_seconds account=main":                    unix(latest.Expires),
+		"targets sink=disk required=true state=ok":                                is(1),
 		"account_up account=main":                                                 is(1),
 		"schedule_lag_seconds_count":                                              is(0), // nothing was scheduled
 		"journal_write_duration_seconds_count":                                    atLeast(4),
@@ -270,6 +280,8 @@ func blackoutMetrics(t *testing.T, l *ledger) {
 	d.rotatord("rotate", "--no-wait", "live").Expect(t, 0)
 	d.predict(expectations{
 		"blackout_start_timestamp_seconds" + liveSlot:                                 since(again),
+		"oldest_blackout_start_timestamp_seconds account=main":                        since(again),
+		"targets sink=aws required=true state=pending":                                is(1),
 		"next_attempt_timestamp_seconds" + liveSlot:                                   atLeast(float64(again.Unix())),
 		"consecutive_failures" + liveSlot:                                             atLeast(2),
 		"slot_state state=failing" + liveSlot:                                         is(1),
@@ -338,6 +350,9 @@ func driftMetrics(t *testing.T, l *ledger) {
 	d.predict(expectations{
 		"sink_drift_total sink=disk": is(2), "rotations_total strategy=overlap result=success" + liveSlot: is(2), // once a period
 	})
+	d.predict(expectations{
+		"slot_unhealthy_targets" + liveSlot: is(1), "targets sink=disk required=true state=changed": is(1), "sink_up sink=disk": is(1),
+	})
 	d.rotatord("status").Expect(t, 0, "disk changed")
 }
 
@@ -388,7 +403,7 @@ func cloudflareMetrics(t *testing.T, l *ledger) {
 	d.sim.AddAPIToken(harness.APIToken, cfsim.Read, harness.AccountID)
 	d.rotatord("rotate", "--no-wait", "live").Expect(t, 0)
 	d.predict(expectations{
-		"account_up account=main": is(0), "rotation_failures_total account=main step=mint reason=forbidden": atLeast(1),
+		"account_up account=main": is(1), "rotation_failures_total account=main step=mint reason=forbidden": atLeast(1),
 	})
 }
 
@@ -442,7 +457,8 @@ func perSlotMetrics(t *testing.T, l *ledger) {
 	d.rotatord("rotate", "live").Expect(t, 0)
 	d.predict(expectations{
 		"rotations_total strategy=overlap result=success": is(1), "slot_state": absent(), "slot_info": absent(),
-		"sink_deliveries_total sink=disk result=success": is(1),
+		"sink_deliveries_total sink=disk result=success": is(1), "slot_unhealthy_targets": absent(), "slots account=main state=idle": is(1),
+		"targets sink=disk required=true state=ok": is(1), "earliest_token_expiry_timestamp_seconds account=main": atLeast(float64(time.Now().Unix())),
 	})
 	s, err := d.scrape()
 	if err != nil {

@@ -93,7 +93,7 @@ func (v *View) Repair(t Target, s TargetState) string {
 	case waits:
 		return "with the next attempt, " + dayAndTime(attempt)
 	case !v.blockedUntil().IsZero():
-		return "when the oldest grace ends, " + dayAndTime(v.blockedUntil())
+		return "once there is room for a token, " + dayAndTime(v.blockedUntil())
 	}
 	return "now"
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/rotatord/rotatord/test/harness"
 )
 
-const seriesPerSlot = 21
+const seriesPerSlot = 22
 
 // scrape is one answer of /metrics.
 type scrape map[string]*dto.MetricFamily

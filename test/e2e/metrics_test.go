@@ -137,7 +137,7 @@ func nothingYet(t *testing.T, l *ledger) {
 		"account_up account=main": is(1), "clock_offset_seconds account=main": between(-10, 10),
 		"cloudflare_requests_total account=main operation=list code=200":   atLeast(2),
 		"cloudflare_requests_total account=main operation=verify code=200": is(1),
-		"slots account=main state=idle":              is(1), "targets sink=disk required=true state=pending": is(1),
+		"slots account=main state=idle":                                    is(1), "targets sink=disk required=true state=pending": is(1),
 		"journal_size_bytes": atLeast(4096),
 	})
 	d.predict(expectations{

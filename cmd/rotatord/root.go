@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -30,6 +31,7 @@ const (
 type stdio struct {
 	in       io.Reader
 	out, err io.Writer
+	pause    func(context.Context, time.Duration) // between two lists; nil: for real
 }
 
 // app is what every verb works with.

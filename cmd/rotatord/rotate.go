@@ -103,20 +103,54 @@ func choose(ctx context.Context, client *adminapi.Client, args []string) ([]slot
 	return out, nil
 }
 
-// stillAccepted names the tokens with the same rights that the relays go on accepting.
+// Lists lag: for some seconds they may show what was revoked.
+const (
+	lookFor = 70 * time.Second // what is listed for so long is accepted
+	listGap = 5 * time.Second
+)
+
+// stillAccepted names the tokens with the same rights that the relays go on accepting. It looks again, for a while,
+// as long as there are any.
 func (a *app) stillAccepted(ctx context.Context, client *adminapi.Client, asked []slot.Status) error {
-	var left []string
+	for looked := time.Duration(0); ; looked += listGap {
+		left, err := listStandIns(ctx, client, asked)
+		switch {
+		case err != nil:
+			return err
+		case len(left) == 0:
+			return nil
+		case ctx.Err() != nil || looked >= lookFor:
+			return fmt.Errorf("still accepted with the same rights: %s", strings.Join(left, "; "))
+		case looked == 0:
+			a.say("still listed with the same rights: %s; lists lag behind, so the relays are looked at again for up to %.0f s",
+				strings.Join(left, "; "), lookFor.Seconds())
+		}
+		a.pauseBetweenLooks(ctx)
+	}
+}
+
+func (a *app) pauseBetweenLooks(ctx context.Context) {
+	if a.pause != nil {
+		a.pause(ctx, listGap)
+		return
+	}
+	pause(ctx, listGap)
+}
+
+// listStandIns names the tokens that the relays list and that may do what those of the slots may.
+func listStandIns(ctx context.Context, client *adminapi.Client, asked []slot.Status) (left []string, err error) {
+	ctx = context.WithoutCancel(ctx) // once the time is over, what was found is still to be said
 	for _, s := range asked {
 		if s.Strategy != moq.Overlap {
 			continue
 		}
 		now, err := client.Slot(ctx, s.Relay, string(s.Type))
 		if err != nil {
-			return err
+			return nil, err
 		}
 		tokens, err := client.Tokens(ctx, s.Relay)
 		if err != nil {
-			return fmt.Errorf("%s: what else is accepted cannot be listed: %w", s.Slot, err)
+			return nil, fmt.Errorf("%s: what else is accepted cannot be listed: %w", s.Slot, err)
 		}
 		for _, t := range tokens {
 			if t.ID != now.TokenID && mayStandIn(t, now) && (t.Expires.IsZero() || t.Expires.After(time.Now())) {
@@ -124,10 +158,7 @@ func (a *app) stillAccepted(ctx context.Context, client *adminapi.Client, asked 
 			}
 		}
 	}
-	if len(left) == 0 {
-		return nil
-	}
-	return fmt.Errorf("still accepted with the same rights: %s", strings.Join(left, "; "))
+	return left, nil
 }
 
 // mayStandIn reports whether a token may do what the slot's tokens may, and is not known to be another slot's.

@@ -56,6 +56,8 @@ func ownerWords(t adminapi.Token) string {
 			return t.Slot + ", no longer configured"
 		}
 		return "former token of this installation"
+	case adminapi.ForeignInstance:
+		return "another living installation of this name"
 	case adminapi.OtherInstance:
 		return "rotatord " + redact.Name(t.Instance)
 	}
@@ -76,6 +78,7 @@ func namesOf(names []string) string {
 
 func (a *app) pruneCommand() *cobra.Command {
 	var yes bool
+	var ids []string
 	cmd := &cobra.Command{
 		Use:   "prune RELAY",
 		Short: "Revoke former tokens of this installation that no sink of ours holds",
@@ -85,14 +88,14 @@ func (a *app) pruneCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			former, err := client.Prune(cmd.Context(), args[0], true)
+			former, err := client.Prune(cmd.Context(), args[0], ids, true)
 			if err != nil {
 				return err
 			}
 			if !a.showPrunable(former) || !yes && a.interactive() && !a.confirmed() {
 				return nil
 			}
-			pruned, err := client.Prune(cmd.Context(), args[0], false)
+			pruned, err := client.Prune(cmd.Context(), args[0], ids, false)
 			for _, t := range pruned {
 				if t.Revoked {
 					a.say("revoked %s", t.ID)
@@ -101,6 +104,7 @@ func (a *app) pruneCommand() *cobra.Command {
 			return err
 		},
 	}
+	cmd.Flags().StringArrayVar(&ids, "token-id", nil, "revoke this token alone (may be repeated), though another living installation of this name minted it")
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask (it only asks on a terminal)")
 	return cmd
 }

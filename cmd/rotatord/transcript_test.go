@@ -186,7 +186,7 @@ func (tr *transcript) masked(text string) string { return strings.ReplaceAll(tex
 func (tr *transcript) run(args ...string) {
 	var out, errs bytes.Buffer
 	code := execute(context.Background(), append([]string{"-c", tr.path("config.yaml")}, args...),
-		stdio{in: strings.NewReader(""), out: &out, err: &errs}, daemon.Environment{}, testHangups)
+		stdio{in: strings.NewReader(""), out: &out, err: &errs, pause: func(context.Context, time.Duration) {}}, daemon.Environment{}, testHangups)
 	fmt.Fprintf(&tr.text, "$ rotatord %s\n%s", tr.masked(strings.Join(args, " ")), tr.masked(out.String()))
 	for line := range strings.Lines(tr.masked(errs.String())) {
 		tr.text.WriteString("! " + line)

@@ -104,10 +104,10 @@ func (c *Client) Tokens(ctx context.Context, relay string) ([]Token, error) {
 }
 
 // Prune revokes, or with dryRun only lists, the former tokens of this
-// installation that no sink of ours holds.
-func (c *Client) Prune(ctx context.Context, relay string, dryRun bool) ([]Token, error) {
+// installation that no sink of ours holds: all, or those with the given ids.
+func (c *Client) Prune(ctx context.Context, relay string, ids []string, dryRun bool) ([]Token, error) {
 	var out TokenList
-	err := c.do(ctx, http.MethodPost, path("tokens", relay, "prune"), PruneRequest{dryRun}, &out)
+	err := c.do(ctx, http.MethodPost, path("tokens", relay, "prune"), PruneRequest{DryRun: dryRun, TokenIDs: ids}, &out)
 	return out.Tokens, err
 }
 

@@ -51,7 +51,7 @@ func TestClientAsksForTheDocumentedRoutes(t *testing.T) {
 			func(c *Client) error { _, err := c.History(t.Context(), "live/subscribe", 5); return err }},
 		{"GET /api/v1/tokens/live", func(c *Client) error { _, err := c.Tokens(t.Context(), "live"); return err }},
 		{`POST /api/v1/tokens/live/prune {"dry_run":true}`,
-			func(c *Client) error { _, err := c.Prune(t.Context(), "live", true); return err }},
+			func(c *Client) error { _, err := c.Prune(t.Context(), "live", nil, true); return err }},
 		{"GET /api/v1/plan?for=168h0m0s", func(c *Client) error { _, err := c.Plan(t.Context(), 168*time.Hour); return err }},
 	} {
 		c, asked := daemon(t, http.StatusOK, "{}")

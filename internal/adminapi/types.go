@@ -31,7 +31,8 @@ type TokenList struct {
 
 // PruneRequest is the optional body of POST /api/v1/tokens/{relay}/prune.
 type PruneRequest struct {
-	DryRun bool `json:"dry_run,omitempty"` // only list what would be revoked
+	DryRun   bool     `json:"dry_run,omitempty"`   // only list what would be revoked
+	TokenIDs []string `json:"token_ids,omitempty"` // these alone, of another living installation of this one's name too
 }
 
 // PlannedRuns answers GET /api/v1/plan, soonest first.
@@ -62,8 +63,9 @@ type (
 
 // The owners of a token.
 const (
-	Ours          = slot.Ours
-	Former        = slot.Former
-	OtherInstance = slot.OtherInstance
-	Others        = slot.Others
+	Ours            = slot.Ours
+	Former          = slot.Former
+	ForeignInstance = slot.ForeignInstance
+	OtherInstance   = slot.OtherInstance
+	Others          = slot.Others
 )

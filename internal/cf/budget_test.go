@@ -551,7 +551,7 @@ func rotateWhole(t *testing.T, c *cf.Client, relay string) {
 	c.Reserve(routine(), func() { close(granted) })
 	<-granted
 	list, err := c.List(t.Context(), routine(), relay)
-	if err != nil || len(list) != 2 {
+	if err != nil || len(list.Tokens) != 2 {
 		t.Errorf("list: %v", err)
 		return
 	}
@@ -559,7 +559,7 @@ func rotateWhole(t *testing.T, c *cf.Client, relay string) {
 	if _, err := c.Create(t.Context(), p, relay, moq.NewToken{Operations: moq.Subscribe.Operations()}); err != nil {
 		t.Errorf("create: %v", err)
 	}
-	if err := c.Revoke(t.Context(), routine(), relay, list[1].ID); err != nil {
+	if err := c.Revoke(t.Context(), routine(), relay, list.Tokens[1].ID); err != nil {
 		t.Errorf("revoke: %v", err)
 	}
 }

@@ -42,7 +42,8 @@ func TestCreatedTokenIsAcceptedListedAndRevoked(t *testing.T) {
 			t.Errorf("the new token is %+v", made)
 		}
 		list, err := c.List(t.Context(), routine(), relayID)
-		if err != nil || len(list) != 3 || list[2].ID != made.ID || list[2].Label != made.Label || !list[2].Value.IsEmpty() {
+		if last := len(list.Tokens) - 1; err != nil || last != 2 || !list.Complete || list.Tokens[last].ID != made.ID ||
+			list.Tokens[last].Label != made.Label || !list.Tokens[last].Value.IsEmpty() {
 			t.Errorf("listed %+v, %v", list, err)
 		}
 		for range 2 { // revoking an unknown token succeeds
@@ -312,8 +313,42 @@ func TestRelayWithoutTokensListsNone(t *testing.T) {
 	for _, result := range []string{`{"issuers":[]}`, `{"issuers":null}`, `{"issuers":[{"type":"cloudflare_jwt","cloudflare_tokens":[]}]}`, `{"issuers":[{"type":"new","cloudflare_tokens":[{"jti":"x"}]}]}`} {
 		sim := newSim(cfsim.Options{})
 		sim.Next(cfsim.List, cfsim.Fault{Kind: cfsim.Instead, Body: `{"success":true,"result":` + result + `}`})
-		if list, err := newClient(t, sim.Transport()).List(t.Context(), routine(), relayID); err != nil || len(list) != 0 {
+		if list, err := newClient(t, sim.Transport()).List(t.Context(), routine(), relayID); err != nil || len(list.Tokens) != 0 {
 			t.Errorf("%s: got %v, %v", result, list, err)
+		}
+	}
+}
+
+func TestAListThatMayLeaveTokensOutIsNotComplete(t *testing.T) {
+	ours := func(jtis ...string) string {
+		list := make([]string, len(jtis))
+		for i, jti := range jtis {
+			list[i] = `{"jti":"` + jti + `"}`
+		}
+		return `{"issuers":[{"type":"cloudflare_jwt","cloudflare_tokens":[` + strings.Join(list, ",") + `]}]}`
+	}
+	for _, tt := range []struct {
+		result, info string
+		complete     bool
+	}{
+		{ours(tokenID), ``, true},
+		{ours(), ``, true},
+		{ours(tokenID), `,"result_info":{"count":1,"total_count":1}`, true},
+		{ours(tokenID), `,"result_info":{"count":2}`, false},
+		{ours(tokenID), `,"result_info":{"count":1,"total":2}`, false},
+		{ours(tokenID), `,"result_info":{"count":1,"total_count":11}`, false},
+		{ours(tokenID), `,"result_info":{"count":1,"total_pages":2}`, false},
+		{ours(tokenID), `,"result_info":{"cursor":"more"}`, false},
+		{ours(tokenID), `,"result_info":"nothing known"`, true},
+		{`{"issuers":[]}`, ``, false},
+		{`{"issuers":null}`, ``, false},
+		{`{"issuers":[{"type":"customer_jwks","cloudflare_tokens":[]}]}`, ``, false},
+	} {
+		sim := newSim(cfsim.Options{})
+		sim.Next(cfsim.List, cfsim.Fault{Kind: cfsim.Instead, Body: `{"success":true,"result":` + tt.result + tt.info + `}`})
+		list, err := newClient(t, sim.Transport()).List(t.Context(), routine(), relayID)
+		if err != nil || list.Complete != tt.complete {
+			t.Errorf("%s%s: complete %t, %v", tt.result, tt.info, list.Complete, err)
 		}
 	}
 }

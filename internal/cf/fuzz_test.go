@@ -129,7 +129,7 @@ func FuzzListAnswer(f *testing.F) {
 			checkFault(t, err, status, body, false)
 			return
 		}
-		for _, tok := range list {
+		for _, tok := range list.Tokens {
 			if status >= 300 || !moq.IsID(tok.ID) || !tok.Value.IsEmpty() {
 				t.Errorf("status %d: believed %+v", status, tok)
 			}

@@ -2,6 +2,7 @@ package cf
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"slices"
 	"time"
@@ -102,10 +103,11 @@ func mintProblem(t moq.Token, operations []string) string {
 
 // List gives the tokens that relay relayID accepts, and expired ones that still take
 // up room, in the order of the answer and without their values. An answer that does
-// not say which tokens there are is an error, never an empty list.
-func (c *Client) List(ctx context.Context, p moq.Priority, relayID string) ([]moq.Token, error) {
+// not say which tokens there are is an error, never an empty list; one that may leave some out says
+// so. Lists lag: for some seconds one may show what there was before a token was created or revoked.
+func (c *Client) List(ctx context.Context, p moq.Priority, relayID string) (moq.TokenList, error) {
 	k := call{op: listTokens, relayID: relayID}
-	var tokens []moq.Token
+	var list moq.TokenList
 	err := c.sendOne(ctx, p, k, func(x *exchange) (problem string, err error) {
 		var params sdk.RelayTokenListParams
 		params.AccountID.Value, params.AccountID.Present = c.accountID, true
@@ -113,37 +115,57 @@ func (c *Client) List(ctx context.Context, p moq.Priority, relayID string) ([]mo
 		if err != nil {
 			return "", err
 		}
-		tokens, problem = tokensListed(res)
+		list, problem = tokensListed(res)
+		list.Complete = list.Complete && countedAtMost(x.body, len(list.Tokens))
 		return problem, nil
 	})
 	if err != nil {
-		return nil, err
+		return moq.TokenList{}, err
 	}
-	return tokens, nil
+	return list, nil
 }
 
-func tokensListed(res *sdk.RelayTokenListResponse) ([]moq.Token, string) {
+// tokensListed are the tokens of the issuers that are ours to handle. Without such an issuer the list is
+// not complete: a relay that has none of its tokens has the issuer all the same.
+func tokensListed(res *sdk.RelayTokenListResponse) (list moq.TokenList, problem string) {
 	if res.JSON.Issuers.IsMissing() || res.JSON.Issuers.IsInvalid() {
-		return nil, "the answer holds no list of issuers"
+		return list, "the answer holds no list of issuers"
 	}
-	var tokens []moq.Token
 	for _, issuer := range res.Issuers {
 		if issuer.Type != issuerJWT {
 			continue
 		}
+		list.Complete = true
 		if f := issuer.JSON.CloudflareTokens; f.IsMissing() || f.IsInvalid() {
-			return nil, "the answer holds no list of tokens"
+			return list, "the answer holds no list of tokens"
 		}
 		for _, t := range issuer.CloudflareTokens {
 			if !moq.IsID(t.Jti) {
-				return nil, "a listed token has no valid id (jti)"
+				return list, "a listed token has no valid id (jti)"
 			}
-			tokens = append(tokens, moq.Token{
+			list.Tokens = append(list.Tokens, moq.Token{
 				ID: t.Jti, Operations: toStrings(t.Operations), Created: t.Created, Expires: t.Expires, Label: t.Label,
 			})
 		}
 	}
-	return tokens, ""
+	return list, ""
+}
+
+// countedAtMost reports whether an answer to a list counts no more than it shows: in the words that
+// Cloudflare's lists have for it, of which that of tokens has none so far.
+func countedAtMost(body []byte, shown int) bool {
+	var answer struct {
+		Info map[string]any `json:"result_info"`
+	}
+	_ = json.Unmarshal(body, &answer) // without one, nothing is counted
+	for _, word := range []string{"count", "total", "total_count"} {
+		if n, ok := answer.Info[word].(float64); ok && n > float64(shown) {
+			return false
+		}
+	}
+	pages, _ := answer.Info["total_pages"].(float64)
+	cursor, _ := answer.Info["cursor"].(string)
+	return pages <= 1 && cursor == ""
 }
 
 func toStrings[T ~string](list []T) []string {

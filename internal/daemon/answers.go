@@ -68,12 +68,12 @@ func (d *daemon) Tokens(ctx context.Context, relay string) ([]slot.RelayToken, e
 }
 
 // Prune revokes former tokens, or lists them.
-func (d *daemon) Prune(ctx context.Context, relay string, dryRun bool) ([]slot.RelayToken, error) {
+func (d *daemon) Prune(ctx context.Context, relay string, ids []string, dryRun bool) ([]slot.RelayToken, error) {
 	c := d.core.Load()
 	if c == nil {
 		return nil, errStarting
 	}
-	return rotation.NewAdministration(c.engine).Prune(ctx, relay, dryRun)
+	return rotation.NewAdministration(c.engine).Prune(ctx, relay, ids, dryRun)
 }
 
 // Plan lists the runs within the given time from now.

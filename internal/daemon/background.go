@@ -45,6 +45,11 @@ func (d *daemon) parts(c *core) []func(context.Context) {
 		func(ctx context.Context) { d.accounts.watchAll(ctx, c.engine.WakeAll) },
 		func(ctx context.Context) { d.watchStorage(ctx, c) },
 		func(ctx context.Context) { d.watchLogins(ctx, c.engine) },
+		func(ctx context.Context) {
+			for wait(ctx, rotation.LookAroundPause) {
+				c.engine.LookAround(ctx)
+			}
+		},
 		func(ctx context.Context) { returnMemory(ctx, c.journal.Unmap) },
 		keepWatchdogQuiet,
 	}

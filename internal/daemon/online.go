@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/rotatord/rotatord/internal/adminapi"
 	"github.com/rotatord/rotatord/internal/cf"
@@ -87,10 +88,10 @@ func (c *online) checkRelay(ctx context.Context, relay string, plans []*slot.Pla
 		return
 	}
 	c.found(OK, "it exists: %s", redact.Label(r.Name))
-	tokens, err := client.List(ctx, moq.Priority{Urgency: moq.Routine}, k.RelayID)
+	list, err := client.List(ctx, moq.Priority{Urgency: moq.Routine}, k.RelayID)
 	c.offers[k.RelayID] = err
 	if err == nil {
-		c.checkRoom(tokens, plans)
+		c.checkRoom(list.Tokens, plans)
 	}
 }
 
@@ -141,6 +142,10 @@ func (c *online) checkRoom(tokens []moq.Token, plans []*slot.Plan) {
 func (c *online) checkSlot(ctx context.Context, p *slot.Plan) {
 	c.found(Heading, "slot %s (%s)", p.Slot(), p.Strategy)
 	c.checkStrategy(p)
+	if ids := c.known[p.Slot()].ForeignInstance; len(ids) > 0 {
+		c.found(Warning, "another living installation is also called %q and mints tokens of this relay (%s): give each an `instance` of its own, or stop one",
+			c.cfg.Instance, strings.Join(ids, ", "))
+	}
 	for _, t := range p.Targets {
 		c.checkTarget(ctx, p, t)
 	}

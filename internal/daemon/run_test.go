@@ -104,7 +104,7 @@ func TestWhileItStartsADaemonAnswersThatItIsNotReady(t *testing.T) {
 	_, rotate := d.Rotate(t.Context(), "live", "subscribe", "a test", false)
 	_, history := d.History(t.Context(), "", "", 0)
 	_, tokens := d.Tokens(t.Context(), "live")
-	_, prune := d.Prune(t.Context(), "live", true)
+	_, prune := d.Prune(t.Context(), "live", nil, true)
 	_, reload := d.Reload(t.Context())
 	for _, err := range []error{rotate, history, tokens, prune, reload, d.Ready()} {
 		if !errors.Is(err, errStarting) {

@@ -225,14 +225,14 @@ func (c keptCloudflare) Rotate(ctx context.Context, _ moq.Priority, relayID stri
 	return secret.New(value), nil
 }
 
-func (c keptCloudflare) List(_ context.Context, _ moq.Priority, relayID string) (out []moq.Token, err error) {
+func (c keptCloudflare) List(_ context.Context, _ moq.Priority, relayID string) (out moq.TokenList, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.calls[relayID] {
-		return nil, fault.Newf(fault.Retry, fault.ServerError, "list", "", "refused")
+		return out, fault.Newf(fault.Retry, fault.ServerError, "list", "", "refused")
 	}
 	for _, t := range c.Tokens[relayID] {
-		out = append(out, t.listed())
+		out.Tokens = append(out.Tokens, t.listed())
 	}
 	return out, nil
 }

@@ -22,6 +22,7 @@ type slotFamilies struct {
 	deliveries  backlog
 	retirements backlog
 	sums        *fleetSums
+	foreign     foreignTokens
 
 	states  []*dto.LabelPair
 	results []*dto.LabelPair // in the order of slot.Results
@@ -34,6 +35,7 @@ func newSlotFamilies(now time.Time, perSlot bool) *slotFamilies {
 		state:      gaugeFamily("slot_state", "Whether the slot is in the state; exactly one of a slot's states is 1."),
 		rotations:  counterFamily("rotations_total", "Ended rotations, by result (success, failure, superseded)."),
 		deliveries: newDeliveries(), retirements: newRetirements(), sums: newFleetSums(),
+		foreign: newForeignTokens(),
 	}
 	for _, g := range f.gauges {
 		f.byGauge = append(f.byGauge, gaugeFamily(g.name, g.help))
@@ -84,6 +86,9 @@ func (f *slotFamilies) addBacklogs(st *slot.Status) {
 			f.retirements.add(st.Account, t.Retire)
 		}
 	}
+	if len(st.ForeignInstance) > 0 {
+		f.foreign.add(st.Account, st.ForeignInstance...)
+	}
 }
 
 // addRotations takes in one slot's count.
@@ -99,7 +104,7 @@ func (f *slotFamilies) addRotations(c *count) {
 
 // list returns the families that have a metric.
 func (f *slotFamilies) list() []*dto.MetricFamily {
-	all := append(slices.Clone(f.byGauge), f.state, f.info.finish(), f.rotations)
+	all := append(slices.Clone(f.byGauge), f.state, f.info.finish(), f.rotations, f.foreign.finish())
 	all = append(all, f.deliveries.families()...)
 	all = append(all, f.retirements.families()...)
 	return withMetrics(append(all, f.sums.families()...))

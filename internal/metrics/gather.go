@@ -38,6 +38,7 @@ func (m *Metrics) slotFamilies() []*dto.MetricFamily {
 	for account := range m.configured.accounts {
 		f.retirements.expect(account)
 		f.sums.account(account)
+		f.foreign.expect(account)
 	}
 	m.configured.mu.Unlock()
 	if source := m.source.Load(); source != nil {

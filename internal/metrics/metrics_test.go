@@ -46,6 +46,7 @@ var contract = []struct {
 	{"pending_deliveries", dto.MetricType_GAUGE, "sink"},
 	{"oldest_pending_delivery_timestamp_seconds", dto.MetricType_GAUGE, "sink"},
 	{"pending_retirements", dto.MetricType_GAUGE, "account"},
+	{"foreign_instance_tokens", dto.MetricType_GAUGE, "account"},
 	{"oldest_pending_retirement_timestamp_seconds", dto.MetricType_GAUGE, "account"},
 	{"sink_deliveries_total", dto.MetricType_COUNTER, "result sink sink_type"},
 	{"sink_delivery_duration_seconds", dto.MetricType_HISTOGRAM, "sink"},

@@ -103,6 +103,13 @@ type Token struct {
 	Value      secret.Value
 }
 
+// TokenList is what a list of a relay's tokens says.
+type TokenList struct {
+	Tokens []Token
+	// Complete: all of them are shown, so that what is missing was not there when the list was made.
+	Complete bool
+}
+
 // HasOperations reports whether the token has exactly these operations, in any order.
 func (t Token) HasOperations(operations []string) bool {
 	return SameOperations(t.Operations, operations)
@@ -160,12 +167,16 @@ func Label(instance, rotationID string) string { return labelPrefix + instance +
 // LabelInstance names the installation that a label belongs to; ok is false
 // when rotatord did not make the label.
 func LabelInstance(label string) (instance string, ok bool) {
+	instance, _, ok = CutLabel(label)
+	return instance, ok
+}
+
+// CutLabel takes a label apart; ok is false when rotatord did not make it.
+func CutLabel(label string) (instance, rotationID string, ok bool) {
 	rest, found := strings.CutPrefix(label, labelPrefix)
-	if !found || len(rest) < rotationIDLen+2 || rest[len(rest)-rotationIDLen-1] != '-' {
-		return "", false
+	at := len(rest) - rotationIDLen
+	if !found || at < 2 || rest[at-1] != '-' || !IsRotationID(rest[at:]) {
+		return "", "", false
 	}
-	if !IsRotationID(rest[len(rest)-rotationIDLen:]) {
-		return "", false
-	}
-	return rest[:len(rest)-rotationIDLen-1], true
+	return rest[:at-1], rest[at:], true
 }

@@ -121,6 +121,23 @@ func TestRotationIDsOfOneMomentDiffer(t *testing.T) {
 	}
 }
 
+func TestAMakerKnowsItsRotationIDsAgain(t *testing.T) {
+	at := time.Date(2026, 11, 23, 4, 0, 0, 0, time.UTC)
+	ours, other := NewMaker(), NewMaker()
+	for id := ""; len(id) < 1000; {
+		next := ours.NewRotationID(at, id[max(0, len(id)-26):])
+		if !IsRotationID(next) || !ours.Made(next) || other.Made(next) {
+			t.Fatalf("%s is not known again as %x's alone", next, ours)
+		}
+		id += next
+	}
+	for _, bad := range []string{"", "no rotation id", NewRotationID(at, "")} {
+		if ours.Made(bad) {
+			t.Errorf("%q counts as made by %x", bad, ours)
+		}
+	}
+}
+
 func TestWhatIsNoRotationID(t *testing.T) {
 	good := NewRotationID(time.Unix(1_800_000_000, 0), "")
 	for _, bad := range []string{"", good[1:], good + "0", strings.ToUpper(good), "u" + good[1:], "-" + good[1:], good[:20] + "\n" + good[20:]} {

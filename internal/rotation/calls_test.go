@@ -32,7 +32,9 @@ const (
 type outcome struct {
 	name     string
 	done     bool         // the call is carried out
+	twice    bool         // it is sent again on its way, and carried out again
 	late     bool         // it is carried out a while later
+	lags     bool         // and so do those that follow for a while: the list shows what there was
 	portal   bool         // from now on a portal answers in Cloudflare's place; done: it lets calls through
 	short    bool         // the token that comes lives for an hour
 	otherID  bool         // its value claims another id
@@ -63,6 +65,7 @@ var mintOutcomes = []outcome{
 
 // createOutcomes are of a mint whose token can be told by more than its value. What is odd with it is so once a run.
 var createOutcomes = append(slices.Clone(mintOutcomes),
+	outcome{name: "lost and carried out twice", done: true, twice: true, class: fault.Ambiguous, reason: fault.Timeout},
 	outcome{name: "brings a short-lived token", done: true, answered: true, short: true},
 	outcome{name: "brings a value that claims another id", done: true, answered: true, otherID: true},
 )
@@ -81,6 +84,7 @@ var calls = [callKinds]callTable{
 	listCall: {name: "list", outcomes: []outcome{
 		{name: "goes well", done: true, answered: true},
 		{name: "server error", class: fault.Retry, reason: fault.ServerError},
+		{name: "lags", done: true, answered: true, lags: true},
 	}},
 	revokeCall: {name: "revoke", traced: true, outcomes: []outcome{
 		{name: "goes well", done: true, answered: true},

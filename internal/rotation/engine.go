@@ -67,6 +67,8 @@ type Engine struct {
 	uninspected atomic.Int64 // configured slots that delivered before and were not looked at yet
 
 	outages *outages
+	lists   *lists
+	maker   moq.Maker // of rotation ids
 
 	storage  sync.Mutex
 	storeErr error // why the journal cannot be written; nil while it can
@@ -87,6 +89,7 @@ func New(o Options) *Engine {
 	e := &Engine{Options: o, slots: newRegistry(), together: sideBySide, draw: rand.N[time.Duration], digestKey: o.Journal.DigestKey()}
 	e.spawn, e.idle = e.passes.Go, sync.NewCond(&e.idleMu)
 	e.work, e.kill = context.WithCancel(context.Background())
+	e.lists, e.maker = newLists(), moq.NewMaker()
 	e.outages = &outages{clock: o.Clock, log: o.Log}
 	e.claims.seed, e.claims.of = maphash.MakeSeed(), map[uint64]claim{}
 	e.backends.Store(&backends{})

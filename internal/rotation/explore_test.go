@@ -99,6 +99,7 @@ func scenarios() []scenario {
 		scenario{name: "in_place/journal restored, unverified", long: true, strategy: moq.InPlace, sinks: 1, plan: func(p *slot.Plan) { p.Verify = false }, story: restored},
 		scenario{name: "in_place/journal restored, a sink of two wiped", long: true, strategy: moq.InPlace, sinks: 2, plan: func(p *slot.Plan) { p.Verify = false }, story: restoredBesideAWipe},
 		scenario{name: "in_place/journal restored, all wiped", long: true, strategy: moq.InPlace, sinks: 1, story: restoredToNothing},
+		scenario{name: "overlap/matching beside a living namesake", strategy: moq.Overlap, sinks: 1, plan: func(p *slot.Plan) { p.Matching = true }, story: livingNamesake},
 		scenario{name: "overlap/wiped while down", strategy: moq.Overlap, sinks: 1, story: wipedWhileDown},
 		scenario{name: "overlap/sink gained beside three tokens", strategy: moq.Overlap, sinks: 1, story: gainedWhenFull},
 		scenario{name: "overlap/sink gained in vain", strategy: moq.Overlap, sinks: 1, story: gainedInVain},
@@ -354,6 +355,20 @@ func secondInstallation(w *world) {
 	w.run(16 * time.Hour)
 }
 
+// livingNamesake: another living installation that has our name mints a token.
+func livingNamesake(w *world) {
+	w.calmly(10 * time.Hour)
+	w.relay.change(append(slices.Clip(w.relay.tokens), namesakeMints(w)))
+	w.run(16 * time.Hour)
+}
+
+func namesakeMints(w *world) moq.Token {
+	return moq.Token{
+		ID: namesakesToken, Operations: moq.Subscribe.Operations(), Created: w.now, Expires: w.now.Add(oneYear),
+		Label: moq.Label("test", moq.NewRotationID(w.now, "")),
+	}
+}
+
 // expiryInDelivery: a required sink is silent until the value on its way nears its expiry.
 func expiryInDelivery(w *world) {
 	p := copyOf(w.plan)
@@ -498,7 +513,10 @@ func (s scenario) run(t testing.TB, seed uint64, choose func(choice) int, seen m
 		}
 	}
 	var out runResult
-	w.crashes = maxCrashes
+	w.crashes, w.lags = maxCrashes, 1
+	if *exploreAll {
+		w.lags = 3
+	}
 	w.choose = func(c choice) int {
 		c.taken = choose(c)
 		out.choices = append(out.choices, c)
@@ -549,7 +567,7 @@ func (w *world) hash() uint64 {
 	for _, t := range w.relay.own() {
 		put("accepted", w.age(t.Value.Reveal()))
 	}
-	put("in place", w.age(w.relay.inPlace), len(w.relay.late), w.truth() < w.relay.hidden)
+	put("in place", w.age(w.relay.inPlace), len(w.relay.late), w.truth() < w.relay.hidden, w.truth() < w.relay.lagging)
 	for _, t := range w.plan.Targets {
 		if s := w.sinks[t.Sink]; s != nil {
 			put("served", t.Sink, w.age(s.content), s.down)

@@ -256,13 +256,13 @@ func (f *fleet) Create(_ context.Context, _ moq.Priority, relayID string, t moq.
 	return tok, nil
 }
 
-func (f *fleet) List(_ context.Context, _ moq.Priority, relayID string) ([]moq.Token, error) {
+func (f *fleet) List(_ context.Context, _ moq.Priority, relayID string) (moq.TokenList, error) {
 	if err := f.account.answer(relayID, false); err != nil {
-		return nil, err
+		return moq.TokenList{}, err
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return slices.Clone(f.tokens[relayID]), nil
+	return moq.TokenList{Tokens: slices.Clone(f.tokens[relayID]), Complete: true}, nil
 }
 
 func (f *fleet) Revoke(_ context.Context, _ moq.Priority, relayID, id string) error {

@@ -2,7 +2,6 @@ package rotation
 
 import (
 	"context"
-	"slices"
 
 	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/moq"
@@ -34,27 +33,17 @@ func (w *worker) listTokens(a slot.List) {
 
 // confirmListed lists the relay's tokens and looks for the latest rotation's among them.
 func (w *worker) confirmListed(ctx context.Context, p moq.Priority) error {
-	cf, err := w.account()
+	list, err := w.list(ctx, p)
 	if err != nil {
 		return err
 	}
-	tokens, err := cf.List(ctx, p, w.record.Key.RelayID)
-	if err != nil {
-		return err
-	}
-	owners := w.ownersOf(tokens) // before the lock: those of other slots are taken for it
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	now, o := w.engine.now(), w.ensureNotes()
-	o.Listing, o.LastListing = &slot.Listing{At: now, Tokens: tokens, Owners: owners}, slot.TimestampOf(now)
-	rot := w.record.Rotation
-	if rot == nil || rot.Token == nil || rot.Token.ID == "" {
-		return nil
-	}
-	if o.Listing.Has(rot.Token.ID) {
-		o.Confirmed = slot.TimestampOf(now)
-	} else if w.record.Unfinished() || slices.ContainsFunc(rot.Targets, func(t slot.Target) bool { return !t.Required }) {
-		o.Gone = rot.ID
-	}
+	k := w.record.Key.OfRelay()
+	listing := slot.Listing{TokenList: list, Foreign: w.engine.lists.foreignOf(k)}
+	listing.Owners = w.ownersOf(list.Tokens) // before the lock: those of other slots are taken for it
+	w.locked(func() {
+		w.ensureNotes()
+		v := w.view()
+		v.NoteListing(listing)
+	})
 	return nil
 }

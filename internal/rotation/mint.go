@@ -71,7 +71,7 @@ func (w *worker) intendMint(d slot.Due) (a slot.Rotation, before *slot.Rotation,
 	default:
 		a = v.NewRotation(d, w.engine.Instance)
 	}
-	a.ID = moq.NewRotationID(now, w.record.LatestID())
+	a.ID = w.engine.maker.NewRotationID(now, w.record.LatestID())
 	w.record.Intend(a)
 	return a, before, true
 }

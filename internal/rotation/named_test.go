@@ -204,7 +204,7 @@ func TestTheNameOfTwoRemovedRelaysIsAskedBack(t *testing.T) {
 func TestTokensOfASlotThatLeftCanBePruned(t *testing.T) {
 	withStudios(t, func(t *testing.T, w studios) {
 		w.keep(1)
-		pruned, err := NewAdministration(w.engine).Prune(t.Context(), "live", false)
+		pruned, err := NewAdministration(w.engine).Prune(t.Context(), "live", nil, false)
 		if err != nil || len(pruned) != 2 || !pruned[0].Revoked || !pruned[1].Revoked {
 			t.Errorf("pruned %+v, %v", pruned, err)
 		}

@@ -78,6 +78,11 @@ func (w *world) onRotate() {
 // onCall: while the value that is accepted has not come back, the journal knows that
 // consumers may be locked out.
 func (w *world) onCall() {
+	for _, id := range w.engine.lists.foreignOf(testKey.OfRelay()) {
+		if id != namesakesToken {
+			w.breaks("7: a token of ours is taken for one of another installation")
+		}
+	}
 	r := w.disk.record()
 	if !w.relay.unknown || w.forgetful || r == nil {
 		return
@@ -168,8 +173,8 @@ func (w *world) onWrite(s *fakeSink, value string) {
 	}
 	w.onUnknown(s, value)
 	w.onOdd(s, value)
-	if w.plan.Strategy == moq.Overlap && !w.relay.accepts(value) && !w.relay.justRevoked(value, w.now) {
-		w.breaks("4: a dead value goes to %s", s.name)
+	if w.plan.Strategy == moq.Overlap && !w.relay.accepts(value) {
+		w.deadWrite(s, value)
 	}
 	if w.plan.Strategy == moq.InPlace && !w.relay.accepts(value) && len(w.relay.late) == 0 {
 		w.breaks("1: a dead value goes to %s", s.name) // that a lost call commits late cannot be known
@@ -211,6 +216,17 @@ func (w *world) onOdd(s *fakeSink, value string) {
 func (w *world) works(content string) bool {
 	_, ours := w.relay.made[content]
 	return content != "" && (!ours || w.relay.accepts(content))
+}
+
+// deadWrite: a value whose token is gone for sure goes nowhere; one of which a list makes that probable does not
+// go over a living value that the journal does not know.
+func (w *world) deadWrite(s *fakeSink, value string) {
+	if !w.relay.justRevoked(value, w.now) && !w.relay.mayBeThere(value, w.now) {
+		w.breaks("4: a dead value goes to %s", s.name)
+	}
+	if w.relay.accepts(s.content) && w.unknownServed(w.disk.record()) {
+		w.breaks("4: a dead value goes to %s over a living one that the journal does not know", s.name)
+	}
 }
 
 // onSave: no answer has anybody wait for longer than a backoff, or a block of Cloudflare's, lasts.
@@ -259,6 +275,9 @@ func (w *world) onRevoke(id string) {
 	t, ok := w.relay.byID(id)
 	if owner, labelled := moq.LabelInstance(t.Label); labelled && !slices.Contains(w.names, owner) {
 		w.breaks("7: another installation's token is revoked")
+	}
+	if id == namesakesToken && t.Created.Sub(w.opened) > time.Minute {
+		w.breaks("7: a token of another living installation that has our name is revoked")
 	}
 	if !ok || !w.now.Before(t.Expires) {
 		return

@@ -38,7 +38,7 @@ type Cloudflare interface {
 	Reserve(p moq.Priority, granted func()) (cancel func())
 	OpensAt() time.Time
 	Create(ctx context.Context, p moq.Priority, relayID string, t moq.NewToken) (moq.Token, error)
-	List(ctx context.Context, p moq.Priority, relayID string) ([]moq.Token, error)
+	List(ctx context.Context, p moq.Priority, relayID string) (moq.TokenList, error)
 	Revoke(ctx context.Context, p moq.Priority, relayID, tokenID string) error
 	Rotate(ctx context.Context, p moq.Priority, relayID string, t moq.TokenType) (secret.Value, error)
 }

@@ -35,7 +35,7 @@ func (w *worker) revokeOrphan(a slot.RevokeOrphan) {
 		return
 	}
 	_ = w.update(func(r *slot.Record) []slot.Event {
-		r.ForgetOrphan(a.Orphan.Label)
+		r.FindOrphan(a.Orphan.Label, w.engine.now())
 		ev := w.newEvent(slot.EventReclaimed)
 		ev.About(a.Token)
 		return []slot.Event{ev}
@@ -51,7 +51,7 @@ func (w *worker) revokeOrphan(a slot.RevokeOrphan) {
 // adoptOrphan keeps a lost mint's token among the old ones until a newer one is verified.
 func (w *worker) adoptOrphan(a slot.AdoptOrphan) {
 	tok := moq.Token{ID: a.Token.ID, Created: a.Token.Created.Time(), Expires: a.Token.Expires.Time()}
-	w.change(func(r *slot.Record) { r.AdoptOrphan(a.Orphan, tok) })
+	w.change(func(r *slot.Record) { r.AdoptOrphan(a.Orphan, tok, w.engine.now()) })
 	w.log().Warn("token of a lost mint found; a target may serve it, so it is kept until a newer one is verified",
 		zap.String("token_id", a.Token.ID), zap.String("rotation", a.Orphan.RotationID))
 }
@@ -74,7 +74,11 @@ func (w *worker) revokeByID(id string) error {
 		return cf.Revoke(ctx, p, w.record.Key.RelayID, id)
 	})
 	if err == nil {
-		w.locked(func() { w.ensureNotes().failedRetirements = 0 })
+		w.engine.lists.noteRevoked(id, w.engine.Clock.Elapsed().Elapsed)
+		w.locked(func() {
+			o := w.ensureNotes()
+			o.failedRetirements, o.Listing = 0, o.Listing.Without(id)
+		})
 	}
 	return err
 }

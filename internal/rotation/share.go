@@ -151,6 +151,7 @@ func (w *stringSharer) shareTrouble(r *slot.Record) {
 		w.keep(&r.Orphans[i].Label)
 		w.keep(&r.Orphans[i].TokenID)
 	}
+	w.keep(&r.ForgottenThrough)
 	if r.Request != nil {
 		shareCommon(w, &r.Request.By)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/moq"
 	"github.com/rotatord/rotatord/internal/secret"
 	"github.com/rotatord/rotatord/internal/slot"
@@ -18,16 +19,12 @@ func (a Administration) Tokens(ctx context.Context, relay string) ([]slot.RelayT
 	if err != nil {
 		return nil, err
 	}
-	cf, err := slots[0].account()
+	listed, err := slots[0].list(ctx, moq.Priority{Urgency: moq.Routine})
 	if err != nil {
 		return nil, err
 	}
-	listed, err := cf.List(ctx, moq.Priority{Urgency: moq.Routine}, slots[0].record.Key.RelayID)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]slot.RelayToken, len(listed))
-	for i, t := range listed {
+	out := make([]slot.RelayToken, len(listed.Tokens))
+	for i, t := range listed.Tokens {
 		out[i] = a.describeToken(t, slots)
 	}
 	a.findServing(ctx, out, slots)
@@ -35,15 +32,15 @@ func (a Administration) Tokens(ctx context.Context, relay string) ([]slot.RelayT
 }
 
 // Prune revokes the former tokens of this installation that no sink of ours
-// holds; with dryRun it only says which.
-func (a Administration) Prune(ctx context.Context, relay string, dryRun bool) ([]slot.RelayToken, error) {
+// holds: all, or those with the given ids, which may then be of another living installation that
+// has our name. With dryRun it only says which.
+func (a Administration) Prune(ctx context.Context, relay string, ids []string, dryRun bool) ([]slot.RelayToken, error) {
 	tokens, err := a.Tokens(ctx, relay)
 	if err != nil {
 		return nil, err
 	}
-	tokens = slices.DeleteFunc(tokens, func(t slot.RelayToken) bool { return t.Owner != slot.Former })
-	if dryRun {
-		return tokens, nil
+	if tokens, err = chosenToPrune(tokens, ids); err != nil || dryRun {
+		return tokens, err
 	}
 	slots, err := a.engine.slotsOfRelay(relay)
 	if err != nil {
@@ -72,6 +69,26 @@ func (w *worker) forgetPruned(id string) {
 	}
 }
 
+// chosenToPrune are the former tokens, or those that are named. What is another's cannot be named.
+func chosenToPrune(tokens []slot.RelayToken, ids []string) ([]slot.RelayToken, error) {
+	if len(ids) == 0 {
+		return slices.DeleteFunc(tokens, func(t slot.RelayToken) bool { return t.Owner != slot.Former }), nil
+	}
+	var chosen []slot.RelayToken
+	for _, id := range ids {
+		i := slices.IndexFunc(tokens, func(t slot.RelayToken) bool {
+			return t.ID == id && (t.Owner == slot.Former || t.Owner == slot.ForeignInstance)
+		})
+		if i < 0 {
+			return nil, fault.Newf(fault.Permanent, fault.NotFound, "prune token", id,
+				"the relay lists no former token of this installation with this id").
+				WithHint("`rotatord tokens` lists what the relay holds, and whose it is")
+		}
+		chosen = append(chosen, tokens[i])
+	}
+	return chosen, nil
+}
+
 // describeToken says whose a listed token is.
 func (a Administration) describeToken(t moq.Token, slots []*worker) slot.RelayToken {
 	out := slot.RelayToken{
@@ -81,6 +98,9 @@ func (a Administration) describeToken(t moq.Token, slots []*worker) slot.RelayTo
 		out.Instance, out.Owner = instance, slot.OtherInstance
 		if instance == a.engine.Instance {
 			out.Owner = slot.Former
+		}
+		if slices.Contains(a.engine.lists.foreignOf(slots[0].record.Key.OfRelay()), t.ID) {
+			out.Owner = slot.ForeignInstance
 		}
 	}
 	for _, w := range slots {
@@ -130,7 +150,8 @@ func (a Administration) findServing(ctx context.Context, tokens []slot.RelayToke
 		}
 	}
 	for i := range tokens {
-		tokens[i].Prunable = certain && tokens[i].Owner == slot.Former && len(tokens[i].ServedBy) == 0
+		former := tokens[i].Owner == slot.Former || tokens[i].Owner == slot.ForeignInstance
+		tokens[i].Prunable = certain && former && len(tokens[i].ServedBy) == 0
 	}
 }
 

@@ -105,7 +105,7 @@ func (h observedAccount) Create(ctx context.Context, p moq.Priority, relayID str
 	return made, h.hearMint(began, err)
 }
 
-func (h observedAccount) List(ctx context.Context, p moq.Priority, relayID string) ([]moq.Token, error) {
+func (h observedAccount) List(ctx context.Context, p moq.Priority, relayID string) (moq.TokenList, error) {
 	began := h.outages.elapsed()
 	listed, err := h.Cloudflare.List(ctx, p, relayID)
 	return listed, h.hear(began, err)

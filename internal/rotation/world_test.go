@@ -53,6 +53,7 @@ type world struct {
 	called  [callKinds]int   // how many calls of each kind were made
 	crashes int              // how many more deaths may be chosen
 	stale   int              // how many more stale answers may be chosen
+	lags    int              // how many more times lists may begin to lag
 	sane    bool             // no more trouble
 
 	identityLost, compromised, removed, forgetful bool
@@ -60,6 +61,7 @@ type world struct {
 	backup                                        *slot.Record
 
 	born       time.Time
+	opened     time.Time         // when the present process opened its journal
 	beforeNext [callKinds]func() // what happens just before the next call of a kind
 	check      func(w *world)    // after every call
 	broken     []string          // promises seen broken
@@ -138,6 +140,7 @@ func copyOf(p *slot.Plan) *slot.Plan {
 // start boots a new process over what the disk holds.
 func (w *world) start() {
 	w.dead, w.queue, w.alarm = false, nil, time.Time{}
+	w.relay.missed, w.opened = map[string]time.Time{}, w.now
 	w.engine = New(Options{
 		Instance: w.names[len(w.names)-1], Journal: w.disk, Sealer: fakeSealer{w}, Alarm: w, Clock: w, Observer: w, Log: cmp.Or(w.log, zap.NewNop()),
 	})
@@ -280,7 +283,8 @@ func (w *world) possible(kind callKind, of string) (lives, died int) {
 	outcomes := calls[kind].outcomes
 	lives = len(outcomes)
 	last := outcomes[lives-1]
-	if last.readBack && !w.plan.Verify || last.stale && (w.stale == 0 || !w.sinks[of].standby) {
+	switch {
+	case last.readBack && !w.plan.Verify, last.stale && (w.stale == 0 || !w.sinks[of].standby), last.lags && (w.lags == 0 || !w.relay.mayLag()):
 		lives--
 	}
 	for w.relay.odd && outcomes[lives-1].isOdd() {
@@ -366,6 +370,12 @@ type fakeRelay struct {
 	lists   int
 	proofs  int
 
+	before  []moq.Token          // what there was before the last change
+	changed time.Duration        // when that was, in true time
+	lagging time.Duration        // until when lists show what there was before
+	ids     map[string]string    // ids of tokens by value
+	missed  map[string]time.Time // ids by when a list of this process first lacked them
+
 	answered time.Duration // when it last answered as Cloudflare does, in true time
 	hidden   time.Duration // until when a portal answers in its place
 	forwards bool          // the portal lets calls through, and still answers in its place
@@ -376,10 +386,11 @@ type fakeRelay struct {
 const (
 	foreignToken   = "ffffffffffffffffffffffffffffffff"
 	neighbourToken = "fffffffffffffffffffffffffffffffe" // of another slot of ours
+	namesakesToken = "fffffffffffffffffffffffffffffffd" // of another living installation that has our name
 )
 
 func newFakeRelay(w *world) *fakeRelay {
-	return &fakeRelay{w: w, buried: map[string]time.Time{}, made: map[string]time.Duration{}, answered: -oneYear, lasting: glimpsedFor, tokens: []moq.Token{{
+	return &fakeRelay{w: w, buried: map[string]time.Time{}, made: map[string]time.Duration{}, ids: map[string]string{}, changed: -oneYear, lagging: -oneYear, answered: -oneYear, lasting: glimpsedFor, tokens: []moq.Token{{
 		ID: foreignToken, Operations: moq.Subscribe.Operations(), Created: w.now, Expires: w.now.Add(oneYear),
 	}}}
 }
@@ -401,7 +412,7 @@ func (f *fakeRelay) knows(value string) bool {
 
 func (f *fakeRelay) own() (out []moq.Token) {
 	for _, t := range f.tokens {
-		if owner, _ := moq.LabelInstance(t.Label); slices.Contains(f.w.names, owner) && t.ID != neighbourToken {
+		if owner, _ := moq.LabelInstance(t.Label); slices.Contains(f.w.names, owner) && t.ID != neighbourToken && t.ID != namesakesToken {
 			out = append(out, t)
 		}
 	}
@@ -426,6 +437,25 @@ func (f *fakeRelay) justRevoked(value string, now time.Time) bool {
 // Time is not known.
 func (f *fakeRelay) Time() moq.CloudflareTime { return moq.CloudflareTime{} }
 
+// noteMissed notes which tokens a list lacks.
+func (f *fakeRelay) noteMissed(listed []moq.Token) {
+	for _, id := range f.ids {
+		_, before := f.missed[id]
+		switch has := slices.ContainsFunc(listed, func(t moq.Token) bool { return t.ID == id }); {
+		case has:
+			delete(f.missed, id)
+		case !before:
+			f.missed[id] = f.w.now
+		}
+	}
+}
+
+// mayBeThere allows for what lists leave open: that a token lives that they began to lack not long ago.
+func (f *fakeRelay) mayBeThere(value string, now time.Time) bool {
+	at, missed := f.missed[f.ids[value]]
+	return missed && now.Sub(at) <= slot.ConfirmedFor+10*time.Second
+}
+
 func (f *fakeRelay) Warm(context.Context) {}
 
 func (f *fakeRelay) OpensAt() time.Time { return time.Time{} }
@@ -433,6 +463,24 @@ func (f *fakeRelay) OpensAt() time.Time { return time.Time{} }
 func (f *fakeRelay) Reserve(_ moq.Priority, granted func()) func() {
 	granted()
 	return func() {}
+}
+
+// listsLagFor is how long after a create or a revoke lists may show what there was before.
+const listsLagFor = 40 * time.Second
+
+func (f *fakeRelay) mayLag() bool { return f.w.truth()-f.changed < listsLagFor }
+
+// change changes what is accepted.
+func (f *fakeRelay) change(tokens []moq.Token) {
+	f.before, f.changed, f.tokens = slices.Clone(f.tokens), f.w.truth(), tokens
+}
+
+// listed are the tokens that a list shows now.
+func (f *fakeRelay) listed() []moq.Token {
+	if f.w.truth() < f.lagging {
+		return f.before
+	}
+	return f.tokens
 }
 
 // How long a portal stands. One that comes up at a mint stands while a few calls are made:
@@ -492,6 +540,9 @@ func (f *fakeRelay) mint(kind callKind, commit func()) error {
 		if o.done {
 			commit()
 		}
+		if o.twice {
+			commit()
+		}
 		if o.late {
 			f.commitLater(func() { f.brings = o; commit() })
 		}
@@ -541,8 +592,7 @@ func (f *fakeRelay) Create(_ context.Context, _ moq.Priority, _ string, t moq.Ne
 	}
 	err := f.mint(createCall, func() {
 		f.spoil(&tok)
-		f.tokens = append(f.tokens, tok)
-		f.made[tok.Value.Reveal()] = f.w.truth()
+		f.commit(&tok)
 	})
 	if err != nil {
 		return moq.Token{}, err
@@ -574,6 +624,17 @@ func signed(claims, signature string) secret.Value {
 	return secret.New(part([]byte("{}")) + "." + part([]byte(claims)) + "." + part([]byte(signature)))
 }
 
+// commit adds a token to what is accepted; one that is there already, under another id: its call was sent again.
+func (f *fakeRelay) commit(tok *moq.Token) {
+	made := *tok
+	if _, twice := f.byID(tok.ID); twice {
+		f.next++
+		made.ID, made.Value = fmt.Sprintf("%032x", f.next), secret.New(fmt.Sprintf("value-%d", f.next))
+	}
+	f.ids[made.Value.Reveal()], f.made[made.Value.Reveal()] = made.ID, f.w.truth()
+	f.change(append(slices.Clip(f.tokens), made))
+}
+
 func (f *fakeRelay) Rotate(_ context.Context, _ moq.Priority, _ string, _ moq.TokenType) (secret.Value, error) {
 	f.rotates++
 	f.w.onMint("")
@@ -590,7 +651,7 @@ func (f *fakeRelay) Rotate(_ context.Context, _ moq.Priority, _ string, _ moq.To
 	return secret.New(v), nil
 }
 
-func (f *fakeRelay) List(context.Context, moq.Priority, string) (out []moq.Token, err error) {
+func (f *fakeRelay) List(context.Context, moq.Priority, string) (out moq.TokenList, err error) {
 	f.lists++
 	f.commitLate()
 	err = f.w.call(listCall, "", func(o *outcome) error {
@@ -601,10 +662,16 @@ func (f *fakeRelay) List(context.Context, moq.Priority, string) (out []moq.Token
 			return err
 		}
 		f.answered = f.w.truth()
-		for _, t := range f.tokens {
-			t.Value = secret.Value{}
-			out = append(out, t)
+		if o.lags {
+			f.w.lags--
+			f.lagging = f.changed + listsLagFor
 		}
+		out.Complete = true
+		for _, t := range f.listed() {
+			t.Value = secret.Value{}
+			out.Tokens = append(out.Tokens, t)
+		}
+		f.noteMissed(out.Tokens)
 		return nil
 	})
 	return out, err
@@ -625,7 +692,7 @@ func (f *fakeRelay) Revoke(ctx context.Context, _ moq.Priority, _, id string) er
 			if t, ok := f.byID(id); ok {
 				f.buried[t.Value.Reveal()] = f.w.now
 			}
-			f.tokens = slices.DeleteFunc(f.tokens, func(t moq.Token) bool { return t.ID == id })
+			f.change(slices.DeleteFunc(slices.Clone(f.tokens), func(t moq.Token) bool { return t.ID == id }))
 		}
 		if hidden != nil {
 			return hidden

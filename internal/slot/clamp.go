@@ -26,7 +26,7 @@ func (r *Record) ClampToPresent(p *Plan, now time.Time, clock Reading) {
 		}
 	}
 	for i := range r.Orphans {
-		r.Orphans[i].At = notAfter(r.Orphans[i].At, now)
+		r.Orphans[i].At, r.Orphans[i].Found = notAfter(r.Orphans[i].At, now), min(r.Orphans[i].Found, present)
 	}
 	if r.Request != nil {
 		r.Request.At = notAfter(r.Request.At, now)

@@ -18,7 +18,8 @@ func (v *View) Status() Status {
 	st := Status{
 		Slot: v.Plan.Slot(), Relay: v.Plan.Relay, Type: key.Type, Operations: v.Plan.Operations, RelayID: key.RelayID,
 		Account: v.Plan.Account, AccountID: key.AccountID, Strategy: v.Plan.Strategy, Labels: v.Plan.Labels,
-		State: v.state(), Manual: v.Plan.Schedule == nil, Blackout: UTC(v.Record.BlackoutSince()), Note: v.note(),
+		State: v.state(), Manual: v.Plan.Schedule == nil, Blackout: UTC(v.Record.BlackoutSince()), Note: v.notes(),
+		ForeignInstance: v.ForeignInstance,
 	}
 	v.describeTimes(&st)
 	v.describeWork(&st)
@@ -89,6 +90,12 @@ func (v *View) state() State {
 	return StateIdle
 }
 
+// notes are all that a person should know.
+func (v *View) notes() string {
+	said := slices.DeleteFunc([]string{v.note(), foreignInstanceNote(v.ForeignInstance)}, func(s string) bool { return s == "" })
+	return strings.Join(said, "; ")
+}
+
 // note says what a person might wonder about.
 func (v *View) note() string {
 	switch {
@@ -112,8 +119,8 @@ func (v *View) note() string {
 			v.Record.Rotation.Token.Expires.Time().Format(time.DateTime+"Z"))
 	case v.changesOperations():
 		return "its operations have changed: the next rotation makes a token that has them"
-	case len(v.Record.Orphans) > 0:
-		return fmt.Sprintf("%d mint(s) with a lost answer are being looked for", len(v.Record.Orphans))
+	case v.Record.orphansAtLarge() > 0:
+		return fmt.Sprintf("%d mint(s) with a lost answer are being looked for", v.Record.orphansAtLarge())
 	}
 	return ""
 }

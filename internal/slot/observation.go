@@ -2,16 +2,13 @@ package slot
 
 import (
 	"bytes"
-	"slices"
 	"time"
-
-	"github.com/rotatord/rotatord/internal/moq"
 )
 
 // How long something seen stays good enough to act on.
 const (
 	FreshFor     = 30 * time.Second // a look at a target, a listing
-	ConfirmedFor = time.Minute      // that a pending token is still accepted
+	ConfirmedFor = time.Minute      // that a pending token is not known to be gone
 	provenFor    = 5 * time.Second  // that calls reach Cloudflare: what Prove leaves of its minute
 )
 
@@ -22,6 +19,7 @@ type Observation struct {
 	Inspections ByLocation[Inspection]   // by location; cleared by a failure
 	Health      ByLocation[TargetHealth] // by location, of targets that are not well
 	Errors      ByLocation[error]        // last trouble with each target, for people
+	Absences    []Absence                // of tokens and labels that lists lack
 
 	Reserving bool // a place in the budget is asked for
 	Reserved  bool // and was granted
@@ -32,7 +30,7 @@ type Observation struct {
 	Unsaved      bool      // memory is ahead of the journal
 	Unsavable    bool      // because the journal refuses this very record
 
-	Confirmed Timestamp // pending token known to be listed
+	Confirmed Timestamp // the pending token is not known to be gone
 	Proved    Timestamp // calls are known to reach Cloudflare; cleared by a failure
 	Minted    string    // rotation whose value this process minted
 	Gone      string    // rotation whose value or token can no longer be had
@@ -51,39 +49,6 @@ type Observation struct {
 type Sighting struct {
 	Checked Timestamp // when it was looked at, for people; zero when that says nothing any more
 	Place   uint64    // where it was found, as who looked numbers it; zero when it is nowhere in particular
-}
-
-// Listing is what a relay was seen to accept.
-type Listing struct {
-	At     time.Time
-	Tokens []moq.Token
-	Owners map[string]string // which other slots of ours own listed tokens: their names, by token id
-}
-
-func (l *Listing) fresh(now time.Time) bool { return l != nil && Within(l.At, now, FreshFor) }
-
-func (l *Listing) byLabel(label string) (moq.Token, bool) {
-	for _, t := range l.Tokens {
-		if t.Label == label {
-			return t, true
-		}
-	}
-	return moq.Token{}, false
-}
-
-// Has reports whether a token is listed.
-func (l *Listing) Has(id string) bool {
-	for _, t := range l.Tokens {
-		if t.ID == id {
-			return true
-		}
-	}
-	return false
-}
-
-// shows reports whether one of the listed tokens shows in a content.
-func (l *Listing) shows(k Inspection) bool {
-	return l != nil && slices.ContainsFunc(l.Tokens, func(t moq.Token) bool { return slices.Contains(k.TokenIDs, t.ID) })
 }
 
 // Depth is how far an inspection of a target goes.

@@ -3,10 +3,12 @@ package slot
 import (
 	"slices"
 	"time"
+
+	"github.com/rotatord/rotatord/internal/moq"
 )
 
-// reclaimListed revokes the listed token of a lost mint, if no required target can have
-// served it; else it is kept until its grace has passed. After a revocation that failed
+// reclaimListed revokes the listed tokens of lost mints, if no required target can have
+// served them; else they are kept until their graces have passed. After a revocation that failed
 // it waits like any other.
 func (v *View) reclaimListed() (Action, bool) {
 	if s, ok := v.revokeRefused(); !ok {
@@ -16,24 +18,11 @@ func (v *View) reclaimListed() (Action, bool) {
 		return nil, true
 	}
 	for _, l := range v.Record.Orphans {
-		t, ok := v.Seen.Listing.byLabel(l.Label)
-		if !ok {
-			continue
+		for _, t := range v.Seen.Listing.Tokens {
+			if t.Label == l.Label && !v.Record.ownsID(t.ID) {
+				return v.reclaim(l, t), false
+			}
 		}
-		tok := Token{ID: t.ID, RotationID: l.RotationID, Created: TimestampOf(t.Created), Expires: TimestampOf(t.Expires)}
-		if until := v.Seen.NextRetirement.Time(); v.Now.Before(until) {
-			return Wait{until}, false
-		}
-		if !l.Crashed { // its value never came: no target can have it
-			return RevokeOrphan{l, tok}, false
-		}
-		if s, ok := v.inspected(v.servingTargets(), DepthRead); !ok {
-			return s, false
-		}
-		if v.everyServing(func(h Target) bool { return v.neverReceived(h, &tok) }) {
-			return RevokeOrphan{l, tok}, false
-		}
-		return AdoptOrphan{l, tok}, false
 	}
 	return nil, true
 }
@@ -51,7 +40,27 @@ func (v *View) revokeRefused() (Action, bool) {
 	return RevokeOrphan{l, Token{ID: l.TokenID, RotationID: l.RotationID}}, false
 }
 
-// reclaimOrphans looks for the tokens of lost mints again and again for a day.
+// reclaim takes a token of a lost mint a step on its way out. There may be several: a call that was sent
+// again on its way makes two.
+func (v *View) reclaim(l Orphan, t moq.Token) Action {
+	tok := Token{ID: t.ID, RotationID: l.RotationID, Created: TimestampOf(t.Created), Expires: TimestampOf(t.Expires)}
+	if until := v.Seen.NextRetirement.Time(); v.Now.Before(until) {
+		return Wait{until}
+	}
+	if !l.Crashed { // its value never came: no target can have it
+		return RevokeOrphan{l, tok}
+	}
+	if s, ok := v.inspected(v.servingTargets(), DepthRead); !ok {
+		return s
+	}
+	if v.everyServing(func(h Target) bool { return v.neverReceived(h, &tok) }) {
+		return RevokeOrphan{l, tok}
+	}
+	return AdoptOrphan{l, tok}
+}
+
+// reclaimOrphans looks for the tokens of lost mints again and again for a day; once one was found, for a
+// minute more, since there may be another.
 func (v *View) reclaimOrphans() Action {
 	if len(v.Record.Orphans) == 0 || v.Seen.Unsaved {
 		return Wait{}
@@ -64,11 +73,10 @@ func (v *View) reclaimOrphans() Action {
 	}
 	var next time.Time
 	for _, l := range v.Record.Orphans {
-		end := l.At.Add(lostFor)
-		if v.Seen.LastListing.Time().After(end) {
+		if v.presence(l.Label, l.latest()) == Absent {
 			return ForgetOrphan{l}
 		}
-		next = earlierOf(next, nextReclaimAt(l, v.Seen.LastListing.Time()))
+		next = earlierOf(next, v.nextReclaimAt(l))
 	}
 	if !next.After(v.Now) {
 		return List{StageRetire}
@@ -76,8 +84,44 @@ func (v *View) reclaimOrphans() Action {
 	return Wait{next}
 }
 
-// nextReclaimAt doubles the time between two looks for a lost mint, up to the last one after a day.
-func nextReclaimAt(l Orphan, swept time.Time) time.Time {
-	gap := max(time.Minute, 2*swept.Sub(l.At))
-	return l.At.Add(min(gap, lostFor+time.Second))
+// latest is when a token of a lost mint may turn up last.
+func (l Orphan) latest() time.Time {
+	if !l.Found.IsZero() {
+		return l.Found.Time()
+	}
+	return l.At.Add(lostFor)
+}
+
+// nextReclaimAt doubles the time between two looks for a lost mint. Once it can no longer turn up, lists are
+// made until they agree, ever more seldom.
+func (v *View) nextReclaimAt(l Orphan) time.Time {
+	last, end := v.Seen.LastListing.Time(), l.latest().Add(lagging)
+	if last.After(end) {
+		return last.Add(max(listsApart, last.Sub(end)))
+	}
+	gap := max(time.Minute, 2*last.Sub(l.At))
+	return earlierOf(l.At.Add(gap), end.Add(time.Second))
+}
+
+// FindOrphan notes that a token of a lost mint turned up, and was revoked or kept. One that came and was
+// refused is all there is of its mint, which is forgotten.
+func (r *Record) FindOrphan(label string, at time.Time) {
+	i := slices.IndexFunc(r.Orphans, func(l Orphan) bool { return l.Label == label })
+	switch {
+	case i < 0:
+	case r.Orphans[i].TokenID != "":
+		r.ForgetOrphan(label)
+	default:
+		r.Orphans[i].Found = TimestampOf(at)
+	}
+}
+
+// orphansAtLarge counts the lost mints of which no token was found.
+func (r *Record) orphansAtLarge() (n int) {
+	for _, l := range r.Orphans {
+		if l.Found.IsZero() {
+			n++
+		}
+	}
+	return n
 }

@@ -22,6 +22,7 @@ func (r *Record) BlackoutSince() time.Time {
 
 // LatestID is the greatest rotation id the slot has used.
 func (r *Record) LatestID() (id string) {
+	id = r.ForgottenThrough
 	for _, rot := range []*Rotation{r.PendingMint, r.Rotation} {
 		if rot != nil {
 			id = max(id, rot.ID)
@@ -105,11 +106,7 @@ func (r *Record) Operations() []string {
 // Owns reports whether the record accounts for a listed token.
 func (r *Record) Owns(t moq.Token) bool {
 	switch {
-	case r.Current != nil && r.Current.ID == t.ID:
-		return true
-	case r.Rotation != nil && r.Rotation.Token != nil && r.Rotation.Token.ID == t.ID:
-		return true
-	case slices.ContainsFunc(r.Retiring, func(o Token) bool { return o.ID == t.ID }):
+	case r.ownsID(t.ID):
 		return true
 	case r.PendingMint != nil && t.Label == r.PendingMint.Label():
 		return true // its answer is on its way
@@ -124,6 +121,12 @@ func (r *Record) MayOwn(t moq.Token) bool {
 	c := r.Current
 	nameless := c != nil && c.ID == "" && t.Label == "" && Within(c.Created.Time(), t.Created, apart)
 	return r.Owns(t) || nameless && t.HasOperations(r.Operations())
+}
+
+// ownsID reports whether a token's id is one of the slot's.
+func (r *Record) ownsID(id string) bool {
+	return r.Current != nil && r.Current.ID == id || r.Rotation != nil && r.Rotation.Token != nil && r.Rotation.Token.ID == id ||
+		slices.ContainsFunc(r.Retiring, func(o Token) bool { return o.ID == id })
 }
 
 // HoldsForeign reports whether a target holds something rotatord did not write there: it is not what some slot of ours

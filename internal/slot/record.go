@@ -37,6 +37,9 @@ type Record struct {
 	// Orphans lists overlap mints whose answer never came; their labels are looked for.
 	Orphans []Orphan `json:"lost,omitempty"`
 
+	// ForgottenThrough is the greatest rotation id of a lost mint that was forgotten.
+	ForgottenThrough string `json:"forgotten_through,omitempty"`
+
 	// Receipts say what each target was last acknowledged to hold; one a location.
 	Receipts Receipts `json:"receipts,omitempty"`
 
@@ -135,6 +138,8 @@ type Orphan struct {
 	// Crashed says that rotatord ended during the call: the value may have come, and
 	// may have been delivered from memory.
 	Crashed bool `json:"crashed,omitempty"`
+	// Found is when a token of it was last found, and revoked or kept: there may be another.
+	Found Timestamp `json:"found,omitzero"`
 }
 
 // Target is one place a rotation delivers to.

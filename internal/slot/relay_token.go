@@ -26,8 +26,9 @@ type Owner string
 
 // The owners.
 const (
-	Ours          Owner = "ours"           // minted by this installation, as its journal proves
-	Former        Owner = "former"         // labelled by this installation, of no slot that is configured
-	OtherInstance Owner = "other_instance" // labelled by another installation of rotatord
-	Others        Owner = "others"         // anybody's
+	Ours            Owner = "ours"             // minted by this installation, as its journal proves
+	Former          Owner = "former"           // labelled by this installation, of no slot that is configured
+	ForeignInstance Owner = "foreign_instance" // labelled by another living installation of this one's name
+	OtherInstance   Owner = "other_instance"   // labelled by another installation of rotatord
+	Others          Owner = "others"           // anybody's
 )

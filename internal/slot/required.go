@@ -1,6 +1,10 @@
 package slot
 
-import "github.com/rotatord/rotatord/internal/moq"
+import (
+	"slices"
+
+	"github.com/rotatord/rotatord/internal/moq"
+)
 
 // deliverRequired brings the value at hand to every required target.
 func (v *View) deliverRequired() Action {
@@ -9,7 +13,7 @@ func (v *View) deliverRequired() Action {
 		return Wait{}
 	}
 	missing := v.TargetsLacking(rot, true)
-	if len(missing) == 0 {
+	if len(missing) == 0 && !v.doubted() && (rot.Strategy != moq.Overlap || v.Seen.Gone != rot.ID) {
 		return Conclude{}
 	}
 	if until, shut := v.Record.retryAt(v.Now); shut {
@@ -20,6 +24,9 @@ func (v *View) deliverRequired() Action {
 	}
 	if s, ok := v.redirectFirst(rot); !ok {
 		return s
+	}
+	if len(missing) == 0 { // the graces of the former tokens do not begin before this one is known to be there
+		return v.listedAgain(StageDeliver)
 	}
 	if missing = delivered(rot, missing); len(missing) == 0 {
 		return v.failOn(StageDeliver, v.silent(v.correctedTargets(rot)))
@@ -32,7 +39,34 @@ func (v *View) deliverRequired() Action {
 	if rot.Strategy == moq.Overlap && !Within(v.Seen.Confirmed.Time(), v.Now, ConfirmedFor) {
 		return v.confirmListed(missing)
 	}
+	if v.doubted() {
+		return v.deliverInDoubt(missing)
+	}
 	return v.deliverTo(missing)
+}
+
+// deliverInDoubt delivers a value whose token a list lacks, as lists do that lag. But it is not written over what
+// the journal does not know: where that was restored from a backup, it is a newer value. The lists that follow
+// end the doubt.
+func (v *View) deliverInDoubt(missing []Target) Action {
+	if s, ok := v.inspected(missing, DepthRead); !ok {
+		return s
+	}
+	answering := v.reachable(missing)
+	if len(answering) == 0 {
+		return v.failOn(StageDeliver, missing)
+	}
+	known := slices.DeleteFunc(answering, v.holdsUnknown)
+	if len(known) == 0 {
+		return v.listedAgain(StageDeliver)
+	}
+	return Deliver{Targets: known}
+}
+
+// holdsUnknown reports whether a target is seen to hold neither what was delivered there last nor the latest token.
+func (v *View) holdsUnknown(t Target) bool {
+	l := v.Seen.Inspections.At(t.Location)
+	return DriftOf(v.Record.Receipts.At(t.Location), l) == DriftChanged && !slices.Contains(l.TokenIDs, v.Record.Rotation.Token.ID)
 }
 
 // givesWay reports whether an unfinished rotation leaves the turn to a newer one.

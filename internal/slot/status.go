@@ -62,7 +62,9 @@ type Status struct {
 
 	Sinks []TargetStatus `json:"sinks"`
 	Old   []TokenStatus  `json:"old_tokens,omitempty"`
-	Note  string         `json:"note,omitempty"` // what a person should know: "new target waits for the schedule"
+	// ForeignInstance are ids of the relay's tokens that another living installation of our name minted.
+	ForeignInstance []string `json:"foreign_instance_tokens,omitempty"`
+	Note            string   `json:"note,omitempty"` // what a person should know: "new target waits for the schedule"
 }
 
 // WaitsFor is what a rotation that is due waits for.

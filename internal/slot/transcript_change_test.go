@@ -203,10 +203,12 @@ func (s *transcript) carryOut() bool {
 		r.BeginGrace(a.Token)
 	case Revoke:
 		r.ForgetToken(a.Token.ID)
+		s.v.Seen.Listing = s.v.Seen.Listing.Without(a.Token.ID)
 	case RevokeOrphan:
-		r.ForgetOrphan(a.Orphan.Label)
+		r.FindOrphan(a.Orphan.Label, s.v.Now)
+		s.v.Seen.Listing = s.v.Seen.Listing.Without(a.Token.ID)
 	case AdoptOrphan:
-		r.AdoptOrphan(a.Orphan, moq.Token{ID: a.Token.ID, Created: a.Token.Created.Time(), Expires: a.Token.Expires.Time()})
+		r.AdoptOrphan(a.Orphan, moq.Token{ID: a.Token.ID, Created: a.Token.Created.Time(), Expires: a.Token.Expires.Time()}, s.v.Now)
 	case EndFailure:
 		r.EndFailure()
 	case ForgetOrphan:

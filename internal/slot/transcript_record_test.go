@@ -20,8 +20,10 @@ func recordLines(r *Record) []string {
 		l = append(l, tokenLines("retiring", &r.Retiring[i])...)
 	}
 	for _, o := range r.Orphans {
-		l.add(true, "orphan %s, %s at %s%s", nameOf(o.RotationID), lostOr(o.TokenID), timeText(o.At), textIf(o.Crashed, " by a crash"))
+		l.add(true, "orphan %s, %s at %s%s%s", nameOf(o.RotationID), lostOr(o.TokenID), timeText(o.At), textIf(o.Crashed, " by a crash"),
+			textIf(!o.Found.IsZero(), ", found at "+timestampText(o.Found)))
 	}
+	l.add(r.ForgottenThrough != "", "lost mints are forgotten through %s", nameOf(r.ForgottenThrough))
 	for _, rc := range r.Receipts {
 		l.add(rc.RotationID != "", "%s holds %s since %s", rc.Sink, rc.Digest, timestampText(rc.At))
 		l.add(rc.MayHold != "", "%s may hold %s", rc.Sink, nameOf(rc.MayHold))

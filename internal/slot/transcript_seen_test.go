@@ -13,12 +13,15 @@ import (
 func (s *transcript) seenForms() []form {
 	o := s.v.Seen
 	return append(s.lookForms(), []form{
-		{"listed nothing", func(*clause) { s.list(nil) }},
-		{"listed TEXT", func(c *clause) { s.list(c.list(0)) }},
+		{"listed nothing", func(*clause) { s.list(nil, true) }},
+		{"listed among others TEXT", func(c *clause) { s.list(c.list(0), false) }},
+		{"listed without saying of what issuer", func(*clause) { s.list(nil, false) }},
+		{"listed TEXT", func(c *clause) { s.list(c.list(0), true) }},
 		{"listed last at TIME", func(c *clause) { o.LastListing = c.timestamp(0) }},
 		{"the place is asked for", func(*clause) { o.Reserving = true }},
 		{"nothing passes the budget before TIME", func(c *clause) { s.v.BudgetUntil = c.time(0) }},
 		{"the place is there", func(*clause) { o.Reserving, o.Reserved = false, true }},
+		{"a namesake mints NAME", func(c *clause) { s.v.ForeignInstance = append(s.v.ForeignInstance, s.letter(c.words[0])) }},
 		{"the account answers", func(*clause) { o.Proved = TimestampOf(s.v.Now) }},
 		{"the relay is full", func(*clause) { o.RelayFull = true }},
 		{"the token is listed", func(*clause) { o.Confirmed = TimestampOf(s.v.Now) }},
@@ -124,38 +127,37 @@ func (s *transcript) checked() {
 	s.v.NextCheck = TimestampOf(s.v.Now.Add(s.v.Plan.CheckInterval()))
 }
 
-// list notes what the relay was seen to accept, and with it whether the latest rotation's token is.
-func (s *transcript) list(texts []string) {
-	l := &Listing{At: s.v.Now, Owners: map[string]string{}}
+// list notes what the relay was seen to accept: all of it, or what a list shows that says that there is more.
+func (s *transcript) list(texts []string, all bool) {
+	l := Listing{TokenList: moq.TokenList{Complete: all}, Owners: map[string]string{}}
 	for _, text := range texts {
 		t := s.listed(text)
 		l.Tokens = append(l.Tokens, t)
 		if strings.HasSuffix(text, "(of another slot)") {
 			l.Owners[t.ID] = "live/viewer"
 		}
+		if strings.HasSuffix(text, "(of a namesake)") {
+			l.Foreign = append(l.Foreign, t.ID)
+		}
 	}
-	o, rot := s.v.Seen, s.v.Record.Rotation
-	o.Listing, o.LastListing = l, TimestampOf(s.v.Now)
-	if rot == nil || rot.Token.ID == "" {
-		return
-	}
-	if l.Has(rot.Token.ID) {
-		o.Confirmed = TimestampOf(s.v.Now)
-	} else if s.v.Record.Unfinished() {
-		o.Gone = rot.ID
-	}
+	s.v.NoteListing(l)
 }
 
 // listed reads a listed token: "A", which an attempt of ours made, "X (of nobody)", "X (of there)", which another
-// installation made, "X (of another slot)" of ours, and "X (of nobody for subscribing)", with fewer rights.
+// installation made, "X (of another slot)" of ours, "X (of nobody for subscribing)", with fewer rights, and
+// "X (labelled A)", which bears A's label, and "X (of a namesake)", an installation that has our name.
 func (s *transcript) listed(text string) moq.Token {
 	name, whose, _ := strings.Cut(text, " (")
 	t := moq.Token{
 		ID: s.letter(name), Operations: s.v.Plan.Operations, Created: s.v.Now, Expires: s.v.Now.Add(longestLife),
 		Label: moq.Label("here", s.rotationID(name)),
 	}
+	if twin, ok := strings.CutPrefix(strings.TrimSuffix(whose, ")"), "labelled "); ok {
+		t.Label = moq.Label("here", s.rotationID(twin))
+		return t
+	}
 	switch oneOf(s, strings.TrimSuffix(whose, ")"), "", "of nobody", "of nobody for subscribing",
-		"of nobody without an end", "of there", "of another slot") {
+		"of nobody without an end", "of there", "of another slot", "of a namesake") {
 	case "of nobody":
 		t.Label = ""
 	case "of nobody for subscribing":

@@ -17,6 +17,8 @@ type View struct {
 	NextCheck Timestamp // when targets are looked at again
 	Sightings ByLocation[Sighting]
 
+	ForeignInstance []string // ids of the relay's tokens that another living installation of our name minted
+
 	Inspected      bool          // targets were looked at once at least
 	UninspectedFor time.Duration // for how long slots that were not looked at yet are waited for
 

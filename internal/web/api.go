@@ -152,8 +152,8 @@ func (s *Server) servePrune(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.Log.Info("prune asked for", zap.String("relay", r.PathValue("relay")), zap.String("by", requester(r)),
-		zap.Bool("dry_run", req.DryRun))
-	tokens, err := s.Daemon.Prune(r.Context(), r.PathValue("relay"), req.DryRun)
+		zap.Bool("dry_run", req.DryRun), zap.Strings("token_ids", req.TokenIDs))
+	tokens, err := s.Daemon.Prune(r.Context(), r.PathValue("relay"), req.TokenIDs, req.DryRun)
 	writeTokens(w, r, tokens, err)
 }
 

@@ -89,7 +89,7 @@ func (d *fakeDaemon) Tokens(_ context.Context, relay string) ([]adminapi.Token, 
 	return []adminapi.Token{{ID: "t1", Owner: adminapi.Ours}}, d.err
 }
 
-func (d *fakeDaemon) Prune(_ context.Context, relay string, dryRun bool) ([]adminapi.Token, error) {
+func (d *fakeDaemon) Prune(_ context.Context, relay string, _ []string, dryRun bool) ([]adminapi.Token, error) {
 	d.note("prune", relay, map[bool]string{true: "dry"}[dryRun])
 	return nil, d.err
 }

@@ -43,8 +43,8 @@ type Daemon interface {
 	History(ctx context.Context, relay, typ string, limit int) ([]slot.Event, error)
 	// Tokens lists what a relay holds.
 	Tokens(ctx context.Context, relay string) ([]adminapi.Token, error)
-	// Prune revokes, or with dryRun only lists, former tokens of this installation.
-	Prune(ctx context.Context, relay string, dryRun bool) ([]adminapi.Token, error)
+	// Prune revokes, or with dryRun only lists, former tokens of this installation: all, or those with the ids.
+	Prune(ctx context.Context, relay string, ids []string, dryRun bool) ([]adminapi.Token, error)
 	// Plan lists the runs within the given time from now, soonest first, bounded in number.
 	Plan(within time.Duration) []adminapi.PlannedRun
 	// Reload reads the configuration again, and tells what of it does not work as

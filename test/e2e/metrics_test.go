@@ -202,7 +202,7 @@ func overlapMetrics(t *testing.T, l *ledger) {
 		"journal_write_duration_seconds_count":                                    atLeast(4),
 		"pending_retirements account=main":                                        is(0), // its grace lasts
 	})
-	d.rotatord("rotate", "--compromised", "live").Expect(t, 1)
+	d.rotatord("rotate", "--compromised", "--timeout", "5s", "live").Expect(t, 1)
 	d.predict(expectations{
 		"cloudflare_requests_total account=main operation=revoke code=200": is(2),
 		"slot_state state=idle" + liveSlot:                                 is(1),

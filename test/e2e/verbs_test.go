@@ -356,7 +356,7 @@ func TestRotate(t *testing.T) {
 			d.rotatord("rotate", "other").Expect(t, 0)
 		}
 		d.rotatord("rotate", "--timeout", "1s", "other").Expect(t, 1, "the slot has three tokens", "when the oldest grace ends, at 20")
-		d.rotatord("rotate", "--compromised", "other").Expect(t, 1, "rotated and verified")
+		d.rotatord("rotate", "--compromised", "--timeout", "5s", "other").Expect(t, 1, "rotated and verified")
 	})
 	t.Run("does not wait longer than it is told", func(t *testing.T) {
 		t.Parallel()
@@ -375,7 +375,7 @@ func TestRotateCompromised(t *testing.T) {
 		d.rotatord("rotate", "live").Expect(t, 0)
 		d.rotatord("rotate", "live").Expect(t, 0)
 		former := d.token("live/subscribe")
-		r := d.rotatord("rotate", "--compromised", "live").Expect(t, 1,
+		r := d.rotatord("rotate", "--compromised", "--timeout", "5s", "live").Expect(t, 1, "looked at again for up to 70 s",
 			"connections that are already open stay open", "still accepted with the same rights", "(others)")
 		if d.sim.Accepts(harness.RelayID(0), former) || !d.sim.Accepts(harness.RelayID(0), d.token("live/subscribe")) {
 			t.Error("the old token is accepted, or the new one is not")

@@ -273,7 +273,7 @@ func (s *Sim) onRelay(now time.Time, q *request) reply {
 	case Create:
 		return s.createToken(now, r, q)
 	case List:
-		return reply{status: 200, result: map[string]any{"issuers": s.issuerList(r.tokens, false)}}
+		return reply{status: 200, result: map[string]any{"issuers": s.issuerList(r.listed(now, s.o.ListLag), false)}}
 	case Revoke:
 		r.revokeToken(now, q.token)
 		return reply{status: 200}

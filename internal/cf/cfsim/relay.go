@@ -23,6 +23,9 @@ func operationsOf(kind string) []string {
 	return []string{"subscribe"}
 }
 
+// maxDropped is how many revoked tokens a list that lags may still show.
+const maxDropped = 100
+
 // Token is one token of a relay's registry.
 type Token struct {
 	ID         string // jti
@@ -32,6 +35,7 @@ type Token struct {
 	Label      string
 	Value      string    // the JWT
 	known      time.Time // relays refuse it before
+	made       time.Time
 	revoked    time.Time
 }
 
@@ -40,6 +44,7 @@ type relay struct {
 	created           time.Time
 	tokens            []*Token
 	revoked           []*Token          // may still be accepted for a while
+	dropped           []*Token          // may still be listed for a while
 	standard          map[string]*Token // by kind: what the rotate call replaces
 }
 
@@ -47,8 +52,10 @@ func (r *relay) mintToken(now time.Time, operations []string, expires time.Time,
 	if expires.IsZero() {
 		expires = now.Add(year)
 	}
-	now, expires = now.UTC().Truncate(time.Second), expires.UTC().Truncate(time.Second)
-	t := &Token{ID: randomHex(16), Operations: operations, Created: now, Expires: expires, Label: label}
+	t := &Token{
+		ID: randomHex(16), Operations: operations, Label: label, made: now,
+		Created: now.UTC().Truncate(time.Second), Expires: expires.UTC().Truncate(time.Second),
+	}
 	t.Value = newJWT(r.id, t)
 	r.tokens = append(r.tokens, t)
 	return t
@@ -57,7 +64,7 @@ func (r *relay) mintToken(now time.Time, operations []string, expires time.Time,
 // replaceToken replaces the standard token of a kind; the old one is refused from now on.
 func (r *relay) replaceToken(now time.Time, kind string) *Token {
 	if old := r.standard[kind]; old != nil {
-		r.dropToken(old.ID)
+		r.dropToken(now, old.ID)
 	}
 	r.standard[kind] = r.mintToken(now, operationsOf(kind), time.Time{}, "")
 	return r.standard[kind]
@@ -65,25 +72,37 @@ func (r *relay) replaceToken(now time.Time, kind string) *Token {
 
 // revokeToken takes a token out of the registry, which relays notice after a while.
 func (r *relay) revokeToken(now time.Time, id string) {
-	if t := r.dropToken(id); t != nil {
-		t.revoked = now
+	if t := r.dropToken(now, id); t != nil {
 		r.revoked = append(r.revoked, t)
 	}
 }
 
-func (r *relay) dropToken(id string) *Token {
+func (r *relay) dropToken(now time.Time, id string) *Token {
 	i := slices.IndexFunc(r.tokens, func(t *Token) bool { return t.ID == id })
 	if i < 0 {
 		return nil
 	}
 	t := r.tokens[i]
-	r.tokens = slices.Delete(r.tokens, i, i+1)
+	r.tokens, t.revoked = slices.Delete(r.tokens, i, i+1), now
+	r.dropped = append(r.dropped[max(0, len(r.dropped)-maxDropped):], t)
 	for kind, s := range r.standard {
 		if s == t {
 			delete(r.standard, kind)
 		}
 	}
 	return t
+}
+
+// listed are the tokens that a list shows which lags by so much: those of then.
+func (r *relay) listed(now time.Time, lag time.Duration) (out []*Token) {
+	then := now.Add(-lag)
+	r.dropped = slices.DeleteFunc(r.dropped, func(t *Token) bool { return !t.revoked.After(then) })
+	for _, t := range slices.Concat(r.dropped, r.tokens) {
+		if !t.made.After(then) {
+			out = append(out, t)
+		}
+	}
+	return out
 }
 
 func (r *relay) acceptsValue(now time.Time, value string, propagation time.Duration) bool {

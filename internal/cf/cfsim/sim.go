@@ -72,6 +72,8 @@ type Options struct {
 	Unknown func(relayID string) time.Duration
 	// MaxLife is the longest life of a token, and what it has when nothing is asked; 0: a year.
 	MaxLife time.Duration
+	// ListLag is how long a list goes on showing what there was before a token was created or revoked.
+	ListLag time.Duration
 	// Strange adds unknown fields and issuer types to answers, as a beta API may.
 	Strange bool
 }
@@ -197,6 +199,13 @@ func (s *Sim) Unknown(relayID, value string) bool {
 	defer s.mu.Unlock()
 	now, r := s.o.Now(), s.relays[relayID]
 	return r != nil && slices.ContainsFunc(r.tokens, func(t *Token) bool { return t.Value == value && now.Before(t.known) })
+}
+
+// LagLists has lists lag from now on, as Options.ListLag says.
+func (s *Sim) LagLists(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.o.ListLag = d
 }
 
 // Tokens lists what the relay's registry holds, expired tokens included, oldest first.

@@ -184,6 +184,31 @@ func TestTheLongestLifeOfATokenCanBeLowered(t *testing.T) {
 	}
 }
 
+func TestAListThatLagsShowsWhatThereWas(t *testing.T) {
+	now := time.Now()
+	s := newSim(cfsim.Options{Now: func() time.Time { return now }, ListLag: 5 * time.Second})
+	shown := func(jti string) bool { return strings.Contains(send(t, s, "GET", tokens, "").body, jti) }
+	now = now.Add(time.Minute)
+	jti := create(t, s).Result.Issuers[0].Tokens[0].JTI
+	if shown(jti) {
+		t.Error("a token is listed as soon as it is created")
+	}
+	now = now.Add(5 * time.Second)
+	if !shown(jti) {
+		t.Error("a token is not listed once the lag is over")
+	}
+	send(t, s, "DELETE", tokens+"/"+jti, "")
+	if now = now.Add(4 * time.Second); !shown(jti) {
+		t.Error("a revoked token is gone before the lag is over")
+	}
+	if now = now.Add(time.Second); shown(jti) {
+		t.Error("a revoked token is listed after the lag")
+	}
+	if s.LagLists(0); !shown(create(t, s).Result.Issuers[0].Tokens[0].JTI) {
+		t.Error("lists lag though they do not")
+	}
+}
+
 func TestExpiredTokenIsRefusedAndTakesUpRoom(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	s := newSim(cfsim.Options{Now: func() time.Time { return now }})

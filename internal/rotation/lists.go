@@ -1,0 +1,141 @@
+package rotation
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/rotatord/rotatord/internal/moq"
+	"github.com/rotatord/rotatord/internal/slot"
+)
+
+// listsLag is how long a list may go on showing a token that was revoked.
+const listsLag = time.Minute
+
+// lists is what lists of relays are judged by beyond the one slot that asked for them. Safe for concurrent use.
+type lists struct {
+	// foreign are ids of tokens of another living installation that has our name. The map is replaced, not
+	// changed: every look at a slot reads it.
+	foreign atomic.Pointer[map[moq.RelayKey][]string]
+
+	mu         sync.Mutex
+	revoked    map[string]time.Duration // ids by when this process revoked them, by elapsed time
+	nextRelay  int                      // of the roster: which LookAround looks at next
+	roundBegan time.Duration            // by elapsed time; zero: none has begun
+}
+
+func newLists() *lists {
+	l := &lists{revoked: map[string]time.Duration{}}
+	l.foreign.Store(&map[moq.RelayKey][]string{})
+	return l
+}
+
+// noteRevoked notes a token that was revoked just now, and forgets those that no list shows any more.
+func (l *lists) noteRevoked(id string, now time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for old, at := range l.revoked {
+		if now-at > listsLag {
+			delete(l.revoked, old)
+		}
+	}
+	l.revoked[id] = now
+}
+
+// withoutRevoked takes out of a list what this process revoked: it shows it only because it lags.
+func (l *lists) withoutRevoked(list moq.TokenList, now time.Duration) moq.TokenList {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	list.Tokens = slices.DeleteFunc(list.Tokens, func(t moq.Token) bool {
+		at, ours := l.revoked[t.ID]
+		return ours && now-at <= listsLag
+	})
+	return list
+}
+
+// foreignOf are the tokens of a relay that another living installation of our name minted.
+func (l *lists) foreignOf(k moq.RelayKey) []string { return (*l.foreign.Load())[k] }
+
+// setForeign notes which of a relay's listed tokens are foreign, and returns those that were not known to be. One
+// stays so while it is listed: what is known of rotation ids is forgotten.
+func (l *lists) setForeign(k moq.RelayKey, list moq.TokenList, foreign []string) (fresh []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	before := l.foreignOf(k)
+	var now []string
+	for _, t := range list.Tokens {
+		if slices.Contains(before, t.ID) || slices.Contains(foreign, t.ID) {
+			now = append(now, t.ID)
+		}
+	}
+	for _, id := range before {
+		if !list.Complete && !slices.Contains(now, id) {
+			now = append(now, id)
+		}
+	}
+	if slices.Equal(before, now) {
+		return nil
+	}
+	next := maps.Clone(*l.foreign.Load())
+	if next[k] = now; len(now) == 0 {
+		delete(next, k)
+	}
+	l.foreign.Store(&next)
+	return slices.DeleteFunc(slices.Clone(now), func(id string) bool { return slices.Contains(before, id) })
+}
+
+// list lists what the slot's relay accepts, and notes whose that is.
+func (w *worker) list(ctx context.Context, p moq.Priority) (moq.TokenList, error) {
+	cf, err := w.account()
+	if err != nil {
+		return moq.TokenList{}, err
+	}
+	k := w.record.Key.OfRelay()
+	list, err := cf.List(ctx, p, k.RelayID)
+	if err != nil {
+		return list, err
+	}
+	e := w.engine
+	list = e.lists.withoutRevoked(list, e.Clock.Elapsed().Elapsed)
+	e.noteForeign(k, list)
+	return list, nil
+}
+
+// noteForeign notes tokens of another living installation that has our name, and tells of each once. What our slots
+// know is asked after the list was made.
+func (e *Engine) noteForeign(k moq.RelayKey, list moq.TokenList) {
+	opened := e.openedAt(k.AccountID)
+	ours := func(id string) bool {
+		return e.maker.Made(id) || slices.ContainsFunc(e.slots.ofRelay(k), func(w *worker) bool { return w.mayHaveUsed(id) })
+	}
+	var foreign []string
+	for _, t := range list.Tokens {
+		if slot.OfForeignInstance(t, e.Instance, opened, ours) {
+			foreign = append(foreign, t.ID)
+		}
+	}
+	for _, id := range e.lists.setForeign(k, list, foreign) {
+		e.Log.Warn("another living installation has the same name, and mints tokens of a relay of ours: give each an `instance` of its own, or stop one",
+			zap.String("instance", e.Instance), zap.String("relay_id", k.RelayID), zap.String("token_id", id))
+	}
+}
+
+// openedAt is when this process opened its journal, by Cloudflare's time where that is known.
+func (e *Engine) openedAt(accountID string) time.Time {
+	now := e.now()
+	if theirs := e.cloudflareTime(accountID).Now; !theirs.IsZero() {
+		now = theirs
+	}
+	return now.Add(-(e.Clock.Elapsed().Elapsed - e.boot.Elapsed))
+}
+
+func (m *memory) mayHaveUsed(id string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.record.MayHaveUsed(id)
+}

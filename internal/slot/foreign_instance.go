@@ -1,0 +1,40 @@
+package slot
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rotatord/rotatord/internal/moq"
+)
+
+// bornAfter is how long after this process opened its journal a token must have been created that no slot of
+// ours can have minted.
+const bornAfter = time.Minute
+
+// OfForeignInstance reports whether a listed token is of another living installation that has our name: it bears our
+// label, was created well after this process opened its journal, by Cloudflare's time, and no attempt of ours bears its
+// rotation id. ours is asked after the list was made.
+func OfForeignInstance(t moq.Token, instance string, opened time.Time, ours func(rotationID string) bool) bool {
+	name, id, labelled := moq.CutLabel(t.Label)
+	return labelled && name == instance && t.Created.Sub(opened) > bornAfter && !ours(id)
+}
+
+// MayHaveUsed reports whether an attempt of the slot bears a rotation id, or may have borne it: of those that were
+// lost and forgotten the latest id is kept, and what is older may be of another.
+func (r *Record) MayHaveUsed(id string) bool {
+	of := func(t *Token) bool { return t != nil && t.RotationID == id }
+	return id <= r.ForgottenThrough || r.PendingMint != nil && r.PendingMint.ID == id || r.Rotation != nil && r.Rotation.ID == id || of(r.Current) ||
+		slices.ContainsFunc(r.Retiring, func(t Token) bool { return of(&t) }) ||
+		slices.ContainsFunc(r.Orphans, func(l Orphan) bool { return l.RotationID == id })
+}
+
+// foreignInstanceNote is what a person should know of tokens of another living installation.
+func foreignInstanceNote(ids []string) string {
+	if len(ids) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("another living installation has the same name, and mints tokens of this relay (%s): "+
+		"give each an `instance` of its own, or stop one", strings.Join(ids, ", "))
+}

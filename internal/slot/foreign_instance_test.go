@@ -1,0 +1,53 @@
+package slot
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rotatord/rotatord/internal/moq"
+)
+
+func TestATokenIsOfALivingNamesakeWhenNoAttemptOfOursCanHaveMadeIt(t *testing.T) {
+	opened := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	id := func(letter string) string { return strings.Repeat("0", 25) + letter }
+	r := &Record{
+		PendingMint: &Rotation{ID: id("h")}, Rotation: &Rotation{ID: id("g")}, Current: &Token{RotationID: id("f")},
+		Retiring: []Token{{RotationID: id("e")}}, Orphans: []Orphan{{RotationID: id("d")}}, ForgottenThrough: id("c"),
+	}
+	for _, tt := range []struct {
+		what    string
+		label   string
+		age     time.Duration // after the journal was opened
+		foreign bool
+	}{
+		{"a label that no attempt bore", moq.Label("here", id("z")), 2 * time.Minute, true},
+		{"one between the attempts of ours", moq.Label("here", id("k")), time.Hour, true},
+		{"created a minute after the journal was opened", moq.Label("here", id("z")), time.Minute, false},
+		{"created before the journal was opened", moq.Label("here", id("z")), -time.Hour, false},
+		{"another installation's", moq.Label("there", id("z")), time.Hour, false},
+		{"no label of rotatord's", "here-" + id("z"), time.Hour, false},
+		{"no label", "", time.Hour, false},
+		{"of the mint under way", moq.Label("here", id("h")), time.Hour, false},
+		{"of the latest rotation", moq.Label("here", id("g")), time.Hour, false},
+		{"of the current token", moq.Label("here", id("f")), time.Hour, false},
+		{"of a retiring token", moq.Label("here", id("e")), time.Hour, false},
+		{"of a lost mint", moq.Label("here", id("d")), time.Hour, false},
+		{"of a lost mint that was forgotten", moq.Label("here", id("c")), time.Hour, false},
+		{"of one before it", moq.Label("here", id("a")), time.Hour, false},
+	} {
+		token := moq.Token{Label: tt.label, Created: opened.Add(tt.age)}
+		if got := OfForeignInstance(token, "here", opened, r.MayHaveUsed); got != tt.foreign {
+			t.Errorf("%s: %t", tt.what, got)
+		}
+	}
+}
+
+func TestALostMintThatWasForgottenIsKnownAgain(t *testing.T) {
+	r := &Record{Orphans: []Orphan{{RotationID: "b", Label: "label b"}, {RotationID: "a", Label: "label a"}}}
+	r.ForgetOrphan("label b")
+	r.ForgetOrphan("label a")
+	if len(r.Orphans) != 0 || r.ForgottenThrough != "b" || r.LatestID() != "b" || !r.MayHaveUsed("a") || r.MayHaveUsed("c") {
+		t.Errorf("forgotten through %q, %d left", r.ForgottenThrough, len(r.Orphans))
+	}
+}

@@ -1,0 +1,60 @@
+package slot
+
+import (
+	"slices"
+	"time"
+
+	"github.com/rotatord/rotatord/internal/moq"
+)
+
+// Listing is what a relay was seen to accept.
+type Listing struct {
+	At      time.Time
+	Elapsed time.Duration // on the elapsed clock
+	moq.TokenList
+	Owners  map[string]string // which other slots of ours own listed tokens: their names, by token id
+	Foreign []string          // ids of tokens of another living installation that has our name
+}
+
+func (l *Listing) fresh(now time.Time) bool { return l != nil && Within(l.At, now, FreshFor) }
+
+// Has reports whether a token is listed.
+func (l *Listing) Has(id string) bool {
+	return slices.ContainsFunc(l.Tokens, func(t moq.Token) bool { return t.ID == id })
+}
+
+func (l *Listing) hasLabel(label string) bool {
+	return slices.ContainsFunc(l.Tokens, func(t moq.Token) bool { return t.Label == label })
+}
+
+// Without is the listing without a token that was revoked since.
+func (l *Listing) Without(id string) *Listing {
+	if l == nil {
+		return nil
+	}
+	c := *l
+	c.Tokens = slices.DeleteFunc(slices.Clone(l.Tokens), func(t moq.Token) bool { return t.ID == id })
+	return &c
+}
+
+// shows reports whether one of the listed tokens shows in a content.
+func (l *Listing) shows(k Inspection) bool {
+	return l != nil && slices.ContainsFunc(l.Tokens, func(t moq.Token) bool { return slices.Contains(k.TokenIDs, t.ID) })
+}
+
+// NoteListing keeps a list of the relay's tokens, and what it says of the slot's own: that the latest
+// value may still be delivered, or that its token is gone for sure.
+func (v *View) NoteListing(l Listing) {
+	o := v.Seen
+	l.At, l.Elapsed = v.Now, v.Clock.Elapsed
+	o.Listing, o.LastListing = &l, TimestampOf(v.Now)
+	v.noteAbsences()
+	rot := v.Record.Rotation
+	switch {
+	case rot == nil || rot.Token == nil || rot.Token.ID == "":
+	case v.presenceOfLatest() != Absent:
+		o.Confirmed = TimestampOf(v.Now)
+	case v.Record.Unfinished() || len(optionalOf(rot.Targets)) > 0:
+		o.Gone = rot.ID
+	}
+}

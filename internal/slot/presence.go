@@ -1,0 +1,137 @@
+package slot
+
+import (
+	"slices"
+	"time"
+
+	"github.com/rotatord/rotatord/internal/moq"
+)
+
+// Presence is what lists say of a token, or of the label of a lost mint. Lists lag: for some seconds after a
+// create or a revoke they may show what there was before.
+type Presence uint8
+
+// What lists can say.
+const (
+	Unknown Presence = iota // nothing is to be done because of it, and nothing left undone
+	Present
+	Absent // for sure
+)
+
+const (
+	lagging    = time.Minute      // a token that is younger may be missing because lists lag
+	listsApart = 10 * time.Second // between two lists that are to agree
+)
+
+// Absence is since when lists have lacked a token or a label, by elapsed time. Lists that do not show all
+// there is say nothing.
+type Absence struct {
+	Name   string // a token's id, or a label
+	Since  time.Duration
+	Beside time.Duration // since the first list that showed another of the slot's tokens; zero: none did
+}
+
+// presence says what lists say of a token or label that cannot have come later than made.
+func (v *View) presence(name string, made time.Time) Presence {
+	l := v.Seen.Listing
+	switch {
+	case l == nil:
+		return Unknown
+	case l.Has(name) || l.hasLabel(name):
+		return Present
+	case v.lackedLongEnough(name) && l.At.Sub(made) > lagging:
+		return Absent
+	}
+	return Unknown
+}
+
+// lackedLongEnough reports whether the latest list and one before it, far enough away, agree that a token or
+// label is missing. Lists that lack all tokens of the slot are believed after a minute.
+func (v *View) lackedLongEnough(name string) bool {
+	i := v.absenceOf(name)
+	if i < 0 {
+		return false
+	}
+	a, latest := v.Seen.Absences[i], v.Seen.Listing.Elapsed
+	return latest-a.Since >= lagging || a.Beside > 0 && v.showsOwn() && latest-a.Beside >= listsApart
+}
+
+func (v *View) absenceOf(name string) int {
+	return slices.IndexFunc(v.Seen.Absences, func(a Absence) bool { return a.Name == name })
+}
+
+// noteAbsences keeps since when what is looked for has been missing.
+func (v *View) noteAbsences() {
+	l, before := v.Seen.Listing, v.Seen.Absences
+	if !l.Complete {
+		v.Seen.Absences = slices.DeleteFunc(before, func(a Absence) bool { return l.Has(a.Name) || l.hasLabel(a.Name) })
+		return
+	}
+	var now []Absence
+	for _, name := range v.lookedFor() {
+		if l.Has(name) || l.hasLabel(name) {
+			continue
+		}
+		a := Absence{Name: name, Since: l.Elapsed}
+		if i := v.absenceOf(name); i >= 0 {
+			a = before[i]
+		}
+		if a.Beside == 0 && v.showsOwn() {
+			a.Beside = l.Elapsed
+		}
+		now = append(now, a)
+	}
+	v.Seen.Absences = now
+}
+
+// lookedFor are the ids of the slot's tokens and the labels of its lost mints.
+func (v *View) lookedFor() []string {
+	names := v.ownTokens()
+	for _, l := range v.Record.Orphans {
+		names = append(names, l.Label)
+	}
+	return names
+}
+
+// ownTokens are the ids of the slot's tokens that have not expired.
+func (v *View) ownTokens() (ids []string) {
+	add := func(t *Token) {
+		if t != nil && t.ID != "" && !t.expired(v.Now) && !slices.Contains(ids, t.ID) {
+			ids = append(ids, t.ID)
+		}
+	}
+	add(v.Record.Current)
+	if v.Record.Rotation != nil {
+		add(v.Record.Rotation.Token)
+	}
+	for i := range v.Record.Retiring {
+		add(&v.Record.Retiring[i])
+	}
+	return ids
+}
+
+// showsOwn reports whether the latest list shows one of the slot's tokens.
+func (v *View) showsOwn() bool {
+	return slices.ContainsFunc(v.ownTokens(), v.Seen.Listing.Has)
+}
+
+// presenceOfLatest says what lists say of the token of the latest rotation.
+func (v *View) presenceOfLatest() Presence {
+	rot := v.Record.Rotation
+	return v.presence(rot.Token.ID, laterOf(rot.MintedAt.Time(), rot.Token.Created.Time()))
+}
+
+// doubted reports whether the latest list shows all there is but the token of the latest rotation, which does not
+// make it gone yet.
+func (v *View) doubted() bool {
+	l, rot := v.Seen.Listing, v.Record.Rotation
+	return rot.Strategy == moq.Overlap && l != nil && l.Complete && v.absenceOf(rot.Token.ID) >= 0 && v.presenceOfLatest() == Unknown
+}
+
+// listedAgain has the relay listed again when that may tell more than the list before.
+func (v *View) listedAgain(stage Stage) Action {
+	if again := v.Seen.Listing.Elapsed + listsApart; v.Clock.Elapsed < again {
+		return Wait{v.Now.Add(again - v.Clock.Elapsed)}
+	}
+	return List{stage}
+}

@@ -21,11 +21,12 @@ const (
 
 func historyPrefix(key moq.Key) []byte { return []byte(key.String() + "/") }
 
-// stampOf returns the part of an event's key that orders it among all events.
-func stampOf(key []byte) []byte { return key[len(key)-stampSize:] }
+// sequenceOf returns the part of an event's key that orders it among all events, whatever clocks said.
+func sequenceOf(key []byte) []byte { return key[len(key)-8:] }
 
-// eventKey sorts an event behind the earlier ones of its slot; sequence tells
-// those of one moment apart.
+func compareSequences(a, b []byte) int { return bytes.Compare(sequenceOf(a), sequenceOf(b)) }
+
+// eventKey sorts an event behind those of its slot that are earlier by the clock; sequence is that of all events.
 func eventKey(e slot.Event, sequence uint64) []byte {
 	key := binary.BigEndian.AppendUint64(historyPrefix(e.Key), uint64(max(0, e.At.UnixMicro())))
 	return binary.BigEndian.AppendUint64(key, sequence)
@@ -34,7 +35,7 @@ func eventKey(e slot.Event, sequence uint64) []byte {
 // slotPartOf returns the prefix that an event's key has in common with all of its slot.
 func slotPartOf(key []byte) []byte { return key[:max(0, len(key)-stampSize)] }
 
-// dropOldEvents drops the oldest events under a prefix above keptEvents.
+// dropOldEvents drops the events under a prefix that came first, above keptEvents.
 func dropOldEvents(tx *bbolt.Tx, prefix []byte) error {
 	if len(prefix) == 0 {
 		return nil
@@ -43,7 +44,12 @@ func dropOldEvents(tx *bbolt.Tx, prefix []byte) error {
 	b := tx.Bucket(historyBucket)
 	c := b.Cursor()
 	for k, _ := c.Seek(prefix); bytes.HasPrefix(k, prefix); k, _ = c.Next() {
-		keys = append(keys, k)
+		if len(k) >= stampSize {
+			keys = append(keys, k)
+		}
+	}
+	if len(keys) > keptEvents {
+		slices.SortFunc(keys, compareSequences)
 	}
 	for _, k := range keys[:max(0, len(keys)-keptEvents)] {
 		if err := b.Delete(bytes.Clone(k)); err != nil {
@@ -102,7 +108,7 @@ func (b *Bolt) eventsOf(list []raw) ([]slot.Event, error) {
 type newest struct {
 	limit  int
 	list   []raw
-	tooOld []byte          // the stamp up to which none counts any more; nil is none
+	tooOld []byte          // a key as late as which none counts any more; nil is none
 	fresh  map[string]bool // keys of those that were added before the scan
 }
 
@@ -116,8 +122,8 @@ func (n *newest) addFresh(changes []change, prefix []byte) {
 	}
 }
 
-// scan goes backwards through the keys under prefix. Within a slot they are in order of
-// time, so the first that is too old ends the slot.
+// scan goes backwards through the keys under prefix. Within a slot they are in the order of the clock, which may have been
+// set: each is looked at.
 func (n *newest) scan(ctx context.Context, c *bbolt.Cursor, prefix []byte) error {
 	var before []byte
 	for k, v := seekLast(c, prefix); bytes.HasPrefix(k, prefix) && k != nil; k, v = c.Prev() {
@@ -128,8 +134,8 @@ func (n *newest) scan(ctx context.Context, c *bbolt.Cursor, prefix []byte) error
 			return damagedf("its keys are out of order")
 		}
 		before = k
-		if !n.fresh[string(k)] && !n.addIfNew(k, v) {
-			c.Seek(k[:len(k)-stampSize]) // to the slot's first event
+		if !n.fresh[string(k)] {
+			n.addIfNew(k, v)
 		}
 	}
 	return nil
@@ -147,21 +153,20 @@ func seekLast(c *bbolt.Cursor, prefix []byte) (k, v []byte) {
 	return c.Prev()
 }
 
-// addIfNew reports whether the event was new enough.
-func (n *newest) addIfNew(k, v []byte) bool {
-	if n.tooOld != nil && bytes.Compare(stampOf(k), n.tooOld) <= 0 {
-		return false
+// addIfNew adds an event that is new enough.
+func (n *newest) addIfNew(k, v []byte) {
+	if n.tooOld != nil && compareSequences(k, n.tooOld) <= 0 {
+		return
 	}
 	n.list = append(n.list, raw{bytes.Clone(k), bytes.Clone(v)})
 	if len(n.list) >= 2*n.limit {
-		n.tooOld = stampOf(n.sorted()[n.limit-1].key)
+		n.tooOld = n.sorted()[n.limit-1].key
 	}
-	return true
 }
 
 // sorted drops all but the newest, and returns these, the newest first.
 func (n *newest) sorted() []raw {
-	slices.SortFunc(n.list, func(a, b raw) int { return bytes.Compare(stampOf(b.key), stampOf(a.key)) })
+	slices.SortFunc(n.list, func(a, b raw) int { return compareSequences(b.key, a.key) })
 	n.list = n.list[:min(n.limit, len(n.list))]
 	return n.list
 }

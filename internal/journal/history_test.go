@@ -77,6 +77,23 @@ func TestHistoryKeepsAHundredEventsOfEachSlot(t *testing.T) {
 	}
 }
 
+func TestTheHistoryKeepsWhatCameLastThoughTheClockWasSetBack(t *testing.T) {
+	b := open(t, t.TempDir())
+	for i := range 105 {
+		at := day.Add(time.Duration(i) * time.Minute)
+		if i >= 100 {
+			at = at.Add(-4 * time.Hour)
+		}
+		mustSave(t, b, recordOf(1, i, 10), eventOf(1, at, fmt.Sprint(i)))
+	}
+	checkpoint(t, b)
+	one := slotKey(1)
+	got := details(t, b, &one, 0)
+	if len(got) != keptEvents || got[0] != "104" || got[keptEvents-1] != "5" {
+		t.Errorf("%d events from %s to %s, want the last %d, newest first", len(got), got[0], got[len(got)-1], keptEvents)
+	}
+}
+
 func TestHistoryNamesDamagedEventsAndGivesTheOthers(t *testing.T) {
 	b := open(t, t.TempDir())
 	mustSave(t, b, recordOf(1, 1, 10), eventOf(1, day, "good"), eventOf(1, day.Add(1), "bad"))

@@ -25,24 +25,26 @@ const (
 	writeCall
 	saveCall
 	orderCall // of what runs side by side: no call, but chosen like one
+	clockCall // a moment at which somebody may set the wall clock: neither
 	callKinds
 )
 
 // outcome is one thing that may become of a call.
 type outcome struct {
 	name     string
-	done     bool         // the call is carried out
-	twice    bool         // it is sent again on its way, and carried out again
-	late     bool         // it is carried out a while later
-	lags     bool         // and so do those that follow for a while: the list shows what there was
-	portal   bool         // from now on a portal answers in Cloudflare's place; done: it lets calls through
-	short    bool         // the token that comes lives for an hour
-	otherID  bool         // its value claims another id
-	answered bool         // it is known by the answer that calls reach Cloudflare
-	readBack bool         // only a read-back finds it out: not possible without one
-	stale    bool         // it shows for a while what was there before: possible of a store that may answer so, once a run
-	class    fault.Class  // of the error
-	reason   fault.Reason // of the error; "": there is none
+	done     bool          // the call is carried out
+	twice    bool          // it is sent again on its way, and carried out again
+	late     bool          // it is carried out a while later
+	lags     bool          // and so do those that follow for a while: the list shows what there was
+	portal   bool          // from now on a portal answers in Cloudflare's place; done: it lets calls through
+	short    bool          // the token that comes lives for an hour
+	otherID  bool          // its value claims another id
+	answered bool          // it is known by the answer that calls reach Cloudflare
+	readBack bool          // only a read-back finds it out: not possible without one
+	stale    bool          // it shows for a while what was there before: possible of a store that may answer so, once a run
+	step     time.Duration // by how much the wall clock is set
+	class    fault.Class   // of the error
+	reason   fault.Reason  // of the error; "": there is none
 }
 
 // callTable is a kind of call and its outcomes. The first of them is that it goes well.
@@ -111,6 +113,12 @@ var calls = [callKinds]callTable{
 	orderCall: {name: "order", outcomes: []outcome{ // of those that have not run yet
 		{name: "first goes first"}, {name: "second goes first"}, {name: "third goes first"},
 		{name: "fourth goes first"}, {name: "fifth goes first"}, {name: "sixth goes first"},
+	}},
+	clockCall: {name: "clock", outcomes: []outcome{
+		{name: "runs on"},
+		{name: "steps three hours ahead", step: 3 * time.Hour},
+		{name: "steps 400 days ahead", step: 400 * 24 * time.Hour},
+		{name: "steps an hour back", step: -time.Hour},
 	}},
 }
 
@@ -192,7 +200,7 @@ func (c choice) alternatives() []string {
 // everyChoice is a call of a kind of which all is possible that is possible of any.
 func everyChoice(k callKind) choice {
 	c := choice{kind: k, lives: len(calls[k].outcomes), deaths: len(deaths)}
-	if k == orderCall {
+	if k == orderCall || k == clockCall {
 		c.deaths = 0
 	}
 	return c

@@ -1,6 +1,8 @@
 package rotation
 
 import (
+	"time"
+
 	"github.com/rotatord/rotatord/internal/moq"
 	"github.com/rotatord/rotatord/internal/slot"
 )
@@ -13,7 +15,42 @@ func (e *Engine) ClockStepped() {
 	if since := e.since.Load(); since > present {
 		e.since.CompareAndSwap(since, present)
 	}
+	for _, w := range e.slots.all() {
+		w.locked(w.forgetSeen)
+	}
 	e.lookAgain(now)
+}
+
+// forgetSeen makes as if nothing had been seen that is good for a while: it may be older than it looks. m.mu is held.
+func (m *memory) forgetSeen() {
+	m.forgetInspections()
+	if o := m.notes; o != nil {
+		o.Listing = nil
+		if m.strategy() == moq.Overlap { // in_place keeps with it that this process minted the value
+			o.Confirmed = 0
+		}
+	}
+}
+
+// reading is the present moment on the elapsed-time clock, and on Cloudflare's.
+func (w *worker) reading() slot.Reading {
+	r := w.engine.Clock.Elapsed()
+	r.Cloudflare = slot.TimestampOf(w.engine.cloudflareTime(w.record.Key.AccountID).Now)
+	return r
+}
+
+// passedSince is how much time has passed since a moment, which the wall clock told as at.
+func (w *worker) passedSince(before slot.Reading, at slot.Timestamp) time.Duration {
+	if d, ok := w.engine.Clock.Elapsed().Since(before); ok {
+		return d
+	}
+	return max(0, w.engine.now().Sub(at.Time()))
+}
+
+// takeBack takes back what a wall clock that was wrong put further ahead than it can be.
+func (w *worker) takeBack(a slot.TakeBack) {
+	w.change(func(r *slot.Record) { r.TakeBack(a.Bounds) })
+	w.log().Info("the clock was ahead when the slot's times were noted; those that cannot be are taken back to now")
 }
 
 // cloudflareTime is what an account's answers tell of Cloudflare's time.

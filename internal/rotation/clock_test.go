@@ -65,3 +65,34 @@ func TestASteppedClockHasEverySlotLookedAtNow(t *testing.T) {
 		t.Errorf("instants until %s count as missed, and it is %s", since, e.now())
 	}
 }
+
+func TestDurationsGoByElapsedTime(t *testing.T) {
+	w := newWorld(t, moq.InPlace, 1)
+	w.start()
+	w.run(time.Minute)
+	w.during(readCall, func() { // it is read back, and takes ten seconds
+		w.pass(10 * time.Second)
+		w.step(-time.Hour)
+	})
+	w.ask(false)
+	ev := w.disk.events[len(w.disk.events)-1]
+	if ev.Kind != slot.EventRotated || ev.Took != 10*time.Second {
+		t.Errorf("%s took %s, want 10s", ev.Kind, ev.Took)
+	}
+	w.step(-time.Hour)
+	w.run(25 * time.Hour)
+	for _, lag := range w.stats.lag {
+		if lag < 0 {
+			t.Errorf("a lag of %s", lag)
+		}
+	}
+	for _, c := range []struct{ took, readBack, want time.Duration }{
+		{10 * time.Second, time.Second, 9 * time.Second},
+		{10 * time.Second, -time.Hour, 10 * time.Second},
+		{10 * time.Second, time.Hour, 10 * time.Second},
+	} {
+		if got := blackoutOf(c.took, c.readBack); got != c.want {
+			t.Errorf("a rotation of %s that was read back for %s: a blackout of %s, want %s", c.took, c.readBack, got, c.want)
+		}
+	}
+}

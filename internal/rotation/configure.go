@@ -23,7 +23,6 @@ func (e *Engine) Load(ctx context.Context, plans []*slot.Plan) error {
 			r.Failure.Message = boundedMessage(r.Failure.Message)
 		}
 		w.shareRecord(r, planned[r.Key])
-		r.ClampToPresent(planned[r.Key], e.now(), e.boot)
 		w := e.slots.add(e, *r)
 		if w.record.PendingMint != nil {
 			w.record.LoseMint(e.now(), e.boot, true) // a crash came in between: it may have been carried out

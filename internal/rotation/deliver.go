@@ -206,7 +206,7 @@ func (w *worker) conclude() {
 	_ = w.update(func(r *slot.Record) []slot.Event {
 		now := w.engine.now()
 		r.DropLeftTargets(w.plan)
-		r.Conclude(now, w.engine.Clock.Elapsed())
+		r.Conclude(now, w.reading())
 		r.AddServedDigests(left)
 		rot, held = r.Rotation, r.LastRequiredReceipt()
 		if v := w.view(); len(v.TargetsLacking(rot, false)) == 0 {
@@ -214,10 +214,19 @@ func (w *worker) conclude() {
 			w.ensureNotes().value = heldValue{}
 		}
 		ev = w.newEvent(slot.EventRotated)
-		ev.Took = now.Sub(rot.Started.Time())
+		ev.Took = w.passedSince(rot.Clock, rot.Started)
 		return []slot.Event{ev}
 	})
 	w.announceRotated(rot, ev, held)
+}
+
+// blackoutOf is how long consumers were locked out by a rotation that took so long: not while it was read back what
+// they held already. A clock that was set meanwhile does not tell for how long that was.
+func blackoutOf(took, readBack time.Duration) time.Duration {
+	if readBack < 0 || readBack > took {
+		return took
+	}
+	return took - readBack
 }
 
 // announceRotated tells everybody of a verified rotation.
@@ -226,7 +235,7 @@ func (w *worker) announceRotated(rot *slot.Rotation, ev slot.Event, held slot.Ti
 		w.engine.Observer.RotationDone(plan, rot.Strategy, slot.ResultSuccess, ev.Took)
 	}
 	if rot.Strategy == moq.InPlace {
-		w.engine.Observer.BlackoutEnded(time.Duration(max(0, held-rot.Started)))
+		w.engine.Observer.BlackoutEnded(blackoutOf(ev.Took, ev.At.Sub(held.Time())))
 	}
 	fields := []zap.Field{
 		zap.String("rotation", rot.ID), zap.String("cause", string(rot.Cause)),

@@ -326,6 +326,9 @@ func allWiped(w *world) {
 // anotherHand: the token on its way is revoked by somebody else meanwhile.
 func anotherHand(w *world) {
 	w.silence(func() {
+		if !w.rec().Unfinished() {
+			return // a clock that was set had it be on its way at another time
+		}
 		w.relay.tokens = slices.DeleteFunc(w.relay.tokens, func(t moq.Token) bool { return w.age(t.Value.Reveal()) == 0 })
 	})
 }
@@ -395,14 +398,14 @@ func reboot(w *world) {
 // clockForward: a wrong clock must not end a grace.
 func clockForward(w *world) {
 	w.calmly(24*time.Hour + 10*time.Minute)
-	w.now = w.now.Add(5 * time.Hour)
+	w.step(5 * time.Hour)
 	w.run(3 * time.Hour)
 }
 
 // clockBack: rotations go on in order though the time repeats.
 func clockBack(w *world) {
 	w.calmly(24*time.Hour + 10*time.Minute)
-	w.now = w.now.Add(-2 * time.Hour)
+	w.step(-2 * time.Hour)
 	w.ask(false)
 	w.run(6 * time.Hour)
 }
@@ -513,7 +516,7 @@ func (s scenario) run(t testing.TB, seed uint64, choose func(choice) int, seen m
 		}
 	}
 	var out runResult
-	w.crashes, w.lags = maxCrashes, 1
+	w.crashes, w.steps, w.lags = maxCrashes, clockSteps(), 1
 	if *exploreAll {
 		w.lags = 3
 	}
@@ -540,6 +543,9 @@ func (w *world) endTrouble() {
 		s.down, s.greedy = false, false
 	}
 	w.settle()
+	w.setRight()
+	w.run(2 * time.Minute)
+	w.nobodyIsLockedOut()
 	w.run(time.Hour)
 	if r := w.rec(); len(r.Orphans) > 0 || r.Failure != nil || r.Unfinished() {
 		w.run(30 * time.Hour)
@@ -563,6 +569,7 @@ func (w *world) hash() uint64 {
 			maphash.WriteComparable(&h, p)
 		}
 	}
+	put(w.now.Sub(w.theirs()), w.told.counts)
 	put(w.dead, w.crashes, w.plan.Strategy, len(w.plan.Targets), len(w.queue))
 	for _, t := range w.relay.own() {
 		put("accepted", w.age(t.Value.Reveal()))
@@ -627,6 +634,7 @@ type explorer struct {
 	seed  uint64
 	run   func(choose func(choice) int) runResult
 	seen  map[uint64]bool // states
+	depth int             // the first run's
 	runs  int
 	found bool
 }
@@ -661,9 +669,28 @@ func (x *explorer) explore(first []int, depth int) {
 	}
 	for i := len(first); i < len(r.choices); i++ {
 		for c := 1; c < r.choices[i].options(); c++ {
-			x.explore(append(append(slices.Clone(first), make([]int, i-len(first))...), c), depth-1)
+			if rest, worth := x.beyond(r.choices[i], depth); worth {
+				x.explore(append(append(slices.Clone(first), make([]int, i-len(first))...), c), rest)
+			}
 		}
 	}
+}
+
+// clockSteps is how often the wall clock may be set in a run.
+func clockSteps() int {
+	if *exploreAll {
+		return 3
+	}
+	return 1
+}
+
+// beyond returns how deep it is explored behind a choice that is not 0. There are many moments at which a clock may be
+// set: but in the soak, all else goes well then.
+func (x *explorer) beyond(c choice, depth int) (rest int, worth bool) {
+	if c.kind == clockCall && !*exploreAll {
+		return 0, depth == x.depth
+	}
+	return depth - 1, true
 }
 
 // walk makes random runs with many choices that are not 0.
@@ -719,6 +746,7 @@ func TestNoCombinationOfFaultsAndDeathsBreaksAPromise(t *testing.T) {
 				if s.long && !*exploreAll {
 					depth--
 				}
+				x.depth = depth
 				x.explore(nil, depth)
 				x.walk(*exploreWalks, rand.New(rand.NewPCG(seed, uint64(i))))
 				states <- [2]int{x.runs, len(x.seen)}

@@ -29,7 +29,7 @@ func (w *worker) mint(d slot.Due) {
 	w.observeLag(a, before)
 	p := w.useReservation(a)
 	if a.LostAt.IsZero() {
-		a.Started = slot.TimestampOf(w.engine.now()) // the first call of the rotation, without the journal's time
+		a.Started, a.Clock = slot.TimestampOf(w.engine.now()), w.reading() // the first call of the rotation, without the journal's time
 	}
 	tok, err := w.callMint(cf, p, a)
 	if err == nil {
@@ -85,7 +85,7 @@ func (w *worker) rollbackIntent(before *slot.Rotation, err error) {
 // observeLag measures the schedule lag, once a rotation.
 func (w *worker) observeLag(a slot.Rotation, before *slot.Rotation) {
 	if before == nil && !a.Due.IsZero() {
-		w.engine.Observer.MintCalled(w.engine.now().Sub(a.Due.Time()))
+		w.engine.Observer.MintCalled(max(0, w.engine.now().Sub(a.Due.Time())))
 	}
 }
 
@@ -106,7 +106,7 @@ func (w *worker) failMint(err error) {
 	w.locked(func() {
 		switch {
 		case lost:
-			w.record.LoseMint(w.engine.now(), w.engine.Clock.Elapsed(), false)
+			w.record.LoseMint(w.engine.now(), w.reading(), false)
 			w.ensureNotes().Listing = nil // it cannot show what was lost just now
 		case w.record.PendingMint == nil: // its token came, and was refused
 			w.ensureNotes().Listing = nil
@@ -130,8 +130,9 @@ func (w *worker) failMint(err error) {
 // fails, delivery goes on from memory.
 func (w *worker) completeMint(a slot.Rotation, t moq.Token, sealed []byte) {
 	now := w.engine.now()
-	a.MintedClock = w.engine.Clock.Elapsed()
+	a.MintedClock = w.reading()
 	tok := mintedToken(a, t, now)
+	tok.Clock = a.MintedClock
 	var superseded *slot.Rotation
 	_ = w.update(func(r *slot.Record) (events []slot.Event) {
 		r.Intend(a) // with the time of the call

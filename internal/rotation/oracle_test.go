@@ -109,7 +109,7 @@ func (w *world) mayReplace(r *slot.Record) bool {
 	tok := r.Rotation.Token
 	compromised := r.Request != nil && r.Request.Compromised
 	_, listed := w.relay.byID(tok.ID)
-	return compromised || !tok.BeforeRenewal(w.now) || tok.ID != "" && !listed || w.identityLost || tok.ID == "" && (w.unknownServed(r) || w.nothingServed(r))
+	return compromised || !tok.BeforeRenewal(w.theirs()) || w.tellTime().Now.IsZero() && !tok.BeforeRenewal(w.now) || tok.ID != "" && !listed || w.identityLost || tok.ID == "" && (w.unknownServed(r) || w.nothingServed(r))
 }
 
 // nothingServed: no target tells anything of an in_place value that is no longer fresh.
@@ -150,7 +150,7 @@ func (w *world) nearsExpiry(t *slot.Token) bool {
 	if w.plan.Strategy != moq.Overlap || t == nil {
 		return false
 	}
-	return 3*t.Expires.Time().Sub(w.now) <= t.Expires.Time().Sub(t.Created.Time())
+	return 3*t.Expires.Time().Sub(w.theirs()) <= t.Expires.Time().Sub(t.Created.Time())
 }
 
 // mustServeSoon: a sink that answers holds a living token, whatever is the matter with others; at least once a
@@ -207,7 +207,7 @@ func (w *world) onOdd(s *fakeSink, value string) {
 	if value != w.relay.short || served == nil || w.rec().Rotation.Cause == slot.CauseCompromised {
 		return
 	}
-	if t, ok := w.relay.byID(served.ID); ok && t.Expires.Sub(w.now) > time.Hour {
+	if t, ok := w.relay.byID(served.ID); ok && t.Expires.Sub(w.theirs()) > time.Hour {
 		w.breaks("4: %s is given a token that ends before the one that is served", s.name)
 	}
 }
@@ -221,7 +221,7 @@ func (w *world) works(content string) bool {
 // deadWrite: a value whose token is gone for sure goes nowhere; one of which a list makes that probable does not
 // go over a living value that the journal does not know.
 func (w *world) deadWrite(s *fakeSink, value string) {
-	if !w.relay.justRevoked(value, w.now) && !w.relay.mayBeThere(value, w.now) {
+	if !w.relay.justRevoked(value, w.theirs()) && !w.relay.mayBeThere(value, w.theirs()) {
 		w.breaks("4: a dead value goes to %s", s.name)
 	}
 	if w.relay.accepts(s.content) && w.unknownServed(w.disk.record()) {
@@ -231,6 +231,10 @@ func (w *world) deadWrite(s *fakeSink, value string) {
 
 // onSave: no answer has anybody wait for longer than a backoff, or a block of Cloudflare's, lasts.
 func (w *world) onSave(r *slot.Record) {
+	w.onMet(r)
+	if before := w.disk.record(); r.Rotation != nil && (before == nil || before.Rotation == nil || before.Rotation.ID != r.Rotation.ID) {
+		w.onFresh()
+	}
 	f := r.Failure
 	if f == nil || !f.At.Equal(w.now) {
 		return // it was saved before, and perhaps before a blackout began
@@ -248,10 +252,46 @@ func (w *world) onSave(r *slot.Record) {
 	}
 }
 
+// onMet: a schedule fires once for an instant that has come, however often the clock shows it.
+func (w *world) onMet(r *slot.Record) {
+	rot := r.Rotation
+	if rot == nil || rot.Phase != slot.Verified || rot.Cause != slot.CauseSchedule || !rot.Finished.Time().Equal(w.now) || w.forgetful {
+		return
+	}
+	before := w.disk.record()
+	if before == nil || before.Rotation == nil || before.Rotation.ID != rot.ID || before.Rotation.Phase == slot.Verified {
+		return
+	}
+	if w.met[rot.Instant] && !w.tellTime().Now.IsZero() {
+		w.breaks("12: the schedule fires again for %s", rot.Instant.Time().Format(time.DateTime))
+	}
+	w.met[rot.Instant] = !rot.Instant.Time().After(w.theirs())
+}
+
+// onFresh: no clock has a slot mint again and again.
+func (w *world) onFresh() {
+	w.fresh = append(w.fresh, w.truth())
+	if n := len(w.fresh); n > mostFresh && w.truth()-w.fresh[n-1-mostFresh] < 10*time.Minute {
+		w.breaks("12: more than %d values are minted within ten minutes", mostFresh)
+	}
+}
+
+// mostFresh values may come within ten minutes, of lost calls and of what is asked for.
+const mostFresh = 8
+
+// nobodyIsLockedOut: two minutes after the end of all trouble consumers have a value that is accepted.
+func (w *world) nobodyIsLockedOut() {
+	for _, t := range w.plan.Targets {
+		if s := w.sinks[t.Sink]; t.Required && !w.relay.accepts(s.content) {
+			w.breaks("12: the consumers of %s are still locked out: %s", s.name, w.describe())
+		}
+	}
+}
+
 // mustNotWait: nobody waits for the sake of somebody who is back.
 func (w *world) mustNotWait(p upstream) {
 	r := w.rec()
-	if r.Failure != nil && slices.ContainsFunc(w.engine.slots.byKey[testKey].ensureNotes().blames, func(k blame) bool { return k.down && k.forReads() == p }) {
+	if r.Failure != nil && r.Failure.Next.After(w.now) && slices.ContainsFunc(w.engine.slots.byKey[testKey].ensureNotes().blames, func(k blame) bool { return k.down && k.forReads() == p }) {
 		w.breaks("10: the slot waits until %s for %+v, who is back", r.Failure.Next.Format(time.TimeOnly), p)
 	}
 }
@@ -279,7 +319,7 @@ func (w *world) onRevoke(id string) {
 	if id == namesakesToken && t.Created.Sub(w.opened) > time.Minute {
 		w.breaks("7: a token of another living installation that has our name is revoked")
 	}
-	if !ok || !w.now.Before(t.Expires) {
+	if !ok || !w.theirs().Before(t.Expires) {
 		return
 	}
 	w.mustNotHold(t)
@@ -331,6 +371,9 @@ func (w *world) atRest() {
 	}
 	if own := w.relay.own(); w.plan.Strategy == moq.Overlap && len(own) != 1 && !w.forgetful {
 		w.breaks("6: %d tokens are left at rest: %s", len(own), w.describe())
+	}
+	if next := w.status().Next; w.plan.Schedule != nil && (next.After(w.now.Add(24*time.Hour)) || next.Before(w.now.Add(-time.Minute))) {
+		w.breaks("12: the next run is at %s: %s", next.Format(time.DateTime), w.describe())
 	}
 	if _, ok := w.relay.byID(foreignToken); !ok && !w.plan.Matching {
 		w.breaks("7: somebody else's token is gone")

@@ -35,7 +35,7 @@ func (w *worker) revokeOrphan(a slot.RevokeOrphan) {
 		return
 	}
 	_ = w.update(func(r *slot.Record) []slot.Event {
-		r.FindOrphan(a.Orphan.Label, w.engine.now())
+		r.FindOrphan(a.Orphan.Label, w.engine.now(), w.reading())
 		ev := w.newEvent(slot.EventReclaimed)
 		ev.About(a.Token)
 		return []slot.Event{ev}
@@ -51,17 +51,20 @@ func (w *worker) revokeOrphan(a slot.RevokeOrphan) {
 // adoptOrphan keeps a lost mint's token among the old ones until a newer one is verified.
 func (w *worker) adoptOrphan(a slot.AdoptOrphan) {
 	tok := moq.Token{ID: a.Token.ID, Created: a.Token.Created.Time(), Expires: a.Token.Expires.Time()}
-	w.change(func(r *slot.Record) { r.AdoptOrphan(a.Orphan, tok, w.engine.now()) })
+	w.change(func(r *slot.Record) { r.AdoptOrphan(a.Orphan, tok, w.engine.now(), w.reading()) })
 	w.log().Warn("token of a lost mint found; a target may serve it, so it is kept until a newer one is verified",
 		zap.String("token_id", a.Token.ID), zap.String("rotation", a.Orphan.RotationID))
 }
 
 // beginGrace records that an adopted token, which no target is seen to serve any
-// more, lives on for a grace.
-func (w *worker) beginGrace(t slot.Token) {
+// more, lives on for a grace; or that one of another boot does so anew.
+func (w *worker) beginGrace(a slot.BeginGrace) {
+	t, why := a.Token, "no target serves the token of a lost mint any more: its grace begins"
+	if a.Anew {
+		why = "the machine was started anew, and nothing tells how much of an old token's grace has passed: it begins anew"
+	}
 	w.change(func(r *slot.Record) { r.BeginGrace(t) })
-	w.log().Info("no target serves the token of a lost mint any more: its grace begins", zap.String("token_id", t.ID),
-		zap.String("rotation", t.RotationID), zap.Time("retire", t.Retire.Time()))
+	w.log().Info(why, zap.String("token_id", t.ID), zap.String("rotation", t.RotationID), zap.Time("retire", t.Retire.Time()))
 }
 
 func (w *worker) revokeByID(id string) error {

@@ -2,16 +2,12 @@ package rotation
 
 import (
 	"errors"
-	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/slot"
 )
-
-// saveBackoff spaces tries to make memory durable again.
-func saveBackoff() slot.Backoff { return slot.Backoff{First: time.Second, Longest: 30 * time.Second} }
 
 // save makes the slot's record durable. On an error memory is ahead of the
 // journal until catchUp succeeds.
@@ -37,7 +33,7 @@ func (w *worker) noteSave(err error) {
 	if err != nil {
 		o := w.ensureNotes()
 		o.Unsaved, o.failedSaves = true, o.failedSaves+1
-		o.NextSave = slot.TimestampOf(w.engine.now().Add(w.engine.jittered(saveBackoff(), int(o.failedSaves), 0)))
+		o.NextSave = slot.TimestampOf(w.engine.now().Add(w.engine.jittered(slot.SaveBackoff(), int(o.failedSaves), 0)))
 		o.Unsavable = isOfRecord(err)
 	} else if o := w.notes; o != nil {
 		o.Unsaved, o.Unsavable, o.failedSaves = false, false, 0

@@ -101,7 +101,7 @@ func TestAWrongScriptSaysWhatThereIs(t *testing.T) {
 		{"create #0: lost after", `"create #0: lost after" is not of the form`},
 		{"create #2: lost after;", `"" is not of the form`},
 		{"mint #2: lost after", `"mint #2: lost after": there is no call "mint"; there are: ` +
-			`create, rotate, list, revoke, prove, probe, read, write, save, order`},
+			`create, rotate, list, revoke, prove, probe, read, write, save, order, clock`},
 		{"create #2", `create has no outcome ""; there are: lost before, lost after, refused, `},
 		{"save #2: lost after", `save has no outcome "lost after"; ` + ofSave},
 		{"save #2: goes well", `save has no outcome "goes well"; ` + ofSave},

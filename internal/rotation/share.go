@@ -97,6 +97,8 @@ func (w *stringSharer) shareRotation(rot *slot.Rotation, p *slot.Plan) {
 	}
 	w.keep(&rot.ID)
 	shareCommon(w, &rot.MintedClock.Boot)
+	shareCommon(w, &rot.Clock.Boot)
+	shareCommon(w, &rot.LostClock.Boot)
 	shareCommon(w, &rot.Phase)
 	shareCommon(w, &rot.Strategy)
 	shareCommon(w, &rot.Cause)
@@ -150,10 +152,13 @@ func (w *stringSharer) shareTrouble(r *slot.Record) {
 		w.keep(&r.Orphans[i].RotationID)
 		w.keep(&r.Orphans[i].Label)
 		w.keep(&r.Orphans[i].TokenID)
+		shareCommon(w, &r.Orphans[i].Clock.Boot)
+		shareCommon(w, &r.Orphans[i].FoundClock.Boot)
 	}
 	w.keep(&r.ForgottenThrough)
 	if r.Request != nil {
 		shareCommon(w, &r.Request.By)
+		w.keep(&r.Request.After)
 	}
 	if f := r.Failure; f != nil {
 		shareCommon(w, &f.Stage)

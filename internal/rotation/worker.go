@@ -123,7 +123,7 @@ func (w *worker) view() slot.View {
 	}
 	return slot.View{
 		Record: &w.record, Plan: w.plan, Seen: seen, NextCheck: w.nextCheck, Sightings: w.sightings, Sinks: w.engine.backends.Load().configured, Taken: w.engine.places.Load().taken,
-		Inspected: w.inspected == wasInspected, UninspectedFor: w.waitForUninspected(), Now: w.engine.now(), Clock: w.engine.Clock.Elapsed(), Boot: w.engine.boot, Since: slot.Timestamp(w.engine.since.Load()).Time(), JournalDown: w.engine.StorageErr() != nil,
+		Inspected: w.inspected == wasInspected, UninspectedFor: w.waitForUninspected(), Now: w.engine.now(), Clock: w.reading(), Boot: w.engine.boot, Since: slot.Timestamp(w.engine.since.Load()).Time(), JournalDown: w.engine.StorageErr() != nil,
 		Cloudflare: w.engine.cloudflareTime(w.record.Key.AccountID), ClockUnset: w.engine.isClockUnset(w.record.Key.AccountID),
 		ForeignInstance: w.engine.lists.foreignOf(w.record.Key.OfRelay()),
 	}
@@ -131,6 +131,8 @@ func (w *worker) view() slot.View {
 
 func (w *worker) carryOut(a slot.Action) {
 	switch a := a.(type) {
+	case slot.TakeBack:
+		w.takeBack(a)
 	case slot.Save:
 		w.catchUp()
 	case slot.Reserve:
@@ -148,7 +150,7 @@ func (w *worker) carryOut(a slot.Action) {
 	case slot.Mint:
 		w.mint(a.Due)
 	case slot.BeginGrace:
-		w.beginGrace(a.Token)
+		w.beginGrace(a)
 	case slot.Revoke:
 		w.revokeToken(a)
 	case slot.RevokeOrphan:

@@ -54,10 +54,15 @@ type world struct {
 	crashes int              // how many more deaths may be chosen
 	stale   int              // how many more stale answers may be chosen
 	lags    int              // how many more times lists may begin to lag
+	steps   int              // how many more times the wall clock may be set
 	sane    bool             // no more trouble
 
 	identityLost, compromised, removed, forgetful bool
+	timeless                                      bool          // no answer tells Cloudflare's time
 	passed                                        time.Duration // since the world began, whatever the clocks say
+	told                                          toldTime
+	met                                           map[slot.Timestamp]bool // instants met by the schedule; true: when they had passed
+	fresh                                         []time.Duration         // when new values came, in true time
 	backup                                        *slot.Record
 
 	born       time.Time
@@ -105,7 +110,7 @@ func newWorld(t testing.TB, strategy moq.Strategy, n int) *world {
 		sinks: map[string]*fakeSink{}, choose: func(choice) int { return 0 }, check: func(*world) {},
 		random: rand.New(rand.NewPCG(1, 0)), names: []string{"test"},
 	}
-	w.born, w.stats.steps = w.now, map[slot.Stage]int{}
+	w.born, w.stats.steps, w.met = w.now, map[slot.Stage]int{}, map[slot.Timestamp]bool{}
 	w.relay = newFakeRelay(w)
 	w.disk = &fakeDisk{w: w}
 	w.plan = &slot.Plan{
@@ -139,8 +144,9 @@ func copyOf(p *slot.Plan) *slot.Plan {
 
 // start boots a new process over what the disk holds.
 func (w *world) start() {
-	w.dead, w.queue, w.alarm = false, nil, time.Time{}
-	w.relay.missed, w.opened = map[string]time.Time{}, w.now
+	w.dead, w.queue, w.alarm, w.told = false, nil, time.Time{}, toldTime{}
+	w.relay.missed, w.opened = map[string]time.Time{}, w.theirs()
+	w.askForTime()
 	w.engine = New(Options{
 		Instance: w.names[len(w.names)-1], Journal: w.disk, Sealer: fakeSealer{w}, Alarm: w, Clock: w, Observer: w, Log: cmp.Or(w.log, zap.NewNop()),
 	})
@@ -203,23 +209,34 @@ func (w *world) settle() {
 
 // run lets d of time pass.
 func (w *world) run(d time.Duration) {
-	end := w.now.Add(d)
-	for w.settle(); !w.alarm.IsZero() && !w.alarm.After(end); w.settle() {
-		w.pass(max(0, w.alarm.Sub(w.now)))
+	end := w.passed + d
+	for w.settle(); w.alarmWithin(end - w.passed); w.settle() {
+		if !w.setClock() {
+			w.pass(max(0, w.alarm.Sub(w.now)))
+		}
 	}
-	w.pass(end.Sub(w.now))
+	w.pass(end - w.passed)
 	w.settle()
+}
+
+// alarmWithin reports whether the slot's alarm comes within d, as long as nobody sets the wall clock.
+func (w *world) alarmWithin(d time.Duration) bool {
+	return !w.alarm.IsZero() && !w.alarm.After(w.now.Add(d))
 }
 
 func (w *world) pass(d time.Duration) {
 	w.now = w.now.Add(d)
 	w.boot.Elapsed += d
 	w.passed += d
+	w.askForTime()
 	w.relay.commitLate()
 }
 
 // truth is the time that no clock of the engine's shows: it never jumps.
 func (w *world) truth() time.Duration { return w.passed }
+
+// theirs is Cloudflare's clock, which is right.
+func (w *world) theirs() time.Time { return w.born.Add(w.passed) }
 
 func (w *world) rec() *slot.Record {
 	s := w.engine.slots.byKey[testKey]
@@ -253,6 +270,9 @@ func (w *world) call(kind callKind, of string, effect func(*outcome) error) erro
 		return errDead
 	}
 	w.onCall()
+	if kind != listCall && kind != proveCall && kind != probeCall && kind != readCall {
+		w.setClock()
+	}
 	if do := w.beforeNext[kind]; do != nil {
 		w.beforeNext[kind] = nil
 		do()
@@ -400,7 +420,7 @@ func (f *fakeRelay) accepts(value string) bool {
 		return true
 	}
 	return slices.ContainsFunc(f.tokens, func(t moq.Token) bool {
-		return t.Value.Reveal() == value && value != "" && f.w.now.Before(t.Expires)
+		return t.Value.Reveal() == value && value != "" && f.w.theirs().Before(t.Expires)
 	})
 }
 
@@ -435,7 +455,7 @@ func (f *fakeRelay) justRevoked(value string, now time.Time) bool {
 }
 
 // Time is not known.
-func (f *fakeRelay) Time() moq.CloudflareTime { return moq.CloudflareTime{} }
+func (f *fakeRelay) Time() moq.CloudflareTime { return f.w.tellTime() }
 
 // noteMissed notes which tokens a list lacks.
 func (f *fakeRelay) noteMissed(listed []moq.Token) {
@@ -445,7 +465,7 @@ func (f *fakeRelay) noteMissed(listed []moq.Token) {
 		case has:
 			delete(f.missed, id)
 		case !before:
-			f.missed[id] = f.w.now
+			f.missed[id] = f.w.theirs()
 		}
 	}
 }
@@ -516,10 +536,16 @@ func (f *fakeRelay) Prove(context.Context, moq.Priority, string) error {
 			return err
 		}
 		if o.answered {
-			f.answered = f.w.truth()
+			f.answer()
 		}
 		return o.error("get relay")
 	})
+}
+
+// answer notes that it answers as Cloudflare does, which tells the time.
+func (f *fakeRelay) answer() {
+	f.answered = f.w.truth()
+	f.w.told.note(f.answered)
 }
 
 func (f *fakeRelay) mint(kind callKind, commit func()) error {
@@ -547,7 +573,7 @@ func (f *fakeRelay) mint(kind callKind, commit func()) error {
 			f.commitLater(func() { f.brings = o; commit() })
 		}
 		if o.answered {
-			f.answered = f.w.truth()
+			f.answer()
 		}
 		return o.error(kind.String())
 	})
@@ -581,11 +607,14 @@ func (f *fakeRelay) Create(_ context.Context, _ moq.Priority, _ string, t moq.Ne
 	f.w.onMint(t.Label)
 	f.next++
 	tok := moq.Token{
-		ID: fmt.Sprintf("%032x", f.next), Operations: t.Operations, Created: f.w.now,
+		ID: fmt.Sprintf("%032x", f.next), Operations: t.Operations, Created: f.w.theirs(),
 		Expires: t.Expires, Label: t.Label, Value: secret.New(fmt.Sprintf("value-%d", f.next)),
 	}
+	if tok.Expires.After(f.w.theirs().Add(oneYear)) { // refused, and asked for again by Cloudflare's clock
+		tok.Expires = tok.Expires.Add(f.w.theirs().Sub(f.w.now))
+	}
 	if tok.Expires.IsZero() {
-		tok.Expires = f.w.now.Add(oneYear)
+		tok.Expires = f.w.theirs().Add(oneYear)
 	}
 	if f.limit > 0 && len(f.tokens) >= f.limit {
 		return moq.Token{}, fault.Newf(fault.Permanent, fault.Full, "create token", "", "409: 21009 token limit reached")
@@ -605,13 +634,13 @@ func (f *fakeRelay) spoil(t *moq.Token) {
 	if f.claims != nil {
 		t.Value = signed(f.claims(*t), t.Value.Reveal())
 	}
-	if end := f.w.now.Add(f.longest); f.longest > 0 && t.Expires.After(end) {
+	if end := f.w.theirs().Add(f.longest); f.longest > 0 && t.Expires.After(end) {
 		t.Expires = end
 	}
 	f.odd = f.odd || f.brings.isOdd()
 	switch {
 	case f.brings.short:
-		t.Expires, f.short = f.w.now.Add(time.Hour), t.Value.Reveal()
+		t.Expires, f.short = f.w.theirs().Add(time.Hour), t.Value.Reveal()
 	case f.brings.otherID:
 		t.Value = signed(`{"jti":"`+foreignToken+`"}`, t.Value.Reveal())
 		f.refused = t.Value.Reveal()
@@ -661,7 +690,7 @@ func (f *fakeRelay) List(context.Context, moq.Priority, string) (out moq.TokenLi
 		if err := f.portal("list", fault.Retry); err != nil {
 			return err
 		}
-		f.answered = f.w.truth()
+		f.answer()
 		if o.lags {
 			f.w.lags--
 			f.lagging = f.changed + listsLagFor
@@ -690,7 +719,7 @@ func (f *fakeRelay) Revoke(ctx context.Context, _ moq.Priority, _, id string) er
 			f.w.onRevoke(id)
 			f.revokes = append(f.revokes, id)
 			if t, ok := f.byID(id); ok {
-				f.buried[t.Value.Reveal()] = f.w.now
+				f.buried[t.Value.Reveal()] = f.w.theirs()
 			}
 			f.change(slices.DeleteFunc(slices.Clone(f.tokens), func(t moq.Token) bool { return t.ID == id }))
 		}
@@ -698,7 +727,7 @@ func (f *fakeRelay) Revoke(ctx context.Context, _ moq.Priority, _, id string) er
 			return hidden
 		}
 		if o.answered {
-			f.answered = f.w.truth()
+			f.answer()
 		}
 		return o.error("revoke")
 	})

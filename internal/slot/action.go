@@ -9,6 +9,10 @@ type Action interface{ isAction() }
 // Wait says that nothing is to be done before a time; zero: before something happens.
 type Wait struct{ Until time.Time }
 
+// TakeBack takes back to the present what a wall clock that was wrong put further ahead than its rule can reach: with
+// the clock set right, the slot would wait for it.
+type TakeBack struct{ Bounds Bounds }
+
 // Save makes memory durable.
 type Save struct{}
 
@@ -65,7 +69,10 @@ type DeliverOptional struct{ Targets []Target }
 type Drop struct{}
 
 // BeginGrace has an adopted token, which no target serves any more, live on for a grace.
-type BeginGrace struct{ Token Token }
+type BeginGrace struct {
+	Token Token
+	Anew  bool // instead: its grace began in another boot, and nothing tells how much of it has passed
+}
 
 // Revoke revokes a token that is not served any more.
 type Revoke struct {
@@ -103,6 +110,7 @@ func (Doubt) isAction()           {}
 func (Conclude) isAction()        {}
 func (DeliverOptional) isAction() {}
 func (Drop) isAction()            {}
+func (TakeBack) isAction()        {}
 func (BeginGrace) isAction()      {}
 func (Revoke) isAction()          {}
 func (RevokeOrphan) isAction()    {}

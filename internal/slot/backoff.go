@@ -17,6 +17,9 @@ func (b Backoff) Ceiling(n int) time.Duration {
 // RoutineBackoff spaces attempts while nobody is locked out.
 func RoutineBackoff() Backoff { return Backoff{time.Second, 5 * time.Minute} }
 
+// SaveBackoff spaces tries to make memory durable again.
+func SaveBackoff() Backoff { return Backoff{time.Second, 30 * time.Second} }
+
 // blackoutBackoff is short: consumers are locked out meanwhile.
 func blackoutBackoff() Backoff { return Backoff{200 * time.Millisecond, 10 * time.Second} }
 
@@ -31,11 +34,10 @@ func (r *Record) Backoff() Backoff {
 // LongestBlock is how long a 429 of Cloudflare may hold anybody up: its budget is stopped that long.
 const LongestBlock = 10 * time.Minute
 
-// retryAt tells until when the present run of failures forbids another try. A time that
-// lies further ahead than any failure can put it is not believed: the wall clock was wrong.
+// retryAt tells until when the present run of failures forbids another try.
 func (r *Record) retryAt(now time.Time) (until time.Time, waits bool) {
 	f := r.Failure
-	if f == nil || !now.Before(f.Next) || f.Next.Sub(now) > r.longestRetry() {
+	if f == nil || !now.Before(f.Next) {
 		return time.Time{}, false
 	}
 	return f.Next, true

@@ -23,7 +23,20 @@ type Request struct {
 	At          time.Time `json:"at"`
 	By          string    `json:"by"`
 	Compromised bool      `json:"compromised,omitempty"`
+	// After is the latest rotation id that the slot had used: a later one meets the request.
+	After string `json:"after,omitempty"`
 }
+
+// metBy reports whether a rotation began after the request.
+func (q *Request) metBy(rot *Rotation) bool {
+	if q.After == "" { // an earlier version kept the time alone
+		return !rot.Started.Time().Before(q.At)
+	}
+	return rot.ID > q.After
+}
+
+// beforeAll sorts before every rotation id.
+const beforeAll = "0"
 
 // CauseOf is the cause of a rotation that a request asks for.
 func CauseOf(q Request) Cause {

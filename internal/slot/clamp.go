@@ -1,48 +1,120 @@
 package slot
 
 import (
+	"slices"
 	"time"
 )
 
-// ClampToPresent takes back to now what a wall clock that was wrong put further ahead than
-// its rule can reach: with the clock set right, the slot would wait for it. (Of a failure,
-// waits does so.) It is for a record that nobody else has.
-func (r *Record) ClampToPresent(p *Plan, now time.Time, clock Reading) {
-	present := TimestampOf(now)
-	last := present // the latest instant that can have been met: a clock may have been a little fast
-	if p != nil && p.Schedule != nil {
-		last = max(last, TimestampOf(p.Schedule.Next(now)))
+// Bounds are the latest times that a record can rightly name.
+type Bounds struct {
+	Present Timestamp // of what has happened
+	Met     Timestamp // of the instants that were met: a clock may have been a little fast
+	Seen    Timestamp // where those that are not believed are taken back to
+	Retry   Timestamp // of the next attempt
+}
+
+// takeBack has times taken back that nothing can have put where they are.
+func (v *View) takeBack() Action {
+	b := v.bounds()
+	if v.Record.isAhead(b) {
+		return TakeBack{b}
 	}
-	r.FirstSeen, r.ScheduledThrough = min(r.FirstSeen, present), clampInstant(r.ScheduledThrough, last, present)
-	for _, rot := range []*Rotation{r.PendingMint, r.Rotation} {
-		if rot != nil {
-			rot.Started, rot.LostAt = min(rot.Started, present), min(rot.LostAt, present)
-			rot.Instant = clampInstant(rot.Instant, last, present)
-		}
+	if now := TimestampOf(v.Now); b.Met == furthest && (v.Record.FirstSeen > now || v.Record.namesInstantAfter(now)) {
+		return Wait{v.Now.Add(askAgainIn)}
 	}
-	for i, t := range r.Retiring {
-		if t.Retire > present.Add(t.Grace) {
-			r.Retiring[i] = t.withGrace(t.Grace, present, clock)
+	return Wait{}
+}
+
+// bounds are those of the present. Which instants were met is believed as far as our clock or Cloudflare's reaches, and
+// while Cloudflare's time may still become known, however far.
+func (v *View) bounds() Bounds {
+	b := Bounds{Present: TimestampOf(v.Now), Met: furthest, Seen: furthest, Retry: furthest}
+	if v.Record.Failure != nil {
+		b.Retry = TimestampOf(v.Now.Add(v.Record.longestRetry()))
+	}
+	if !v.knowsCloudflare() && !v.isWithoutCloudflare() {
+		return b
+	}
+	latest := v.latestTime()
+	b.Seen = TimestampOf(latest)
+	if b.Met = b.Seen; v.Plan != nil && v.Plan.Schedule != nil && v.Record.namesInstantAfter(b.Met) {
+		b.Met = max(b.Met, TimestampOf(v.Plan.Schedule.Next(latest)))
+	}
+	return b
+}
+
+// furthest is further ahead than any time.
+const furthest = Timestamp(1<<63 - 1)
+
+// namesInstantAfter reports whether an instant was met that is later than t.
+func (r *Record) namesInstantAfter(t Timestamp) bool {
+	after := func(rot *Rotation) bool { return rot != nil && rot.Instant > t }
+	return r.ScheduledThrough > t || after(r.PendingMint) || after(r.Rotation)
+}
+
+// isAhead reports whether the record names a time beyond the bounds.
+func (r *Record) isAhead(b Bounds) bool {
+	lostAhead := func(l Orphan) bool { return max(TimestampOf(l.At), l.Found) > b.Present }
+	return r.FirstSeen > b.Seen || r.ScheduledThrough > b.Met || r.PendingMint.isAhead(b) || r.Rotation.isAhead(b) ||
+		slices.ContainsFunc(r.Orphans, lostAhead) || r.Request.isAhead(b) || r.Failure.isAhead(b)
+}
+
+func (rot *Rotation) isAhead(b Bounds) bool {
+	return rot != nil && (rot.Started > b.Present || rot.LostAt > b.Present || rot.Instant > b.Met)
+}
+
+func (q *Request) isAhead(b Bounds) bool { return q != nil && TimestampOf(q.At) > b.Present }
+
+func (f *Failure) isAhead(b Bounds) bool {
+	return f != nil && (max(TimestampOf(f.At), TimestampOf(f.Since)) > b.Present || TimestampOf(f.Next) > b.Retry)
+}
+
+// TakeBack takes back what lies beyond the bounds. What the record points to stays as it is: a copy may be on its way
+// to the journal.
+func (r *Record) TakeBack(b Bounds) {
+	r.FirstSeen, r.ScheduledThrough = min(r.FirstSeen, b.Seen), b.met(r.ScheduledThrough)
+	for _, rot := range []**Rotation{&r.PendingMint, &r.Rotation} {
+		if (*rot).isAhead(b) {
+			own := **rot
+			own.Started, own.LostAt = min(own.Started, b.Present), min(own.LostAt, b.Present)
+			own.Instant = b.met(own.Instant)
+			*rot = &own
 		}
 	}
 	for i := range r.Orphans {
-		r.Orphans[i].At, r.Orphans[i].Found = notAfter(r.Orphans[i].At, now), min(r.Orphans[i].Found, present)
+		r.Orphans[i].At, r.Orphans[i].Found = notAfter(r.Orphans[i].At, b.Present), min(r.Orphans[i].Found, b.Present)
 	}
-	if r.Request != nil {
-		r.Request.At = notAfter(r.Request.At, now)
+	if r.Request.isAhead(b) {
+		own := *r.Request
+		own.At = notAfter(own.At, b.Present)
+		r.Request = &own
+	}
+	if r.Failure.isAhead(b) {
+		r.Failure = r.Failure.takenBack(b)
 	}
 }
 
-func clampInstant(met, last, present Timestamp) Timestamp {
-	if met > last {
-		return present
+// takenBack has a next attempt that no failure can have put where it is be made now.
+func (f *Failure) takenBack(b Bounds) *Failure {
+	own := *f
+	own.At, own.Since = notAfter(own.At, b.Present), notAfter(own.Since, b.Present)
+	if TimestampOf(own.Next) > b.Retry {
+		own.Next = b.Present.Time()
 	}
-	return met
+	return &own
 }
 
-func notAfter(t, now time.Time) time.Time {
-	if t.After(now) {
-		return now
+// met is an instant as far as it can have been met.
+func (b Bounds) met(instant Timestamp) Timestamp {
+	if instant > b.Met {
+		return b.Seen
+	}
+	return instant
+}
+
+func notAfter(t time.Time, latest Timestamp) time.Time {
+	if TimestampOf(t) > latest {
+		return latest.Time()
 	}
 	return t
 }

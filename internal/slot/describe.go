@@ -51,8 +51,8 @@ func (v *View) overdueFrom() (at time.Time) {
 	if !next.At.IsZero() {
 		at = next.At.Add(overdueAfter)
 	}
-	if t := v.Record.Current; t != nil {
-		at = earlierOf(at, t.Expires.Time())
+	if t := v.Record.Current; t != nil && !t.Expires.IsZero() {
+		at = earlierOf(at, v.byOurClock(t, t.Expires.Time()))
 	}
 	return at
 }
@@ -184,7 +184,7 @@ func (v *View) blockedNote() string {
 // compromise waits for none, and what has expired goes first.
 func (v *View) blockedUntil() time.Time {
 	over, q := v.liveTokens()-MaxTokens, v.Record.Request
-	if v.Plan.Strategy != moq.Overlap || over < 0 || q != nil && q.Compromised || v.expiredInTheWay() != nil || !v.isDue() {
+	if v.Plan.Strategy != moq.Overlap || over < 0 || q != nil && q.Compromised || slices.ContainsFunc(v.heldTokens(), v.expired) || !v.isDue() {
 		return time.Time{}
 	}
 	if ends := v.graceEnds(); over < len(ends) {
@@ -221,8 +221,8 @@ func (v *View) retiringStatuses() []TokenStatus {
 			TokenID: t.ID, RotationID: t.RotationID, Created: t.Created.Time(), Expires: t.Expires.Time(),
 			Released: v.leftToExpire(t),
 		}
-		if !ts.Released {
-			ts.Retire = t.Retire.Time()
+		if !ts.Released && !t.Retire.IsZero() {
+			ts.Retire = v.graceEnd(t)
 		}
 		out = append(out, ts)
 	}

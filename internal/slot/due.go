@@ -11,11 +11,10 @@ import (
 const MaxTokens = 3
 
 const (
-	quietMinute   = time.Minute      // a lost rotate call may commit this late
-	driftDay      = 24 * time.Hour   // the period of a slot without a schedule
-	overdueAfter  = time.Minute      // an instant unmet for longer is overdue
-	lostFor       = 24 * time.Hour   // a lost mint is looked for this long
-	otherBootWait = 10 * time.Minute // elapsed time asked for when the grace began on another boot
+	quietMinute  = time.Minute    // a lost rotate call may commit this late
+	driftDay     = 24 * time.Hour // the period of a slot without a schedule
+	overdueAfter = time.Minute    // an instant unmet for longer is overdue
+	lostFor      = 24 * time.Hour // a lost mint is looked for this long
 )
 
 // Due says when a slot is to rotate, and why.
@@ -81,11 +80,11 @@ func (v *View) dueAt(c Cause, t time.Time) Due {
 func (v *View) supersedeCause() Cause {
 	rot := v.Record.Rotation
 	switch {
-	case v.Record.Request != nil && v.Record.Request.Compromised && rot.Started.Time().Before(v.Record.Request.At):
+	case v.Record.Request != nil && v.Record.Request.Compromised && !v.Record.Request.metBy(rot):
 		return CauseCompromised
 	case rot.Doubted || v.Seen.Gone == rot.ID:
 		return CauseLostValue
-	case rot.Token != nil && !rot.Token.BeforeRenewal(v.Now):
+	case rot.Token != nil && !rot.Token.BeforeRenewal(v.timeOf(rot.Token)):
 		return CauseExpiry
 	}
 	return ""
@@ -95,10 +94,8 @@ func (v *View) dueOnRequest() Due {
 	switch q := v.Record.Request; {
 	case q == nil:
 		return Due{}
-	case q.Compromised:
-		return v.dueAt(CauseCompromised, q.At)
 	default:
-		return v.dueAt(CauseManual, q.At)
+		return v.dueAt(CauseOf(*q), earlierOf(q.At, v.Now))
 	}
 }
 
@@ -106,9 +103,18 @@ func (v *View) dueOnRequest() Due {
 // have been carried out after the one that was answered.
 func (v *View) dueAfterLateCommit() Due {
 	if rot := v.Record.Rotation; rot != nil && !rot.LostAt.IsZero() {
-		return v.dueAt(CauseLateCommit, rot.LostAt.Add(quietMinute).Time())
+		return v.dueAt(CauseLateCommit, v.quietUntil(rot))
 	}
 	return Due{}
+}
+
+// quietUntil is when the quiet minute after a lost rotate call is over, or was.
+func (v *View) quietUntil(rot *Rotation) time.Time {
+	passed, _ := v.passedSince(rot.LostClock)
+	if left := quietMinute - passed; left > 0 {
+		return v.Now.Add(left)
+	}
+	return earlierOf(rot.LostAt.Add(quietMinute).Time(), v.Now)
 }
 
 // dueInitially is the first rotation of a slot. One that comes late meets what was due meanwhile, too.
@@ -116,8 +122,9 @@ func (v *View) dueInitially() Due {
 	if v.Record.Rotation != nil || v.Plan.Initial != InitialNow {
 		return Due{}
 	}
-	d := v.dueAt(CauseInitial, v.Record.FirstSeen.Time())
-	d.Instant = laterOf(d.At, d.Instant)
+	seen := v.Record.FirstSeen.Time()
+	d := v.dueAt(CauseInitial, earlierOf(seen, v.Now))
+	d.Instant = laterOf(seen, d.Instant)
 	return d
 }
 
@@ -135,10 +142,11 @@ func (v *View) dueOnSchedule() Due {
 }
 
 func (v *View) dueBeforeExpiry() Due {
-	if t := v.Record.Current; t != nil && !t.Expires.IsZero() {
-		return v.dueAt(CauseExpiry, t.renewalAt())
+	t := v.Record.Current
+	if t == nil || t.Expires.IsZero() || t.Expires <= t.Created && !v.knowsCloudflare() {
+		return Due{} // what ends before it began was dated by our clock, which is wrong
 	}
-	return Due{}
+	return v.dueAt(CauseExpiry, v.byOurClock(t, t.renewalAt()))
 }
 
 // dueOnDrift makes an overlap slot due when a required target lost or changed what

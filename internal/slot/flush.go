@@ -5,7 +5,7 @@ func (v *View) flush() Action {
 	if !v.Seen.Unsaved {
 		return Wait{}
 	}
-	if until := v.Seen.NextSave.Time(); v.Now.Before(until) {
+	if until := v.Seen.NextSave.Time(); v.waitsUntil(until, SaveBackoff().Longest) {
 		return Wait{until}
 	}
 	return Save{}

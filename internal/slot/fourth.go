@@ -45,7 +45,7 @@ func (v *View) servesNobody(h Target) bool {
 	if l.Err != nil || !l.Known {
 		return false
 	}
-	return !l.Exists || slices.ContainsFunc(v.heldTokens(), func(t *Token) bool { return t.expired(v.Now) && v.holds(h, t) })
+	return !l.Exists || slices.ContainsFunc(v.heldTokens(), func(t *Token) bool { return v.expired(t) && v.holds(h, t) })
 }
 
 // holds reports whether a target is seen to hold just what was delivered of a token.

@@ -1,6 +1,7 @@
 package slot
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/rotatord/rotatord/internal/fault"
@@ -13,16 +14,24 @@ func (v *View) RefuseFresh(a *Rotation, t *Token) error {
 	switch {
 	case a.Strategy != moq.Overlap || t.Expires.IsZero():
 		return nil
-	case t.Life() <= 0 || t.expired(v.Now):
+	case t.Life() <= 0 || v.expired(t):
 		return errUnfit("has expired already")
 	case a.Cause == CauseCompromised || v.servesNothing():
 		return nil
-	case !t.BeforeRenewal(v.Now.Add(a.Settle)):
+	case !t.BeforeRenewal(v.birthOf(t).Add(a.Settle)):
 		return errUnfit("is to be renewed as soon as it is made")
 	case a.livesShort(t) && t.Life() <= v.leastLife() && v.Record.Current.outlives(t):
 		return errUnfit("lives less than half as long as was asked, and ends before the one that it is to replace")
 	}
 	return nil
+}
+
+// birthOf is what time it is for a token that was minted just now: where Cloudflare's time is not known, it tells it itself.
+func (v *View) birthOf(t *Token) time.Time {
+	if v.knowsCloudflare() {
+		return v.Cloudflare.Now
+	}
+	return t.Created.Time()
 }
 
 func errUnfit(why string) error {
@@ -42,7 +51,7 @@ func (rot *Rotation) AskedLife() time.Duration {
 	if rot.Expires.IsZero() {
 		return longestLife
 	}
-	return time.Duration(rot.Expires - rot.Started)
+	return time.Duration(rot.Expires - cmp.Or(rot.Clock.Cloudflare, rot.Started))
 }
 
 // Life is how long the token lives, as Cloudflare says.
@@ -53,7 +62,7 @@ func (t *Token) outlives(o *Token) bool { return t.Expires.IsZero() || t.Expires
 // servesNothing reports whether no token is served that may work.
 func (v *View) servesNothing() bool {
 	t := v.Record.Current
-	return t == nil || t.ID == "" || t.expired(v.Now)
+	return t == nil || t.ID == "" || v.expired(t)
 }
 
 // leastLife is what a token must outlive to reach the next.

@@ -4,8 +4,11 @@ import "time"
 
 // revocableAt is when a token may be revoked if no target serves it; zero: not known yet.
 func (v *View) revocableAt(t *Token) (at time.Time, expired bool) {
-	if t.expired(v.Now) || v.leftToExpire(t) {
-		return t.Expires.Time(), true
+	switch {
+	case v.expired(t):
+		return v.Now, true
+	case v.leftToExpire(t):
+		return v.expiryAt(t), true
 	}
 	switch unfinished := v.Record.Unfinished(); {
 	case unfinished && v.Record.Rotation.Regrace && !t.Compromised, t.Retire.IsZero() && (unfinished || v.Record.PendingMint != nil):
@@ -16,17 +19,46 @@ func (v *View) revocableAt(t *Token) (at time.Time, expired bool) {
 	if q := v.Record.Request; q != nil && q.Compromised && !t.Foreign && v.blockedByTokenLimit() {
 		return v.Now, false // a compromised slot has no graces: make room
 	}
-	return laterOf(t.Retire.Time(), v.Now.Add(v.graceRemaining(t))), false
+	return v.Now.Add(v.graceWait(t)), false
 }
 
-// graceRemaining is how much of a token's grace has still to pass on the elapsed-time
-// clock. Readings of another boot say nothing; then a short wait gives the wall
-// clock time to be set.
-func (v *View) graceRemaining(t *Token) time.Duration {
-	if t.Clock.Boot == v.Clock.Boot {
-		return max(0, t.Grace-(v.Clock.Elapsed-t.Clock.Elapsed))
+// graceLeft is how much of a token's grace has still to pass: by elapsed time within a boot, by Cloudflare's time
+// across boots. Where neither tells, it is not sure.
+func (v *View) graceLeft(t *Token) (left time.Duration, sure bool) {
+	passed, sure := v.passedSince(t.Clock)
+	left = max(0, t.Grace-passed)
+	return left, sure || t.Grace == 0
+}
+
+// graceWait is for how long nothing is to be done about a token's grace.
+func (v *View) graceWait(t *Token) time.Duration {
+	left, sure := v.graceLeft(t)
+	if sure {
+		return left
 	}
-	return max(0, min(t.Grace, otherBootWait)-(v.Clock.Elapsed-v.Boot.Elapsed))
+	return min(askAgainIn, t.Grace) // Cloudflare's time may be known then
+}
+
+// beginsAnew reports whether a grace that began in another boot has to begin anew, because nothing tells, or will tell,
+// how much of it has passed.
+func (v *View) beginsAnew(t *Token) bool {
+	if _, sure := v.graceLeft(t); sure || t.Retire.IsZero() {
+		return false
+	}
+	return v.isWithoutCloudflare() || v.knowsCloudflare()
+}
+
+// graceEnd is when a token's grace ends, for people: as it was set down, unless a clock was set since.
+func (v *View) graceEnd(t *Token) time.Time {
+	left, sure := v.graceLeft(t)
+	at, noted := v.Now.Add(left), t.Retire.Time()
+	switch {
+	case !sure, at.Sub(noted).Abs() < time.Second:
+		return noted
+	case left == 0:
+		return earlierOf(noted, at)
+	}
+	return at
 }
 
 // leftToExpire reports whether a target that is no longer configured may hold the token:

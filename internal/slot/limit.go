@@ -13,8 +13,8 @@ func (v *View) roomFirst() (Action, bool) {
 	if v.Plan.Strategy != moq.Overlap {
 		return nil, true
 	}
-	if t := v.expiredInTheWay(); t != nil {
-		return Revoke{Token: *t, Expired: true}, false
+	if a, ok := v.expiredFirst(); !ok {
+		return a, false
 	}
 	if v.liveTokens() < MaxTokens {
 		return nil, true
@@ -32,24 +32,33 @@ var errTokenLimit = fault.Newf(fault.Retry, fault.Full, "start rotation", "",
 	"the slot has three tokens, and none can be revoked while a required sink may still serve it").
 	WithHint("bring the sink back, or take it out of the configuration")
 
-// expiredInTheWay is a token that has expired and whose place is needed; nil when none is. A served one stays otherwise,
-// so that people see it.
-func (v *View) expiredInTheWay() *Token {
-	if v.Now.Before(v.Seen.NextRetirement.Time()) || !v.Seen.RelayFull && v.liveTokens() < MaxTokens {
-		return nil
+// expiredFirst revokes a token that has expired and whose place is needed. A served one stays otherwise, so that people
+// see it.
+func (v *View) expiredFirst() (Action, bool) {
+	if v.waitsUntil(v.Seen.NextRetirement.Time(), LongestBlock) || !v.Seen.RelayFull && v.liveTokens() < MaxTokens {
+		return nil, true
 	}
 	for _, t := range v.heldTokens() {
-		if t.expired(v.Now) {
-			return t
+		if v.expired(t) {
+			return Revoke{Token: *t, Expired: true}, false
+		}
+		if a, ok := v.sampledFirst(t, StagePreflight); !ok {
+			return a, false
 		}
 	}
-	return nil
+	return nil, true
 }
 
-// currentExpired reports whether the last token of a slot that left the configuration has expired.
-func (v *View) currentExpired() bool {
+// currentFirst revokes the last token of a slot that left the configuration once it has expired.
+func (v *View) currentFirst() (Action, bool) {
 	t := v.Record.Current
-	return v.Plan == nil && t != nil && t.ID != "" && t.expired(v.Now) && !v.Now.Before(v.Seen.NextRetirement.Time())
+	switch {
+	case t == nil || t.ID == "" || v.waitsUntil(v.Seen.NextRetirement.Time(), LongestBlock):
+		return nil, true
+	case v.expired(t):
+		return Revoke{Token: *t, Expired: true}, false
+	}
+	return v.sampledFirst(t, StageRetire)
 }
 
 // liveTokens counts the slot's tokens that take one of its places.
@@ -75,7 +84,7 @@ func (v *View) heldTokens() (held []*Token) {
 func (v *View) graceEnds() (ends []time.Time) {
 	for _, t := range v.heldTokens() {
 		if !t.Retire.IsZero() {
-			ends = append(ends, t.Retire.Time())
+			ends = append(ends, v.graceEnd(t))
 		}
 	}
 	slices.SortFunc(ends, time.Time.Compare)

@@ -47,7 +47,8 @@ func (l *Listing) shows(k Inspection) bool {
 func (v *View) NoteListing(l Listing) {
 	o := v.Seen
 	l.At, l.Elapsed = v.Now, v.Clock.Elapsed
-	o.Listing, o.LastListing = &l, TimestampOf(v.Now)
+	o.Listing = &l
+	o.noteListedAt(l.Elapsed)
 	v.noteAbsences()
 	rot := v.Record.Rotation
 	switch {

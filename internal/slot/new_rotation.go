@@ -19,7 +19,7 @@ const (
 func (v *View) NewRotation(d Due, instance string) Rotation {
 	p := v.Plan
 	a := Rotation{
-		Phase: Intended, Strategy: p.Strategy, Cause: d.Cause, Instant: TimestampOf(d.Instant), Started: TimestampOf(v.Now),
+		Phase: Intended, Strategy: p.Strategy, Cause: d.Cause, Instant: TimestampOf(d.Instant), Started: TimestampOf(v.Now), Clock: v.Clock,
 		Verify: p.Verify, Targets: p.Targets, Operations: p.Operations,
 		Names: Names{Relay: p.Relay, Account: p.Account, Instance: instance},
 	}
@@ -56,7 +56,7 @@ func (v *View) fixOverlap(a *Rotation, instance string) {
 		a.Existing = v.tokensToTakeOver(instance)
 	}
 	if v.Plan.Lifetime < longestLife-clockAllowance {
-		a.Expires = TimestampOf(v.Now.Add(v.Plan.Lifetime).Truncate(time.Second))
+		a.Expires = TimestampOf(v.tokenTime().Add(v.Plan.Lifetime).Truncate(time.Second))
 	}
 }
 

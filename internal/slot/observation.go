@@ -37,7 +37,8 @@ type Observation struct {
 
 	NextSave       Timestamp
 	NextRetirement Timestamp
-	LastListing    Timestamp
+	LastListing    time.Duration // on the elapsed-time clock; zero: there was none
+	FirstListing   time.Duration // the first of those that each came within a minute of the one before
 	NextReclaim    Timestamp
 
 	InspectingOptional ByLocation[bool]      // looks at optional targets in flight, by location

@@ -28,10 +28,11 @@ func (v *View) deliverOptional() Action {
 	var next time.Time
 	missing = slices.DeleteFunc(missing, func(t Target) bool {
 		at := v.Seen.NextOptional.At(t.Location).Time()
-		if at.After(v.Now) {
+		waits := v.waitsUntil(at, LongestBlock)
+		if waits {
 			next = earlierOf(next, at)
 		}
-		return at.After(v.Now) || v.Seen.DeliveringOptional.At(t.Location)
+		return waits || v.Seen.DeliveringOptional.At(t.Location)
 	})
 	if len(missing) > 0 {
 		return DeliverOptional{missing}

@@ -33,7 +33,7 @@ func (v *View) revokeRefused() (Action, bool) {
 	if i < 0 {
 		return nil, true
 	}
-	if until := v.Seen.NextRetirement.Time(); v.Now.Before(until) {
+	if until := v.Seen.NextRetirement.Time(); v.waitsUntil(until, LongestBlock) {
 		return Wait{until}, false
 	}
 	l := v.Record.Orphans[i]
@@ -44,7 +44,7 @@ func (v *View) revokeRefused() (Action, bool) {
 // again on its way makes two.
 func (v *View) reclaim(l Orphan, t moq.Token) Action {
 	tok := Token{ID: t.ID, RotationID: l.RotationID, Created: TimestampOf(t.Created), Expires: TimestampOf(t.Expires)}
-	if until := v.Seen.NextRetirement.Time(); v.Now.Before(until) {
+	if until := v.Seen.NextRetirement.Time(); v.waitsUntil(until, LongestBlock) {
 		return Wait{until}
 	}
 	if !l.Crashed { // its value never came: no target can have it
@@ -65,54 +65,65 @@ func (v *View) reclaimOrphans() Action {
 	if len(v.Record.Orphans) == 0 || v.Seen.Unsaved {
 		return Wait{}
 	}
-	if until := v.Seen.NextReclaim.Time(); v.Now.Before(until) {
+	if v.ClockUnset {
+		return Wait{v.Now.Add(askAgainIn)}
+	}
+	if until := v.Seen.NextReclaim.Time(); v.waitsUntil(until, LongestBlock) {
 		return Wait{until}
 	}
 	if s, ok := v.reclaimListed(); !ok {
 		return s
 	}
-	var next time.Time
+	next, sooner := time.Duration(0), false
 	for _, l := range v.Record.Orphans {
-		if v.presence(l.Label, l.latest()) == Absent {
+		if v.presence(l.Label, v.lateFor(l)) == Absent {
 			return ForgetOrphan{l}
 		}
-		next = earlierOf(next, v.nextReclaimAt(l))
+		if left := v.nextSearch(l); !sooner || left < next {
+			next, sooner = left, true
+		}
 	}
-	if !next.After(v.Now) {
+	if next <= 0 {
 		return List{StageRetire}
 	}
-	return Wait{next}
+	return Wait{v.Now.Add(next)}
 }
 
-// latest is when a token of a lost mint may turn up last.
-func (l Orphan) latest() time.Time {
+// lateFor is for how long no token of a lost mint can have turned up any more; negative while one still can.
+func (v *View) lateFor(l Orphan) time.Duration {
 	if !l.Found.IsZero() {
-		return l.Found.Time()
+		found, _ := v.passedSince(l.FoundClock)
+		return found
 	}
-	return l.At.Add(lostFor)
+	lost, _ := v.passedSince(l.Clock)
+	return lost - lostFor
 }
 
-// nextReclaimAt doubles the time between two looks for a lost mint. Once it can no longer turn up, lists are
-// made until they agree, ever more seldom.
-func (v *View) nextReclaimAt(l Orphan) time.Time {
-	last, end := v.Seen.LastListing.Time(), l.latest().Add(lagging)
-	if last.After(end) {
-		return last.Add(max(listsApart, last.Sub(end)))
+// nextSearch is in how much time a lost mint is looked for again. The time between two looks doubles, as long as its
+// token can turn up; then lists are made until they agree, ever more seldom.
+func (v *View) nextSearch(l Orphan) time.Duration {
+	lost, _ := v.passedSince(l.Clock)
+	swept, over, listed := time.Duration(0), v.lateFor(l)-lagging, time.Duration(0)
+	if v.Seen.LastListing > 0 {
+		listed = v.Clock.Elapsed - v.Seen.LastListing
+		swept = lost - listed // after how long it was last looked for
 	}
-	gap := max(time.Minute, 2*last.Sub(l.At))
-	return earlierOf(l.At.Add(gap), end.Add(time.Second))
+	if v.Seen.LastListing > 0 && over > listed {
+		return max(listsApart, over-listed) - listed
+	}
+	return min(max(time.Minute, 2*swept)-lost, time.Second-over)
 }
 
 // FindOrphan notes that a token of a lost mint turned up, and was revoked or kept. One that came and was
 // refused is all there is of its mint, which is forgotten.
-func (r *Record) FindOrphan(label string, at time.Time) {
+func (r *Record) FindOrphan(label string, at time.Time, clock Reading) {
 	i := slices.IndexFunc(r.Orphans, func(l Orphan) bool { return l.Label == label })
 	switch {
 	case i < 0:
 	case r.Orphans[i].TokenID != "":
 		r.ForgetOrphan(label)
 	default:
-		r.Orphans[i].Found = TimestampOf(at)
+		r.Orphans[i].Found, r.Orphans[i].FoundClock = TimestampOf(at), clock
 	}
 }
 

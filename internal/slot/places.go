@@ -19,7 +19,7 @@ func (v *View) PlaceWait(next time.Time) (until time.Time, waits bool) {
 // nextPlaceAt is when a mint that a full relay refused is tried again; zero when it may be now.
 func (v *View) nextPlaceAt() time.Time {
 	next := v.Seen.NextPlace.Time()
-	if !v.Now.Before(next) || next.Sub(v.Now) > RoutineBackoff().Longest {
+	if !v.waitsUntil(next, RoutineBackoff().Longest) {
 		return time.Time{}
 	}
 	return next

@@ -31,15 +31,15 @@ type Absence struct {
 	Beside time.Duration // since the first list that showed another of the slot's tokens; zero: none did
 }
 
-// presence says what lists say of a token or label that cannot have come later than made.
-func (v *View) presence(name string, made time.Time) Presence {
+// presence says what lists say of a token or label that came so long ago, or cannot have come since.
+func (v *View) presence(name string, age time.Duration) Presence {
 	l := v.Seen.Listing
 	switch {
 	case l == nil:
 		return Unknown
 	case l.Has(name) || l.hasLabel(name):
 		return Present
-	case v.lackedLongEnough(name) && l.At.Sub(made) > lagging:
+	case v.lackedLongEnough(name) && age-(v.Clock.Elapsed-l.Elapsed) > lagging:
 		return Absent
 	}
 	return Unknown
@@ -96,7 +96,7 @@ func (v *View) lookedFor() []string {
 // ownTokens are the ids of the slot's tokens that have not expired.
 func (v *View) ownTokens() (ids []string) {
 	add := func(t *Token) {
-		if t != nil && t.ID != "" && !t.expired(v.Now) && !slices.Contains(ids, t.ID) {
+		if t != nil && t.ID != "" && !v.expired(t) && !slices.Contains(ids, t.ID) {
 			ids = append(ids, t.ID)
 		}
 	}
@@ -118,7 +118,8 @@ func (v *View) showsOwn() bool {
 // presenceOfLatest says what lists say of the token of the latest rotation.
 func (v *View) presenceOfLatest() Presence {
 	rot := v.Record.Rotation
-	return v.presence(rot.Token.ID, laterOf(rot.MintedAt.Time(), rot.Token.Created.Time()))
+	age, _ := v.passedSince(rot.MintedClock)
+	return v.presence(rot.Token.ID, age)
 }
 
 // doubted reports whether the latest list shows all there is but the token of the latest rotation, which does not

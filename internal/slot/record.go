@@ -76,6 +76,7 @@ type Rotation struct {
 	Due      Timestamp    `json:"due,omitzero"`     // jittered instant, for the schedule lag
 	Period   Timestamp    `json:"period,omitzero"`  // the period whose drift this rotation answers
 	Started  Timestamp    `json:"started"`          // first mint call of this rotation: where a blackout begins
+	Clock    Reading      `json:"clock,omitzero"`   // then
 	MintedAt Timestamp    `json:"minted_at,omitzero"`
 	// MintedClock is the elapsed-time reading at MintedAt, until the value is dropped.
 	MintedClock Reading   `json:"minted_clock,omitzero"`
@@ -98,7 +99,8 @@ type Rotation struct {
 
 	// LostAt is when a rotate call's answer was last lost (in_place); the call may
 	// commit late, so the slot rotates once more a quiet minute after it.
-	LostAt Timestamp `json:"lost_at,omitzero"`
+	LostAt    Timestamp `json:"lost_at,omitzero"`
+	LostClock Reading   `json:"lost_clock,omitzero"` // then
 	// Found is what targets held before the mint that was not known to be delivered there (in_place).
 	Found []Found `json:"found,omitempty"`
 	// Doubted says that the value may be older than what targets hold: it goes nowhere any more (in_place).
@@ -120,26 +122,21 @@ type Names struct {
 	Instance string `json:"instance"`
 }
 
-// Reading is a moment on the machine's elapsed-time clock, which no change of
-// the wall clock moves. Readings of different boots cannot be compared.
-type Reading struct {
-	Boot    string        `json:"boot,omitempty"`
-	Elapsed time.Duration `json:"elapsed,omitempty"`
-}
-
 // Orphan is an overlap mint whose answer was lost: if it was carried out, its
 // token is found by the label. Or its token came, and was refused.
 type Orphan struct {
 	RotationID string    `json:"rotation_id"`
 	Label      string    `json:"label"`
 	At         time.Time `json:"at"`
+	Clock      Reading   `json:"clock,omitzero"` // when it was lost
 	// TokenID is the token, where that is known: it was refused.
 	TokenID string `json:"token_id,omitempty"`
 	// Crashed says that rotatord ended during the call: the value may have come, and
 	// may have been delivered from memory.
 	Crashed bool `json:"crashed,omitempty"`
 	// Found is when a token of it was last found, and revoked or kept: there may be another.
-	Found Timestamp `json:"found,omitzero"`
+	Found      Timestamp `json:"found,omitzero"`
+	FoundClock Reading   `json:"found_clock,omitzero"` // then
 }
 
 // Target is one place a rotation delivers to.

@@ -86,7 +86,7 @@ func (v *View) givesWay() bool {
 // doubted.
 func (v *View) valueIsGone() bool {
 	rot := v.Record.Rotation
-	return rot.Doubted || v.Seen.Gone == rot.ID || rot.Token.expired(v.Now)
+	return rot.Doubted || v.Seen.Gone == rot.ID || v.expired(rot.Token)
 }
 
 // confirmListed looks which of the missing targets answer and whether the token is

@@ -10,42 +10,70 @@ import (
 // retireTokens revokes an old token that has expired, or whose grace has ended and
 // that no required target can be serving.
 func (v *View) retireTokens() Action {
-	if v.currentExpired() {
-		return Revoke{Token: *v.Record.Current, Expired: true}
+	if v.ClockUnset {
+		return Wait{v.Now.Add(askAgainIn)}
 	}
 	var next time.Time
-	if sv := v.Record.Current; v.Plan == nil && sv != nil && sv.ID != "" && !sv.Expires.IsZero() {
-		next = laterOf(sv.Expires.Time(), v.Seen.NextRetirement.Time()) // nobody renews it any more
-	}
-	for i := range v.Record.Retiring {
-		t := &v.Record.Retiring[i]
-		at, expired := v.revocableAt(t)
-		if at.IsZero() || at.After(v.Now) {
-			next = earlierOf(next, v.sooner(at, t))
-			continue
-		}
-		if until := v.Seen.NextRetirement.Time(); v.Now.Before(until) {
-			return Wait{until}
-		}
-		if v.Seen.Unsaved {
-			return Wait{}
-		}
-		if expired {
-			return Revoke{Token: *t, Expired: true}
-		}
-		if a := v.retireToken(t); !isWait(a) {
+	if v.Plan == nil { // nobody renews the served one any more
+		if a, ok := v.currentFirst(); !ok {
 			return a
 		}
+		next = v.currentExpiry()
+	}
+	for i := range v.Record.Retiring {
+		a := v.retireOrWait(&v.Record.Retiring[i])
+		wait, nothing := a.(Wait)
+		if !nothing {
+			return a
+		}
+		next = earlierOf(next, wait.Until)
 	}
 	return Wait{next}
 }
 
 // sooner is when a token that is not to be revoked before at is looked at again: an expired one waits for nobody.
 func (v *View) sooner(at time.Time, t *Token) time.Time {
-	if end := t.Expires.Time(); end.After(v.Now) {
+	if end := v.expiryAt(t); end.After(v.Now) {
 		return earlierOf(at, end)
 	}
 	return at
+}
+
+// currentExpiry is when the served token of a slot that left the configuration is to be revoked.
+func (v *View) currentExpiry() time.Time {
+	t := v.Record.Current
+	if t == nil || t.ID == "" || t.Expires.IsZero() {
+		return time.Time{}
+	}
+	if until := v.Seen.NextRetirement.Time(); v.waitsUntil(until, LongestBlock) {
+		return laterOf(v.expiryAt(t), until)
+	}
+	return v.expiryAt(t)
+}
+
+// retireOrWait takes an old token a step on its way out, once it may go.
+func (v *View) retireOrWait(t *Token) Action {
+	at, expired := v.revocableAt(t)
+	due := !at.IsZero() && !at.After(v.Now)
+	if !due && !v.mayHaveExpired(t) && !v.beginsAnew(t) {
+		return Wait{v.sooner(at, t)}
+	}
+	switch until := v.Seen.NextRetirement.Time(); {
+	case v.waitsUntil(until, LongestBlock):
+		return Wait{until}
+	case v.Seen.Unsaved:
+		return Wait{}
+	case due && expired:
+		return Revoke{Token: *t, Expired: true}
+	case due:
+		return v.retireToken(t)
+	case v.beginsAnew(t):
+		return BeginGrace{Token: t.withGrace(t.Grace, TimestampOf(v.Now), v.Clock), Anew: true}
+	}
+	if a, ok := v.sampledFirst(t, StageRetire); !ok {
+		return a
+	}
+	return Wait{earlierOf(at, v.expiryAt(t))}
 }
 
 // retireToken takes an old token a step on its way out: one whose grace has ended, or
@@ -54,7 +82,7 @@ func (v *View) retireToken(t *Token) Action {
 	succeeded := func(h Target) bool { return v.Record.Receipts.At(h.Location).RotationID > t.RotationID }
 	switch {
 	case t.Retire.IsZero(): // adopted
-		return v.revokeUnlessServed(t, BeginGrace{t.withGrace(v.grace(), TimestampOf(v.Now), v.Clock)})
+		return v.revokeUnlessServed(t, BeginGrace{Token: t.withGrace(v.grace(), TimestampOf(v.Now), v.Clock)})
 	case v.everyServing(succeeded):
 		return v.revokeIfSucceeded(t)
 	case v.Record.Current != nil && v.Record.Current.RotationID > t.RotationID && !v.blockedByTokenLimit():

@@ -106,10 +106,10 @@ func (v *View) deadFrom(t Target) (at time.Time, known bool) {
 
 // endOf is from when on a token of ours is surely refused: zero when it is already.
 func (v *View) endOf(t *Token) (at time.Time, known bool) {
-	if t.expired(v.Now) {
+	if v.expired(t) {
 		return time.Time{}, true
 	}
-	return t.Expires.Time(), v.Now.Before(t.Expires.Time())
+	return v.expiryAt(t), t.Expires != 0 && !v.seemsExpired(t)
 }
 
 // knownTokens are the slot's tokens that a target may have been given, but for the one on its way.

@@ -21,6 +21,9 @@ func (v *View) startDue() Action {
 	if v.JournalDown || v.Seen.Unsaved {
 		return Wait{}
 	}
+	if v.ClockUnset && v.Record.BlackoutSince().IsZero() {
+		return Wait{v.Now.Add(askAgainIn)}
+	}
 	if a := v.Record.PendingMint; a != nil {
 		return v.reserveBefore(Mint{d}) // locked out already: nothing to look at first
 	}
@@ -79,7 +82,7 @@ func (v *View) proofBefore(a Action) Action {
 
 // listedFirst lists the relay when the next steps need to know what it accepts.
 func (v *View) listedFirst() (Action, bool) {
-	if v.Seen.RelayFull && slices.ContainsFunc(v.Record.Retiring, func(t Token) bool { return t.expired(v.Now) }) {
+	if v.Seen.RelayFull && slices.ContainsFunc(v.Record.Retiring, func(t Token) bool { return v.expired(&t) || v.mayHaveExpired(&t) }) {
 		if a := v.retireTokens(); !isWait(a) {
 			return a, false
 		}

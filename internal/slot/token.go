@@ -5,8 +5,6 @@ import (
 	"time"
 )
 
-func (t *Token) expired(now time.Time) bool { return t.Expires != 0 && !now.Before(t.Expires.Time()) }
-
 // startGrace starts a token's grace, if it does not run already (or anew, when a
 // target may have served it until now); a compromised one has none but until its successor has settled.
 func (t Token) startGrace(rot *Rotation, clock Reading) Token {
@@ -46,9 +44,9 @@ type Token struct {
 	Expires    Timestamp `json:"expires,omitzero"`
 	ValueSize  int       `json:"value_size,omitempty"` // in bytes: the next value is about as long
 
-	// Retire is when the token's grace ends; zero while it is served or unfinished.
+	// Retire is when the token's grace ends, as our clock said when it began; zero while it is served or unfinished.
 	Retire Timestamp `json:"retire,omitzero"`
-	// Clock is the elapsed-time reading at which the grace began (see Clock).
+	// Clock is the reading at which the grace began; before, the one at which the token was minted.
 	Clock Reading `json:"clock,omitzero"`
 	// Grace is the elapsed time that must have passed since Clock.
 	Grace time.Duration `json:"grace,omitempty"`

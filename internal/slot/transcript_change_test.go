@@ -41,7 +41,7 @@ func (s *transcript) intend(name string) {
 	}
 	a.ID = s.rotationID(name)
 	if a.LostAt.IsZero() {
-		a.Started = TimestampOf(s.v.Now)
+		a.Started, a.Clock = TimestampOf(s.v.Now), s.v.Clock
 	}
 	if a.ID <= s.v.Record.LatestID() {
 		s.fatalf("a rotation after %s is not called %s", nameOf(s.v.Record.LatestID()), name)
@@ -66,7 +66,7 @@ func (s *transcript) mint(c *clause) {
 		s.intend(c.words[0])
 	}
 	a := s.v.Record.PendingMint
-	t := Token{RotationID: a.ID, Created: TimestampOf(s.v.Now), Expires: a.Expires, ValueSize: 300}
+	t := Token{RotationID: a.ID, Created: TimestampOf(s.v.Now), Expires: a.Expires, Clock: s.v.Clock, ValueSize: 300}
 	if a.Strategy == moq.Overlap {
 		t.ID, t.Expires = c.words[0], cmp.Or(a.Expires, TimestampOf(s.v.Now.Add(longestLife)))
 	}
@@ -74,6 +74,7 @@ func (s *transcript) mint(c *clause) {
 	sealed, contradicted := []byte("sealed "+c.words[0]), []string(nil)
 	c.each(
 		form{"expires TIME", func(c *clause) { t.Expires = c.timestamp(0) }},
+		form{"created TIME", func(c *clause) { t.Created = c.timestamp(0) }},
 		form{"not sealed", func(*clause) { sealed = nil }},
 		form{"claims another id", func(*clause) { contradicted = []string{"jti"} }},
 		form{"claims another relay", func(*clause) { contradicted = []string{"sub"} }},
@@ -205,12 +206,14 @@ func (s *transcript) carryOut() bool {
 		r.ForgetToken(a.Token.ID)
 		s.v.Seen.Listing = s.v.Seen.Listing.Without(a.Token.ID)
 	case RevokeOrphan:
-		r.FindOrphan(a.Orphan.Label, s.v.Now)
+		r.FindOrphan(a.Orphan.Label, s.v.Now, s.v.Clock)
 		s.v.Seen.Listing = s.v.Seen.Listing.Without(a.Token.ID)
 	case AdoptOrphan:
-		r.AdoptOrphan(a.Orphan, moq.Token{ID: a.Token.ID, Created: a.Token.Created.Time(), Expires: a.Token.Expires.Time()}, s.v.Now)
+		r.AdoptOrphan(a.Orphan, moq.Token{ID: a.Token.ID, Created: a.Token.Created.Time(), Expires: a.Token.Expires.Time()}, s.v.Now, s.v.Clock)
 	case EndFailure:
 		r.EndFailure()
+	case TakeBack:
+		r.TakeBack(a.Bounds)
 	case ForgetOrphan:
 		r.ForgetOrphan(a.Orphan.Label)
 	default:
@@ -243,7 +246,6 @@ func (s *transcript) restart() {
 	s.v.Seen, s.v.Sightings = &Observation{}, nil
 	s.v.NextCheck, s.v.Inspected, s.v.UninspectedFor, s.v.JournalDown = TimestampOf(never()), false, 0, false
 	s.v.Boot, s.v.Since = s.v.Clock, s.v.Now
-	s.v.Record.ClampToPresent(s.v.Plan, s.v.Now, s.v.Clock)
 	if s.v.Record.PendingMint != nil {
 		s.v.Record.LoseMint(s.v.Now, s.v.Clock, true)
 	}
@@ -253,12 +255,30 @@ func (s *transcript) restart() {
 func (s *transcript) moveTo(t time.Time) {
 	if s.v.Now.IsZero() {
 		s.v.Now, s.v.Record.FirstSeen = t, TimestampOf(t)
+		s.tellTheirs(t)
 		s.restart()
 		return
 	}
 	if t.Before(s.v.Now) {
 		s.fatalf("time does not go back: the wall clock may be set")
 	}
-	s.v.Clock.Elapsed += t.Sub(s.v.Now)
+	d := t.Sub(s.v.Now)
+	s.v.Clock.Elapsed += d
 	s.v.Now = t
+	if s.theirsIsOld {
+		s.v.Cloudflare.SampleAge += d
+	}
+	if s.v.knowsCloudflare() {
+		s.tellTheirs(s.v.Cloudflare.Now.Add(d))
+	}
+}
+
+// tellTheirs has it be known what time it is at Cloudflare; zero: it is not.
+func (s *transcript) tellTheirs(t time.Time) {
+	s.v.Cloudflare.Now, s.v.Clock.Cloudflare = t, TimestampOf(t)
+}
+
+// sampled has Cloudflare's last sample be so old; at zero there is one at every moment.
+func (s *transcript) sampled(age time.Duration) {
+	s.v.Cloudflare.SampleAge, s.theirsIsOld = age, age > 0
 }

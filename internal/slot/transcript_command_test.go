@@ -11,7 +11,7 @@ import (
 func newTranscript(file []string) *transcript {
 	return &transcript{file: file, instance: "here", stale: map[string]bool{}, v: View{
 		Record: &Record{Key: moq.Key{AccountID: "account", RelayID: "relay", Type: moq.PublishSubscribe}},
-		Seen:   &Observation{}, Sinks: map[string]bool{}, Clock: Reading{"first boot", 100 * time.Hour},
+		Seen:   &Observation{}, Sinks: map[string]bool{}, Clock: Reading{Boot: "first boot", Elapsed: 100 * time.Hour},
 	}}
 }
 
@@ -31,9 +31,12 @@ func (s *transcript) commands() []form {
 func (s *transcript) worldForms() []form {
 	return []form{
 		{"the wall clock is set to TIME", func(c *clause) { s.v.Now = c.time(0) }},
+		{"Cloudflare's time is not known", func(*clause) { s.tellTheirs(time.Time{}) }},
+		{"Cloudflare's time is TIME", func(c *clause) { s.tellTheirs(c.time(0)) }},
+		{"Cloudflare told the time DURATION ago", func(c *clause) { s.sampled(c.duration(0)) }},
 		{"the process restarts", func(*clause) { s.restart() }},
 		{"the machine reboots", func(*clause) {
-			s.v.Clock = Reading{s.v.Clock.Boot + " and another", time.Minute}
+			s.v.Clock = Reading{s.v.Clock.Boot + " and another", time.Minute, s.v.Clock.Cloudflare}
 			s.restart()
 		}},
 		{"the machine sleeps until TIME", func(c *clause) {

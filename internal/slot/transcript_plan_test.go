@@ -40,7 +40,7 @@ func (s *transcript) plan(*clause) {
 	p := Plan{
 		Policy: &Policy{
 			Account: "main", Strategy: moq.Overlap, Timezone: "UTC", Initial: InitialSchedule, CatchUp: true, Verify: true,
-			Grace: time.Hour, Lifetime: longestLife,
+			Grace: time.Hour, Lifetime: longestLife, ProbeInterval: 100 * longestLife,
 		},
 		Key: s.v.Record.Key, Relay: "live", Operations: s.v.Record.Key.Type.Operations(),
 	}

@@ -47,7 +47,12 @@ func tokenActionText(a Action) string {
 		return "deliver on the side to " + sinksOf(a.Targets)
 	case Drop:
 		return "drop the value"
+	case TakeBack:
+		return "take back what is further ahead than it can be"
 	case BeginGrace:
+		if a.Anew {
+			return fmt.Sprintf("begin the grace of %s anew, until %s", a.Token.ID, timestampText(a.Token.Retire))
+		}
 		return fmt.Sprintf("begin the grace of %s, until %s", a.Token.ID, timestampText(a.Token.Retire))
 	case Revoke:
 		if a.Expired {

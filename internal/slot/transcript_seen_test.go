@@ -17,11 +17,15 @@ func (s *transcript) seenForms() []form {
 		{"listed among others TEXT", func(c *clause) { s.list(c.list(0), false) }},
 		{"listed without saying of what issuer", func(*clause) { s.list(nil, false) }},
 		{"listed TEXT", func(c *clause) { s.list(c.list(0), true) }},
-		{"listed last at TIME", func(c *clause) { o.LastListing = c.timestamp(0) }},
+		{"listed last at TIME", func(c *clause) {
+			o.LastListing = s.v.Clock.Elapsed - s.v.Now.Sub(c.time(0))
+		}},
 		{"the place is asked for", func(*clause) { o.Reserving = true }},
 		{"nothing passes the budget before TIME", func(c *clause) { s.v.BudgetUntil = c.time(0) }},
 		{"the place is there", func(*clause) { o.Reserving, o.Reserved = false, true }},
 		{"a namesake mints NAME", func(c *clause) { s.v.ForeignInstance = append(s.v.ForeignInstance, s.letter(c.words[0])) }},
+		{"the clock was never set", func(*clause) { s.v.ClockUnset = true }},
+		{"the clock was set", func(*clause) { s.v.ClockUnset = false }},
 		{"the account answers", func(*clause) { o.Proved = TimestampOf(s.v.Now) }},
 		{"the relay is full", func(*clause) { o.RelayFull = true }},
 		{"the token is listed", func(*clause) { o.Confirmed = TimestampOf(s.v.Now) }},
@@ -124,7 +128,7 @@ func (s *transcript) depth(word string) Depth {
 // checked notes that all required targets were looked at.
 func (s *transcript) checked() {
 	s.v.Inspected = true
-	s.v.NextCheck = TimestampOf(s.v.Now.Add(s.v.Plan.CheckInterval()))
+	s.v.NextCheck = TimestampOf(s.v.Now.Add(min(s.v.Plan.CheckInterval(), time.Hour)))
 }
 
 // list notes what the relay was seen to accept: all of it, or what a list shows that says that there is more.

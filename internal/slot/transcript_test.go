@@ -45,10 +45,11 @@ type transcript struct {
 	stale    map[string]bool // locations whose store may answer with what was
 	told     []string        // what people were told of targets since that was asked for
 
-	v      View
-	former *Plan  // before the present one
-	loaded bool   // the record was loaded by this line: nobody else has it
-	last   Action // what was decided last
+	v           View
+	former      *Plan  // before the present one
+	theirsIsOld bool   // no answer tells Cloudflare's time any more
+	loaded      bool   // the record was loaded by this line: nobody else has it
+	last        Action // what was decided last
 }
 
 // run runs one block: the lines above a ----.

@@ -2,6 +2,7 @@ package slot
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 	"time"
 
@@ -33,11 +34,11 @@ func (r *Record) AbandonMint() { r.PendingMint = nil }
 func (r *Record) LoseMint(at time.Time, clock Reading, crashed bool) {
 	a := *r.PendingMint
 	if a.Strategy == moq.InPlace {
-		a.LostAt = TimestampOf(at)
+		a.LostAt, a.LostClock = TimestampOf(at), clock
 		r.PendingMint = &a
 		return
 	}
-	r.Orphans = append(r.Orphans, Orphan{RotationID: a.ID, Label: a.Label(), At: at, Crashed: crashed})
+	r.Orphans = append(r.Orphans, Orphan{RotationID: a.ID, Label: a.Label(), At: at, Clock: clock, Crashed: crashed})
 	if crashed {
 		r.markMayHold(a.Targets, a.ID)
 		r.restartGraces(a, at, clock)
@@ -76,8 +77,8 @@ func (r *Record) CompleteMint(t Token, sealed []byte, at time.Time) (superseded 
 		superseded = r.Rotation
 		r.keepForRetirement(superseded.Token)
 	}
-	if rot := r.Rotation; rot != nil && a.Started < rot.LostAt.Add(quietMinute) {
-		a.LostAt = max(a.LostAt, rot.LostAt) // that lost call may still commit, after this one
+	if rot := r.Rotation; rot != nil && a.LostAt.IsZero() && a.beganWithinQuietMinute(rot) {
+		a.LostAt, a.LostClock = rot.LostAt, rot.LostClock // that lost call may still commit, after this one
 	}
 	if a.Cause == CauseDrift {
 		r.DriftPeriod = a.Period
@@ -85,6 +86,14 @@ func (r *Record) CompleteMint(t Token, sealed []byte, at time.Time) (superseded 
 	r.Rotation, r.PendingMint, r.Failure = &a, nil, nil
 	r.markMayHold(a.Targets, a.ID)
 	return superseded
+}
+
+// beganWithinQuietMinute reports whether a lost call of a former rotation may have been carried out after this one.
+func (rot *Rotation) beganWithinQuietMinute(former *Rotation) bool {
+	if d, ok := rot.Clock.Since(former.LostClock); ok && !former.LostAt.IsZero() {
+		return d < quietMinute
+	}
+	return rot.Started < former.LostAt.Add(quietMinute)
 }
 
 // keepForRetirement keeps a token that is no longer the one to serve until it is revoked.
@@ -128,7 +137,7 @@ func (r *Record) Conclude(at time.Time, clock Reading) {
 	served.ServedDigests = r.digestsOf(rot.ID)
 	r.Current, r.Rotation, r.Failure, r.LastRotation = &served, &rot, nil, rot.Finished
 	r.ScheduledThrough = max(r.ScheduledThrough, rot.Instant)
-	if r.Request != nil && !rot.Started.Time().Before(r.Request.At) {
+	if r.Request != nil && r.Request.metBy(&rot) {
 		r.Request = nil
 	}
 	r.forgetReceipts()
@@ -188,9 +197,9 @@ func (r *Record) ForgetOrphan(label string) {
 }
 
 // AdoptOrphan keeps a lost mint's token as an old one, because a target may serve it.
-func (r *Record) AdoptOrphan(l Orphan, t moq.Token, at time.Time) {
+func (r *Record) AdoptOrphan(l Orphan, t moq.Token, at time.Time, clock Reading) {
 	r.Retiring = append(r.Retiring, Token{ID: t.ID, RotationID: l.RotationID, Created: TimestampOf(t.Created), Expires: TimestampOf(t.Expires)})
-	r.FindOrphan(l.Label, at)
+	r.FindOrphan(l.Label, at, clock)
 }
 
 // BeginGrace puts an adopted token, with its grace, in the place of the one without.
@@ -217,6 +226,7 @@ func (r *Record) AskForRotation(q Request) {
 	if r.Request != nil && r.Request.Compromised {
 		q.Compromised = true
 	}
+	q.After = cmp.Or(r.LatestID(), beforeAll)
 	r.Request = &q
 	if r.Failure != nil {
 		f := *r.Failure

@@ -21,8 +21,8 @@ type Reading struct {
 	Cloudflare Timestamp     `json:"cloudflare,omitzero"` // Cloudflare's time then; zero: not known
 }
 
-// Since returns how much time has passed between two readings of one boot.
-func (c Reading) Since(before Reading) (d time.Duration, comparable bool) {
+// Since returns how much time has passed between two readings; false when they are not of one boot.
+func (c Reading) Since(before Reading) (d time.Duration, ok bool) {
 	return max(0, c.Elapsed-before.Elapsed), before.Boot != "" && before.Boot == c.Boot
 }
 

@@ -14,10 +14,10 @@ func (v *View) expired(t *Token) bool {
 	return v.expiredLongAgo(t) && v.Seen.isListedTwice(v.Clock.Elapsed)
 }
 
-// seemsExpired reports whether our clock says that a token has expired, and Cloudflare's, if it is known, however long
-// ago it was told.
+// seemsExpired reports whether our clock says that a token has expired, and whatever else tells the time for it, however
+// long ago it was told.
 func (v *View) seemsExpired(t *Token) bool {
-	return t.Expires != 0 && !v.Now.Before(t.Expires.Time()) && !v.tokenTime().Before(t.Expires.Time())
+	return t.Expires != 0 && !v.Now.Before(t.Expires.Time()) && !v.timeOf(t).Before(t.Expires.Time())
 }
 
 // expiredLongAgo reports whether a token expired so long ago by our clock that it counts where nothing else does.

@@ -11,19 +11,26 @@ import (
 
 // deliverOptional brings the value to optional targets without holding the slot up.
 func (w *worker) deliverOptional(targets []slot.Target) {
+	var rotationID string
 	w.locked(func() {
+		rotationID = w.record.Rotation.ID
 		for _, t := range targets {
 			w.ensureNotes().DeliveringOptional.Set(t.Location, true)
 		}
 	})
 	for _, t := range targets {
-		w.engine.spawn(func() { w.deliverOptionalTo(t) })
+		w.engine.spawn(func() { w.deliverOptionalTo(t, rotationID) })
 	}
 }
 
-func (w *worker) deliverOptionalTo(t slot.Target) {
+// deliverOptionalTo brings the value of a rotation to an optional target, unless a newer one came meanwhile, which may
+// have to settle first.
+func (w *worker) deliverOptionalTo(t slot.Target, rotationID string) {
 	rec, rot, err := w.openRecord()
-	if err == nil {
+	switch {
+	case err == nil && rot.ID != rotationID:
+		err = errPreempted
+	case err == nil:
 		err = w.checkAccepted(rot, t)
 	}
 	d := delivery{target: t, err: err}

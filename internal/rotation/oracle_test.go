@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/rotatord/rotatord/internal/moq"
@@ -92,13 +93,17 @@ func (w *world) onCall() {
 	}
 }
 
-// strays counts tokens of lost mints that are not settled yet: they may stand
-// beside the three until they are found.
+// strays counts tokens that may stand beside the three: those of lost mints, until they are found, and those that a
+// target which left may hold, which are left to expire.
 func (w *world) strays() int {
 	n := 0
 	r := w.disk.record()
 	for _, t := range w.relay.own() {
-		if slices.ContainsFunc(r.Orphans, func(l slot.Orphan) bool { return l.Label == t.Label }) {
+		lost := slices.ContainsFunc(r.Orphans, func(l slot.Orphan) bool { return l.Label == t.Label })
+		left := slices.ContainsFunc(r.Receipts, func(rc slot.Receipt) bool {
+			return !w.plan.Delivers(rc.Location) && strings.HasSuffix(t.Label, rc.RotationID)
+		})
+		if lost || left {
 			n++
 		}
 	}

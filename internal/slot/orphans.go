@@ -53,7 +53,9 @@ func (v *View) reclaim(l Orphan, t moq.Token) Action {
 	if s, ok := v.inspected(v.servingTargets(), DepthRead); !ok {
 		return s
 	}
-	if v.everyServing(func(h Target) bool { return v.neverReceived(h, &tok) }) {
+	// A newer value may have taken its place only now, where lists lagged.
+	newer := v.Record.Rotation != nil && v.Record.Rotation.ID > l.RotationID
+	if !newer && v.everyServing(func(h Target) bool { return v.neverReceived(h, &tok) }) {
 		return RevokeOrphan{l, tok}
 	}
 	return AdoptOrphan{l, tok}

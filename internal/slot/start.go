@@ -67,7 +67,7 @@ func (v *View) trialBefore(a Action) Action {
 // unfinished one, or the token that they serve nears its expiry.
 func (v *View) mintsForSome() bool {
 	t := v.Record.Current
-	return v.Record.Unfinished() || v.Plan.Strategy == moq.Overlap && t != nil && !t.BeforeRenewal(v.Now)
+	return v.Record.Unfinished() || v.Plan.Strategy == moq.Overlap && t != nil && !t.BeforeRenewal(v.timeOf(t))
 }
 
 // proofBefore puts proof that calls reach Cloudflare before a, the rotate call that begins a

@@ -41,7 +41,7 @@ func someSlots() []slot.Status {
 			Note:  "a new target waits for the schedule",
 		},
 		{
-			Slot: "backup/subscribe", Relay: "backup", Type: moq.Subscribe, Operations: moq.Subscribe.Operations(), Account: "main", Strategy: moq.InPlace, State: slot.StateDelivering,
+			Slot: "backup/subscribe", Relay: "backup", Type: moq.Subscribe, Operations: moq.Subscribe.Operations(), Account: "main", Strategy: moq.InPlace, State: slot.StateBlackout,
 			Manual: true, Blackout: in(-90 * time.Second), Phase: slot.Minted,
 			Sinks: []slot.TargetStatus{{Sink: "disk", Required: true, State: "pending"}},
 		},

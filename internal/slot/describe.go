@@ -76,6 +76,8 @@ func (v *View) describeWork(st *Status) {
 
 func (v *View) state() State {
 	switch {
+	case !v.Record.BlackoutSince().IsZero():
+		return StateBlackout // whether or not an attempt to end it has failed
 	case v.Record.Failure != nil:
 		return StateFailing
 	case v.Record.PendingMint != nil || v.Seen.Reserved || v.Seen.Reserving:

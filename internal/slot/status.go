@@ -11,6 +11,7 @@ type State string
 
 // The states; a slot is in exactly one.
 const (
+	StateBlackout   State = "blackout" // in_place: the old token is dead, and the new one not yet everywhere it is required
 	StateIdle       State = "idle"
 	StateMinting    State = "minting"    // probing, or calling Cloudflare
 	StateSettling   State = "settling"   // a new token waits until relays know it
@@ -21,7 +22,7 @@ const (
 
 // States lists them.
 func States() []State {
-	return []State{StateIdle, StateMinting, StateSettling, StateDelivering, StateGrace, StateFailing}
+	return []State{StateBlackout, StateIdle, StateMinting, StateSettling, StateDelivering, StateGrace, StateFailing}
 }
 
 // Status is what a slot looks like to people and dashboards. Times are UTC;

@@ -21,9 +21,8 @@ type filter struct {
 
 // Conditions that a filter knows beside the states.
 const (
-	inBlackout = "blackout"
-	isOverdue  = "overdue"
-	hasBroken  = "unhealthy" // a required target is
+	isOverdue = "overdue"
+	hasBroken = "unhealthy" // a required target is
 )
 
 func filterOf(q url.Values) filter {
@@ -43,8 +42,6 @@ func isIn(st *slot.Status, state string) bool {
 	switch state {
 	case "":
 		return true
-	case inBlackout:
-		return !st.Blackout.IsZero()
 	case isOverdue:
 		return st.Overdue
 	case hasBroken:
@@ -116,7 +113,7 @@ func (s *Server) surveySlots(f filter) survey {
 func (sv *survey) countSlot(st *slot.Status) {
 	sv.total++
 	sv.counts[string(st.State)]++
-	for _, condition := range []string{inBlackout, isOverdue, hasBroken} {
+	for _, condition := range []string{isOverdue, hasBroken} {
 		if isIn(st, condition) {
 			sv.counts[condition]++
 		}
@@ -128,7 +125,7 @@ const lastRank = 5
 // rankOf puts what needs a person first, then what moves, then the rest.
 func rankOf(st *slot.Status) int {
 	switch {
-	case !st.Blackout.IsZero():
+	case st.State == slot.StateBlackout:
 		return 0
 	case st.State == slot.StateFailing:
 		return 1
@@ -189,7 +186,7 @@ func (s *Server) newOverview(f filter, sv survey) overview {
 	to := min(from+slotsPerPage, len(sv.found))
 	o := overview{
 		Tiles: stateTiles(f, sv), Bars: stateBars(sv), Total: sv.total, Found: len(sv.found),
-		Blackouts: sv.counts[inBlackout], Filter: f, Rows: s.rowsOf(sv.found[from:to]), First: from + 1, Last: to,
+		Blackouts: sv.counts[string(slot.StateBlackout)], Filter: f, Rows: s.rowsOf(sv.found[from:to]), First: from + 1, Last: to,
 	}
 	if f.State != "" || f.Query != "" {
 		o.Clear = filter{}.linkTo()
@@ -218,7 +215,7 @@ func (s *Server) rowsOf(list []found) []row {
 // shownStates are the states in the order of the tiles, worst first.
 func shownStates() []string {
 	return []string{
-		inBlackout, string(slot.StateFailing), isOverdue, hasBroken, string(slot.StateMinting),
+		string(slot.StateBlackout), string(slot.StateFailing), isOverdue, hasBroken, string(slot.StateMinting),
 		string(slot.StateSettling), string(slot.StateDelivering), string(slot.StateGrace), string(slot.StateIdle),
 	}
 }
@@ -241,7 +238,7 @@ func stateBars(sv survey) []bar {
 	before := 0
 	for _, state := range shownStates() {
 		n := sv.counts[state]
-		if n == 0 || state == inBlackout || state == isOverdue || state == hasBroken { // conditions, no states: they would count twice
+		if n == 0 || state == isOverdue || state == hasBroken { // conditions, no states: they would count twice
 			continue
 		}
 		left, right := before*barWidth/sv.total, (before+n)*barWidth/sv.total

@@ -36,7 +36,7 @@ func variety() *fakeDaemon {
 	failing.Failures, failing.Attempt = 3, now.Add(90*time.Second)
 	failing.Failure = &slot.Failure{Count: 3, Since: now.Add(-time.Hour), Stage: slot.StageDeliver,
 		Reason: "server_error", Sink: "vault", Message: "503 Vault is sealed"}
-	dark := slotStatus("dark", slot.StateDelivering)
+	dark := slotStatus("dark", slot.StateBlackout)
 	dark.Strategy, dark.Blackout = moq.InPlace, now.Add(-41*time.Second)
 	overdue := slotStatus("overdue", slot.StateIdle)
 	overdue.Overdue, overdue.Next = true, now.Add(-5*time.Minute)

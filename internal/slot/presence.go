@@ -129,8 +129,22 @@ func (v *View) doubted() bool {
 	return rot.Strategy == moq.Overlap && l != nil && l.Complete && v.absenceOf(rot.Token.ID) >= 0 && v.presenceOfLatest() == Unknown
 }
 
+// mayBeRevoked reports whether the token of the latest rotation may be listed only because lists lag. Who knows of
+// no revocation may have a journal that was restored: what was revoked before this process began, lists show for a
+// minute from then on.
+func (v *View) mayBeRevoked() bool {
+	l, rot := v.Seen.Listing, v.Record.Rotation
+	if rot.Strategy != moq.Overlap || v.Seen.Minted == rot.ID {
+		return false
+	}
+	return l == nil || l.Complete && l.Elapsed-v.Boot.Elapsed < lagging
+}
+
 // listedAgain has the relay listed again when that may tell more than the list before.
 func (v *View) listedAgain(stage Stage) Action {
+	if v.Seen.Listing == nil {
+		return List{stage}
+	}
 	if again := v.Seen.Listing.Elapsed + listsApart; v.Clock.Elapsed < again {
 		return Wait{v.Now.Add(again - v.Clock.Elapsed)}
 	}

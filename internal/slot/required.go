@@ -39,15 +39,15 @@ func (v *View) deliverRequired() Action {
 	if rot.Strategy == moq.Overlap && !Within(v.Seen.Confirmed.Time(), v.Now, ConfirmedFor) {
 		return v.confirmListed(missing)
 	}
-	if v.doubted() {
+	if v.doubted() || v.mayBeRevoked() {
 		return v.deliverInDoubt(missing)
 	}
 	return v.deliverTo(missing)
 }
 
-// deliverInDoubt delivers a value whose token a list lacks, as lists do that lag. But it is not written over what
-// the journal does not know: where that was restored from a backup, it is a newer value. The lists that follow
-// end the doubt.
+// deliverInDoubt delivers a value whose token a list lacks, or shows no longer than it may lag. But it is not written
+// over what the journal does not know: where that was restored from a backup, it is a newer value. The lists that
+// follow end the doubt.
 func (v *View) deliverInDoubt(missing []Target) Action {
 	if s, ok := v.inspected(missing, DepthRead); !ok {
 		return s
@@ -63,10 +63,11 @@ func (v *View) deliverInDoubt(missing []Target) Action {
 	return Deliver{Targets: known}
 }
 
-// holdsUnknown reports whether a target is seen to hold neither what was delivered there last nor the latest token.
+// holdsUnknown reports whether a target is seen to hold neither what was delivered there last nor a token of ours.
 func (v *View) holdsUnknown(t Target) bool {
 	l := v.Seen.Inspections.At(t.Location)
-	return DriftOf(v.Record.Receipts.At(t.Location), l) == DriftChanged && !slices.Contains(l.TokenIDs, v.Record.Rotation.Token.ID)
+	return !l.Ours && DriftOf(v.Record.Receipts.At(t.Location), l) == DriftChanged &&
+		!slices.ContainsFunc(v.ownTokens(), func(id string) bool { return slices.Contains(l.TokenIDs, id) })
 }
 
 // givesWay reports whether an unfinished rotation leaves the turn to a newer one.

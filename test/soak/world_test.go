@@ -59,10 +59,13 @@ type slotSpec struct {
 
 func (s slotSpec) name() string { return s.relay + "/" + string(s.typ) }
 
+// listLag is how long lists go on showing what there was before.
+const listLag = 2 * time.Second
+
 // newWorld makes a Cloudflare with the slots' relays, on which others have tokens too.
 func newWorld(t testing.TB, slots []slotSpec) *world {
 	w := &world{TB: t, Folder: harness.NewFolder(t), slots: slots, aws: awstest.New(t), others: map[string]stranger{}, existing: "adopt"}
-	w.sim = harness.NewSim(cfsim.Options{Strange: true, Unknown: w.unknown, ListLag: 2 * time.Second}, 0)
+	w.sim = harness.NewSim(cfsim.Options{Strange: true, Unknown: w.unknown, ListLag: listLag}, 0)
 	w.given.tokens = map[string]grant{}
 	for _, s := range slots {
 		if len(w.sim.Tokens(s.relayID)) > 0 {

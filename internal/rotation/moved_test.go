@@ -107,7 +107,7 @@ func TestATargetThatLeftTheSlotIsNoLongerWaitedForOrWrittenTo(t *testing.T) {
 			w.during(writeCall, func() { w.sinks["sink1"].down = true })
 			w.ask(false)
 			w.run(time.Minute)
-			if w.status().State != slot.StateFailing {
+			if w.status().Failure == nil {
 				t.Fatalf("the slot is %s", w.status().State)
 			}
 			p := copyOf(w.plan)

@@ -75,10 +75,13 @@ func (v *View) leftToExpire(t *Token) bool {
 	return false
 }
 
-// hasLeft reports whether a location is none that the slot delivers to; one without a plan has left those alone that
-// another slot has now.
+// hasLeft reports whether a location is none that the slot delivers to; one without a plan delivers to what its latest
+// rotation still goes to.
 func (v *View) hasLeft(location string) bool {
-	if v.Plan == nil {
+	switch {
+	case v.Plan == nil && v.Record.Rotation != nil:
+		return !v.Delivers(v.Record.Rotation, location)
+	case v.Plan == nil:
 		return v.Taken[location]
 	}
 	return !v.Plan.Delivers(location)

@@ -10,16 +10,28 @@ func (v *View) revocableAt(t *Token) (at time.Time, expired bool) {
 	case v.leftToExpire(t):
 		return v.expiryAt(t), true
 	}
-	switch unfinished := v.Record.Unfinished(); {
-	case unfinished && v.Record.Rotation.Regrace && !t.Compromised, t.Retire.IsZero() && (unfinished || v.Record.PendingMint != nil):
+	switch inHand := v.Record.Unfinished() || v.Record.PendingMint != nil; {
+	case t.Retire.IsZero() && inHand:
 		return time.Time{}, false
 	case t.Retire.IsZero():
 		return v.Now, false // adopted from a lost mint after the last rotation
-	}
-	if q := v.Record.Request; q != nil && q.Compromised && !t.Foreign && v.blockedByTokenLimit() {
-		return v.Now, false // a compromised slot has no graces: make room
+	case v.makesRoomAtOnce(t):
+		return v.Now, false
+	case v.gracesBeginAnew(t):
+		return time.Time{}, false
 	}
 	return v.Now.Add(v.graceWait(t)), false
+}
+
+// makesRoomAtOnce reports whether a token need not wait for its grace: a compromised slot has none, but for what settles.
+func (v *View) makesRoomAtOnce(t *Token) bool {
+	q := v.Record.Request
+	return q != nil && q.Compromised && !t.Foreign && !t.Compromised && v.blockedByTokenLimit()
+}
+
+// gracesBeginAnew reports whether a token's grace begins anew once the rotation under way is verified.
+func (v *View) gracesBeginAnew(t *Token) bool {
+	return v.Record.Unfinished() && v.Record.Rotation.Regrace && !t.Compromised && !v.makesRoomAtOnce(t)
 }
 
 // graceLeft is how much of a token's grace has still to pass: by elapsed time within a boot, by Cloudflare's time

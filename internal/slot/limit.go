@@ -80,10 +80,11 @@ func (v *View) heldTokens() (held []*Token) {
 	return held
 }
 
-// graceEnds are the ends of the graces of the slot's tokens, in their order.
+// graceEnds are the ends of the graces of the slot's tokens, in their order; of those that begin anew with an unfinished
+// rotation it is not known.
 func (v *View) graceEnds() (ends []time.Time) {
 	for _, t := range v.heldTokens() {
-		if !t.Retire.IsZero() {
+		if !t.Retire.IsZero() && !v.gracesBeginAnew(t) {
 			ends = append(ends, v.graceEnd(t))
 		}
 	}

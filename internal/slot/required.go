@@ -81,6 +81,9 @@ func (v *View) givesWay() bool {
 	}
 	f := v.Record.Failure
 	return f == nil || f.Stage != StagePreflight && f.Stage != StageMint
+	if !v.nextPlaceAt().IsZero() {
+		return false // the relay is full
+	}
 }
 
 // valueIsGone reports whether the latest value can no longer be had, or is of no use: its token has expired, or it is

@@ -12,7 +12,7 @@ func (t Token) startGrace(rot *Rotation, clock Reading) Token {
 		t.Compromised = true
 		return t.withGrace(rot.settlesFor(clock), rot.Finished, clock)
 	}
-	if t.Retire.IsZero() || rot.Regrace {
+	if t.Retire.IsZero() || rot.Regrace && !t.Compromised {
 		return t.withGrace(rot.Grace, rot.Finished, clock)
 	}
 	return t

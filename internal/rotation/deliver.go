@@ -210,7 +210,7 @@ func (w *worker) conclude() {
 		r.AddServedDigests(left)
 		rot, held = r.Rotation, r.LastRequiredReceipt()
 		if v := w.view(); len(v.TargetsLacking(rot, false)) == 0 {
-			r.DropValue()
+			r.DropValue(w.plan)
 			w.ensureNotes().value = heldValue{}
 		}
 		ev = w.newEvent(slot.EventRotated)

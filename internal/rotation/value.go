@@ -52,7 +52,7 @@ func namesOf(k moq.Key, n slot.Names) sinks.Names {
 // dropValue forgets the value: every target holds it.
 func (w *worker) dropValue() {
 	w.change(func(r *slot.Record) {
-		r.DropValue()
+		r.DropValue(w.plan)
 		w.ensureNotes().value = heldValue{}
 	})
 }

@@ -39,7 +39,7 @@ func (v *View) IsOfEarlierProcess(rot *Rotation) bool {
 }
 
 // judgeFirst has the required targets say whether a value of an earlier process may be written.
-func (v *View) judgeFirst([]Target) (Action, bool) {
+func (v *View) judgeFirst(missing []Target) (Action, bool) {
 	rot := v.Record.Rotation
 	if !v.IsOfEarlierProcess(rot) {
 		return nil, true
@@ -61,7 +61,7 @@ func (v *View) judgeFirst([]Target) (Action, bool) {
 		return nil, true
 	}
 	if !slices.ContainsFunc(targets, func(t Target) bool { return !v.isSilent(t) }) {
-		return v.failOn(StageDeliver, targets), false
+		return v.failOn(StageDeliver, missing), false
 	}
 	return Doubt{errNothingVouches()}, false
 }

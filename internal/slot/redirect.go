@@ -12,10 +12,14 @@ func (v *View) redirectFirst(rot *Rotation) (Action, bool) {
 	if s, ok := v.inspected(corrected, DepthTrial); !ok {
 		return s, false
 	}
-	if fit := v.reachable(corrected); len(fit) > 0 {
-		return Redirect{fit, v.found(fit)}, false
+	fit := v.reachable(corrected)
+	switch {
+	case len(fit) == 0:
+		return nil, true
+	case v.IsOfEarlierProcess(rot): // what is there now may be newer
+		return Redirect{Targets: fit}, false
 	}
-	return nil, true
+	return Redirect{fit, v.found(fit)}, false
 }
 
 // delivered are those of targets that a rotation delivers to.

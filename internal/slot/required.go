@@ -13,7 +13,7 @@ func (v *View) deliverRequired() Action {
 		return Wait{}
 	}
 	missing := v.TargetsLacking(rot, true)
-	if len(missing) == 0 && !v.doubted() && (rot.Strategy != moq.Overlap || v.Seen.Gone != rot.ID) {
+	if len(missing) == 0 && !v.doubted() && !rot.Doubted && (rot.Strategy != moq.Overlap || v.Seen.Gone != rot.ID) {
 		return Conclude{}
 	}
 	if until, shut := v.Record.retryAt(v.Now); shut {
@@ -63,11 +63,13 @@ func (v *View) deliverInDoubt(missing []Target) Action {
 	return Deliver{Targets: known}
 }
 
-// holdsUnknown reports whether a target is seen to hold neither what was delivered there last nor a token of ours.
+// holdsUnknown reports whether a target is seen to hold neither what some slot of ours delivered there last nor a token of
+// this one.
 func (v *View) holdsUnknown(t Target) bool {
 	l := v.Seen.Inspections.At(t.Location)
-	return !l.Ours && DriftOf(v.Record.Receipts.At(t.Location), l) == DriftChanged &&
-		!slices.ContainsFunc(v.ownTokens(), func(id string) bool { return slices.Contains(l.TokenIDs, id) })
+	known := l.Ours || v.Record.Receipts.At(t.Location).Matches(l.Digest)
+	ours := func(id string) bool { return slices.Contains(l.TokenIDs, id) }
+	return v.shows(t) && !known && !slices.ContainsFunc(v.ownTokens(), ours)
 }
 
 // givesWay reports whether an unfinished rotation leaves the turn to a newer one.
@@ -79,11 +81,11 @@ func (v *View) givesWay() bool {
 	if v.Plan == nil || v.supersedeCause() == "" {
 		return false
 	}
-	f := v.Record.Failure
-	return f == nil || f.Stage != StagePreflight && f.Stage != StageMint
 	if !v.nextPlaceAt().IsZero() {
 		return false // the relay is full
 	}
+	f := v.Record.Failure
+	return f == nil || f.Stage != StagePreflight && f.Stage != StageMint
 }
 
 // valueIsGone reports whether the latest value can no longer be had, or is of no use: its token has expired, or it is

@@ -156,7 +156,7 @@ func (s *transcript) rotate(c *clause) {
 		s.acknowledge([]string{t.Sink})
 	}
 	s.conclude()
-	s.v.Record.DropValue()
+	s.v.Record.DropValue(s.v.Plan)
 }
 
 // doubt gives the value up, and counts that as a failure.
@@ -199,7 +199,7 @@ func (s *transcript) carryOut() bool {
 	case Conclude:
 		s.conclude()
 	case Drop:
-		r.DropValue()
+		r.DropValue(s.v.Plan)
 	case BeginGrace:
 		r.BeginGrace(a.Token)
 	case Revoke:

@@ -164,8 +164,9 @@ func (r *Record) digestsOf(rotationID string) (out [][]byte) {
 	return out
 }
 
-// DropValue forgets the sealed value: every target holds it.
-func (r *Record) DropValue() {
+// DropValue forgets the sealed value: every target that the slot still has holds it.
+func (r *Record) DropValue(p *Plan) {
+	r.DropLeftTargets(p)
 	rot := *r.Rotation
 	rot.Sealed, rot.Found, rot.MintedClock = nil, nil, Reading{}
 	r.Rotation = &rot

@@ -78,7 +78,8 @@ func (f *Folder) Configure(c Config) {
 	fmt.Fprintf(&b, "accounts:\n  main: {account_id: %s, api_token: {file: %s}, api_url: %q%s}\n%s",
 		AccountID, f.Path("api-token"), c.APIURL, c.Account, c.Accounts)
 	fmt.Fprintf(&b, "sinks:\n%sdefaults: %s\nrelays:%s\n", c.Sinks, withoutSettling(c.Defaults), afterColon(c.Relays))
-	f.Put("config.yaml", b.String())
+	f.Put("config.yaml.new", b.String()) // who reads it meanwhile finds the former one whole
+	Check(f.t, os.Rename(f.Path("config.yaml.new"), f.ConfigFile()))
 }
 
 func withoutSettling(defaults string) string {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 )
 
 // given is every token that Cloudflare ever handed out, by value.
@@ -19,6 +20,7 @@ type grant struct {
 	relayID    string
 	id         string
 	operations []string
+	expires    time.Time
 }
 
 // wholeJWT is a value with its whole signature.
@@ -36,6 +38,7 @@ func (g *given) add(value string) {
 	var claims struct {
 		JTI, Sub   string
 		Operations []string
+		Exp        int64
 	}
 	payload, err := base64.RawURLEncoding.DecodeString(strings.Split(value, ".")[1])
 	if err != nil || json.Unmarshal(payload, &claims) != nil {
@@ -43,7 +46,7 @@ func (g *given) add(value string) {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.tokens[value] = grant{claims.Sub, claims.JTI, claims.Operations}
+	g.tokens[value] = grant{claims.Sub, claims.JTI, claims.Operations, time.Unix(claims.Exp, 0)}
 }
 
 // of finds the token with a value.
@@ -58,6 +61,13 @@ func (g *given) of(value string) (grant, bool) {
 func (g *given) fits(value string, s slotSpec) bool {
 	t, ok := g.of(value)
 	return ok && t.relayID == s.relayID && slices.Equal(t.operations, operations[s.typ])
+}
+
+// wasFor reports whether a value is whole, and one for the slot or for the one that it exchanges its name with.
+func (g *given) wasFor(value string, s slotSpec) bool {
+	other := s
+	other.relayID = s.otherID
+	return g.fits(value, s) || s.otherID != "" && g.fits(value, other)
 }
 
 // signatures gives the last part of every value: nobody writes that by chance.

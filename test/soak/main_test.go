@@ -1,7 +1,7 @@
 // Package soak puts the real rotatord under fire: it is killed at random instants
-// while disks fill up, sinks come and go and Cloudflare's answers are lost, and
-// what its consumers can see is watched all the while. It also takes its state
-// away, damages it and restores old copies.
+// while disks fill up, sinks come and go, Cloudflare's answers are lost, its clock is
+// set wrong and its configuration moves, and what its consumers can see is watched
+// all the while. It also takes its state away, damages it and restores old copies.
 package soak
 
 import (
@@ -20,13 +20,13 @@ var (
 	keep  = flag.String("soak.keep", "", "folder for the log of a failed run")
 )
 
-// soaked is the rotatord under test, as it is shipped, under a name that nobody
-// else ends processes by.
+// soaked is the rotatord under test, as it is shipped but for a wall clock that a test can move, under a name that
+// nobody else ends processes by.
 var soaked *harness.Binary
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	soaked = harness.NewBinary("soaked", false)
+	soaked = harness.NewClockBinary("soaked")
 	code := m.Run()
 	soaked.Remove()
 	os.Exit(code)

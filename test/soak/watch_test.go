@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -29,6 +30,12 @@ func (w *world) read(s slotSpec, sink string) (string, error) {
 	switch sink = strings.TrimSuffix(sink, "?"); sink {
 	case "disk":
 		return file(w.Path("disk/"+s.relay+"/"+string(s.typ)), func(text string) string { return text })
+	case "disk" + moved:
+		return file(w.Path("disk/"+s.relay+moved+"/"+string(s.typ)), func(text string) string { return text })
+	case "box" + moved:
+		return file(w.Path("box/"+s.relay+"-"+string(s.typ)+moved+".json"), tokenOf)
+	case gainedSink:
+		return file(w.Path("extra/"+s.relay+"-"+string(s.typ)+".json"), tokenOf)
 	case "box":
 		return file(w.Path("box/"+s.relay+"-"+string(s.typ)+".json"), tokenOf)
 	case "spare":
@@ -86,6 +93,8 @@ type watcher struct {
 	wg     sync.WaitGroup
 
 	reads, tested, late atomic.Int64
+	expired             atomic.Int64 // tokens whose time was over before they were renewed
+	elsewhere           atomic.Int64 // of those tested, at places that are a slot's for a while
 	followed            atomic.Int64 // working tokens that a consumer found in the place of one that worked
 
 	mu     sync.Mutex
@@ -96,7 +105,7 @@ func (w *world) watch() *watcher {
 	ctx, cancel := context.WithCancel(w.Context())
 	o := &watcher{world: w, cancel: cancel}
 	for _, s := range w.slots {
-		for _, sink := range s.sinks {
+		for _, sink := range s.places() {
 			o.wg.Go(func() {
 				var before reading
 				for ctx.Err() == nil {
@@ -132,7 +141,7 @@ type reading struct {
 // refused, was given it too early, unless somebody did something to its sink meanwhile.
 func (o *watcher) compare(s slotSpec, sink string, before, now reading) {
 	undisturbed := before.disturbed == now.disturbed && o.disturbed.Load() == now.disturbed
-	if !now.accepted && before.accepted && undisturbed && o.sim.Accepts(s.relayID, before.value) {
+	if !now.accepted && before.accepted && undisturbed && o.accepts(before.value) && !o.hasExpired(now.value) {
 		t, _ := o.given.of(now.value)
 		o.fault("%s: token %s, read from sink %s, is refused, and the one before it works", s.name(), t.id, sink)
 	}
@@ -150,13 +159,13 @@ func (o *watcher) consume(ctx context.Context, s slotSpec, sink string, before r
 	tooNew := false
 	value, err := o.read(s, sink)
 	if err == nil && s.strategy == moq.Overlap {
-		found.value, found.accepted = value, o.sim.Accepts(s.relayID, value)
+		found.value, found.accepted = value, o.accepts(value)
 		o.compare(s, sink, before, found)
-		tooNew = o.sim.Unknown(s.relayID, value) // it was brought at once to where none worked
+		tooNew = o.isTooNew(value) // it was brought at once to where none worked
 	}
 	if err == nil {
 		o.reads.Add(1)
-		if !o.given.fits(value, s) {
+		if !o.given.wasFor(value, s) {
 			o.fault("%s: sink %s holds %q, which is no whole token of the slot", s.name(), sink, value)
 		}
 	}
@@ -164,16 +173,38 @@ func (o *watcher) consume(ctx context.Context, s slotSpec, sink string, before r
 	if err != nil || ctx.Err() != nil || s.strategy != moq.Overlap || strings.HasSuffix(sink, "?") || tooNew {
 		return found
 	}
-	ok := o.sim.Accepts(s.relayID, value)
+	ok := o.accepts(value)
 	held := time.Since(start)
 	switch {
 	case held > s.grace:
 		o.late.Add(1) // the machine was busy: this consumer was too slow
+	case !ok && o.hasExpired(value):
+		o.expired.Add(1)
 	case !ok:
 		t, _ := o.given.of(value)
 		o.fault("%s: token %s, read from sink %s %s ago (grace %s), is dead", s.name(), t.id, sink, held, s.grace)
 	default:
 		o.tested.Add(1)
+		if !slices.Contains(s.sinks, sink) {
+			o.elsewhere.Add(1)
+		}
 	}
 	return found
+}
+
+// accepts reports whether the relay that a value is for lets it in.
+func (o *watcher) accepts(value string) bool {
+	t, ok := o.given.of(value)
+	return ok && o.sim.Accepts(t.relayID, value)
+}
+
+// isTooNew reports whether the relay that a value is for does not know it yet.
+func (o *watcher) isTooNew(value string) bool {
+	t, _ := o.given.of(value)
+	return o.sim.Unknown(t.relayID, value)
+}
+
+func (o *watcher) hasExpired(value string) bool {
+	t, ok := o.given.of(value)
+	return ok && !time.Now().Before(t.expires)
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -37,7 +38,9 @@ type world struct {
 	others    map[string]stranger // tokens that were there before rotatord, by id
 	manual    bool                // no schedules: nothing new begins by itself
 	existing  string              // what sinks do with contents that are not rotatord's
-	latest    *daemon
+	moves
+	clock  *harness.Clock // the wall clock of rotatord; Cloudflare's stays right
+	latest *daemon
 	setup
 }
 
@@ -55,6 +58,8 @@ type slotSpec struct {
 	every, grace   time.Duration
 	settle         time.Duration // of an overlap slot
 	sinks          []string      // the name of an optional one ends with a question mark
+	roams          bool          // its configuration moves
+	other, otherID string        // the relay that its own exchanges its name with; empty: none
 }
 
 func (s slotSpec) name() string { return s.relay + "/" + string(s.typ) }
@@ -64,7 +69,7 @@ const listLag = 2 * time.Second
 
 // newWorld makes a Cloudflare with the slots' relays, on which others have tokens too.
 func newWorld(t testing.TB, slots []slotSpec) *world {
-	w := &world{TB: t, Folder: harness.NewFolder(t), slots: slots, aws: awstest.New(t), others: map[string]stranger{}, existing: "adopt"}
+	w := &world{TB: t, Folder: harness.NewFolder(t), slots: slots, aws: awstest.New(t), others: map[string]stranger{}, existing: "adopt", clock: harness.NewClock(t)}
 	w.sim = harness.NewSim(cfsim.Options{Strange: true, Unknown: w.unknown, ListLag: listLag}, 0)
 	w.given.tokens = map[string]grant{}
 	for _, s := range slots {
@@ -79,10 +84,10 @@ func newWorld(t testing.TB, slots []slotSpec) *world {
 	server := httptest.NewServer(http.HandlerFunc(w.serve))
 	t.Cleanup(server.Close)
 	w.api = server.URL + cfsim.BasePath
-	for _, d := range []string{"state", "disk", "box", "spare"} {
+	for _, d := range []string{"state", "disk", "box", "spare", "extra"} {
 		harness.Check(t, os.Mkdir(w.Path(d), 0o700))
 	}
-	w.setup = setup{config: w.ConfigFile(), socket: w.Socket(), log: w.Path("log"), env: harness.AWSEnv()}
+	w.setup = setup{config: w.ConfigFile(), socket: w.Socket(), log: w.Path("log"), env: append(harness.AWSEnv(), w.clock.Env())}
 	return w
 }
 
@@ -114,7 +119,7 @@ func (w *world) configure() {
 	last := ""
 	for _, s := range w.slots {
 		if s.relay != last {
-			fmt.Fprintf(&relays, "\n  %s:\n    id: %s\n    tokens:", s.relay, s.relayID)
+			fmt.Fprintf(&relays, "\n  %s:\n    id: %s\n    tokens:", w.relayName(s), s.relayID)
 			last = s.relay
 		}
 		fmt.Fprintf(&relays, "\n      %s: {%s}", s.typ, w.settings(s))
@@ -137,7 +142,7 @@ func (w *world) sinks() string {
 		text += fmt.Sprintf("  vault: {type: vault, address: %q, path: \"moq/{{.Relay}}/{{.Type}}\", timeout: 2s, probe_interval: 5s, existing: adopt, auth: {token: {file: %s/vault-token}}}\n",
 			w.vault.Address, w.Dir)
 	}
-	return text
+	return text + w.gainedSink()
 }
 
 func (w *world) settings(s slotSpec) string {
@@ -149,14 +154,17 @@ func (w *world) settings(s slotSpec) string {
 	if s.strategy == moq.Overlap {
 		text += ", grace: " + s.grace.String() + ", settle: " + s.settle.String()
 	}
+	if s.strategy == moq.Overlap && s.roams {
+		text += ", lifetime: " + roamingLife.String()
+	}
 	refs := make([]string, len(s.sinks))
 	for i, name := range s.sinks {
-		refs[i] = name
+		refs[i] = w.movedRef(s, name)
 		if name, optional := strings.CutSuffix(name, "?"); optional {
 			refs[i] = "{sink: " + name + ", required: false}"
 		}
 	}
-	return text + ", sinks: [" + strings.Join(refs, ", ") + "]"
+	return text + ", sinks: [" + strings.Join(w.withGained(s, refs), ", ") + "]"
 }
 
 // launch starts the daemon and waits until it works.
@@ -227,7 +235,7 @@ func why(s slot.Status) string {
 // atRest is content with a slot that has nothing left to do.
 func atRest(_ slotSpec, s slot.Status) error {
 	switch {
-	case s.State != slot.StateIdle || len(s.Old) > 0 || s.Rotated.IsZero():
+	case s.State != slot.StateIdle || slices.ContainsFunc(s.Old, isHeld) || s.Rotated.IsZero():
 		return fmt.Errorf("it is not at rest: %d old tokens", len(s.Old))
 	}
 	for _, t := range s.Sinks {
@@ -238,10 +246,13 @@ func atRest(_ slotSpec, s slot.Status) error {
 	return nil
 }
 
-// rotatedSince is content with a slot that was rotated after at.
+// isHeld reports whether an old token is more than left to expire.
+func isHeld(t slot.TokenStatus) bool { return !t.Released }
+
+// rotatedSince is content with a slot that was rotated after at, and not by a clock that was ahead.
 func rotatedSince(at time.Time) func(slotSpec, slot.Status) error {
 	return func(_ slotSpec, s slot.Status) error {
-		if !s.Rotated.After(at) {
+		if !s.Rotated.After(at) || s.Rotated.After(time.Now()) {
 			return fmt.Errorf("no rotation was verified since")
 		}
 		return nil

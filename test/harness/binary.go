@@ -32,6 +32,11 @@ func (b *Binary) Path(t testing.TB) string {
 	return Must[string](t)(b.build())
 }
 
+// releaseFlags are those of the Makefile's build.
+func releaseFlags() []string {
+	return []string{"build", "-trimpath", "-gcflags=github.com/aws/...=-l", "-ldflags=-s -w -funcalign=16"}
+}
+
 func (b *Binary) make(name string, race bool) (path string, err error) {
 	if b.dir, err = os.MkdirTemp("", "rotatord-binary-"); err != nil {
 		return "", err
@@ -40,7 +45,7 @@ func (b *Binary) make(name string, race bool) (path string, err error) {
 		return "", err
 	}
 	path = filepath.Join(b.dir, name)
-	args, env := []string{"build", "-trimpath", "-ldflags=-s -w", "-o", path}, append(os.Environ(), "CGO_ENABLED=0")
+	args, env := append(releaseFlags(), "-o", path), append(os.Environ(), "CGO_ENABLED=0")
 	if race {
 		args, env = []string{"build", "-race", "-o", path}, os.Environ()
 	}

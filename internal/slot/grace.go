@@ -26,7 +26,7 @@ func (v *View) revocableAt(t *Token) (at time.Time, expired bool) {
 // makesRoomAtOnce reports whether a token need not wait for its grace: a compromised slot has none, but for what settles.
 func (v *View) makesRoomAtOnce(t *Token) bool {
 	q := v.Record.Request
-	return q != nil && q.Compromised && !t.Foreign && !t.Compromised && v.blockedByTokenLimit()
+	return q != nil && q.Compromised && !t.Foreign && !t.Compromised && (v.blockedByTokenLimit() || v.Seen.RelayFull && v.isDue())
 }
 
 // gracesBeginAnew reports whether a token's grace begins anew once the rotation under way is verified.

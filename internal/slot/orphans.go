@@ -55,7 +55,7 @@ func (v *View) reclaim(l Orphan, t moq.Token) Action {
 	}
 	// A newer value may have taken its place only now, where lists lagged.
 	newer := v.Record.Rotation != nil && v.Record.Rotation.ID > l.RotationID
-	if !newer && v.everyServing(func(h Target) bool { return v.neverReceived(h, &tok) }) {
+	if !newer && !v.leftToExpire(&tok) && v.everyServing(func(h Target) bool { return v.neverReceived(h, &tok) }) {
 		return RevokeOrphan{l, tok}
 	}
 	return AdoptOrphan{l, tok}

@@ -89,7 +89,7 @@ func (v *View) deadFrom(t Target) (at time.Time, known bool) {
 	switch {
 	case !l.fresh(v.Now) || l.Err != nil || !l.Known:
 		return time.Time{}, false
-	case l.MayBeStale && rc.RotationID != "" && !rc.Matches(l.Digest):
+	case l.MayBeStale && (rc.RotationID != "" || len(rc.MayAlsoHold) > 0) && !rc.Matches(l.Digest):
 		return time.Time{}, false // one answer of a standby: what was delivered may be there
 	case !l.Exists:
 		return time.Time{}, true

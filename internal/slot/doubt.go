@@ -94,9 +94,9 @@ func (v *View) isSilent(t Target) bool {
 // HeldBefore reports whether a digest is of what a target held before the latest value was to come there: what the slot
 // delivered, or what was found before the mint.
 func (r *Record) HeldBefore(location string, digest []byte) bool {
-	shown := func(d []byte) bool { return bytes.Equal(d, digest) }
-	return r.Receipts.At(location).Matches(digest) || r.Current != nil && slices.ContainsFunc(r.Current.ServedDigests, shown) ||
-		slices.ContainsFunc(r.Rotation.Found, func(f Found) bool { return f.Location == location && shown(f.Digest) })
+	found := func(f Found) bool { return f.Location == location && bytes.Equal(f.Digest, digest) }
+	return r.Receipts.At(location).Matches(digest) || r.Current != nil && r.Current.wasServedAs(digest) ||
+		slices.ContainsFunc(r.Rotation.Found, found)
 }
 
 // DoubtValue gives the value at hand up for good: it is written nowhere any more, and the slot rotates again.

@@ -1,11 +1,6 @@
 package slot
 
-import (
-	"bytes"
-	"slices"
-
-	"github.com/rotatord/rotatord/internal/moq"
-)
+import "github.com/rotatord/rotatord/internal/moq"
 
 // fourthToken reports whether a rotation that would make a fourth token is made all the same: it is due by itself, and
 // nobody is served, as the required targets were seen a moment ago. It has them read first; a token that may go, goes.
@@ -37,20 +32,4 @@ func (v *View) dueByItself() Due {
 		return Due{}
 	}
 	return v.without(func(r *Record) { r.Request = nil }).nextDue()
-}
-
-// servesNobody reports whether a target is seen to be missing, or to hold a token of the slot that has expired.
-func (v *View) servesNobody(h Target) bool {
-	l := v.Seen.Inspections.At(h.Location)
-	if l.Err != nil || !l.Known {
-		return false
-	}
-	return !l.Exists || slices.ContainsFunc(v.heldTokens(), func(t *Token) bool { return v.expired(t) && v.holds(h, t) })
-}
-
-// holds reports whether a target is seen to hold just what was delivered of a token.
-func (v *View) holds(h Target, t *Token) bool {
-	l, rc := v.Seen.Inspections.At(h.Location), v.Record.Receipts.At(h.Location)
-	shown := func(d []byte) bool { return bytes.Equal(d, l.Digest) }
-	return rc.RotationID == t.RotationID && rc.Matches(l.Digest) || slices.ContainsFunc(t.ServedDigests, shown)
 }

@@ -1,7 +1,6 @@
 package slot
 
 import (
-	"bytes"
 	"slices"
 	"time"
 
@@ -153,8 +152,7 @@ func (r *Record) hasDelivered(digest []byte) bool {
 // MayHaveWritten reports whether a content may be what a write to a location brought whose outcome is not known: it is
 // one that the slot delivered elsewhere.
 func (r *Record) MayHaveWritten(location string, digest []byte) bool {
-	shown := func(d []byte) bool { return bytes.Equal(d, digest) }
-	served := func(t Token) bool { return slices.ContainsFunc(t.ServedDigests, shown) }
+	served := func(t Token) bool { return t.wasServedAs(digest) }
 	return r.Receipts.At(location).MayHold != "" &&
 		(r.hasDelivered(digest) || r.Current != nil && served(*r.Current) || slices.ContainsFunc(r.Retiring, served))
 }

@@ -1,9 +1,6 @@
 package slot
 
-import (
-	"bytes"
-	"slices"
-)
+import "slices"
 
 // showsSuccessor reports whether a target shows a newer token of the slot than t, though
 // another than is known to have been delivered there.
@@ -15,8 +12,7 @@ func (v *View) showsSuccessor(t *Token, l Inspection) bool {
 // notServing reports whether a target is seen not to hold the token now, whatever it held before.
 func (v *View) notServing(h Target, t *Token) bool {
 	l := v.Seen.Inspections.At(h.Location)
-	shown := func(d []byte) bool { return bytes.Equal(d, l.Digest) }
-	gone := !l.Exists || len(t.ServedDigests) > 0 && !slices.ContainsFunc(t.ServedDigests, shown)
+	gone := !l.Exists || len(t.ServedDigests) > 0 && !t.wasServedAs(l.Digest)
 	return l.Err == nil && l.Known && gone || v.neverReceived(h, t)
 }
 

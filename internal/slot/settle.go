@@ -1,10 +1,6 @@
 package slot
 
-import (
-	"bytes"
-	"slices"
-	"time"
-)
+import "time"
 
 // settlesFor is how much longer the rotation's token may be refused by relays that do not know it yet, by elapsed
 // time; of another boot nothing is known to have passed.
@@ -67,58 +63,4 @@ func (v *View) AwaitsSettling() bool {
 		return false
 	}
 	return v.isSettling() || len(rot.Sealed) > 0 && len(v.TargetsLacking(rot, false)) > 0
-}
-
-// lockedOutFrom is from when on no target serves a token that works, as far as the targets were seen a moment ago.
-// What is not ours may work for ever.
-func (v *View) lockedOutFrom(targets []Target) (at time.Time, known bool) {
-	for _, t := range targets {
-		dead, ok := v.deadFrom(t)
-		if !ok {
-			return time.Time{}, false
-		}
-		at = laterOf(at, dead)
-	}
-	return at, true
-}
-
-// deadFrom is from when on a target serves no token that works: it holds nothing, or exactly one of ours that
-// expires.
-func (v *View) deadFrom(t Target) (at time.Time, known bool) {
-	l, rc := v.Seen.Inspections.At(t.Location), v.Record.Receipts.At(t.Location)
-	switch {
-	case !l.fresh(v.Now) || l.Err != nil || !l.Known:
-		return time.Time{}, false
-	case l.MayBeStale && (rc.RotationID != "" || len(rc.MayAlsoHold) > 0) && !rc.Matches(l.Digest):
-		return time.Time{}, false // one answer of a standby: what was delivered may be there
-	case !l.Exists:
-		return time.Time{}, true
-	}
-	for _, held := range v.knownTokens() {
-		ours := rc.Matches(l.Digest) && rc.RotationID == held.RotationID ||
-			slices.ContainsFunc(held.ServedDigests, func(d []byte) bool { return bytes.Equal(d, l.Digest) })
-		if ours {
-			return v.endOf(held)
-		}
-	}
-	return time.Time{}, false
-}
-
-// endOf is from when on a token of ours is surely refused: zero when it is already.
-func (v *View) endOf(t *Token) (at time.Time, known bool) {
-	if v.expired(t) {
-		return time.Time{}, true
-	}
-	return v.expiryAt(t), t.Expires != 0 && !v.seemsExpired(t)
-}
-
-// knownTokens are the slot's tokens that a target may have been given, but for the one on its way.
-func (v *View) knownTokens() (out []*Token) {
-	if v.Record.Current != nil {
-		out = append(out, v.Record.Current)
-	}
-	for i := range v.Record.Retiring {
-		out = append(out, &v.Record.Retiring[i])
-	}
-	return out
 }

@@ -1,7 +1,9 @@
 package slot
 
 import (
+	"bytes"
 	"cmp"
+	"slices"
 	"time"
 )
 
@@ -57,4 +59,9 @@ type Token struct {
 	Compromised bool `json:"forced,omitempty"`
 	// Foreign marks a token that retire: matching takes over.
 	Foreign bool `json:"not_ours,omitempty"`
+}
+
+// wasServedAs reports whether a digest is of what a target held with the token while it was served.
+func (t *Token) wasServedAs(digest []byte) bool {
+	return slices.ContainsFunc(t.ServedDigests, func(d []byte) bool { return bytes.Equal(d, digest) })
 }

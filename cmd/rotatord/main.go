@@ -14,7 +14,7 @@ import (
 
 func main() {
 	hangups := daemon.CatchHangups() // before all else
-	std := stdio{in: os.Stdin, out: os.Stdout, err: os.Stderr}
+	std := stdio{in: os.Stdin, out: os.Stdout, err: os.Stderr, pause: pause}
 	daemon.MuteChildren()
 	daemon.LimitMemory(os.DirFS("/"))
 	os.Exit(execute(context.Background(), os.Args[1:], std, daemon.TakeEnvironment(), hangups))

@@ -31,7 +31,7 @@ const (
 type stdio struct {
 	in       io.Reader
 	out, err io.Writer
-	pause    func(context.Context, time.Duration) // between two lists; nil: for real
+	pause    func(context.Context, time.Duration) // between two lists of a relay
 }
 
 // app is what every verb works with.

@@ -125,16 +125,8 @@ func (a *app) stillAccepted(ctx context.Context, client *adminapi.Client, asked 
 			a.say("still listed with the same rights: %s; lists lag behind, so the relays are looked at again for up to %.0f s",
 				strings.Join(left, "; "), lookFor.Seconds())
 		}
-		a.pauseBetweenLooks(ctx)
-	}
-}
-
-func (a *app) pauseBetweenLooks(ctx context.Context) {
-	if a.pause != nil {
 		a.pause(ctx, listGap)
-		return
 	}
-	pause(ctx, listGap)
 }
 
 // listStandIns names the tokens that the relays list and that may do what those of the slots may.

@@ -107,8 +107,8 @@ func TestATargetThatLeftTheSlotIsNoLongerWaitedForOrWrittenTo(t *testing.T) {
 			w.during(writeCall, func() { w.sinks["sink1"].down = true })
 			w.ask(false)
 			w.run(time.Minute)
-			if w.status().Failure == nil {
-				t.Fatalf("the slot is %s", w.status().State)
+			if st := w.status(); st.Failure == nil {
+				t.Fatalf("nothing failed; the slot is %s", st.State)
 			}
 			p := copyOf(w.plan)
 			p.Targets = p.Targets[:1]

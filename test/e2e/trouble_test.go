@@ -24,7 +24,7 @@ const otherAccount = "ffffffffffffffffffffffffffffffff"
 func (d *daemon) failing(name string, says ...string) {
 	d.t.Helper()
 	s := d.untilSlot(name, func(s slot.Status) bool {
-		return s.State == slot.StateFailing && s.Failure != nil && containsAll(s.Failure.Message, says)
+		return s.Failure != nil && containsAll(s.Failure.Message, says)
 	})
 	if s.Attempt.Before(s.Failure.At) || !s.Attempt.Equal(s.Failure.Next) {
 		d.t.Errorf("%s failed at %v and is tried again at %v", name, s.Failure.At, s.Attempt)

@@ -1,5 +1,5 @@
 // Command mutants proves that the tests of the heart can fail: it breaks the code in one named way
-// after the other, each in an overlay that leaves the checkout alone, and runs the tests of what it broke. Each way
+// after the other, in an overlay that leaves the checkout alone, and runs the tests of what it broke. Each way
 // is a patch in testdata, which `git apply` takes, too. A mutant that survives, or a patch that no longer applies
 // to the code exactly, fails the run.
 //
@@ -7,12 +7,9 @@
 package main
 
 import (
-	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 )
@@ -24,10 +21,11 @@ const (
 	floor       = 25                   // fewer mutants than this prove too little
 )
 
-// What becomes of a mutant that could be tried.
+// What becomes of a mutant.
 const (
-	caught   = "caught"
-	survived = "SURVIVED"
+	caught    = "caught"
+	survived  = "SURVIVED"
+	undecided = "TIMED OUT" // which shows nothing: the tests may be slow
 )
 
 func main() {
@@ -54,7 +52,12 @@ func run(only string) int {
 			chosen = append(chosen, m)
 		}
 	}
-	n := tryAll(chosen, dir)
+	b, err := buildAll(chosen, dir)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	n := b.tryAll(chosen)
 	fmt.Printf("%d of %d mutants caught\n", n, len(chosen))
 	if n < len(chosen) || only == "" && n < floor {
 		return 1
@@ -63,14 +66,14 @@ func run(only string) int {
 }
 
 // tryAll tries two mutants at a time, says what became of each, and returns how many were caught.
-func tryAll(list []mutant, dir string) (n int) {
+func (b *build) tryAll(list []mutant) (n int) {
 	verdicts := make([]string, len(list))
 	next := make(chan int)
 	var wg sync.WaitGroup
 	for range 2 {
 		wg.Go(func() {
 			for i := range next {
-				verdicts[i] = list[i].try(filepath.Join(dir, fmt.Sprint(i)))
+				verdicts[i] = b.try(i+1, &list[i])
 			}
 		})
 	}
@@ -88,55 +91,16 @@ func tryAll(list []mutant, dir string) (n int) {
 	return n
 }
 
-// try returns caught, survived, or why the mutant could not be tried. Files of its own begin with base.
-func (m *mutant) try(base string) string {
-	mutated, err := m.mutate(".")
-	if err != nil {
-		return fmt.Sprintf("STALE: %v\nmake %s fit the code again:", err, filepath.Join(patches, fileName(m.name)))
-	}
-	overlay, err := writeOverlay(base, mutated)
-	if err != nil {
-		return err.Error()
-	}
-	verdict := survived
-	for _, suite := range m.suites() {
-		if verdict = underTest(overlay, suite); verdict != survived {
-			break
+// try returns what becomes of a mutant of a number.
+func (b *build) try(number int, m *mutant) string {
+	for _, s := range m.suites() {
+		out, err := b.run(number, s)
+		switch {
+		case err != nil && strings.Contains(out, "panic: test timed out"):
+			return undecided
+		case err != nil:
+			return caught
 		}
 	}
-	return verdict
-}
-
-// underTest runs a suite on a mutant.
-func underTest(overlay string, suite []string) string {
-	args := append([]string{"test", "-overlay", overlay, "-failfast", "-timeout", "5m"}, suite...)
-	out, err := exec.Command("go", args...).CombinedOutput()
-	switch {
-	case err == nil:
-		return survived
-	case strings.Contains(string(out), "[build failed]"), strings.Contains(string(out), "[setup failed]"):
-		return "BROKEN: it does not build:\n" + string(out)
-	}
-	return caught
-}
-
-// writeOverlay writes the mutated files beside the checkout, and what tells the go command to read
-// them instead.
-func writeOverlay(base string, mutated map[string]string) (string, error) {
-	replace := map[string]string{}
-	for path, text := range mutated {
-		abs, err := filepath.Abs(filepath.FromSlash(path))
-		if err != nil {
-			return "", err
-		}
-		replace[abs] = fmt.Sprintf("%s-%d.go", base, len(replace))
-		if err := os.WriteFile(replace[abs], []byte(text), 0o600); err != nil {
-			return "", err
-		}
-	}
-	b, err := json.Marshal(map[string]map[string]string{"Replace": replace})
-	if err != nil {
-		return "", err
-	}
-	return base + ".json", os.WriteFile(base+".json", b, 0o600)
+	return survived
 }

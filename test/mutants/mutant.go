@@ -114,21 +114,21 @@ func (m *mutant) mutate(root string) (map[string]string, error) {
 	return out, nil
 }
 
-// suites are the runs of `go test` of which one must turn red, the quickest first.
-func (m *mutant) suites() [][]string {
+// suites are the runs of which one must turn red, the quickest first.
+func (m *mutant) suites() []suite {
 	if m.caughtBy == transcripts {
-		return [][]string{{"./" + core}}
+		return []suite{{core, nil}}
 	}
-	var out [][]string
+	var out []suite
 	for _, f := range m.patch {
-		dir := "./" + path.Dir(f.path)
-		known := slices.ContainsFunc(out, func(suite []string) bool { return suite[0] == dir })
-		if dir != "./"+engine && !known {
-			out = append(out, []string{dir})
+		pkg := path.Dir(f.path)
+		known := slices.ContainsFunc(out, func(s suite) bool { return s.pkg == pkg })
+		if pkg != engine && !known {
+			out = append(out, suite{pkg, nil})
 		}
 	}
 	explore := []string{"-explore.all", "-explore.depth=1", "-explore.walks=100", "-explore.seed=1"}
 	return append(out,
-		append([]string{"./" + engine, "-skip", exploration}, explore...), // most are caught without it, in no time
-		append([]string{"./" + engine, "-run", exploration}, explore...))
+		suite{engine, append([]string{"-test.skip", exploration}, explore...)}, // most are caught without it, in no time
+		suite{engine, append([]string{"-test.run", exploration}, explore...)})
 }

@@ -20,15 +20,13 @@ func TestEveryPatchStillAppliesToTheCode(t *testing.T) {
 	if len(all) < floor {
 		t.Errorf("only %d mutants were found, fewer than %d", len(all), floor)
 	}
-	for _, m := range all {
-		mutated, err := m.mutate(root)
-		if err != nil {
-			t.Errorf("%s is stale: %v", fileName(m.name), err)
-		}
-		for path, text := range mutated {
-			if _, err := format.Source([]byte(text)); err != nil {
-				t.Errorf("%s leaves %s as no Go: %v", fileName(m.name), path, err)
-			}
+	together, err := combine(root, all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, text := range together.files() {
+		if _, err := format.Source([]byte(text)); err != nil {
+			t.Errorf("together they leave %s as no Go: %v", path, err)
 		}
 	}
 }
@@ -77,19 +75,19 @@ func TestTheHeadOfAPatchSaysWhatItBreaksAndWhoIsToCatchIt(t *testing.T) {
 }
 
 func TestAPatchIsTriedOnTheTestsOfWhatItChangesAndThenOnTheExploration(t *testing.T) {
-	const slow, quick = "./internal/rotation -run", "./internal/rotation -skip"
+	const slow, quick = "internal/rotation -test.run", "internal/rotation -test.skip"
 	for name, c := range map[string]struct {
 		files    []string
 		caughtBy string
 		want     []string
 	}{
 		"the engine":   {[]string{"internal/rotation/mint.go"}, "", []string{quick, slow}},
-		"the decision": {[]string{"internal/slot/decide.go"}, "", []string{"./internal/slot", quick, slow}},
+		"the decision": {[]string{"internal/slot/decide.go"}, "", []string{"internal/slot ", quick, slow}},
 		"both": {
 			[]string{"internal/slot/due.go", "internal/rotation/mint.go", "internal/slot/plan.go"}, "",
-			[]string{"./internal/slot", quick, slow},
+			[]string{"internal/slot ", quick, slow},
 		},
-		"the transcripts alone": {[]string{"internal/slot/decide.go"}, transcripts, []string{"./internal/slot"}},
+		"the transcripts alone": {[]string{"internal/slot/decide.go"}, transcripts, []string{"internal/slot "}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := mutant{caughtBy: c.caughtBy}
@@ -97,8 +95,8 @@ func TestAPatchIsTriedOnTheTestsOfWhatItChangesAndThenOnTheExploration(t *testin
 				m.patch = append(m.patch, filePatch{path: f})
 			}
 			var got []string
-			for _, suite := range m.suites() {
-				got = append(got, strings.Join(suite[:min(2, len(suite))], " "))
+			for _, s := range m.suites() {
+				got = append(got, s.pkg+" "+strings.Join(s.args[:min(1, len(s.args))], ""))
 			}
 			if !slices.Equal(got, c.want) {
 				t.Errorf("it is tried on %q, want %q", got, c.want)

@@ -120,3 +120,16 @@ func TestLostAttemptsBehindAPortalAreFoundBeforeTheNext(t *testing.T) {
 	w.mustHold("value-3")
 	w.mustBeSound()
 }
+
+func TestAFailureMakesAProofWorthless(t *testing.T) {
+	w := newWorld(t, moq.InPlace, 1)
+	w.start()
+	w.run(24*time.Hour - time.Minute)
+	w.choose = once(rotateCall, "refused")
+	w.run(time.Minute)
+	if w.rec().Failure == nil || w.engine.slots.byKey[testKey].notes.Proved != 0 {
+		t.Errorf("after a rotate call that was refused, the account counts as proven: %s", w.describe())
+	}
+	w.run(time.Minute)
+	w.mustBeSound()
+}

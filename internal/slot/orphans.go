@@ -53,8 +53,9 @@ func (v *View) reclaim(l Orphan, t moq.Token) Action {
 	if s, ok := v.inspected(v.servingTargets(), DepthRead); !ok {
 		return s
 	}
-	// A newer value may have taken its place only now, where lists lagged.
-	newer := v.Record.Rotation != nil && v.Record.Rotation.ID > l.RotationID
+	// Where lists lagged, a newer value may have taken its place only now: it has a grace, unless it is known to others.
+	rot := v.Record.Rotation
+	newer := rot != nil && rot.ID > l.RotationID && rot.Cause != CauseCompromised
 	if !newer && !v.leftToExpire(&tok) && v.everyServing(func(h Target) bool { return v.neverReceived(h, &tok) }) {
 		return RevokeOrphan{l, tok}
 	}

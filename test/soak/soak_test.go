@@ -136,6 +136,7 @@ func (s *storm) loseState(damaged bool) {
 	s.clearState()
 	s.clearMoved()
 	since := time.Now()
+	s.makeRoom()
 	d := s.launch()
 	s.until(patience, "every slot rotates again without the lost state", rotatedSince(since))
 	harness.Pause(s.Context(), s.longestGrace())
@@ -143,6 +144,26 @@ func (s *storm) loseState(damaged bool) {
 		harness.Eventually(s, time.Minute, "no former token on "+relay, func() error { return s.prune(relay) })
 	}
 	d.Kill()
+}
+
+// makeRoom retires what no sink holds, before anything rotates. Tokens that were left to expire may fill a relay, and
+// only the lost journal knew of them.
+func (w *world) makeRoom() {
+	w.manual = true
+	w.configure()
+	d := w.launch()
+	harness.Pause(w.Context(), w.longestGrace())
+	for _, relay := range w.overlapRelays() {
+		harness.Eventually(w, time.Minute, "room on "+relay, func() error {
+			if o := w.run(w, "tokens", "prune", relay); o.Code != 0 {
+				return fmt.Errorf("code %d\n%s%s", o.Code, o.Out, o.Err)
+			}
+			return nil
+		})
+	}
+	d.Kill()
+	w.manual = false
+	w.configure()
 }
 
 // clearState removes the database and its log; the identity stays.

@@ -116,6 +116,10 @@ func (w *world) serve(rw http.ResponseWriter, r *http.Request) {
 // configure writes the configuration for the slots as they are.
 func (w *world) configure() {
 	var relays strings.Builder
+	initial := "now"
+	if w.manual {
+		initial = "schedule"
+	}
 	last := ""
 	for _, s := range w.slots {
 		if s.relay != last {
@@ -127,7 +131,7 @@ func (w *world) configure() {
 	w.Configure(harness.Config{
 		Top: "instance: soak\nlog: {level: debug}\n", NoTCP: true, APIURL: w.api,
 		Account: ", rate_limit: {requests: 100000, per: 10s, share: 1}",
-		Sinks:   w.sinks(), Defaults: "{account: main, initial: now}", Relays: relays.String(),
+		Sinks:   w.sinks(), Defaults: "{account: main, initial: " + initial + "}", Relays: relays.String(),
 	})
 }
 

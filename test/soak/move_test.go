@@ -103,12 +103,30 @@ func (w *world) reload() {
 	}
 }
 
+// clocks tells when one of rotatord's two clocks was moved last. Who has both moved within a grace cannot know that it
+// has not passed: the one is not touched for a while after the other.
+type clocks struct {
+	touched time.Time
+	stepped bool // the wall clock is wrong
+}
+
+// mayMove reports whether a clock may be moved now.
+func (c *clocks) mayMove() bool { return !c.stepped && time.Since(c.touched) > 10*time.Second }
+
 // step sets rotatord's wall clock, and later sets it right.
 func (w *world) step(direction string, by time.Duration) *trouble {
-	set := func(by time.Duration) func() error {
-		return func() error { w.clock.SetAhead(by); return nil }
+	set := func(by time.Duration) error {
+		w.clock.SetAhead(by)
+		w.stepped, w.touched = by != 0, time.Now()
+		return nil
 	}
-	return &trouble{name: "clock steps " + direction, begin: set(by), end: set(0), harmless: true}
+	begin := func() error {
+		if !w.mayMove() {
+			return errors.New("a clock was moved a moment ago")
+		}
+		return set(by)
+	}
+	return &trouble{name: "clock steps " + direction, begin: begin, end: func() error { return set(0) }, harmless: true}
 }
 
 // clearMoved removes what stands at places that no slot has: who prunes without the journal cannot know of them.

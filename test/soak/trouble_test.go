@@ -240,7 +240,8 @@ func (s *storm) end(over func(*trouble) bool) {
 // leapAhead now and then makes the elapsed-time clock leap ahead of the wall clock, as
 // no change of the wall clock could. It stays there: within one boot it never goes back.
 func (s *storm) leapAhead() {
-	if s.r.Float64() < .1 && canLeap() {
+	if s.r.Float64() < .1 && canLeap() && s.mayMove() {
+		s.touched = time.Now()
 		s.disturbed.Add(1)
 		s.leap += time.Duration(s.r.IntN(3600)) * time.Second
 		s.seen["the clock leaps"]++

@@ -39,6 +39,7 @@ type world struct {
 	manual    bool                // no schedules: nothing new begins by itself
 	existing  string              // what sinks do with contents that are not rotatord's
 	moves
+	clocks
 	clock  *harness.Clock // the wall clock of rotatord; Cloudflare's stays right
 	latest *daemon
 	setup

@@ -47,8 +47,10 @@ func TestNoVariableOfVaultHasAnEffectWhereTheAddressIsInTheFile(t *testing.T) {
 				o := newOpening(t)
 				t.Setenv(name, value)
 				p := o.open(t)
-				if found := p.troubles; len(found) > 0 {
-					t.Errorf("troubles: %v", found)
+				for _, found := range p.troubles {
+					if found.name == "vault" { // another sink may be slow to open
+						t.Error(found.err)
+					}
 				}
 				if err := try(t, p, "vault"); err != nil {
 					t.Error(err)

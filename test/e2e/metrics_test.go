@@ -284,7 +284,7 @@ func blackoutMetrics(t *testing.T, l *ledger) {
 		"targets sink=aws required=true state=pending":                                is(1),
 		"next_attempt_timestamp_seconds" + liveSlot:                                   atLeast(float64(again.Unix())),
 		"consecutive_failures" + liveSlot:                                             atLeast(2),
-		"slot_state state=failing" + liveSlot:                                         is(1),
+		"slot_state state=blackout" + liveSlot:                                        is(1),
 		"pending_deliveries sink=aws":                                                 is(1),
 		"oldest_pending_delivery_timestamp_seconds sink=aws":                          since(again),
 		"sink_deliveries_total sink=aws sink_type=aws_secrets_manager result=failure": atLeast(2),

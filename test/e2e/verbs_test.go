@@ -405,7 +405,7 @@ func TestStatus(t *testing.T) {
 	w.configure(settings{Disk: ", probe_interval: 1s"})
 	d := w.start()
 	t.Run("before the first rotation", func(t *testing.T) {
-		d.rotatord("status").Expect(t, 0, "SLOT", "live/subscribe", "idle", "manual", "disk never")
+		d.rotatord("status").Expect(t, 0, "SLOT", "live/subscribe", "idle", "manual", "disk pending")
 		d.rotatord("status", "--check").Expect(t, 0)
 	})
 	t.Run("after one", func(t *testing.T) {

@@ -13,7 +13,7 @@ func (v *View) deliverRequired() Action {
 		return Wait{}
 	}
 	missing := v.TargetsLacking(rot, true)
-	if len(missing) == 0 && !v.doubted() && !rot.Doubted && (rot.Strategy != moq.Overlap || v.Seen.Gone != rot.ID) {
+	if len(missing) == 0 && v.isUndoubted() {
 		return Conclude{}
 	}
 	if until, shut := v.Record.retryAt(v.Now); shut {
@@ -43,6 +43,13 @@ func (v *View) deliverRequired() Action {
 		return v.deliverInDoubt(missing)
 	}
 	return v.deliverTo(missing)
+}
+
+// isUndoubted reports whether neither a list nor a target speaks against the latest value.
+func (v *View) isUndoubted() bool {
+	rot := v.Record.Rotation
+	gone := rot.Strategy == moq.Overlap && v.Seen.Gone == rot.ID
+	return !rot.Doubted && !gone && !v.doubted()
 }
 
 // deliverInDoubt delivers a value whose token a list lacks, or shows no longer than it may lag. But it is not written

@@ -65,15 +65,21 @@ func run(only string) int {
 	return 0
 }
 
-// tryAll tries two mutants at a time, says what became of each, and returns how many were caught.
+// tryAll tries two mutants at a time, says what becomes of each, and returns how many were caught.
 func (b *build) tryAll(list []mutant) (n int) {
-	verdicts := make([]string, len(list))
 	next := make(chan int)
 	var wg sync.WaitGroup
+	var mu sync.Mutex
 	for range 2 {
 		wg.Go(func() {
 			for i := range next {
-				verdicts[i] = b.try(i+1, &list[i])
+				verdict := b.try(i+1, &list[i])
+				mu.Lock()
+				fmt.Printf("%-9s %s\n", verdict, list[i].name)
+				if verdict == caught {
+					n++
+				}
+				mu.Unlock()
 			}
 		})
 	}
@@ -82,12 +88,6 @@ func (b *build) tryAll(list []mutant) (n int) {
 	}
 	close(next)
 	wg.Wait()
-	for i, v := range verdicts {
-		fmt.Printf("%-9s %s\n", v, list[i].name)
-		if v == caught {
-			n++
-		}
-	}
 	return n
 }
 

@@ -66,3 +66,30 @@ func TestAnOptionalSinkIsNotUrgentInABlackout(t *testing.T) {
 		t.Errorf("urgent: the optional sink %t, the required one %t", spare.urgent, w.sinks["sink0"].urgent)
 	}
 }
+
+func TestALostRotateCallIsRememberedThoughTheNextIsRefused(t *testing.T) {
+	w := newWorld(t, moq.InPlace, 1)
+	w.start()
+	w.run(24*time.Hour - time.Minute)
+	calls := 0
+	w.choose = func(c choice) int {
+		if c.kind != rotateCall {
+			return 0
+		}
+		switch calls++; calls {
+		case 1:
+			return c.mustFind("lost after")
+		case 2:
+			return c.mustFind("refused")
+		}
+		if a := w.disk.record().PendingMint; calls == 3 && a.LostAt.IsZero() {
+			t.Errorf("the journal does not know that consumers may be locked out: %s", w.describe())
+		}
+		return 0
+	}
+	w.run(5 * time.Minute)
+	if calls != 4 {
+		t.Errorf("%d calls; want one that is lost, one that is refused, one that goes well, and one a quiet minute later", calls)
+	}
+	w.mustBeSound()
+}

@@ -494,16 +494,20 @@ func TestNoCombinationOfEventsLetsASlotOverwriteAnothersPlace(t *testing.T) {
 			}
 		})
 	}
+	tellEvents(t, len(events), 1, 10, tell)
+}
+
+// tellEvents tells every two of n events in a row, and random walks of so many steps, for each strategy.
+func tellEvents(t *testing.T, n int, stream uint64, steps int, tell func(*testing.T, moq.Strategy, []int)) {
 	seed := cmp.Or(*exploreSeed, rand.Uint64())
 	t.Logf("random walks with -explore.seed=%d", seed)
-	rnd := rand.New(rand.NewPCG(seed, 1))
+	rnd := rand.New(rand.NewPCG(seed, stream))
 	for _, strategy := range []moq.Strategy{moq.Overlap, moq.InPlace} {
-		n := len(events)
 		for i := range n * n {
 			tell(t, strategy, []int{i % n, i / n})
 		}
 		for range *exploreWalks / 4 {
-			script := make([]int, 10)
+			script := make([]int, steps)
 			for i := range script {
 				script[i] = rnd.IntN(n)
 			}

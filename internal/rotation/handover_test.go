@@ -1,9 +1,7 @@
 package rotation
 
 import (
-	"cmp"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -240,20 +238,5 @@ func TestNoCombinationOfEventsLosesAPlaceThatChangesHands(t *testing.T) {
 			synctest.Wait()
 		})
 	}
-	seed := cmp.Or(*exploreSeed, rand.Uint64())
-	t.Logf("random walks with -explore.seed=%d", seed)
-	rnd := rand.New(rand.NewPCG(seed, 2))
-	for _, strategy := range []moq.Strategy{moq.Overlap, moq.InPlace} {
-		n := len(events)
-		for i := range n * n {
-			tell(t, strategy, []int{i % n, i / n})
-		}
-		for range *exploreWalks / 4 {
-			script := make([]int, 8)
-			for i := range script {
-				script[i] = rnd.IntN(n)
-			}
-			tell(t, strategy, script)
-		}
-	}
+	tellEvents(t, len(events), 2, 8, tell)
 }

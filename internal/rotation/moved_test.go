@@ -58,20 +58,9 @@ func movedAndBack(w *world) {
 	w.calmly(24 * time.Hour) // in_place waits for its schedule
 }
 
-// restoredBesideAWipe: an old state comes back beside a sink that is empty by now and one that holds the newest value.
-func restoredBesideAWipe(w *world) {
-	w.calmly(time.Hour)
-	w.during(writeCall, func() { w.backup = w.disk.saved })
-	w.calmly(50 * time.Hour)
-	w.restart(func() {
-		w.disk.saved, w.forgetful = w.backup, true
-		w.sinks["sink0"].replace("")
-	})
-	w.run(3 * time.Hour)
-}
-
-// restoredToNothing: an old state comes back with a value on its way, and no target shows whether that is the newest.
-func restoredToNothing(w *world) {
+// restoredAndWiped: an old state comes back with a value on its way, when a sink is empty by now: another holds the newest
+// value, or, if there is none, nothing shows whether it is the newest.
+func restoredAndWiped(w *world) {
 	w.calmly(time.Hour)
 	w.during(writeCall, func() { w.backup = w.disk.saved })
 	w.calmly(50 * time.Hour)

@@ -1,9 +1,6 @@
 package web
 
-import (
-	"net/http"
-	"net/http/pprof"
-)
+import "net/http"
 
 // methods are a path's handlers. HEAD is served by get.
 type methods struct{ get, post http.HandlerFunc }
@@ -67,12 +64,4 @@ func (s *Server) addAdmin(mux *http.ServeMux) {
 	mux.Handle("/api/v1/tokens/{relay}", methods{get: s.serveTokens})
 	mux.Handle("/api/v1/tokens/{relay}/prune", methods{post: s.servePrune})
 	mux.Handle("/api/v1/plan", methods{get: s.servePlan})
-}
-
-func addProfiles(mux *http.ServeMux) {
-	mux.Handle("/debug/pprof/", methods{get: pprof.Index})
-	mux.Handle("/debug/pprof/cmdline", methods{get: pprof.Cmdline})
-	mux.Handle("/debug/pprof/profile", methods{get: pprof.Profile})
-	mux.Handle("/debug/pprof/symbol", methods{get: pprof.Symbol, post: pprof.Symbol})
-	mux.Handle("/debug/pprof/trace", methods{get: pprof.Trace})
 }

@@ -216,7 +216,7 @@ func (d *daemon) answers() string {
 	for _, path := range []string{
 		"/", "/metrics", "/-/ready", "/-/healthy", "/api/v1/slots", "/api/v1/slots/live/subscribe", "/api/v1/slots/other/subscribe",
 		"/slots/live/subscribe", "/slots/live/publish_subscribe", "/slots/other/subscribe", "/api/v1/history?limit=1000", "/api/v1/tokens/live",
-		"/api/v1/plan?for=1h", "/debug/pprof/goroutine?debug=2", "/debug/pprof/cmdline",
+		"/api/v1/plan?for=1h", "/debug/pprof/goroutine?debug=2", "/debug/pprof/heap?debug=1",
 	} {
 		code, body, err := d.get(path)
 		if err != nil || code != http.StatusOK {

@@ -34,7 +34,9 @@ func (b *Binary) Path(t testing.TB) string {
 
 // releaseFlags are those of the Makefile's build.
 func releaseFlags() []string {
-	return []string{"build", "-trimpath", "-gcflags=github.com/aws/...=-l", "-ldflags=-s -w -funcalign=16"}
+	return []string{
+		"build", "-trimpath", "-gcflags=github.com/aws/...=-l", "-gcflags=github.com/hashicorp/...=-l", "-ldflags=-s -w -funcalign=16",
+	}
 }
 
 func (b *Binary) make(name string, race bool) (path string, err error) {

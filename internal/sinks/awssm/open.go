@@ -65,7 +65,7 @@ func (c *Config) open(ctx context.Context, o sinks.OpenOptions) (*sink, error) {
 		return nil, fault.Newf(fault.Permanent, fault.Invalid, "open", o.Name, "the endpoint %w", err).
 			WithHint("correct endpoint_url, AWS_ENDPOINT_URL_SECRETS_MANAGER or AWS_ENDPOINT_URL, or set insecure: true")
 	}
-	return &sink{config: *c, region: cfg.Region, api: client, wire: w, files: files, credentials: from, known: known}, nil
+	return &sink{config: *c, region: cfg.Region, api: apiOf(client), wire: w, files: files, credentials: from, known: known}, nil
 }
 
 // sourcesOf says where the SDK will get its credentials from.

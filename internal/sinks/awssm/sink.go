@@ -24,7 +24,7 @@ type sink struct {
 	config    Config
 	region    string // that the SDK has found
 	templates sinks.Templates
-	api       *secretsmanager.Client
+	api       api
 	wire      *wire
 	written   written
 

@@ -95,7 +95,7 @@ func (e *Engine) assignPlans(plans []*slot.Plan, kept func(upstream) bool) (fres
 	defer e.slots.mu.Unlock()
 	e.places.Store(e.findPlaces(plans))
 	for _, p := range plans {
-		w := e.slots.byKey[p.Key]
+		w := e.slots.at(p.Key)
 		if w == nil {
 			w = e.slots.add(e, slot.Record{Key: p.Key, FirstSeen: slot.TimestampOf(now.Truncate(time.Second))})
 			fresh = append(fresh, w)
@@ -107,7 +107,7 @@ func (e *Engine) assignPlans(plans []*slot.Plan, kept func(upstream) bool) (fres
 		next = append(next, entry{w.currentPlan(), w})
 	}
 	next.sort()
-	if len(next) < len(e.slots.byKey) {
+	if len(next) < e.slots.size {
 		changed = append(changed, e.removePlans(next, now, kept)...)
 	}
 	e.slots.configured.Store(&next)
@@ -117,7 +117,7 @@ func (e *Engine) assignPlans(plans []*slot.Plan, kept func(upstream) bool) (fres
 // removePlans takes the plans of slots that next does not name any more. It returns all
 // that have none: what is under way is still finished. e.slots.mu is held.
 func (e *Engine) removePlans(next roster, now time.Time, kept func(upstream) bool) (left []*worker) {
-	for _, w := range e.slots.byKey {
+	for w := range e.slots.each() {
 		p := w.currentPlan()
 		if next.has(w, p) {
 			continue

@@ -69,7 +69,7 @@ func TestWhatIsWrongWithATargetStaysKnownWhileTheSlotRests(t *testing.T) {
 	if s := w.status().Sinks[0]; s.State != slot.TargetOK || !s.Since.IsZero() {
 		t.Errorf("repaired at the next run, the target is %+v", s)
 	}
-	if w.engine.slots.byKey[testKey].notes != nil {
+	if w.engine.slots.get(testKey).notes != nil {
 		t.Error("notes are kept of a slot at rest whose targets are well")
 	}
 }

@@ -2,6 +2,7 @@ package rotation
 
 import (
 	"bytes"
+	"iter"
 	"slices"
 
 	"github.com/rotatord/rotatord/internal/moq"
@@ -25,13 +26,13 @@ func (e *Engine) findPlaces(plans []*slot.Plan) *places {
 	p := &places{former: map[string][]*worker{}, taken: map[string]bool{}}
 	kept := 0
 	for _, plan := range plans {
-		if w := e.slots.byKey[plan.Key]; w != nil {
+		if w := e.slots.at(plan.Key); w != nil {
 			p.addLeft(w, plan)
 			kept++
 		}
 	}
-	if kept < len(e.slots.byKey) {
-		p.addRemoved(e.slots.byKey, plans)
+	if kept < e.slots.size {
+		p.addRemoved(e.slots.each(), plans)
 	}
 	for _, plan := range plans {
 		for _, t := range plan.Targets {
@@ -44,13 +45,13 @@ func (e *Engine) findPlaces(plans []*slot.Plan) *places {
 }
 
 // addRemoved adds those of slots that have no plan any more.
-func (p *places) addRemoved(slots map[moq.Key]*worker, plans []*slot.Plan) {
+func (p *places) addRemoved(slots iter.Seq[*worker], plans []*slot.Plan) {
 	planned := make(map[moq.Key]bool, len(plans))
 	for _, plan := range plans {
 		planned[plan.Key] = true
 	}
-	for k, w := range slots {
-		if !planned[k] {
+	for w := range slots {
+		if !planned[w.record.Key] {
 			p.addLeft(w, nil)
 		}
 	}

@@ -2,7 +2,7 @@ package rotation
 
 import (
 	"cmp"
-	"maps"
+	"iter"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -17,13 +17,14 @@ import (
 // newRegistry. Safe for concurrent use but where a method says otherwise.
 type registry struct {
 	mu         sync.RWMutex
-	byKey      map[moq.Key]*worker
+	byRelay    map[moq.RelayKey]*worker // the first of each relay's slots, by type; the others follow it
+	size       int                      // how many slots there are
 	spare      []worker
 	configured atomic.Pointer[roster]
 }
 
 func newRegistry() *registry {
-	r := &registry{byKey: map[moq.Key]*worker{}}
+	r := &registry{byRelay: map[moq.RelayKey]*worker{}}
 	r.configured.Store(&roster{})
 	return r
 }
@@ -40,29 +41,66 @@ func (r *registry) add(e *Engine, rec slot.Record) *worker {
 	w := &r.spare[0]
 	r.spare = r.spare[1:]
 	w.engine, w.record = e, rec
-	r.byKey[rec.Key] = w
+	r.insert(w)
+	r.size++
 	return w
+}
+
+// insert puts a worker among those of its relay, which are sorted by type. r.mu is held.
+func (r *registry) insert(w *worker) {
+	relay, typ := w.record.Key.OfRelay(), w.record.Key.Type
+	before := r.byRelay[relay]
+	if before == nil || typ < before.record.Key.Type {
+		w.nextOfRelay, r.byRelay[relay] = before, w
+		return
+	}
+	for before.nextOfRelay != nil && before.nextOfRelay.record.Key.Type < typ {
+		before = before.nextOfRelay
+	}
+	w.nextOfRelay, before.nextOfRelay = before.nextOfRelay, w
 }
 
 // get returns the worker of a slot; nil when there is none.
 func (r *registry) get(k moq.Key) *worker {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	return r.byKey[k]
+	return r.at(k)
+}
+
+// at is get while r.mu is held.
+func (r *registry) at(k moq.Key) *worker {
+	w := r.byRelay[k.OfRelay()]
+	for w != nil && w.record.Key.Type != k.Type {
+		w = w.nextOfRelay
+	}
+	return w
 }
 
 // all returns every worker, in no order.
 func (r *registry) all() []*worker {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	return slices.AppendSeq(make([]*worker, 0, len(r.byKey)), maps.Values(r.byKey))
+	return slices.AppendSeq(make([]*worker, 0, r.size), r.each())
+}
+
+// each yields every worker, in no order. r.mu is held meanwhile.
+func (r *registry) each() iter.Seq[*worker] {
+	return func(yield func(*worker) bool) {
+		for _, w := range r.byRelay {
+			for ; w != nil; w = w.nextOfRelay {
+				if !yield(w) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // anyBusy returns a worker that has something left to do now; nil when none has.
 func (r *registry) anyBusy() *worker {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	for _, w := range r.byKey {
+	for w := range r.each() {
 		if !w.isQuiet() {
 			return w
 		}
@@ -79,17 +117,13 @@ func (r *registry) find(relay, typ string) (*worker, error) {
 		"no such slot is configured").WithHint("`rotatord status` lists the slots")
 }
 
-// ofRelay returns all slots of a relay, those that left the configuration too, sorted by type. It looks
-// at every slot: a relay is listed no more often than the account's budget allows.
+// ofRelay returns all slots of a relay, those that left the configuration too, sorted by type.
 func (r *registry) ofRelay(k moq.RelayKey) (out []*worker) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	for key, w := range r.byKey {
-		if key.RelayID == k.RelayID && key.AccountID == k.AccountID {
-			out = append(out, w)
-		}
+	for w := r.byRelay[k]; w != nil; w = w.nextOfRelay {
+		out = append(out, w)
 	}
-	slices.SortFunc(out, func(a, b *worker) int { return cmp.Compare(a.record.Key.Type, b.record.Key.Type) })
 	return out
 }
 

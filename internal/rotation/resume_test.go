@@ -92,7 +92,7 @@ func TestNobodyHoldsAPlaceInTheBudgetWhileItWaitsForPlaces(t *testing.T) {
 		f.engine.uninspected.Add(1) // one more, which hangs
 		<-time.After(30 * time.Second)
 		synctest.Wait()
-		for _, s := range f.engine.slots.byKey {
+		for _, s := range f.engine.slots.all() {
 			s.mu.Lock()
 			if s.notes.underway() {
 				t.Error("a slot holds a reservation")
@@ -155,7 +155,7 @@ func TestASlotThatLeavesTheConfigurationDuringAPassEndsNothing(t *testing.T) {
 		f.start()
 		<-time.After(time.Hour)
 		p := f.plans[0]
-		s := f.engine.slots.byKey[p.Key]
+		s := f.engine.slots.get(p.Key)
 		aside := p.Targets[0]
 		aside.Required = false
 		f.plans = nil
@@ -175,7 +175,7 @@ func TestWhatAnUnacknowledgedWriteLeftIsOurs(t *testing.T) {
 		f, d := inPlaces(t, moq.Overlap, 1)
 		f.start()
 		<-time.After(time.Hour)
-		s, target := f.engine.slots.byKey[f.plans[0].Key], f.plans[0].Targets[0]
+		s, target := f.engine.slots.get(f.plans[0].Key), f.plans[0].Targets[0]
 		d.fails(0, busyFor(0))
 		_, _ = f.engine.Rotate(t.Context(), f.plans[0].Relay, string(moq.Subscribe), "a test", false)
 		<-time.After(10050 * time.Millisecond)

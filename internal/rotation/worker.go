@@ -12,6 +12,7 @@ type worker struct {
 	engine *Engine
 	saving sync.Mutex // one save at a time, so that an older one never lands last
 	memory
+	nextOfRelay *worker // another slot of its relay; the registry guards it
 }
 
 // armIfIdle sets the alarm of a slot that has nothing to do now. To find that out with

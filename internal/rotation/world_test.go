@@ -239,13 +239,13 @@ func (w *world) truth() time.Duration { return w.passed }
 func (w *world) theirs() time.Time { return w.born.Add(w.passed) }
 
 func (w *world) rec() *slot.Record {
-	s := w.engine.slots.byKey[testKey]
+	s := w.engine.slots.get(testKey)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.record.Clone()
 }
 
-func (w *world) status() slot.Status { return w.engine.slots.byKey[testKey].status() }
+func (w *world) status() slot.Status { return w.engine.slots.get(testKey).status() }
 
 // chooseOrder returns which of n that are left goes first.
 func (w *world) chooseOrder(n int) int {

@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/rotatord/rotatord/test/harness"
@@ -103,30 +106,49 @@ func (w *world) reload() {
 	}
 }
 
-// clocks tells when one of rotatord's two clocks was moved last. Who has both moved within a grace cannot know that it
-// has not passed: the one is not touched for a while after the other.
+// clocks are the time of the world and how far rotatord's wall clock is from it.
 type clocks struct {
-	touched time.Time
-	stepped bool // the wall clock is wrong
+	passed  atomic.Int64 // nanoseconds of the world's time that the test did not wait for
+	stepped time.Duration
+	wall    *harness.Clock // rotatord's; Cloudflare's stays right
 }
 
-// mayMove reports whether a clock may be moved now.
-func (c *clocks) mayMove() bool { return !c.stepped && time.Since(c.touched) > 10*time.Second }
+// now is what time it is in the world.
+func (c *clocks) now() time.Time { return time.Now().Add(c.leapt()) }
+
+// leapt is how much time has passed that the test did not wait for.
+func (c *clocks) leapt() time.Duration { return time.Duration(c.passed.Load()) }
+
+// setWall sets rotatord's wall clock so far ahead of the world's time.
+func (c *clocks) setWall(ahead time.Duration) {
+	c.stepped = ahead
+	c.wall.SetAhead(c.leapt() + ahead)
+}
 
 // step sets rotatord's wall clock, and later sets it right.
 func (w *world) step(direction string, by time.Duration) *trouble {
-	set := func(by time.Duration) error {
-		w.clock.SetAhead(by)
-		w.stepped, w.touched = by != 0, time.Now()
-		return nil
+	set := func(ahead time.Duration) func() error {
+		return func() error { w.setWall(ahead); return nil }
 	}
-	begin := func() error {
-		if !w.mayMove() {
-			return errors.New("a clock was moved a moment ago")
-		}
-		return set(by)
-	}
-	return &trouble{name: "clock steps " + direction, begin: begin, end: func() error { return set(0) }, harmless: true}
+	return &trouble{name: "clock steps " + direction, begin: set(by), end: set(0), harmless: true}
+}
+
+// leapAhead has time pass at once for everybody, while rotatord does not run: for Cloudflare and its relays, for AWS,
+// for the wall clock, and for the elapsed-time clock as the next rotatord reads it. Nowhere does that one leap alone:
+// then graces and settling would end, rightly by all that rotatord can know, for consumers and relays for which no
+// time has passed.
+func (w *world) leapAhead(by time.Duration) {
+	w.passed.Add(int64(by))
+	w.setWall(w.stepped)
+	w.aws.SetSkew(w.leapt())
+	seconds := strconv.Itoa(int(w.leapt().Seconds()))
+	w.wrap = []string{"unshare", "--time", "--boottime", seconds, "--monotonic", seconds}
+}
+
+// canLeap reports whether this machine can have a process read an elapsed-time clock of its own.
+func canLeap() bool {
+	_, err := os.Stat("/proc/self/timens_offsets")
+	return err == nil && syscall.Geteuid() == 0
 }
 
 // clearMoved removes what stands at places that no slot has: who prunes without the journal cannot know of them.

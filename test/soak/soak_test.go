@@ -29,7 +29,7 @@ const (
 func TestSoak(t *testing.T) {
 	t.Logf("-soak.kills=%d -soak.seed=%d", *kills, *seed)
 	w := newWorld(t, fleet(*kills >= longForm))
-	t.Cleanup(w.keepLog)
+	t.Cleanup(w.keepRecord)
 	if *kills >= longForm {
 		w.vault = vaulttest.Start(t, vaulttest.Persistent())
 		w.Put("vault-token", w.vault.RootToken)
@@ -102,10 +102,11 @@ func (s *storm) rage(n int) {
 			s.loseState(i%2 == 0)
 		}
 		s.stir()
-		s.leapAhead()
+		s.pass()
 		d := s.start(s)
 		s.latest = d
 		life := s.life()
+		s.note("life %d of %s begins", i, life)
 		if s.r.IntN(2) == 0 {
 			harness.Pause(s.Context(), life/2)
 			s.stir()
@@ -117,6 +118,7 @@ func (s *storm) rage(n int) {
 		case <-time.After(life):
 		}
 		d.Kill()
+		s.note("life %d was ended", i)
 		if s.Failed() {
 			return
 		}
@@ -127,6 +129,7 @@ func (s *storm) rage(n int) {
 // way back: every slot rotates anew, and pruning ends what the lost journal knew.
 func (s *storm) loseState(damaged bool) {
 	s.end(nil)
+	s.note("the state is lost")
 	s.disturbed.Add(1)
 	s.seen["the state is lost"]++
 	if damaged {
@@ -135,10 +138,10 @@ func (s *storm) loseState(damaged bool) {
 	}
 	s.clearState()
 	s.clearMoved()
-	since := time.Now()
+	since := s.now()
 	s.makeRoom()
 	d := s.launch()
-	s.until(patience, "every slot rotates again without the lost state", rotatedSince(since))
+	s.until(patience, "every slot rotates again without the lost state", s.rotatedSince(since))
 	harness.Pause(s.Context(), s.longestGrace())
 	for _, relay := range s.overlapRelays() {
 		harness.Eventually(s, time.Minute, "no former token on "+relay, func() error { return s.prune(relay) })
@@ -213,10 +216,10 @@ func (s *storm) life() time.Duration {
 // calm waits until everything has come to rest: every slot rotates again on its
 // schedule, then the schedules end.
 func (s *storm) calm() {
-	since := time.Now()
+	since := s.now()
 	d := s.launch()
-	s.until(patience, "every slot rotates again", rotatedSince(since))
-	s.Logf("every slot had rotated %s after the last trouble", time.Since(since).Round(time.Second/10))
+	s.until(patience, "every slot rotates again", s.rotatedSince(since))
+	s.Logf("every slot had rotated %s after the last trouble", s.now().Sub(since).Round(time.Second/10))
 	if code := d.terminate(); code != 0 {
 		s.Errorf("rotatord ended with code %d when told to stop", code)
 	}
@@ -224,7 +227,7 @@ func (s *storm) calm() {
 	s.configure()
 	s.launch()
 	s.until(patience, "every slot comes to rest", atRest)
-	s.Logf("at rest %s after the last trouble", time.Since(since).Round(time.Second/10))
+	s.Logf("at rest %s after the last trouble", s.now().Sub(since).Round(time.Second/10))
 }
 
 // checkRest looks at what sinks and relays hold in the end.
@@ -349,27 +352,4 @@ func leaks(t testing.TB, values []string, root string) (found []string) {
 		return err
 	}))
 	return found
-}
-
-// keepLog saves rotatord's log of a failed run.
-func (w *world) keepLog() {
-	if !w.Failed() || *keep == "" {
-		return
-	}
-	b, err := os.ReadFile(w.log)
-	if err == nil {
-		name := strings.ReplaceAll(fmt.Sprintf("%s-%d.log", w.Name(), *seed), "/", "-")
-		err = os.WriteFile(filepath.Join(*keep, name), b, 0o600)
-	}
-	if err != nil {
-		w.Error(err)
-	}
-	w.Log("statuses:", slices.Sorted(func(yield func(string) bool) {
-		all, _ := w.statuses()
-		for name, s := range all {
-			if !yield("\n" + name + ": " + why(s)) {
-				return
-			}
-		}
-	}))
 }

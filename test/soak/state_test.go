@@ -198,7 +198,7 @@ func TestAMissingStateFileInPlace(t *testing.T) {
 	t.Parallel()
 	w := still(t, moq.InPlace, "disk")
 	w.launch()
-	w.until(someTime, "a first rotation", rotatedSince(time.Time{}))
+	w.until(someTime, "a first rotation", w.rotatedSince(time.Time{}))
 	before := w.held()
 	w.lose()
 	w.rotated()
@@ -230,7 +230,7 @@ func TestARestoredOldState(t *testing.T) {
 		t.Run(string(strategy)+": a live value is not replaced by a dead one", func(t *testing.T) {
 			w := still(t, strategy, "disk", "box")
 			w.launch()
-			w.until(someTime, "a first rotation", rotatedSince(time.Time{}))
+			w.until(someTime, "a first rotation", w.rotatedSince(time.Time{}))
 			w.stop()
 			restore := w.backup()
 			w.launch()
@@ -256,7 +256,7 @@ func TestARestoredOldState(t *testing.T) {
 			w.stop()
 			restore()
 			dead := w.neverDead()
-			since := time.Now()
+			since := w.now()
 			w.launch()
 			if strategy == moq.Overlap {
 				w.doubts(since)

@@ -8,8 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
-	"syscall"
 	"time"
 
 	"github.com/rotatord/rotatord/internal/cf/cfsim"
@@ -165,11 +163,10 @@ func (w *world) wiped(sink string) *trouble {
 // storm is the troubles of one run: at most two at a time.
 type storm struct {
 	*world
-	r    *rand.Rand
-	all  []*trouble
-	now  []*trouble
-	seen map[string]int
-	leap time.Duration // how far the elapsed-time clock has leapt ahead
+	r        *rand.Rand
+	all      []*trouble
+	underWay []*trouble
+	seen     map[string]int
 }
 
 func newStorm(w *world, r *rand.Rand) *storm {
@@ -179,23 +176,24 @@ func newStorm(w *world, r *rand.Rand) *storm {
 // stir ends troubles whose time has come, and perhaps begins one.
 func (s *storm) stir() {
 	s.end(func(t *trouble) bool { t.left--; return t.left <= 0 })
-	if len(s.now) >= 2 || s.r.Float64() > .4 {
+	if len(s.underWay) >= 2 || s.r.Float64() > .4 {
 		return
 	}
 	t := s.next()
-	for _, other := range s.now {
+	for _, other := range s.underWay {
 		if conflict(t, other) {
 			return
 		}
 	}
 	defer s.disturb(t)()
 	if err := t.begin(); err != nil {
-		s.Logf("%s: not now: %v", t.name, err)
+		s.note("%s: not now: %v", t.name, err)
 		return
 	}
+	s.note("begins: %s", t.name)
 	t.left = 1 + s.r.IntN(3)
 	s.seen[t.name]++
-	s.now = append(s.now, t)
+	s.underWay = append(s.underWay, t)
 }
 
 // next is what goes wrong next: every other time something that did not happen yet.
@@ -225,34 +223,30 @@ func conflict(a, b *trouble) bool {
 // end ends the troubles that over tells; nil: all.
 func (s *storm) end(over func(*trouble) bool) {
 	var rest []*trouble
-	for _, t := range s.now {
+	for _, t := range s.underWay {
 		if over != nil && !over(t) {
 			rest = append(rest, t)
 			continue
 		}
 		done := s.disturb(t)
+		s.note("ends: %s", t.name)
 		harness.Eventually(s, 10*time.Second, "the end of: "+t.name, t.end)
 		done()
 	}
-	s.now = rest
+	s.underWay = rest
 }
 
-// leapAhead now and then makes the elapsed-time clock leap ahead of the wall clock, as
-// no change of the wall clock could. It stays there: within one boot it never goes back.
-func (s *storm) leapAhead() {
-	if s.r.Float64() < .1 && canLeap() && s.mayMove() {
-		s.touched = time.Now()
-		s.disturbed.Add(1)
-		s.leap += time.Duration(s.r.IntN(3600)) * time.Second
-		s.seen["the clock leaps"]++
+// pass has time pass now and then: seconds, within graces, or up to an hour.
+func (s *storm) pass() {
+	if s.r.Float64() > .15 || !canLeap() {
+		return
 	}
-	if s.leap > 0 {
-		by := strconv.Itoa(int(s.leap.Seconds()))
-		s.wrap = []string{"unshare", "--time", "--boottime", by, "--monotonic", by}
+	longest := 20
+	if s.r.IntN(2) == 0 {
+		longest = 3600
 	}
-}
-
-func canLeap() bool {
-	_, err := os.Stat("/proc/self/timens_offsets")
-	return err == nil && syscall.Geteuid() == 0
+	by := time.Duration(1+s.r.IntN(longest)) * time.Second
+	s.note("time passes: %s", by)
+	s.leapAhead(by)
+	s.seen["time passes"]++
 }

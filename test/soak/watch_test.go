@@ -125,9 +125,10 @@ func (o *watcher) stop() []string {
 }
 
 func (o *watcher) fault(format string, args ...any) {
+	o.note("LOSS "+format, args...)
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.faults = append(o.faults, time.Now().UTC().Format(time.RFC3339Nano)+" "+fmt.Sprintf(format, args...))
+	o.faults = append(o.faults, o.now().UTC().Format(time.RFC3339Nano)+" "+fmt.Sprintf(format, args...))
 }
 
 // reading is what a consumer read, and whether a relay let it in.
@@ -154,7 +155,7 @@ func (o *watcher) compare(s slotSpec, sink string, before, now reading) {
 // the end whether it is still good.
 func (o *watcher) consume(ctx context.Context, s slotSpec, sink string, before reading) (found reading) {
 	hold := max(s.grace, time.Second/2)
-	start := time.Now()
+	start := o.now()
 	found.disturbed = o.disturbed.Load()
 	tooNew := false
 	value, err := o.read(s, sink)
@@ -169,12 +170,12 @@ func (o *watcher) consume(ctx context.Context, s slotSpec, sink string, before r
 			o.fault("%s: sink %s holds %q, which is no whole token of the slot", s.name(), sink, value)
 		}
 	}
-	harness.Pause(ctx, time.Until(start)+time.Duration(float64(hold)*(0.3+0.6*rand.Float64())))
+	harness.Pause(ctx, time.Duration(float64(hold)*(0.3+0.6*rand.Float64()))-o.now().Sub(start))
 	if err != nil || ctx.Err() != nil || s.strategy != moq.Overlap || strings.HasSuffix(sink, "?") || tooNew {
 		return found
 	}
 	ok := o.accepts(value)
-	held := time.Since(start)
+	held := o.now().Sub(start)
 	switch {
 	case held > s.grace:
 		o.late.Add(1) // the machine was busy: this consumer was too slow
@@ -206,5 +207,5 @@ func (o *watcher) isTooNew(value string) bool {
 
 func (o *watcher) hasExpired(value string) bool {
 	t, ok := o.given.of(value)
-	return ok && !time.Now().Before(t.expires)
+	return ok && !o.now().Before(t.expires)
 }

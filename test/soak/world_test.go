@@ -40,7 +40,6 @@ type world struct {
 	existing  string              // what sinks do with contents that are not rotatord's
 	moves
 	clocks
-	clock  *harness.Clock // the wall clock of rotatord; Cloudflare's stays right
 	latest *daemon
 	setup
 }
@@ -70,8 +69,9 @@ const listLag = 2 * time.Second
 
 // newWorld makes a Cloudflare with the slots' relays, on which others have tokens too.
 func newWorld(t testing.TB, slots []slotSpec) *world {
-	w := &world{TB: t, Folder: harness.NewFolder(t), slots: slots, aws: awstest.New(t), others: map[string]stranger{}, existing: "adopt", clock: harness.NewClock(t)}
-	w.sim = harness.NewSim(cfsim.Options{Strange: true, Unknown: w.unknown, ListLag: listLag}, 0)
+	w := &world{TB: t, Folder: harness.NewFolder(t), slots: slots, aws: awstest.New(t), others: map[string]stranger{}, existing: "adopt"}
+	w.wall = harness.NewClock(t)
+	w.sim = harness.NewSim(cfsim.Options{Now: w.now, Strange: true, Unknown: w.unknown, ListLag: listLag}, 0)
 	w.given.tokens = map[string]grant{}
 	for _, s := range slots {
 		if len(w.sim.Tokens(s.relayID)) > 0 {
@@ -88,7 +88,7 @@ func newWorld(t testing.TB, slots []slotSpec) *world {
 	for _, d := range []string{"state", "disk", "box", "spare", "extra"} {
 		harness.Check(t, os.Mkdir(w.Path(d), 0o700))
 	}
-	w.setup = setup{config: w.ConfigFile(), socket: w.Socket(), log: w.Path("log"), env: append(harness.AWSEnv(), w.clock.Env())}
+	w.setup = setup{config: w.ConfigFile(), socket: w.Socket(), log: w.Path("log"), env: append(harness.AWSEnv(), w.wall.Env())}
 	return w
 }
 
@@ -255,9 +255,9 @@ func atRest(_ slotSpec, s slot.Status) error {
 func isHeld(t slot.TokenStatus) bool { return !t.Released }
 
 // rotatedSince is content with a slot that was rotated after at, and not by a clock that was ahead.
-func rotatedSince(at time.Time) func(slotSpec, slot.Status) error {
+func (w *world) rotatedSince(at time.Time) func(slotSpec, slot.Status) error {
 	return func(_ slotSpec, s slot.Status) error {
-		if !s.Rotated.After(at) || s.Rotated.After(time.Now()) {
+		if !s.Rotated.After(at) || s.Rotated.After(w.now()) {
 			return fmt.Errorf("no rotation was verified since")
 		}
 		return nil

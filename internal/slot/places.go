@@ -1,10 +1,6 @@
 package slot
 
-import (
-	"cmp"
-	"fmt"
-	"time"
-)
+import "time"
 
 // PlaceWait returns until when a rotation waits whose mint a full relay refused, and which would be
 // tried again at next; false when it failed, because the slot is overdue by now.
@@ -23,15 +19,4 @@ func (v *View) nextPlaceAt() time.Time {
 		return time.Time{}
 	}
 	return next
-}
-
-// waitsForPlace reports whether a rotation that is due waits for a place at its full relay.
-func (v *View) waitsForPlace() bool {
-	return v.Seen.RelayFull && !v.Seen.NextPlace.IsZero() && v.isDue()
-}
-
-func (v *View) placeNote() string {
-	return fmt.Sprintf("the relay is full: the rotation waits for a place; they are held by %s; "+
-		"revoke a token that nobody uses, or see `rotatord tokens prune`",
-		cmp.Or(v.Seen.PlaceHolders, "tokens that are yet to be listed"))
 }

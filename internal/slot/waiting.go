@@ -1,0 +1,62 @@
+package slot
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/rotatord/rotatord/internal/moq"
+)
+
+// waitsFor is what a rotation that is due waits for, and until when as far as that is known.
+func (v *View) waitsFor() (what WaitsFor, until time.Time) {
+	switch {
+	case !v.blockedUntil().IsZero():
+		return WaitsForGrace, UTC(v.blockedUntil())
+	case v.waitsForPlace():
+		return WaitsForPlace, UTC(v.Seen.NextPlace.Time())
+	case v.Seen.Reserving:
+		return WaitsForBudget, UTC(v.BudgetUntil)
+	}
+	return "", time.Time{}
+}
+
+// waitsForPlace reports whether a rotation that is due waits for a place at its full relay.
+func (v *View) waitsForPlace() bool {
+	return v.Seen.RelayFull && !v.Seen.NextPlace.IsZero() && v.isDue()
+}
+
+func (v *View) placeNote() string {
+	return fmt.Sprintf("the relay is full: the rotation waits for a place; they are held by %s; "+
+		"revoke a token that nobody uses, or see `rotatord tokens prune`",
+		cmp.Or(v.Seen.PlaceHolders, "tokens that are yet to be listed"))
+}
+
+func (v *View) budgetNote() string {
+	if v.BudgetUntil.IsZero() {
+		return "waiting for the account's request budget"
+	}
+	return "waiting for the account's request budget, which lets nothing through before " + UTC(v.BudgetUntil).Format(time.DateTime+"Z")
+}
+
+func (v *View) blockedNote() string {
+	until := UTC(v.blockedUntil()).Format(time.DateTime + "Z")
+	if v.liveTokens() > MaxTokens {
+		return "the slot has four tokens, one more than it may have: it rotates when two graces have ended, at " + until
+	}
+	return "the slot has three tokens, the most it may have: it rotates when the oldest grace ends, at " + until
+}
+
+// blockedUntil is until when a rotation that is due waits for room; zero when no grace makes any. Who asked to end a
+// compromise waits for none, and what has expired goes first.
+func (v *View) blockedUntil() time.Time {
+	over, q := v.liveTokens()-MaxTokens, v.Record.Request
+	if v.Plan.Strategy != moq.Overlap || over < 0 || q != nil && q.Compromised || slices.ContainsFunc(v.heldTokens(), v.expired) || !v.isDue() {
+		return time.Time{}
+	}
+	if ends := v.graceEnds(); over < len(ends) {
+		return ends[over]
+	}
+	return time.Time{}
+}

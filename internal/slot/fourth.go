@@ -5,7 +5,7 @@ import "github.com/rotatord/rotatord/internal/moq"
 // fourthToken reports whether a rotation that would make a fourth token is made all the same: it is due by itself, and
 // nobody is served, as the required targets were seen a moment ago. It has them read first; a token that may go, goes.
 func (v *View) fourthToken() (Action, bool) {
-	if d := v.dueByItself(); !v.isFourth() || !v.Verifies() || d.Cause == "" || d.At.After(v.Now) {
+	if !v.isFourthDue() {
 		return nil, false
 	}
 	if s, ok := v.inspected(v.servingTargets(), DepthRead); !ok {
@@ -18,6 +18,21 @@ func (v *View) fourthToken() (Action, bool) {
 		return a, false
 	}
 	return nil, true
+}
+
+// isFourthDue reports whether a rotation that would make a fourth token is due by itself.
+func (v *View) isFourthDue() bool {
+	d := v.dueByItself()
+	return v.isFourth() && v.Verifies() && d.Cause != "" && !d.At.After(v.Now)
+}
+
+// waitsForNoGrace reports whether a rotation would make a fourth token, and is to make it as far as is known: what was
+// seen to be missing stays so until it is seen to be well.
+func (v *View) waitsForNoGrace() bool {
+	servesNobody := func(t Target) bool {
+		return v.Seen.Health.At(t.Location).Drift == DriftMissing || v.servesNobody(t)
+	}
+	return v.isFourthDue() && v.everyServing(servesNobody)
 }
 
 // isFourth reports whether the next mint makes a fourth token.

@@ -49,14 +49,15 @@ func (v *View) blockedNote() string {
 }
 
 // blockedUntil is until when a rotation that is due waits for room; zero when no grace makes any. Who asked to end a
-// compromise waits for none, and what has expired goes first.
+// compromise waits for none, who serves nobody neither, and what has expired goes first.
 func (v *View) blockedUntil() time.Time {
 	over, q := v.liveTokens()-MaxTokens, v.Record.Request
 	if v.Plan.Strategy != moq.Overlap || over < 0 || q != nil && q.Compromised || slices.ContainsFunc(v.heldTokens(), v.expired) || !v.isDue() {
 		return time.Time{}
 	}
-	if ends := v.graceEnds(); over < len(ends) {
-		return ends[over]
+	ends := v.graceEnds()
+	if over >= len(ends) || v.waitsForNoGrace() {
+		return time.Time{}
 	}
-	return time.Time{}
+	return ends[over]
 }

@@ -104,6 +104,7 @@ func scenarios() []scenario {
 		scenario{name: "in_place/journal restored, a sink of two wiped", long: true, strategy: moq.InPlace, sinks: 2, plan: func(p *slot.Plan) { p.Verify = false }, story: restoredAndWiped},
 		scenario{name: "in_place/journal restored, all wiped", long: true, strategy: moq.InPlace, sinks: 1, story: restoredAndWiped},
 		scenario{name: "overlap/matching beside a living namesake", strategy: moq.Overlap, sinks: 1, plan: func(p *slot.Plan) { p.Matching = true }, story: livingNamesake},
+		scenario{name: "overlap/matching beside an unseen namesake", strategy: moq.Overlap, sinks: 1, plan: func(p *slot.Plan) { p.Matching = true }, story: unseenNamesake},
 		scenario{name: "overlap/wiped while down", strategy: moq.Overlap, sinks: 1, story: wipedWhileDown},
 		scenario{name: "overlap/sink gained beside three tokens", strategy: moq.Overlap, sinks: 1, story: gainedWhenFull},
 		scenario{name: "overlap/sink gained in vain", strategy: moq.Overlap, sinks: 1, story: gainedInVain},
@@ -359,8 +360,8 @@ func besideASlotThatLeft(w *world) {
 func secondInstallation(w *world) {
 	w.calmly(10 * time.Hour)
 	w.relay.tokens = append(w.relay.tokens, moq.Token{
-		ID: foreignToken[:31] + "e", Operations: moq.Subscribe.Operations(), Created: w.now, Expires: w.now.Add(oneYear),
-		Label: moq.Label("other", moq.NewRotationID(w.now, "")),
+		ID: foreignToken[:31] + "e", Operations: moq.Subscribe.Operations(), Created: w.theirs(), Expires: w.theirs().Add(oneYear),
+		Label: moq.Label("other", moq.NewRotationID(w.theirs(), "")),
 	})
 	w.run(16 * time.Hour)
 }
@@ -372,10 +373,24 @@ func livingNamesake(w *world) {
 	w.run(16 * time.Hour)
 }
 
+// unseenNamesake: another living installation that has our name mints a token before anything has told this process
+// what time it is.
+func unseenNamesake(w *world) {
+	w.run(10 * time.Hour)
+	w.relay.down = true
+	w.restart(func() {})
+	w.calmly(2 * time.Minute)
+	w.relay.change(append(slices.Clip(w.relay.tokens), namesakeMints(w)))
+	w.calmly(time.Minute)
+	w.relay.down = false
+	w.ask(false)
+	w.run(3 * time.Hour)
+}
+
 func namesakeMints(w *world) moq.Token {
 	return moq.Token{
-		ID: namesakesToken, Operations: moq.Subscribe.Operations(), Created: w.now, Expires: w.now.Add(oneYear),
-		Label: moq.Label("test", moq.NewRotationID(w.now, "")),
+		ID: namesakesToken, Operations: moq.Subscribe.Operations(), Created: w.theirs(), Expires: w.theirs().Add(oneYear),
+		Label: moq.Label("test", moq.NewRotationID(w.theirs(), "")),
 	}
 }
 

@@ -100,22 +100,23 @@ func (w *worker) list(ctx context.Context, p moq.Priority) (moq.TokenList, error
 	if err != nil {
 		return list, err
 	}
-	e := w.engine
-	list = e.lists.withoutRevoked(list, e.Clock.Elapsed().Elapsed)
-	e.noteForeign(k, list)
+	list = w.engine.lists.withoutRevoked(list, w.engine.Clock.Elapsed().Elapsed)
+	w.noteForeign(list)
 	return list, nil
 }
 
 // noteForeign notes tokens of another living installation that has our name, and tells of each once. What our slots
 // know is asked after the list was made.
-func (e *Engine) noteForeign(k moq.RelayKey, list moq.TokenList) {
-	opened := e.openedAt(k.AccountID)
+func (w *worker) noteForeign(list moq.TokenList) {
+	e, k := w.engine, w.record.Key.OfRelay()
 	ours := func(id string) bool {
-		return e.maker.Made(id) || slices.ContainsFunc(e.slots.ofRelay(k), func(w *worker) bool { return w.mayHaveUsed(id) })
+		return e.maker.Made(id) || slices.ContainsFunc(e.slots.ofRelay(k), func(o *worker) bool { return o.mayHaveUsed(id) })
 	}
+	var v slot.View
+	w.locked(func() { v = w.view() })
 	var foreign []string
 	for _, t := range list.Tokens {
-		if slot.OfForeignInstance(t, e.Instance, opened, ours) {
+		if v.OfForeignInstance(t, e.Instance, ours) {
 			foreign = append(foreign, t.ID)
 		}
 	}
@@ -123,15 +124,6 @@ func (e *Engine) noteForeign(k moq.RelayKey, list moq.TokenList) {
 		e.Log.Warn("another living installation has the same name, and mints tokens of a relay of ours: give each an `instance` of its own, or stop one",
 			zap.String("instance", e.Instance), zap.String("relay_id", k.RelayID), zap.String("token_id", id))
 	}
-}
-
-// openedAt is when this process opened its journal, by Cloudflare's time where that is known.
-func (e *Engine) openedAt(accountID string) time.Time {
-	now := e.now()
-	if theirs := e.cloudflareTime(accountID).Now; !theirs.IsZero() {
-		now = theirs
-	}
-	return now.Add(-(e.Clock.Elapsed().Elapsed - e.boot.Elapsed))
 }
 
 func (m *memory) mayHaveUsed(id string) bool {

@@ -32,11 +32,16 @@ func (v *View) passedSince(since Reading) (d time.Duration, sure bool) {
 	if d, ok := v.Clock.Since(since); ok {
 		return d, true
 	}
-	running, _ := v.Clock.Since(v.Boot)
 	if v.knowsCloudflare() && since.Cloudflare != 0 {
-		return max(running, v.Cloudflare.Now.Sub(since.Cloudflare.Time())), true
+		return max(v.running(), v.Cloudflare.Now.Sub(since.Cloudflare.Time())), true
 	}
-	return running, false
+	return v.running(), false
+}
+
+// running is for how long this process has run.
+func (v *View) running() time.Duration {
+	d, _ := v.Clock.Since(v.Boot)
+	return d
 }
 
 func (v *View) knowsCloudflare() bool { return !v.Cloudflare.Now.IsZero() }
@@ -47,8 +52,7 @@ func (v *View) isWithoutCloudflare() bool {
 	if v.knowsCloudflare() {
 		return v.Cloudflare.SampleAge >= withoutTheirs
 	}
-	running, _ := v.Clock.Since(v.Boot)
-	return running >= withoutTheirs
+	return v.running() >= withoutTheirs
 }
 
 // tokenTime is what time it is for tokens: Cloudflare's, else ours.

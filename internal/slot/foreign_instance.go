@@ -16,9 +16,19 @@ const bornAfter = time.Minute
 // OfForeignInstance reports whether a listed token is of another living installation that has our name: it bears our
 // label, was created well after this process opened its journal, by Cloudflare's time, and no attempt of ours bears its
 // rotation id. ours is asked after the list was made.
-func OfForeignInstance(t moq.Token, instance string, opened time.Time, ours func(rotationID string) bool) bool {
+func (v *View) OfForeignInstance(t moq.Token, instance string, ours func(rotationID string) bool) bool {
 	name, id, labelled := moq.CutLabel(t.Label)
-	return labelled && name == instance && t.Created.Sub(opened) > bornAfter && !ours(id)
+	if !labelled || name != instance || v.running() <= bornAfter || v.agesAreUnknown() {
+		return false
+	}
+	age := v.tokenTime().Sub(t.Created)
+	return v.running()-age > bornAfter && !ours(id)
+}
+
+// agesAreUnknown reports whether nothing tells which tokens were created since this process began: our clock may be
+// wrong, and Cloudflare's time may still become known. Of a process that has just begun none was.
+func (v *View) agesAreUnknown() bool {
+	return v.running() > bornAfter && !v.knowsCloudflare() && !v.isWithoutCloudflare()
 }
 
 // MayHaveUsed reports whether an attempt of the slot bears a rotation id, or may have borne it: of those that were

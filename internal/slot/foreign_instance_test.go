@@ -36,9 +36,44 @@ func TestATokenIsOfALivingNamesakeWhenNoAttemptOfOursCanHaveMadeIt(t *testing.T)
 		{"of a lost mint that was forgotten", moq.Label("here", id("c")), time.Hour, false},
 		{"of one before it", moq.Label("here", id("a")), time.Hour, false},
 	} {
+		v := viewAfter(2*time.Hour, opened)
 		token := moq.Token{Label: tt.label, Created: opened.Add(tt.age)}
-		if got := OfForeignInstance(token, "here", opened, r.MayHaveUsed); got != tt.foreign {
+		if got := v.OfForeignInstance(token, "here", r.MayHaveUsed); got != tt.foreign {
 			t.Errorf("%s: %t", tt.what, got)
+		}
+	}
+}
+
+// viewAfter is what a process sees that has run for a while since its journal was opened, by Cloudflare's time. Its own
+// clock is an hour behind.
+func viewAfter(running time.Duration, opened time.Time) *View {
+	return &View{
+		Now: opened.Add(running - time.Hour), Cloudflare: moq.CloudflareTime{Now: opened.Add(running)},
+		Boot: Reading{Boot: "one", Elapsed: time.Hour}, Clock: Reading{Boot: "one", Elapsed: time.Hour + running},
+	}
+}
+
+func TestNoTokenIsToldToBeANamesakesByAClockThatMayBeWrong(t *testing.T) {
+	opened := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	former := moq.Token{Label: moq.Label("here", strings.Repeat("0", 25)+"z"), Created: opened.Add(-30 * time.Minute)}
+	none := func(string) bool { return false }
+	for _, tt := range []struct {
+		running time.Duration
+		known   bool // Cloudflare's time
+		foreign bool
+	}{
+		{running: time.Minute},
+		{running: time.Minute, known: true},
+		{running: 10*time.Minute - time.Second},
+		{running: 10 * time.Minute, foreign: true}, // our clock has to do
+		{running: 10 * time.Minute, known: true},
+	} {
+		v := viewAfter(tt.running, opened)
+		if !tt.known {
+			v.Cloudflare = moq.CloudflareTime{}
+		}
+		if got := v.OfForeignInstance(former, "here", none); got != tt.foreign {
+			t.Errorf("after %s, Cloudflare's time known: %t: a token that was there before is a namesake's: %t", tt.running, tt.known, got)
 		}
 	}
 }

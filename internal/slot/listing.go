@@ -14,6 +14,7 @@ type Listing struct {
 	moq.TokenList
 	Owners  map[string]string // which other slots of ours own listed tokens: their names, by token id
 	Foreign []string          // ids of tokens of another living installation that has our name
+	Undated bool              // it could not be told which tokens may be of one
 }
 
 func (l *Listing) fresh(now time.Time) bool { return l != nil && Within(l.At, now, FreshFor) }
@@ -46,7 +47,7 @@ func (l *Listing) shows(k Inspection) bool {
 // value may still be delivered, or that its token is gone for sure.
 func (v *View) NoteListing(l Listing) {
 	o := v.Seen
-	l.At, l.Elapsed = v.Now, v.Clock.Elapsed
+	l.At, l.Elapsed, l.Undated = v.Now, v.Clock.Elapsed, v.agesAreUnknown()
 	o.Listing = &l
 	o.noteListedAt(l.Elapsed)
 	v.noteAbsences()

@@ -61,13 +61,14 @@ func (v *View) fixOverlap(a *Rotation, instance string) {
 }
 
 // tokensToTakeOver are the listed tokens that retire: matching takes over: exactly the
-// slot's operations, no other installation's label (nor ours, where another that lives has our name), and
+// slot's operations, no other installation's label (nor ours, where another that lives has our name, or may have), and
 // no slot of ours that owns it.
 func (v *View) tokensToTakeOver(instance string) (out []Token) {
-	for _, t := range v.Seen.Listing.Tokens {
+	l := v.Seen.Listing
+	for _, t := range l.Tokens {
 		owner, labelled := moq.LabelInstance(t.Label)
-		matches := t.HasOperations(v.Plan.Operations) && (!labelled || owner == instance)
-		if matches && !v.Record.Owns(t) && v.Seen.Listing.Owners[t.ID] == "" && !slices.Contains(v.Seen.Listing.Foreign, t.ID) {
+		matches := t.HasOperations(v.Plan.Operations) && (!labelled || owner == instance && !l.Undated)
+		if matches && !v.Record.Owns(t) && l.Owners[t.ID] == "" && !slices.Contains(l.Foreign, t.ID) {
 			out = append(out, Token{ID: t.ID, Created: TimestampOf(t.Created), Expires: TimestampOf(t.Expires), Foreign: true})
 		}
 	}

@@ -17,11 +17,7 @@ func (a *app) historyCommand() *cobra.Command {
 		Short: "Show what was done, when, by whom",
 		Args:  usage(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			client, err := a.client()
-			if err != nil {
-				return err
-			}
-			events, err := client.History(cmd.Context(), strings.Join(args, ""), limit)
+			events, err := a.client().History(cmd.Context(), strings.Join(args, ""), limit)
 			if err != nil {
 				return err
 			}

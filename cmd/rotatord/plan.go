@@ -27,11 +27,7 @@ func (a *app) planCommand() *cobra.Command {
 			if err != nil || d <= 0 {
 				return errUsage{fmt.Errorf("--for takes a duration such as 12h or 7d, not %q", within)}
 			}
-			cfg, err := a.load()
-			if err != nil {
-				return err
-			}
-			runs, err := a.planned(cmd.Context(), cfg, d)
+			runs, err := a.planned(cmd.Context(), d)
 			if err != nil {
 				return err
 			}
@@ -46,13 +42,18 @@ func (a *app) planCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) planned(ctx context.Context, cfg *config.Config, d time.Duration) ([]adminapi.PlannedRun, error) {
-	client := adminapi.NewClient(cfg.Server.AdminSocket)
-	runs, err := client.Plan(ctx, d)
+// planned asks the daemon. Where none answers, the configuration tells; if that is wrong, too, both are told.
+func (a *app) planned(ctx context.Context, d time.Duration) ([]adminapi.PlannedRun, error) {
+	runs, err := a.client().Plan(ctx, d)
 	if !errors.Is(err, adminapi.ErrNoDaemon) {
 		return runs, err
 	}
-	_, _ = fmt.Fprintln(a.err, "no daemon answers: planned from the configuration alone, as if every slot were seen for the first time now")
+	cfg, wrong := a.load()
+	if wrong != nil {
+		a.warn("%v", err)
+		return nil, wrong
+	}
+	a.warn("no daemon answers: planned from the configuration alone, as if every slot were seen for the first time now")
 	now := time.Now()
 	return daemon.Forecast(cfg, now, now.Add(d)), nil
 }

@@ -53,6 +53,11 @@ func (a *app) say(format string, args ...any) {
 	_, _ = fmt.Fprintf(a.out, format+"\n", linesOf(args)...)
 }
 
+// warn says a line beside what a verb prints.
+func (a *app) warn(format string, args ...any) {
+	_, _ = fmt.Fprintf(a.err, "rotatord: "+format+"\n", linesOf(args)...)
+}
+
 // linesOf returns args with every text on one line.
 func linesOf(args []any) []any {
 	out := slices.Clone(args)

@@ -18,8 +18,6 @@ import (
 	"github.com/rotatord/rotatord/internal/sinks/all"
 )
 
-const defaultConfig = "/etc/rotatord/config.yaml"
-
 // The exit codes.
 const (
 	exitDone     = 0
@@ -41,6 +39,8 @@ type app struct {
 	log     *logging.Log    // of the daemon, which then has standard error too
 	hangups *daemon.Hangups // for `run`
 	config  string          // path of the configuration
+	named   bool            // somebody named that path
+	socket  string          // of the daemon, if it is named by a flag
 	output  string          // table | json
 }
 
@@ -99,7 +99,9 @@ func newRoot(a *app) *cobra.Command {
 		Args:          knownCommand,
 		RunE:          help,
 	}
-	root.PersistentFlags().StringVarP(&a.config, "config", "c", defaultConfig, "configuration file")
+	root.PersistentFlags().StringVarP(&a.config, "config", "c", a.usualConfig(), "configuration file (also ROTATORD_CONFIG)")
+	root.PersistentFlags().StringVar(&a.socket, "socket", "", "the daemon's admin socket (also ROTATORD_SOCKET; else as the configuration says)")
+	root.PersistentPreRunE = a.lookAtFlags
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return errUsage{fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath())}
 	})
@@ -146,16 +148,4 @@ func (a *app) load() (*config.Config, error) {
 		err = errUsage{err}
 	}
 	return cfg, err
-}
-
-// client returns a client of the running daemon.
-func (a *app) client() (*adminapi.Client, error) {
-	cfg, err := a.load()
-	if err != nil {
-		return nil, err
-	}
-	if cfg.Server.AdminSocket == "" {
-		return nil, errUsage{errors.New("server.admin_socket is empty: the command line has no way in to the daemon")}
-	}
-	return adminapi.NewClient(cfg.Server.AdminSocket), nil
 }

@@ -30,11 +30,7 @@ func (a *app) rotateCommand() *cobra.Command {
 			if f.all == (len(args) > 0) {
 				return errUsage{errors.New("name the slots to rotate (RELAY or RELAY/TYPE), or give --all")}
 			}
-			client, err := a.client()
-			if err != nil {
-				return err
-			}
-			return a.rotate(cmd.Context(), client, args, f)
+			return a.rotate(cmd.Context(), a.client(), args, f)
 		},
 	}
 	cmd.Flags().BoolVar(&f.all, "all", false, "rotate every slot")

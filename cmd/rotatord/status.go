@@ -21,11 +21,7 @@ func (a *app) statusCommand() *cobra.Command {
 		Short: "Show every slot: state, age, next run, expiry, sinks",
 		Args:  usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			client, err := a.client()
-			if err != nil {
-				return err
-			}
-			all, err := client.Status(cmd.Context())
+			all, err := a.client().Status(cmd.Context())
 			if err != nil {
 				return err
 			}

@@ -20,11 +20,7 @@ func (a *app) tokensCommand() *cobra.Command {
 		Short: "Show what a relay holds: owner, age, expiry, who serves it",
 		Args:  usage(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			client, err := a.client()
-			if err != nil {
-				return err
-			}
-			tokens, err := client.Tokens(cmd.Context(), args[0])
+			tokens, err := a.client().Tokens(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
@@ -84,10 +80,7 @@ func (a *app) pruneCommand() *cobra.Command {
 		Short: "Revoke former tokens of this installation that no sink of ours holds",
 		Args:  usage(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			client, err := a.client()
-			if err != nil {
-				return err
-			}
+			client := a.client()
 			former, err := client.Prune(cmd.Context(), args[0], ids, true)
 			if err != nil {
 				return err

@@ -19,6 +19,7 @@ import (
 
 	"github.com/rotatord/rotatord/internal/adminapi"
 	"github.com/rotatord/rotatord/internal/daemon"
+	"github.com/rotatord/rotatord/internal/secret"
 	"github.com/rotatord/rotatord/internal/slot"
 )
 
@@ -110,6 +111,7 @@ func (d *fakeDaemon) slot(name string, rotate bool) (int, any) {
 type transcript struct {
 	*testing.T
 	dir  string
+	env  []string // of the command lines that follow, NAME=value
 	text strings.Builder
 }
 
@@ -184,10 +186,19 @@ func (tr *transcript) masked(text string) string { return strings.ReplaceAll(tex
 
 // run adds a command line, what it prints (what goes to standard error behind a "!") and its exit code, unless that is 0.
 func (tr *transcript) run(args ...string) {
+	tr.execute(args, append([]string{"-c", tr.path("config.yaml")}, args...))
+}
+
+// runBare is run of a command line that does not name the configuration.
+func (tr *transcript) runBare(args ...string) { tr.execute(args, args) }
+
+func (tr *transcript) execute(shown, args []string) {
 	var out, errs bytes.Buffer
-	code := execute(context.Background(), append([]string{"-c", tr.path("config.yaml")}, args...),
-		stdio{in: strings.NewReader(""), out: &out, err: &errs, pause: func(context.Context, time.Duration) {}}, daemon.Environment{}, testHangups)
-	fmt.Fprintf(&tr.text, "$ rotatord %s\n%s", tr.masked(strings.Join(args, " ")), tr.masked(out.String()))
+	code := execute(context.Background(), args,
+		stdio{in: strings.NewReader(""), out: &out, err: &errs, pause: func(context.Context, time.Duration) {}},
+		daemon.Environment{Environment: secret.NewEnvironment(tr.env)}, testHangups)
+	words := append(slices.Clone(tr.env), append([]string{"rotatord"}, shown...)...)
+	fmt.Fprintf(&tr.text, "$ %s\n%s", tr.masked(strings.Join(words, " ")), tr.masked(out.String()))
 	for line := range strings.Lines(tr.masked(errs.String())) {
 		tr.text.WriteString("! " + line)
 	}

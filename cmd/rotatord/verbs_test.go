@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"net"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -228,9 +231,109 @@ func TestAFindingIsPrintedBelowItsHeading(t *testing.T) {
 
 func TestWithoutADaemonAVerbSaysWhereItLooked(t *testing.T) {
 	record(t, "no-daemon.txt", nil, func(tr *transcript) {
+		for _, verb := range [][]string{
+			{"status"}, {"rotate", "live"}, {"history"}, {"tokens", "live"}, {"tokens", "prune", "live", "--yes"},
+		} {
+			tr.run(verb...)
+		}
+		tr.say("one that was killed has left its socket behind")
+		l, err := net.ListenUnix("unix", &net.UnixAddr{Net: "unix", Name: tr.path("admin.sock")})
+		if err != nil {
+			tr.Fatal(err)
+		}
+		l.SetUnlinkOnClose(false)
+		_ = l.Close()
 		tr.run("status")
-		tr.run("rotate", "live")
+		tr.say("what is there is no socket")
+		tr.put("file", "")
+		tr.run("--socket", tr.path("file"), "status")
+		tr.run("--socket", tr.path(strings.Repeat("x", 120)), "status")
 	})
+}
+
+// whatWasAsked returns what reached the daemon since the last time.
+func (d *fakeDaemon) whatWasAsked() string {
+	asked := strings.Join(d.asked, "; ")
+	d.asked = nil
+	return "asked: " + asked
+}
+
+func TestAFlagNamesTheSocketBeforeTheEnvironmentAndThatBeforeTheFile(t *testing.T) {
+	d := &fakeDaemon{}
+	record(t, "socket.txt", d, func(tr *transcript) {
+		named := func(name string) string { return strings.Replace(goodConfig, "DIR/admin.sock", "DIR/"+name, 1) }
+		tr.put("config.yaml", named("file.sock"))
+		tr.say("the daemon is at admin.sock")
+		tr.run("--socket", tr.path("admin.sock"), "status")
+		tr.run("status", "--socket", tr.path("flag.sock"))
+		tr.env = []string{"ROTATORD_SOCKET=" + tr.path("admin.sock")}
+		tr.run("status")
+		tr.env = []string{"ROTATORD_SOCKET=" + tr.path("variable.sock")}
+		tr.run("status")
+		tr.run("--socket", tr.path("flag.sock"), "status")
+		tr.env = []string{"ROTATORD_SOCKET="}
+		tr.run("status")
+		tr.say("a variable names the configuration")
+		tr.put("other.yaml", named("other.sock"))
+		tr.env = []string{"ROTATORD_CONFIG=" + tr.path("other.yaml")}
+		tr.runBare("status")
+		tr.run("status")
+		tr.runBare("check", "-q")
+		tr.env = []string{"ROTATORD_CONFIG=" + tr.path("absent.yaml")}
+		tr.runBare("check")
+		tr.env = nil
+		tr.run("--socket", "", "status")
+		tr.run("--socket", tr.path("admin.sock"), "run")
+		tr.say(d.whatWasAsked())
+	})
+}
+
+func TestVerbsReachTheDaemonThoughTheConfigurationIsWrong(t *testing.T) {
+	d := &fakeDaemon{Slots: someSlots()[:1], Tokens: someTokens()[:1]}
+	record(t, "broken-config.txt", d, func(tr *transcript) {
+		for _, c := range []struct{ name, text string }{
+			{"a fault", strings.Replace(goodConfig, "defaults:", "defualts:", 1)},
+			{"no YAML", strings.Replace(goodConfig, "\"0 4 * * *\"", "@daily", 1)},
+		} {
+			tr.put("config.yaml", c.text)
+			tr.say(c.name)
+			for _, verb := range [][]string{
+				{"history"}, {"tokens", "live"}, {"tokens", "prune", "live", "--yes"}, {"rotate", "live", "--no-wait"}, {"plan"}, {"status"},
+			} {
+				tr.run(verb...)
+			}
+		}
+		tr.say("with nobody there, plan has nothing to go by")
+		tr.run("--socket", tr.path("nobody.sock"), "plan")
+		tr.say(d.whatWasAsked())
+	})
+}
+
+func TestTheDefaultSocketIsTriedWhereTheConfigurationDoesNotTell(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "config.yaml")
+	for _, c := range []struct{ text, says string }{
+		{"", file + ": no such file or directory"},
+		{"relays: [\n", file + ":1:9: not valid YAML: the bracket that opens here is not closed"},
+		{"relays: {}\n", file + " names none"},
+	} {
+		text, says := c.text, c.says
+		if text != "" {
+			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, named := range []bool{true, false} {
+			var errs bytes.Buffer
+			a := &app{stdio: stdio{err: &errs}, config: file, named: named}
+			if got := a.address(); got.Path != "/run/rotatord/admin.sock" || got.Origin != "the default: "+says {
+				t.Errorf("%q: %s", text, got)
+			}
+			warned := strings.Contains(errs.String(), "asking the daemon at /run/rotatord/admin.sock, the default")
+			if warned != (named && !strings.HasSuffix(says, "names none")) {
+				t.Errorf("%q, named: %t: it says %q", text, named, errs.String())
+			}
+		}
+	}
 }
 
 func TestWrongUseIsToldWithTheRightOne(t *testing.T) {

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
@@ -37,18 +36,19 @@ func (e *Error) Error() string { return e.Text }
 // Client talks to a daemon through its admin socket. It sets no time limit of
 // its own: give each call a context. Safe for concurrent use.
 type Client struct {
-	socket string
+	socket Address
 	http   *http.Client
 }
 
 // NewClient makes a client of the daemon whose admin socket is at socketPath.
 // It connects at the first call.
-func NewClient(socketPath string) *Client {
-	var d net.Dialer
-	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return d.DialContext(ctx, "unix", socketPath)
-	}
-	return &Client{socket: socketPath, http: &http.Client{Transport: &http.Transport{DialContext: dial}}}
+func NewClient(socketPath string) *Client { return NewClientAt(Address{Path: socketPath}) }
+
+// NewClientAt makes a client whose errors tell why it is this socket.
+func NewClientAt(a Address) *Client {
+	return &Client{socket: a, http: &http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return a.dial(ctx) },
+	}}}
 }
 
 // Close lets go of idle connections.
@@ -164,20 +164,6 @@ func newRequest(ctx context.Context, method, target string, in any) (*http.Reque
 		req.Header.Set("Content-Type", "application/json")
 	}
 	return req, err
-}
-
-// unanswered explains why there was no answer. Failing to connect is
-// ErrNoDaemon; a daemon that went away after that is not, for it may have acted.
-func (c *Client) unanswered(err error) error {
-	var op *net.OpError
-	if !errors.As(err, &op) || op.Op != "dial" {
-		return fmt.Errorf("the daemon at %s: %w", c.socket, err)
-	}
-	if errors.Is(err, fs.ErrPermission) {
-		return fmt.Errorf("%w at %s: %w (run as root, or as a member of server.admin_socket_group)",
-			ErrNoDaemon, c.socket, op.Err)
-	}
-	return fmt.Errorf("%w at %s: %w (is `rotatord run` up, and server.admin_socket the same?)", ErrNoDaemon, c.socket, op.Err)
 }
 
 func problem(resp *http.Response) error {

@@ -230,7 +230,7 @@ func defaultConfig() *Config {
 	return &Config{
 		Instance: "default",
 		State:    State{Path: "/var/lib/rotatord"},
-		Server:   Server{Listen: "127.0.0.1:9476", AdminSocket: "/run/rotatord/admin.sock", AdminSocketMode: "0600"},
+		Server:   Server{Listen: "127.0.0.1:9476", AdminSocket: DefaultAdminSocket, AdminSocketMode: "0600"},
 		Log:      Log{Level: "info", Format: "json"},
 		Metrics:  Metrics{PerSlot: true},
 	}

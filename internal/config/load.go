@@ -47,11 +47,11 @@ func unreadable(path string, err error) error {
 	out := fault.Newf(fault.Permanent, fault.Invalid, "read configuration", path, "%w", cause(err))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return out.WithHint("name the file with -c; config.example.yaml is one to start from")
+		return out.WithHint("name the file with -c or ROTATORD_CONFIG; config.example.yaml is one to start from")
 	case errors.Is(err, fs.ErrPermission):
 		return out.WithHint("let the user that rotatord runs as read the file and its folder")
 	}
-	return out.WithHint("name a readable file with -c")
+	return out.WithHint("name a readable file with -c or ROTATORD_CONFIG")
 }
 
 // cause is err without the operation and path, which the caller names itself.

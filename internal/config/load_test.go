@@ -27,8 +27,8 @@ func TestAFileThatCannotBeReadSaysWhatToDo(t *testing.T) {
 	dir := t.TempDir()
 	missing := filepath.Join(dir, "config.yaml")
 	for name, want := range map[string]string{
-		missing: "read configuration " + missing + ": no such file or directory (name the file with -c; config.example.yaml is one to start from)",
-		dir:     "read configuration " + dir + ": is a directory (name a readable file with -c)",
+		missing: "read configuration " + missing + ": no such file or directory (name the file with -c or ROTATORD_CONFIG; config.example.yaml is one to start from)",
+		dir:     "read configuration " + dir + ": is a directory (name a readable file with -c or ROTATORD_CONFIG)",
 	} {
 		_, err := Load(name, fakeSpecs())
 		if err == nil || err.Error() != want {

@@ -34,7 +34,7 @@ func TestWhatCanNeverBeBoundIsRefused(t *testing.T) {
 			},
 		},
 		"admin_socket_mode":  {good: map[string]string{"0660": "", "600": ""}, bad: map[string]string{"1777": "octal", "-1": "octal", "rw": "octal", "": "octal"}},
-		"admin_socket_group": {good: map[string]string{"0": "", "4294967294": "", "wheel": ""}, bad: map[string]string{"-1": "id", "4294967295": "id"}},
+		"admin_socket_group": {good: map[string]string{"0": "warned", "4294967294": "warned", "wheel": "warned"}, bad: map[string]string{"-1": "id", "4294967295": "id"}},
 	} {
 		for value, warned := range cases.good {
 			cfg := parse(t, base+"server: {"+key+`: "`+value+"\"}\n")
@@ -47,6 +47,15 @@ func TestWhatCanNeverBeBoundIsRefused(t *testing.T) {
 			if !strings.Contains(text, ": server."+key+": ") || !strings.Contains(text, why) {
 				t.Errorf("%s %q: %s, want one about %s", key, value, text, why)
 			}
+		}
+	}
+}
+
+func TestAGroupThatMayNotWriteToTheSocketIsWarnedOf(t *testing.T) {
+	for mode, warned := range map[string]bool{"0600": true, "0640": true, "0660": false, "0770": false} {
+		cfg := parse(t, base+`server: {admin_socket_group: operators, admin_socket_mode: "`+mode+"\"}\n")
+		if got := Diagnostics(cfg.Warnings()).Error(); (got != "") != warned || warned && !strings.Contains(got, `such as "0660"`) {
+			t.Errorf("%s: %q", mode, got)
 		}
 	}
 }

@@ -38,6 +38,9 @@ func (v *validator) server() {
 	at := p.child("admin_socket_mode")
 	v.require(err == nil && mode <= 0o777, at, "must be permissions in octal"+butNot(at, s.AdminSocketMode),
 		`such as "0600"`)
+	if err == nil && s.AdminSocketGroup != "" && mode&0o020 == 0 {
+		v.warn(at, "leaves the members of admin_socket_group out: who may not write to a socket cannot use it", `such as "0660"`)
+	}
 	gid, err := strconv.Atoi(s.AdminSocketGroup)
 	at = p.child("admin_socket_group")
 	v.require(err != nil || gid >= 0 && gid < noGroup, at, "must be the name or the id of a group"+butNot(at,

@@ -315,7 +315,10 @@ func TestWhatTheKernelRefusesIsToldWithWhatToDo(t *testing.T) {
 			t.Errorf("%v: %q does not say %q", errno, text, want)
 		}
 	}
-	if text := groupFault("g", syscall.EPERM).Error(); !strings.Contains(text, "SupplementaryGroups=") {
+	notPermitted := &os.PathError{Op: "chown", Path: "/run/rotatord/.01234567/s", Err: syscall.EPERM}
+	if text := socketFault("/run/s", chownFault("g", notPermitted)).Error(); strings.Contains(text, ".01234567") ||
+		!strings.Contains(text, "server.admin_socket_group g: the socket cannot be given to this group: operation not permitted") ||
+		!strings.Contains(text, "was no member of it when it was started") || !strings.Contains(text, "SupplementaryGroups=") {
 		t.Error(text)
 	}
 }

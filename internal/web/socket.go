@@ -102,28 +102,46 @@ func setGroup(path, group string) error {
 	if group == "" {
 		return nil
 	}
-	gid, err := strconv.Atoi(group)
+	gid, err := groupID(group)
 	if err != nil {
-		g, err := user.LookupGroup(group)
-		if err != nil {
-			return groupFault(group, err)
-		}
-		if gid, err = strconv.Atoi(g.Gid); err != nil {
-			return groupFault(group, fmt.Errorf("its id %q is no number", g.Gid))
-		}
+		return groupFault(group, err).WithHint("make the group, or leave the key out: the socket then has the process's own")
 	}
 	if err := os.Chown(path, -1, gid); err != nil {
-		return groupFault(group, err)
+		return chownFault(group, err)
 	}
 	return nil
 }
 
-func groupFault(group string, err error) error {
-	f := fault.Newf(fault.Permanent, fault.Invalid, "", "server.admin_socket_group "+group, "%w", err)
-	if errors.Is(err, fs.ErrPermission) {
-		return f.WithHint("only root, or who is in that group, may give the socket to it: make rotatord's user a member (SupplementaryGroups=)")
+func groupID(group string) (int, error) {
+	if gid, err := strconv.Atoi(group); err == nil {
+		return gid, nil
 	}
-	return f.WithHint("make the group, or leave the key out: the socket then has the process's own")
+	g, err := user.LookupGroup(group)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(g.Gid)
+}
+
+// chownFault says who would have to be a member of the group.
+func chownFault(group string, err error) error {
+	if path, ok := errors.AsType[*fs.PathError](err); ok {
+		err = path.Err // the socket has another name yet
+	}
+	if !errors.Is(err, fs.ErrPermission) {
+		return groupFault(group, err)
+	}
+	name := "uid " + strconv.Itoa(os.Geteuid())
+	if u, lookup := user.LookupId(strconv.Itoa(os.Geteuid())); lookup == nil {
+		name = u.Username
+	}
+	return groupFault(group, fmt.Errorf("the socket cannot be given to this group: %w", err)).WithHint(
+		"%s, as whom rotatord runs, was no member of it when it was started: make it one (SupplementaryGroups= under systemd, "+
+			"or usermod -aG %s %s), and start rotatord anew", name, group, name)
+}
+
+func groupFault(group string, err error) *fault.Error {
+	return fault.Newf(fault.Permanent, fault.Invalid, "", "server.admin_socket_group "+group, "%w", err)
 }
 
 // socketFault says what to do about a socket that cannot be bound.

@@ -213,13 +213,13 @@ func (w *worker) wroteContent(t slot.Target, seen sinks.Holding) bool {
 	if !seen.Known || !seen.Exists {
 		return false
 	}
-	var rc slot.Receipt
-	var pending bool
+	var delivered, pending bool
+	digest := w.digest(seen.Content)
 	w.locked(func() {
-		rot := w.record.Rotation
-		rc, pending = w.record.Receipts.At(t.Location), rot != nil && len(rot.Sealed) > 0
+		v := w.view()
+		delivered, pending = w.record.Receipts.At(t.Location).Matches(digest), v.MayHoldLatest(t.Location)
 	})
-	if delivered := rc.Matches(w.digest(seen.Content)); delivered || rc.MayHold == "" || !pending {
+	if delivered || !pending {
 		return delivered
 	}
 	sink, err := w.sink(t)

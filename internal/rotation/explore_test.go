@@ -41,7 +41,6 @@ type scenario struct {
 	sinks    int
 	optional int
 	standby  bool // its sinks may once answer with what they held before
-	noWalks  bool // random walks find a fault that is open yet, and take long to tell it: but in the soak there are none
 	long     bool // its runs are many: one fault less, except in the soak
 	timeless bool // no answer of Cloudflare's tells the time: our clock has to do, and is right but for what the story tells
 	plan     func(*slot.Plan)
@@ -69,12 +68,12 @@ func scenarios() []scenario {
 			scenario{name: string(strategy) + "/optional sink", strategy: strategy, sinks: 1, optional: 1, story: plainStory},
 			scenario{name: string(strategy) + "/unverified", strategy: strategy, sinks: 1, plan: func(p *slot.Plan) { p.Verify = false }, story: plainStory},
 			scenario{name: string(strategy) + "/manual in a grace", strategy: strategy, sinks: 1, story: manualInGrace},
-			scenario{name: string(strategy) + "/compromised in a grace", long: true, strategy: strategy, sinks: 2, story: compromisedInGrace},
+			scenario{name: string(strategy) + "/compromised in a grace", strategy: strategy, sinks: 2, story: compromisedInGrace},
 			scenario{name: string(strategy) + "/silent sink", strategy: strategy, sinks: 2, story: silentSink},
 			scenario{name: string(strategy) + "/compromised with a silent sink", long: true, strategy: strategy, sinks: 2, story: compromisedSilent},
 			scenario{name: string(strategy) + "/changed target", strategy: strategy, sinks: 1, story: changedTarget},
 			scenario{name: string(strategy) + "/sink gained and lost", long: true, strategy: strategy, sinks: 2, story: sinksChange},
-			scenario{name: string(strategy) + "/path corrected in a delivery", long: true, strategy: strategy, sinks: 1, plan: shortLived, noWalks: true, story: pathCorrected},
+			scenario{name: string(strategy) + "/path corrected in a delivery", strategy: strategy, sinks: 1, plan: shortLived, story: pathCorrected},
 			scenario{name: string(strategy) + "/paths moved in a write", strategy: strategy, sinks: 1, story: movedInAWrite},
 			scenario{name: string(strategy) + "/path changed and changed back", long: true, strategy: strategy, sinks: 1, story: movedAndBack},
 			scenario{name: string(strategy) + "/reboot in a grace", strategy: strategy, sinks: 1, story: reboot},
@@ -773,9 +772,7 @@ func TestNoCombinationOfFaultsAndDeathsBreaksAPromise(t *testing.T) {
 				}
 				x.depth = depth
 				x.explore(nil, depth)
-				if !s.noWalks || *exploreAll {
-					x.walk(*exploreWalks, rand.New(rand.NewPCG(seed, uint64(i))))
-				}
+				x.walk(*exploreWalks, rand.New(rand.NewPCG(seed, uint64(i))))
 				states <- [2]int{x.runs, len(x.seen)}
 			})
 		}

@@ -29,12 +29,13 @@ func (w *world) move(from, to string) {
 func pathCorrected(w *world) {
 	w.calmly(24*time.Hour - time.Minute)
 	w.during(writeCall, func() { w.sinks["sink0"].down = true })
-	w.run(2 * time.Minute)
+	w.run(70 * time.Second)
+	w.calmly(50 * time.Second)
 	if !w.rec().Unfinished() {
 		return // a clock that was set had it be on its way at another time
 	}
 	w.move("sink0", "moved")
-	w.run(3 * time.Hour)
+	w.run(90 * time.Minute)
 }
 
 // movedInAWrite: the path changes while a write to the old one is in flight, and back while one to the new one is.

@@ -10,17 +10,25 @@ func (v *View) revocableAt(t *Token) (at time.Time, expired bool) {
 	case v.leftToExpire(t):
 		return v.expiryAt(t), true
 	}
+	if at = v.graceOverAt(t); at.IsZero() {
+		return at, false
+	}
+	return laterOf(at, v.Now.Add(v.settlesServed())), false
+}
+
+// graceOverAt is when a token's grace is over; zero: not known yet.
+func (v *View) graceOverAt(t *Token) time.Time {
 	switch inHand := v.Record.Unfinished() || v.Record.PendingMint != nil; {
 	case t.Retire.IsZero() && inHand:
-		return time.Time{}, false
+		return time.Time{}
 	case t.Retire.IsZero():
-		return v.Now, false // adopted from a lost mint after the last rotation
+		return v.Now // adopted from a lost mint after the last rotation
 	case v.makesRoomAtOnce(t):
-		return v.Now, false
+		return v.Now
 	case v.gracesBeginAnew(t):
-		return time.Time{}, false
+		return time.Time{}
 	}
-	return v.Now.Add(v.graceWait(t)), false
+	return v.Now.Add(v.graceWait(t))
 }
 
 // makesRoomAtOnce reports whether a token need not wait for its grace: a compromised slot has none, but for what settles.

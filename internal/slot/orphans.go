@@ -57,7 +57,7 @@ func (v *View) reclaim(l Orphan, t moq.Token) Action {
 	rot := v.Record.Rotation
 	newer := rot != nil && rot.ID > l.RotationID && rot.Cause != CauseCompromised
 	if !newer && !v.leftToExpire(&tok) && v.everyServing(func(h Target) bool { return v.neverReceived(h, &tok) }) {
-		return RevokeOrphan{l, tok}
+		return v.onceSettled(RevokeOrphan{l, tok})
 	}
 	return AdoptOrphan{l, tok}
 }

@@ -22,6 +22,13 @@ func (v *View) redirectFirst(rot *Rotation) (Action, bool) {
 	return Redirect{fit, v.found(fit)}, false
 }
 
+// MayHoldLatest reports whether a location may hold the value on its way though no write there was acknowledged. At a
+// corrected target a process may have died before the journal knew that the value goes there.
+func (v *View) MayHoldLatest(location string) bool {
+	rot := v.Record.Rotation
+	return rot != nil && len(rot.Sealed) > 0 && (v.Record.Receipts.At(location).MayHold != "" || v.isCorrected(rot, location))
+}
+
 // delivered are those of targets that a rotation delivers to.
 func delivered(rot *Rotation, targets []Target) []Target {
 	return slices.DeleteFunc(slices.Clone(targets), func(t Target) bool { return !rot.DeliversTo(t.Location) })

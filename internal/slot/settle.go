@@ -1,25 +1,76 @@
 package slot
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // settlesFor is how much longer the rotation's token may be refused by relays that do not know it yet, by elapsed
 // time; of another boot nothing is known to have passed.
 func (rot *Rotation) settlesFor(clock Reading) time.Duration {
-	if rot.MintedClock.Boot != clock.Boot {
+	minted := rot.mintReading()
+	if minted.Boot != clock.Boot {
 		return rot.Settle
 	}
-	return max(0, rot.Settle-(clock.Elapsed-rot.MintedClock.Elapsed))
+	return max(0, rot.Settle-(clock.Elapsed-minted.Elapsed))
+}
+
+// mintReading is when the rotation's token was minted. The token keeps it when the value is dropped.
+func (rot *Rotation) mintReading() Reading {
+	if rot.Token == nil {
+		return rot.MintedClock
+	}
+	return cmp.Or(rot.MintedClock, rot.Token.Clock)
 }
 
 // settlesFor is how much longer a rotation's token settles. Since it was minted in another boot, at least so much
 // has passed as since this one began, and the wall clock may say more; but nobody is delayed for longer than settle
 // by a process.
 func (v *View) settlesFor(rot *Rotation) time.Duration {
-	if rot.MintedClock.Boot == v.Clock.Boot {
+	if rot.mintReading().Boot == v.Clock.Boot {
 		return rot.settlesFor(v.Clock)
 	}
 	left := max(rot.MintedAt.Add(rot.Settle).Time().Sub(v.Now), rot.Settle-v.Clock.Elapsed)
 	return max(0, min(left, rot.Settle-(v.Clock.Elapsed-v.Boot.Elapsed)))
+}
+
+// settlesServed is how much longer relays may refuse a token that targets may have been given already: one that was
+// written before it had settled, or that of a mint that a crash cut off.
+func (v *View) settlesServed() time.Duration {
+	left := v.settlesLatest()
+	for _, l := range v.Record.Orphans {
+		if passed, _ := v.passedSince(l.Clock); l.Crashed {
+			left = max(left, v.settle()-passed)
+		}
+	}
+	return left
+}
+
+// settlesLatest is how much longer the token of the latest rotation settles.
+func (v *View) settlesLatest() time.Duration {
+	if v.Record.Rotation == nil {
+		return 0
+	}
+	return v.settlesFor(v.Record.Rotation)
+}
+
+// onceSettled has a revocation wait until the latest token has settled: it may be all that consumers have then.
+func (v *View) onceSettled(a Action) Action {
+	if left := v.settlesLatest(); left > 0 {
+		return Wait{v.Now.Add(left)}
+	}
+	return a
+}
+
+// settle is that of the configuration, or of the last rotation of a slot that left it.
+func (v *View) settle() time.Duration {
+	switch {
+	case v.Plan != nil:
+		return v.Plan.Settle
+	case v.Record.Rotation != nil:
+		return v.Record.Rotation.Settle
+	}
+	return 0
 }
 
 // settledFirst waits until the value at hand may be brought to the required targets that miss it: until relays know

@@ -62,6 +62,7 @@ func (s *transcript) lookForms() []form {
 		{"NAME holds NAME DEPTH", func(c *clause) {
 			l := held(s.letter(c.words[1]), c.words[1])
 			l.AtHand = s.v.Record.Unfinished() && s.v.Record.Rotation.ID == s.rotationID(c.words[1])
+			l.Ours = l.AtHand && s.v.MayHoldLatest(s.target(c.words[0]).Location)
 			s.look(c, l)
 		}},
 		{"NAME may not be read DEPTH", func(c *clause) {

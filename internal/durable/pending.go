@@ -15,50 +15,51 @@ import (
 type Pending struct {
 	*os.File          // for writing; CloseWriter comes before Rename
 	lock     *os.File // the same file, read only: its lock lasts until the file has its final name
+	folder   *Folder
+	temp     string
 }
 
-// Create makes a file of the name temp, with mode 0600, in place of one that a crash has left.
+// Create makes a file of the name temp in folder, with mode 0600, in place of one that a crash has left.
 // It fails with unix.EWOULDBLOCK where another process is at it, and with a *StaleError where what
 // has the name cannot be removed.
-func Create(temp string) (*Pending, error) {
-	p, err := createExclusive(temp)
+func Create(folder *Folder, temp string) (*Pending, error) {
+	p, err := createExclusive(folder, temp)
 	if errors.Is(err, fs.ErrExist) {
-		if err := RemoveStale(temp); err != nil {
+		if err := RemoveStale(folder, temp); err != nil {
 			return nil, err
 		}
-		p, err = createExclusive(temp)
+		p, err = createExclusive(folder, temp)
 	}
 	return p, err
 }
 
-func createExclusive(temp string) (*Pending, error) {
-	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the operator names the folder
+func createExclusive(folder *Folder, temp string) (*Pending, error) {
+	f, err := folder.Open(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	locked, err := lockAgain(f)
+	locked, err := lockAgain(f, folder, temp)
 	switch {
 	case errors.Is(err, unix.EWOULDBLOCK): // the name is another's
 		return nil, errors.Join(err, f.Close())
 	case err != nil:
-		return nil, errors.Join(err, os.Remove(temp), f.Close())
+		return nil, errors.Join(err, folder.Remove(temp), f.Close())
 	}
-	return &Pending{f, locked}, nil
+	return &Pending{f, locked, folder, temp}, nil
 }
 
-// lockAgain locks f through a descriptor of its own. Until then f may be taken for stale: then it
+// lockAgain locks f, called name, through a descriptor of its own. Until then f may be taken for stale: then it
 // has lost its name, and what has it now is left alone.
-func lockAgain(f *os.File) (*os.File, error) {
-	path := f.Name()
-	again, err := openForLock(path)
+func lockAgain(f *os.File, folder *Folder, name string) (*os.File, error) {
+	again, err := openForLock(folder, name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ELOOP):
-		return nil, inUse(path)
+		return nil, inUse(folder.Join(name))
 	case err != nil:
 		return nil, err
 	}
-	if err = inUse(path); isSameFile(f, again) {
-		err = lockIfNamed(again, path)
+	if err = inUse(folder.Join(name)); isSameFile(f, again) {
+		err = lockIfNamed(again, folder, name)
 	}
 	if err != nil {
 		return nil, errors.Join(err, again.Close())
@@ -66,20 +67,20 @@ func lockAgain(f *os.File) (*os.File, error) {
 	return again, nil
 }
 
-func openForLock(path string) (*os.File, error) {
-	return os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0) //nolint:gosec // see createExclusive
+func openForLock(folder *Folder, name string) (*os.File, error) {
+	return folder.Open(name, os.O_RDONLY|unix.O_NONBLOCK, 0)
 }
 
 // CloseWriter ends the writing. It comes before Rename: who watches the folder sees no file of the
 // final name being closed.
 func (p *Pending) CloseWriter() error { return p.File.Close() }
 
-// Rename gives the file the name path, in the place of what has it. Close then ends the lock, and
-// SyncFolder makes the name durable.
-func (p *Pending) Rename(path string) error { return os.Rename(p.Name(), path) }
+// Rename gives the file a name in its folder, in the place of what has it. Close then ends the lock, and
+// a sync of the folder makes the name durable.
+func (p *Pending) Rename(name string) error { return p.folder.Rename(p.temp, name) }
 
 // Cancel removes the file.
-func (p *Pending) Cancel() error { return errors.Join(os.Remove(p.Name()), p.Close()) }
+func (p *Pending) Cancel() error { return errors.Join(p.folder.Remove(p.temp), p.Close()) }
 
 // Close ends what is still open, and with it the lock. It may be called again.
 func (p *Pending) Close() error {
@@ -108,10 +109,10 @@ func (e *StaleError) Error() string { return e.Err.Error() }
 // Unwrap gives errors.Is the cause.
 func (e *StaleError) Unwrap() error { return e.Err }
 
-// RemoveStale removes what has the name temp, unless its maker lives: then it fails with
+// RemoveStale removes what has the name temp in folder, unless its maker lives: then it fails with
 // unix.EWOULDBLOCK.
-func RemoveStale(temp string) error {
-	info, err := os.Lstat(temp)
+func RemoveStale(folder *Folder, temp string) error {
+	info, err := folder.Lstat(temp)
 	if err != nil {
 		return unlessAbsent(err)
 	}
@@ -119,27 +120,27 @@ func RemoveStale(temp string) error {
 		return &StaleError{info, unix.EISDIR}
 	}
 	if !info.Mode().IsRegular() {
-		return removeFile(temp, info)
+		return removeFile(folder, temp, info)
 	}
-	f, err := openForLock(temp)
+	f, err := openForLock(folder, temp)
 	switch {
 	case errors.Is(err, fs.ErrPermission):
 		if time.Since(info.ModTime()).Abs() < StaleAge {
-			return inUse(temp)
+			return inUse(folder.Join(temp))
 		}
-		return removeFile(temp, info)
+		return removeFile(folder, temp, info)
 	case err != nil:
 		return unlessAbsent(err)
 	}
-	defer f.Close()                              //nolint:errcheck // read only; it ends the lock
-	if err := lockIfNamed(f, temp); err != nil { // its maker lives, or has just finished, and the next may have begun
+	defer f.Close()                                      //nolint:errcheck // read only; it ends the lock
+	if err := lockIfNamed(f, folder, temp); err != nil { // its maker lives, or has just finished, and the next may have begun
 		return err
 	}
-	return removeFile(temp, info)
+	return removeFile(folder, temp, info)
 }
 
-func removeFile(path string, info fs.FileInfo) error {
-	err := unlessAbsent(os.Remove(path))
+func removeFile(folder *Folder, name string, info fs.FileInfo) error {
+	err := unlessAbsent(folder.Remove(name))
 	if errors.Is(err, fs.ErrPermission) {
 		return &StaleError{info, err}
 	}
@@ -147,12 +148,12 @@ func removeFile(path string, info fs.FileInfo) error {
 }
 
 // lockIfNamed locks f, unless it has lost its name before.
-func lockIfNamed(f *os.File, path string) error {
+func lockIfNamed(f *os.File, folder *Folder, name string) error {
 	if err := lockFile(f); err != nil {
 		return err
 	}
-	if !isNamed(f, path) {
-		return inUse(path)
+	if !isNamed(f, folder, name) {
+		return inUse(folder.Join(name))
 	}
 	return nil
 }
@@ -165,10 +166,10 @@ func lockFile(f *os.File) error {
 	return nil // a file system without locks: nothing can be learnt
 }
 
-// isNamed reports whether path is the name of f.
-func isNamed(f *os.File, path string) bool {
+// isNamed reports whether f has the name in folder.
+func isNamed(f *os.File, folder *Folder, name string) bool {
 	info, err := f.Stat()
-	now, lerr := os.Lstat(path)
+	now, lerr := folder.Lstat(name)
 	return err == nil && lerr == nil && os.SameFile(info, now)
 }
 

@@ -18,6 +18,14 @@ func must(t *testing.T, err error) {
 	}
 }
 
+func opened(t *testing.T, dir string) *Folder {
+	t.Helper()
+	f, err := OpenFolder(dir)
+	must(t, err)
+	t.Cleanup(func() { must(t, f.Close()) })
+	return f
+}
+
 func entries(t *testing.T, dir string) (names []string) {
 	t.Helper()
 	list, err := os.ReadDir(dir)
@@ -32,10 +40,10 @@ func TestAPendingFileTakesThePlaceOfAnother(t *testing.T) {
 	dir := t.TempDir()
 	temp, path := filepath.Join(dir, "temporary"), filepath.Join(dir, "file")
 	must(t, os.WriteFile(path, []byte("old"), 0o600))
-	p, err := Create(temp)
+	p, err := Create(opened(t, filepath.Dir(temp)), "temporary")
 	must(t, err)
 	_, err = p.WriteString("new")
-	must(t, errors.Join(err, p.Sync(), p.CloseWriter(), p.Rename(path), p.Close(), SyncFolder(dir)))
+	must(t, errors.Join(err, p.Sync(), p.CloseWriter(), p.Rename("file"), p.Close(), SyncFolder(dir)))
 	if got, err := os.ReadFile(path); err != nil || string(got) != "new" {
 		t.Errorf("it holds %q (%v)", got, err)
 	}
@@ -46,7 +54,7 @@ func TestAPendingFileTakesThePlaceOfAnother(t *testing.T) {
 
 func TestAPendingFileThatIsCancelledLeavesNothing(t *testing.T) {
 	dir := t.TempDir()
-	p, err := Create(filepath.Join(dir, "temporary"))
+	p, err := Create(opened(t, dir), "temporary")
 	must(t, err)
 	must(t, p.Cancel())
 	must(t, p.Close())
@@ -58,10 +66,10 @@ func TestAPendingFileThatIsCancelledLeavesNothing(t *testing.T) {
 func TestWhatACrashLeftIsReplacedAndWhatIsInUseIsNot(t *testing.T) {
 	temp := filepath.Join(t.TempDir(), "temporary")
 	must(t, os.WriteFile(temp, []byte("half"), 0o600))
-	p, err := Create(temp)
+	p, err := Create(opened(t, filepath.Dir(temp)), "temporary")
 	must(t, err)
 	defer p.Close()
-	if _, err := Create(temp); !errors.Is(err, unix.EWOULDBLOCK) {
+	if _, err := Create(opened(t, filepath.Dir(temp)), "temporary"); !errors.Is(err, unix.EWOULDBLOCK) {
 		t.Errorf("%v, want that it is in use", err)
 	}
 }
@@ -69,7 +77,7 @@ func TestWhatACrashLeftIsReplacedAndWhatIsInUseIsNot(t *testing.T) {
 func TestAFolderInTheWayIsToldOf(t *testing.T) {
 	temp := filepath.Join(t.TempDir(), "temporary")
 	must(t, os.Mkdir(temp, 0o700))
-	_, err := Create(temp)
+	_, err := Create(opened(t, filepath.Dir(temp)), "temporary")
 	stale, ok := errors.AsType[*StaleError](err)
 	if !ok || !stale.Info.IsDir() || !errors.Is(err, unix.EISDIR) {
 		t.Errorf("%v, want one that says what is in the way", err)
@@ -79,7 +87,7 @@ func TestAFolderInTheWayIsToldOf(t *testing.T) {
 func TestALinkThatLeadsNowhereIsRemoved(t *testing.T) {
 	temp := filepath.Join(t.TempDir(), "temporary")
 	must(t, os.Symlink("nowhere", temp))
-	must(t, RemoveStale(temp))
+	must(t, RemoveStale(opened(t, filepath.Dir(temp)), "temporary"))
 	if _, err := os.Lstat(temp); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("it is there (%v)", err)
 	}
@@ -108,7 +116,7 @@ func TestAFileThatIsTakenBeforeItIsLockedIsGivenUp(t *testing.T) {
 				steal(t, path)
 			}
 			before := entries(t, filepath.Dir(path))
-			if _, err := lockAgain(f); !errors.Is(err, unix.EWOULDBLOCK) {
+			if _, err := lockAgain(f, opened(t, filepath.Dir(path)), "temporary"); !errors.Is(err, unix.EWOULDBLOCK) {
 				t.Errorf("lockAgain = %v, want that it is in use", err)
 			}
 			if got := entries(t, filepath.Dir(path)); !slices.Equal(got, before) {
@@ -123,28 +131,28 @@ func TestAnothersLockIsNotTouched(t *testing.T) {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	must(t, err)
 	defer f.Close()
-	must(t, RemoveStale(path))
-	other, err := Create(path)
+	must(t, RemoveStale(opened(t, filepath.Dir(path)), "temporary"))
+	other, err := Create(opened(t, filepath.Dir(path)), "temporary")
 	must(t, err)
 	defer other.Close()
-	if _, err := lockAgain(f); !errors.Is(err, unix.EWOULDBLOCK) {
+	if _, err := lockAgain(f, opened(t, filepath.Dir(path)), "temporary"); !errors.Is(err, unix.EWOULDBLOCK) {
 		t.Errorf("lockAgain = %v", err)
 	}
-	if err := RemoveStale(path); !errors.Is(err, unix.EWOULDBLOCK) || !isNamed(other.File, path) {
+	if err := RemoveStale(opened(t, filepath.Dir(path)), "temporary"); !errors.Is(err, unix.EWOULDBLOCK) || !isNamed(other.File, opened(t, filepath.Dir(path)), "temporary") {
 		t.Errorf("the other's file: %v", err)
 	}
 }
 
 func TestALockOfAFileThatLostItsNameIsWorthNothing(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "temporary")
-	p, err := Create(path)
+	p, err := Create(opened(t, filepath.Dir(path)), "temporary")
 	must(t, err)
 	must(t, errors.Join(p.CloseWriter(), os.Rename(path, path+".elsewhere")))
-	if err := lockIfNamed(p.lock, path); !errors.Is(err, unix.EWOULDBLOCK) {
+	if err := lockIfNamed(p.lock, opened(t, filepath.Dir(path)), "temporary"); !errors.Is(err, unix.EWOULDBLOCK) {
 		t.Errorf("lockIfNamed = %v", err)
 	}
 	must(t, os.WriteFile(path, nil, 0o600)) // the next has begun
-	if err := lockIfNamed(p.lock, path); !errors.Is(err, unix.EWOULDBLOCK) {
+	if err := lockIfNamed(p.lock, opened(t, filepath.Dir(path)), "temporary"); !errors.Is(err, unix.EWOULDBLOCK) {
 		t.Errorf("lockIfNamed = %v", err)
 	}
 	must(t, p.Close())

@@ -52,22 +52,22 @@ type attribute struct {
 }
 
 // readFormer opens target once: what is handed on is of the very file whose owner and content were looked at.
-func (d disk) readFormer(target string) (former, sinks.Holding, error) {
+func (d disk) readFormer(w *way) (former, sinks.Holding, error) {
 	var old former
-	h, err := d.readOnce(target, func(f *os.File, info fs.FileInfo) {
+	h, err := d.readOnce(w, func(f *os.File, info fs.FileInfo) {
 		old.info = info
 		old.readAccess(d.xattrs(), f)
 	})
 	old.content = h.Content
 	if errors.Is(err, fs.ErrPermission) {
-		old.peek(d.xattrs(), target)
+		old.peek(d.xattrs(), w)
 	}
 	return old, h, err
 }
 
 // peek notes the list of a file that may not be read, and so is not known to be ours.
-func (o *former) peek(of attributes, target string) {
-	value, err := of.peek(target, aclName)
+func (o *former) peek(of attributes, w *way) {
+	value, err := of.peek(w.Folder, w.name, aclName)
 	if err != nil {
 		return
 	}

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/rotatord/rotatord/internal/durable"
 	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/secret"
 	"github.com/rotatord/rotatord/internal/sinks"
@@ -126,8 +127,8 @@ func (s standInKernel) set(f *os.File, name string, value []byte) error {
 	return s.standIn.put(f.Name(), name, string(value))
 }
 
-func (s standInKernel) peek(path, name string) ([]byte, error) {
-	value, ok := s.files[path][name]
+func (s standInKernel) peek(at *durable.Folder, file, name string) ([]byte, error) {
+	value, ok := s.files[at.Join(file)][name]
 	if !ok {
 		return nil, unix.ENODATA
 	}
@@ -515,12 +516,15 @@ func TestListsThatCannotBeCopiedAreTold(t *testing.T) {
 			s := openWith(t, nil, on.hooks(target))
 			put(t, s, target, "one")
 			must(t, on.put(target, c.attribute, c.value))
-			old, _, err := s.disk.readFormer(target)
+			old, _, err := s.disk.lookInto(target)
 			must(t, err)
 			nobody := owner{-1, -1, -1}
 			from := old.grantFor(nobody, is("one"))
 			trial := func() []loss {
-				p, err := s.disk.createTemporary(temporaryBeside(target), target)
+				w, err := walk(target)
+				must(t, err)
+				defer w.Close()
+				p, err := s.disk.createTemporary(w)
 				must(t, err)
 				lost, err := p.fillFile(secret.New("trial"), 0o640, nobody, from)
 				must(t, errors.Join(err, p.Cancel()))

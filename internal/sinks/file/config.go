@@ -56,7 +56,7 @@ func (c *Config) Problems() []sinks.Problem {
 func (c *Config) TargetTemplate() string { return c.Path }
 
 // Locate gives file:// and the path. The path must be absolute and clean;
-// symbolic links in it are not resolved.
+// symbolic links in it are not resolved here (see walk).
 func (c *Config) Locate(target string) (string, error) {
 	switch {
 	case !filepath.IsAbs(target):

@@ -39,21 +39,37 @@ type disk struct{ hooks hooks }
 
 // read gives what target holds, never following a symbolic link at target.
 func (d disk) read(target string) (sinks.Holding, error) {
-	return d.readOnce(target, func(*os.File, fs.FileInfo) {})
+	_, h, err := d.lookInto(target)
+	return h, err
 }
 
-// readOnce opens target once, and gives what it holds; look is called before that, if a file is there.
-func (d disk) readOnce(target string, look func(*os.File, fs.FileInfo)) (sinks.Holding, error) {
+// lookInto gives the file at target, and what it holds.
+func (d disk) lookInto(target string) (former, sinks.Holding, error) {
+	w, err := walk(target)
+	if err != nil {
+		return former{}, sinks.Holding{}, err
+	}
+	defer w.Close() //nolint:errcheck // nothing is written
+	return d.readFormer(w)
+}
+
+// readOnce opens the target once, and gives what it holds; look is called before that, if a file is there.
+func (d disk) readOnce(w *way, look func(*os.File, fs.FileInfo)) (sinks.Holding, error) {
 	if err := d.beforeStep(stepLook); err != nil {
 		return sinks.Holding{}, err
 	}
+	if !w.isWhole() {
+		return sinks.Holding{Known: true}, nil
+	}
 	// O_NONBLOCK: opening a named pipe must not wait for a writer.
-	f, err := os.OpenFile(target, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0) //nolint:gosec // the operator names the file
+	f, err := w.Open(w.name, unix.O_RDONLY|unix.O_NONBLOCK, 0)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return sinks.Holding{Known: true}, nil
+	case errors.Is(err, unix.ELOOP): // a symbolic link: it is not ours
+		return sinks.Holding{Known: true, Exists: true}, nil
 	case err != nil:
-		return foreignLink(target, err)
+		return sinks.Holding{}, err
 	}
 	defer f.Close() //nolint:errcheck // read only
 	info, err := f.Stat()
@@ -65,14 +81,6 @@ func (d disk) readOnce(target string, look func(*os.File, fs.FileInfo)) (sinks.H
 	}
 	look(f, info)
 	return contentOf(f)
-}
-
-// foreignLink tells a symbolic link at target from one in the folders above it.
-func foreignLink(target string, err error) (sinks.Holding, error) {
-	if info, lerr := os.Lstat(target); lerr == nil && info.Mode()&fs.ModeSymlink != 0 {
-		return sinks.Holding{Known: true, Exists: true}, nil
-	}
-	return sinks.Holding{}, err
 }
 
 func contentOf(f *os.File) (sinks.Holding, error) {
@@ -99,12 +107,12 @@ func checkReplaceable(info fs.FileInfo) error {
 	return nil
 }
 
-// lstatTarget is Lstat of target; info is nil when there is nothing.
-func (d disk) lstatTarget(target string) (fs.FileInfo, error) {
+// lstatTarget describes what is at the target; info is nil when there is nothing.
+func (d disk) lstatTarget(w *way) (fs.FileInfo, error) {
 	if err := d.beforeStep(stepLook); err != nil {
 		return nil, err
 	}
-	info, err := os.Lstat(target)
+	info, err := w.look()
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil //nolint:nilnil // nothing there is no error
@@ -114,8 +122,8 @@ func (d disk) lstatTarget(target string) (fs.FileInfo, error) {
 	if err := checkReplaceable(info); err != nil {
 		return info, err
 	}
-	if d.mountPoint(target) {
-		return info, errMountPoint(target)
+	if d.mountPoint(w) {
+		return info, errMountPoint(w.path())
 	}
 	return info, nil
 }
@@ -123,21 +131,26 @@ func (d disk) lstatTarget(target string) (fs.FileInfo, error) {
 // write makes target a file that holds content, whole or not at all. What the former file
 // grants beside its mode goes on, if ours knows what it holds.
 func (d disk) write(ctx context.Context, target string, content secret.Value, mode fs.FileMode, who owner, ours func(secret.Value) bool) error {
-	info, err := d.lstatTarget(target)
+	w, err := walk(target)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = w.Close() }() // it may be another folder by then
+	info, err := d.lstatTarget(w)
 	if err != nil {
 		return err
 	}
 	var old former
 	if info != nil {
-		old, _, _ = d.readFormer(target) // one that cannot be read is replaced, too
+		old, _, _ = d.readFormer(w) // one that cannot be read is replaced, too
 	}
 	if old.needsNoWrite(content, mode, who) {
-		return d.syncInPlace(target)
+		return d.syncInPlace(w)
 	}
-	if err := d.prepareFolder(target, who); err != nil {
+	if err := d.prepareFolder(w, who); err != nil {
 		return err
 	}
-	p, err := d.createTemporary(temporaryBeside(target), target)
+	p, err := d.createTemporary(w)
 	if err != nil {
 		return err
 	}
@@ -149,44 +162,39 @@ func (d disk) write(ctx context.Context, target string, content secret.Value, mo
 		return errors.Join(err, p.Cancel())
 	}
 	if old.holdsContent(content) && p.isLike(old) { // it is as right as can be there
-		return errors.Join(p.Cancel(), d.syncInPlace(target))
+		return errors.Join(p.Cancel(), d.syncInPlace(w))
 	}
 	return p.commitFile()
 }
 
 // syncInPlace makes sure that a file which is already right is durable too.
-func (d disk) syncInPlace(target string) error {
+func (d disk) syncInPlace(w *way) error {
 	if err := d.beforeStep(stepSync); err != nil {
 		return err
 	}
-	if err := syncFile(target); err != nil {
-		return err
-	}
-	return d.syncFolder(filepath.Dir(target))
-}
-
-// syncFile makes the content of a file durable, never following a symbolic link.
-func syncFile(path string) error {
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW, 0) //nolint:gosec // the operator names the path
+	f, err := w.Open(w.name, unix.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return err
 	}
-	return errors.Join(f.Sync(), f.Close())
+	if err := errors.Join(f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return d.syncFolder(w.Folder)
 }
 
-func (d disk) syncFolder(path string) error {
+func (d disk) syncFolder(at *durable.Folder) error {
 	if err := d.beforeStep(stepSyncFolder); err != nil {
 		return err
 	}
-	return d.durableSystem().SyncFolder(path)
+	return d.syncNames(at)
 }
 
 // pending is a file on its way to target. It ends with exactly one of commit and Cancel.
 type pending struct {
 	disk
 	*durable.Pending
-	target string
-	given  fs.FileInfo // what setAccess made of it
+	way   *way
+	given fs.FileInfo // what setAccess made of it
 }
 
 // temporaryBeside is the one name of target's temporary file. It does not grow with
@@ -207,15 +215,15 @@ func pathBelow(folder, path string) string {
 }
 
 // createTemporary makes the temporary file, in place of one that a crash left.
-func (d disk) createTemporary(path, target string) (*pending, error) {
+func (d disk) createTemporary(w *way) (*pending, error) {
 	if err := d.beforeStep(stepCreate); err != nil {
 		return nil, err
 	}
-	p, err := durable.Create(path)
+	p, err := durable.Create(w.Folder, w.temporary())
 	if err != nil {
-		return nil, staleFault(path, err)
+		return nil, staleFault(w.Join(w.temporary()), err)
 	}
-	return &pending{disk: d, Pending: p, target: target}, nil
+	return &pending{disk: d, Pending: p, way: w}, nil
 }
 
 // fillFile gives the file its owner, mode and what the former one grants first, so that its
@@ -248,13 +256,13 @@ func (p *pending) commitFile() error {
 	if err := p.beforeStep(stepRename); err != nil {
 		return errors.Join(err, p.Cancel())
 	}
-	if err := p.Rename(p.target); err != nil {
+	if err := p.Rename(p.way.name); err != nil {
 		return errors.Join(err, p.Cancel())
 	}
 	if err := p.Close(); err != nil {
 		return err
 	}
-	return p.syncFolder(filepath.Dir(p.target))
+	return p.syncFolder(p.way.Folder)
 }
 
 func sysOf(info fs.FileInfo) *syscall.Stat_t {

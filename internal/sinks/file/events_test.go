@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/rotatord/rotatord/internal/durable"
 	"github.com/rotatord/rotatord/internal/secret"
 	"github.com/rotatord/rotatord/internal/sinks"
 )
@@ -87,7 +88,7 @@ func TestTheLockOutlivesTheWriter(t *testing.T) {
 	met := false
 	s := openWith(t, nil, at(stepRename, func() error {
 		met = true
-		if err := removeStale(temporaryBeside(target)); !errors.Is(err, unix.EWOULDBLOCK) {
+		if err := durable.RemoveStale(opened(t, filepath.Dir(target)), filepath.Base(temporaryBeside(target))); !errors.Is(err, unix.EWOULDBLOCK) {
 			t.Errorf("before the rename: %v, want the lock", err)
 		}
 		return nil

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/rotatord/rotatord/internal/durable"
 	"github.com/rotatord/rotatord/internal/secret"
 	"github.com/rotatord/rotatord/internal/sinks"
 	"github.com/rotatord/rotatord/internal/sinks/sinktest"
@@ -165,4 +166,12 @@ func entries(t *testing.T, dir string) []string {
 		names = append(names, e.Name())
 	}
 	return names
+}
+
+func opened(t *testing.T, dir string) *durable.Folder {
+	t.Helper()
+	f, err := durable.OpenFolder(dir)
+	must(t, err)
+	t.Cleanup(func() { must(t, f.Close()) })
+	return f
 }

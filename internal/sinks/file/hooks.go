@@ -1,7 +1,6 @@
 package file
 
 import (
-	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -32,19 +31,20 @@ func (d disk) beforeStep(s step) error {
 	return d.hooks.before(s)
 }
 
-func (d disk) statfs(path string, st *unix.Statfs_t) error {
+func (d disk) statfs(at *durable.Folder, st *unix.Statfs_t) error {
 	if d.hooks.statfs != nil {
-		return d.hooks.statfs(path, st)
+		return d.hooks.statfs(at.Path(), st)
 	}
-	return repeatInterrupted(func() error { return unix.Statfs(path, st) })
+	return durable.Uninterrupted(func() error { return unix.Fstatfs(at.Fd(), st) })
 }
 
-func (d disk) statx(path string, st *unix.Statx_t) error {
+// statx looks at what is called name in a folder, or at the folder itself, which is called ".".
+func (d disk) statx(at *durable.Folder, name string, mask int, st *unix.Statx_t) error {
 	if d.hooks.statx != nil {
-		return d.hooks.statx(path, st)
+		return d.hooks.statx(at.Join(name), st)
 	}
-	return repeatInterrupted(func() error {
-		return unix.Statx(unix.AT_FDCWD, path, unix.AT_SYMLINK_NOFOLLOW, unix.STATX_TYPE, st)
+	return durable.Uninterrupted(func() error {
+		return unix.Statx(at.Fd(), name, unix.AT_SYMLINK_NOFOLLOW, mask, st)
 	})
 }
 
@@ -62,13 +62,13 @@ func (d disk) chmod(f *os.File, mode fs.FileMode) error {
 	return f.Chmod(mode)
 }
 
-// durableSystem is the kernel, as far as files are given their names.
-func (d disk) durableSystem() durable.System {
-	s := durable.Kernel()
+// syncNames makes the names in a folder durable, where its file system lets itself be asked.
+func (d disk) syncNames(at *durable.Folder) error {
+	s := durable.System{Sync: func(string) error { return at.Sync() }}
 	if d.hooks.sync != nil {
 		s.Sync = d.hooks.sync
 	}
-	return s
+	return s.SyncFolder(at.Path())
 }
 
 // readProc is what the kernel says of this process under name; "" when it does not say.
@@ -79,13 +79,4 @@ func (d disk) readProc(name string) string {
 	}
 	b, _ := os.ReadFile(filepath.Join(root, name)) //nolint:gosec // the kernel's own files
 	return string(b)
-}
-
-// repeatInterrupted repeats a call that a signal has cut off, as FUSE and NFS let it; os does so by itself.
-func repeatInterrupted(call func() error) error {
-	for {
-		if err := call(); !errors.Is(err, unix.EINTR) {
-			return err
-		}
-	}
 }

@@ -11,15 +11,14 @@ import (
 	"github.com/rotatord/rotatord/internal/fault"
 )
 
-// mountPoint reports whether path itself is a mount point, as a single file is that was mounted
+// mountPoint reports whether the target itself is a mount point, as a single file is that was mounted
 // into a container: nothing can be renamed over it.
-func (d disk) mountPoint(path string) bool {
+func (d disk) mountPoint(w *way) bool {
 	var st unix.Statx_t
-	if err := d.statx(path, &st); err == nil && st.Attributes_mask&unix.STATX_ATTR_MOUNT_ROOT != 0 {
+	if err := d.statx(w.Folder, w.name, unix.STATX_TYPE, &st); err == nil && st.Attributes_mask&unix.STATX_ATTR_MOUNT_ROOT != 0 {
 		return st.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0
 	}
-	folder, err := filepath.EvalSymlinks(filepath.Dir(path)) // the kernel lists what links lead to
-	return err == nil && slices.Contains(mountPoints(d.readProc("mountinfo")), filepath.Join(folder, filepath.Base(path)))
+	return slices.Contains(mountPoints(d.readProc("mountinfo")), w.path()) // the kernel lists what links lead to
 }
 
 // mountPoints reads /proc/self/mountinfo, for kernels before Linux 5.8.

@@ -1,9 +1,7 @@
 package file
 
 import (
-	"os"
-	"path/filepath"
-	"strings"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -27,21 +25,22 @@ func pathFits(target string) error {
 	return nil
 }
 
-// namesFit finds a name that the file system of folder does not take, among those that are to be made.
-func namesFit(folder, target string, st *unix.Statfs_t) error {
+// namesFit finds a name that the file system does not take, among those that are to be made.
+func (w *way) namesFit(st *unix.Statfs_t) error {
 	most := nameMost
 	if st.Namelen > 0 {
 		most = int(st.Namelen)
 	}
-	if n := len(filepath.Base(temporaryBeside(target))); n > most {
-		return tooLong("the name of the temporary file is %d bytes long, and the file system of %s takes %d", n, folder, most)
+	if n := len(w.temporary()); n > most {
+		return tooLong("the name of the temporary file is %d bytes long, and the file system of %s takes %d", n, w.Path(), most)
 	}
-	if _, err := os.Lstat(target); err == nil {
+	names := append(slices.Clone(w.missing), w.name)
+	if _, err := w.look(); err == nil {
 		return nil // it was taken
 	}
-	for name := range strings.SplitSeq(pathBelow(folder, target), "/") {
+	for _, name := range names {
 		if len(name) > most {
-			return tooLong("the name %.32q… in the path is %d bytes long, and the file system of %s takes %d", name, len(name), folder, most)
+			return tooLong("the name %.32q… in the path is %d bytes long, and the file system of %s takes %d", name, len(name), w.Path(), most)
 		}
 	}
 	return nil

@@ -3,11 +3,10 @@ package file
 import (
 	"io/fs"
 	"os"
-	"path/filepath"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/rotatord/rotatord/internal/durable"
 	"github.com/rotatord/rotatord/internal/fault"
 )
 
@@ -16,29 +15,27 @@ const minFree = 32 << 10
 
 // mayWrite finds out, changing nothing, whether a write of size bytes would succeed.
 func (d disk) mayWrite(target string, size int, who owner) error {
-	if err := pathFits(target); err != nil {
-		return err
-	}
-	folder, err := nearestExisting(filepath.Dir(target))
+	w, err := walk(target)
 	if err != nil {
 		return err
 	}
-	if err := d.checkWritable(folder); err != nil {
+	defer w.Close() //nolint:errcheck // nothing is written
+	if err := d.checkWritable(w.Folder); err != nil {
 		return err
 	}
-	if err := d.hasRoom(folder, target, size); err != nil {
+	if err := d.hasRoom(w, size); err != nil {
 		return err
 	}
-	info, err := d.lstatTarget(target)
+	info, err := d.lstatTarget(w)
 	if err != nil {
 		return err
 	}
 	if info != nil {
-		if err := d.checkMayReplace(folder, target, info); err != nil {
+		if err := d.checkMayReplace(w.Folder, w.name, info); err != nil {
 			return err
 		}
 	}
-	if err := d.checkRemovable(folder, temporaryIn(folder, target)); err != nil {
+	if err := d.checkRemovable(w); err != nil {
 		return err
 	}
 	return d.mayOwn(who)
@@ -46,54 +43,54 @@ func (d disk) mayWrite(target string, size int, who owner) error {
 
 // checkWritable asks the kernel with the effective ids; it knows access lists and
 // read-only file systems too.
-func (d disk) checkWritable(folder string) error {
+func (d disk) checkWritable(at *durable.Folder) error {
 	// It is read when it is synced.
-	err := repeatInterrupted(func() error {
-		return unix.Faccessat(unix.AT_FDCWD, folder, unix.R_OK|unix.W_OK|unix.X_OK, unix.AT_EACCESS)
+	err := durable.Uninterrupted(func() error {
+		return unix.Faccessat(at.Fd(), ".", unix.R_OK|unix.W_OK|unix.X_OK, unix.AT_EACCESS)
 	})
 	if err != nil {
-		return &fs.PathError{Op: "write to", Path: folder, Err: err}
+		return &fs.PathError{Op: "write to", Path: at.Path(), Err: err}
 	}
-	if d.hasAttribute(folder, unix.STATX_ATTR_IMMUTABLE|unix.STATX_ATTR_APPEND) {
-		return &fs.PathError{Op: "write to", Path: folder, Err: unix.EPERM}
+	if d.hasAttribute(at, ".", unix.STATX_ATTR_IMMUTABLE|unix.STATX_ATTR_APPEND) {
+		return &fs.PathError{Op: "write to", Path: at.Path(), Err: unix.EPERM}
 	}
 	return nil
 }
 
 // checkMayReplace knows what keeps a file from being replaced in a writable folder:
 // the sticky bit, and attributes of the file.
-func (d disk) checkMayReplace(folder, target string, info fs.FileInfo) error {
-	dir, err := os.Stat(folder)
+func (d disk) checkMayReplace(at *durable.Folder, name string, info fs.FileInfo) error {
+	dir, err := at.Stat()
 	if err != nil {
 		return err
 	}
 	ours := func(i fs.FileInfo) bool { return int(sysOf(i).Uid) == os.Geteuid() }
 	if dir.Mode()&fs.ModeSticky != 0 && !ours(dir) && !ours(info) && !hasCapability(unix.CAP_FOWNER) {
-		return &fs.PathError{Op: "replace", Path: target, Err: unix.EPERM}
+		return &fs.PathError{Op: "replace", Path: at.Join(name), Err: unix.EPERM}
 	}
-	if d.hasAttribute(target, unix.STATX_ATTR_IMMUTABLE|unix.STATX_ATTR_APPEND) {
-		return &fs.PathError{Op: "replace", Path: target, Err: unix.EPERM}
+	if d.hasAttribute(at, name, unix.STATX_ATTR_IMMUTABLE|unix.STATX_ATTR_APPEND) {
+		return &fs.PathError{Op: "replace", Path: at.Join(name), Err: unix.EPERM}
 	}
 	return nil
 }
 
-// hasAttribute reports whether path has one of the attributes; a file system that
+// hasAttribute reports whether what is called name has one of the attributes; a file system that
 // does not tell has none.
-func (d disk) hasAttribute(path string, attributes uint64) bool {
+func (d disk) hasAttribute(at *durable.Folder, name string, attributes uint64) bool {
 	var st unix.Statx_t
-	err := d.statx(path, &st)
+	err := d.statx(at, name, unix.STATX_TYPE, &st)
 	return err == nil && st.Attributes&attributes != 0
 }
 
-// hasRoom says whether the file system of folder takes the names, and has the space and the inodes, of all that a
-// write to target makes: the folders that are missing, and the temporary file.
-func (d disk) hasRoom(folder, target string, size int) error {
+// hasRoom says whether the file system takes the names, and has the space and the inodes, of all that a
+// write makes: the folders that are missing, and the temporary file.
+func (d disk) hasRoom(w *way, size int) error {
 	var st unix.Statfs_t
-	if err := d.statfs(folder, &st); err != nil {
-		return &fs.PathError{Op: "statfs", Path: folder, Err: err}
+	if err := d.statfs(w.Folder, &st); err != nil {
+		return &fs.PathError{Op: "statfs", Path: w.Path(), Err: err}
 	}
 	if st.Flags&unix.ST_RDONLY != 0 {
-		return &fs.PathError{Op: "write to", Path: folder, Err: unix.EROFS}
+		return &fs.PathError{Op: "write to", Path: w.Path(), Err: unix.EROFS}
 	}
 	free, block := st.Bavail, uint64(max(st.Frsize, 0))
 	if hasCapability(unix.CAP_SYS_RESOURCE) {
@@ -102,14 +99,14 @@ func (d disk) hasRoom(folder, target string, size int) error {
 	if block == 0 {
 		block = uint64(max(st.Bsize, 0))
 	}
-	folders := uint64(strings.Count(pathBelow(folder, target), "/"))
+	folders := uint64(len(w.missing))
 	switch need := minFree + folders*block + uint64(size); {
 	case st.Blocks > 0 && free*block < need:
-		return noRoom(folder, "bytes", free*block, need)
+		return noRoom(w.Path(), "bytes", free*block, need)
 	case st.Files > 0 && st.Ffree < folders+1:
-		return noRoom(folder, "inodes", st.Ffree, folders+1)
+		return noRoom(w.Path(), "inodes", st.Ffree, folders+1)
 	}
-	return namesFit(folder, target, &st)
+	return w.namesFit(&st)
 }
 
 func noRoom(folder, what string, free, need uint64) error {

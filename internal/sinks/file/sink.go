@@ -43,7 +43,7 @@ func (s *sink) Probe(ctx context.Context, target string, o sinks.ProbeOptions) (
 		if err := s.disk.mayWrite(target, len(o.Trial.Reveal()), who); err != nil {
 			return sinks.Holding{}, err
 		}
-		old, h, err := s.disk.readFormer(target)
+		old, h, err := s.disk.lookInto(target)
 		from := old.grantFor(who, o.Ours)
 		if err := mayReadBack(s.mode, who, from.nextACL(s.mode)); o.Read && err != nil {
 			return sinks.Holding{}, err

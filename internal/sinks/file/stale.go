@@ -3,7 +3,6 @@ package file
 import (
 	"errors"
 	"io/fs"
-	"os"
 
 	"golang.org/x/sys/unix"
 
@@ -11,7 +10,9 @@ import (
 )
 
 // removeStale removes what has the temporary file's name, unless its maker lives.
-func removeStale(path string) error { return staleFault(path, durable.RemoveStale(path)) }
+func (w *way) removeStale() error {
+	return staleFault(w.Join(w.temporary()), durable.RemoveStale(w.Folder, w.temporary()))
+}
 
 // staleFault says what to do about what cannot be removed.
 func staleFault(path string, err error) error {
@@ -21,20 +22,20 @@ func staleFault(path string, err error) error {
 	return err
 }
 
-// checkRemovable says whether removeStale could remove what lies at path, in folder.
-func (d disk) checkRemovable(folder, path string) error {
-	info, err := os.Lstat(path)
+// checkRemovable says whether removeStale could remove what has the temporary file's name.
+func (d disk) checkRemovable(w *way) error {
+	info, err := w.Lstat(w.temporary())
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
 	case err != nil:
 		return err
 	}
-	if err = d.checkMayReplace(folder, path, info); info.IsDir() {
+	if err = d.checkMayReplace(w.Folder, w.temporary(), info); info.IsDir() {
 		err = unix.EISDIR
 	}
 	if err != nil {
-		return inTheWay(path, info, err)
+		return inTheWay(w.Join(w.temporary()), info, err)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package file
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -69,7 +70,9 @@ func TestATemporaryFileOfAnotherUserInAStickyFolderIsInTheWay(t *testing.T) {
 		target := filepath.Join(dir, "token")
 		want := refusal{fault.Permanent, fault.Forbidden, "remove " + temporaryBeside(target)}
 		wantBothRefuse(t, openWith(t, nil, hooks{}), target, want)
-		wantRefusal(t, "remove", toFault("write", target, removeStale(temporaryBeside(target))), want)
+		w, err := walk(target)
+		must(t, err)
+		wantRefusal(t, "remove", toFault("write", target, errors.Join(w.removeStale(), w.Close())), want)
 		return
 	}
 	if os.Geteuid() != 0 {

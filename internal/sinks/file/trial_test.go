@@ -96,7 +96,7 @@ func TestWhereFoldersAreMissingTheTrialIsMadeInTheNearestAndMakesNone(t *testing
 // Targets whose folders are all missing are tried in one folder, and none is in another's way.
 func TestTrialsInOneFolderDoNotMeet(t *testing.T) {
 	dir := t.TempDir()
-	other, err := durable.Create(temporaryIn(dir, dir+"/a/token"))
+	other, err := durable.Create(opened(t, dir), filepath.Base(temporaryIn(dir, dir+"/a/token")))
 	must(t, err)
 	defer other.Close()
 	for _, target := range []string{"/b/token", "/token"} {

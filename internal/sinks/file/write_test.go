@@ -171,7 +171,7 @@ func TestASymbolicLinkPlantedAsTheTemporaryFileIsNotFollowed(t *testing.T) {
 
 func TestATemporaryFileOfALivingProcessIsLeftAlone(t *testing.T) {
 	target := filepath.Join(t.TempDir(), "token")
-	other, err := durable.Create(temporaryBeside(target))
+	other, err := durable.Create(opened(t, filepath.Dir(target)), filepath.Base(temporaryBeside(target)))
 	must(t, err)
 	defer other.Close()
 	err = openWith(t, nil, hooks{}).Write(t.Context(), target, secret.New("value"), sinks.WriteOptions{RotationID: "r"})

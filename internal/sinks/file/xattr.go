@@ -3,10 +3,13 @@ package file
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/rotatord/rotatord/internal/durable"
 )
 
 // attributes are the extended attributes of open files.
@@ -15,7 +18,7 @@ type attributes interface {
 	get(f *os.File, name string) (value []byte, err error)
 	set(f *os.File, name string, value []byte) error
 	// peek gets one of a file that may not be opened.
-	peek(path, name string) (value []byte, err error)
+	peek(at *durable.Folder, file, name string) (value []byte, err error)
 }
 
 func (d disk) xattrs() attributes {
@@ -44,10 +47,11 @@ func (kernel) get(f *os.File, name string) ([]byte, error) {
 }
 
 func (kernel) set(f *os.File, name string, value []byte) error {
-	return repeatInterrupted(func() error { return unix.Fsetxattr(int(f.Fd()), name, value, 0) })
+	return durable.Uninterrupted(func() error { return unix.Fsetxattr(int(f.Fd()), name, value, 0) })
 }
 
-func (kernel) peek(path, name string) ([]byte, error) {
+func (kernel) peek(at *durable.Folder, file, name string) ([]byte, error) {
+	path := fmt.Sprintf("/proc/self/fd/%d/%s", at.Fd(), file) // a call for a name in an open folder is new
 	return readSized(func(b []byte) (int, error) { return unix.Lgetxattr(path, name, b) })
 }
 
@@ -57,7 +61,7 @@ func readSized(ask func([]byte) (int, error)) ([]byte, error) {
 	var n int
 	of := func(size int) error {
 		b = make([]byte, size)
-		return repeatInterrupted(func() (err error) {
+		return durable.Uninterrupted(func() (err error) {
 			n, err = ask(b)
 			return err
 		})

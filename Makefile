@@ -9,6 +9,7 @@ MAKEFLAGS += --no-print-directory
 GO        ?= go
 VERSION   ?=
 FUZZTIME  ?= 1m
+EXECS     ?= 2000000
 KILLS     ?= 500
 WALKS     ?= 100000
 STATES    ?= 42000
@@ -100,6 +101,13 @@ fuzz: ## every fuzz target for FUZZTIME (1m)
 			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg; \
 		done; \
 	done
+
+ANSWERS := ./internal/cf:FuzzListAnswer ./internal/cf:FuzzCreateAnswer ./internal/cf:FuzzRotateAnswer \
+	./internal/sinks/vault:FuzzAnswers ./internal/sinks/awssm:FuzzAnswers
+
+.PHONY: fuzz-answers
+fuzz-answers: ## what Cloudflare, Vault and AWS may answer: each target EXECS (2000000) times, in slices of nine minutes
+	@for of in $(ANSWERS); do .ci/fuzz "$${of%:*}" "$${of#*:}" $(EXECS); done
 
 .PHONY: soak
 soak: ## the long forms: KILLS (500) kills of the real binary, a minute of load, WALKS (100000) new random walks a scenario

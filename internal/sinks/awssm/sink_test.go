@@ -22,14 +22,18 @@ import (
 // credentials sets the SDK's environment and shuts out the machine's own.
 func credentials(t *testing.T, s *awstest.Server) {
 	t.Helper()
-	for k, v := range map[string]string{
+	for k, v := range environment(s.URL, t.TempDir()) {
+		t.Setenv(k, v)
+	}
+}
+
+func environment(sts, empty string) map[string]string {
+	return map[string]string{
 		"AWS_ACCESS_KEY_ID": awstest.AccessKeyID, "AWS_SECRET_ACCESS_KEY": awstest.SecretAccessKey,
 		"AWS_SESSION_TOKEN": "", "AWS_PROFILE": "", "AWS_REGION": "", "AWS_DEFAULT_REGION": "",
-		"AWS_CONFIG_FILE": t.TempDir() + "/none", "AWS_SHARED_CREDENTIALS_FILE": t.TempDir() + "/none",
-		"AWS_EC2_METADATA_DISABLED": "true", "AWS_ENDPOINT_URL": "", "AWS_ENDPOINT_URL_SECRETS_MANAGER": "",
-		"AWS_ENDPOINT_URL_STS": s.URL, "HTTP_PROXY": "", "http_proxy": "",
-	} {
-		t.Setenv(k, v)
+		"AWS_CONFIG_FILE": empty + "/none", "AWS_SHARED_CREDENTIALS_FILE": empty + "/none",
+		"AWS_CA_BUNDLE": "", "AWS_EC2_METADATA_DISABLED": "true", "AWS_ENDPOINT_URL": "", "AWS_ENDPOINT_URL_SECRETS_MANAGER": "",
+		"AWS_ENDPOINT_URL_STS": sts, "HTTP_PROXY": "", "http_proxy": "",
 	}
 }
 

@@ -47,20 +47,26 @@ func (c *Config) open(o sinks.OpenOptions) (*sink, error) {
 	if err := how[0].missingVariable(o.Env); err != nil {
 		return nil, err
 	}
+	s, err := r.sinkOver(t, how[0], o)
+	s.transport = t
+	return s, err
+}
+
+// sinkOver returns a sink that sends over next.
+func (c *Config) sinkOver(next http.RoundTripper, how chosen, o sinks.OpenOptions) (*sink, error) {
 	s := &sink{
-		config: *r, engine: newEngine(r.mountPath(), r.KVVersion), transport: t,
-		ours: fieldTemplates(r.Fields).fieldNames(),
+		config: *c, engine: newEngine(c.mountPath(), c.KVVersion), ours: fieldTemplates(c.Fields).fieldNames(),
 	}
-	at := endpoint{address: r.Address, namespace: trimSlashes(r.Namespace)}
-	s.session = newSession(how[0], at.address+" "+at.namespace, o, func(token secret.Value) (*api.Client, error) {
+	at := endpoint{address: c.Address, namespace: trimSlashes(c.Namespace)}
+	s.session = newSession(how, at.address+" "+at.namespace, o, func(token secret.Value) (*api.Client, error) {
 		return at.newClient(token)
 	})
-	redirects := &transport.Redirects{Next: s.transport, Allow: r.refuseRedirect, Hint: redirectHint}
-	at.http = &http.Client{Transport: tied{redirects, s.session.life}, Timeout: r.Timeout}
+	redirects := &transport.Redirects{Next: next, Allow: c.refuseRedirect, Hint: redirectHint}
+	at.http = &http.Client{Transport: tied{redirects, s.session.life}, Timeout: c.Timeout}
 	leaving := at
 	leaving.http = &http.Client{Transport: redirects}
 	s.session.part = leaving.newClient
-	_, err = at.newClient(secret.Value{})
+	_, err := at.newClient(secret.Value{})
 	return s, err
 }
 

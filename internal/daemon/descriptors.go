@@ -18,7 +18,7 @@ type descriptors struct {
 const (
 	ownDescriptors = 24 // journal, log, listeners, folders, Go's own
 	perConnection  = 2  // a dial tries two addresses at a time, and asks a name server
-	perFile        = 3  // a temporary file, written and held; another's that is stale
+	perFile        = 4  // the folder; a temporary file, written and held; a look at its name
 
 	leastPages = 8 // a browser keeps six open
 	mostPages  = 512

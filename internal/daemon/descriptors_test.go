@@ -15,7 +15,7 @@ func TestDescriptorsAreSharedSoThatNobodyTakesAnothers(t *testing.T) {
 			}
 		}
 	}
-	if d := shareDescriptors(64, 2, 1); d.connections != 4 || d.files != 4 {
+	if d := shareDescriptors(64, 2, 1); d.connections != 4 || d.files != 3 {
 		t.Errorf("of 64 two clients get %+v", d)
 	}
 }

@@ -31,6 +31,7 @@ func Run(ctx context.Context, cfg *config.Config, o Options) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, os.Interrupt)
 	defer stop()
 	d := newDaemon(cfg, o)
+	d.warnOfRoot()
 	// What libraries print of themselves goes the same way.
 	defer zap.RedirectStdLog(d.log)() //nolint:forbidigo // nobody of ours logs there
 	server, served, err := d.startPages(cfg)
@@ -115,6 +116,7 @@ func RunOnce(ctx context.Context, cfg *config.Config, o Options) (failed []slot.
 	ctx, cancel := o.Hangups.untilHangup(ctx)
 	defer cancel()
 	d := newDaemon(cfg, o)
+	d.warnOfRoot()
 	defer zap.RedirectStdLog(d.log)() //nolint:forbidigo // nobody of ours logs there
 	if err := d.open(ctx, cfg); ctx.Err() != nil {
 		return nil, errors.Join(errToldToStop, d.teardown.run())

@@ -233,3 +233,20 @@ func TestASingleRunThatIsToldToStopDoesNothing(t *testing.T) {
 	}
 	wantStateFree(t, h)
 }
+
+func TestAProcessOfRootsSaysThatItNeedNotBe(t *testing.T) {
+	for name, run := range map[string]func(*house){
+		"run": func(h *house) {
+			ctx, cancel := context.WithCancel(h.Context())
+			cancel()
+			_ = Run(ctx, h.load(), h.options())
+		},
+		"run --once": func(h *house) { _, _ = RunOnce(h.Context(), h.load(), h.options()) },
+	} {
+		h := newHouse(t)
+		run(h)
+		if said := strings.Contains(h.logged(), "rotatord runs as root"); said != (os.Geteuid() == 0) {
+			t.Errorf("%s as user %d: said %t", name, os.Geteuid(), said)
+		}
+	}
+}

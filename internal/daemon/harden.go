@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 
+	"go.uber.org/zap"
 	"golang.org/x/sys/unix"
 )
 
@@ -18,7 +19,9 @@ func DenyCoreDumps() error {
 
 // MuteChildren gives libraries no standard error. AWS's SDK hands it to a profile's credential_process, and
 // what that prints may be the credentials. Without /dev/null no process can be started anyway.
+// What libraries print of themselves goes there too, until somebody hears them (hearLibraries).
 func MuteChildren() {
+	zap.RedirectStdLog(zap.NewNop()) //nolint:forbidigo // nobody of ours logs there
 	if nowhere, err := os.OpenFile(os.DevNull, os.O_RDWR, 0); err == nil {
 		os.Stderr = nowhere
 	}

@@ -32,8 +32,7 @@ func Run(ctx context.Context, cfg *config.Config, o Options) error {
 	defer stop()
 	d := newDaemon(cfg, o)
 	d.warnOfRoot()
-	// What libraries print of themselves goes the same way.
-	defer zap.RedirectStdLog(d.log)() //nolint:forbidigo // nobody of ours logs there
+	defer hearLibraries(d.log)()
 	server, served, err := d.startPages(cfg)
 	if err != nil {
 		return err
@@ -117,7 +116,7 @@ func RunOnce(ctx context.Context, cfg *config.Config, o Options) (failed []slot.
 	defer cancel()
 	d := newDaemon(cfg, o)
 	d.warnOfRoot()
-	defer zap.RedirectStdLog(d.log)() //nolint:forbidigo // nobody of ours logs there
+	defer hearLibraries(d.log)()
 	if err := d.open(ctx, cfg); ctx.Err() != nil {
 		return nil, errors.Join(errToldToStop, d.teardown.run())
 	} else if err != nil {

@@ -92,9 +92,7 @@ func (w *stringSharer) shareKey(k moq.Key) moq.Key {
 func (w *stringSharer) shareRotation(rot *slot.Rotation, p *slot.Plan) {
 	w.shareToken(rot.Token)
 	w.shareTokens(rot.Existing)
-	for i := range rot.Found {
-		w.keep(&rot.Found[i].Location)
-	}
+	w.shareFound(rot.Found)
 	w.keep(&rot.ID)
 	shareCommon(w, &rot.MintedClock.Boot)
 	shareCommon(w, &rot.Clock.Boot)
@@ -117,6 +115,12 @@ func (w *stringSharer) shareRotation(rot *slot.Rotation, p *slot.Plan) {
 		for i := range rot.Targets {
 			w.shareTarget(&rot.Targets[i], p)
 		}
+	}
+}
+
+func (w *stringSharer) shareFound(list []slot.Found) {
+	for i := range list {
+		w.keep(&list[i].Location)
 	}
 }
 
@@ -154,6 +158,7 @@ func (w *stringSharer) shareTrouble(r *slot.Record) {
 		w.keep(&r.Orphans[i].TokenID)
 		shareCommon(w, &r.Orphans[i].Clock.Boot)
 		shareCommon(w, &r.Orphans[i].FoundClock.Boot)
+		w.shareFound(r.Orphans[i].Before)
 	}
 	w.keep(&r.ForgottenThrough)
 	if r.Request != nil {

@@ -19,7 +19,7 @@ const undoubtedFor = 10 * time.Minute
 // Found is what a target was found to hold before a mint that was not known to be delivered there.
 type Found struct {
 	Location string `json:"location"`
-	Digest   []byte `json:"digest"`
+	Digest   []byte `json:"digest"` // none: it held nothing, though something was delivered there
 }
 
 // found are the targets of which it is to be remembered what they hold before a value comes there.

@@ -1,6 +1,12 @@
 package slot
 
-import "github.com/rotatord/rotatord/internal/moq"
+import (
+	"bytes"
+	"slices"
+	"time"
+
+	"github.com/rotatord/rotatord/internal/moq"
+)
 
 // fourthToken reports whether a rotation that would make a fourth token is made all the same: it is due by itself, and
 // nobody is served, as the required targets were seen a moment ago. It has them read first; a token that may go, goes.
@@ -47,4 +53,32 @@ func (v *View) dueByItself() Due {
 		return Due{}
 	}
 	return v.without(func(r *Record) { r.Request = nil }).nextDue()
+}
+
+// foundUnserved is what required targets, which serve nobody, hold that was not delivered there: as long as they hold it,
+// the token that is minted now has not come there.
+func (v *View) foundUnserved() (out []Found) {
+	for _, t := range RequiredOf(v.Plan.Targets) {
+		if l := v.Seen.Inspections.At(t.Location); DriftOf(v.Record.Receipts.At(t.Location), l) != "" {
+			out = append(out, Found{t.Location, l.Digest})
+		}
+	}
+	return out
+}
+
+// holdsAsBefore reports whether a target is seen to hold what it held before a mint that a crash cut off.
+func (v *View) holdsAsBefore(t Target, l Orphan) bool {
+	look := v.Seen.Inspections.At(t.Location)
+	return look.Err == nil && look.Known && !v.showsWhatMayBePast(t, look) &&
+		slices.ContainsFunc(l.Before, func(f Found) bool { return f.Location == t.Location && bytes.Equal(f.Digest, look.Digest) })
+}
+
+// secondLookFirst has a store that may answer stale looked at twice before it tells that the token of a mint that a
+// crash cut off has not come there.
+func (v *View) secondLookFirst(l Orphan) (Action, bool) {
+	doubted := func(e LocationEntry[TargetHealth]) bool { return e.Value.Doubt != "" }
+	if v.Plan == nil || len(l.Before) == 0 || !slices.ContainsFunc(v.Seen.Health, doubted) {
+		return nil, true
+	}
+	return v.secondLook(time.Time{}), false
 }

@@ -55,6 +55,9 @@ func (v *View) fixOverlap(a *Rotation, instance string) {
 	if v.Plan.Matching && v.Seen.Listing != nil {
 		a.Existing = v.tokensToTakeOver(instance)
 	}
+	if v.isFourth() {
+		a.Found = v.foundUnserved()
+	}
 	if v.Plan.Lifetime < longestLife-clockAllowance {
 		a.Expires = TimestampOf(v.tokenTime().Add(v.Plan.Lifetime).Truncate(time.Second))
 	}

@@ -53,10 +53,14 @@ func (v *View) reclaim(l Orphan, t moq.Token) Action {
 	if s, ok := v.inspected(v.servingTargets(), DepthRead); !ok {
 		return s
 	}
+	if s, ok := v.secondLookFirst(l); !ok {
+		return s
+	}
 	// Where lists lagged, a newer value may have taken its place only now: it has a grace, unless it is known to others.
 	rot := v.Record.Rotation
 	newer := rot != nil && rot.ID > l.RotationID && rot.Cause != CauseCompromised
-	if !newer && !v.leftToExpire(&tok) && v.everyServing(func(h Target) bool { return v.neverReceived(h, &tok) }) {
+	never := func(h Target) bool { return v.neverReceived(h, &tok) || v.holdsAsBefore(h, l) }
+	if !newer && !v.leftToExpire(&tok) && v.everyServing(never) {
 		return v.onceSettled(RevokeOrphan{l, tok})
 	}
 	return AdoptOrphan{l, tok}

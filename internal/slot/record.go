@@ -101,7 +101,7 @@ type Rotation struct {
 	// commit late, so the slot rotates once more a quiet minute after it.
 	LostAt    Timestamp `json:"lost_at,omitzero"`
 	LostClock Reading   `json:"lost_clock,omitzero"` // then
-	// Found is what targets held before the mint that was not known to be delivered there (in_place).
+	// Found is what targets held before the mint that was not known to be delivered there (in_place, and a fourth token).
 	Found []Found `json:"found,omitempty"`
 	// Doubted says that the value may be older than what targets hold: it goes nowhere any more (in_place).
 	Doubted bool `json:"doubted,omitempty"`
@@ -134,6 +134,8 @@ type Orphan struct {
 	// Crashed says that rotatord ended during the call: the value may have come, and
 	// may have been delivered from memory.
 	Crashed bool `json:"crashed,omitempty"`
+	// Before is what targets held before the mint of a fourth token that was not delivered there.
+	Before []Found `json:"before,omitempty"`
 	// Found is when a token of it was last found, and revoked or kept: there may be another.
 	Found      Timestamp `json:"found,omitzero"`
 	FoundClock Reading   `json:"found_clock,omitzero"` // then

@@ -77,7 +77,7 @@ func rotationLines(role string, rot *Rotation) []string {
 	how.add(!rot.Verify, "not read back")
 	how.add(rot.ClaimedOtherID, "claims another id")
 	for _, f := range rot.Found {
-		how.add(true, "found %s at %s", f.Digest, f.Location)
+		how.add(true, "found %s at %s", cmp.Or(string(f.Digest), "nothing"), f.Location)
 	}
 	how.add(rot.Doubted, "doubted")
 	how.add(rot.Doubts > 0, "values given up in a row: %d", rot.Doubts)

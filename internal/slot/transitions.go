@@ -38,11 +38,13 @@ func (r *Record) LoseMint(at time.Time, clock Reading, crashed bool) {
 		r.PendingMint = &a
 		return
 	}
-	r.Orphans = append(r.Orphans, Orphan{RotationID: a.ID, Label: a.Label(), At: at, Clock: clock, Crashed: crashed})
+	l := Orphan{RotationID: a.ID, Label: a.Label(), At: at, Clock: clock, Crashed: crashed}
 	if crashed {
+		l.Before = a.Found
 		r.markMayHold(a.Targets, a.ID)
 		r.restartGraces(a, at, clock)
 	}
+	r.Orphans = append(r.Orphans, l)
 	r.PendingMint = nil
 }
 

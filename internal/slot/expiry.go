@@ -20,6 +20,11 @@ func (v *View) seemsExpired(t *Token) bool {
 	return t.Expires != 0 && !v.Now.Before(t.Expires.Time()) && !v.timeOf(t).Before(t.Expires.Time())
 }
 
+// hasEndedAtCloudflare reports whether a token that is not expired for certain is so by Cloudflare's time.
+func (v *View) hasEndedAtCloudflare(t *Token) bool {
+	return t.Expires != 0 && v.knowsCloudflare() && !v.Cloudflare.Now.Before(t.Expires.Time()) && !v.expired(t)
+}
+
 // expiredLongAgo reports whether a token expired so long ago by our clock that it counts where nothing else does.
 func (v *View) expiredLongAgo(t *Token) bool {
 	return v.isWithoutCloudflare() && !v.Now.Before(t.Expires.Time().Add(expiredByOurs))

@@ -39,6 +39,9 @@ func (v *View) deliverRequired() Action {
 	if rot.Strategy == moq.Overlap && !Within(v.Seen.Confirmed.Time(), v.Now, ConfirmedFor) {
 		return v.confirmListed(missing)
 	}
+	if rot.Strategy == moq.Overlap && v.hasEndedAtCloudflare(rot.Token) {
+		return v.deliverEnded(missing)
+	}
 	if v.doubted() || v.mayBeRevoked() {
 		return v.deliverInDoubt(missing)
 	}
@@ -68,6 +71,19 @@ func (v *View) deliverInDoubt(missing []Target) Action {
 		return v.listedAgain(StageDeliver)
 	}
 	return Deliver{Targets: known}
+}
+
+// deliverEnded delivers a value whose token has expired by Cloudflare's time, and not by our clock, which may be right: only
+// where no token works whose place it could take. Elsewhere a newer one is waited for.
+func (v *View) deliverEnded(missing []Target) Action {
+	if s, ok := v.inspected(missing, DepthRead); !ok {
+		return s
+	}
+	unserved := slices.DeleteFunc(missing, func(t Target) bool { return !v.servesNobody(t) })
+	if len(unserved) == 0 {
+		return Wait{v.expiryAt(v.Record.Rotation.Token)}
+	}
+	return Deliver{Targets: unserved}
 }
 
 // holdsUnknown reports whether a target is seen to hold neither what some slot of ours delivered there last nor a token of

@@ -1,6 +1,7 @@
 package rotation
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -95,4 +96,20 @@ func TestDurationsGoByElapsedTime(t *testing.T) {
 			t.Errorf("a rotation of %s that was read back for %s: a blackout of %s, want %s", c.took, c.readBack, got, c.want)
 		}
 	}
+}
+
+func TestThatATokenWasListedBeforeAStepOfTheClockSaysNothingAfterIt(t *testing.T) {
+	w := newWorld(t, moq.Overlap, 2)
+	w.start()
+	w.run(24*time.Hour - time.Second)
+	w.during(writeCall, func() { w.sinks["sink1"].down = true })
+	w.run(10 * time.Second)
+	w.step(-5 * time.Minute)
+	w.run(4*time.Minute + 40*time.Second) // the clock shows the time again at which the token was minted
+	w.relay.change(slices.DeleteFunc(slices.Clone(w.relay.tokens), func(t moq.Token) bool { return t.Value.Reveal() == "value-2" }))
+	w.sinks["sink1"].down = false
+	w.engine.Retry([]string{"sink1"})
+	w.run(2 * time.Minute)
+	w.mustBeSound() // what another hand revoked is not delivered
+	w.mustHold("value-3")
 }

@@ -1,6 +1,7 @@
 package rotation
 
 import (
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -191,4 +192,21 @@ func TestWhatAnUnacknowledgedWriteLeftIsOurs(t *testing.T) {
 		f.kill()
 		synctest.Wait()
 	})
+}
+
+func TestATokenOfAMintThatACrashCutOffIsFoundUnderTheNameThatMadeIt(t *testing.T) {
+	w := newWorld(t, moq.Overlap, 1)
+	w.crashes, w.choose = 1, func(c choice) int {
+		if c.kind == createCall && c.number == 2 {
+			w.names = append(w.names, "renamed")
+			return c.mustFind("process dies after")
+		}
+		return 0
+	}
+	w.start()
+	w.run(24*time.Hour + 10*time.Minute)
+	if _, lives := w.relay.byID(fmt.Sprintf("%032x", 2)); lives || w.engine.Instance != "renamed" {
+		t.Errorf("the token of the lost mint is still there: %s", w.describe())
+	}
+	w.mustBeSound()
 }

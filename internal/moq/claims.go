@@ -3,6 +3,7 @@ package moq
 import (
 	"encoding/base64"
 	"encoding/json"
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -124,7 +125,7 @@ func isWord(r rune) bool {
 // payloadsIn returns the decoded payload of every JWT in a content, whatever it is.
 func payloadsIn(content secret.Value) string {
 	var b strings.Builder
-	for text := range strings.FieldsFuncSeq(content.Reveal(), func(r rune) bool { return r != '.' && r != '-' && !isWord(r) }) {
+	for text := range jwtsIn(content) {
 		parts := strings.Split(text, ".")
 		for i := 1; i < len(parts)-1; i++ {
 			if payload, err := base64.RawURLEncoding.DecodeString(parts[i]); err == nil {
@@ -133,4 +134,21 @@ func payloadsIn(content secret.Value) string {
 		}
 	}
 	return b.String()
+}
+
+// jwtsIn yields what may be a JWT in a content.
+func jwtsIn(content secret.Value) iter.Seq[string] {
+	return strings.FieldsFuncSeq(content.Reveal(), func(r rune) bool { return r != '.' && r != '-' && !isWord(r) })
+}
+
+// HoldsTokenOfAnotherRelay reports whether a content holds a JWT, and every one in it says that it is of another relay.
+func HoldsTokenOfAnotherRelay(content secret.Value, relayID string) (another bool) {
+	for text := range jwtsIn(content) {
+		c, ok := ClaimsOf(secret.New(text))
+		if ok && (!IsID(c.RelayID) || c.RelayID == relayID) {
+			return false
+		}
+		another = another || ok
+	}
+	return another
 }

@@ -93,6 +93,20 @@ func TestIDsAreFoundInAContentAndInItsJWTs(t *testing.T) {
 	}
 }
 
+func TestAContentIsOfAnotherRelayWhenEveryJWTInItSaysSo(t *testing.T) {
+	of := func(relayID string) string { return jwt(`{"jti":"` + anID + `","sub":"` + relayID + `"}`).Reveal() }
+	const relay, another = "00000000000000000000000000000001", "00000000000000000000000000000002"
+	for content, want := range map[string]bool{
+		of(another): true, "MOQ_TOKEN='" + of(another) + "'\n": true, `{"token":"` + of(another) + `"}`: true,
+		of(relay): false, of(another) + "\n" + of(relay): false, of("a relay by name"): false, of(""): false,
+		"": false, "opaque": false, anID: false, another: false, "x." + of(another): false,
+	} {
+		if got := HoldsTokenOfAnotherRelay(secret.New(content), relay); got != want {
+			t.Errorf("%q is of another relay: %v", content, got)
+		}
+	}
+}
+
 func FuzzClaimsOf(f *testing.F) {
 	f.Add(jwt(`{"jti":"x","exp":1e9,"operations":["a"]}`).Reveal())
 	f.Add("a.b.c")

@@ -728,6 +728,42 @@ func TestPruneLeavesEverythingWhenASinkCannotBeTold(t *testing.T) {
 	}
 }
 
+func TestPruneRevokesWhatHasExpiredThoughASinkCannotBeTold(t *testing.T) {
+	w := newWorld(t, moq.Overlap, 1)
+	w.start()
+	w.run(24*time.Hour + time.Minute)
+	w.restart(func() { w.disk.saved = nil })
+	b := *w.engine.backends.Load()
+	ours, theirs := w.now, w.relay.own()[0].Expires.Add(time.Hour)
+	for _, clocks := range []struct {
+		ours, theirs time.Time
+		left         int
+	}{{ours, theirs, 2}, {theirs, ours, 2}, {theirs, time.Time{}, 2}, {theirs, theirs, 1}} {
+		w.now, b.accounts = clocks.ours, oneAccount{telling{w.relay, moq.CloudflareTime{Now: clocks.theirs}}}
+		w.engine.backends.Store(&b)
+		if _, err := NewAdministration(w.engine).Prune(t.Context(), "live", nil, false); err != nil {
+			t.Fatal(err)
+		}
+		if own := w.relay.own(); len(own) != clocks.left {
+			t.Errorf("at %s by our clock, at %s by Cloudflare's, %d of 2 tokens are left", clocks.ours, clocks.theirs, len(own))
+		}
+	}
+}
+
+func TestPruneGoesPastATokenOfAnotherRelay(t *testing.T) {
+	w := newWorld(t, moq.Overlap, 1)
+	w.start()
+	w.run(24*time.Hour + time.Minute)
+	w.sinks["sink0"].content = jwtOfRelay("fedcba9876543210fedcba9876543210")
+	w.restart(func() { w.disk.saved = nil })
+	if _, err := NewAdministration(w.engine).Prune(t.Context(), "live", nil, false); err != nil {
+		t.Fatal(err)
+	}
+	if own := w.relay.own(); len(own) != 0 {
+		t.Errorf("not pruned, though the relays of two names were exchanged: %v", own)
+	}
+}
+
 func TestASlotThatPanicsIsTriedAgain(t *testing.T) {
 	w := newWorld(t, moq.Overlap, 1)
 	w.start()

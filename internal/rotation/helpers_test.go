@@ -14,6 +14,12 @@ func jwtOf(id string) string {
 	return base64.RawURLEncoding.EncodeToString([]byte(`{"jti":"` + id + `"}`))
 }
 
+// jwtOfRelay is a token's whole value that claims a relay.
+func jwtOfRelay(relayID string) string {
+	part := base64.RawURLEncoding.EncodeToString
+	return part([]byte(`{}`)) + "." + part([]byte(`{"sub":"`+relayID+`"}`)) + "." + part([]byte("signature"))
+}
+
 // printed returns every rendering of the things.
 func printed(things ...any) []string {
 	var out []string

@@ -137,7 +137,7 @@ func (m *memory) markOwned(out *slot.RelayToken, t moq.Token) {
 }
 
 // findServing reads every target of the slots and says which token each holds.
-// A target whose content cannot be told forbids all pruning.
+// A target whose content cannot be told forbids all pruning, but that of what lets nobody in any more.
 func (a Administration) findServing(ctx context.Context, tokens []slot.RelayToken, slots []*worker) {
 	certain := true
 	for _, w := range slots {
@@ -151,8 +151,14 @@ func (a Administration) findServing(ctx context.Context, tokens []slot.RelayToke
 	}
 	for i := range tokens {
 		former := tokens[i].Owner == slot.Former || tokens[i].Owner == slot.ForeignInstance
-		tokens[i].Prunable = certain && former && len(tokens[i].ServedBy) == 0
+		tokens[i].Prunable = (certain || a.hasExpired(tokens[i], slots[0])) && former && len(tokens[i].ServedBy) == 0
 	}
+}
+
+// hasExpired reports whether a listed token has expired by our clock and Cloudflare's.
+func (a Administration) hasExpired(t slot.RelayToken, w *worker) bool {
+	theirs := a.engine.cloudflareTime(w.record.Key.AccountID).Now
+	return !t.Expires.IsZero() && !theirs.IsZero() && theirs.After(t.Expires) && a.engine.now().After(t.Expires)
 }
 
 func (a Administration) findServingAt(ctx context.Context, tokens []slot.RelayToken, w *worker, rec *slot.Record, t slot.Target) (certain bool) {
@@ -175,7 +181,7 @@ func (a Administration) findServingAt(ctx context.Context, tokens []slot.RelayTo
 			certain = true
 		}
 	}
-	return certain || bytes.Equal(rc.Digest, digest)
+	return certain || bytes.Equal(rc.Digest, digest) || moq.HoldsTokenOfAnotherRelay(h.Content, w.record.Key.RelayID)
 }
 
 // holderOf tells which token a content is of: by the receipt when it is what was

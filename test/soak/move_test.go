@@ -26,10 +26,11 @@ type moves struct {
 	namesExchanged bool
 }
 
-// exchange has two relays exchange their names, now and then. So their slots are alike.
+// exchange has two relays exchange their names, now and then. So their slots are alike: who reads at the place of one
+// is given tokens of the other meanwhile, and goes by the same grace.
 func exchange(a, b []slotSpec) {
 	for i := range a {
-		b[i].sinks = a[i].sinks
+		b[i].sinks, b[i].every, b[i].grace, b[i].settle = a[i].sinks, a[i].every, a[i].grace, a[i].settle
 		a[i].other, a[i].otherID, b[i].other, b[i].otherID = b[i].relay, b[i].relayID, a[i].relay, a[i].relayID
 	}
 }

@@ -158,8 +158,8 @@ func (w *world) makeRoom() {
 	harness.Pause(w.Context(), w.longestGrace())
 	for _, relay := range w.overlapRelays() {
 		harness.Eventually(w, time.Minute, "room on "+relay, func() error {
-			if o := w.run(w, "tokens", "prune", relay); o.Code != 0 {
-				return fmt.Errorf("code %d\n%s%s", o.Code, o.Out, o.Err)
+			if o := w.run(w, "tokens", "prune", relay); o.Code != 0 || w.places(relay) < 4 {
+				return fmt.Errorf("code %d, %d places\n%s%s", o.Code, w.places(relay), o.Out, o.Err)
 			}
 			return nil
 		})
@@ -167,6 +167,12 @@ func (w *world) makeRoom() {
 	d.Kill()
 	w.manual = false
 	w.configure()
+}
+
+// places is how many tokens a relay still takes.
+func (w *world) places(relay string) int {
+	i := slices.IndexFunc(w.slots, func(s slotSpec) bool { return s.relay == relay })
+	return moq.RelayPlaces - len(w.sim.Tokens(w.slots[i].relayID))
 }
 
 // clearState removes the database and its log; the identity stays.

@@ -90,7 +90,7 @@ func (d clockEvents) stoodStill(gap time.Duration) {
 func (d clockEvents) clockStepped(now time.Time, by time.Duration) {
 	d.metrics.ClockStepped()
 	d.log.Warn("somebody set this machine's clock; everything that waits for a time is decided anew",
-		zap.Time("from", now.Add(-by)), zap.Time("to", now), zap.Duration("by", by))
+		zap.Time("from", now.Add(-by)), zap.Time("to", now), zap.Duration("by", by.Round(time.Millisecond)))
 	d.engine.ClockStepped()
 	d.accounts.tellOffsets()
 }

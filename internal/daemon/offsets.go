@@ -48,7 +48,7 @@ func (w *accountWatch) tellOffset(name string, t moq.CloudflareTime) {
 		return
 	}
 	if ahead.Abs() > offsetTold {
-		w.log.Warn(offsetText(ahead, t.Now), zap.String("account", name), zap.Duration("ahead", ahead))
+		w.log.Warn(offsetText(ahead, t.Now), zap.String("account", name), zap.Duration("ahead", ahead.Round(time.Millisecond)))
 		return
 	}
 	w.log.Info("this machine's clock agrees with Cloudflare's again", zap.String("account", name))

@@ -16,15 +16,16 @@ func (e *Engine) ClockStepped() {
 		e.since.CompareAndSwap(since, present)
 	}
 	for _, w := range e.slots.all() {
-		w.locked(w.forgetSeen)
+		w.locked(func() { w.forgetSeen(slot.Timestamp(present)) })
 	}
 	e.lookAgain(now)
 }
 
 // forgetSeen makes as if nothing had been seen that is good for a while: it may be older than it looks. m.mu is held.
-func (m *memory) forgetSeen() {
+func (m *memory) forgetSeen(now slot.Timestamp) {
 	m.forgetInspections()
 	if o := m.notes; o != nil {
+		o.TakeBack(now)
 		o.Listing = nil
 		if m.strategy() == moq.Overlap { // in_place keeps with it that this process minted the value
 			o.Confirmed = 0
@@ -50,7 +51,7 @@ func (w *worker) passedSince(before slot.Reading, at slot.Timestamp) time.Durati
 // takeBack takes back what a wall clock that was wrong put further ahead than it can be.
 func (w *worker) takeBack(a slot.TakeBack) {
 	w.change(func(r *slot.Record) { r.TakeBack(a.Bounds) })
-	w.log().Info("the clock was ahead when the slot's times were noted; those that cannot be are taken back to now")
+	w.log().Info("a clock that was ahead noted times of the slot that cannot be: they count as now")
 }
 
 // cloudflareTime is what an account's answers tell of Cloudflare's time.

@@ -118,7 +118,7 @@ func (w *worker) endFailure() {
 		r.EndFailure()
 		w.ensureNotes().blames = nil
 	})
-	w.log().Info("what failed is not tried any more: there is no reason for it left", zap.String("step", string(ended.Stage)),
+	w.log().Info("a failure is over: what it failed on is not waited for any more", zap.String("step", string(ended.Stage)),
 		zap.String("reason", ended.Reason), zap.String("was", ended.Message))
 }
 

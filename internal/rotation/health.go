@@ -15,13 +15,13 @@ type healthChange struct {
 	target        slot.Target
 	before, after slot.TargetHealth
 	repair        string     // when it gets a value again; "" where that is not asked
-	err           error      // of the look
+	err           error      // why it is not well, as far as an error says it
 	event         slot.Event // of a drift
 }
 
 // changeOf is what a look at a target, or a delivery, has people told; none when nothing has changed. w.mu is held.
 func (w *worker) changeOf(t slot.Target, before, after slot.TargetHealth, l slot.Inspection) []healthChange {
-	c := healthChange{HealthChange: after.ChangeFrom(before, l.Depth), target: t, before: before, after: after, err: l.Err}
+	c := healthChange{HealthChange: after.ChangeFrom(before, l.Depth), target: t, before: before, after: after, err: w.ensureNotes().Errors.At(t.Location)}
 	if c.HealthChange == slot.Unchanged {
 		return nil
 	}
@@ -56,7 +56,7 @@ func (w *worker) logHealth(c healthChange) {
 		zap.String("state", string(cmp.Or(c.after.State, slot.TargetOK))), zap.String("before", string(cmp.Or(c.before.State, slot.TargetOK))),
 	}
 	if c.HealthChange == slot.WellAgain {
-		lasted := w.engine.now().Sub(c.before.Since.Time()).Round(time.Second)
+		lasted := max(0, w.engine.now().Sub(c.before.Since.Time()).Round(time.Second))
 		w.log().Info("a target is well again", append(fields, zap.Duration("lasted", lasted))...)
 		return
 	}

@@ -1,6 +1,7 @@
 package rotation
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -71,6 +72,53 @@ func TestWhatIsWrongWithATargetStaysKnownWhileTheSlotRests(t *testing.T) {
 	}
 	if w.engine.slots.get(testKey).notes != nil {
 		t.Error("notes are kept of a slot at rest whose targets are well")
+	}
+}
+
+// A probe goes less deep than the trial that found the target unusable: the reason is the trial's.
+func TestWhyATargetIsNotWellIsNamedEachTimeItIsTold(t *testing.T) {
+	w := newWorld(t, moq.Overlap, 1)
+	core, logs := observer.New(zap.WarnLevel)
+	w.log = zap.New(core)
+	w.start()
+	w.run(time.Hour)
+	one := w.engine.slots.all()[0]
+	for _, l := range []slot.Inspection{
+		{At: w.now, Depth: slot.DepthTrial, Err: fault.Newf(fault.Permanent, fault.Unauthorized, "write", "sink0", "may not be written")},
+		{At: w.now, Depth: slot.DepthProbe},
+	} {
+		var changed []healthChange
+		one.locked(func() { changed = one.noteInspection(w.plan.Targets[0], l) })
+		one.tellHealth(changed)
+	}
+	for _, line := range logs.All() {
+		if !contains(fmt.Sprint(line.ContextMap()["error"]), "may not be written") {
+			t.Errorf("%s: %v", line.Message, line.ContextMap())
+		}
+	}
+	if logs.Len() != 2 {
+		t.Errorf("%d lines", logs.Len())
+	}
+}
+
+func TestATargetIsIllSinceNoLaterThanNowThoughTheClockIsSetBack(t *testing.T) {
+	w := newWorld(t, moq.Overlap, 1)
+	core, logs := observer.New(zap.InfoLevel)
+	w.log = zap.New(core)
+	w.start()
+	w.run(time.Hour)
+	w.sinks["sink0"].down = true
+	w.run(2 * time.Hour)
+	w.step(-4 * time.Hour)
+	w.run(time.Second)
+	if since := w.status().Sinks[0].Since; since.IsZero() || since.After(w.now) {
+		t.Errorf("it is ill since %s, and it is %s", since, w.now)
+	}
+	w.sinks["sink0"].down = false
+	w.run(2 * time.Hour)
+	well := logs.FilterMessage("a target is well again").All()
+	if len(well) != 1 || well[0].ContextMap()["lasted"].(time.Duration) < 0 {
+		t.Errorf("told: %v", well)
 	}
 }
 

@@ -45,6 +45,6 @@ func foreignInstanceNote(ids []string) string {
 	if len(ids) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("another living installation has the same name, and mints tokens of this relay (%s): "+
-		"give each an `instance` of its own, or stop one", strings.Join(ids, ", "))
+	return fmt.Sprintf("another rotatord runs under the name of this one, and mints tokens of this relay (%s): "+
+		"stop one, or give each an `instance` of its own", strings.Join(ids, ", "))
 }

@@ -129,6 +129,13 @@ func (o *Observation) NoteDelivered(t Target) (before TargetHealth) {
 	return before
 }
 
+// TakeBack has no target be ill since a time that is yet to come: the clock was set back.
+func (o *Observation) TakeBack(now Timestamp) {
+	for i := range o.Health {
+		o.Health[i].Value.Since = min(o.Health[i].Value.Since, now)
+	}
+}
+
 // anyDrift reports whether a target lost or changed what was delivered.
 func (o *Observation) anyDrift() bool {
 	return slices.ContainsFunc(o.Health, func(e LocationEntry[TargetHealth]) bool { return e.Value.Drift != "" })
@@ -152,7 +159,7 @@ func (h TargetHealth) ChangeFrom(before TargetHealth, d Depth) HealthChange {
 	case h.Drift != "" && h.Drift != before.Drift:
 		return Drifted
 	case h.State == before.State:
-		if h.State.IsUnhealthy() && d == DepthProbe {
+		if h.State.IsUnhealthy() && d == DepthProbe && h.Depth == before.Depth { // else a look less deep has just told it
 			return StillUnwell
 		}
 		return Unchanged

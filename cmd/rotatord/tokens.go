@@ -53,7 +53,7 @@ func ownerWords(t adminapi.Token) string {
 		}
 		return "former token of this installation"
 	case adminapi.ForeignInstance:
-		return "another living installation of this name"
+		return "another rotatord of this name"
 	case adminapi.OtherInstance:
 		return "rotatord " + redact.Name(t.Instance)
 	}
@@ -97,7 +97,7 @@ func (a *app) pruneCommand() *cobra.Command {
 			return err
 		},
 	}
-	cmd.Flags().StringArrayVar(&ids, "token-id", nil, "revoke this token alone (may be repeated), though another living installation of this name minted it")
+	cmd.Flags().StringArrayVar(&ids, "token-id", nil, "revoke this token alone (may be repeated), though another rotatord of this name minted it")
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask (it only asks on a terminal)")
 	return cmd
 }

@@ -45,6 +45,24 @@ func (l *lists) noteRevoked(id string, now time.Duration) {
 		}
 	}
 	l.revoked[id] = now
+	l.forgetForeign(id)
+}
+
+// forgetForeign forgets a foreign token that we revoked ourselves, as a person asked: the next list may be an hour away.
+// l.mu is held.
+func (l *lists) forgetForeign(id string) {
+	for k, ids := range *l.foreign.Load() {
+		if !slices.Contains(ids, id) {
+			continue
+		}
+		next := maps.Clone(*l.foreign.Load())
+		next[k] = slices.DeleteFunc(slices.Clone(ids), func(other string) bool { return other == id })
+		if len(next[k]) == 0 {
+			delete(next, k)
+		}
+		l.foreign.Store(&next)
+		return
+	}
 }
 
 // withoutRevoked takes out of a list what this process revoked: it shows it only because it lags.
@@ -121,7 +139,7 @@ func (w *worker) noteForeign(list moq.TokenList) {
 		}
 	}
 	for _, id := range e.lists.setForeign(k, list, foreign) {
-		e.Log.Warn("another living installation has the same name, and mints tokens of a relay of ours: give each an `instance` of its own, or stop one",
+		e.Log.Warn("another rotatord runs under the name of this one, and mints tokens of this relay: stop one, or give each an `instance` of its own",
 			zap.String("instance", e.Instance), zap.String("relay_id", k.RelayID), zap.String("token_id", id))
 	}
 }

@@ -74,6 +74,9 @@ func TestANamesakesTokenIsPrunedOnlyWhenItIsNamed(t *testing.T) {
 	if _, ok := w.relay.byID(namesakesToken); ok || len(w.broken) != 1 { // the oracle does not know who asked
 		t.Errorf("it is still there, or more happened: %v", w.broken)
 	}
+	if st := w.status(); len(st.ForeignInstance) > 0 || st.Note != "" {
+		t.Errorf("the status still tells of it: %v, %q", st.ForeignInstance, st.Note)
+	}
 }
 
 func TestATokenOfOursIsNeverTakenForANamesakes(t *testing.T) {

@@ -34,17 +34,18 @@ func (w *worker) revokeOrphan(a slot.RevokeOrphan) {
 		w.fail(slot.StageRetire, err)
 		return
 	}
+	message := "token of a lost mint found and revoked"
+	if a.Orphan.TokenID != "" {
+		message = "a new token that was refused is revoked"
+	}
 	_ = w.update(func(r *slot.Record) []slot.Event {
 		r.FindOrphan(a.Orphan.Label, w.engine.now(), w.reading())
 		ev := w.newEvent(slot.EventReclaimed)
 		ev.About(a.Token)
+		ev.Detail = message
 		return []slot.Event{ev}
 	})
-	found := "token of a lost mint found and revoked"
-	if a.Orphan.TokenID != "" {
-		found = "a new token that was refused is revoked"
-	}
-	w.log().Info(found, zap.String("token_id", a.Token.ID),
+	w.log().Info(message, zap.String("token_id", a.Token.ID),
 		zap.String("rotation", a.Orphan.RotationID))
 }
 

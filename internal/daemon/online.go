@@ -115,7 +115,7 @@ func (c *online) checkAccount(ctx context.Context, name string, client *cf.Clien
 func (c *online) checkRoom(tokens []moq.Token, plans []*slot.Plan) {
 	others, overlap := 0, 0
 	for _, t := range tokens {
-		if owner, ok := moq.LabelInstance(t.Label); !ok || owner != c.cfg.Instance {
+		if !c.isOurs(t, plans) {
 			others++
 		}
 	}
@@ -123,6 +123,9 @@ func (c *online) checkRoom(tokens []moq.Token, plans []*slot.Plan) {
 		if p.Strategy == moq.Overlap {
 			overlap++
 		}
+	}
+	if overlap == 0 {
+		return // in_place takes no places
 	}
 	usual, most := 2*overlap, slot.MaxTokens*overlap
 	switch {
@@ -138,12 +141,28 @@ func (c *online) checkRoom(tokens []moq.Token, plans []*slot.Plan) {
 	}
 }
 
+// isOurs reports whether a listed token is one of the slots' that a running daemon knows; else its label tells, as
+// far as it can.
+func (c *online) isOurs(t moq.Token, plans []*slot.Plan) bool {
+	for _, p := range plans {
+		st := c.known[p.Slot()]
+		switch {
+		case slices.Contains(st.ForeignInstance, t.ID):
+			return false
+		case st.TokenID == t.ID, slices.ContainsFunc(st.Old, func(o slot.TokenStatus) bool { return o.TokenID == t.ID }):
+			return true
+		}
+	}
+	owner, ok := moq.LabelInstance(t.Label)
+	return ok && owner == c.cfg.Instance
+}
+
 // checkSlot reports whether the slot's strategy is offered and its targets can be written.
 func (c *online) checkSlot(ctx context.Context, p *slot.Plan) {
 	c.found(Heading, "slot %s (%s)", p.Slot(), p.Strategy)
 	c.checkStrategy(p)
 	if ids := c.known[p.Slot()].ForeignInstance; len(ids) > 0 {
-		c.found(Warning, "another living installation is also called %q and mints tokens of this relay (%s): give each an `instance` of its own, or stop one",
+		c.found(Warning, "another rotatord runs under the name %q, too, and mints tokens of this relay (%s): stop one, or give each an `instance` of its own",
 			c.cfg.Instance, strings.Join(ids, ", "))
 	}
 	for _, t := range p.Targets {

@@ -29,6 +29,8 @@ func (c *online) checkTarget(ctx context.Context, p *slot.Plan, t slot.Target) {
 	case c.isTaken(ctx, p, t):
 	case !h.Known:
 		c.found(OK, "%s can be written; what it holds cannot be read", where)
+	case !h.Exists && c.isMissed(p, t):
+		c.found(Warning, "%s can be written; it holds nothing, though rotatord delivered a token there", where)
 	case !h.Exists:
 		c.found(OK, "%s can be written; it holds nothing yet", where)
 	default:
@@ -96,6 +98,12 @@ func (c *online) mayBeOurs(p *slot.Plan, t slot.Target) func(secret.Value) bool 
 func (c *online) isOfAnother(p *slot.Plan, t slot.Target) bool {
 	st, known := c.statusOf(p, t)
 	return known && st.RotationID == "" && !st.Checked.IsZero() && st.Error == "" && !t.Adopt
+}
+
+// isMissed reports whether the daemon delivered to a target, and not at this moment.
+func (c *online) isMissed(p *slot.Plan, t slot.Target) bool {
+	st, known := c.statusOf(p, t)
+	return known && st.RotationID != "" && st.State != slot.TargetPending
 }
 
 // statusOf is what the daemon says of a target, if there is one.

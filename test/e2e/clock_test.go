@@ -3,9 +3,11 @@ package e2e
 import (
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/rotatord/rotatord/internal/cf/cfsim"
 	"github.com/rotatord/rotatord/test/harness"
 )
 
@@ -15,6 +17,22 @@ func newShiftedWorld(t *testing.T, relays int) (*world, *harness.Clock) {
 	w, clock := newWorld(t, relays), harness.NewClock(t)
 	w.binary, w.env = shifted, append(w.env, clock.Env())
 	return w, clock
+}
+
+// theirs is how far a Cloudflare's clock is ahead of the true time.
+type theirs struct{ ahead atomic.Int64 }
+
+func (c *theirs) now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }
+
+func (c *theirs) setAhead(d time.Duration) { c.ahead.Store(int64(d)) }
+
+// newTimedWorld is one in which a test moves both clocks: with both as far ahead, so much time has passed.
+func newTimedWorld(t *testing.T) (*world, *harness.Clock, *theirs) {
+	t.Helper()
+	cloudflares, clock := &theirs{}, harness.NewClock(t)
+	w := newWorldWith(t, cfsim.Options{Now: cloudflares.now})
+	w.binary, w.env = shifted, append(w.env, clock.Env())
+	return w, clock, cloudflares
 }
 
 func TestAClockThatIsWrongIsToldEverywhere(t *testing.T) {

@@ -2,10 +2,13 @@ package e2e
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/rotatord/rotatord/internal/cf/cfsim"
+	"github.com/rotatord/rotatord/internal/slot"
 	"github.com/rotatord/rotatord/test/harness"
 )
 
@@ -87,5 +90,58 @@ func TestAClockThatIsSetAheadAndRightAgainLeavesNothingBehind(t *testing.T) {
 			return errors.New("the schedule does not run any more")
 		}
 		return nil
+	})
+}
+
+// What is put off is put off by elapsed time: not for the hour that the clock was set back.
+func TestAnHourBackHoldsUpNobody(t *testing.T) {
+	t.Parallel()
+	refused := func(s slot.Status) bool { return s.Failures > 1 }
+	well := func(s slot.Status) bool { return s.Failure == nil && s.Requested.IsZero() && s.Phase == "" }
+	t.Run("in_place: consumers who are locked out", func(t *testing.T) {
+		t.Parallel()
+		w, clock := newShiftedWorld(t, 1)
+		w.configure(settings{Defaults: inPlaceByHand})
+		d := w.start()
+		d.rotatord("rotate", "live").Expect(t, 0)
+		d.untilTimeIsKnown()
+		w.sim.Next(cfsim.Rotate, cfsim.Fault{Kind: cfsim.Slow, Delay: time.Second})
+		d.rotatord("rotate", "--no-wait", "live").Expect(t, 0)
+		d.until(func() error {
+			if n := w.sim.Counts()[cfsim.Rotate]; n != 2 {
+				return fmt.Errorf("%d rotate calls", n)
+			}
+			return nil
+		})
+		w.shell("mv tokens aside && touch tokens") // nothing can be delivered
+		d.untilSlot("live/subscribe", func(s slot.Status) bool { return refused(s) && s.State == slot.StateBlackout })
+		clock.SetAhead(-time.Hour)
+		w.shell("rm tokens && mv aside tokens")
+		d.untilSlot("live/subscribe", well)
+		d.served(0, "live/subscribe")
+		d.says("somebody set this machine's clock")
+		if n := w.sim.Counts()[cfsim.Rotate]; n != 2 {
+			t.Errorf("%d rotate calls: the value at hand was not delivered", n)
+		}
+		d.predict(expectations{"blackout_seconds_count": is(2), "blackout_seconds_sum": between(0, 120)})
+	})
+	t.Run("overlap: a slot that fails", func(t *testing.T) {
+		t.Parallel()
+		w, clock := newShiftedWorld(t, 1)
+		w.configure(settings{})
+		d := w.start()
+		d.rotatord("rotate", "live").Expect(t, 0)
+		d.untilTimeIsKnown()
+		w.shell("mv tokens aside && touch tokens")
+		d.rotatord("rotate", "--no-wait", "live").Expect(t, 0)
+		d.untilSlot("live/subscribe", refused)
+		clock.SetAhead(-time.Hour)
+		w.shell("rm tokens && mv aside tokens")
+		d.untilSlot("live/subscribe", well)
+		d.served(0, "live/subscribe")
+		d.says("a target is well again", `"lasted":"`)
+		if strings.Contains(d.logs.String(), `"lasted":"-`) {
+			t.Error("it lasted for less than no time")
+		}
 	})
 }

@@ -3,6 +3,7 @@ package e2e
 import (
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -159,4 +160,36 @@ func TestAnInPlaceValueSaysWhichTokenItIs(t *testing.T) {
 	if record.TokenID != made.ID || !record.ExpiresAt.Equal(made.Expires) || st.TokenID != made.ID || !st.Expires.Equal(made.Expires) {
 		t.Errorf("the record says %+v, the status %s and %s, and it is %s until %s", record, st.TokenID, st.Expires, made.ID, made.Expires)
 	}
+}
+
+// An attempt that a kill cut off keeps the label it was made with, whatever the installation is called by now.
+func TestATokenOfACutOffMintIsFoundThoughTheInstanceWasRenamed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	w.configure(settings{})
+	d := w.start()
+	d.rotatord("rotate", "live").Expect(t, 0)
+	w.sim.Next(cfsim.Create, cfsim.Fault{Kind: cfsim.Slow, Delay: time.Hour})
+	d.rotatord("rotate", "--no-wait", "live").Expect(t, 0)
+	d.until(func() error {
+		if n := w.sim.Counts()[cfsim.Create]; n != 2 {
+			return fmt.Errorf("%d tokens were made", n)
+		}
+		return nil
+	})
+	cutOff := newest(w.sim.Tokens(harness.RelayID(0))).ID
+	d.Kill()
+	w.configure(settings{Top: "instance: renamed\n"})
+	d = w.start()
+	d.untilSlot(mintedSlot, func(s slot.Status) bool { return s.Requested.IsZero() && s.Phase == "" })
+	d.says("token of a lost mint found and revoked", cutOff)
+	d.rotatord("history", "live").Expect(t, 0, cutOff, "token of a lost mint found and revoked")
+	if holds(w.sim.Tokens(harness.RelayID(0)), cutOff) {
+		t.Error("it is still there")
+	}
+	if made := newest(w.sim.Tokens(harness.RelayID(0))); !strings.HasPrefix(made.Label, "rotatord-renamed-") {
+		t.Errorf("the next is labelled %s", made.Label)
+	}
+	d.rotatord("check", "--online").Expect(t, 0, "others hold 2 tokens") // ours of the former name are still ours
+	d.served(0, mintedSlot)
 }

@@ -56,6 +56,39 @@ func TestAPathCorrectedWhileItsDeliveryFailsIsServedTheValueAtHand(t *testing.T)
 	}
 }
 
+// What failed at a path is told no longer once the path was changed back, though the slot has still to wait: here
+// for a place at its relay.
+func TestAFailureEndsWithItsCauseThoughTheSlotHasStillToWait(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	to := func(path string) {
+		w.configure(settings{Defaults: defaultsOf("overlap", "sinks: [{sink: disk, path: "+w.Path(path)+"}]")})
+	}
+	to("good/token")
+	d := w.start()
+	d.rotatord("rotate", "live").Expect(t, 0)
+	w.fill(harness.RelayID(0), 7)
+	w.Put("bad", "a file where a folder should be")
+	to("bad/token")
+	d.reload()
+	d.rotatord("rotate", "--no-wait", "live").Expect(t, 0)
+	d.failing("live/subscribe", w.Path("bad/token"), "not a directory")
+	to("good/token")
+	d.reload()
+	d.untilSlot("live/subscribe", func(s slot.Status) bool { return s.WaitsFor == slot.WaitsForPlace })
+	d.says("a failure is over")
+	d.predict(expectations{"consecutive_failures" + liveSlot: is(0), "slot_state" + liveSlot + " state=idle": is(1)})
+	for _, args := range [][]string{{"status"}, {"rotate", "--timeout", "2s", "live"}} {
+		r := d.rotatord(args...)
+		if said := r.Out + r.Err; !strings.Contains(said, "the relay is full") || strings.Contains(said, "/bad/") || strings.Contains(said, "failed") {
+			t.Errorf("%v says:\n%s", args, said)
+		}
+	}
+	if code, body, err := d.get("/"); err != nil || strings.Contains(body, "/bad/") || !strings.Contains(body, "the relay is full") {
+		t.Errorf("the page says: %d, %v\n%s", code, err, body)
+	}
+}
+
 func TestRelaysThatChangeTheirNamesOrIDsGoOn(t *testing.T) {
 	t.Parallel()
 	for name, relays := range map[string]string{

@@ -1,59 +1,56 @@
 package metrics
 
 import (
-	"net"
 	"net/http"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/prometheus/common/expfmt"
 
-	"github.com/rotatord/rotatord/internal/limit"
+	"github.com/rotatord/rotatord/internal/answers"
 )
 
 // Handler serves a scrape as text, OpenMetrics or protobuf, compressed on
-// request. Only a few scrapes are gathered at once, and a scraper that reads
-// slowly holds nobody up: its answer is complete before it is sent.
-func (m *Metrics) Handler() http.Handler {
+// request. One is gathered at a time, for all who asked for the like before it was
+// begun, and few are held for who reads slowly (see answers.Places).
+func (m *Metrics) Handler() http.Handler { return m.handler(answers.DefaultPace()) }
+
+func (m *Metrics) handler(pace answers.Pace) http.Handler {
 	scrape := promhttp.HandlerFor(gatherer{m}, promhttp.HandlerOpts{
 		ErrorHandling:     promhttp.ContinueOnError,
 		EnableOpenMetrics: true,
 	})
-	scrapes := limit.New(maxScrapes)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		leave, err := scrapes.Enter(r.Context())
-		if err != nil {
-			return
-		}
-		answer := gatherAnswer(scrape, w.Header(), r, leave)
-		w.WriteHeader(answer.status)
-		_, _ = answer.body.WriteTo(w)
+	plain := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		v := variantOf(r.Header)
+		r = r.Clone(r.Context())
+		r.Header = http.Header{"Accept": {v.format}, "Accept-Encoding": {v.encoding}}
+		scrape.ServeHTTP(w, r)
+	})
+	return answers.NewPlaces(maxScrapes, pace).Shared(plain, func(r *http.Request) string {
+		v := variantOf(r.Header)
+		return v.format + "\n" + v.encoding
 	})
 }
 
-func gatherAnswer(scrape http.Handler, h http.Header, r *http.Request, done func()) *answer {
-	defer done()
-	a := &answer{header: h, status: http.StatusOK}
-	scrape.ServeHTTP(a, r)
-	return a
-}
+// variant is a form of the same scrape. There are few, whatever is asked for.
+type variant struct{ format, encoding string }
 
-// answer is a response kept in memory, in pieces: a large fleet's would be copied
-// time and again, and leave as much again behind, if it grew in one.
-type answer struct {
-	header http.Header
-	status int
-	body   net.Buffers
-}
-
-const pieceOfAnswer = 256 << 10
-
-func (a *answer) Header() http.Header    { return a.header }
-func (a *answer) WriteHeader(status int) { a.status = status }
-
-func (a *answer) Write(p []byte) (int, error) {
-	last := len(a.body) - 1
-	if last < 0 || cap(a.body[last])-len(a.body[last]) < len(p) {
-		a.body, last = append(a.body, make([]byte, 0, max(pieceOfAnswer, len(p)))), last+1
+func variantOf(h http.Header) variant {
+	// How names that Prometheus did not know of old are written does not matter: ours are none.
+	format, _, _ := strings.Cut(string(expfmt.NegotiateIncludingOpenMetrics(h)), "; escaping=")
+	if takesGzip(h.Get("Accept-Encoding")) {
+		return variant{format, "gzip"}
 	}
-	a.body[last] = append(a.body[last], p...)
-	return len(p), nil
+	return variant{format, "identity"}
+}
+
+// takesGzip reads an Accept-Encoding header.
+func takesGzip(accepted string) bool {
+	for coding := range strings.SplitSeq(accepted, ",") {
+		name, quality, _ := strings.Cut(strings.ReplaceAll(coding, " ", ""), ";q=")
+		if strings.EqualFold(name, "gzip") {
+			return strings.Trim(quality, "0.") != "" || quality == ""
+		}
+	}
+	return false
 }

@@ -16,9 +16,9 @@ import (
 
 const namespace = "rotatord"
 
-// A scrape of a large fleet takes much memory: so many are gathered at once,
-// and the others wait.
-const maxScrapes = 2
+// A scrape of a large fleet takes much memory: so many are held at once, in the
+// making or not yet read, and the others wait.
+const maxScrapes = 4
 
 // Options are what New needs to know.
 type Options struct {
@@ -70,6 +70,7 @@ type Metrics struct {
 	blocked      *prometheus.GaugeVec     // account
 	apiTokenEnds *prometheus.GaugeVec     // account
 	clockSteps   prometheus.Counter
+	authFailures prometheus.Counter
 	journalErrs  prometheus.Counter
 	journal      prometheus.Histogram
 	reloadOK     prometheus.Gauge
@@ -143,6 +144,7 @@ func (m *Metrics) makeDaemonMetrics(o Options) {
 	m.journalErrs = m.counter("journal_errors_total", "Writes to the journal that failed.")
 	m.journal = m.histogram("journal_write_duration_seconds",
 		"Duration of durable writes to the journal.", journalBuckets())
+	m.authFailures = m.counter("http_auth_failures_total", "Failed logins at the TCP listener: passwords and client certificates.")
 	m.clockSteps = m.counter("clock_steps_total", "Times that somebody set the wall clock, by more than it is slewed.")
 	m.reloadOK = m.gauge("config_last_reload_successful",
 		"Whether the last load of the configuration succeeded (1) or not (0).")

@@ -1,7 +1,6 @@
 package metrics
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -71,6 +70,7 @@ var contract = []struct {
 	{"account_token_expiry_timestamp_seconds", dto.MetricType_GAUGE, "account"},
 	{"clock_offset_seconds", dto.MetricType_GAUGE, "account"},
 	{"clock_steps_total", dto.MetricType_COUNTER, ""},
+	{"http_auth_failures_total", dto.MetricType_COUNTER, ""},
 	{"journal_errors_total", dto.MetricType_COUNTER, ""},
 	{"log_lines_dropped_total", dto.MetricType_COUNTER, ""},
 	{"journal_write_duration_seconds", dto.MetricType_HISTOGRAM, ""},
@@ -324,6 +324,7 @@ func TestCountersExistAtZeroFromTheStart(t *testing.T) {
 		"sink_drift_total":          2,
 		"cloudflare_requests_total": 6 * 3,
 		"clock_steps_total":         1,
+		"http_auth_failures_total":  1,
 		"journal_errors_total":      1,
 		"log_lines_dropped_total":   1,
 	} {
@@ -582,50 +583,4 @@ func TestScrapesAndObservationsMayOverlap(t *testing.T) {
 	}
 	cancel()
 	<-done
-}
-
-func TestAnAnswerInPiecesIsWhatWasWritten(t *testing.T) {
-	var a answer
-	var want, got bytes.Buffer
-	for _, n := range []int{1, pieceOfAnswer - 2, 1, 2, 3 * pieceOfAnswer, 0, 4096, pieceOfAnswer} {
-		p := bytes.Repeat([]byte{byte('a' + want.Len()%26)}, n)
-		want.Write(p)
-		if wrote, err := a.Write(p); wrote != n || err != nil {
-			t.Fatalf("wrote %d of %d: %v", wrote, n, err)
-		}
-	}
-	if pieces := len(a.body); pieces != 5 {
-		t.Errorf("%d pieces, want 5", pieces)
-	}
-	if _, err := a.body.WriteTo(&got); err != nil || !bytes.Equal(got.Bytes(), want.Bytes()) {
-		t.Errorf("read %d bytes, wrote %d: %v", got.Len(), want.Len(), err)
-	}
-}
-
-func TestASlowScraperHoldsNobodyUp(t *testing.T) {
-	h := newMetrics(t, true).Handler()
-	stuck, release := make(chan struct{}), make(chan struct{})
-	defer close(release)
-	for range maxScrapes + 1 {
-		go h.ServeHTTP(slowWriter{discard{http.Header{}}, stuck, release},
-			httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
-		<-stuck
-	}
-	w := httptest.NewRecorder()
-	h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
-	if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "rotatord_leader 0") {
-		t.Errorf("got %d", w.Code)
-	}
-}
-
-// slowWriter is a reader at the other end who stops reading.
-type slowWriter struct {
-	discard
-	stuck, release chan struct{}
-}
-
-func (s slowWriter) Write(p []byte) (int, error) {
-	s.stuck <- struct{}{}
-	<-s.release
-	return len(p), nil
 }

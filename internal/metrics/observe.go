@@ -97,6 +97,9 @@ func (m *Metrics) Reloaded(ok bool, at time.Time) {
 	}
 }
 
+// AuthFailed counts a failed login at the TCP listener.
+func (m *Metrics) AuthFailed() { m.authFailures.Inc() }
+
 // Leader notes whether this replica does the rotating.
 func (m *Metrics) Leader(leading bool) { m.leader.Set(truth(leading)) }
 

@@ -1,0 +1,104 @@
+package metrics
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rotatord/rotatord/internal/answers"
+)
+
+// slowReader asks for path at a server, and reads no more than the answer's first byte.
+func slowReader(t *testing.T, addr, path string) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	_ = conn.(*net.TCPConn).SetReadBuffer(4 << 10)
+	if _, err := io.WriteString(conn, "GET "+path+" HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}
+
+func heap() int64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+func TestEightySlowReadersOfALargeFleetsMetricsHoldFewAnswersAndNobodyUp(t *testing.T) {
+	const readers = 80
+	m := New(Options{PerSlot: true})
+	f, slots := bigFleet(5000)
+	m.Configure(slots, sinkRefs(), []string{"main"})
+	m.Watch(f)
+	pace := answers.DefaultPace()
+	pace.Pressed, pace.Piece, pace.Wait = 0, 200*time.Millisecond, time.Minute
+	s := httptest.NewServer(m.handler(pace))
+	defer s.Close()
+	whole := func() int64 {
+		resp, err := http.Get(s.URL) //nolint:noctx // a test's own server
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = resp.Body.Close() }()
+		n, err := io.Copy(io.Discard, resp.Body)
+		if err != nil || resp.StatusCode != http.StatusOK {
+			t.Errorf("%s, cut short: %v", resp.Status, err)
+		}
+		return n
+	}
+	size, before := whole(), heap()
+	if size < 5<<20 {
+		t.Fatalf("an answer has %d bytes: too few to show anything", size)
+	}
+	for i := range readers {
+		conn := slowReader(t, strings.TrimPrefix(s.URL, "http://"), "/metrics")
+		if i < maxScrapes { // each has an answer of its own
+			if _, err := conn.Read(make([]byte, 1)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	held := heap() - before
+	if most := (maxScrapes + 2) * size; held > most { // one is in the making, with its families
+		t.Errorf("%d slow readers hold %d MB, with answers of %d MB", readers, held>>20, size>>20)
+	}
+	if n := whole(); n < size*9/10 {
+		t.Errorf("who reads behind them gets %d bytes of %d", n, size)
+	}
+}
+
+func TestAScrapeHasFewFormsWhateverIsAskedFor(t *testing.T) {
+	h := newMetrics(t, true).handler(answers.DefaultPace())
+	const text, open = "text/plain; version=0.0.4; charset=utf-8; escaping=underscores",
+		"application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=underscores"
+	for _, tt := range []struct{ accept, coding, wantType, wantCoding string }{
+		{"", "", text, ""},
+		{"nonsense/x, text/plain;q=0.1", "br, gzip;q=0", text, ""},
+		{"*/*", "br, gzip;q=0.5", text, "gzip"},
+		{"", "GZIP", text, "gzip"},
+		{"application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.9,text/plain;q=0.1", "deflate", open, ""},
+		{"application/openmetrics-text;version=1.0.0", "identity;q=0.1, gzip", open, "gzip"},
+		{"application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited", "",
+			"application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited; escaping=underscores", ""},
+	} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil)
+		r.Header.Set("Accept", tt.accept)
+		r.Header.Set("Accept-Encoding", tt.coding)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if got := w.Header(); got.Get("Content-Type") != tt.wantType || got.Get("Content-Encoding") != tt.wantCoding {
+			t.Errorf("%s, %s: %s, %s", tt.accept, tt.coding, got.Get("Content-Type"), got.Get("Content-Encoding"))
+		}
+	}
+}

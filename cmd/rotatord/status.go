@@ -15,13 +15,20 @@ import (
 )
 
 func (a *app) statusCommand() *cobra.Command {
-	var check bool
+	var check, ready bool
 	cmd := a.listing(&cobra.Command{
 		Use:   "status",
 		Short: "Show every slot: state, age, next run, expiry, sinks",
 		Args:  usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			all, err := a.client().Status(cmd.Context())
+			if check && ready {
+				return errUsage{errors.New("--check and --ready are two questions: ask one at a time")}
+			}
+			client := a.client()
+			if ready {
+				return client.Ready(cmd.Context())
+			}
+			all, err := client.Status(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -33,6 +40,7 @@ func (a *app) statusCommand() *cobra.Command {
 			return failWhen(check, slots)
 		},
 	})
+	cmd.Flags().BoolVar(&ready, "ready", false, "show nothing, and exit 0 when /-/ready would say 200: for probes")
 	cmd.Flags().BoolVar(&check, "check", false, "exit 1 when a slot is failing or overdue, or has an unhealthy required target")
 	return cmd
 }

@@ -59,6 +59,8 @@ func (d *fakeDaemon) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (d *fakeDaemon) answer(r *http.Request, body string) (int, any) {
 	switch part := strings.Split(strings.TrimPrefix(r.URL.Path, "/api/v1/"), "/"); {
+	case r.URL.Path == "/-/ready":
+		return http.StatusOK, "ready"
 	case part[0] == "history":
 		return http.StatusOK, adminapi.EventList{Events: d.Events}
 	case part[0] == "plan":

@@ -64,6 +64,15 @@ func TestStatusShowsASlotALineAndBelowWhatIsWrong(t *testing.T) {
 	record(t, "status-noted.txt", noted, func(tr *transcript) { tr.run("status", "--check") })
 }
 
+func TestStatusReadyIsWhatTheProbeWouldBeTold(t *testing.T) {
+	record(t, "status-ready.txt", &fakeDaemon{Slots: someSlots()}, func(tr *transcript) {
+		tr.run("status", "--ready")
+		tr.run("status", "--ready", "--check")
+	})
+	starting := &fakeDaemon{Fails: map[string]string{"/-/ready": "not ready: rotatord is starting"}}
+	record(t, "status-not-ready.txt", starting, func(tr *transcript) { tr.run("status", "--ready") })
+}
+
 func TestStatusSaysOfATargetThatIsNotWellSinceWhenAndWhenItIsRepaired(t *testing.T) {
 	missing := slot.TargetStatus{
 		Sink: "disk", Target: "/moq/live", Required: true, State: slot.TargetMissing, Since: in(-20 * time.Minute),

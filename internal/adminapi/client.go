@@ -66,6 +66,11 @@ func (c *Client) Status(ctx context.Context) (out SlotList, err error) {
 	return out, err
 }
 
+// Ready is nil, or why the daemon is not ready: what /-/ready says.
+func (c *Client) Ready(ctx context.Context) error {
+	return c.do(ctx, http.MethodGet, "/-/ready", nil, nil)
+}
+
 // Slot gives the status of one slot.
 func (c *Client) Slot(ctx context.Context, relay, typ string) (slot.Status, error) {
 	var out slot.Status

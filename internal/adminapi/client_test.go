@@ -42,6 +42,7 @@ func TestClientAsksForTheDocumentedRoutes(t *testing.T) {
 		want string
 		call func(*Client) error
 	}{
+		{"GET /-/ready", func(c *Client) error { return c.Ready(t.Context()) }},
 		{"GET /api/v1/slots", func(c *Client) error { _, err := c.Slots(t.Context()); return err }},
 		{"GET /api/v1/slots/live/subscribe", func(c *Client) error { _, err := c.Slot(t.Context(), "live", "subscribe"); return err }},
 		{"GET /api/v1/slots/a%2F..%3Fb/x", func(c *Client) error { _, err := c.Slot(t.Context(), "a/..?b", "x"); return err }},

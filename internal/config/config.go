@@ -78,6 +78,8 @@ type Server struct {
 	AdminSocketMode string `yaml:"admin_socket_mode" jsonschema:"default=0600"`
 	// Group of the admin socket: a name or an id.
 	AdminSocketGroup string `yaml:"admin_socket_group"`
+	// Let changes through over plain http on an address off loopback: for a listener behind a proxy that ends TLS.
+	Insecure bool `yaml:"insecure" jsonschema:"default=false"`
 }
 
 // Log says what is logged, and how.

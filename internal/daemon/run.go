@@ -61,6 +61,7 @@ func (d *daemon) startPages(cfg *config.Config) (_ *web.Server, served <-chan er
 	s := web.New(web.Options{
 		Daemon: d, Metrics: d.metrics.Handler(), Log: d.log, Version: d.version, Instance: cfg.Instance,
 		Listen: cfg.Server.Listen, WebConfigFile: cfg.Server.WebConfigFile, Connections: descriptorsFor(cfg).pages,
+		Insecure: cfg.Server.Insecure, AuthFailed: d.metrics.AuthFailed,
 		AdminSocket: cfg.Server.AdminSocket, AdminSocketMode: fs.FileMode(mode),
 		AdminSocketGroup: cfg.Server.AdminSocketGroup,
 	})

@@ -49,12 +49,7 @@ func (s *Server) serveReload(w http.ResponseWriter, r *http.Request) {
 // listSlots encodes each status while it is valid, into memory: the yield does
 // not wait for the client.
 func (s *Server) listSlots(w http.ResponseWriter, r *http.Request) {
-	done, err := s.scans.Enter(r.Context())
-	if err != nil {
-		return
-	}
 	body, err := s.encodeSlots()
-	done()
 	if err != nil {
 		failWith(w, r, err)
 		return
@@ -269,4 +264,9 @@ func writeBody(w http.ResponseWriter, status int, contentType string, body []byt
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
 	_, _ = w.Write(body)
+}
+
+// serveDescription serves the API's description, which is embedded.
+func serveDescription(w http.ResponseWriter, _ *http.Request) {
+	writeBody(w, http.StatusOK, "application/yaml", []byte(readAsset("openapi.yaml")))
 }

@@ -19,9 +19,7 @@ func FuzzRequests(f *testing.F) {
 		f.Add(r[0], r[1], r[2])
 	}
 	daemon := newDaemon()
-	o := options(daemon)
-	s := New(o)
-	admin, public := s.adminHandler(), s.publicHandler(true)
+	admin, public := New(options(daemon)).adminHandler(), publicly(daemon, listening{loopback: true})
 	f.Fuzz(func(t *testing.T, method, target, body string) {
 		req := func() *http.Request {
 			r, err := http.NewRequest(method, "http://127.0.0.1/", strings.NewReader(body))

@@ -1,14 +1,17 @@
 package web
 
 import (
-	"context"
 	"fmt"
 	"net"
 	"net/http"
 	"runtime/debug"
 	"strings"
 
+	toolkit "github.com/prometheus/exporter-toolkit/web"
 	"go.uber.org/zap"
+	"golang.org/x/time/rate"
+
+	"github.com/rotatord/rotatord/internal/peers"
 )
 
 // What a request is refused with.
@@ -17,17 +20,26 @@ const (
 		"configure basic auth or client certificates in server.web_config_file, or use the rotatord command on the host"
 	refusedPost = "changes need authentication: use the rotatord command on the host (it goes through the admin socket), " +
 		"or configure basic auth or client certificates in server.web_config_file"
+	refusedPlain = "changes go over TLS on an address off loopback, and this is plain http: configure TLS in server.web_config_file, " +
+		"or set server.insecure where a proxy ends TLS, or use the rotatord command on the host"
 	refusedHost = "the Host header names another site than this loopback address: " +
 		"open it as localhost, or configure basic auth or client certificates in server.web_config_file"
 	refusedOrigin = "the request comes from another site"
+	refusedQuery  = "changes take nothing from the query: what is asked for belongs into the body, such as {\"compromised\": true}"
+	refusedSpare  = "the listener has no room but for /-/healthy and /-/ready: too many connections are open; try again"
 )
 
+// listening is what a request's rights depend on beside who makes it.
+type listening struct {
+	loopback bool // on an address that only this machine reaches
+	insecure bool // changes over plain http are wanted
+}
+
 // guardPublic lets through to next what the TCP listener may serve.
-func (s *Server) guardPublic(next http.Handler, loopback bool) http.Handler {
+func (l listening) guardPublic(next http.Handler) http.Handler {
 	crossOrigin := http.NewCrossOriginProtection()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		user := authenticatedUser(r, s.WebConfigFile)
-		why := refusalOf(r, user, loopback)
+		why := l.refusalOf(r, authenticatedUser(r) != "")
 		if why == "" && crossOrigin.Check(r) != nil {
 			why = refusedOrigin
 		}
@@ -35,32 +47,76 @@ func (s *Server) guardPublic(next http.Handler, loopback bool) http.Handler {
 			writeError(w, r, http.StatusForbidden, why)
 			return
 		}
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), byKey{}, user)))
+		next.ServeHTTP(w, r)
 	})
 }
 
 // refusalOf says why a request may not pass; "" when it may.
-func refusalOf(r *http.Request, user string, loopback bool) string {
+func (l listening) refusalOf(r *http.Request, authenticated bool) string {
 	switch {
-	case user != "":
-		return ""
-	case !isSafe(r.Method):
+	case !authenticated && !isSafe(r.Method):
 		return refusedPost
-	case isOpen(r.URL.Path):
+	case !isSafe(r.Method) && !l.loopback && r.TLS == nil && !l.insecure:
+		return refusedPlain
+	case authenticated:
 		return ""
-	case !loopback:
-		return refusedOffLoopback
-	case !isLoopbackHost(r.Host):
+	case l.loopback && !isLoopbackHost(r.Host):
 		// A page elsewhere whose name now resolves to 127.0.0.1 would read us.
 		return refusedHost
+	case !l.loopback && r.URL.Path != "/metrics":
+		return refusedOffLoopback
 	}
 	return ""
 }
 
-// isOpen tells the paths that everybody may read.
-func isOpen(path string) bool {
-	return path == "/metrics" || path == "/-/healthy" || path == "/-/ready"
+// guardHealth lets everybody through to next, but for pages elsewhere.
+func (l listening) guardHealth(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if l.loopback && !isLoopbackHost(r.Host) && certificateOf(r) == "" {
+			writeError(w, r, http.StatusForbidden, refusedHost)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
+
+// guardSpare ends what came over a connection that there was no room for, and is not about health.
+func guardSpare(health, rest http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		conn, _ := r.Context().Value(connKey{}).(*peers.Conn)
+		spare := conn != nil && conn.IsSpare()
+		if spare {
+			w.Header().Set("Connection", "close")
+		}
+		switch {
+		case isHealth(r.URL.Path):
+			health.ServeHTTP(w, r)
+		case spare:
+			w.Header().Set("Retry-After", "1")
+			writeError(w, r, http.StatusServiceUnavailable, refusedSpare)
+		default:
+			rest.ServeHTTP(w, r)
+		}
+	})
+}
+
+// limitRate keeps requests to the rate that the web configuration gives, if it does.
+func limitRate(c toolkit.RateLimiterConfig, next http.Handler) http.Handler {
+	if c.Interval == 0 {
+		return next
+	}
+	limiter := rate.NewLimiter(rate.Every(c.Interval), c.Burst)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !limiter.Allow() {
+			writeError(w, r, http.StatusTooManyRequests, "more requests than rate_limit in server.web_config_file lets through")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// isHealth tells the paths that ask for no password.
+func isHealth(path string) bool { return path == "/-/healthy" || path == "/-/ready" }
 
 func isLoopback(a net.Addr) bool {
 	tcp, ok := a.(*net.TCPAddr)
@@ -76,10 +132,11 @@ func isLoopbackHost(host string) bool {
 	return strings.EqualFold(name, "localhost") || net.ParseIP(name).IsLoopback()
 }
 
-// withLimits bounds every request, sets every answer's security headers and
+// withLimits bounds every request, sets every answer's security headers, the operator's own before, and
 // survives a handler's panic.
-func (s *Server) withLimits(next http.Handler) http.Handler {
+func (s *Server) withLimits(setOwn func(http.Header), next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		setOwn(w.Header())
 		s.pages.setHeaders(w.Header())
 		r.Body = http.MaxBytesReader(w, r.Body, s.limits.bodyBytes)
 		defer s.answerPanic(w, r)

@@ -23,7 +23,10 @@ func TestWhatThePublicListenerServesWithoutAuthentication(t *testing.T) {
 		{"by IPv6 address, no port", true, "GET", "/", []string{"Host", "[::1]"}, 200, ""},
 		{"rebound name", true, "GET", "/", []string{"Host", "evil.example"}, 403, "Host header"},
 		{"rebound name, api", true, "GET", "/api/v1/slots", []string{"Host", "localhost.evil.example:9476"}, 403, `"error"`},
-		{"metrics by any name", true, "GET", "/metrics", []string{"Host", "node7:9476"}, 200, "metrics"},
+		{"metrics by a rebound name", true, "GET", "/metrics", []string{"Host", "node7:9476"}, 403, "Host header"},
+		{"health by a rebound name", true, "GET", "/-/healthy", []string{"Host", "node7:9476"}, 403, "Host header"},
+		{"readiness by a rebound name", true, "GET", "/-/ready", []string{"Host", "evil.example"}, 403, "Host header"},
+		{"readiness", true, "GET", "/-/ready", nil, 200, "ready"},
 		{"rotate", true, "POST", "/api/v1/slots/live/subscribe/rotate", nil, 403, "admin socket"},
 		{"reload", true, "POST", "/-/reload", nil, 403, "web_config_file"},
 		{"made-up user", true, "POST", "/-/reload", []string{"Authorization", "Basic YWRtaW46YWRtaW4="}, 403, "authentication"},
@@ -33,6 +36,9 @@ func TestWhatThePublicListenerServesWithoutAuthentication(t *testing.T) {
 		{"profiles are the admin socket's", true, "GET", "/debug/pprof/", nil, 404, "nothing"},
 
 		{"off loopback: metrics", false, "GET", "/metrics", nil, 200, "metrics"},
+		{"off loopback: metrics by any name", false, "GET", "/metrics", []string{"Host", "node7:9476"}, 200, "metrics"},
+		{"off loopback: health by any name", false, "GET", "/-/healthy", []string{"Host", "node7:9476"}, 200, "healthy"},
+		{"off loopback: the API's description", false, "GET", "/api/v1/openapi.yaml", nil, 403, `"error"`},
 		{"off loopback: health", false, "GET", "/-/healthy", nil, 200, ""},
 		{"off loopback: readiness", false, "HEAD", "/-/ready", nil, 200, ""},
 		{"off loopback: page", false, "GET", "/", nil, 403, "off loopback"},
@@ -44,7 +50,7 @@ func TestWhatThePublicListenerServesWithoutAuthentication(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			d := newDaemon()
-			w := ask(New(options(d)).publicHandler(tt.loopback), tt.method, tt.target, "", tt.headers...)
+			w := ask(publicly(d, listening{loopback: tt.loopback}), tt.method, tt.target, "", tt.headers...)
 			if w.Code != tt.status || !strings.Contains(w.Body.String(), tt.contains) {
 				t.Errorf("got %d %s, want %d with %q", w.Code, w.Body, tt.status, tt.contains)
 			}
@@ -53,6 +59,12 @@ func TestWhatThePublicListenerServesWithoutAuthentication(t *testing.T) {
 			}
 		})
 	}
+}
+
+// publicly is the TCP listener's handler without a web configuration.
+func publicly(d Daemon, on listening) http.Handler {
+	s := New(options(d))
+	return s.publicHandler(on, must(openWebConfig("", s.Log)))
 }
 
 func TestOnlyALoopbackAddressIsLoopback(t *testing.T) {
@@ -74,7 +86,7 @@ func TestTheAdminSocketRefusesPagesOfOtherSites(t *testing.T) {
 }
 
 func TestEveryAnswerHasTheSecurityHeaders(t *testing.T) {
-	h := New(options(newDaemon())).publicHandler(false)
+	h := publicly(newDaemon(), listening{})
 	for _, target := range []string{"/", "/metrics", "/-/ready", "/nothing", "/api/v1/slots"} {
 		got := ask(h, "GET", target, "").Header()
 		for name, want := range map[string]string{

@@ -4,18 +4,14 @@ import (
 	"context"
 	"net"
 	"net/http"
-	"os"
 	"os/user"
 	"strconv"
-
-	toolkit "github.com/prometheus/exporter-toolkit/web"
-	"go.yaml.in/yaml/v2"
-	"golang.org/x/crypto/bcrypt"
 )
 
 type (
 	peerKey struct{} // a connection's uid
 	byKey   struct{} // a request's authenticated user
+	connKey struct{} // a connection to the TCP listener
 )
 
 // withPeer remembers who is at the other end of an admin connection. The name
@@ -29,7 +25,7 @@ func withPeer(ctx context.Context, c net.Conn) context.Context {
 
 // requester names whoever makes a request, for the history.
 func requester(r *http.Request) string {
-	if name, ok := r.Context().Value(byKey{}).(string); ok {
+	if name := authenticatedUser(r); name != "" {
 		return name
 	}
 	uid, ok := r.Context().Value(peerKey{}).(uint32)
@@ -45,48 +41,26 @@ func requester(r *http.Request) string {
 }
 
 // authenticatedUser names the user that a TCP request proved to be; "" for none.
-// The exporter toolkit has let the request pass: either it has checked the
-// password, or the file names no users.
-func authenticatedUser(r *http.Request, webConfigFile string) string {
-	// Some client_auth_types ask for a certificate without verifying it.
-	if r.TLS != nil && len(r.TLS.VerifiedChains) > 0 {
-		return "certificate " + r.TLS.VerifiedChains[0][0].Subject.CommonName
-	}
-	name, password, ok := r.BasicAuth()
-	if !ok {
-		return ""
-	}
-	hash := basicAuthUsers(webConfigFile)[name]
-	if hash == "" {
-		return ""
-	}
-	// The file may have changed since the toolkit read it. For what changes
-	// something that is reason enough to look at the password again.
-	if !isSafe(r.Method) && bcrypt.CompareHashAndPassword([]byte(hash), []byte(password)) != nil {
-		return ""
-	}
-	return "user " + name
+func authenticatedUser(r *http.Request) string {
+	name, _ := r.Context().Value(byKey{}).(string)
+	return name
 }
 
-// basicAuthUsers reads the users' password hashes as the toolkit reads them, so
-// that the two agree; none when the file cannot be read.
-func basicAuthUsers(file string) map[string]string {
-	if file == "" {
-		return nil
+// certificateOf names the owner of a client certificate that was verified: some client_auth_types ask for
+// one and do not look at it.
+func certificateOf(r *http.Request) string {
+	if r.TLS == nil || len(r.TLS.VerifiedChains) == 0 {
+		return ""
 	}
-	b, err := os.ReadFile(file) //nolint:gosec // the operator's own choice
-	if err != nil {
-		return nil
+	return "certificate " + r.TLS.VerifiedChains[0][0].Subject.CommonName
+}
+
+// hostOf returns the address of ip:port.
+func hostOf(remote string) string {
+	if host, _, err := net.SplitHostPort(remote); err == nil {
+		return host
 	}
-	var c toolkit.Config
-	if yaml.UnmarshalStrict(b, &c) != nil {
-		return nil
-	}
-	users := make(map[string]string, len(c.Users))
-	for name, hash := range c.Users {
-		users[name] = string(hash)
-	}
-	return users
+	return remote
 }
 
 func isSafe(method string) bool { return method == http.MethodGet || method == http.MethodHead }

@@ -1,6 +1,10 @@
 package web
 
-import "net/http"
+import (
+	"net/http"
+
+	"github.com/rotatord/rotatord/internal/answers"
+)
 
 // methods are a path's handlers. HEAD is served by get.
 type methods struct{ get, post http.HandlerFunc }
@@ -10,6 +14,8 @@ func (m methods) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case m.get != nil && isSafe(r.Method):
 		m.get(w, r)
+	case m.post != nil && r.Method == http.MethodPost && r.URL.RawQuery != "":
+		writeError(w, r, http.StatusBadRequest, refusedQuery)
 	case m.post != nil && r.Method == http.MethodPost:
 		m.post(w, r)
 	default:
@@ -29,39 +35,80 @@ func (m methods) allowHeader() string {
 }
 
 // publicHandler serves the TCP listener.
-func (s *Server) publicHandler(loopback bool) http.Handler {
-	mux := http.NewServeMux()
-	s.addCommon(mux)
-	return s.withLimits(s.guardPublic(mux, loopback))
+func (s *Server) publicHandler(on listening, c *webConfig) http.Handler {
+	health, rest := http.NewServeMux(), http.NewServeMux()
+	handle(health, s.healthRoutes())
+	handle(rest, s.commonRoutes())
+	rest.HandleFunc("/", serveNothing)
+	logins := newLogins(c, s.Log, s.AuthFailed)
+	s.logins = logins
+	guarded := limitRate(c.get().RateLimiterConfig, logins.require(on.guardPublic(rest)))
+	return s.withLimits(c.setHeaders, guardSpare(on.guardHealth(health), guarded))
 }
 
 // adminHandler serves the admin socket: everything.
 func (s *Server) adminHandler() http.Handler {
 	mux := http.NewServeMux()
-	s.addCommon(mux)
-	s.addAdmin(mux)
+	handle(mux, s.healthRoutes())
+	handle(mux, s.commonRoutes())
+	handle(mux, s.adminRoutes())
 	addProfiles(mux)
-	return s.withLimits(http.NewCrossOriginProtection().Handler(mux))
+	mux.HandleFunc("/", serveNothing)
+	return s.withLimits(func(http.Header) {}, http.NewCrossOriginProtection().Handler(mux))
 }
 
-func (s *Server) addCommon(mux *http.ServeMux) {
-	mux.Handle("/{$}", methods{get: s.overviewPage})
-	mux.Handle("/slots/{relay}/{type}", methods{get: s.slotPage})
-	mux.Handle("/metrics", methods{get: s.Metrics.ServeHTTP})
-	mux.Handle("/-/healthy", methods{get: serveHealthy})
-	mux.Handle("/-/ready", methods{get: s.serveReady})
-	mux.Handle("/-/reload", methods{post: s.serveReload})
-	mux.Handle("/api/v1/slots", methods{get: s.listSlots})
-	mux.Handle("/api/v1/slots/{relay}/{type}", methods{get: s.getSlot})
-	mux.Handle("/api/v1/slots/{relay}/{type}/rotate", methods{post: s.serveRotate})
-	mux.Handle("/api/v1/history", methods{get: s.serveHistory})
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		writeError(w, r, http.StatusNotFound, "there is nothing at "+r.URL.Path)
-	})
+// route is a path of the mux, and what is served there.
+type route struct {
+	path string
+	methods
+	gate func(http.Handler) http.Handler // what get waits for; nil: nothing
 }
 
-func (s *Server) addAdmin(mux *http.ServeMux) {
-	mux.Handle("/api/v1/tokens/{relay}", methods{get: s.serveTokens})
-	mux.Handle("/api/v1/tokens/{relay}/prune", methods{post: s.servePrune})
-	mux.Handle("/api/v1/plan", methods{get: s.servePlan})
+func handle(mux *http.ServeMux, routes []route) {
+	for _, r := range routes {
+		if r.gate != nil {
+			r.get = r.gate(r.get).ServeHTTP
+		}
+		mux.Handle(r.path, r.methods)
+	}
+}
+
+// healthRoutes wait for nothing, and for nobody.
+func (s *Server) healthRoutes() []route {
+	return []route{
+		{path: "/-/healthy", methods: methods{get: serveHealthy}},
+		{path: "/-/ready", methods: methods{get: s.serveReady}},
+	}
+}
+
+func (s *Server) commonRoutes() []route {
+	each := s.places.Each
+	return []route{
+		{path: "/{$}", methods: methods{get: s.overviewPage}, gate: each},
+		{path: "/slots/{relay}/{type}", methods: methods{get: s.slotPage}, gate: each},
+		{path: "/metrics", methods: methods{get: s.Metrics.ServeHTTP}}, // it has places of its own
+		{path: "/-/reload", methods: methods{post: s.serveReload}},
+		{path: "/api/v1/slots", methods: methods{get: s.listSlots}, gate: s.sharedList},
+		{path: "/api/v1/slots/{relay}/{type}", methods: methods{get: s.getSlot}, gate: each},
+		{path: "/api/v1/slots/{relay}/{type}/rotate", methods: methods{post: s.serveRotate}},
+		{path: "/api/v1/history", methods: methods{get: s.serveHistory}, gate: each},
+		{path: "/api/v1/openapi.yaml", methods: methods{get: serveDescription}},
+	}
+}
+
+// sharedList makes one list of all slots for all who asked before it was begun.
+func (s *Server) sharedList(next http.Handler) http.Handler {
+	return answers.NewPlaces(s.limits.lists, s.limits.pace).Shared(next, func(*http.Request) string { return "" })
+}
+
+func (s *Server) adminRoutes() []route {
+	return []route{
+		{path: "/api/v1/tokens/{relay}", methods: methods{get: s.serveTokens}},
+		{path: "/api/v1/tokens/{relay}/prune", methods: methods{post: s.servePrune}},
+		{path: "/api/v1/plan", methods: methods{get: s.servePlan}},
+	}
+}
+
+func serveNothing(w http.ResponseWriter, r *http.Request) {
+	writeError(w, r, http.StatusNotFound, "there is nothing at "+r.URL.Path)
 }

@@ -227,20 +227,6 @@ func TestAUserTakenOutOfTheFileIsNobodyFromThenOn(t *testing.T) {
 	}
 }
 
-func TestAPasswordIsCheckedAgainForChanges(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "web.yml")
-	writeFile(t, file, users())
-	r := must(http.NewRequestWithContext(t.Context(), http.MethodPost, "/", http.NoBody))
-	r.SetBasicAuth("ada", "wrong") // as if users came into the file after the toolkit had looked
-	if who := authenticatedUser(r, file); who != "" {
-		t.Errorf("is %q", who)
-	}
-	r.SetBasicAuth("ada", password)
-	if who := authenticatedUser(r, file); who != "user ada" {
-		t.Errorf("is %q", who)
-	}
-}
-
 func TestABrokenWebConfigurationIsRefusedAtTheStart(t *testing.T) {
 	dir := t.TempDir()
 	o := options(newDaemon())

@@ -8,22 +8,20 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"io/fs"
-	"log/slog"
+	"log" //nolint:depguard // what http.Server wants for its errors
 	"net"
 	"net/http"
 	"syscall"
 	"time"
 
-	toolkit "github.com/prometheus/exporter-toolkit/web"
 	"go.uber.org/zap"
-	"go.uber.org/zap/exp/zapslog"
-	"golang.org/x/net/netutil"
 
 	"github.com/rotatord/rotatord/internal/adminapi"
+	"github.com/rotatord/rotatord/internal/answers"
 	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/limit"
+	"github.com/rotatord/rotatord/internal/peers"
 	"github.com/rotatord/rotatord/internal/slot"
 )
 
@@ -68,6 +66,8 @@ type Options struct {
 	Listen        string // TCP address; "" for none
 	Connections   int    // most connections to it; 0 means 512
 	WebConfigFile string // exporter-toolkit file: TLS, basic auth; "" for none
+	Insecure      bool   // changes over plain http off loopback are let through
+	AuthFailed    func() // is told of each failed login; nil for nobody
 
 	AdminSocket      string      // path; "" for none
 	AdminSocketMode  fs.FileMode // permission bits; zero means 0600
@@ -82,10 +82,14 @@ type Server struct {
 	Options
 	limits limits
 	pages  *pages
-	scans  *limit.Limiter // requests that look at every slot; left before one is answered: a slow reader keeps nobody out
+	scans  *limit.Limiter // requests that look at every slot; left before one is answered
+	places *answers.Places
+	config *webConfig // of the TCP listener
+	logins *logins    // of the TCP listener
 
-	tcp, admin                 *http.Server
-	tcpListener, adminListener net.Listener
+	tcp, admin    *http.Server
+	tcpListener   *peers.Listener
+	adminListener net.Listener
 }
 
 // limits bound what one client can take.
@@ -93,14 +97,18 @@ type limits struct {
 	header, read, write, idle time.Duration
 	headerBytes               int
 	bodyBytes                 int64
-	connections               int // of the TCP listener
+	connections, perPeer      int // of the TCP listener
+	streams                   int // of one connection over HTTP/2
 	scans                     int // requests that look at every slot, at once
+	pages, lists              int // answers that are in the making or not yet read: pages and the like, and lists of all slots
+	pace                      answers.Pace
 }
 
 func defaultLimits() limits {
 	return limits{
 		header: 5 * time.Second, read: 15 * time.Second, write: time.Minute, idle: 2 * time.Minute,
-		headerBytes: 32 << 10, bodyBytes: 64 << 10, connections: 512, scans: 4,
+		headerBytes: 32 << 10, bodyBytes: 64 << 10, connections: 512, perPeer: 64, streams: 8,
+		scans: 4, pages: 16, lists: 4, pace: answers.DefaultPace(),
 	}
 }
 
@@ -115,9 +123,12 @@ func New(o Options) *Server {
 	if o.AdminSocketMode == 0 {
 		o.AdminSocketMode = 0o600
 	}
+	if o.AuthFailed == nil {
+		o.AuthFailed = func() {}
+	}
 	l := defaultLimits()
 	l.connections = cmp.Or(o.Connections, l.connections)
-	return &Server{Options: o, limits: l, pages: newPages(), scans: limit.New(l.scans)}
+	return &Server{Options: o, limits: l, pages: newPages(), scans: limit.New(l.scans), places: answers.NewPlaces(l.pages, l.pace)}
 }
 
 // Listen checks the options and the web configuration, and binds the socket and the listener. On
@@ -140,16 +151,46 @@ func (s *Server) listenTCP() error {
 	if s.Options.Listen == "" {
 		return nil
 	}
-	if err := toolkit.Validate(s.WebConfigFile); err != nil {
-		return fmt.Errorf("server.web_config_file %s: %w", s.WebConfigFile, err)
+	c, err := openWebConfig(s.WebConfigFile, s.Log)
+	if err != nil {
+		return err
 	}
 	l, err := net.Listen("tcp", s.Options.Listen)
 	if err != nil {
 		return tcpFault(s.Options.Listen, err)
 	}
-	s.tcpListener = l
-	s.tcp = s.httpServer(s.publicHandler(isLoopback(l.Addr())))
+	s.config, s.tcpListener = c, s.limits.bound(l)
+	s.tcp = s.publicServer(listening{loopback: isLoopback(l.Addr()), insecure: s.Insecure})
 	return nil
+}
+
+// spareOf is how many of so many connections are for questions of health alone.
+func spareOf(connections int) int { return max(2, connections/32) }
+
+func (l limits) bound(inner net.Listener) *peers.Listener {
+	spare := spareOf(l.connections)
+	most := l.connections - spare
+	return peers.Bound(inner, peers.Bounds{Most: most, PerPeer: min(l.perPeer, most), Spare: spare})
+}
+
+// publicServer is the TCP listener's. It knows TLS and HTTP/2 only as the web configuration has them.
+func (s *Server) publicServer(on listening) *http.Server {
+	h := s.httpServer(s.publicHandler(on, s.config))
+	h.ErrorLog = log.New(refusedCertificates{s.logins, s.Log}, "", 0)
+	h.ConnState = s.tcpListener.Note
+	h.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
+		return context.WithValue(ctx, connKey{}, peers.Of(c))
+	}
+	h.Protocols = &http.Protocols{}
+	h.Protocols.SetHTTP1(true)
+	h.Protocols.SetHTTP2(s.config.get().HTTPConfig.HTTP2)
+	h.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: s.limits.streams, WriteByteTimeout: s.limits.pace.Piece}
+	if s.config.tls != nil {
+		h.TLSConfig = &tls.Config{
+			MinVersion: tls.VersionTLS12, GetConfigForClient: s.config.forClient, NextProtos: s.config.tls.NextProtos,
+		}
+	}
+	return h
 }
 
 // tcpFault says what to do about an address that cannot be listened on.
@@ -198,7 +239,6 @@ func (s *Server) httpServer(h http.Handler) *http.Server {
 		IdleTimeout:       s.limits.idle,
 		MaxHeaderBytes:    s.limits.headerBytes,
 		ErrorLog:          errorLog,
-		TLSConfig:         &tls.Config{MinVersion: tls.VersionTLS12}, // the web configuration's replaces it
 	}
 }
 
@@ -232,9 +272,10 @@ func (s *Server) Serve() error {
 }
 
 func (s *Server) serveTCP() error {
-	log := slog.New(zapslog.NewHandler(s.Log.Core(), zapslog.WithName("web")))
-	flags := &toolkit.FlagConfig{WebConfigFile: &s.WebConfigFile}
-	return toolkit.Serve(netutil.LimitListener(s.tcpListener, s.limits.connections), s.tcp, flags, log)
+	if s.config.tls == nil {
+		return s.tcp.Serve(s.tcpListener)
+	}
+	return s.tcp.ServeTLS(s.tcpListener, "", "")
 }
 
 // Shutdown stops listening, lets requests in hand finish until ctx ends, and
@@ -242,7 +283,10 @@ func (s *Server) serveTCP() error {
 func (s *Server) Shutdown(ctx context.Context) error {
 	err := errors.Join(shutDown(ctx, s.tcp), shutDown(ctx, s.admin))
 	// A server that never came to Serve does not know its listener.
-	return errors.Join(err, closeListener(s.tcpListener), closeListener(s.adminListener))
+	if s.tcpListener != nil {
+		err = errors.Join(err, closeListener(s.tcpListener))
+	}
+	return errors.Join(err, closeListener(s.adminListener))
 }
 
 func shutDown(ctx context.Context, h *http.Server) error {

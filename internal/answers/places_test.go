@@ -153,7 +153,7 @@ func TestAPlaceIsTakenFromWhoDoesNotRead(t *testing.T) {
 			s := httptest.NewServer(NewPlaces(1, pace).Each(big))
 			defer s.Close()
 			slowly(t, s.Listener.Addr().String())
-			resp, err := http.Get(s.URL) //nolint:noctx // a test's own server
+			resp, err := http.Get(s.URL)
 			if err != nil {
 				t.Fatal(err)
 			}

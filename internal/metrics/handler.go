@@ -37,7 +37,7 @@ type variant struct{ format, encoding string }
 
 func variantOf(h http.Header) variant {
 	// How names that Prometheus did not know of old are written does not matter: ours are none.
-	format, _, _ := strings.Cut(string(expfmt.NegotiateIncludingOpenMetrics(h)), "; escaping=")
+	format, _, _ := strings.Cut(string(expfmt.NegotiateAccept(h, expfmt.DefaultOpenMetricsAcceptedFormats()...)), "; escaping=")
 	if takesGzip(h.Get("Accept-Encoding")) {
 		return variant{format, "gzip"}
 	}

@@ -46,7 +46,7 @@ func TestEightySlowReadersOfALargeFleetsMetricsHoldFewAnswersAndNobodyUp(t *test
 	s := httptest.NewServer(m.handler(pace))
 	defer s.Close()
 	whole := func() int64 {
-		resp, err := http.Get(s.URL) //nolint:noctx // a test's own server
+		resp, err := http.Get(s.URL)
 		if err != nil {
 			t.Fatal(err)
 		}

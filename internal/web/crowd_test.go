@@ -115,7 +115,7 @@ func TestStreamsOfOneConnectionThatAreNotReadHoldFewAnswers(t *testing.T) {
 	began := make(chan int, streams)
 	for range streams {
 		go func() {
-			r := must(http.NewRequestWithContext(t.Context(), "GET", "https://"+s.Addr()+"/api/v1/slots", http.NoBody))
+			r := must(http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+s.Addr()+"/api/v1/slots", http.NoBody))
 			resp, err := c.Do(r)
 			if err != nil {
 				return
@@ -132,7 +132,7 @@ func TestStreamsOfOneConnectionThatAreNotReadHoldFewAnswers(t *testing.T) {
 		if held := heapInUse() - before; held > (int64(s.limits.lists)+8)*size {
 			t.Fatalf("%d streams hold %d MB, with answers of %d MB", streams, held>>20, size>>20)
 		}
-		time.Sleep(100 * time.Millisecond)
+		wait(t.Context(), 100*time.Millisecond)
 	}
 	if len(began) >= s.limits.streams {
 		t.Errorf("%d streams are answered at once", len(began)+1)

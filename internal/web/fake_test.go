@@ -99,7 +99,7 @@ func (d *fakeDaemon) Plan(within time.Duration) []adminapi.PlannedRun {
 		panic(d.panics)
 	}
 	d.note("plan", within.String())
-	return []adminapi.PlannedRun{{At: now, Slot: "live/subscribe"}}
+	return []adminapi.PlannedRun{{At: now, Slot: "live/subscribe", Strategy: moq.Overlap}}
 }
 
 func (d *fakeDaemon) Reload(context.Context) ([]string, error) {

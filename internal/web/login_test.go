@@ -171,7 +171,7 @@ func TestAClientCertificateThatIsMissingOrStrangeIsAFailedLogin(t *testing.T) {
 // eventually waits for a condition that another goroutine brings about.
 func eventually(t *testing.T, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(30 * time.Second); !ok(); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); !ok(); wait(t.Context(), time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("it never came about")
 		}

@@ -25,7 +25,7 @@ func TestARenewedCertificateIsServedWithoutARestartAndABrokenOneNever(t *testing
 		t.Fatal("the first is not served")
 	}
 	take("server.pem") // its key is not there yet
-	if !serves(a) || !serves(a) {
+	if first, again := serves(a), serves(a); !first || !again {
 		t.Error("half a renewal ends what was served")
 	}
 	if n := strings.Count(log.String(), "stays in force"); n != 1 {

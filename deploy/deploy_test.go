@@ -135,15 +135,16 @@ func TestTheUnitIsHardened(t *testing.T) {
 func TestTheUnitKeepsWhatTheGuaranteesNeed(t *testing.T) {
 	text := read(t, unit)
 	for line, why := range map[string]string{
-		"LimitCORE=0":             "a core dump holds values",
-		"StateDirectory=":         "the journal must outlive the service",
-		"StateDirectoryMode=0700": "the journal is nobody else's",
-		"RuntimeDirectory=":       "the admin socket needs a folder",
-		"LoadCredential=":         "the API token comes as a credential",
-		"WatchdogSec=":            "a daemon that hangs is restarted",
-		"Type=notify":             "systemd waits for readiness",
-		"TimeoutStopSec=35s":      "rotatord takes up to 30 s to stop",
-		"SystemCallFilter=@chown": "a file sink gives files their group",
+		"LimitCORE=0":                               "a core dump holds values",
+		"StateDirectory=":                           "the journal must outlive the service",
+		"StateDirectoryMode=0700":                   "the journal is nobody else's",
+		"RuntimeDirectory=":                         "the admin socket needs a folder",
+		"LoadCredential=":                           "the API token comes as a credential",
+		"WatchdogSec=":                              "a daemon that hangs is restarted",
+		"Type=notify":                               "systemd waits for readiness",
+		"TimeoutStopSec=35s":                        "rotatord takes up to 30 s to stop",
+		"SystemCallFilter=@chown":                   "a file sink gives files their group",
+		"ExecReload=/usr/local/bin/rotatord reload": "systemctl reload fails on a broken file",
 	} {
 		if !strings.Contains(text, "\n"+line) {
 			t.Errorf("%s is not set: %s", line, why)

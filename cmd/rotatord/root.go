@@ -106,7 +106,7 @@ func newRoot(a *app) *cobra.Command {
 		return errUsage{fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath())}
 	})
 	root.AddCommand(
-		a.runCommand(), a.checkCommand(), a.rotateCommand(), a.statusCommand(), a.planCommand(),
+		a.runCommand(), a.checkCommand(), a.rotateCommand(), a.reloadCommand(), a.statusCommand(), a.planCommand(),
 		a.historyCommand(), a.tokensCommand(), a.devCommand(), a.schemaCommand(), a.versionCommand(),
 	)
 	root.InitDefaultCompletionCmd()

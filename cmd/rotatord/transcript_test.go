@@ -39,6 +39,7 @@ type fakeDaemon struct {
 	Former []adminapi.Token // what prune lists
 	Pruned []adminapi.Token // what prune did
 	Runs   []adminapi.PlannedRun
+	Reload adminapi.ReloadResult
 	After  map[string]slot.Status // a slot's status once its rotation was asked for
 	Fails  map[string]string      // what is wrong, by path
 	asked  []string
@@ -61,6 +62,8 @@ func (d *fakeDaemon) answer(r *http.Request, body string) (int, any) {
 	switch part := strings.Split(strings.TrimPrefix(r.URL.Path, "/api/v1/"), "/"); {
 	case r.URL.Path == "/-/ready":
 		return http.StatusOK, "ready"
+	case r.URL.Path == "/-/reload":
+		return http.StatusOK, d.Reload
 	case part[0] == "history":
 		return http.StatusOK, adminapi.EventList{Events: d.Events}
 	case part[0] == "plan":

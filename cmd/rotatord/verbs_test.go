@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -191,6 +193,48 @@ func TestRotateFollowsTheRequestToItsEnd(t *testing.T) {
 		d.Fails = map[string]string{"/api/v1/slots/live/subscribe/rotate": "the journal cannot be written (free some space)"}
 		tr.run("rotate", "live/subscribe")
 	})
+}
+
+func TestReloadSaysWhatChangedWhatNeedsARestartOrWhatWasRefused(t *testing.T) {
+	d := &fakeDaemon{}
+	record(t, "reload.txt", d, func(tr *transcript) {
+		tr.run("reload")
+		many := make([]string, 25)
+		for i := range many {
+			many[i] = fmt.Sprintf("relay-%d/subscribe", i)
+		}
+		d.Reload = adminapi.ReloadResult{
+			Status: "configuration reloaded",
+			Slots:  slot.Changes{Added: many, Removed: []string{"old/subscribe"}, Changed: []slot.Change{{Name: "live/subscribe", Keys: []string{"schedule", "grace"}}}},
+			Sinks:  slot.Changes{Changed: []slot.Change{{Name: "disk", Keys: []string{"mode"}}}}, Accounts: slot.Changes{Added: []string{"spare"}},
+			Settings: []string{"log.level"}, NeedsRestart: []string{"server.listen"}, Warnings: []string{"open sink vault: no address is known"},
+		}
+		tr.run("reload")
+		d.Reload.Slots = slot.Changes{Added: many[:1]}
+		tr.run("reload", "-o", "json")
+		tr.say("a file that is wrong")
+		d.Fails = map[string]string{"/-/reload": "reload refused, the former configuration stays in force:\n" +
+			"config.yaml:5:10: accounts.main.account_id: must be 32 hex digits\nconfig.yaml:7:10: sinks.disk.type: there is no type of sink called \"flie\" (did you mean file?)"}
+		tr.run("reload")
+		tr.run("reload", "-o", "json")
+		tr.run("reload", "now")
+		tr.run("--socket", tr.path("nobody.sock"), "reload")
+		tr.say(d.whatWasAsked())
+	})
+}
+
+func TestReloadDoesNotWaitForEver(t *testing.T) {
+	l, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	var errs bytes.Buffer
+	args := []string{"--socket", l.Addr().String(), "reload", "--timeout", "1ms"}
+	code := execute(t.Context(), args, stdio{out: io.Discard, err: &errs}, daemon.Environment{}, testHangups)
+	if code != exitFailed || !strings.Contains(errs.String(), "no answer within 1ms") {
+		t.Errorf("exit code %d: %s", code, errs.String())
+	}
 }
 
 func TestProgressSaysWhatIsWaitedFor(t *testing.T) {

@@ -123,6 +123,12 @@ func (c *Client) Plan(ctx context.Context, within time.Duration) ([]PlannedRun, 
 	return out.Runs, err
 }
 
+// Reload has the daemon read its configuration again. An *Error says what is wrong with it; then nothing has changed.
+func (c *Client) Reload(ctx context.Context) (out ReloadResult, err error) {
+	err = c.do(ctx, http.MethodPost, "/-/reload", nil, &out)
+	return out, err
+}
+
 func path(segments ...string) string {
 	var b strings.Builder
 	b.WriteString("/api/v1")

@@ -40,12 +40,6 @@ type PlannedRuns struct {
 	Runs []PlannedRun `json:"runs"`
 }
 
-// ReloadResult answers POST /-/reload.
-type ReloadResult struct {
-	Status   string   `json:"status"`             // what was done, for people
-	Warnings []string `json:"warnings,omitempty"` // what of the configuration does not work as things are
-}
-
 // Problem is the body of every answer that is an error.
 type Problem struct {
 	Error string `json:"error"`

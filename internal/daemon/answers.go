@@ -28,7 +28,7 @@ func (d *daemon) Slots(yield func(*slot.Status) bool) {
 }
 
 // Notes are what a person should know of the installation, beside its slots.
-func (d *daemon) Notes() []string { return d.accounts.notes() }
+func (d *daemon) Notes() []string { return append(d.accounts.notes(), d.restartNotes()...) }
 
 // Slot returns one slot's status.
 func (d *daemon) Slot(relay, typ string) (slot.Status, bool) {

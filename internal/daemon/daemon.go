@@ -42,6 +42,7 @@ type Options struct {
 // It implements web.Daemon, whose methods may be called at any time.
 type daemon struct {
 	configPath string
+	started    *config.Config // that the process was started with, without its fleet
 	builtAt    time.Time
 	version    string
 	env        Environment
@@ -52,17 +53,19 @@ type daemon struct {
 
 	reloading sync.Mutex
 	stopping  bool // guarded by reloading: no reload opens anything any more
-	backends  atomic.Pointer[backends]
-	former    formerBackends
-	accounts  *accountWatch
-	core      atomic.Pointer[core] // nil until the journal is open
-	starting  atomic.Pointer[error]
-	teardown  teardown // of the goroutine that opens and stops
+	// awaitsRestart are the keys that the file now has otherwise than the process was started with; nil: none.
+	awaitsRestart atomic.Pointer[[]string]
+	backends      atomic.Pointer[backends]
+	former        formerBackends
+	accounts      *accountWatch
+	core          atomic.Pointer[core] // nil until the journal is open
+	starting      atomic.Pointer[error]
+	teardown      teardown // of the goroutine that opens and stops
 }
 
 func newDaemon(cfg *config.Config, o Options) *daemon {
 	d := &daemon{
-		configPath: o.ConfigPath, builtAt: o.BuiltAt, version: o.Version, env: o.Env, lines: o.Log,
+		configPath: o.ConfigPath, started: cfg.WithoutFleet(), builtAt: o.BuiltAt, version: o.Version, env: o.Env, lines: o.Log,
 		level: zap.NewAtomicLevelAt(levelOf(cfg.Log)), teardown: teardown{lines: o.Log},
 	}
 	d.log = logging.NewLogger(o.Log, d.level, cfg.Log.Format)

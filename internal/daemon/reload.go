@@ -3,11 +3,12 @@ package daemon
 import (
 	"context"
 	"errors"
-	"fmt"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
 
+	"github.com/rotatord/rotatord/internal/adminapi"
 	"github.com/rotatord/rotatord/internal/config"
 	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/rotation"
@@ -16,66 +17,58 @@ import (
 
 var errStopping = errors.New("rotatord is stopping")
 
-// Reload reads the configuration again, and tells of the accounts and sinks that
+// Reload reads the configuration again, and tells what has changed and which accounts and sinks
 // do not work as things are; on an error nothing has changed.
-func (d *daemon) Reload(ctx context.Context) (warnings []string, err error) {
+func (d *daemon) Reload(ctx context.Context) (adminapi.ReloadResult, error) {
 	d.reloading.Lock()
 	defer d.reloading.Unlock()
-	found, err := d.reload(ctx)
+	result, err := d.reload(ctx)
 	d.metrics.Reloaded(err == nil, time.Now())
 	if err != nil {
 		d.log.Error("reload failed; the former configuration stays in force", zap.Error(err))
-		return nil, err
+		return adminapi.ReloadResult{}, err
 	}
-	for _, t := range found {
-		warnings = append(warnings, t.err.Error())
-	}
-	d.log.Info("configuration reloaded", zap.String("file", d.configPath), zap.Int("warnings", len(found)))
-	return warnings, nil
+	d.log.Info("configuration reloaded", zap.String("file", d.configPath), zap.Int("warnings", len(result.Warnings)),
+		zap.Strings("changes", result.Lines()))
+	return result, nil
 }
 
 // reload is Reload. d.reloading is held.
-func (d *daemon) reload(ctx context.Context) ([]trouble, error) {
+func (d *daemon) reload(ctx context.Context) (out adminapi.ReloadResult, err error) {
 	c := d.core.Load()
 	switch {
 	case c == nil:
-		return nil, errStarting
+		return out, errStarting
 	case d.stopping:
-		return nil, errStopping
+		return out, errStopping
 	}
-	cfg, err := d.backends.Load().cfg.Reload(d.configPath, all.Specs())
+	before := d.backends.Load().cfg
+	cfg, err := before.Reload(d.configPath, all.Specs())
 	if err != nil {
-		return nil, refusedReload(err)
+		return out, refusedReload(err)
 	}
-	if err := needsRestart(d.backends.Load().cfg, cfg); err != nil {
-		return nil, refusedReload(err)
+	if out, err = d.compare(before, cfg, c.engine); err != nil {
+		return out, refusedReload(err)
 	}
 	found, err := d.apply(ctx, cfg, c.engine)
 	if err != nil {
-		return nil, refusedReload(err)
+		return out, refusedReload(err)
 	}
+	d.awaitsRestart.Store(&out.NeedsRestart)
 	c.engine.Retry(d.backends.Load().logins.AllowOnce())
-	return found, nil
+	for _, t := range found {
+		out.Warnings = append(out.Warnings, t.err.Error())
+	}
+	return out, nil
 }
 
 // refusedReload is about a configuration that cannot be put into force.
 func refusedReload(err error) error {
-	return fault.Newf(fault.Permanent, fault.Invalid, "reload", "", "%w", err).
-		WithHint("the former configuration stays in force")
-}
-
-// needsRestart refuses a reload that it could only half carry out.
-func needsRestart(old, cfg *config.Config) error {
-	var errs []error
-	for key, same := range map[string]bool{
-		"instance": old.Instance == cfg.Instance, "state": sameConfig(old.State, cfg.State),
-		"server": old.Server == cfg.Server, "log.format": old.Log.Format == cfg.Log.Format,
-	} {
-		if !same {
-			errs = append(errs, fmt.Errorf("%s was changed: that takes effect only with a restart", key))
-		}
+	between := ": "
+	if strings.Contains(err.Error(), "\n") {
+		between = ":\n"
 	}
-	return errors.Join(errs...)
+	return fault.Newf(fault.Permanent, fault.Invalid, "", "", "reload refused, the former configuration stays in force%s%w", between, err)
 }
 
 // apply puts a configuration into force, at a start and at a reload, and returns what of it does not work as

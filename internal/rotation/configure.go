@@ -50,6 +50,16 @@ func (e *Engine) Configure(plans []*slot.Plan, accounts Accounts, sinks Sinks, s
 	e.wakeChanged(changed)
 }
 
+// Compare says what Configure would change of the slots with these plans.
+func (e *Engine) Compare(plans []*slot.Plan) slot.Changes {
+	now := *e.slots.configured.Load()
+	old := make([]*slot.Plan, len(now))
+	for i := range now {
+		old[i] = now[i].plan
+	}
+	return slot.ComparePlans(old, plans)
+}
+
 // wakeChanged sees, on all processors if there are many, that each slot is looked at when
 // it has something to do.
 func (e *Engine) wakeChanged(slots []*worker) {

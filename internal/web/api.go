@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -38,12 +39,12 @@ func (s *Server) serveReady(w http.ResponseWriter, _ *http.Request) {
 
 func (s *Server) serveReload(w http.ResponseWriter, r *http.Request) {
 	s.Log.Info("reload asked for", zap.String("by", requester(r)))
-	warnings, err := s.Daemon.Reload(r.Context())
+	result, err := s.Daemon.Reload(context.WithoutCancel(r.Context())) // who hangs up does not leave it half done
 	if err != nil {
 		failWith(w, r, err)
 		return
 	}
-	writeJSON(w, http.StatusOK, adminapi.ReloadResult{Status: "configuration reloaded", Warnings: warnings})
+	writeJSON(w, http.StatusOK, result)
 }
 
 // listSlots encodes each status while it is valid, into memory: the yield does

@@ -1,9 +1,11 @@
 package web
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -174,5 +176,16 @@ func TestAnEmptyFleetIsAnEmptyList(t *testing.T) {
 	var list adminapi.SlotList
 	if err := json.Unmarshal(w.Body.Bytes(), &list); err != nil || list.Slots == nil {
 		t.Errorf("%s: %v", w.Body, err)
+	}
+}
+
+func TestAReloadGoesOnWhenWhoAskedForItHangsUp(t *testing.T) {
+	d := newDaemon()
+	ctx, hangUp := context.WithCancel(t.Context())
+	hangUp()
+	r := httptest.NewRequest(http.MethodPost, "/-/reload", http.NoBody).WithContext(ctx)
+	New(options(d)).adminHandler().ServeHTTP(httptest.NewRecorder(), r)
+	if d.lastAsked() != "reload" {
+		t.Errorf("the daemon was asked %q", d.lastAsked())
 	}
 }

@@ -102,9 +102,11 @@ func (d *fakeDaemon) Plan(within time.Duration) []adminapi.PlannedRun {
 	return []adminapi.PlannedRun{{At: now, Slot: "live/subscribe", Strategy: moq.Overlap}}
 }
 
-func (d *fakeDaemon) Reload(context.Context) ([]string, error) {
-	d.note("reload")
-	return []string{"sink vault: no ca_file"}, d.err
+func (d *fakeDaemon) Reload(ctx context.Context) (adminapi.ReloadResult, error) {
+	if d.note("reload"); ctx.Err() != nil {
+		d.note("reload, and given up")
+	}
+	return adminapi.ReloadResult{Warnings: []string{"sink vault: no ca_file"}}, d.err
 }
 func (d *fakeDaemon) Ready() error { return d.ready }
 

@@ -45,9 +45,9 @@ type Daemon interface {
 	Prune(ctx context.Context, relay string, ids []string, dryRun bool) ([]adminapi.Token, error)
 	// Plan lists the runs within the given time from now, soonest first, bounded in number.
 	Plan(within time.Duration) []adminapi.PlannedRun
-	// Reload reads the configuration again, and tells what of it does not work as
-	// things are; on an error nothing has changed.
-	Reload(ctx context.Context) (warnings []string, err error)
+	// Reload reads the configuration again, and tells what has changed and what of it does not
+	// work as things are; on an error nothing has changed.
+	Reload(ctx context.Context) (adminapi.ReloadResult, error)
 	// Notes are what a person should know of the installation, beside its slots.
 	Notes() []string
 	// Ready is nil, or why this daemon cannot do its work at present.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os/exec"
 	"strings"
 	"sync"
 	"syscall"
@@ -35,8 +36,12 @@ func (w *world) start() *daemon {
 // launch runs a command in the background. It is stopped when the test ends.
 func (w *world) launch(args ...string) *daemon {
 	w.t.Helper()
+	return w.launchCommand(w.command(args...))
+}
+
+func (w *world) launchCommand(cmd *exec.Cmd) *daemon {
+	w.t.Helper()
 	d := &daemon{world: w, admin: harness.NewAdmin(w.Socket()), api: adminapi.NewClient(w.Socket()), logs: &output{}}
-	cmd := w.command(args...)
 	cmd.Stdout, cmd.Stderr = d.logs, d.logs
 	if w.stderr != nil {
 		cmd.Stderr = w.stderr

@@ -73,7 +73,7 @@ func TestABadReloadChangesNothing(t *testing.T) {
 		"a fault":              {"defaults:", "defualts:", "config.yaml:"},
 		"half a file":          {good[strings.Index(good, "relays:")+len("rel"):], "", "config.yaml:"},
 		"what takes a restart": {"state:", "instance: another\nstate:", "instance was changed: that takes effect only with a restart"},
-		"another state folder": {w.Path("state"), w.Path("elsewhere"), "state was changed: that takes effect only with a restart"},
+		"another state folder": {w.Path("state"), w.Path("elsewhere"), "state.path was changed: that takes effect only with a restart"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bad := strings.Replace(good, c.from, c.to, 1)
@@ -93,6 +93,30 @@ func TestABadReloadChangesNothing(t *testing.T) {
 	}
 	d.reload()
 	d.predict(expectations{"config_last_reload_successful": is(1)})
+}
+
+func TestTheVerbReloadSaysWhatChangedOrFails(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 2)
+	w.configure(settings{})
+	d := w.start()
+	d.rotatord("reload").Expect(t, 0, "nothing has changed")
+	w.configure(settings{Disk: ", timeout: 3s", Relays: fmt.Sprintf(oneMore, harness.RelayID(0), harness.RelayID(1))})
+	d.rotatord("reload").Expect(t, 0, "slots added: other/subscribe", "sinks changed: disk (timeout)", "the new configuration is in force")
+	d.slot("other/subscribe") // it was so when the verb returned
+
+	good := w.Read("config.yaml")
+	w.Put("config.yaml", strings.Replace(good, "defaults:", "defualts:", 1))
+	d.rotatord("reload").Expect(t, 1, "reload refused, the former configuration stays in force", "config.yaml:", "did you mean defaults?")
+	w.Put("config.yaml", good+"log: {format: console}\n")
+	d.rotatord("reload").Expect(t, 0, "needs a restart, until which the former value is in force: log.format")
+	d.rotatord("status").Expect(t, 0, "another value of log.format than is in force")
+	w.Put("config.yaml", good)
+	d.rotatord("reload", "-o", "json").Expect(t, 0, `"status": "configuration reloaded"`)
+	if d.stop() != 0 {
+		t.Error("the daemon did not stop cleanly")
+	}
+	d.rotatord("reload").Expect(t, 3, "no daemon answers at "+w.Socket())
 }
 
 func TestReloadAddsAndRemovesSlots(t *testing.T) {

@@ -29,10 +29,10 @@ func (a *app) checkCommand() *cobra.Command {
 				a.say("warning: %s", w.String())
 			}
 			report := workload.Of(cfg, time.Now())
-			a.warnWorkload(report)
+			warned := len(cfg.Warnings()) + a.warnWorkload(report)
 			switch {
 			case online:
-				return a.checkOnline(cmd.Context(), cfg, quiet)
+				return a.checkOnline(cmd.Context(), cfg, quiet, warned)
 			case !quiet:
 				a.say("%s is valid: %s, %s, %s", a.config, count(len(cfg.Plans()), "slot"), count(len(cfg.Sinks), "sink"), count(len(cfg.Accounts), "account"))
 				a.sayWorkload(report)
@@ -45,20 +45,36 @@ func (a *app) checkCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) checkOnline(ctx context.Context, cfg *config.Config, quiet bool) error {
+// checkOnline reaches everything; so many warnings were given before.
+func (a *app) checkOnline(ctx context.Context, cfg *config.Config, quiet bool, warned int) error {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM) // what was opened is closed all the same
 	defer stop()
 	report := a.printFinding
 	if quiet {
 		report = onlyTrouble(a.printFinding)
 	}
-	if err := daemon.CheckOnline(ctx, cfg, a.env, report); err != nil {
-		return err
-	}
+	verdict, err := daemon.CheckOnline(ctx, cfg, daemon.OnlineOptions{Env: a.env, Socket: a.address(), UID: os.Geteuid(), Report: report})
 	if !quiet {
-		a.say("all is well")
+		a.sumUp(verdict, warned, err)
 	}
-	return nil
+	return err
+}
+
+// sumUp repeats what failed, which may be far above, or says how well all is.
+func (a *app) sumUp(v daemon.Verdict, warned int, err error) {
+	warned += v.Warnings
+	switch {
+	case len(v.Failures) > 0:
+		a.say("\nwhat failed:")
+		for _, text := range v.Failures {
+			a.say("  %s", text)
+		}
+	case err != nil:
+	case warned > 0:
+		a.say("\nnothing failed, with %s: see above", count(warned, "warning"))
+	default:
+		a.say("\nall is well")
+	}
 }
 
 // onlyTrouble passes on faults and warnings, each below the heading that it belongs to.

@@ -262,11 +262,37 @@ func TestCheckSaysThatAFileIsValidOrAllThatIsWrong(t *testing.T) {
 		tr.say("one that does more than its own")
 		tr.put("config.yaml", strings.Replace(goodConfig, "relays:\n  live: {", "relays:\n  live: {retire: matching, ", 1))
 		tr.run("check")
+		tr.say("one with a sink that nobody uses")
+		tr.put("config.yaml", strings.Replace(goodConfig, "defaults:", "  spare: {type: file, path: DIR/spare}\ndefaults:", 1))
+		tr.run("check", "-q")
 		tr.say("one that is wrong, twice")
 		tr.put("config.yaml", strings.NewReplacer("023e105f", "xyz", "type: file", "type: flie").Replace(goodConfig))
 		tr.run("check")
 		tr.run("-c", tr.path("absent.yaml"), "check")
 	})
+}
+
+func TestACheckRepeatsWhatFailedAndSaysThatAllIsWellOnlyWithoutWarnings(t *testing.T) {
+	failed := daemon.Verdict{Failures: []string{"relay live: 404: not found", "slot live/subscribe: no folder"}, Warnings: 3}
+	for _, c := range []struct {
+		verdict daemon.Verdict
+		warned  int // before
+		err     error
+		want    string
+	}{
+		{daemon.Verdict{}, 0, nil, "\nall is well\n"},
+		{daemon.Verdict{}, 1, nil, "\nnothing failed, with 1 warning: see above\n"},
+		{daemon.Verdict{Warnings: 2}, 1, nil, "\nnothing failed, with 3 warnings: see above\n"},
+		{failed, 0, failed.Err(), "\nwhat failed:\n  relay live: 404: not found\n  slot live/subscribe: no folder\n"},
+		{daemon.Verdict{}, 0, context.Canceled, ""},
+	} {
+		var out bytes.Buffer
+		a := &app{stdio: stdio{out: &out}}
+		a.sumUp(c.verdict, c.warned, c.err)
+		if out.String() != c.want {
+			t.Errorf("%+v, warned of %d before: it says %q, want %q", c.verdict, c.warned, out.String(), c.want)
+		}
+	}
 }
 
 func TestAFindingIsPrintedBelowItsHeading(t *testing.T) {

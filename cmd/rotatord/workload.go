@@ -24,10 +24,13 @@ func (a *app) sayWorkload(r *workload.Report) {
 	}
 }
 
-// warnWorkload warns of what the request budgets take longer for than anybody expects.
-func (a *app) warnWorkload(r *workload.Report) {
+// warnWorkload warns of what the request budgets take longer for than anybody expects, and returns how often.
+func (a *app) warnWorkload(r *workload.Report) (warned int) {
 	for _, b := range r.Budgets {
 		who := "account " + strings.Join(b.Accounts, " and ")
+		if b.IsTooSmall() || b.Backlog.Slots > 0 {
+			warned++
+		}
 		switch c := b.Backlog; {
 		case b.IsTooSmall():
 			a.say("warning: %s: the schedules need %s a day, and the request budget takes %s "+
@@ -38,6 +41,7 @@ func (a *app) warnWorkload(r *workload.Report) {
 				who, count(c.Slots, "slot"), timefmt.Stamp(c.At), timefmt.Compact(c.Takes))
 		}
 	}
+	return warned
 }
 
 func aboutCalls(n float64) string {

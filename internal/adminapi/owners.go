@@ -2,10 +2,21 @@ package adminapi
 
 import (
 	"io/fs"
+	"os"
 	"os/user"
 	"strconv"
 	"syscall"
 )
+
+// Owner returns the user that the socket belongs to: whoever runs the daemon, or ran the last one.
+func (a Address) Owner() (uid uint32, ok bool) {
+	info, err := os.Stat(a.Path)
+	if err != nil {
+		return 0, false
+	}
+	uid, _, ok = ownersOf(info)
+	return uid, ok
+}
 
 // ownersOf returns the user and the group that a file belongs to.
 func ownersOf(info fs.FileInfo) (uid, gid uint32, ok bool) {

@@ -63,6 +63,9 @@ func (r *resolver) resolve() {
 		r.checkPlaces(r.cfg.plans[first:], all.child(name))
 		r.checkMatching(r.cfg.plans[first:], all.child(name))
 	}
+	if len(r.cfg.plans) > 0 {
+		r.warnUnused()
+	}
 }
 
 // shareLabels returns the first labels that were equal to these: a fleet has few kinds

@@ -38,8 +38,8 @@ func TestWhatCanNeverBeBoundIsRefused(t *testing.T) {
 	} {
 		for value, warned := range cases.good {
 			cfg := parse(t, base+"server: {"+key+`: "`+value+"\"}\n")
-			if (len(cfg.Warnings()) > 0) != (warned != "") {
-				t.Errorf("%s %q: warnings %v", key, value, cfg.Warnings())
+			if (len(besideUnused(cfg)) > 0) != (warned != "") {
+				t.Errorf("%s %q: warnings %v", key, value, besideUnused(cfg))
 			}
 		}
 		for value, why := range cases.bad {
@@ -54,7 +54,7 @@ func TestWhatCanNeverBeBoundIsRefused(t *testing.T) {
 func TestAGroupThatMayNotWriteToTheSocketIsWarnedOf(t *testing.T) {
 	for mode, warned := range map[string]bool{"0600": true, "0640": true, "0660": false, "0770": false} {
 		cfg := parse(t, base+`server: {admin_socket_group: operators, admin_socket_mode: "`+mode+"\"}\n")
-		if got := Diagnostics(cfg.Warnings()).Error(); (got != "") != warned || warned && !strings.Contains(got, `such as "0660"`) {
+		if got := besideUnused(cfg).Error(); (got != "") != warned || warned && !strings.Contains(got, `such as "0660"`) {
 			t.Errorf("%s: %q", mode, got)
 		}
 	}

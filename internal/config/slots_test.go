@@ -231,10 +231,10 @@ func TestWarningsDoNotRefuse(t *testing.T) {
 	want := `config.yaml:12:19: relays.live-main.tokens.subscribe.schedule: AWS advises against writing a secret more often than once in 10 minutes (give slots with an AWS sink a rarer schedule)
 config.yaml:12:42: relays.live-main.tokens.subscribe.jitter: jitter is not shorter than the schedule's shortest gap (5m): runs may be skipped
 config.yaml:12:55: relays.live-main.tokens.subscribe.retire: retire: matching also revokes tokens that rotatord did not make (be sure that nobody else uses tokens of this relay)`
-	if got := Diagnostics(parse(t, text).Warnings()).Error(); got != want {
+	if got := besideUnused(parse(t, text)).Error(); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
-	if got := parse(t, base).Warnings(); len(got) != 0 {
+	if got := besideUnused(parse(t, base)); len(got) != 0 {
 		t.Errorf("a plain configuration is warned of: %v", got)
 	}
 }
@@ -264,7 +264,7 @@ func TestDurations(t *testing.T) {
 
 func TestWhatASinkOnlyWarnsOfLeavesItUsable(t *testing.T) {
 	cfg := parse(t, change(t, `{type: vault, path: "moq/{{.Relay}}/{{.Type}}"}`, `{type: vault, path: "moq/{{.Relay}}/{{.Type}}", kv_version: 3}`)+"    sinks: [safe]\n")
-	if got, want := Diagnostics(cfg.Warnings()).Error(), "config.yaml:5:57: sinks.safe.kv_version: is a version nobody knows (1 or 2)"; got != want {
+	if got, want := besideUnused(cfg).Error(), "config.yaml:5:57: sinks.safe.kv_version: is a version nobody knows (1 or 2)"; got != want {
 		t.Errorf("warnings are\n%s\nwant\n%s", got, want)
 	}
 	if s := cfg.Plans()[0]; len(s.Targets) != 1 || s.Targets[0].Sink != "safe" {

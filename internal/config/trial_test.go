@@ -41,7 +41,7 @@ func TestATemplateIsTriedWithARecordLikeEachStrategyHas(t *testing.T) {
 func TestAContentThatMayNotFitIsToldOnceForAllSlotsOfASink(t *testing.T) {
 	text := strings.Replace(base, `/{{.Type}}"}`, `/{{.Type}}", fields: {content: "`+strings.Repeat("{{.Token}}", 10)+`"}}`, 1)
 	text += "  second:\n    id: b1b2c3d4e5f67890a1b2c3d4e5f67890\n    tokens: {subscribe: {}, publish_subscribe: {strategy: in_place}}\n"
-	if got := parse(t, text).Warnings(); len(got) != 1 {
+	if got := besideUnused(parse(t, text)); len(got) != 1 {
 		t.Errorf("%d warnings, want one: %v", len(got), got)
 	}
 }

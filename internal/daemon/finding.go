@@ -23,30 +23,43 @@ type Finding struct {
 	Text  string
 }
 
-// findings hands on what is found, and counts what is bad. Sinks that are being opened have something to
+// Verdict is what came of a check.
+type Verdict struct {
+	Failures []string // each with what it is about
+	Warnings int
+}
+
+// findings hands on what is found, and remembers what is bad. Sinks that are being opened have something to
 // say, too, each when it comes to it.
 type findings struct {
 	report func(Finding)
 
-	mu     sync.Mutex
-	failed int
+	mu      sync.Mutex
+	heading string
+	verdict Verdict
 }
 
 func (f *findings) found(l Level, format string, args ...any) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if l == Failed {
-		f.failed++
+	text := fmt.Sprintf(format, args...)
+	switch l {
+	case Heading:
+		f.heading = text
+	case Warning:
+		f.verdict.Warnings++
+	case Failed:
+		f.verdict.Failures = append(f.verdict.Failures, f.heading+": "+text)
 	}
-	f.report(Finding{l, fmt.Sprintf(format, args...)})
+	f.report(Finding{l, text})
 }
 
-// verdict is an error where something is bad.
-func (f *findings) verdict() error {
-	if f.failed == 0 {
+// Err is an error where something is bad.
+func (v Verdict) Err() error {
+	if len(v.Failures) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%s found", count(f.failed, "problem"))
+	return fmt.Errorf("%s found", count(len(v.Failures), "problem"))
 }
 
 func count(n int, what string) string {

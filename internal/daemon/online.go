@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"maps"
 	"slices"
 	"strings"
@@ -18,10 +19,21 @@ import (
 	"github.com/rotatord/rotatord/internal/slot"
 )
 
+// OnlineOptions are what a check takes beside the configuration.
+type OnlineOptions struct {
+	Env    Environment
+	Socket adminapi.Address // of the daemon that is asked, if one runs
+	UID    int              // as whom this process looks at files
+	Report func(Finding)    // is told what is found as it is found, by one goroutine at a time
+}
+
 // online is one read-only tour of everything a configuration names.
 type online struct {
 	findings
+	OnlineOptions
 	cfg      *config.Config
+	daemon   *adminapi.Client // nil when none answers
+	view     viewpoint
 	backends *backends
 	known    map[string]slot.Status // by slot, when a daemon answers
 	silent   map[string]bool        // by relay id: Cloudflare does not say that the relay exists
@@ -29,35 +41,41 @@ type online struct {
 	places   map[string]string      // by place: the slot and the target that were found there first
 }
 
-// CheckOnline reaches every account, relay and target that cfg names, changes nothing, and reports what it
-// finds as it finds it, by one goroutine at a time. The error says whether something failed, or that ctx ended before all was checked.
-func CheckOnline(ctx context.Context, cfg *config.Config, env Environment, report func(Finding)) (err error) {
+// CheckOnline reaches every account, relay and target that cfg names, and changes nothing. The error says that something
+// failed, or that ctx ended before all was checked.
+func CheckOnline(ctx context.Context, cfg *config.Config, o OnlineOptions) (_ Verdict, err error) {
 	c := &online{
-		findings: findings{report: report}, cfg: cfg, known: map[string]slot.Status{},
+		findings: findings{report: o.Report}, OnlineOptions: o, cfg: cfg, known: map[string]slot.Status{},
 		silent: map[string]bool{}, offers: map[string]error{}, places: map[string]string{},
 	}
 	warn := func(text string) { c.found(Warning, "%s", text) }
-	o := opener{env: env, metrics: metrics.New(metrics.Options{}), warn: warn}
-	if c.backends, err = o.open(ctx, cfg, nil); err != nil {
-		return err
+	open := opener{env: o.Env, metrics: metrics.New(metrics.Options{}), warn: warn}
+	if c.backends, err = open.open(ctx, cfg, nil); err != nil {
+		return c.verdict, err
 	}
 	defer func() { err = errors.Join(err, c.backends.closeExcept(nil)) }()
 	c.askDaemon(ctx)
-	return c.checkAll(ctx)
+	if err := c.checkAll(ctx); err != nil {
+		return c.verdict, err
+	}
+	return c.verdict, c.verdict.Err()
 }
 
 // askDaemon learns what a running daemon knows. Without one less is known, and that is said.
 func (c *online) askDaemon(ctx context.Context) {
-	slots, err := adminapi.NewClient(c.cfg.Server.AdminSocket).Slots(ctx)
+	client := adminapi.NewClientAt(c.Socket)
+	slots, err := client.Slots(ctx)
 	if err != nil {
 		return
 	}
+	c.daemon = client
 	for _, s := range slots {
 		c.known[s.Slot] = s
 	}
 }
 
 func (c *online) checkAll(ctx context.Context) error {
+	c.checkHere()
 	for _, t := range c.backends.troubles {
 		c.found(Warning, "%v", t.err)
 	}
@@ -73,13 +91,17 @@ func (c *online) checkAll(ctx context.Context) error {
 		}
 		c.checkSlot(ctx, p)
 	}
-	return c.verdict()
+	return nil
 }
 
 // checkRelay reaches a relay: does it exist, may its tokens be listed, is there room?
 func (c *online) checkRelay(ctx context.Context, relay string, plans []*slot.Plan) {
 	k := plans[0].Key
 	c.found(Heading, "relay %s (%s, account %s)", relay, k.RelayID, plans[0].Account)
+	if err := c.backends.tokens[plans[0].Account].err; err != nil && (c.daemon != nil || c.view.differs() && !errors.Is(err, fs.ErrNotExist)) {
+		c.checkRelayAsDaemon(ctx, relay, plans, err)
+		return
+	}
 	client := c.backends.accounts[k.AccountID]
 	r, err := client.Relay(ctx, moq.Priority{Urgency: moq.Routine}, k.RelayID)
 	if err != nil {
@@ -91,7 +113,7 @@ func (c *online) checkRelay(ctx context.Context, relay string, plans []*slot.Pla
 	list, err := client.List(ctx, moq.Priority{Urgency: moq.Routine}, k.RelayID)
 	c.offers[k.RelayID] = err
 	if err == nil {
-		c.checkRoom(list.Tokens, plans)
+		c.checkRoom(c.othersAmong(list.Tokens, plans), plans)
 	}
 }
 
@@ -112,13 +134,8 @@ func (c *online) checkAccount(ctx context.Context, name string, client *cf.Clien
 
 // checkRoom counts others' tokens, and three for each overlap slot; or two, where three each are more than
 // a relay has, which the file alone shows and is warned of.
-func (c *online) checkRoom(tokens []moq.Token, plans []*slot.Plan) {
-	others, overlap := 0, 0
-	for _, t := range tokens {
-		if !c.isOurs(t, plans) {
-			others++
-		}
-	}
+func (c *online) checkRoom(others int, plans []*slot.Plan) {
+	overlap := 0
 	for _, p := range plans {
 		if p.Strategy == moq.Overlap {
 			overlap++
@@ -139,6 +156,16 @@ func (c *online) checkRoom(tokens []moq.Token, plans []*slot.Plan) {
 		c.found(Failed, "no room: others hold %s and rotatord needs up to %d, but a relay holds %d; "+
 			"revoke tokens that nobody uses", count(others, "token"), most, moq.RelayPlaces)
 	}
+}
+
+// othersAmong counts the listed tokens that are not the slots' own.
+func (c *online) othersAmong(tokens []moq.Token, plans []*slot.Plan) (others int) {
+	for _, t := range tokens {
+		if !c.isOurs(t, plans) {
+			others++
+		}
+	}
+	return others
 }
 
 // isOurs reports whether a listed token is one of the slots' that a running daemon knows; else its label tells, as
@@ -174,7 +201,7 @@ func (c *online) checkStrategy(p *slot.Plan) {
 	err := c.offers[p.Key.RelayID]
 	switch {
 	case c.silent[p.Key.RelayID]:
-		c.found(Warning, "whether %s is offered cannot be told: its relay was not found", p.Strategy)
+		c.found(Warning, "whether %s is offered cannot be told: its relay could not be looked at", p.Strategy)
 	case p.Strategy == moq.Overlap && err != nil && c.known[p.Slot()].TokenID != "":
 		c.found(Failed, "overlap: %v", rotation.OfferedBefore(err))
 	case p.Strategy == moq.Overlap && err != nil:

@@ -5,11 +5,13 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/user"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/rotatord/rotatord/internal/adminapi"
 	"github.com/rotatord/rotatord/internal/cf/cfsim"
 )
 
@@ -35,9 +37,19 @@ func wantGolden(t *testing.T, name, text string) {
 
 // checkOnline returns what is found, a line each, and at last what came of it all.
 func (h *house) checkOnline(ctx context.Context) string {
+	return h.checkOnlineAs(ctx, os.Geteuid(), TakeEnvironment())
+}
+
+func (h *house) checkOnlineAs(ctx context.Context, uid int, env Environment) string {
 	var b strings.Builder
-	err := CheckOnline(ctx, h.load(), TakeEnvironment(), func(f Finding) { fmt.Fprintf(&b, "%-4s %s\n", f.Level, f.Text) })
-	fmt.Fprintf(&b, "=> %v\n", err)
+	v, err := CheckOnline(ctx, h.load(), OnlineOptions{
+		Env: env, Socket: adminapi.Address{Path: h.path("admin.sock")}, UID: uid,
+		Report: func(f Finding) { fmt.Fprintf(&b, "%-4s %s\n", f.Level, f.Text) },
+	})
+	if len(v.Failures) > 0 {
+		fmt.Fprintf(&b, "failed: %s\n", strings.Join(v.Failures, "\nfailed: "))
+	}
+	fmt.Fprintf(&b, "=> %v, %s\n", err, count(v.Warnings, "warning"))
 	return strings.NewReplacer(h.dir, "DIR", h.api, "API").Replace(b.String())
 }
 
@@ -73,6 +85,14 @@ func TestWhatACheckFindsOnline(t *testing.T) {
 			h.put("live-subscribe.token", "somebody's")
 			h.configure("", "{type: file,", "{type: file, existing: adopt,")
 		}},
+		{"a web configuration that cannot be served by", func(h *house) {
+			h.put("web.yaml", "tls_server_config: {cert_file: gone.pem, key_file: gone.pem}\n")
+			h.configure("", `listen: "127.0.0.1:0"`, `listen: "127.0.0.1:0", web_config_file: `+h.path("web.yaml"))
+		}},
+		{"and one that can", func(h *house) {
+			h.put("web.yaml", "basic_auth_users: {}\n")
+			h.configure("", `listen: "127.0.0.1:0"`, `listen: "127.0.0.1:0", web_config_file: `+h.path("web.yaml"))
+		}},
 		{"a required and an optional sink cannot be written", func(h *house) {
 			h.put("no-folder", "")
 			h.configure("", `disk: {type: file, path: "`+h.dir, `disk: {type: file, path: "`+h.dir+"/no-folder",
@@ -104,7 +124,7 @@ func TestACheckWarnsOfAnAPITokenThatEndsAndOfAClockThatIsWrong(t *testing.T) {
 	got := h.checkOnline(t.Context())
 	for _, want := range []string{
 		"warn account main: the account's API token expires on 2", "make a new one",
-		"warn account main: this machine's clock is 3 h behind Cloudflare's", "set it (timedatectl, chronyc)", "=> <nil>",
+		"warn account main: this machine's clock is 3 h behind Cloudflare's", "set it (timedatectl, chronyc)", "=> <nil>, 2 warnings",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("it does not say %q:\n%s", want, got)
@@ -121,20 +141,85 @@ func TestACheckThatIsInterruptedSaysSo(t *testing.T) {
 	}
 }
 
-func TestACheckAsksARunningDaemonWhatItDelivered(t *testing.T) {
+// stranger is no user of any machine.
+const stranger = 4294967290
+
+func wantSaid(t *testing.T, got string, words ...string) {
+	t.Helper()
+	for _, word := range words {
+		if !strings.Contains(got, word) {
+			t.Errorf("it does not say %q:\n%s", word, got)
+		}
+	}
+}
+
+func TestACheckByAnotherUserSaysWhatItCannotJudge(t *testing.T) {
 	h := newHouse(t)
-	h.configure("", "initial: schedule", "initial: now")
-	ctx, stop := context.WithCancel(t.Context())
+	if err := os.Mkdir(h.path("state"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	got := h.checkOnlineAs(t.Context(), stranger, TakeEnvironment())
+	wantSaid(t, got, "warn this is uid 4294967290, and rotatord runs as ", "(the owner of DIR/state), and no daemon answers",
+		"write where disk keeps tokens and read the files that the configuration names, and which environment", "=> <nil>, 1 warning")
+	if err := os.Remove(h.path("token")); err != nil {
+		t.Fatal(err)
+	}
+	wantSaid(t, h.checkOnlineAs(t.Context(), stranger, TakeEnvironment()), "FAIL get relay", "token: no such file or directory") // for nobody
+	h.configure("", "{file: "+h.path("token")+"}", "{env: ROTATORD_TEST_TOKEN}")
+	wantSaid(t, h.checkOnlineAs(t.Context(), stranger, Environment{}),
+		"warn read secret from environment variable ROTATORD_TEST_TOKEN: it was not set when rotatord started; not judged: ", "=> <nil>")
+	h.put("token", "a-token")
+	h.put("folder", "")
+	h.configure("", `path: "`+h.dir, `path: "`+h.path("folder"))
+	wantSaid(t, h.checkOnlineAs(t.Context(), stranger, TakeEnvironment()), "FAIL probe disk") // nobody sees a folder there
+}
+
+func TestWhereNothingTellsAsWhomRotatordRunsACheckJudgesForItself(t *testing.T) {
+	v := findViewpoint(stranger, newHouse(t).load(), adminapi.Address{Path: "/nonexistent/socket"})
+	if _, err := user.Lookup(usualUser); err != nil && v.differs() {
+		t.Errorf("%+v", v)
+	}
+}
+
+func TestACheckByAnotherUserAsksTheDaemon(t *testing.T) {
+	t.Setenv("ROTATORD_TEST_TOKEN", "a-token")
+	h := newHouse(t)
+	h.configure("", "initial: schedule", "initial: now", "{file: "+h.path("token")+"}", "{env: ROTATORD_TEST_TOKEN}")
+	h.whileItRuns(func() {
+		var got string
+		for i := 0; i < 200 && !strings.Contains(got, "the daemon has looked at it and finds nothing wrong: ok"); i++ {
+			got = h.checkOnlineAs(t.Context(), stranger, Environment{})
+		}
+		wantSaid(t, got, "note this is uid 4294967290, and rotatord runs as ", "(the owner of DIR/admin.sock): what depends on its user",
+			"ok   the daemon lists its 3 tokens; the API token cannot be read here", "ok   room: others hold 2 tokens",
+			"ok   overlap is offered", "=> <nil>")
+		h.sim.RemoveRelay(relayID)
+		wantSaid(t, h.checkOnlineAs(t.Context(), stranger, Environment{}), "FAIL the daemon says: list tokens", "=> 1 problem found")
+	})
+}
+
+// whileItRuns calls do beside a daemon.
+func (h *house) whileItRuns(do func()) {
+	h.Helper()
+	ctx, stop := context.WithCancel(h.Context())
 	o, started, ended := h.options(), make(chan struct{}), make(chan error, 1)
 	o.Started = func(string) { close(started) }
 	go func() { ended <- Run(ctx, h.load(), o) }()
 	<-started
-	got := h.checkOnline(t.Context())
-	for !strings.Contains(got, "it holds the token that rotatord delivered") && t.Context().Err() == nil {
-		got = h.checkOnline(t.Context())
-	}
+	do()
 	stop()
 	if err := <-ended; err != nil {
-		t.Error(err)
+		h.Error(err)
 	}
+}
+
+func TestACheckAsksARunningDaemonWhatItDelivered(t *testing.T) {
+	h := newHouse(t)
+	h.configure("", "initial: schedule", "initial: now")
+	h.whileItRuns(func() {
+		got := h.checkOnline(t.Context())
+		for !strings.Contains(got, "it holds the token that rotatord delivered") && t.Context().Err() == nil {
+			got = h.checkOnline(t.Context())
+		}
+	})
 }

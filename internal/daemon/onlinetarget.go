@@ -14,6 +14,9 @@ import (
 // checkTarget probes one target and says what it holds.
 func (c *online) checkTarget(ctx context.Context, p *slot.Plan, t slot.Target) {
 	where := t.Sink + " " + t.Target
+	if c.view.differs() && c.isFile(t) && c.checkTargetAsDaemon(p, t, where) {
+		return
+	}
 	h, err := c.backends.sinks[t.Sink].Probe(ctx, t.Target, sinks.ProbeOptions{Read: p.Verify, Ours: c.mayBeOurs(p, t)})
 	for _, w := range h.Warnings {
 		c.found(Warning, "%s: %s", where, w)
@@ -22,6 +25,10 @@ func (c *online) checkTarget(ctx context.Context, p *slot.Plan, t slot.Target) {
 		c.found(Note, "%s: not tried: needs a write (%s)", where, h.Untried)
 	}
 	switch {
+	case err != nil && c.view.differs() && c.isHereAlone(t, err):
+		if !c.checkTargetAsDaemon(p, t, where) {
+			c.found(Warning, "%v; not judged: %s may see it otherwise", err, c.view.service)
+		}
 	case err != nil && !t.Required:
 		c.found(Warning, "%v (the sink is optional)", err)
 	case err != nil:

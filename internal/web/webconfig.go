@@ -46,6 +46,13 @@ func openWebConfig(path string, log *zap.Logger) (*webConfig, error) {
 	return c, nil
 }
 
+// CheckConfigFile reads a web configuration, with the certificates that it names, and says why it cannot be served by;
+// none is no error.
+func CheckConfigFile(path string) error {
+	_, err := openWebConfig(path, zap.NewNop())
+	return err
+}
+
 // get returns the configuration in force.
 func (c *webConfig) get() *toolkit.Config {
 	c.mu.Lock()

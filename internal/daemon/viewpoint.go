@@ -1,0 +1,181 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"os/user"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/rotatord/rotatord/internal/adminapi"
+	"github.com/rotatord/rotatord/internal/config"
+	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/slot"
+	"github.com/rotatord/rotatord/internal/web"
+)
+
+// usualUser is the one that the packaged unit runs rotatord as.
+const usualUser = "rotatord"
+
+// viewpoint says as whom a check looks at files and environment, and as whom rotatord will. They may see other things.
+type viewpoint struct {
+	self, service localUser
+	trace         string // what tells of service; empty: nothing does
+}
+
+// localUser is a user of this machine.
+type localUser struct {
+	uid  uint32
+	name string
+}
+
+func (u localUser) String() string { return u.name }
+
+func localUserOf(uid uint32) localUser {
+	id := strconv.FormatUint(uint64(uid), 10)
+	if u, err := user.LookupId(id); err == nil {
+		return localUser{uid, u.Username}
+	}
+	return localUser{uid, "uid " + id}
+}
+
+// findViewpoint goes by what the daemon, or an earlier one, has left on this machine.
+func findViewpoint(self uint32, cfg *config.Config, socket adminapi.Address) viewpoint {
+	v := viewpoint{self: localUserOf(self)}
+	if uid, ok := socket.Owner(); ok {
+		v.service, v.trace = localUserOf(uid), "the owner of "+socket.Path
+	} else if info, err := os.Stat(cfg.State.Path); err == nil {
+		if st, ok := info.Sys().(*syscall.Stat_t); ok {
+			v.service, v.trace = localUserOf(st.Uid), "the owner of "+cfg.State.Path
+		}
+	} else if u, err := user.Lookup(usualUser); err == nil {
+		if uid, err := strconv.ParseUint(u.Uid, 10, 32); err == nil {
+			v.service, v.trace = localUser{uint32(uid), u.Username}, "as the packaged unit has it"
+		}
+	}
+	return v
+}
+
+// differs reports whether rotatord is another user than this.
+func (v viewpoint) differs() bool { return v.trace != "" && v.self.uid != v.service.uid }
+
+// checkHere looks at what is of this machine and of no slot.
+func (c *online) checkHere() {
+	c.view = findViewpoint(uint32(c.UID), c.cfg, c.Socket) //nolint:gosec // a user's id
+	if !c.view.differs() && c.cfg.Server.WebConfigFile == "" {
+		return
+	}
+	c.found(Heading, "this machine")
+	c.tellViewpoint()
+	c.checkWebConfig()
+}
+
+// tellViewpoint says what this user cannot judge. A daemon that runs is asked about it.
+func (c *online) tellViewpoint() {
+	v := c.view
+	who := fmt.Sprintf("this is %s, and rotatord runs as %s (%s)", v.self, v.service, v.trace)
+	switch {
+	case !v.differs():
+	case c.daemon != nil:
+		c.found(Note, "%s: what depends on its user, files and environment is asked of the daemon", who)
+	default:
+		c.found(Warning, "%s, and no daemon answers. Not judged: whether %s may %s, and which environment and home it has. "+
+			"Run this as that user, or while the daemon runs", who, v.service, c.whatFilesAreFor())
+	}
+}
+
+func (c *online) whatFilesAreFor() string {
+	var names []string
+	for _, name := range slices.Sorted(maps.Keys(c.cfg.Sinks)) {
+		if c.cfg.Sinks[name].Shared().Type == fileType {
+			names = append(names, name)
+		}
+	}
+	const read = "read the files that the configuration names"
+	if len(names) == 0 {
+		return read
+	}
+	return "write where " + strings.Join(names, ", ") + " keeps tokens and " + read
+}
+
+const fileType = "file"
+
+func (c *online) isFile(t slot.Target) bool { return c.cfg.Sinks[t.Sink].Shared().Type == fileType }
+
+func (c *online) checkWebConfig() {
+	file := c.cfg.Server.WebConfigFile
+	if file == "" {
+		return
+	}
+	switch err := web.CheckConfigFile(file); {
+	case err == nil:
+		c.found(OK, "server.web_config_file %s can be served by", file)
+	case errors.Is(err, fs.ErrPermission) && c.view.differs():
+		c.found(Warning, "%v; not judged: %s may see it otherwise", err, c.view.service)
+	default:
+		c.found(Failed, "%v", err)
+	}
+}
+
+// isHereAlone reports whether an error may be of this user and its environment.
+func (c *online) isHereAlone(t slot.Target, err error) bool {
+	switch fault.Of(err).Reason {
+	case fault.Setup, fault.Unauthorized:
+		return true
+	case fault.Forbidden:
+		return c.isFile(t)
+	}
+	return false
+}
+
+// checkTargetAsDaemon says what the daemon found at a target; false where there is none that has looked.
+func (c *online) checkTargetAsDaemon(p *slot.Plan, t slot.Target, where string) bool {
+	st, known := c.statusOf(p, t)
+	switch {
+	case !known || st.Checked.IsZero() && st.Error == "":
+		return false
+	case st.Error == "" && !st.State.IsUnhealthy():
+		c.found(OK, "%s: the daemon has looked at it and finds nothing wrong: %s", where, st.State)
+	case t.Required:
+		c.found(Failed, "%s: the daemon says of it: %s", where, st.State+wordsOf(st.Error))
+	default:
+		c.found(Warning, "%s: the daemon says of it: %s (the sink is optional)", where, st.State+wordsOf(st.Error))
+	}
+	return true
+}
+
+func wordsOf(problem string) slot.TargetState {
+	if problem == "" {
+		return ""
+	}
+	return slot.TargetState(": " + problem)
+}
+
+// checkRelayAsDaemon has the daemon list a relay's tokens, where the API token cannot be read here.
+func (c *online) checkRelayAsDaemon(ctx context.Context, relay string, plans []*slot.Plan, unread error) {
+	c.silent[plans[0].Key.RelayID] = true
+	if c.daemon == nil {
+		c.found(Warning, "%v; not judged: %s may see it otherwise", unread, c.view.service)
+		return
+	}
+	tokens, err := c.daemon.Tokens(ctx, relay)
+	if err != nil {
+		c.found(Failed, "the daemon says: %v", err)
+		return
+	}
+	c.found(OK, "the daemon lists its %s; the API token cannot be read here", count(len(tokens), "token"))
+	c.silent[plans[0].Key.RelayID] = false
+	others := 0
+	for _, t := range tokens {
+		if t.Owner == adminapi.Others || t.Owner == adminapi.OtherInstance {
+			others++
+		}
+	}
+	c.checkRoom(others, plans)
+}

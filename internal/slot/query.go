@@ -1,6 +1,7 @@
 package slot
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -113,13 +114,29 @@ func (r *Record) Owns(t moq.Token) bool {
 	return slices.ContainsFunc(r.Orphans, func(l Orphan) bool { return l.Label == t.Label })
 }
 
-// MayOwn reports whether a listed token is the slot's, or may be: what in_place makes is not known by its
-// id, so it goes by when it was made and what it may do.
+// MayOwn reports whether a listed token is the slot's, or may be: what in_place makes is known by the id that its value
+// claims at most, so it goes by when it was made and what it may do.
 func (r *Record) MayOwn(t moq.Token) bool {
-	const apart = time.Minute // of the clock that made it, and ours
-	c := r.Current
-	nameless := c != nil && c.ID == "" && t.Label == "" && Within(c.Created.Time(), t.Created, apart)
-	return r.Owns(t) || nameless && t.HasOperations(r.Operations())
+	made := func(o *Token) bool { return o != nil && o.mayBe(t) }
+	nameless := made(r.Current) || r.Rotation != nil && made(r.Rotation.Token) || r.PendingMint.mayHaveMade(t)
+	return r.Owns(t) || nameless && t.Label == "" && t.HasOperations(r.Operations())
+}
+
+// madeWithin is how far what Cloudflare says of when a token was made may be from what is noted of it.
+const madeWithin = time.Minute
+
+// mayBe reports whether a listed token may be this one, of which no id was told.
+func (t *Token) mayBe(listed moq.Token) bool {
+	made := cmp.Or(t.Clock.Cloudflare, t.Created)
+	return t.ID == "" && (t.ClaimedID == listed.ID || Within(made.Time(), listed.Created, madeWithin))
+}
+
+// mayHaveMade reports whether a rotate call under way, or one whose answer was lost, may have made a listed token.
+func (rot *Rotation) mayHaveMade(t moq.Token) bool {
+	if rot == nil || rot.Strategy != moq.InPlace {
+		return false
+	}
+	return !t.Created.Before(cmp.Or(rot.Clock.Cloudflare, rot.Started).Add(-madeWithin).Time())
 }
 
 // ownsID reports whether a token's id is one of the slot's.

@@ -1,6 +1,7 @@
 package slot
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -68,7 +69,8 @@ func (s *transcript) questions() []form {
 		{"longest waits after NUMBER failures", func(c *clause) { s.printWaits(c) }},
 		{"forecast is as long until TIME", func(c *clause) { s.print("%d rotations", len(s.v.Upcoming(c.time(0)))) }},
 		{"the reload changes the slot", func(*clause) { s.print("%s", yesOrNo(!s.former.Same(s.v.Plan))) }},
-		{"listed and accounted for", func(*clause) { s.print("%s", strings.Join(s.owned(), ", ")) }},
+		{"listed and accounted for", func(*clause) { s.print("%s", namesOf(s.v.Seen.Listing, s.v.Record.Owns)) }},
+		{"listed and perhaps its own", func(*clause) { s.print("%s", namesOf(s.v.Seen.Listing, s.v.Record.MayOwn)) }},
 	}
 }
 
@@ -132,14 +134,15 @@ func (s *transcript) printWaits(c *clause) {
 	}
 }
 
-// owned are the listed tokens that the record accounts for.
-func (s *transcript) owned() (names []string) {
-	for _, t := range s.v.Seen.Listing.Tokens {
-		if s.v.Record.Owns(t) {
+// namesOf are the names of the listed tokens that are meant.
+func namesOf(l *Listing, meant func(moq.Token) bool) string {
+	var names []string
+	for _, t := range l.Tokens {
+		if meant(t) {
 			names = append(names, t.ID)
 		}
 	}
-	return names
+	return cmp.Or(strings.Join(names, ", "), "none")
 }
 
 func yesOrNo(b bool) string {

@@ -154,7 +154,7 @@ func (s *transcript) list(texts []string, all bool) {
 func (s *transcript) listed(text string) moq.Token {
 	name, whose, _ := strings.Cut(text, " (")
 	t := moq.Token{
-		ID: s.letter(name), Operations: s.v.Plan.Operations, Created: s.v.Now, Expires: s.v.Now.Add(longestLife),
+		ID: s.letter(name), Operations: s.v.Plan.Operations, Created: s.v.tokenTime(), Expires: s.v.tokenTime().Add(longestLife),
 		Label: moq.Label("here", s.rotationID(name)),
 	}
 	if twin, ok := strings.CutPrefix(strings.TrimSuffix(whose, ")"), "labelled "); ok {

@@ -195,7 +195,10 @@ func unansweredError(op, target string, err error) *fault.Error {
 		address, _, _ := strings.Cut(u.URL, "?")
 		f.Err = fmt.Errorf("%s %s: %w", u.Op, address, u.Err)
 	case hasError[*smithy.DeserializationError](err):
-		f.Err = fmt.Errorf("the answer could not be read (HTTP status %d)", statusOf(err))
+		f.Err = errors.New("the answer could not be read")
+		if status := statusOf(err); status > 0 {
+			f.Err = fmt.Errorf("%w (HTTP status %d)", f.Err, status)
+		}
 	case m.Reason != "":
 		f.Err = errors.New(err.Error())
 	}

@@ -31,6 +31,8 @@ func (s *sink) Probe(ctx context.Context, target string, o sinks.ProbeOptions) (
 		return sinks.Holding{Known: true, Untried: untriedCreate, MayBeStale: true}, nil
 	case err != nil:
 		return sinks.Holding{}, s.explainCall(ctx, "probe", target, err)
+	case d.ARN == nil:
+		return sinks.Holding{}, s.explainCall(ctx, "probe", target, notAWSs("a description without an ARN"))
 	}
 	if err := notWritable(d, target); err != nil {
 		return sinks.Holding{}, err

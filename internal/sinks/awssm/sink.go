@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 
+	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/secret"
 	"github.com/rotatord/rotatord/internal/sinks"
 )
@@ -63,8 +64,13 @@ func (s *sink) putValue(ctx context.Context, target string, content secret.Value
 	out, err := s.api.PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{
 		SecretId: &target, ClientRequestToken: &id, SecretString: aws.String(content.Reveal()),
 	})
-	if err != nil || slices.Contains(out.VersionStages, current) {
+	switch {
+	case err != nil:
 		return err
+	case aws.ToString(out.VersionId) != id:
+		return notAWSs("a write with another version than was written")
+	case slices.Contains(out.VersionStages, current):
+		return nil
 	}
 	return s.makeCurrent(ctx, target, id)
 }
@@ -75,6 +81,9 @@ func (s *sink) makeCurrent(ctx context.Context, target, id string) error {
 	d, err := s.api.DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{SecretId: &target})
 	if err != nil {
 		return err
+	}
+	if d.ARN == nil {
+		return notAWSs("a description without an ARN")
 	}
 	holder := ""
 	for v, stages := range d.VersionIdsToStages {
@@ -104,8 +113,17 @@ func (s *sink) createSecret(ctx context.Context, target string, content secret.V
 	for k, v := range s.config.Tags {
 		in.Tags = append(in.Tags, types.Tag{Key: aws.String(k), Value: aws.String(v)})
 	}
-	_, err := s.api.CreateSecret(ctx, in)
+	out, err := s.api.CreateSecret(ctx, in)
+	if err == nil && aws.ToString(out.VersionId) != id {
+		return notAWSs("the making of a secret with another version than was written")
+	}
 	return err
+}
+
+// notAWSs is for an answer of success that lacks what AWS always gives: who knows who it was.
+func notAWSs(what string) error {
+	return fault.Newf(fault.Retry, fault.BadAnswer, "", "", "AWS, or who answers for it, answers %s", what).
+		WithHint("check endpoint_url, the AWS_* variables and the proxies on the way")
 }
 
 // mayCreate: an ARN names a secret that exists already; it cannot be created under it.
@@ -151,6 +169,8 @@ func (s *sink) holdingOf(ctx context.Context, target string, out *secretsmanager
 		return sinks.Holding{Known: true, MayBeStale: true}, nil
 	case err != nil:
 		return sinks.Holding{}, s.explainCall(ctx, "read", target, err)
+	case out.SecretString == nil && out.SecretBinary == nil:
+		return sinks.Holding{}, s.explainCall(ctx, "read", target, notAWSs("a read with neither text nor bytes"))
 	}
 	return sinks.Holding{Known: true, Exists: true, Content: secret.New(aws.ToString(out.SecretString)), MayBeStale: true}, nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
@@ -54,7 +56,7 @@ func redirectHint(int, *url.URL) string {
 	return "AWS sends nobody elsewhere: check endpoint_url, the AWS_* variables and the proxies on the way"
 }
 
-// addToStack makes an operation's stack send over w.
+// addToStack makes an operation's stack send over w, and outlive what it is answered.
 func (w *wire) addToStack(stack *middleware.Stack) error {
 	send := func(ctx context.Context, in middleware.DeserializeInput, _ middleware.DeserializeHandler) (
 		out middleware.DeserializeOutput, metadata middleware.Metadata, err error,
@@ -62,7 +64,22 @@ func (w *wire) addToStack(stack *middleware.Stack) error {
 		out.RawResponse, metadata, err = smithyhttp.NewClientHandlerWithOptions(w).Handle(ctx, in.Request)
 		return out, metadata, err
 	}
-	return stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("rotatord", send), middleware.After)
+	return errors.Join(
+		stack.Initialize.Add(middleware.InitializeMiddlewareFunc("rotatord", surviveAnswer), middleware.Before),
+		stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("rotatord", send), middleware.After),
+	)
+}
+
+// surviveAnswer makes an error of a panic: the SDK's readers of JSON are not safe from every answer.
+func surviveAnswer(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (
+	out middleware.InitializeOutput, metadata middleware.Metadata, err error,
+) {
+	defer func() {
+		if recover() != nil {
+			err = &smithy.DeserializationError{Err: errors.New("the SDK cannot read it")}
+		}
+	}()
+	return next.HandleInitialize(ctx, in)
 }
 
 // Do sends a request and reads its answer whole. The SDK would forget why it could not

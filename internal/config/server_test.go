@@ -33,7 +33,7 @@ func TestWhatCanNeverBeBoundIsRefused(t *testing.T) {
 				"@abstract": "abstract", "@": "abstract", "/run/": "folder", "/": "folder", ".": "folder", "/run/..": "folder", "/run/.": "folder", "/a\\0b": "NUL",
 			},
 		},
-		"admin_socket_mode":  {good: map[string]string{"0660": "", "600": ""}, bad: map[string]string{"1777": "octal", "-1": "octal", "rw": "octal", "": "octal"}},
+		"admin_socket_mode":  {good: map[string]string{"0660": "", "600": ""}, bad: map[string]string{"1777": "octal", "-1": "octal", "rw": "octal", "": "octal", "0666": "lets everybody", "0602": "lets everybody", "0777": "lets everybody"}},
 		"admin_socket_group": {good: map[string]string{"0": "warned", "4294967294": "warned", "wheel": "warned"}, bad: map[string]string{"-1": "id", "4294967295": "id"}},
 	} {
 		for value, warned := range cases.good {
@@ -58,4 +58,11 @@ func TestAGroupThatMayNotWriteToTheSocketIsWarnedOf(t *testing.T) {
 			t.Errorf("%s: %q", mode, got)
 		}
 	}
+}
+
+func TestAnAdminSocketForEverybodyIsWantedInSoManyWords(t *testing.T) {
+	if parse(t, base+"server: {admin_socket_mode: '0666', insecure: true}\n").Server.AdminSocketMode != "0666" {
+		t.Error("it is not taken")
+	}
+	parse(t, base+"server: {admin_socket_mode: '0664'}\n") // who may only read a socket cannot use it
 }

@@ -38,6 +38,8 @@ func (v *validator) server() {
 	at := p.child("admin_socket_mode")
 	v.require(err == nil && mode <= 0o777, at, "must be permissions in octal"+butNot(at, s.AdminSocketMode),
 		`such as "0600"`)
+	v.require(err != nil || mode&0o002 == 0 || s.Insecure, at, "lets everybody on this machine rotate and revoke",
+		`let a group in with admin_socket_group and "0660", or set server.insecure: true`)
 	if err == nil && s.AdminSocketGroup != "" && mode&0o020 == 0 {
 		v.warn(at, "leaves the members of admin_socket_group out: who may not write to a socket cannot use it", `such as "0660"`)
 	}

@@ -115,6 +115,7 @@ func scenarios() []scenario {
 			name: "overlap/all wiped beside three tokens", long: true, strategy: moq.Overlap, sinks: 2,
 			plan: func(p *slot.Plan) { p.Grace = 10 * time.Hour }, story: allWiped,
 		},
+		scenario{name: "overlap/compromised twice, a mint not journalled", long: true, strategy: moq.Overlap, sinks: 1, story: compromisedUnjournalled},
 		scenario{name: "overlap/expiry in delivery", strategy: moq.Overlap, sinks: 2, story: expiryInDelivery},
 	)
 }
@@ -139,6 +140,19 @@ func compromisedInGrace(w *world) {
 	w.calmly(24*time.Hour + 10*time.Minute)
 	w.ask(true)
 	w.run(3 * time.Hour)
+}
+
+// compromisedUnjournalled: the value that is to end a compromise goes out from memory alone, and somebody asks again
+// before a token can have settled.
+func compromisedUnjournalled(w *world) {
+	w.calmly(24*time.Hour + 10*time.Minute)
+	w.during(createCall, func() { w.disk.full = true })
+	w.during(writeCall, func() { w.disk.full = false })
+	w.ask(true)
+	w.run(2 * time.Second)
+	w.disk.full = false
+	w.ask(true)
+	w.run(10 * time.Minute)
 }
 
 // silence takes sink1 away at the next write and brings it back; most of the

@@ -747,11 +747,11 @@ func (x *explorer) walk(n int, rnd *rand.Rand) {
 	}
 }
 
-// atRandom chooses for one walk. But in the soak no clock is set in it: all else goes well then.
+// atRandom chooses for one walk.
 func atRandom(rnd *rand.Rand) func(choice) int {
 	rate := 2 + rnd.IntN(20)
 	return func(c choice) int {
-		if rnd.IntN(rate) == 0 && (c.kind != clockCall || *exploreAll) {
+		if rnd.IntN(rate) == 0 {
 			return rnd.IntN(c.options())
 		}
 		return 0

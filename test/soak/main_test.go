@@ -15,9 +15,10 @@ import (
 
 // The long form is for an hour when nobody waits.
 var (
-	kills = flag.Int("soak.kills", 15, "how often rotatord is killed; 100 and more is the long form: more slots, more trouble, a real Vault")
-	seed  = flag.Uint64("soak.seed", rand.Uint64(), "what the random choices are made from")
-	keep  = flag.String("soak.keep", "", "folder for the log of a failed run")
+	kills  = flag.Int("soak.kills", 15, "how often rotatord is killed; 100 and more is the long form: more slots, more trouble, a real Vault")
+	within = flag.Duration("soak.within", 0, "after how long nothing is killed any more, however often it was; 0: never")
+	seed   = flag.Uint64("soak.seed", rand.Uint64(), "what the random choices are made from")
+	keep   = flag.String("soak.keep", "", "folder for the log of a failed run")
 )
 
 // soaked is the rotatord under test, as it is shipped but for a wall clock that a test can move, under a name that

@@ -48,8 +48,8 @@ func TestSoak(t *testing.T) {
 	for _, f := range o.stop() {
 		t.Error(f)
 	}
-	t.Logf("%d reads, %d tokens held and tested, %d tested too late; %d tokens were handed out; troubles: %v",
-		o.reads.Load(), o.tested.Load(), o.late.Load(), len(w.given.signatures()), s.seen)
+	t.Logf("%d kills, %d reads, %d tokens held and tested, %d tested too late; %d tokens were handed out; troubles: %v",
+		s.kills, o.reads.Load(), o.tested.Load(), o.late.Load(), len(w.given.signatures()), s.seen)
 	t.Logf("%d tokens tested at places that are a slot's for a while; %d expired before they were renewed",
 		o.elsewhere.Load(), o.expired.Load())
 	t.Logf("%d times a consumer found a new token in the place of one that worked", o.followed.Load())
@@ -95,9 +95,9 @@ func fleet(long bool) []slotSpec {
 	return out
 }
 
-// rage kills rotatord n times.
+// rage kills rotatord n times, or as often as there is time for.
 func (s *storm) rage(n int) {
-	for i := range n {
+	for i, began := 0, time.Now(); i < n && (*within == 0 || time.Since(began) < *within); i++ {
 		if i == n/2 || i%100 == 99 {
 			s.loseState(i%2 == 0)
 		}
@@ -118,6 +118,7 @@ func (s *storm) rage(n int) {
 		case <-time.After(life):
 		}
 		d.Kill()
+		s.kills++
 		s.note("life %d was ended", i)
 		if s.Failed() {
 			return
@@ -144,7 +145,7 @@ func (s *storm) loseState(damaged bool) {
 	s.until(patience, "every slot rotates again without the lost state", s.rotatedSince(since))
 	harness.Pause(s.Context(), s.longestGrace())
 	for _, relay := range s.overlapRelays() {
-		harness.Eventually(s, time.Minute, "no former token on "+relay, func() error { return s.prune(relay) })
+		harness.Eventually(s, patience, "no former token on "+relay, func() error { return s.prune(relay) })
 	}
 	d.Kill()
 }
@@ -157,7 +158,7 @@ func (w *world) makeRoom() {
 	d := w.launch()
 	harness.Pause(w.Context(), w.longestGrace())
 	for _, relay := range w.overlapRelays() {
-		harness.Eventually(w, time.Minute, "room on "+relay, func() error {
+		harness.Eventually(w, patience, "room on "+relay, func() error {
 			if o := w.run(w, "tokens", "prune", relay); o.Code != 0 || w.places(relay) < 4 {
 				return fmt.Errorf("code %d, %d places\n%s%s", o.Code, w.places(relay), o.Out, o.Err)
 			}

@@ -167,6 +167,7 @@ type storm struct {
 	all      []*trouble
 	underWay []*trouble
 	seen     map[string]int
+	kills    int
 }
 
 func newStorm(w *world, r *rand.Rand) *storm {

@@ -72,8 +72,8 @@ func (a *app) explain(now time.Time, s slot.Status) {
 		a.say("\n%s: BLACKOUT since %s: consumers may be locked out", s.Slot, timefmt.Stamp(s.Blackout))
 	}
 	if f := s.Failure; f != nil {
-		a.say("\n%s: failed %d times in a row, at step %s: %s\n  next attempt %s",
-			s.Slot, f.Count, f.Stage, f.Message, timefmt.Until(now, f.Next))
+		a.say("\n%s: failed %s, at step %s: %s\n  next attempt %s",
+			s.Slot, timesInARow(f.Count), f.Stage, f.Message, timefmt.Until(now, f.Next))
 	}
 	for _, t := range s.Sinks {
 		a.explainTarget(now, s, t)
@@ -84,6 +84,13 @@ func (a *app) explain(now time.Time, s slot.Status) {
 	if !s.WaitsUntil.IsZero() {
 		a.say("  next attempt %s", timefmt.Until(now, s.WaitsUntil))
 	}
+}
+
+func timesInARow(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times in a row", n)
 }
 
 // explainTarget says since when a target is not well, when it is repaired, and what is wrong with it.

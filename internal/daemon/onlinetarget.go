@@ -78,6 +78,8 @@ func (c *online) checkContent(p *slot.Plan, t slot.Target, h sinks.Holding, wher
 		c.found(OK, "%s can be written; it holds the token that rotatord delivered", where)
 	case c.isOfAnother(p, t):
 		c.found(OK, "%s can be written; it holds what rotatord delivered there for another slot, or earlier", where)
+	case known && st.RotationID != "" && st.State == slot.TargetPending:
+		c.found(Warning, "%s can be written; it has still to be given the latest token", where)
 	case known && st.RotationID == "" && !t.Adopt:
 		c.found(Failed, "%s holds something rotatord did not write (%d bytes): "+
 			"move it away, or set `existing: adopt` on sink %s", where, size, t.Sink)

@@ -34,7 +34,7 @@ func (v *View) note() string {
 	case v.Seen.Reserving:
 		return v.budgetNote()
 	case v.Record.Rotation != nil && v.Record.Rotation.LivesShort():
-		return fmt.Sprintf("Cloudflare gave the latest token less than half of the life that was asked: it is renewed before it ends, at %s",
+		return fmt.Sprintf("Cloudflare gave the latest token less than half of the life that was asked: it ends at %s, and is renewed before",
 			v.Record.Rotation.Token.Expires.Time().Format(time.DateTime+"Z"))
 	case v.changesOperations():
 		return "its operations have changed: the next rotation makes a token that has them"

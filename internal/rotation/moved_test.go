@@ -116,6 +116,35 @@ func TestATargetThatLeftTheSlotIsNoLongerWaitedForOrWrittenTo(t *testing.T) {
 	}
 }
 
+// What a target that left may hold is not revoked when its grace would end, and nobody is told that it is.
+func TestATokenThatIsLeftToExpireIsListedWithoutATimeOfItsRevocation(t *testing.T) {
+	w := newWorld(t, moq.Overlap, 2)
+	w.start()
+	w.run(2 * time.Minute)
+	held := w.rec().Current.ID
+	p := copyOf(w.plan)
+	p.Targets = p.Targets[:1]
+	w.plan = p
+	w.reconfigure()
+	for range 2 {
+		w.ask(false)
+		w.run(time.Second)
+	}
+	tokens, err := NewAdministration(w.engine).Tokens(t.Context(), "live")
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := map[string]bool{}
+	for _, tok := range tokens {
+		if tok.Owner == slot.Ours {
+			told[tok.ID] = !tok.Retire.IsZero()
+		}
+	}
+	if len(told) != 3 || told[held] || told[w.rec().Current.ID] || !told[w.rec().Retiring[1].ID] {
+		t.Errorf("of these it is told when they are revoked: %v; the target that left holds %s", told, held)
+	}
+}
+
 func TestATargetThatLeftInADeliveryAndComesBackIsANewOne(t *testing.T) {
 	w := newWorld(t, moq.Overlap, 2)
 	w.start()

@@ -110,28 +110,29 @@ func (a Administration) describeToken(t moq.Token, slots []*worker) slot.RelayTo
 }
 
 // markOwned marks a listed token that the slot's record accounts for.
-func (m *memory) markOwned(out *slot.RelayToken, t moq.Token) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if !m.record.Owns(t) {
+func (w *worker) markOwned(out *slot.RelayToken, t moq.Token) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.record.Owns(t) {
 		return
 	}
-	out.Owner, out.Slot = slot.Ours, m.nameLocked()
-	if m.plan == nil && !m.record.DeliveryPending() {
+	out.Owner, out.Slot = slot.Ours, w.nameLocked()
+	if w.plan == nil && !w.record.DeliveryPending() {
 		out.Owner = slot.Former // of a slot that left: nobody renews it
 	}
-	for _, o := range m.record.Retiring {
+	v := w.view()
+	for _, o := range w.record.Retiring {
 		if o.ID == t.ID {
-			out.Rotation, out.Retire = o.RotationID, o.Retire.Time()
+			out.Rotation, out.Retire = o.RotationID, v.RetiresAt(&o)
 			if o.Foreign {
 				out.Owner = slot.Others
 			}
 		}
 	}
-	if rot := m.record.Rotation; rot != nil && rot.Token != nil && rot.Token.ID == t.ID {
+	if rot := w.record.Rotation; rot != nil && rot.Token != nil && rot.Token.ID == t.ID {
 		out.Rotation = rot.ID
 	}
-	if sv := m.record.Current; sv != nil && sv.ID == t.ID {
+	if sv := w.record.Current; sv != nil && sv.ID == t.ID {
 		out.Rotation = sv.RotationID
 	}
 }

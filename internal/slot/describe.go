@@ -114,10 +114,7 @@ func (v *View) retiringStatuses() []TokenStatus {
 		t := &v.Record.Retiring[i]
 		ts := TokenStatus{
 			TokenID: t.ID, RotationID: t.RotationID, Created: t.Created.Time(), Expires: t.Expires.Time(),
-			Released: v.leftToExpire(t),
-		}
-		if !ts.Released && !t.Retire.IsZero() {
-			ts.Retire = v.graceEnd(t)
+			Retire: v.RetiresAt(t), Released: v.leftToExpire(t),
 		}
 		out = append(out, ts)
 	}

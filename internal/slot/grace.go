@@ -81,6 +81,15 @@ func (v *View) graceEnd(t *Token) time.Time {
 	return at
 }
 
+// RetiresAt is when the grace of an older token ends, for people; zero where none ends: it is left to expire, or has no
+// grace yet.
+func (v *View) RetiresAt(t *Token) time.Time {
+	if t.Retire.IsZero() || v.leftToExpire(t) {
+		return time.Time{}
+	}
+	return UTC(v.graceEnd(t))
+}
+
 // leftToExpire reports whether a target that is no longer configured may hold the token:
 // it is left to expire.
 func (v *View) leftToExpire(t *Token) bool {

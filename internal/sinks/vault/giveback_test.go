@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -326,4 +327,13 @@ func TestARenewedTokenIsHeldUntilItsMaximum(t *testing.T) {
 			t.Errorf("%d renewals in an hour of ten minutes each", n)
 		}
 	})
+}
+
+// A lease that no duration holds would end before it began, and each call log in anew.
+func TestALeaseOfMoreThanThereCanBeIsALongOne(t *testing.T) {
+	for _, seconds := range []int{math.MaxInt, math.MaxInt64 / int(time.Second), leaseMost + 1} {
+		if ttl := newLease(&api.SecretAuth{LeaseDuration: seconds}).ttl; ttl != leaseMost*time.Second {
+			t.Errorf("%d s are %s", seconds, ttl)
+		}
+	}
 }

@@ -20,6 +20,9 @@ const (
 	renewPause = time.Second
 )
 
+// leaseMost is the longest lease, in seconds, that is believed: ten years. A longer one does not fit a duration.
+const leaseMost = 10 * 365 * 24 * 3600
+
 // lease is how long a token lives.
 type lease struct {
 	from      time.Time
@@ -30,7 +33,7 @@ type lease struct {
 
 func newLease(auth *api.SecretAuth) *lease {
 	return &lease{
-		from: time.Now(), ttl: time.Duration(auth.LeaseDuration) * time.Second, renewable: auth.Renewable,
+		from: time.Now(), ttl: time.Duration(min(auth.LeaseDuration, leaseMost)) * time.Second, renewable: auth.Renewable,
 		jitter: 1 - rand.Float64()/10, //nolint:gosec // no secret
 	}
 }
@@ -43,7 +46,7 @@ func (l *lease) timeAtShare(share float64) time.Time {
 // startRenewal renews l's token until it cannot be renewed any longer, a little before
 // its end, and then forgets it.
 func (s *session) startRenewal(life context.Context, l *login, auth *api.SecretAuth) {
-	if auth.LeaseDuration == 0 {
+	if auth.LeaseDuration <= 0 {
 		return // it lives for ever
 	}
 	s.mu.Lock()

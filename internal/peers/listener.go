@@ -72,6 +72,27 @@ func (l *Listener) Accept() (net.Conn, error) {
 	return c, nil
 }
 
+// Close stops listening, and closes the connections that are idle: http.Server waits for seconds for those that never
+// asked for anything.
+func (l *Listener) Close() error {
+	err := l.Listener.Close()
+	for _, c := range l.idle() {
+		_ = c.Conn.Close()
+	}
+	return err
+}
+
+func (l *Listener) idle() (all []*Conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for c := range l.open {
+		if c.idle {
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
 // admit takes a connection in, and returns the one that made room; nil when there was.
 func (l *Listener) admit(c *Conn) (out *Conn) {
 	l.mu.Lock()

@@ -27,6 +27,7 @@ type queue struct {
 }
 
 func (q *queue) Accept() (net.Conn, error) { return q.next, nil }
+func (q *queue) Close() error              { return nil }
 
 // hall is a Listener under test, with who came by name.
 type hall struct {
@@ -120,6 +121,15 @@ func TestAConnectionThatIsClosedMakesRoom(t *testing.T) {
 	_ = h.conns["1.1.1.1/a"].Close()
 	h.comes("1.1.1.1/b")
 	h.expect("1.1.1.1/a", "")
+}
+
+func TestWhoIsIdleIsPutOutWhenTheListenerCloses(t *testing.T) {
+	h := newHall(t, Bounds{Most: 9, PerPeer: 9, Spare: 4})
+	h.comes("1.1.1.1/a", "2.2.2.2/b", "3.3.3.3/c")
+	h.is(http.StateActive, "2.2.2.2/b", "3.3.3.3/c")
+	h.is(http.StateIdle, "3.3.3.3/c")
+	_ = h.l.Close()
+	h.expect("1.1.1.1/a 3.3.3.3/c", "")
 }
 
 func TestAPeerIsAnAddressOrANetworkOf64Bits(t *testing.T) {

@@ -49,7 +49,7 @@ func unreadable(path string, err error) error {
 	case errors.Is(err, fs.ErrNotExist):
 		return out.WithHint("name the file with -c or ROTATORD_CONFIG; config.example.yaml is one to start from")
 	case errors.Is(err, fs.ErrPermission):
-		return out.WithHint("let the user that rotatord runs as read the file and its folder")
+		return out.WithHint("who runs this must be able to read the file and its folder: root, say, or rotatord's user")
 	}
 	return out.WithHint("name a readable file with -c or ROTATORD_CONFIG")
 }

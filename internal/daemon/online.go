@@ -77,7 +77,11 @@ func (c *online) askDaemon(ctx context.Context) {
 func (c *online) checkAll(ctx context.Context) error {
 	c.checkHere()
 	for _, t := range c.backends.troubles {
-		c.found(Warning, "%v", t.err)
+		level := Warning
+		if t.kind == "account" && c.daemon != nil {
+			level = Note // the daemon is asked in its place
+		}
+		c.found(level, "%v", t.err)
 	}
 	for relay, plans := range c.cfg.PlansByRelay() {
 		c.checkRelay(ctx, relay, plans)

@@ -192,7 +192,7 @@ func TestACheckByAnotherUserAsksTheDaemon(t *testing.T) {
 		}
 		wantSaid(t, got, "note this is uid 4294967290, and rotatord runs as ", "(the owner of DIR/admin.sock): what depends on its user",
 			"ok   the daemon lists its 3 tokens; the API token cannot be read here", "ok   room: others hold 2 tokens",
-			"ok   overlap is offered", "=> <nil>")
+			"ok   overlap is offered", "=> <nil>, 0 warnings")
 		h.sim.RemoveRelay(relayID)
 		wantSaid(t, h.checkOnlineAs(t.Context(), stranger, Environment{}), "FAIL the daemon says: list tokens", "=> 1 problem found")
 	})

@@ -40,7 +40,7 @@ func TestAMemberOfTheSocketsGroupNeedsNoRightOnTheConfiguration(t *testing.T) {
 		}
 	}
 	d.served(0, "live/subscribe")
-	w.asOther("check").Expect(t, 2, "permission denied", "let the user that rotatord runs as read the file")
+	w.asOther("check").Expect(t, 2, "permission denied", "who runs this must be able to read the file")
 	if os.Getuid() > 0 {
 		return // nobody here is kept out
 	}

@@ -73,6 +73,7 @@ func newDaemon(cfg *config.Config, o Options) *daemon {
 		Version: o.Version, Revision: o.Revision, PerSlot: cfg.Metrics.PerSlot, LogDropped: o.Log.Dropped,
 	})
 	d.metrics.Watch(d)
+	d.metrics.WatchState(func() int64 { return freeBytes(cfg.State.Path) })
 	d.accounts = &accountWatch{
 		lines: o.Log, log: d.log, metrics: d.metrics, backends: d.backends.Load, elapsed: sinceBoot, seen: map[string]*seenAccount{},
 	}

@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"go.uber.org/zap"
+	"golang.org/x/sys/unix"
 
 	"github.com/rotatord/rotatord/internal/config"
 	"github.com/rotatord/rotatord/internal/fault"
@@ -48,6 +49,15 @@ func checkState(dir string, access secret.Access) error {
 		}
 	}
 	return err
+}
+
+// freeBytes returns what this user may still write to the file system of a folder; -1 where that is not known.
+func freeBytes(dir string) int64 {
+	var fs unix.Statfs_t
+	if unix.Statfs(dir, &fs) != nil {
+		return -1
+	}
+	return int64(fs.Bavail) * fs.Frsize //nolint:gosec // no file system has 8 EiB
 }
 
 // ownIdentity is the path of the identity that rotatord makes.

@@ -74,6 +74,7 @@ func TestTheFleetIsSummedUpWithoutSeriesBySlot(t *testing.T) {
 		},
 		"budget_waiting":     {"account=main": 3},
 		"journal_size_bytes": {"": 1 << 20},
+		"state_free_bytes":   {"": 1 << 30},
 	} {
 		found := series(got["rotatord_"+name])
 		for labels, value := range want {

@@ -65,6 +65,7 @@ var contract = []struct {
 	{"targets", dto.MetricType_GAUGE, "required sink state"},
 	{"slot_unhealthy_targets", dto.MetricType_GAUGE, "relay type"},
 	{"journal_size_bytes", dto.MetricType_GAUGE, ""},
+	{"state_free_bytes", dto.MetricType_GAUGE, ""},
 	{"account_up", dto.MetricType_GAUGE, "account"},
 	{"account_blocked_until_timestamp_seconds", dto.MetricType_GAUGE, "account"},
 	{"account_token_expiry_timestamp_seconds", dto.MetricType_GAUGE, "account"},
@@ -133,6 +134,7 @@ func newMetrics(t *testing.T, perSlot bool) *Metrics {
 	m.Watch(fleet{busy(), quiet()})
 	m.WatchWaits(func(visit func(string, int)) { visit("main", 3) })
 	m.WatchJournal(func() int64 { return 1 << 20 })
+	m.WatchState(func() int64 { return 1 << 30 })
 	return m
 }
 

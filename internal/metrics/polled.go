@@ -14,6 +14,7 @@ type Waits func(visit func(account string, waiting int))
 type polled struct {
 	waits       atomic.Pointer[Waits]
 	journalSize atomic.Pointer[func() int64]
+	stateFree   atomic.Pointer[func() int64]
 }
 
 // WatchWaits sets where it is read how many calls wait for their turn.
@@ -22,10 +23,12 @@ func (m *Metrics) WatchWaits(w Waits) { m.polled.waits.Store(&w) }
 // WatchJournal sets where the size of the journal's files in bytes is read; -1: it is not known.
 func (m *Metrics) WatchJournal(size func() int64) { m.polled.journalSize.Store(&size) }
 
+// WatchState sets where it is read how many bytes are free for the state's folder; -1: it is not known.
+func (m *Metrics) WatchState(free func() int64) { m.polled.stateFree.Store(&free) }
+
 // families returns what is polled now, of the accounts that are configured.
 func (p *polled) families(configured map[string]time.Duration) []*dto.MetricFamily {
 	waiting := gaugeFamily("budget_waiting", "Calls of the account that wait for their turn in the request budget.")
-	size := gaugeFamily("journal_size_bytes", "Size of the journal's files.")
 	if w := p.waits.Load(); w != nil {
 		(*w)(func(account string, n int) {
 			if _, ok := configured[account]; ok {
@@ -33,10 +36,21 @@ func (p *polled) families(configured map[string]time.Duration) []*dto.MetricFami
 			}
 		})
 	}
-	if f := p.journalSize.Load(); f != nil {
-		if n := (*f)(); n >= 0 {
-			addGauge(size, nil, gaugeOf(float64(n)))
-		}
+	return []*dto.MetricFamily{
+		waiting,
+		bytesFamily("journal_size_bytes", "Size of the journal's files.", p.journalSize.Load()),
+		bytesFamily("state_free_bytes", "What rotatord may still write to the file system of its state.", p.stateFree.Load()),
 	}
-	return []*dto.MetricFamily{waiting, size}
+}
+
+// bytesFamily has one value, or none where that is not known.
+func bytesFamily(name, help string, bytes *func() int64) *dto.MetricFamily {
+	f := gaugeFamily(name, help)
+	if bytes == nil {
+		return f
+	}
+	if n := (*bytes)(); n >= 0 {
+		addGauge(f, nil, gaugeOf(float64(n)))
+	}
+	return f
 }

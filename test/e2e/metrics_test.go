@@ -36,6 +36,7 @@ var contractMetrics = []string{
 	"config_last_reload_success_timestamp_seconds", "leader", "build_info",
 	"targets", "slot_unhealthy_targets", "slots", "slots_overdue", "earliest_token_expiry_timestamp_seconds",
 	"oldest_blackout_start_timestamp_seconds", "budget_waiting", "cloudflare_ratelimit_limit", "journal_size_bytes",
+	"state_free_bytes",
 }
 
 // ledger remembers which metrics scenarios have predicted.
@@ -138,7 +139,7 @@ func nothingYet(t *testing.T, l *ledger) {
 		"cloudflare_requests_total account=main operation=list code=200":   atLeast(2),
 		"cloudflare_requests_total account=main operation=verify code=200": is(1),
 		"slots account=main state=idle":                                    is(1), "targets sink=disk required=true state=pending": is(1),
-		"journal_size_bytes": atLeast(4096),
+		"journal_size_bytes": atLeast(4096), "state_free_bytes": atLeast(1),
 	})
 	d.predict(expectations{
 		"blackout_start_timestamp_seconds": absent(), "last_rotation_timestamp_seconds": absent(), "next_attempt_timestamp_seconds": absent(),

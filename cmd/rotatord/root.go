@@ -97,7 +97,13 @@ func newRoot(a *app) *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          knownCommand,
-		RunE:          help,
+	}
+	asked := root.Flags().Bool("version", false, "say which rotatord this is, as the verb version does")
+	root.RunE = func(cmd *cobra.Command, _ []string) error {
+		if *asked {
+			return a.printVersion()
+		}
+		return cmd.Help()
 	}
 	root.PersistentFlags().StringVarP(&a.config, "config", "c", a.usualConfig(), "configuration file (also ROTATORD_CONFIG)")
 	root.PersistentFlags().StringVar(&a.socket, "socket", "", "the daemon's admin socket (also ROTATORD_SOCKET; else as the configuration says)")

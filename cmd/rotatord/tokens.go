@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -85,8 +86,11 @@ func (a *app) pruneCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if !a.showPrunable(former) || !yes && a.interactive() && !a.confirmed() {
+			if !a.showPrunable(former) {
 				return nil
+			}
+			if agreed, err := a.agreed(yes); err != nil || !agreed {
+				return err
 			}
 			pruned, err := client.Prune(cmd.Context(), args[0], ids, false)
 			for _, t := range pruned {
@@ -98,7 +102,7 @@ func (a *app) pruneCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringArrayVar(&ids, "token-id", nil, "revoke this token alone (may be repeated), though another rotatord of this name minted it")
-	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask (it only asks on a terminal)")
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask; without a terminal to ask on, nothing is revoked without it")
 	return cmd
 }
 
@@ -127,6 +131,17 @@ func (a *app) showPrunable(former []adminapi.Token) (some bool) {
 func (a *app) interactive() bool {
 	f, ok := a.in.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// agreed reports whether what is shown may be revoked: because of --yes, or because a person says so.
+func (a *app) agreed(yes bool) (bool, error) {
+	switch {
+	case yes:
+		return true, nil
+	case a.interactive():
+		return a.confirmed(), nil
+	}
+	return false, errUsage{errors.New("nothing was revoked: there is no terminal to ask on; give --yes")}
 }
 
 func (a *app) confirmed() bool {

@@ -135,12 +135,13 @@ func TestTokensShowsWhoseEachIs(t *testing.T) {
 	})
 }
 
-func TestPruneShowsFormerTokensAndThenWhatItRevoked(t *testing.T) {
+func TestPruneShowsFormerTokensAndThenWhatItRevoked(t *testing.T) { // the transcript is of no terminal
 	all := someTokens()
 	revoked := all[2]
 	revoked.Revoked = true
 	d := &fakeDaemon{Former: all[2:4], Pruned: []adminapi.Token{revoked, all[3]}}
 	record(t, "prune.txt", d, func(tr *transcript) {
+		tr.run("tokens", "prune", "live")
 		tr.run("tokens", "prune", "live", "--yes")
 		d.Former = all[3:4]
 		tr.say("a sink holds what is left")
@@ -431,9 +432,11 @@ func TestVersionSaysWhichRotatordThisIs(t *testing.T) {
 	if err := json.Unmarshal(printed(t, "version", "-o", "json"), &v); err != nil || v != version() || v.GoVersion == "" || v.Version == "" {
 		t.Errorf("%+v: %v", v, err)
 	}
-	table := strings.Fields(string(printed(t, "version")))
-	if want := []string{"VERSION", "REVISION", "GO", v.Version, v.Revision, v.GoVersion}; !slices.Equal(table, want) {
-		t.Errorf("%q, want %q", table, want)
+	for _, way := range []string{"version", "--version"} {
+		table := strings.Fields(string(printed(t, way)))
+		if want := []string{"VERSION", "REVISION", "GO", v.Version, v.Revision, v.GoVersion}; !slices.Equal(table, want) {
+			t.Errorf("%s: %q, want %q", way, table, want)
+		}
 	}
 }
 

@@ -60,9 +60,11 @@ func (a *app) versionCommand() *cobra.Command {
 		Use:   "version",
 		Short: "Say which rotatord this is",
 		Args:  usage(cobra.NoArgs),
-		RunE: func(*cobra.Command, []string) error {
-			v := version()
-			return a.print(v, "VERSION\tREVISION\tGO", [][]string{{v.Version, v.Revision, v.GoVersion}})
-		},
+		RunE:  func(*cobra.Command, []string) error { return a.printVersion() },
 	})
+}
+
+func (a *app) printVersion() error {
+	v := version()
+	return a.print(v, "VERSION\tREVISION\tGO", [][]string{{v.Version, v.Revision, v.GoVersion}})
 }

@@ -47,7 +47,7 @@ func TestNoValueLeaks(t *testing.T) {
 	}
 	pending := d.suffer(aws, vault)
 	for _, args := range [][]string{
-		{"status"}, {"status", "-o", "json"}, {"history", "-n", "1000"}, {"tokens", "live"}, {"tokens", "prune", "live"}, {"plan", "--for", "1m"},
+		{"status"}, {"status", "-o", "json"}, {"history", "-n", "1000"}, {"tokens", "live"}, {"tokens", "prune", "live", "--yes"}, {"plan", "--for", "1m"},
 		{"check", "--online"}, {"rotate", "--no-wait", "--all"}, {"rotate", "--compromised", "live/subscribe"},
 	} {
 		r := d.rotatord(args...)

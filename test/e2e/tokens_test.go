@@ -74,7 +74,8 @@ func TestLostJournal(t *testing.T) {
 		}
 	})
 	t.Run("prune revokes only what no sink holds", func(t *testing.T) {
-		d.rotatord("tokens", "prune", "live").Expect(t, 0, "1 token will be kept", "revoked "+old.ID)
+		d.rotatord("tokens", "prune", "live").Expect(t, 2, "1 token will be kept", "nothing was revoked", "--yes")
+		d.rotatord("tokens", "prune", "live", "--yes").Expect(t, 0, "1 token will be kept", "revoked "+old.ID)
 		if d.sim.Accepts(harness.RelayID(0), old.Value) || !d.sim.Accepts(harness.RelayID(0), d.token("live/subscribe")) {
 			t.Error("the old token is accepted, or the served one is not")
 		}
@@ -84,7 +85,7 @@ func TestLostJournal(t *testing.T) {
 		d.Signal(syscall.SIGHUP)
 		d.says("configuration reloaded")
 		d.untilSlot("live/subscribe", func(s slot.Status) bool { return s.Requested.IsZero() && s.TokenID != "" }) // the wish from before
-		d.rotatord("tokens", "prune", "live").Expect(t, 0, "revoked "+served)
+		d.rotatord("tokens", "prune", "live", "--yes").Expect(t, 0, "revoked "+served)
 		if n := len(d.sim.Tokens(harness.RelayID(0))); n != 3 {
 			t.Errorf("the relay holds %d tokens, want the new one and the two that came with it", n)
 		}

@@ -50,8 +50,8 @@ func (w *worker) refuseFresh(a slot.Rotation, t moq.Token) error {
 	}
 	a.Token = &tok
 	if a.LivesShort() {
-		w.engine.Log.Warn("Cloudflare gave the new token a shorter life than was asked: it is renewed in time for that",
-			zap.String("slot", w.nameLocked()), zap.String("token_id", t.ID), zap.Duration("life", tok.Life()), zap.Duration("asked", a.AskedLife().Round(time.Second)))
+		w.logLocked().Warn("Cloudflare gave the new token a shorter life than was asked: it is renewed in time for that",
+			zap.String("token_id", t.ID), zap.Duration("life", tok.Life()), zap.Duration("asked", a.AskedLife().Round(time.Second)))
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package awssm
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -38,7 +39,7 @@ func (c *Config) Open(ctx context.Context, o sinks.OpenOptions) (sinks.Sink, err
 
 func (c *Config) open(ctx context.Context, o sinks.OpenOptions) (*sink, error) {
 	before := filesOf(aws.Config{}, o.Env)
-	cfg, w, err := c.load(ctx, o.Connections)
+	cfg, w, err := c.load(ctx, o)
 	if err != nil {
 		text := redact.Folded(err.Error())
 		return nil, fault.Newf(fault.Permanent, fault.Setup, "open", o.Name, "%s", text).WithHint("%s", whereToLook(text, o.Env))
@@ -87,11 +88,11 @@ func warnOfProcess(from []aws.CredentialSource, o sinks.OpenOptions) {
 }
 
 // load has the SDK find its configuration, and lets everything that is made of it send over w.
-func (c *Config) load(ctx context.Context, connections int) (cfg aws.Config, w *wire, err error) {
-	w = c.newWire(nil, connections)
-	cfg, err = config.LoadDefaultConfig(ctx, c.loadOptions(w)...)
+func (c *Config) load(ctx context.Context, o sinks.OpenOptions) (cfg aws.Config, w *wire, err error) {
+	w = c.newWire(nil, o.Connections)
+	cfg, err = config.LoadDefaultConfig(ctx, c.loadOptions(w, o)...)
 	if err == nil {
-		*w = *c.newWire(settingsOf(cfg.HTTPClient), connections)
+		*w = *c.newWire(settingsOf(cfg.HTTPClient), o.Connections)
 	}
 	return cfg, w, err
 }
@@ -111,14 +112,24 @@ func (c confiding) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	return got, err
 }
 
-func (c *Config) loadOptions(w *wire) []func(*config.LoadOptions) error {
+// sdkLogger has the SDK's warnings told as those of the sink: of itself it would write to standard error. What it
+// says for debugging is what was sent, and is left out.
+func sdkLogger(o sinks.OpenOptions) logging.Logger {
+	return logging.LoggerFunc(func(kind logging.Classification, format string, args ...any) {
+		if o.Warn != nil && kind == logging.Warn {
+			o.Warn("sink " + o.Name + ": AWS's SDK: " + redact.Folded(fmt.Sprintf(format, args...)))
+		}
+	})
+}
+
+func (c *Config) loadOptions(w *wire, o sinks.OpenOptions) []func(*config.LoadOptions) error {
 	opts := []func(*config.LoadOptions) error{
 		// The caller decides what is tried again, and when.
 		config.WithRetryer(func() aws.Retryer { return aws.NopRetryer{} }),
 		config.WithHTTPClient(awshttp.NewBuildableClient()), // no other may be given together with AWS_CA_BUNDLE
 		config.WithAPIOptions([]func(*middleware.Stack) error{w.addToStack}),
 		config.WithAppID("rotatord"),
-		config.WithLogger(logging.Nop{}), // it would write to standard error, and what AWS said too
+		config.WithLogger(sdkLogger(o)),
 	}
 	if c.Region != "" {
 		opts = append(opts, config.WithRegion(c.Region))

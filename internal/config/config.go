@@ -24,6 +24,8 @@ type Config struct {
 	Log Log `yaml:"log"`
 	// What is measured.
 	Metrics Metrics `yaml:"metrics"`
+	// How long a stop may take: for the steps in hand, and to close all.
+	ShutdownTimeout time.Duration `yaml:"shutdown_timeout" jsonschema:"default=30s"`
 	// Cloudflare accounts by name.
 	Accounts map[string]*Account `yaml:"accounts"`
 	// Places that keep tokens for their consumers, by name.
@@ -235,6 +237,8 @@ func defaultConfig() *Config {
 		Server:   Server{Listen: "127.0.0.1:9476", AdminSocket: DefaultAdminSocket, AdminSocketMode: "0600"},
 		Log:      Log{Level: "info", Format: "json"},
 		Metrics:  Metrics{PerSlot: true},
+
+		ShutdownTimeout: 30 * time.Second,
 	}
 }
 

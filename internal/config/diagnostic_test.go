@@ -14,7 +14,7 @@ func TestEveryDiagnosticSaysWhereAndWhatToDo(t *testing.T) {
 config.yaml:11:38: relays.live-main.tokens.subscribe.grase: unknown key (did you mean grace?)
 config.yaml:12:5: relays.live-main.lables: unknown key (did you mean labels?)
 config.yaml:13:1: metric: unknown key (did you mean metrics?)
-config.yaml:14:1: quux: unknown key (known: accounts, defaults, instance, log, metrics, relays, server, sinks, state)`,
+config.yaml:14:1: quux: unknown key (known: accounts, defaults, instance, log, metrics, relays, server, shutdown_timeout, sinks, state)`,
 		},
 		"duplicate keys at every depth": {
 			change(t, token, "subscribe: {grace: 1h, grace: 2h}\n      subscribe: {}") + "instance: a\ninstance: b\n",

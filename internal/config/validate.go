@@ -74,6 +74,7 @@ func (v *validator) instance() {
 	v.require(v.cfg.State.Path != "", state.child("path"), "must name a folder", "")
 	v.require(v.cfg.State.Etcd == nil, state.child("etcd"), "state.etcd is not supported yet in this version",
 		"remove it; state.path is the embedded store")
+	v.require(v.cfg.ShutdownTimeout >= time.Second, topLevel("shutdown_timeout"), "must be at least 1s", "")
 	v.server()
 }
 

@@ -94,7 +94,7 @@ func TestAReloadPutsEverythingIntoForceAndKeepsWhatIsConfiguredAlike(t *testing.
 func TestOnceADaemonStopsNoReloadOpensAnything(t *testing.T) {
 	h := newHouse(t)
 	d := h.opened()
-	if err := d.teardown.run(); err != nil {
+	if err := d.teardown.run(usualStop); err != nil {
 		t.Fatal(err)
 	}
 	before := d.backends.Load()

@@ -17,8 +17,9 @@ const (
 	storageCheck = 10 * time.Second
 	storageRetry = time.Second
 	loginsCheck  = 5 * time.Second
+	statusPause  = 15 * time.Second
 
-	backgroundTime = 3 * time.Second // to stop: a check of the storage may be in hand
+	backgroundTime = 3 * time.Second // to stop, of usualStop: a check of the storage may be in hand
 )
 
 // startBackground runs the schedule, and watches clocks, storage, logins and memory, until ctx ends or
@@ -52,6 +53,11 @@ func (d *daemon) parts(c *core) []func(context.Context) {
 		},
 		func(ctx context.Context) { returnMemory(ctx, c.journal.Unmap) },
 		keepWatchdogQuiet,
+		func(ctx context.Context) {
+			for told := true; told; told = wait(ctx, statusPause) {
+				notifyStatus(statusLine(c.engine.Slots))
+			}
+		},
 	}
 }
 

@@ -35,7 +35,7 @@ func working(t *testing.T, dir string) (_ *daemon, logged *observer.ObservedLogs
 	}
 	d.startBackground(t.Context(), d.core.Load())
 	t.Cleanup(func() {
-		if err := d.teardown.run(); err != nil {
+		if err := d.teardown.run(usualStop); err != nil {
 			t.Error(err)
 		}
 		lines.Close()
@@ -115,7 +115,7 @@ func TestAnIdentityThatCannotBeWrittenIsToldOnce(t *testing.T) {
 func TestAStopLeavesTheIdentityThatTheNextStartNeeds(t *testing.T) {
 	h := newHouse(t)
 	d := h.opened()
-	if err := errors.Join(os.Remove(h.path("state/identity.txt")), d.teardown.run(), h.openAndStop()); err != nil {
+	if err := errors.Join(os.Remove(h.path("state/identity.txt")), d.teardown.run(usualStop), h.openAndStop()); err != nil {
 		t.Error(err)
 	}
 }
@@ -128,7 +128,7 @@ func TestWhereTheIdentityLiesElsewhereItIsNotOursToWrite(t *testing.T) {
 	if err := d.open(t.Context(), cfg); err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = d.teardown.run() }()
+	defer func() { _ = d.teardown.run(usualStop) }()
 	d.backends.Load().cfg.State.IdentityFile = h.path("elsewhere")
 	if err := os.Remove(h.path("state/identity.txt")); err != nil {
 		t.Fatal(err)

@@ -116,7 +116,7 @@ func (h *house) opened() *daemon {
 		h.Fatal(err)
 	}
 	h.Cleanup(func() {
-		if err := d.teardown.run(); err != nil {
+		if err := d.teardown.run(usualStop); err != nil {
 			h.Errorf("the daemon does not stop: %v", err)
 		}
 	})

@@ -11,14 +11,15 @@ import (
 	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/journal"
 	"github.com/rotatord/rotatord/internal/moq"
+	"github.com/rotatord/rotatord/internal/redact"
 	"github.com/rotatord/rotatord/internal/rotation"
 	"github.com/rotatord/rotatord/internal/scheduler"
 	"github.com/rotatord/rotatord/internal/secret"
 )
 
-// How long each part may take to stop.
+// How long each part may take to stop, of usualStop.
 const (
-	slotsTime    = 25 * time.Second // for the steps in hand
+	slotsTime    = 24 * time.Second // for the steps in hand
 	backendsTime = 7 * time.Second  // a sink takes 2 s at most; before that a reload in hand ends
 	journalTime  = 10 * time.Second // to write what is only in its log into its database
 )
@@ -49,6 +50,7 @@ func (d *daemon) openPatiently(ctx context.Context, cfg *config.Config) error {
 			return err
 		}
 		d.unready(err)
+		notifyStatus("cannot start yet: " + redact.Line(err.Error()))
 		d.log.Error("cannot start yet; trying again", zap.Error(err), zap.Duration("retry_in", startRetry))
 		if !wait(ctx, startRetry) {
 			return nil
@@ -71,7 +73,7 @@ func (d *daemon) open(ctx context.Context, cfg *config.Config) error {
 	opened := teardown{lines: d.lines}
 	c, err := d.openCore(ctx, cfg, &opened)
 	if err != nil {
-		return errors.Join(err, opened.run())
+		return errors.Join(err, opened.run(cfg.ShutdownTimeout))
 	}
 	d.teardown.takeOver(&opened)
 	d.core.Store(c)
@@ -113,16 +115,39 @@ func (d *daemon) openJournal(cfg *config.Config) (*core, error) {
 }
 
 // stopSlots finishes the steps in hand. What is missing of the state's files is written anew while all is known.
+// An eighth of its time is kept for writing down what came of calls that have to be cut off.
 func (d *daemon) stopSlots(ctx context.Context, c *core) error {
-	err := c.engine.Stop(ctx)
+	if end, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, end.Add(-time.Until(end)/8))
+		defer cancel()
+	}
+	c.engine.Stop(ctx)
 	if c.engine.StorageErr() == nil {
 		d.keepIdentity(c)
 	}
-	return err
+	return nil
 }
 
-// closeBackends closes every account and sink, those of former configurations too. No reload opens any from now on.
-func (d *daemon) closeBackends(context.Context) error {
+// closeBackends closes every account and sink. One that does not answer is no fault of the stop: what it was told last,
+// such as that a login is over, it was told in vain.
+func (d *daemon) closeBackends(ctx context.Context) error {
+	closed := make(chan error, 1)
+	go func() {
+		defer d.lines.LastWords()
+		closed <- d.closeAllBackends()
+	}()
+	select {
+	case err := <-closed:
+		return err
+	case <-ctx.Done():
+		d.log.Warn("an account or a sink does not answer, and is not waited for any longer")
+		return nil
+	}
+}
+
+// closeAllBackends closes those of former configurations too. No reload opens any from now on.
+func (d *daemon) closeAllBackends() error {
 	d.reloading.Lock()
 	defer d.reloading.Unlock()
 	d.stopping = true

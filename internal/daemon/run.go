@@ -18,7 +18,7 @@ import (
 	"github.com/rotatord/rotatord/internal/web"
 )
 
-// pagesTime is how long requests in hand may take at a stop.
+// pagesTime is how long requests in hand may take at a stop, of usualStop.
 const pagesTime = 3 * time.Second
 
 var errToldToStop = errors.New("told to stop before anything was begun")
@@ -47,7 +47,7 @@ func Run(ctx context.Context, cfg *config.Config, o Options) error {
 		d.startBackground(ctx, c)
 		err = d.serve(ctx, served, o.Hangups.reloads())
 	}
-	err = errors.Join(err, d.teardown.run())
+	err = errors.Join(err, d.teardown.run(d.shutdownTimeout(cfg)))
 	d.log.Info("stopped")
 	return err
 }
@@ -73,8 +73,24 @@ func (d *daemon) startPages(cfg *config.Config) (_ *web.Server, served <-chan er
 		defer d.lines.LastWords()
 		ended <- s.Serve()
 	}()
-	d.teardown.add("pages", pagesTime, s.Shutdown)
+	d.teardown.add("pages", pagesTime, func(ctx context.Context) error { return shutDown(ctx, s) })
 	return s, ended, nil
+}
+
+// shutDown ends the pages. That a request was still in hand, and is cut off, is no fault.
+func shutDown(ctx context.Context, s *web.Server) error {
+	if err := s.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return nil
+}
+
+// shutdownTimeout is how long a stop may take by the configuration in force; first is that of the start.
+func (d *daemon) shutdownTimeout(first *config.Config) time.Duration {
+	if b := d.backends.Load(); b != nil {
+		return b.cfg.ShutdownTimeout
+	}
+	return first.ShutdownTimeout
 }
 
 func (d *daemon) announceReady(addr string, cfg *config.Config) {
@@ -95,7 +111,7 @@ func (d *daemon) serve(ctx context.Context, served <-chan error, hangups <-chan 
 		select {
 		case <-ctx.Done():
 			d.log.Info("stopping: finishing the steps in hand")
-			notifyStopping()
+			notifyStopping(d.backends.Load().cfg.ShutdownTimeout)
 			return nil
 		case err := <-served:
 			return err
@@ -119,7 +135,7 @@ func RunOnce(ctx context.Context, cfg *config.Config, o Options) (failed []slot.
 	d.warnOfRoot()
 	defer hearLibraries(d.log)()
 	if err := d.open(ctx, cfg); ctx.Err() != nil {
-		return nil, errors.Join(errToldToStop, d.teardown.run())
+		return nil, errors.Join(errToldToStop, d.teardown.run(cfg.ShutdownTimeout))
 	} else if err != nil {
 		return nil, err
 	}
@@ -128,7 +144,7 @@ func RunOnce(ctx context.Context, cfg *config.Config, o Options) (failed []slot.
 		d.core.Load().engine.WakeAll()
 	}
 	failed = d.quiesce(ctx, d.core.Load())
-	return failed, d.teardown.run()
+	return failed, d.teardown.run(cfg.ShutdownTimeout)
 }
 
 // quiesce runs the schedule until no slot has anything left to do at once, and returns those that fail.

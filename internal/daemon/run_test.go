@@ -75,7 +75,7 @@ func TestADaemonStopsInReverse(t *testing.T) {
 	if got := strings.Join(names, ", "); got != "pages, journal, accounts and sinks, slots, background work" {
 		t.Errorf("started: %s", got)
 	}
-	if err := d.teardown.run(); err != nil {
+	if err := d.teardown.run(usualStop); err != nil {
 		t.Error(err)
 	}
 	wantStateFree(t, h)
@@ -88,7 +88,7 @@ func TestWhileItStartsADaemonAnswersThatItIsNotReady(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = d.teardown.run() }()
+	defer func() { _ = d.teardown.run(usualStop) }()
 	resp, err := http.Get("http://" + server.Addr() + "/-/ready")
 	if err != nil {
 		t.Fatal(err)
@@ -140,7 +140,7 @@ func TestAStateFolderThatCannotBeWrittenIsWaitedFor(t *testing.T) {
 		if err := <-opened; err != nil || d.Ready() != nil {
 			t.Errorf("once it can be written: %v, %v", err, d.Ready())
 		}
-		if err := d.teardown.run(); err != nil {
+		if err := d.teardown.run(usualStop); err != nil {
 			t.Error(err)
 		}
 	})
@@ -204,7 +204,7 @@ func TestAnOpeningThatFailsHalfWayLeavesNothingOpen(t *testing.T) {
 // openAndStop is a start and a stop.
 func (h *house) openAndStop() error {
 	d := newDaemon(h.load(), h.options())
-	return errors.Join(d.open(h.Context(), h.load()), d.teardown.run())
+	return errors.Join(d.open(h.Context(), h.load()), d.teardown.run(usualStop))
 }
 
 func TestASingleRunDoesWhatIsDueAndSaysWhichSlotsFail(t *testing.T) {

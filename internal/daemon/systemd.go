@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"time"
 
 	systemd "github.com/coreos/go-systemd/v22/daemon"
 	"golang.org/x/sys/unix"
@@ -12,7 +13,16 @@ import (
 
 func notifyReady() { _, _ = systemd.SdNotify(false, systemd.SdNotifyReady) }
 
-func notifyStopping() { _, _ = systemd.SdNotify(false, systemd.SdNotifyStopping) }
+// notifyStatus sets the line that `systemctl status` shows.
+func notifyStatus(text string) { _, _ = systemd.SdNotify(false, "STATUS="+text) }
+
+// notifyStopping also has systemd wait for a stop that may take longer than the unit says.
+func notifyStopping(within time.Duration) {
+	_, _ = systemd.SdNotify(false, fmt.Sprintf("%s\nSTATUS=stopping: finishing the steps in hand\nEXTEND_TIMEOUT_USEC=%d", systemd.SdNotifyStopping, (within+lastMoment).Microseconds()))
+}
+
+// lastMoment is what the end of a process may take beyond its stop: a log that nobody reads takes a second.
+const lastMoment = 5 * time.Second
 
 // notifyReloading is followed by notifyReady.
 func notifyReloading() {

@@ -10,13 +10,15 @@ import (
 	"github.com/rotatord/rotatord/internal/logging"
 )
 
+// The times of a stop are those of usualStop, and shorter or longer in proportion to the configured one.
 const (
-	// stopTime is how long a stop takes, but for what heeds no bound and is left to itself.
-	stopTime = 27 * time.Second // what follows, and the log, may take some seconds more: systemd gives 35
+	usualStop = 30 * time.Second
+	// endTime is kept for the log and the process's end.
+	endTime = 2 * time.Second
 	// leastTime is what each step has even if those before it took it all.
-	leastTime = time.Second
+	leastTime = 500 * time.Millisecond
 	// overtime is how long a step whose time is up may take to say so.
-	overtime = 500 * time.Millisecond
+	overtime = 250 * time.Millisecond
 )
 
 // teardown is how to stop what was started, in the order in which it was. It is used by one
@@ -29,7 +31,7 @@ type teardown struct {
 // stopStep stops one thing. Its context ends with its time.
 type stopStep struct {
 	name   string
-	within time.Duration
+	within time.Duration // of usualStop
 	stop   func(context.Context) error
 }
 
@@ -44,15 +46,18 @@ func (t *teardown) takeOver(other *teardown) {
 	other.steps = nil
 }
 
-// run stops everything, what was started last first, within stopTime, of which each step gets no more
-// than its own. One that fails, or does not end and is left to itself, keeps no other from being
-// taken. The errors are joined, each with its step's name. A second run has nothing to do.
-func (t *teardown) run() error {
-	deadline := time.Now().Add(stopTime)
+// run stops everything, what was started last first, within a time, of which each step gets no more
+// than its own, and what those after it leave. One that fails, or does not end and is left to itself, keeps no
+// other from being taken. The errors are joined, each with its step's name. A second run has nothing to do.
+func (t *teardown) run(within time.Duration) error {
+	share := func(d time.Duration) time.Duration {
+		return time.Duration(float64(d) * within.Seconds() / usualStop.Seconds())
+	}
+	deadline := time.Now().Add(share(usualStop - endTime))
 	var errs []error
-	for _, s := range slices.Backward(t.steps) {
-		s.within = max(min(s.within, time.Until(deadline)), leastTime)
-		if err := t.stopOne(s); err != nil {
+	for after, s := range slices.Backward(t.steps) {
+		left := time.Until(deadline) - share(time.Duration(after)*(leastTime+overtime)+overtime)
+		if err := t.stopOne(s, max(min(share(s.within), left), share(leastTime)), share(overtime)); err != nil {
 			errs = append(errs, fmt.Errorf("stop %s: %w", s.name, err))
 		}
 	}
@@ -61,20 +66,20 @@ func (t *teardown) run() error {
 }
 
 // stopOne takes one step.
-func (t *teardown) stopOne(s stopStep) error {
-	ctx, cancel := context.WithTimeout(context.Background(), s.within)
+func (t *teardown) stopOne(s stopStep, within, overtime time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), within)
 	defer cancel()
 	done := make(chan error, 1)
 	go func() {
 		defer t.lines.LastWords()
 		done <- s.stop(ctx)
 	}()
-	patience := time.NewTimer(s.within + overtime)
+	patience := time.NewTimer(within + overtime)
 	defer patience.Stop()
 	select {
 	case err := <-done:
 		return err
 	case <-patience.C:
-		return fmt.Errorf("it did not end within %s, and is left to itself", s.within.Round(time.Millisecond))
+		return fmt.Errorf("it did not end within %s, and is left to itself", within.Round(time.Millisecond))
 	}
 }

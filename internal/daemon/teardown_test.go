@@ -30,7 +30,7 @@ func TestWhatWasStartedLastIsStoppedFirst(t *testing.T) {
 		})
 	}
 	all.takeOver(&later)
-	if err := errors.Join(all.run(), later.run(), all.run()); err != nil {
+	if err := errors.Join(all.run(usualStop), later.run(usualStop), all.run(usualStop)); err != nil {
 		t.Error(err)
 	}
 	if !slices.Equal(stopped, []string{"slots", "journal", "pages"}) {
@@ -54,7 +54,7 @@ func TestAStepThatFailsOrHangsKeepsNoOtherFromBeingTaken(t *testing.T) {
 			return nil
 		})
 		began := time.Now()
-		err := all.run()
+		err := all.run(usualStop)
 		want := "stop hanging: it did not end within 3s, and is left to itself\nstop failing: no"
 		if err == nil || err.Error() != want || !stopped {
 			t.Errorf("%v; what came after it was stopped: %t", err, stopped)
@@ -72,37 +72,38 @@ func TestAStepWhoseTimeIsUpSaysSoItself(t *testing.T) {
 			<-ctx.Done()
 			return errors.New("2 slots are at work")
 		})
-		if err := all.run(); err == nil || err.Error() != "stop slots: 2 slots are at work" {
+		if err := all.run(usualStop); err == nil || err.Error() != "stop slots: 2 slots are at work" {
 			t.Error(err)
 		}
 	})
 }
 
-// A systemd unit gives a stop 35 seconds, of which the log's end takes one.
-func TestAStopHasAnEndWhateverHangs(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var all teardown
-		var last atomic.Int64 // of what had its turn last
-		end := make(chan struct{})
-		defer close(end)
-		for _, within := range []time.Duration{pagesTime, journalTime, backendsTime, slotsTime, backgroundTime} {
-			all.add("a part", within, func(ctx context.Context) error {
-				deadline, _ := ctx.Deadline()
-				last.Store(int64(time.Until(deadline)))
-				<-end
-				return nil
-			})
-		}
-		began := time.Now()
-		err := all.run()
-		synctest.Wait()
-		if took := time.Since(began); took > 34*time.Second || strings.Count(err.Error(), "left to itself") != 5 {
-			t.Errorf("it took %s: %v", took, err)
-		}
-		if had := time.Duration(last.Load()); had < leastTime {
-			t.Errorf("the last step had %s", had)
-		}
-	})
+func TestAStopEndsWithinItsTimeWhateverHangs(t *testing.T) {
+	for _, configured := range []time.Duration{time.Second, usualStop, 10 * time.Minute} {
+		synctest.Test(t, func(t *testing.T) {
+			var all teardown
+			var last atomic.Int64 // of what had its turn last
+			end := make(chan struct{})
+			defer close(end)
+			for _, within := range []time.Duration{pagesTime, journalTime, backendsTime, slotsTime, backgroundTime} {
+				all.add("a part", within, func(ctx context.Context) error {
+					deadline, _ := ctx.Deadline()
+					last.Store(int64(time.Until(deadline)))
+					<-end
+					return nil
+				})
+			}
+			began := time.Now()
+			err := all.run(configured)
+			synctest.Wait()
+			if took := time.Since(began); took > configured-configured/16 || strings.Count(err.Error(), "left to itself") != 5 {
+				t.Errorf("of %s it took %s: %v", configured, took, err)
+			}
+			if had := time.Duration(last.Load()); had < configured/60 {
+				t.Errorf("of %s the last step had %s", configured, had)
+			}
+		})
+	}
 }
 
 // slowReader takes a line only after a while.
@@ -133,7 +134,7 @@ func TestAPanicInOnePartEndsTheProcessOnceTheLogIsOut(t *testing.T) {
 		all := teardown{lines: lines}
 		all.add("slots", time.Second, broken)
 		say()
-		_ = all.run()
+		_ = all.run(usualStop)
 	case "":
 		for _, part := range []string{"background", "stop"} {
 			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$")

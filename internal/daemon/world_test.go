@@ -131,7 +131,7 @@ func (o *opening) daemon(t *testing.T) *daemon {
 	lines := logging.New(io.Discard)
 	d := newDaemon(o.cfg, Options{ConfigPath: o.path("config.yaml"), Env: TakeEnvironment(), Log: lines})
 	t.Cleanup(func() {
-		if err := d.teardown.run(); err != nil {
+		if err := d.teardown.run(usualStop); err != nil {
 			t.Errorf("the daemon does not stop: %v", err)
 		}
 		lines.Close()

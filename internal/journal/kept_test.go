@@ -136,7 +136,7 @@ func (o *outside) begin(t *testing.T, dir, boot string) keptDaemon {
 	return keptDaemon{e, j, func() {
 		now, over := context.WithCancel(t.Context())
 		over() // what hangs is cut off
-		_ = e.Stop(now)
+		e.Stop(now)
 		cancel()
 		wg.Wait()
 	}}

@@ -165,25 +165,34 @@ func (e *Engine) Quiesce(ctx context.Context) {
 func (e *Engine) now() time.Time { return e.Clock.Now().Round(0) }
 
 // Stop finishes the steps in hand and leaves the rest to the journal. When ctx
-// ends first, outside calls are cut off.
-func (e *Engine) Stop(ctx context.Context) error {
+// ends first, outside calls are cut off, which is nobody's failure.
+func (e *Engine) Stop(ctx context.Context) {
 	e.starting.Lock()
 	e.stopping.Store(true) // no pass starts from here on
 	e.starting.Unlock()
-	done := make(chan struct{})
-	go func() { e.passes.Wait(); close(done) }()
-	select {
-	case <-done:
-		if e.CheckStorage() != nil { // what was lost since the last one would be missed by the next start
-			_ = e.CheckStorage() // it may have been written anew
-		}
-		e.kill()
-		return nil
-	case <-ctx.Done():
-		e.kill()
-		<-done
-		return ctx.Err()
+	defer e.kill()
+	defer context.AfterFunc(ctx, e.cutOff)()
+	e.passes.Wait()
+	if e.CheckStorage() != nil { // what was lost since the last one would be missed by the next start
+		_ = e.CheckStorage() // it may have been written anew
 	}
+}
+
+func (e *Engine) cutOff() {
+	e.Log.Warn("calls that are not answered are cut off, as the time to stop is up; the next start goes on from the journal")
+	e.kill()
+}
+
+// isCutOff reports whether no outside call is made any more.
+func (e *Engine) isCutOff() bool { return e.work.Err() != nil }
+
+// saving is the context of what is written to the journal, also once outside calls are cut off.
+func (e *Engine) saving() context.Context { return context.WithoutCancel(e.work) }
+
+// mayCarryOut reports whether an action may still be carried out.
+func (e *Engine) mayCarryOut(a slot.Action) bool {
+	_, saves := a.(slot.Save)
+	return !e.stopping.Load() || saves || slot.Urgent(a) && !e.isCutOff()
 }
 
 // Slots calls yield with the status of every configured slot, sorted by relay, then

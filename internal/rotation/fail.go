@@ -27,6 +27,10 @@ func (w *worker) fail(where slot.Stage, err error, of ...slot.Target) {
 	if errors.Is(err, errPreempted) {
 		return
 	}
+	if w.engine.isCutOff() {
+		_ = w.save() // what came of the call before; the next start makes it at once, as nothing failed
+		return
+	}
 	f := fault.Of(err)
 	w.locked(func() {
 		w.cancelReservation()
@@ -81,7 +85,7 @@ func (w *worker) failAttempt(where slot.Stage, cause *fault.Error, err error, of
 		w.engine.Observer.RotationDone(plan, ev.Strategy, slot.ResultFailure, 0)
 	}
 	w.log().Warn("attempt failed", zap.String("step", string(f.Stage)), zap.String("reason", f.Reason),
-		zap.Int("consecutive", f.Count), zap.Error(err), zap.Time("next_attempt", f.Next))
+		sinkField(f.Sink), zap.Int("consecutive", f.Count), zap.Error(err), zap.Time("next_attempt", f.Next))
 	var events []slot.Event
 	if f.Count == 1 {
 		events = append(events, ev)

@@ -86,7 +86,7 @@ func (f *fleet) configure() {
 func (f *fleet) kill() {
 	ended, cancel := context.WithCancel(context.Background())
 	cancel()
-	_ = f.engine.Stop(ended)
+	f.engine.Stop(ended)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, a := range f.alarms {
@@ -308,7 +308,10 @@ func (f *fleet) Now() time.Time { return time.Now() }
 
 func (f *fleet) Elapsed() slot.Reading { return slot.Reading{Boot: "one", Elapsed: time.Since(f.born)} }
 
-func (f *fleet) Save(_ context.Context, r *slot.Record, _ ...slot.Event) error {
+func (f *fleet) Save(ctx context.Context, r *slot.Record, _ ...slot.Event) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	b, err := json.Marshal(r)
 	f.mu.Lock()
 	defer f.mu.Unlock()

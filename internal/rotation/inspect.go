@@ -79,7 +79,7 @@ func (w *worker) inspectOptional(t slot.Target, depth slot.Depth, read bool) {
 	before := w.record.Receipts.At(t.Location).RotationID
 	w.engine.spawn(func() {
 		l := w.inspectTarget(t, depth, read)
-		if l.Err != nil && depth >= slot.DepthTrial {
+		if l.Err != nil && depth >= slot.DepthTrial && !w.engine.isCutOff() {
 			w.log().Warn("an optional target is not fit for the token that comes", zap.String("sink", t.Sink),
 				zap.String("target", t.Target), zap.Error(l.Err))
 		}
@@ -200,6 +200,9 @@ func (w *worker) recognisesOurs(t slot.Target) func(secret.Value) bool {
 
 // noteInspection keeps a look, refuses a target that is somebody else's, and returns what is to be told; w.mu is held.
 func (w *worker) noteInspection(t slot.Target, l slot.Inspection) []healthChange {
+	if l.Err != nil && w.engine.isCutOff() {
+		return nil // it shows nothing
+	}
 	if l.Err == nil && !t.Adopt && w.record.HoldsForeign(t, l) {
 		l.Err = errForeign(t)
 	}

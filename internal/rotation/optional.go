@@ -50,7 +50,7 @@ func (w *worker) noteOptional(rot *slot.Rotation, d delivery) []healthChange {
 	defer w.mu.Unlock()
 	o, loc := w.ensureNotes(), d.target.Location
 	o.DeliveringOptional.Remove(loc)
-	if errors.Is(d.err, errPreempted) || errors.Is(d.err, errLeft) {
+	if errors.Is(d.err, errPreempted) || errors.Is(d.err, errLeft) || d.err != nil && w.engine.isCutOff() {
 		return nil
 	}
 	changed := w.noteDelivery(rot.ID, d)
@@ -62,7 +62,7 @@ func (w *worker) noteOptional(rot *slot.Rotation, d delivery) []healthChange {
 	next := w.engine.now().Add(w.engine.jittered(slot.RoutineBackoff(), int(o.failedOptional), requestedWait(d.err, slot.RoutineBackoff().Longest)))
 	o.NextOptional.Set(loc, slot.TimestampOf(next))
 	o.optionalBlames.Set(loc, blamesOf(d.err))
-	w.engine.Log.Warn("optional delivery failed", zap.String("slot", w.nameLocked()), zap.String("sink", d.target.Sink),
+	w.logLocked().Warn("optional delivery failed", zap.String("step", string(d.where)), zap.String("sink", d.target.Sink),
 		zap.String("target", d.target.Target), zap.Error(d.err))
 	return changed
 }

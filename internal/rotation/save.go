@@ -14,7 +14,7 @@ import (
 func (w *worker) save(events ...slot.Event) error {
 	w.saving.Lock()
 	defer w.saving.Unlock()
-	err := w.engine.Journal.Save(w.engine.work, w.read(), events...)
+	err := w.engine.Journal.Save(w.engine.saving(), w.read(), events...)
 	w.locked(func() { w.noteSave(err) })
 	if isOfRecord(err) {
 		w.log().Error("the slot's record cannot be saved: nothing is minted for it until it can", zap.Error(err))
@@ -88,7 +88,7 @@ func (e *Engine) StorageErr() error {
 // CheckStorage tries whether the journal can be written (again). Files that were lost
 // are written anew: the next check reports whether that helped.
 func (e *Engine) CheckStorage() error {
-	err := e.Journal.Check(e.work)
+	err := e.Journal.Check(e.saving())
 	e.noteStorage(err, true)
 	if errors.Is(err, slot.ErrRecordsLost) {
 		e.restore()
@@ -98,7 +98,7 @@ func (e *Engine) CheckStorage() error {
 
 // restore writes what memory knows to new files.
 func (e *Engine) restore() {
-	err := e.Journal.Restore(e.work, e.slots.records)
+	err := e.Journal.Restore(e.saving(), e.slots.records)
 	e.storage.Lock()
 	was := e.restoreErr
 	e.restoreErr = err

@@ -102,7 +102,7 @@ func (w *worker) runPass() (until time.Time) {
 		if wait, nothing := a.(slot.Wait); nothing {
 			return wait.Until
 		}
-		if w.engine.stopping.Load() && !slot.Urgent(a) {
+		if !w.engine.mayCarryOut(a) {
 			return time.Time{}
 		}
 		w.carryOut(a)

@@ -153,7 +153,7 @@ func clients(ca string) map[string]func(*testing.T, string) func(context.Context
 
 const (
 	patience = 200 * time.Millisecond // of the call
-	most     = 150 * patience          // until it is over all the same
+	most     = 150 * patience         // until it is over all the same
 	takeable = 16 * (1 << 20)         // bytes on the way: what the kernel holds, and more than rotatord reads
 )
 

@@ -103,7 +103,7 @@ func (l *logins) compare(r *http.Request, known bool, name, hash, password strin
 		l.proved.add(name, hash, password)
 		return true
 	}
-	l.failed(r.RemoteAddr, zap.String("user", redact.Label(name)))
+	l.failed(r.RemoteAddr, zap.String("user", redact.Name(name)))
 	wait(r.Context(), l.delay)
 	return false
 }

@@ -64,7 +64,7 @@ func TestAFailedLoginIsCountedAndLoggedAndItsAnswerWaits(t *testing.T) {
 			}
 		}
 		if text := log.String(); strings.Contains(text, password) || strings.ContainsAny(text, "\x1b") ||
-			strings.Count(text, "failed login") != 2 || !strings.Contains(text, "192.0.2.7:1") || !strings.Contains(text, `\"ada\"`) {
+			strings.Count(text, "failed login") != 2 || !strings.Contains(text, "192.0.2.7:1") || !strings.Contains(text, `"user":"ada"`) {
 			t.Errorf("the log says %s", text)
 		}
 	})

@@ -32,7 +32,8 @@ func (a *app) lookAtFlags(cmd *cobra.Command, _ []string) error {
 	case a.socket == "":
 		return errUsage{errors.New("--socket takes the path of a daemon's admin socket")}
 	case cmd.Name() == "run", cmd.Name() == "dev":
-		return errUsage{fmt.Errorf("--socket names the socket of a daemon that runs; where `rotatord %s` makes its own, server.admin_socket says", cmd.Name())}
+		return errUsage{fmt.Errorf("--socket names the socket of a daemon that runs; "+
+			"where `rotatord %s` makes its own, server.admin_socket says", cmd.Name())}
 	}
 	return nil
 }

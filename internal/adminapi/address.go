@@ -73,7 +73,8 @@ func (a Address) whoMayConnect() string {
 		text = fmt.Sprintf("it belongs to %s and group %s, with mode %04o", userName(uid), groupName(gid), info.Mode().Perm())
 	}
 	if info.Mode().Perm()&0o020 == 0 {
-		return text + ": run as root or as that user; server.admin_socket_group and server.admin_socket_mode \"0660\" let others in"
+		return text + ": run as root or as that user; " +
+			"server.admin_socket_group and server.admin_socket_mode \"0660\" let others in"
 	}
 	return text + ": run as root, as that user or as a member of that group; who was just added to it has to log in anew"
 }

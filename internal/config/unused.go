@@ -12,7 +12,8 @@ func (r *resolver) warnUnused() {
 	}
 	for _, name := range sortedNames(r.cfg.Sinks) {
 		if !sinks[name] {
-			r.warn(topLevel("sinks").child(name), "no slot delivers to this sink", "name it in the list `sinks` of a relay, of a token or in defaults, or take it out")
+			r.warn(topLevel("sinks").child(name), "no slot delivers to this sink",
+				"name it in the list `sinks` of a relay, of a token or in defaults, or take it out")
 		}
 	}
 	for _, name := range sortedNames(r.cfg.Accounts) {

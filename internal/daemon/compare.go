@@ -38,7 +38,8 @@ func (d *daemon) compare(before, cfg *config.Config, e *rotation.Engine) (out ad
 // restartNotes tell what of the file waits for a restart.
 func (d *daemon) restartNotes() (notes []string) {
 	if keys := d.awaitsRestart.Load(); keys != nil && len(*keys) > 0 {
-		notes = append(notes, fmt.Sprintf("the configuration has another value of %s than is in force: a restart takes it up", strings.Join(*keys, ", ")))
+		notes = append(notes, fmt.Sprintf("the configuration has another value of %s than is in force: a restart takes it up",
+			strings.Join(*keys, ", ")))
 	}
 	return notes
 }

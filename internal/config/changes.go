@@ -10,9 +10,9 @@ import (
 // ChangedSettings lists the keys of the whole installation whose values next has otherwise: "log.level". What is by
 // name, and what slots inherit, is none of them.
 func (c *Config) ChangedSettings(next *Config) (keys []string) {
-	old, new := reflect.ValueOf(c).Elem(), reflect.ValueOf(next).Elem()
-	for key, f := range structFields(old.Type()).byKey {
-		a, b := old.FieldByIndex(f.index), new.FieldByIndex(f.index)
+	before, after := reflect.ValueOf(c).Elem(), reflect.ValueOf(next).Elem()
+	for key, f := range structFields(before.Type()).byKey {
+		a, b := before.FieldByIndex(f.index), after.FieldByIndex(f.index)
 		switch {
 		case a.Kind() == reflect.Map, a.Type() == reflect.TypeFor[Defaults]():
 		case a.Kind() == reflect.Struct:

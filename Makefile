@@ -45,6 +45,14 @@ build: ## the static binary, bin/rotatord
 
 # Tests ----------------------------------------------------------------------
 
+# The packages whose tests need neither a server nor the built binary, but for the heart.
+UNIT = $(GO) list ./... | grep -vE '/test/(e2e|soak|bench)$$|/internal/(rotation|sinks/vault.*)$$'
+
+.PHONY: check
+check: lint ## before each commit: lint, unit tests, the exploration one deep; two or three minutes
+	@$(GO) test -timeout 5m $$($(UNIT))
+	@$(GO) test -timeout 5m ./internal/rotation -explore.depth=1 -explore.walks=0 -explore.seed=1
+
 .PHONY: test
 test: ## all tests: with the race detector, on a real Vault, the whole exploration, and the mutants
 	@.ci/setup

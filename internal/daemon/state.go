@@ -57,7 +57,7 @@ func freeBytes(dir string) int64 {
 	if unix.Statfs(dir, &fs) != nil {
 		return -1
 	}
-	return int64(fs.Bavail) * fs.Frsize //nolint:gosec // no file system has 8 EiB
+	return int64(fs.Bavail) * fs.Frsize
 }
 
 // ownIdentity is the path of the identity that rotatord makes.

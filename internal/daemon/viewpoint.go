@@ -67,7 +67,7 @@ func (v viewpoint) differs() bool { return v.trace != "" && v.self.uid != v.serv
 
 // checkHere looks at what is of this machine and of no slot.
 func (c *online) checkHere() {
-	c.view = findViewpoint(uint32(c.UID), c.cfg, c.Socket) //nolint:gosec // a user's id
+	c.view = findViewpoint(uint32(c.UID), c.cfg, c.Socket)
 	if !c.view.differs() && c.cfg.Server.WebConfigFile == "" {
 		return
 	}

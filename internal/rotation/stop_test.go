@@ -136,7 +136,7 @@ func stopAmidCall(t *testing.T, strategy moq.Strategy, answered int32, patience 
 	f.engine.Log = zap.New(said)
 	f.engine.Configure(f.plans, muteAccount{f, m}, muteStores{f.stores, m}, []string{"disk"})
 	f.engine.WakeAll()
-	time.Sleep(26 * time.Hour)
+	<-time.After(26 * time.Hour)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	began := time.Now()
@@ -155,7 +155,7 @@ func stopAmidCall(t *testing.T, strategy moq.Strategy, answered int32, patience 
 	again := time.Now().Add(-26 * time.Hour)
 	f.start()
 	f.engine.WakeAll()
-	time.Sleep(2 * time.Minute) // an in_place mint that was lost is made once more
+	<-time.After(2 * time.Minute) // an in_place mint that was lost is made once more
 	if f.lastRotation(again).IsZero() {
 		t.Errorf("after %d calls the next process does not go on", answered)
 	}

@@ -161,6 +161,7 @@ func (s *Server) listenTCP() error {
 	}
 	s.config, s.tcpListener = c, s.limits.bound(l)
 	s.tcp = s.publicServer(listening{loopback: isLoopback(l.Addr()), insecure: s.Insecure})
+	s.Log.Info("Listening on", zap.Stringer("address", l.Addr()), zap.Bool("tls", c.tls != nil))
 	return nil
 }
 

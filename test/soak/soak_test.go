@@ -159,7 +159,7 @@ func (w *world) makeRoom() {
 	harness.Pause(w.Context(), w.longestGrace())
 	for _, relay := range w.overlapRelays() {
 		harness.Eventually(w, patience, "room on "+relay, func() error {
-			if o := w.run(w, "tokens", "prune", relay); o.Code != 0 || w.places(relay) < 4 {
+			if o := w.run(w, "tokens", "prune", relay, "--yes"); o.Code != 0 || w.places(relay) < 4 {
 				return fmt.Errorf("code %d, %d places\n%s%s", o.Code, w.places(relay), o.Out, o.Err)
 			}
 			return nil
@@ -187,7 +187,7 @@ func (w *world) clearState() {
 
 // prune retires the former tokens of a relay, if all its calls succeed.
 func (w *world) prune(relay string) error {
-	if o := w.run(w, "tokens", "prune", relay); o.Code != 0 || !strings.Contains(o.Out, "no former token") {
+	if o := w.run(w, "tokens", "prune", relay, "--yes"); o.Code != 0 || !strings.Contains(o.Out, "no former token") {
 		return fmt.Errorf("code %d\n%s%s", o.Code, o.Out, o.Err)
 	}
 	return nil

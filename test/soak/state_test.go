@@ -160,7 +160,7 @@ func TestAMissingStateFile(t *testing.T) {
 			t.Errorf("former token %s was revoked unasked", w.idOf(v))
 		}
 	}
-	if o := w.run(t, "tokens", "prune", "live"); o.Code != 0 || strings.Count(o.Out, "\nrevoked ") != len(before) {
+	if o := w.run(t, "tokens", "prune", "live", "--yes"); o.Code != 0 || strings.Count(o.Out, "\nrevoked ") != len(before) {
 		t.Errorf("prune: code %d\n%s%s", o.Code, o.Out, o.Err)
 	}
 	w.checkRest()
@@ -184,7 +184,7 @@ func TestAMissingStateFileAndSinksThatAreNotToBeTakenOver(t *testing.T) {
 		return nil
 	})
 	w.listsCatchUp()
-	o := w.run(t, "tokens", "prune", "live")
+	o := w.run(t, "tokens", "prune", "live", "--yes")
 	if o.Code != 0 || strings.Contains(o.Out, "\nrevoked ") || !strings.Contains(o.Out, "2 tokens will be kept") {
 		t.Errorf("prune: code %d\n%s%s", o.Code, o.Out, o.Err)
 	}
@@ -277,7 +277,7 @@ func (w *world) listsCatchUp() { harness.Pause(w.Context(), listLag) }
 func (w *world) pruned() {
 	w.Helper()
 	w.listsCatchUp()
-	if o := w.run(w, "tokens", "prune", "live"); o.Code != 0 {
+	if o := w.run(w, "tokens", "prune", "live", "--yes"); o.Code != 0 {
 		w.Errorf("prune: code %d\n%s%s", o.Code, o.Out, o.Err)
 	}
 }

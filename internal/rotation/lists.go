@@ -128,7 +128,7 @@ func (w *worker) list(ctx context.Context, p moq.Priority) (moq.TokenList, error
 func (w *worker) noteForeign(list moq.TokenList) {
 	e, k := w.engine, w.record.Key.OfRelay()
 	ours := func(id string) bool {
-		return e.maker.Made(id) || slices.ContainsFunc(e.slots.ofRelay(k), func(o *worker) bool { return o.mayHaveUsed(id) })
+		return e.maker.Made(id) || slices.ContainsFunc(e.slots.ofRelay(k), func(o *worker) bool { return o.hasUsed(id) })
 	}
 	var v slot.View
 	w.locked(func() { v = w.view() })
@@ -144,8 +144,8 @@ func (w *worker) noteForeign(list moq.TokenList) {
 	}
 }
 
-func (m *memory) mayHaveUsed(id string) bool {
+func (m *memory) hasUsed(id string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.record.MayHaveUsed(id)
+	return m.record.HasUsed(id)
 }

@@ -79,13 +79,39 @@ func TestANamesakesTokenIsPrunedOnlyWhenItIsNamed(t *testing.T) {
 	}
 }
 
+func TestANamesakesTokenIsLeftAloneThoughTheClockWasAheadInALostMint(t *testing.T) {
+	w := newWorld(t, moq.Overlap, 1)
+	p := copyOf(w.plan)
+	p.Matching = true
+	w.plan = p
+	w.start()
+	w.run(time.Hour)
+	w.step(400 * 24 * time.Hour)
+	w.choose = once(createCall, "lost before")
+	w.ask(false)
+	w.setRight()
+	w.run(26 * time.Hour)
+	if r := w.rec(); len(r.Orphans) > 0 || r.LatestID() < moq.NewRotationID(w.now.Add(300*24*time.Hour), "") {
+		t.Fatalf("the mint was not lost 400 days ahead, or is not forgotten: %s", w.describe())
+	}
+	w.restart(func() {})
+	w.run(2 * time.Minute)
+	w.relay.change(append(slices.Clip(w.relay.tokens), namesakeMints(w)))
+	w.run(time.Minute)
+	w.ask(false)
+	w.run(3 * time.Hour)
+	if told := w.status().ForeignInstance; !slices.Equal(told, []string{namesakesToken}) || len(w.broken) > 0 {
+		t.Errorf("told: %v; broken: %v", told, w.broken)
+	}
+}
+
 func TestATokenOfOursIsNeverTakenForANamesakes(t *testing.T) {
 	w := newWorld(t, moq.Overlap, 1)
 	w.start()
 	w.run(10 * time.Minute)
 	old := w.rec().Current
 	w.calmly(26 * time.Hour)
-	if w.rec().MayHaveUsed(old.RotationID) {
+	if w.rec().HasUsed(old.RotationID) {
 		t.Fatal("the record still knows the rotation: the test could not fail")
 	}
 	w.relay.tokens = append(w.relay.tokens, moq.Token{ // a call that was sent again shows late

@@ -160,7 +160,7 @@ func (w *stringSharer) shareTrouble(r *slot.Record) {
 		shareCommon(w, &r.Orphans[i].FoundClock.Boot)
 		w.shareFound(r.Orphans[i].Before)
 	}
-	w.keep(&r.ForgottenThrough)
+	w.shareForgotten(r.ForgottenMints)
 	if r.Request != nil {
 		shareCommon(w, &r.Request.By)
 		w.keep(&r.Request.After)
@@ -226,4 +226,14 @@ func sharePlanOfReceipt(rc *slot.Receipt, r *slot.Record, p *slot.Plan) {
 			rc.Digest = held
 		}
 	}
+}
+
+func (w *stringSharer) shareForgotten(f *slot.ForgottenMints) {
+	if f == nil {
+		return
+	}
+	for i := range f.ForgottenIDs {
+		w.keep(&f.ForgottenIDs[i])
+	}
+	w.keep(&f.ForgottenThrough) // the last of them, as a rule
 }

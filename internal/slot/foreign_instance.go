@@ -31,11 +31,12 @@ func (v *View) agesAreUnknown() bool {
 	return v.running() > bornAfter && !v.knowsCloudflare() && !v.isWithoutCloudflare()
 }
 
-// MayHaveUsed reports whether an attempt of the slot bears a rotation id, or may have borne it: of those that were
-// lost and forgotten the latest id is kept, and what is older may be of another.
-func (r *Record) MayHaveUsed(id string) bool {
+// HasUsed reports whether an attempt of the slot bears a rotation id, or is known to have borne it: of those that were
+// lost and forgotten the last ids are kept.
+func (r *Record) HasUsed(id string) bool {
 	of := func(t *Token) bool { return t != nil && t.RotationID == id }
-	return id <= r.ForgottenThrough || r.PendingMint != nil && r.PendingMint.ID == id || r.Rotation != nil && r.Rotation.ID == id || of(r.Current) ||
+	return r.hasForgotten(id) || r.PendingMint != nil && r.PendingMint.ID == id ||
+		r.Rotation != nil && r.Rotation.ID == id || of(r.Current) ||
 		slices.ContainsFunc(r.Retiring, func(t Token) bool { return of(&t) }) ||
 		slices.ContainsFunc(r.Orphans, func(l Orphan) bool { return l.RotationID == id })
 }

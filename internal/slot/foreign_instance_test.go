@@ -1,6 +1,7 @@
 package slot
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -13,7 +14,8 @@ func TestATokenIsOfALivingNamesakeWhenNoAttemptOfOursCanHaveMadeIt(t *testing.T)
 	id := func(letter string) string { return strings.Repeat("0", 25) + letter }
 	r := &Record{
 		PendingMint: &Rotation{ID: id("h")}, Rotation: &Rotation{ID: id("g")}, Current: &Token{RotationID: id("f")},
-		Retiring: []Token{{RotationID: id("e")}}, Orphans: []Orphan{{RotationID: id("d")}}, ForgottenThrough: id("c"),
+		Retiring: []Token{{RotationID: id("e")}}, Orphans: []Orphan{{RotationID: id("d")}},
+		ForgottenMints: &ForgottenMints{ForgottenIDs: []string{id("c"), id("a")}, ForgottenThrough: id("c")},
 	}
 	for _, tt := range []struct {
 		what    string
@@ -34,11 +36,12 @@ func TestATokenIsOfALivingNamesakeWhenNoAttemptOfOursCanHaveMadeIt(t *testing.T)
 		{"of a retiring token", moq.Label("here", id("e")), time.Hour, false},
 		{"of a lost mint", moq.Label("here", id("d")), time.Hour, false},
 		{"of a lost mint that was forgotten", moq.Label("here", id("c")), time.Hour, false},
-		{"of one before it", moq.Label("here", id("a")), time.Hour, false},
+		{"of another that was", moq.Label("here", id("a")), time.Hour, false},
+		{"between those that were forgotten", moq.Label("here", id("b")), time.Hour, true},
 	} {
 		v := viewAfter(2*time.Hour, opened)
 		token := moq.Token{Label: tt.label, Created: opened.Add(tt.age)}
-		if got := v.OfForeignInstance(token, "here", r.MayHaveUsed); got != tt.foreign {
+		if got := v.OfForeignInstance(token, "here", r.HasUsed); got != tt.foreign {
 			t.Errorf("%s: %t", tt.what, got)
 		}
 	}
@@ -79,10 +82,20 @@ func TestNoTokenIsToldToBeANamesakesByAClockThatMayBeWrong(t *testing.T) {
 }
 
 func TestALostMintThatWasForgottenIsKnownAgain(t *testing.T) {
-	r := &Record{Orphans: []Orphan{{RotationID: "b", Label: "label b"}, {RotationID: "a", Label: "label a"}}}
-	r.ForgetOrphan("label b")
+	r := &Record{Orphans: []Orphan{{RotationID: "c", Label: "label c"}, {RotationID: "a", Label: "label a"}}}
+	r.ForgetOrphan("label c")
 	r.ForgetOrphan("label a")
-	if len(r.Orphans) != 0 || r.ForgottenThrough != "b" || r.LatestID() != "b" || !r.MayHaveUsed("a") || r.MayHaveUsed("c") {
-		t.Errorf("forgotten through %q, %d left", r.ForgottenThrough, len(r.Orphans))
+	if len(r.Orphans) != 0 || r.LatestID() != "c" || !r.HasUsed("a") || r.HasUsed("b") || !r.HasUsed("c") {
+		t.Errorf("forgotten: %+v, %d left", r.forgotten(), len(r.Orphans))
+	}
+}
+
+func TestOfARecordOfAnOlderVersionTheLatestForgottenMintIsKnownAgain(t *testing.T) {
+	var r Record
+	if err := json.Unmarshal([]byte(`{"forgotten_through":"b"}`), &r); err != nil {
+		t.Fatal(err)
+	}
+	if r.LatestID() != "b" || !r.HasUsed("b") || r.HasUsed("a") {
+		t.Errorf("forgotten: %+v", r.forgotten())
 	}
 }

@@ -22,7 +22,7 @@ func (r *Record) BlackoutSince() time.Time {
 
 // LatestID is the greatest rotation id the slot has used.
 func (r *Record) LatestID() (id string) {
-	id = r.ForgottenThrough
+	id = r.forgotten().ForgottenThrough
 	for _, rot := range []*Rotation{r.PendingMint, r.Rotation} {
 		if rot != nil {
 			id = max(id, rot.ID)

@@ -37,8 +37,7 @@ type Record struct {
 	// Orphans lists overlap mints whose answer never came; their labels are looked for.
 	Orphans []Orphan `json:"lost,omitempty"`
 
-	// ForgottenThrough is the greatest rotation id of a lost mint that was forgotten.
-	ForgottenThrough string `json:"forgotten_through,omitempty"`
+	*ForgottenMints // nil when no lost mint was forgotten
 
 	// Receipts say what each target was last acknowledged to hold; one a location.
 	Receipts Receipts `json:"receipts,omitempty"`

@@ -23,7 +23,11 @@ func recordLines(r *Record) []string {
 		l.add(true, "orphan %s, %s at %s%s%s", nameOf(o.RotationID), lostOr(o.TokenID), timeText(o.At), textIf(o.Crashed, " by a crash"),
 			textIf(!o.Found.IsZero(), ", found at "+timestampText(o.Found)))
 	}
-	l.add(r.ForgottenThrough != "", "lost mints are forgotten through %s", nameOf(r.ForgottenThrough))
+	f := r.forgotten()
+	l.add(f.ForgottenThrough != "", "lost mints are forgotten through %s", nameOf(f.ForgottenThrough))
+	for _, id := range f.ForgottenIDs {
+		l.add(true, "the lost mint %s is forgotten", nameOf(id))
+	}
 	for _, rc := range r.Receipts {
 		l.add(rc.RotationID != "", "%s holds %s since %s", rc.Sink, rc.Digest, timestampText(rc.At))
 		l.add(rc.MayHold != "", "%s may hold %s", rc.Sink, nameOf(rc.MayHold))

@@ -189,16 +189,6 @@ func (r *Record) ForgetToken(id string) {
 	r.Retiring = slices.DeleteFunc(r.Retiring, func(t Token) bool { return t.ID == id })
 }
 
-// ForgetOrphan forgets a lost mint that can no longer turn up.
-func (r *Record) ForgetOrphan(label string) {
-	for _, l := range r.Orphans {
-		if l.Label == label {
-			r.ForgottenThrough = max(r.ForgottenThrough, l.RotationID)
-		}
-	}
-	r.Orphans = slices.DeleteFunc(r.Orphans, func(l Orphan) bool { return l.Label == label })
-}
-
 // AdoptOrphan keeps a lost mint's token as an old one, because a target may serve it.
 func (r *Record) AdoptOrphan(l Orphan, t moq.Token, at time.Time, clock Reading) {
 	r.Retiring = append(r.Retiring, Token{ID: t.ID, RotationID: l.RotationID, Created: TimestampOf(t.Created), Expires: TimestampOf(t.Expires)})

@@ -224,7 +224,15 @@ func (w *world) alarmWithin(d time.Duration) bool {
 	return !w.alarm.IsZero() && !w.alarm.After(w.now.Add(d))
 }
 
+// pass has time pass without an event, but that the daemon asks for the time once a minute until it counts.
 func (w *world) pass(d time.Duration) {
+	for ; d > time.Minute && !w.told.counts; d -= time.Minute {
+		w.passAtOnce(time.Minute)
+	}
+	w.passAtOnce(d)
+}
+
+func (w *world) passAtOnce(d time.Duration) {
 	w.now = w.now.Add(d)
 	w.boot.Elapsed += d
 	w.passed += d

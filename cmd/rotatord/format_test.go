@@ -4,10 +4,15 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
+
+	"go.uber.org/zap"
 
 	"github.com/rotatord/rotatord/internal/adminapi"
 	"github.com/rotatord/rotatord/internal/config"
+	"github.com/rotatord/rotatord/internal/logging"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 func TestCountsInWords(t *testing.T) {
@@ -38,5 +43,28 @@ func TestFaultsAreListedOneALineAsEditorsReadThem(t *testing.T) {
 	want := "c.yaml:3:5: a: is wrong\nc.yaml:4:1: so is this\nrotatord: 2 faults in the configuration; nothing was done\n"
 	if b.String() != want {
 		t.Errorf("%s", b.String())
+	}
+}
+
+func TestWhatASingleRunLeftFailingIsSaidSlotBySlot(t *testing.T) {
+	err := errors.Join(errors.New("stop journal: no"), errSlots{of: 3, failed: []slot.Status{
+		{Slot: "live/subscribe", Relay: "live", Failure: &slot.Failure{Stage: slot.StageMint, Message: "answers 500\x1b[2J"}},
+	}})
+	var people, machines bytes.Buffer
+	complain(&people, err)
+	lines := logging.New(&machines)
+	logFailure(logging.NewLogger(lines, zap.NewAtomicLevel(), "json"), err)
+	lines.Close()
+	want := "live/subscribe: mint: answers 500\\x1b[2J\nrotatord: stop journal: no\n1 of 3 slots failed; run again to retry\n"
+	if people.String() != want {
+		t.Errorf("to people: %s", people.String())
+	}
+	for _, part := range []string{
+		`"slot":"live/subscribe","relay":"live","step":"mint","error":"answers 500\\x1b[2J"}` + "\n",
+		`"error":"stop journal: no\n1 of 3 slots failed; run again to retry"}` + "\n",
+	} {
+		if !strings.Contains(machines.String(), part) {
+			t.Errorf("it lacks %s: %s", part, machines.String())
+		}
 	}
 }

@@ -9,12 +9,12 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"go.uber.org/zap"
 
 	"github.com/rotatord/rotatord/internal/adminapi"
 	"github.com/rotatord/rotatord/internal/config"
 	"github.com/rotatord/rotatord/internal/daemon"
 	"github.com/rotatord/rotatord/internal/logging"
-	"github.com/rotatord/rotatord/internal/redact"
 	"github.com/rotatord/rotatord/internal/sinks/all"
 )
 
@@ -37,6 +37,8 @@ type app struct {
 	stdio
 	env     daemon.Environment
 	log     *logging.Log    // of the daemon, which then has standard error too
+	watched bool            // standard error is a terminal
+	entries *zap.Logger     // into log, for a failure; nil: it is said in plain text
 	hangups *daemon.Hangups // for `run`
 	config  string          // path of the configuration
 	named   bool            // somebody named that path
@@ -49,10 +51,13 @@ type errUsage struct{ error }
 
 // execute runs one command line and returns the exit code.
 func execute(ctx context.Context, args []string, std stdio, env daemon.Environment, hangups *daemon.Hangups) int {
-	a := &app{stdio: std, env: env, hangups: hangups}
+	a := &app{stdio: std, env: env, hangups: hangups, watched: isTerminal(std.err)}
 	defer a.closeLog()
 	root := newRoot(a)
-	if cmd, _, err := root.Find(args); err != nil || cmd.Name() != "run" {
+	if cmd, _, err := root.Find(args); err == nil && cmd.Name() == "run" {
+		a.openLog()
+		a.startEntries("json") // until the configuration says another
+	} else {
 		hangups.Release()
 	}
 	root.SetArgs(args)
@@ -60,20 +65,8 @@ func execute(ctx context.Context, args []string, std stdio, env daemon.Environme
 	root.SetOut(std.out)
 	root.SetErr(std.err)
 	err := root.ExecuteContext(ctx)
-	complain(a.err, err)
+	a.fail(err)
 	return exitCode(err)
-}
-
-// complain says what went wrong; a configuration's faults one a line, as editors
-// and people read them.
-func complain(w io.Writer, err error) {
-	if faults, ok := errors.AsType[config.Diagnostics](err); ok {
-		_, _ = fmt.Fprintf(w, "%s\nrotatord: %s in the configuration; nothing was done\n", redact.Lines(faults.Error()), count(len(faults), "fault"))
-		return
-	}
-	if err != nil {
-		_, _ = fmt.Fprintf(w, "rotatord: %s\n", redact.Lines(err.Error()))
-	}
 }
 
 func exitCode(err error) int {

@@ -2,13 +2,12 @@ package main
 
 import (
 	"context"
-	"fmt"
+	"errors"
 
 	"github.com/spf13/cobra"
 
 	"github.com/rotatord/rotatord/internal/config"
 	"github.com/rotatord/rotatord/internal/daemon"
-	"github.com/rotatord/rotatord/internal/redact"
 )
 
 func (a *app) runCommand() *cobra.Command {
@@ -18,11 +17,11 @@ func (a *app) runCommand() *cobra.Command {
 		Short: "Run the daemon: rotate on schedule until told to stop",
 		Args:  usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			a.openLog()
 			cfg, err := a.load()
 			if err != nil {
 				return err
 			}
+			a.startEntries(cfg.Log.Format)
 			if err := daemon.DenyCoreDumps(); err != nil {
 				return err
 			}
@@ -48,11 +47,8 @@ func (a *app) options(hangups *daemon.Hangups) daemon.Options {
 // runOnce does what is due now, and says what failed.
 func (a *app) runOnce(ctx context.Context, cfg *config.Config) error {
 	failed, err := daemon.RunOnce(ctx, cfg, a.options(a.hangups))
-	for _, s := range failed {
-		_, _ = fmt.Fprintf(a.err, "%s: %s: %s\n", s.Slot, s.Failure.Stage, redact.Line(s.Failure.Message))
-	}
-	if err == nil && len(failed) > 0 {
-		err = fmt.Errorf("%d of %d slots failed; run again to retry", len(failed), len(cfg.Plans()))
+	if len(failed) > 0 {
+		err = errors.Join(err, errSlots{failed, len(cfg.Plans())})
 	}
 	return err
 }

@@ -3,12 +3,10 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/rotatord/rotatord/internal/adminapi"
 	"github.com/rotatord/rotatord/internal/redact"
@@ -127,18 +125,12 @@ func (a *app) showPrunable(former []adminapi.Token) (some bool) {
 	return some
 }
 
-// interactive reports whether there is somebody to ask.
-func (a *app) interactive() bool {
-	f, ok := a.in.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
-}
-
 // agreed reports whether what is shown may be revoked: because of --yes, or because a person says so.
 func (a *app) agreed(yes bool) (bool, error) {
 	switch {
 	case yes:
 		return true, nil
-	case a.interactive():
+	case isTerminal(a.in):
 		return a.confirmed(), nil
 	}
 	return false, errUsage{errors.New("nothing was revoked: there is no terminal to ask on; give --yes")}

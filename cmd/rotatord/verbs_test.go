@@ -427,6 +427,21 @@ func TestWrongUseIsToldWithTheRightOne(t *testing.T) {
 	})
 }
 
+func TestWhereNobodyWatchesAStartThatFailsIsEntriesOfTheLog(t *testing.T) {
+	record(t, "failed-start.txt", nil, func(tr *transcript) {
+		tr.say("wrong use")
+		tr.run("run", "--onec")
+		tr.say("no configuration")
+		tr.runBare("-c", tr.path("absent.yaml"), "run")
+		tr.say("faults in it")
+		tr.put("config.yaml", strings.NewReplacer("defaults:", "defualts:", "0600", "rw", "DIR/api-token}", "DIR/api-token}, api_url: \"ftp://x\"").Replace(goodConfig))
+		tr.run("run")
+		tr.run("run", "--once")
+		tr.say("any other verb says them to people")
+		tr.run("check")
+	})
+}
+
 func TestVersionSaysWhichRotatordThisIs(t *testing.T) {
 	var v versionInfo
 	if err := json.Unmarshal(printed(t, "version", "-o", "json"), &v); err != nil || v != version() || v.GoVersion == "" || v.Version == "" {

@@ -92,7 +92,7 @@ func TestOneRunAndChecksWithPartsInTroubleDoTheRestAndSayWhy(t *testing.T) {
 	once := w.rotatord("run", "--once")
 	for name, p := range all {
 		online.Expect(t, 1, append(p.says, "FAIL", name)...)
-		once.Expect(t, 1, append(p.says, name+"/subscribe: ")...)
+		once.Expect(t, 1, append(p.says, `"slot":"`+name+`/subscribe"`)...)
 	}
 	online.Expect(t, 1, "it exists", "live/subscribe.token can be written")
 }

@@ -278,7 +278,7 @@ func TestRunOnce(t *testing.T) {
 		w := newWorld(t, 1)
 		w.configure(settings{Defaults: `{schedule: "0 4 * * *", sinks: [disk]}`})
 		w.sim.RemoveRelay(harness.RelayID(0))
-		w.rotatord("run", "--once").Expect(t, 1, "live/subscribe: mint", "21007", "1 of 1 slots failed")
+		w.rotatord("run", "--once").Expect(t, 1, `"slot":"live/subscribe","relay":"live","step":"mint"`, "21007", "1 of 1 slots failed")
 	})
 	t.Run("is refused while a daemon holds the state", func(t *testing.T) {
 		d := w.start()

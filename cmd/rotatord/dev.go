@@ -24,8 +24,10 @@ func (a *app) devCommand() *cobra.Command {
 			if s := moq.Strategy(strategy); s != moq.Overlap && s != moq.InPlace {
 				return errUsage{fmt.Errorf("--strategy takes overlap or in_place, not %q", strategy)}
 			}
+			ctx, stop := whileTerminalLasts(cmd.Context(), a.in, a.out, a.err)
+			defer stop()
 			a.openLog()
-			return a.runDev(cmd.Context(), strategy)
+			return a.runDev(ctx, strategy)
 		},
 	}
 	cmd.Flags().StringVar(&strategy, "strategy", strategy, "overlap or in_place")
@@ -83,9 +85,13 @@ rotatord is rotating the tokens of a simulated Cloudflare relay (strategy %s).
   Try, in another terminal:
     watch cat %s
     go run ./cmd/rotatord -c %s status
+    go run ./cmd/rotatord -c %s history
     go run ./cmd/rotatord -c %s rotate dev
+
+  Only warnings are logged, so that this stays in sight; for all the rest set log.level to info there, and
+    go run ./cmd/rotatord -c %s reload
 
   Ctrl-C stops and cleans up.
 `, w.Strategy, filepath.Join(w.Dir, "tokens", "dev", "publish_subscribe.token"), addr, addr, a.config,
-		filepath.Join(w.Dir, "tokens", "dev", "subscribe.token"), a.config, a.config)
+		filepath.Join(w.Dir, "tokens", "dev", "subscribe.token"), a.config, a.config, a.config, a.config)
 }

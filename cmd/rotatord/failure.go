@@ -4,10 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"go.uber.org/zap"
-	"golang.org/x/term"
 
 	"github.com/rotatord/rotatord/internal/config"
 	"github.com/rotatord/rotatord/internal/logging"
@@ -80,10 +78,4 @@ func logFailure(log *zap.Logger, err error) {
 
 func countFaults(faults config.Diagnostics) string {
 	return count(len(faults), "fault") + " in the configuration; nothing was done"
-}
-
-// isTerminal reports whether what a command reads or writes is one.
-func isTerminal(stream any) bool {
-	f, ok := stream.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
 }

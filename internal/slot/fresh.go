@@ -46,12 +46,14 @@ func (rot *Rotation) LivesShort() bool {
 
 func (rot *Rotation) livesShort(t *Token) bool { return 2*t.Life() < rot.AskedLife() }
 
-// AskedLife is how long a token was asked to live.
+// AskedLife is how long a token was asked to live: as long as any may, where a clock was set or became known between
+// that and the call.
 func (rot *Rotation) AskedLife() time.Duration {
-	if rot.Expires.IsZero() {
+	asked := time.Duration(rot.Expires - cmp.Or(rot.Clock.Cloudflare, rot.Started))
+	if rot.Expires.IsZero() || asked <= 0 || asked > longestLife {
 		return longestLife
 	}
-	return time.Duration(rot.Expires - cmp.Or(rot.Clock.Cloudflare, rot.Started))
+	return asked
 }
 
 // Life is how long the token lives, as Cloudflare says.

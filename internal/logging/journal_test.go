@@ -2,11 +2,9 @@ package logging
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,90 +13,29 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/sys/unix"
 
+	"github.com/rotatord/rotatord/internal/logging/journaltest"
 	"github.com/rotatord/rotatord/internal/secret"
 )
 
-// journald takes entries as systemd's journal does.
-type journald struct {
-	*net.UnixConn
-	socket string
-}
-
-func newJournald(t *testing.T) journald {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "journal")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	socket := filepath.Join(dir, "socket")
-	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = conn.Close() })
-	return journald{conn, socket}
-}
+type journald struct{ journaltest.Server }
 
 // entry returns the next entry's fields.
 func (j journald) entry(t *testing.T) map[string]string {
 	t.Helper()
-	text, oob := make([]byte, 1<<20), make([]byte, 64)
-	n, rights, _, _, err := j.ReadMsgUnix(text, oob)
+	fields, err := j.Next()
 	if err != nil {
 		t.Fatal(err)
-	}
-	if text = text[:n]; rights > 0 {
-		text = contentOf(t, oob[:rights])
-	}
-	return fieldsOf(t, text)
-}
-
-func contentOf(t *testing.T, oob []byte) []byte {
-	t.Helper()
-	messages, err := unix.ParseSocketControlMessage(oob)
-	if err != nil {
-		t.Fatal(err)
-	}
-	fds, err := unix.ParseUnixRights(&messages[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	f := os.NewFile(uintptr(fds[0]), "entry")
-	defer f.Close()
-	if seals, err := unix.FcntlInt(f.Fd(), unix.F_GET_SEALS, 0); err != nil || seals&unix.F_SEAL_WRITE == 0 {
-		t.Errorf("seals %d: %v", seals, err)
-	}
-	_, _ = f.Seek(0, io.SeekStart)
-	text, _ := io.ReadAll(f)
-	return text
-}
-
-func fieldsOf(t *testing.T, text []byte) map[string]string {
-	t.Helper()
-	fields := map[string]string{}
-	for len(text) > 0 {
-		head, rest, ended := bytes.Cut(text, []byte("\n"))
-		name, value, oneLine := strings.Cut(string(head), "=")
-		if !ended {
-			t.Fatalf("%q does not end", head)
-		}
-		if !oneLine {
-			size := binary.LittleEndian.Uint64(rest)
-			value, rest = string(rest[8:8+size]), rest[8+size+1:]
-		}
-		fields[name], text = value, rest
 	}
 	return fields
 }
 
 func (j journald) logger(fallback io.Writer) (*zap.Logger, *Log) {
-	lines := New(NewJournal(j.socket, fallback))
+	lines := New(NewJournal(j.Socket, fallback))
 	return NewLogger(lines, zap.NewAtomicLevelAt(zap.DebugLevel), "console"), lines
 }
 
 func TestAnEntryOfTheJournalHasItsPriorityAndFields(t *testing.T) {
-	j := newJournald(t)
+	j := journald{journaltest.Start(t)}
 	log, lines := j.logger(io.Discard)
 	defer lines.Close()
 	log.Warn("attempt failed", zap.String("slot", "live/subscribe"), zap.String("relay", "live"), zap.String("account", "main"),
@@ -125,7 +62,7 @@ func TestAnEntryOfTheJournalHasItsPriorityAndFields(t *testing.T) {
 }
 
 func TestALargeEntryGoesToTheJournalInAFile(t *testing.T) {
-	j := newJournald(t)
+	j := journald{journaltest.Start(t)}
 	log, lines := j.logger(io.Discard)
 	defer lines.Close()
 	large := strings.Repeat("x", 700<<10)
@@ -136,11 +73,11 @@ func TestALargeEntryGoesToTheJournalInAFile(t *testing.T) {
 }
 
 func TestWhatTheJournalDoesNotTakeIsWrittenAsJSON(t *testing.T) {
-	j := newJournald(t)
+	j := journald{journaltest.Start(t)}
 	var out bytes.Buffer
 	log, lines := j.logger(&out)
 	_ = j.Close()
-	_ = os.Remove(j.socket)
+	_ = os.Remove(j.Socket)
 	log.Info("kept", zap.Int("n", 1))
 	lines.Close()
 	if !strings.Contains(out.String(), `"msg":"kept","n":1}`) || lines.Dropped() != 0 {
@@ -154,7 +91,7 @@ func TestNoSecretReachesTheJournal(t *testing.T) {
 	if v.Reveal() != canary {
 		t.Fatal("there is no canary")
 	}
-	j := newJournald(t)
+	j := journald{journaltest.Start(t)}
 	log, lines := j.logger(io.Discard)
 	defer lines.Close()
 	log.Error(fmt.Sprint("value ", v), zap.Any("value", v), zap.Error(fmt.Errorf("refused: %v", v)), zap.Reflect("all", map[string]any{"v": v}))

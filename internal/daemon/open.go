@@ -115,11 +115,11 @@ func (d *daemon) openJournal(cfg *config.Config) (*core, error) {
 }
 
 // stopSlots finishes the steps in hand. What is missing of the state's files is written anew while all is known.
-// An eighth of its time is kept for writing down what came of calls that have to be cut off.
+// Some of its time is kept for writing down what came of calls that have to be cut off.
 func (d *daemon) stopSlots(ctx context.Context, c *core) error {
 	if end, ok := ctx.Deadline(); ok {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, end.Add(-time.Until(end)/8))
+		ctx, cancel = context.WithDeadline(ctx, end.Add(-timeToSave(time.Until(end))))
 		defer cancel()
 	}
 	c.engine.Stop(ctx)
@@ -127,6 +127,11 @@ func (d *daemon) stopSlots(ctx context.Context, c *core) error {
 		d.keepIdentity(c)
 	}
 	return nil
+}
+
+// timeToSave returns how much of a time to stop is kept for writing: an eighth, and where that is little a second.
+func timeToSave(left time.Duration) time.Duration {
+	return max(left/8, min(time.Second, left/2))
 }
 
 // closeBackends closes every account and sink. One that does not answer is no fault of the stop: what it was told last,

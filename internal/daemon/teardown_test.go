@@ -147,3 +147,13 @@ func TestAPanicInOnePartEndsTheProcessOnceTheLogIsOut(t *testing.T) {
 		}
 	}
 }
+
+func TestAStopKeepsTimeToWriteDownWhatCameOfCalls(t *testing.T) {
+	for left, want := range map[time.Duration]time.Duration{
+		24 * time.Second: 3 * time.Second, 4 * time.Second: time.Second, 800 * time.Millisecond: 400 * time.Millisecond,
+	} {
+		if got := timeToSave(left); got != want {
+			t.Errorf("of %s it keeps %s, want %s", left, got, want)
+		}
+	}
+}

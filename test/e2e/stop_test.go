@@ -52,6 +52,17 @@ func newMuteServer(t *testing.T, server string) *muteServer {
 // leave no longer answers the requests that a function names.
 func (m *muteServer) leave(ones func(*http.Request) bool) { m.ones.Store(&ones) }
 
+// isAsked waits for a request that is not answered.
+func (m *muteServer) isAsked(t *testing.T) {
+	t.Helper()
+	harness.Eventually(t, time.Minute, "waiting for a call", func() error {
+		if m.held.Load() == 0 {
+			return errors.New("there is none")
+		}
+		return nil
+	})
+}
+
 func (m *muteServer) answer() { m.ones.Store(nil) }
 
 func method(name string) func(*http.Request) bool {
@@ -129,12 +140,7 @@ func TestAStopEndsInTimeWhoeverDoesNotAnswer(t *testing.T) {
 			mute := c.of(s)
 			mute.leave(c.ones)
 			d.rotatord("rotate", "--no-wait", "live").Expect(t, 0)
-			harness.Eventually(t, time.Minute, "waiting for a call", func() error {
-				if mute.held.Load() == 0 {
-					return errors.New("there is none")
-				}
-				return nil
-			})
+			mute.isAsked(t)
 			d.stopsInTime()
 
 			mute.answer()
@@ -150,6 +156,34 @@ func TestAStopEndsInTimeWhoeverDoesNotAnswer(t *testing.T) {
 				return nil
 			})
 		})
+	}
+}
+
+// Who does not answer while the daemon starts, and before any slot has a token, holds up no stop either.
+func TestAStopWhileTheDaemonStartsEndsInTimeThoughNobodyAnswers(t *testing.T) {
+	t.Parallel()
+	for name, of := range map[string]func(servers) *muteServer{
+		"Cloudflare": servers.itsCloudflare, "Vault": servers.itsVault, "AWS": servers.itsAWS,
+	} {
+		for _, verb := range [][]string{{"run"}, {"run", "--once"}} {
+			t.Run(name+", "+strings.Join(verb, " "), func(t *testing.T) {
+				t.Parallel()
+				w, s := newMuteWorld(t, "overlap")
+				w.Put("config.yaml", strings.Replace(w.Read("config.yaml"), "initial: schedule", "initial: now", 1))
+				mute := of(s)
+				mute.leave(all)
+				d := w.launch(verb...)
+				mute.isAsked(t)
+				if verb = verb[1:]; len(verb) == 0 {
+					d.stopsInTime()
+					return
+				}
+				began := time.Now()
+				if code := d.stop(); code > 1 || time.Since(began) > stopWithin {
+					t.Errorf("it ended with code %d after %s", code, time.Since(began))
+				}
+			})
+		}
 	}
 }
 

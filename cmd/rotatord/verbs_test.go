@@ -434,7 +434,7 @@ func TestWhereNobodyWatchesAStartThatFailsIsEntriesOfTheLog(t *testing.T) {
 		tr.say("no configuration")
 		tr.runBare("-c", tr.path("absent.yaml"), "run")
 		tr.say("faults in it")
-		tr.put("config.yaml", strings.NewReplacer("defaults:", "defualts:", "0600", "rw", "DIR/api-token}", "DIR/api-token}, api_url: \"ftp://x\"").Replace(goodConfig))
+		tr.put("config.yaml", strings.NewReplacer("defaults:", "defualts:", "instance: test", "instance: \"no name\"").Replace(goodConfig))
 		tr.run("run")
 		tr.run("run", "--once")
 		tr.say("any other verb says them to people")

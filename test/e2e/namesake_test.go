@@ -14,12 +14,15 @@ import (
 // Another rotatord of our name (the old machine was left on) mints a token of a relay of ours.
 func TestAnotherRotatordOfOurNameIsToldEverywhereAndLeftAlone(t *testing.T) {
 	t.Parallel()
-	w, _, cloudflares := newTimedWorld(t)
+	w, clock, cloudflares := newTimedWorld(t)
 	w.configure(settings{Relays: "{live: {id: " + harness.RelayID(0) + ", retire: matching, tokens: {subscribe: {grace: 0s}}}}"})
 	d := w.start()
 	d.rotatord("rotate", "live").Expect(t, 0)
 	d.untilTimeIsKnown()
-	cloudflares.setAhead(2 * time.Minute) // so long after our start
+	const later = 2 * time.Minute // after our start
+	clock.SetAhead(later)
+	clock.Leap(later)
+	cloudflares.setAhead(later)
 	w.call(http.MethodPost, harness.RelayID(0)+"/tokens", `{"operations": ["subscribe"], "label": "rotatord-default-06h0hf40gsxekh7fpwvgkbq0n0"}`)
 	id := newest(w.sim.Tokens(harness.RelayID(0))).ID
 

@@ -31,10 +31,10 @@ func (v *View) graceOverAt(t *Token) time.Time {
 	return v.Now.Add(v.graceWait(t))
 }
 
-// makesRoomAtOnce reports whether a token need not wait for its grace: a compromised slot has none, but for what settles.
+// makesRoomAtOnce reports whether a token need not wait for its grace: a compromised slot has none.
 func (v *View) makesRoomAtOnce(t *Token) bool {
 	q := v.Record.Request
-	return q != nil && q.Compromised && !t.Foreign && !t.Compromised && (v.blockedByTokenLimit() || v.Seen.RelayFull && v.isDue())
+	return q != nil && q.Compromised && !t.Foreign && (v.blockedByTokenLimit() || v.Seen.RelayFull && v.isDue())
 }
 
 // gracesBeginAnew reports whether a token's grace begins anew once the rotation under way is verified.

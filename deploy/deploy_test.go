@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/rotatord/rotatord/test/harness"
 )
 
 const (
@@ -28,12 +30,8 @@ func read(t *testing.T, path string) string {
 // systemd runs one of systemd's tools. Without it, which only happens off CI, ok is false.
 func systemd(t *testing.T, name string, args ...string) (out string, ok bool) {
 	t.Helper()
-	tool, err := exec.LookPath(name)
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("%s must be installed here: %v", name, err)
-		}
-		t.Logf("%s is not installed: less was checked", name)
+	tool, found := harness.FindTool(t, name)
+	if !found {
 		return "", false
 	}
 	cmd := exec.CommandContext(t.Context(), tool, args...)

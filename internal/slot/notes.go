@@ -28,6 +28,9 @@ func (v *View) note() string {
 		return v.blockedNote()
 	case v.waitsForPlace():
 		return v.placeNote()
+	case v.isSettling():
+		return "waiting until relays know the new token: it is delivered at " +
+			v.settlesUntil(v.TargetsLacking(v.Record.Rotation, true)).UTC().Format(time.DateTime+"Z")
 	case len(v.leftOut()) > 0:
 		return fmt.Sprintf("%s lacks the latest token, which the others have: they go on being given newer ones in time, "+
 			"and no token that it may hold is revoked before it expires", sinksOf(v.leftOut()))

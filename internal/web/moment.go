@@ -14,6 +14,16 @@ type moment struct {
 	Clock    string // time of day, UTC
 }
 
+// pastAt returns t, when something has happened, as seen from now: never as if it were to come, though the clock
+// was set back since.
+func pastAt(t, now time.Time) moment {
+	m := momentAt(t, now)
+	if t.After(now) {
+		m.Relative = timefmt.Relative(now, now)
+	}
+	return m
+}
+
 // momentAt returns t as seen from now.
 func momentAt(t, now time.Time) moment {
 	if t.IsZero() {

@@ -187,6 +187,25 @@ func TestAMomentIsRelativeAndExact(t *testing.T) {
 	}
 }
 
+// What has happened before a clock was set back lies ahead of it.
+func TestWhatHasHappenedIsNeverAheadThoughTheClockWasSetBack(t *testing.T) {
+	d, ahead := variety(), now.Add(59*time.Minute)
+	s := &d.slots[2]
+	s.Created, s.Rotated, s.Blackout = ahead, ahead, ahead
+	s.Next, s.Expires = time.Time{}, time.Time{}
+	s.Failure = &slot.Failure{Count: 1, Since: ahead, Stage: slot.StageDeliver}
+	s.Sinks[0].State, s.Sinks[0].Since, s.Sinks[0].Delivered, s.Sinks[0].Checked = slot.TargetMissing, ahead, ahead, ahead
+	s.Old = []slot.TokenStatus{{TokenID: "0ld", Created: ahead}}
+	d.slots = d.slots[2:3]
+	d.events = []slot.Event{{At: ahead, Kind: slot.EventRotated}}
+	for _, target := range []string{"/", "/slots/dark/subscribe"} {
+		page := get(t, d, target)
+		if strings.Contains(page, "in 59 min") || !strings.Contains(page, `title="Mon 2026-11-23 12:59:00 UTC">now<`) {
+			t.Errorf("%s shows what has happened as if it were to come:\n%s", target, page)
+		}
+	}
+}
+
 func BenchmarkOverview100kSlots(b *testing.B) {
 	d := &bigDaemon{fakeDaemon: &fakeDaemon{}}
 	for i := range 100_000 {

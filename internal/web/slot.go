@@ -62,7 +62,7 @@ func newRow(st *slot.Status, now time.Time) row {
 	r := row{
 		Slot: st.Slot, Relay: st.Relay, Type: string(st.Type), Link: slotLink(st.Relay, string(st.Type)),
 		State: string(st.State), Strategy: string(st.Strategy), Account: st.Account,
-		Manual: st.Manual, Overdue: st.Overdue, Broken: st.UnhealthyTargets() > 0, Late: st.Next.Before(now), Blackout: momentAt(st.Blackout, now),
+		Manual: st.Manual, Overdue: st.Overdue, Broken: st.UnhealthyTargets() > 0, Late: st.Next.Before(now), Blackout: pastAt(st.Blackout, now),
 		Age: ageOf(st, now), Next: momentAt(st.Next, now), Expires: momentAt(st.Expires, now), Attempt: momentAt(st.Attempt, now),
 		Failure: newFailure(st.Failure, now), Note: st.Note, Labels: labelList(st.Labels),
 	}
@@ -89,7 +89,7 @@ func ageOf(st *slot.Status, now time.Time) moment {
 	if since.IsZero() {
 		since = st.Rotated
 	}
-	m := momentAt(since, now)
+	m := pastAt(since, now)
 	m.Relative = strings.TrimSuffix(m.Relative, " ago")
 	return m
 }
@@ -108,7 +108,7 @@ func newFailure(f *slot.Failure, now time.Time) *failure {
 	}
 	return &failure{
 		Step: string(f.Stage), Reason: strings.ReplaceAll(f.Reason, "_", " "), Sink: f.Sink,
-		Message: f.Message, Count: f.Count, Since: momentAt(f.Since, now),
+		Message: f.Message, Count: f.Count, Since: pastAt(f.Since, now),
 	}
 }
 
@@ -116,7 +116,7 @@ func newSink(t slot.TargetStatus, now time.Time) sink {
 	class, sign := signOf(t.State)
 	return sink{
 		Name: t.Sink, Target: t.Target, State: string(t.State), Error: t.Error, RotationID: t.RotationID, Class: class, Sign: sign,
-		Repair: t.Repair, Required: t.Required, Since: momentAt(t.Since, now), Delivered: momentAt(t.Delivered, now), Checked: momentAt(t.Checked, now),
+		Repair: t.Repair, Required: t.Required, Since: pastAt(t.Since, now), Delivered: pastAt(t.Delivered, now), Checked: pastAt(t.Checked, now),
 	}
 }
 
@@ -177,11 +177,11 @@ func (s *Server) slotPage(w http.ResponseWriter, r *http.Request) {
 func newDetail(st *slot.Status, now time.Time) detail {
 	d := detail{
 		row: newRow(st, now), RelayID: st.RelayID, TokenID: st.TokenID, Rotation: st.Rotation, Cause: inWords(string(st.Cause)),
-		Rotated: momentAt(st.Rotated, now), Steps: stepsOf(st), Operations: strings.Join(st.Operations, ", "),
+		Rotated: pastAt(st.Rotated, now), Steps: stepsOf(st), Operations: strings.Join(st.Operations, ", "),
 	}
 	for _, t := range st.Old {
 		d.Old = append(d.Old, oldToken{
-			ID: t.TokenID, RotationID: t.RotationID, Created: momentAt(t.Created, now), Expires: momentAt(t.Expires, now),
+			ID: t.TokenID, RotationID: t.RotationID, Created: pastAt(t.Created, now), Expires: momentAt(t.Expires, now),
 			Retire: momentAt(t.Retire, now), Released: t.Released,
 		})
 	}
@@ -203,7 +203,7 @@ func (s *Server) addHistory(r *http.Request, d *detail, relay, typ string) {
 
 func newEvent(e slot.Event, now time.Time) event {
 	return event{
-		At: momentAt(e.At, now), What: inWords(string(e.Kind)), Class: eventClass(e.Kind), Cause: inWords(string(e.Cause)),
+		At: pastAt(e.At, now), What: inWords(string(e.Kind)), Class: eventClass(e.Kind), Cause: inWords(string(e.Cause)),
 		By: e.By, Took: timefmt.Took(e.Took), Step: string(e.Stage), Detail: e.Detail, RotationID: e.RotationID, Token: e.TokenID,
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -57,8 +58,12 @@ func (a *app) address() adminapi.Address {
 	case err == nil:
 		return adminapi.Address{Path: config.DefaultAdminSocket, Origin: "the default: " + a.config + " names none"}
 	}
+	byDefault := adminapi.Address{Path: config.DefaultAdminSocket, Origin: "the default: " + err.Error()}
 	if a.named {
-		a.warn("%v: asking the daemon at %s, the default", err, config.DefaultAdminSocket)
+		// Where nobody answers, that error tells the same.
+		byDefault.Met = sync.OnceFunc(func() {
+			a.warn("%v: asking the daemon at %s, the default", err, config.DefaultAdminSocket)
+		})
 	}
-	return adminapi.Address{Path: config.DefaultAdminSocket, Origin: "the default: " + err.Error()}
+	return byDefault
 }

@@ -405,12 +405,20 @@ func TestTheDefaultSocketIsTriedWhereTheConfigurationDoesNotTell(t *testing.T) {
 		for _, named := range []bool{true, false} {
 			var errs bytes.Buffer
 			a := &app{stdio: stdio{err: &errs}, config: file, named: named}
-			if got := a.address(); got.Path != "/run/rotatord/admin.sock" || got.Origin != "the default: "+says {
+			got := a.address()
+			if got.Path != "/run/rotatord/admin.sock" || got.Origin != "the default: "+says {
 				t.Errorf("%q: %s", text, got)
 			}
-			warned := strings.Contains(errs.String(), "asking the daemon at /run/rotatord/admin.sock, the default")
-			if warned != (named && !strings.HasSuffix(says, "names none")) {
+			if (got.Met != nil) != (named && !strings.HasSuffix(says, "names none")) || errs.String() != "" {
 				t.Errorf("%q, named: %t: it says %q", text, named, errs.String())
+			}
+			for range 2 {
+				if got.Met != nil {
+					got.Met()
+				}
+			}
+			if n := strings.Count(errs.String(), "asking the daemon at /run/rotatord/admin.sock, the default"); n != 1 && got.Met != nil {
+				t.Errorf("%q: a daemon that answers is doubted %d times: %q", text, n, errs.String())
 			}
 		}
 	}

@@ -14,6 +14,7 @@ import (
 type Address struct {
 	Path   string
 	Origin string // "server.admin_socket of /etc/rotatord/config.yaml"; may be empty
+	Met    func() // is called whenever a daemon has let us in, before it is asked for anything; nil for nobody
 }
 
 // String is the path with its origin behind it.
@@ -26,7 +27,11 @@ func (a Address) String() string {
 
 func (a Address) dial(ctx context.Context) (net.Conn, error) {
 	var d net.Dialer
-	return d.DialContext(ctx, "unix", a.Path)
+	conn, err := d.DialContext(ctx, "unix", a.Path)
+	if err == nil && a.Met != nil {
+		a.Met()
+	}
+	return conn, err
 }
 
 // unanswered explains why there was no answer. Failing to connect is

@@ -83,12 +83,13 @@ func Relative(now, t time.Time) string {
 	return "in " + Words(d)
 }
 
-// Until returns compactly how far ahead t lies: "in 1h30m"; "now" once it is past, "-" for no time.
+// Until returns compactly how far ahead t lies: "in 1h30m"; "now" where that is less than a second, or past, "-"
+// for no time.
 func Until(now, t time.Time) string {
 	switch {
 	case t.IsZero():
 		return "-"
-	case !t.After(now):
+	case t.Sub(now) < time.Second:
 		return "now"
 	}
 	return "in " + Compact(t.Sub(now))

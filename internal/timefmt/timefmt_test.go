@@ -20,7 +20,7 @@ func TestInstantsInColumns(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.FixedZone("", 3600))
 	for _, c := range []struct{ got, want string }{
 		{Until(now, time.Time{}), "-"}, {Until(now, now), "now"}, {Until(now, now.Add(-time.Hour)), "now"},
-		{Until(now, now.Add(90*time.Minute)), "in 1h30m"},
+		{Until(now, now.Add(90*time.Minute)), "in 1h30m"}, {Until(now, now.Add(time.Second)), "in 1s"}, {Until(now, now.Add(time.Second-1)), "now"},
 		{Since(now, time.Time{}), "never"}, {Since(now, now.Add(-time.Hour)), "1h0m"}, {Since(now, now.Add(time.Hour)), "0s"},
 		{Stamp(time.Time{}), "-"}, {Stamp(now), "2026-03-01 11:00:00Z"},
 		{Full(now), "Sun 2026-03-01 11:00:00 UTC"}, {Clock(now), "11:00:00 UTC"},

@@ -12,7 +12,9 @@ import (
 )
 
 // liveSettings are the keys of the whole installation whose new values a reload puts into force.
-func liveSettings() []string { return []string{"log.level", "metrics.per_slot"} }
+func liveSettings() []string {
+	return []string{"log.level", "metrics.per_slot", "shutdown_timeout"}
+}
 
 // compare says what cfg changes. What a process cannot change under way, as all it does depends on it, is refused.
 func (d *daemon) compare(before, cfg *config.Config, e *rotation.Engine) (out adminapi.ReloadResult, err error) {

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/zap/zapcore"
 )
@@ -39,6 +40,19 @@ func TestAReloadSaysWhatHasChanged(t *testing.T) {
 	h.configure("", "  live:", "  on-air:")
 	want(reload(), "slots removed: spare/subscribe; slots changed: on-air/subscribe (name, verify, sinks); sinks changed: disk (timeout); "+
 		"accounts changed: main (rate_limit); settings changed: log.level, metrics.per_slot")
+}
+
+func TestAReloadPutsAnotherShutdownTimeoutIntoForce(t *testing.T) {
+	h := newHouse(t)
+	d, first := h.opened(), h.load()
+	h.configure("shutdown_timeout: 7s\n")
+	result, err := d.Reload(t.Context())
+	if err != nil || !slices.Equal(result.Settings, []string{"shutdown_timeout"}) || len(result.NeedsRestart)+len(d.Notes()) > 0 {
+		t.Errorf("changed %q, waiting for a restart %q, noted %q, %v", result.Settings, result.NeedsRestart, d.Notes(), err)
+	}
+	if got := d.shutdownTimeout(first); got != 7*time.Second {
+		t.Errorf("a stop may take %s", got)
+	}
 }
 
 // What a process takes up only when it starts keeps nothing else of the file from being put into force.

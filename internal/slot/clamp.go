@@ -16,7 +16,7 @@ type Bounds struct {
 // takeBack has times taken back that nothing can have put where they are.
 func (v *View) takeBack() Action {
 	b := v.bounds()
-	if v.Record.isAhead(b) {
+	if v.Record.namesTimeBeyond(b) {
 		return TakeBack{b}
 	}
 	if now := TimestampOf(v.Now); b.Met == furthest && (v.Record.FirstSeen > now || v.Record.namesInstantAfter(now)) {
@@ -52,20 +52,20 @@ func (r *Record) namesInstantAfter(t Timestamp) bool {
 	return r.ScheduledThrough > t || after(r.PendingMint) || after(r.Rotation)
 }
 
-// isAhead reports whether the record names a time beyond the bounds.
-func (r *Record) isAhead(b Bounds) bool {
+// namesTimeBeyond reports whether the record names a time beyond the bounds.
+func (r *Record) namesTimeBeyond(b Bounds) bool {
 	lostAhead := func(l Orphan) bool { return max(TimestampOf(l.At), l.Found) > b.Present }
-	return r.FirstSeen > b.Seen || r.ScheduledThrough > b.Met || r.PendingMint.isAhead(b) || r.Rotation.isAhead(b) ||
-		slices.ContainsFunc(r.Orphans, lostAhead) || r.Request.isAhead(b) || r.Failure.isAhead(b)
+	return r.FirstSeen > b.Seen || r.ScheduledThrough > b.Met || r.PendingMint.startedBeyond(b) || r.Rotation.startedBeyond(b) ||
+		slices.ContainsFunc(r.Orphans, lostAhead) || r.Request.askedBeyond(b) || r.Failure.failedBeyond(b)
 }
 
-func (rot *Rotation) isAhead(b Bounds) bool {
+func (rot *Rotation) startedBeyond(b Bounds) bool {
 	return rot != nil && (rot.Started > b.Present || rot.LostAt > b.Present || rot.Instant > b.Met)
 }
 
-func (q *Request) isAhead(b Bounds) bool { return q != nil && TimestampOf(q.At) > b.Present }
+func (q *Request) askedBeyond(b Bounds) bool { return q != nil && TimestampOf(q.At) > b.Present }
 
-func (f *Failure) isAhead(b Bounds) bool {
+func (f *Failure) failedBeyond(b Bounds) bool {
 	return f != nil && (max(TimestampOf(f.At), TimestampOf(f.Since)) > b.Present || TimestampOf(f.Next) > b.Retry)
 }
 
@@ -74,7 +74,7 @@ func (f *Failure) isAhead(b Bounds) bool {
 func (r *Record) TakeBack(b Bounds) {
 	r.FirstSeen, r.ScheduledThrough = min(r.FirstSeen, b.Seen), b.met(r.ScheduledThrough)
 	for _, rot := range []**Rotation{&r.PendingMint, &r.Rotation} {
-		if (*rot).isAhead(b) {
+		if (*rot).startedBeyond(b) {
 			own := **rot
 			own.Started, own.LostAt = min(own.Started, b.Present), min(own.LostAt, b.Present)
 			own.Instant = b.met(own.Instant)
@@ -84,12 +84,12 @@ func (r *Record) TakeBack(b Bounds) {
 	for i := range r.Orphans {
 		r.Orphans[i].At, r.Orphans[i].Found = notAfter(r.Orphans[i].At, b.Present), min(r.Orphans[i].Found, b.Present)
 	}
-	if r.Request.isAhead(b) {
+	if r.Request.askedBeyond(b) {
 		own := *r.Request
 		own.At = notAfter(own.At, b.Present)
 		r.Request = &own
 	}
-	if r.Failure.isAhead(b) {
+	if r.Failure.failedBeyond(b) {
 		r.Failure = r.Failure.takenBack(b)
 	}
 }

@@ -26,7 +26,7 @@ func (v *View) lockedOutFrom(targets []Target) (at time.Time, known bool) {
 func (v *View) deadFrom(t Target) (at time.Time, known bool) {
 	l := v.Seen.Inspections.At(t.Location)
 	switch {
-	case !l.fresh(v.Now) || l.Err != nil || !l.Known || v.showsWhatMayBePast(t, l):
+	case !l.isFresh(v.Now) || l.Err != nil || !l.Known || v.showsWhatMayBePast(t, l):
 		return time.Time{}, false
 	case !l.Exists:
 		return time.Time{}, true

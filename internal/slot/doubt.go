@@ -45,7 +45,7 @@ func (v *View) judgeFirst(missing []Target) (Action, bool) {
 		return nil, true
 	}
 	targets := RequiredOf(v.targetsOf(rot))
-	if s, ok := v.inspected(targets, DepthRead); !ok {
+	if s, ok := v.inspectedFirst(targets, DepthRead); !ok {
 		return s, false
 	}
 	if v.isVouchedFor(rot) {
@@ -55,7 +55,7 @@ func (v *View) judgeFirst(missing []Target) (Action, bool) {
 		return Doubt{ErrUnknownValue(targets[i])}, false
 	}
 	expected := func(t Target) bool {
-		return v.shows(t) && v.Record.HeldBefore(t.Location, v.Seen.Inspections.At(t.Location).Digest)
+		return v.showsContent(t) && v.Record.HeldBefore(t.Location, v.Seen.Inspections.At(t.Location).Digest)
 	}
 	if v.Now.Sub(rot.MintedAt.Time()) <= undoubtedFor || slices.ContainsFunc(targets, expected) {
 		return nil, true
@@ -69,12 +69,12 @@ func (v *View) judgeFirst(missing []Target) (Action, bool) {
 // isVouchedFor reports whether a required target is seen to hold the very value: it is current for all.
 func (v *View) isVouchedFor(rot *Rotation) bool {
 	return slices.ContainsFunc(RequiredOf(v.targetsOf(rot)), func(t Target) bool {
-		return v.shows(t) && v.Seen.Inspections.At(t.Location).AtHand
+		return v.showsContent(t) && v.Seen.Inspections.At(t.Location).AtHand
 	})
 }
 
-// shows reports whether a target is seen to hold something.
-func (v *View) shows(t Target) bool {
+// showsContent reports whether a target is seen to hold something.
+func (v *View) showsContent(t Target) bool {
 	l := v.Seen.Inspections.At(t.Location)
 	return l.Err == nil && l.Known && l.Exists
 }
@@ -82,7 +82,7 @@ func (v *View) shows(t Target) bool {
 // showsUnknown reports whether a target is seen to hold what is neither the value at hand nor was there before it.
 func (v *View) showsUnknown(t Target) bool {
 	l := v.Seen.Inspections.At(t.Location)
-	return v.shows(t) && !l.AtHand && !v.Record.HeldBefore(t.Location, l.Digest)
+	return v.showsContent(t) && !l.AtHand && !v.Record.HeldBefore(t.Location, l.Digest)
 }
 
 // isSilent reports whether a target could not be asked: that says nothing of what can be read there.

@@ -14,7 +14,7 @@ func (v *View) fourthToken() (Action, bool) {
 	if !v.isFourthDue() {
 		return nil, false
 	}
-	if s, ok := v.inspected(v.servingTargets(), DepthRead); !ok {
+	if s, ok := v.inspectedFirst(v.servingTargets(), DepthRead); !ok {
 		return s, false
 	}
 	if !v.everyServing(v.servesNobody) {

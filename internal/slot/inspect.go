@@ -2,8 +2,8 @@ package slot
 
 import "slices"
 
-// inspected asks for a look at those targets of which there is no fresh one.
-func (v *View) inspected(targets []Target, depth Depth) (Action, bool) {
+// inspectedFirst asks for a look at those targets of which there is no fresh look.
+func (v *View) inspectedFirst(targets []Target, depth Depth) (Action, bool) {
 	if unseen := v.uninspected(targets, depth); len(unseen) > 0 {
 		return Inspect{unseen, depth}, false
 	}
@@ -14,7 +14,7 @@ func (v *View) inspected(targets []Target, depth Depth) (Action, bool) {
 func (v *View) uninspected(targets []Target, depth Depth) []Target {
 	return slices.DeleteFunc(slices.Clone(targets), func(t Target) bool {
 		l := v.Seen.Inspections.At(t.Location)
-		return l.fresh(v.Now) && l.Depth >= depth
+		return l.isFresh(v.Now) && l.Depth >= depth
 	})
 }
 

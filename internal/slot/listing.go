@@ -17,7 +17,7 @@ type Listing struct {
 	Undated bool              // it could not be told which tokens may be of one
 }
 
-func (l *Listing) fresh(now time.Time) bool { return l != nil && Within(l.At, now, FreshFor) }
+func (l *Listing) isRecent(now time.Time) bool { return l != nil && Within(l.At, now, FreshFor) }
 
 // Has reports whether a token is listed.
 func (l *Listing) Has(id string) bool {
@@ -38,8 +38,8 @@ func (l *Listing) Without(id string) *Listing {
 	return &c
 }
 
-// shows reports whether one of the listed tokens shows in a content.
-func (l *Listing) shows(k Inspection) bool {
+// hasTokenIn reports whether one of the listed tokens shows in a content.
+func (l *Listing) hasTokenIn(k Inspection) bool {
 	return l != nil && slices.ContainsFunc(l.Tokens, func(t moq.Token) bool { return slices.Contains(k.TokenIDs, t.ID) })
 }
 

@@ -6,7 +6,7 @@ func (v *View) othersInspectedFirst(targets []Target) (Action, bool) {
 	if v.UninspectedFor <= 0 {
 		return nil, true
 	}
-	if s, ok := v.inspected(targets, DepthProbe); !ok {
+	if s, ok := v.inspectedFirst(targets, DepthProbe); !ok {
 		return s, false
 	}
 	for _, t := range targets {

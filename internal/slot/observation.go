@@ -77,7 +77,7 @@ type Inspection struct {
 	MayBeStale bool
 }
 
-func (l Inspection) fresh(now time.Time) bool { return Within(l.At, now, FreshFor) }
+func (l Inspection) isFresh(now time.Time) bool { return Within(l.At, now, FreshFor) }
 
 // Within reports whether at lies no more than d from now, on either side: a wall
 // clock set back does not make an observation good for ever.

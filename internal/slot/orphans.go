@@ -14,7 +14,7 @@ func (v *View) reclaimListed() (Action, bool) {
 	if s, ok := v.revokeRefused(); !ok {
 		return s, false
 	}
-	if !v.Seen.Listing.fresh(v.Now) {
+	if !v.Seen.Listing.isRecent(v.Now) {
 		return nil, true
 	}
 	for _, l := range v.Record.Orphans {
@@ -50,7 +50,7 @@ func (v *View) reclaim(l Orphan, t moq.Token) Action {
 	if !l.Crashed { // its value never came: no target can have it
 		return RevokeOrphan{l, tok}
 	}
-	if s, ok := v.inspected(v.servingTargets(), DepthRead); !ok {
+	if s, ok := v.inspectedFirst(v.servingTargets(), DepthRead); !ok {
 		return s
 	}
 	if s, ok := v.secondLookFirst(l); !ok {

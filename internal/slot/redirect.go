@@ -9,7 +9,7 @@ import (
 // redirectFirst has an unfinished rotation go to corrected targets as well, each looked at as before a mint.
 func (v *View) redirectFirst(rot *Rotation) (Action, bool) {
 	corrected := v.correctedTargets(rot)
-	if s, ok := v.inspected(corrected, DepthTrial); !ok {
+	if s, ok := v.inspectedFirst(corrected, DepthTrial); !ok {
 		return s, false
 	}
 	fit := v.reachable(corrected)

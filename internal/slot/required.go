@@ -59,7 +59,7 @@ func (v *View) isUndoubted() bool {
 // over what the journal does not know: where that was restored from a backup, it is a newer value. The lists that
 // follow end the doubt.
 func (v *View) deliverInDoubt(missing []Target) Action {
-	if s, ok := v.inspected(missing, DepthRead); !ok {
+	if s, ok := v.inspectedFirst(missing, DepthRead); !ok {
 		return s
 	}
 	answering := v.reachable(missing)
@@ -76,7 +76,7 @@ func (v *View) deliverInDoubt(missing []Target) Action {
 // deliverEnded delivers a value whose token has expired by Cloudflare's time, and not by our clock, which may be right: only
 // where no token works whose place it could take. Elsewhere a newer one is waited for.
 func (v *View) deliverEnded(missing []Target) Action {
-	if s, ok := v.inspected(missing, DepthRead); !ok {
+	if s, ok := v.inspectedFirst(missing, DepthRead); !ok {
 		return s
 	}
 	unserved := slices.DeleteFunc(missing, func(t Target) bool { return !v.servesNobody(t) })
@@ -92,7 +92,7 @@ func (v *View) holdsUnknown(t Target) bool {
 	l := v.Seen.Inspections.At(t.Location)
 	known := l.Ours || v.Record.Receipts.At(t.Location).Matches(l.Digest)
 	ours := func(id string) bool { return slices.Contains(l.TokenIDs, id) }
-	return v.shows(t) && !known && !slices.ContainsFunc(v.ownTokens(), ours)
+	return v.showsContent(t) && !known && !slices.ContainsFunc(v.ownTokens(), ours)
 }
 
 // givesWay reports whether an unfinished rotation leaves the turn to a newer one.
@@ -121,7 +121,7 @@ func (v *View) valueIsGone() bool {
 // confirmListed looks which of the missing targets answer and whether the token is
 // still accepted, before a dead one is brought to a consumer.
 func (v *View) confirmListed(missing []Target) Action {
-	if s, ok := v.inspected(missing, DepthRead); !ok {
+	if s, ok := v.inspectedFirst(missing, DepthRead); !ok {
 		return s
 	}
 	if answering := v.reachable(missing); len(answering) == 0 {
@@ -151,7 +151,7 @@ func (v *View) inspectBeforeResuming(missing []Target) (Action, bool) {
 		targets = RequiredOf(v.Plan.Targets)
 	}
 	if !v.Inspected {
-		if s, ok := v.inspected(targets, DepthProbe); !ok {
+		if s, ok := v.inspectedFirst(targets, DepthProbe); !ok {
 			return s, false
 		}
 	}

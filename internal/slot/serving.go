@@ -23,7 +23,7 @@ func (v *View) neverReceived(h Target, t *Token) bool {
 	switch {
 	case l.Err != nil || !l.Known:
 		return false
-	case v.Seen.Listing.shows(l):
+	case v.Seen.Listing.hasTokenIn(l):
 		return !slices.Contains(l.TokenIDs, t.ID)
 	case !l.Exists:
 		return rc.RotationID == ""
@@ -38,7 +38,7 @@ func (v *View) everyServing(ok func(Target) bool) bool {
 // inspectServing looks at the required targets before a token goes; all must answer.
 func (v *View) inspectServing() (Action, bool) {
 	holders := v.servingTargets()
-	if s, ok := v.inspected(holders, DepthRead); !ok {
+	if s, ok := v.inspectedFirst(holders, DepthRead); !ok {
 		return s, false
 	}
 	if silent := v.silent(holders); len(silent) > 0 {

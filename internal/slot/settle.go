@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// settlesFor is how much longer the rotation's token may be refused by relays that do not know it yet, by elapsed
+// settlesWithinBoot is how much longer the rotation's token may be refused by relays that do not know it yet, by elapsed
 // time; of another boot nothing is known to have passed.
-func (rot *Rotation) settlesFor(clock Reading) time.Duration {
+func (rot *Rotation) settlesWithinBoot(clock Reading) time.Duration {
 	minted := rot.mintReading()
 	if minted.Boot != clock.Boot {
 		return rot.Settle
@@ -28,7 +28,7 @@ func (rot *Rotation) mintReading() Reading {
 // by a process.
 func (v *View) settlesFor(rot *Rotation) time.Duration {
 	if rot.mintReading().Boot == v.Clock.Boot {
-		return rot.settlesFor(v.Clock)
+		return rot.settlesWithinBoot(v.Clock)
 	}
 	left := max(rot.MintedAt.Add(rot.Settle).Time().Sub(v.Now), rot.Settle-v.Clock.Elapsed)
 	return max(0, min(left, rot.Settle-(v.Clock.Elapsed-v.Boot.Elapsed)))

@@ -88,7 +88,7 @@ func (v *View) listedFirst() (Action, bool) {
 		}
 	}
 	need := len(v.Record.Orphans) > 0 || v.Plan.Matching || v.Seen.RelayFull
-	if !need || v.Plan.Strategy != moq.Overlap || v.Seen.Listing.fresh(v.Now) {
+	if !need || v.Plan.Strategy != moq.Overlap || v.Seen.Listing.isRecent(v.Now) {
 		return nil, true
 	}
 	return List{StagePreflight}, false

@@ -12,7 +12,7 @@ import (
 func (t Token) startGrace(rot *Rotation, clock Reading) Token {
 	if rot.Cause == CauseCompromised && !t.Foreign {
 		t.Compromised = true
-		return t.withGrace(rot.settlesFor(clock), rot.Finished, clock)
+		return t.withGrace(rot.settlesWithinBoot(clock), rot.Finished, clock)
 	}
 	if t.Retire.IsZero() || rot.Regrace && !t.Compromised {
 		return t.withGrace(rot.Grace, rot.Finished, clock)

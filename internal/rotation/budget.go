@@ -13,7 +13,7 @@ import (
 func (w *worker) reserve() {
 	cf, err := w.account()
 	if err != nil {
-		w.fail(slot.StagePreflight, err)
+		w.noteFailure(slot.StagePreflight, err)
 		return
 	}
 	ticket, p, strategy := w.beginReservation()
@@ -117,7 +117,7 @@ func (w *worker) prove() {
 		err = w.waitForBudget(func(ctx context.Context, p moq.Priority) error { return cf.Prove(ctx, p, w.record.Key.RelayID) })
 	}
 	if err != nil {
-		w.fail(slot.StagePreflight, err)
+		w.noteFailure(slot.StagePreflight, err)
 		return
 	}
 	w.mu.Lock()

@@ -61,14 +61,14 @@ func (w *worker) claimPlace(sink sinks.Sink, t slot.Target, as claimant, seen si
 	var owner *worker
 	var there bool
 	for range claimTries {
-		owner, there = w.engine.claims.owner(id), false
+		owner, there = w.engine.claims.ownerOf(id), false
 		if owner != nil && owner != w && as != holding {
 			theirs, there = owner.targetHeldAt(id, place)
 		}
 		if there && !w.deliveredLaterThan(t, as, seen, owner, theirs) {
 			break
 		}
-		if w.engine.claims.pass(id, owner, w, as, w.engine.now(), there) {
+		if w.engine.claims.handOver(id, owner, w, as, w.engine.now(), there) {
 			w.noteLocation(t.Location, id)
 			return w.refuseDifferingContents(sink, t, as, id, place)
 		}
@@ -83,22 +83,22 @@ func (w *worker) claimPlace(sink sinks.Sink, t slot.Target, as claimant, seen si
 	return errShared(w, t, owner, theirs)
 }
 
-// owner is the slot that has a place; nil when none has.
-func (c *claimTable) owner(id uint64) *worker {
+// ownerOf returns the slot that has a place; nil when none has.
+func (c *claimTable) ownerOf(id uint64) *worker {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.of[id].slot
 }
 
-func (c *claimTable) any() bool {
+func (c *claimTable) hasAny() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return len(c.of) > 0
 }
 
-// pass returns a place from its owner, which may be nil, to a slot; gently: not while the owner may be
-// about to mint for it.
-func (c *claimTable) pass(id uint64, from, to *worker, as claimant, now time.Time, gently bool) bool {
+// handOver hands a place over from its owner, which may be nil, to a slot, and reports whether it did; gently: not
+// while the owner may be about to mint for it.
+func (c *claimTable) handOver(id uint64, from, to *worker, as claimant, now time.Time, gently bool) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	was := c.of[id]
@@ -116,10 +116,10 @@ func (c *claimTable) pass(id uint64, from, to *worker, as claimant, now time.Tim
 	return true
 }
 
-// noteLocation notes where a target of the slot is, and gives up where it was.
+// noteLocation notes where a target of the slot is, and releases the claim of where it was.
 func (w *worker) noteLocation(location string, id uint64) {
 	if before, left := w.moveSighting(location, id); left {
-		w.engine.claims.release(before, w)
+		w.engine.claims.releaseClaim(before, w)
 	}
 }
 
@@ -132,8 +132,8 @@ func (m *memory) moveSighting(location string, id uint64) (before uint64, left b
 	return before, before != 0 && !slices.ContainsFunc(m.sightings, func(p slot.LocationEntry[slot.Sighting]) bool { return p.Value.Place == before })
 }
 
-// release gives up a slot's claim of a place, if it has it.
-func (c *claimTable) release(id uint64, w *worker) {
+// releaseClaim gives up a slot's claim of a place, if it has it.
+func (c *claimTable) releaseClaim(id uint64, w *worker) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.of[id].slot == w {
@@ -141,17 +141,17 @@ func (c *claimTable) release(id uint64, w *worker) {
 	}
 }
 
-// forget drops the claims of slots whose targets are elsewhere by now.
-func (c *claimTable) forget() {
-	for id, w := range c.owners() {
+// releaseMoved drops the claims of slots whose targets are elsewhere by now.
+func (c *claimTable) releaseMoved() {
+	for id, w := range c.ownersByPlace() {
 		if len(w.targetsAt(id)) == 0 {
-			c.release(id, w)
+			c.releaseClaim(id, w)
 		}
 	}
 }
 
-// owners returns who has which place.
-func (c *claimTable) owners() map[uint64]*worker {
+// ownersByPlace returns who has which place.
+func (c *claimTable) ownersByPlace() map[uint64]*worker {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	all := make(map[uint64]*worker, len(c.of))
@@ -226,7 +226,7 @@ func (w *worker) wroteContent(t slot.Target, seen sinks.Holding) bool {
 	if err != nil {
 		return false
 	}
-	r, _, err := w.openRecord()
+	r, _, err := w.recordToDeliver()
 	if err != nil {
 		return false
 	}

@@ -357,7 +357,7 @@ func TestAPlaceIsNotTakenFromASlotThatIsAboutToMint(t *testing.T) {
 		w.place(1, "one")
 		claim := func(i int) error {
 			p := w.plans[i]
-			return w.engine.slots.get(p.Key).claimPlace(w.disk, p.Targets[0], minting, sinks.Holding{Known: true})
+			return w.engine.slots.workerOf(p.Key).claimPlace(w.disk, p.Targets[0], minting, sinks.Holding{Known: true})
 		}
 		if err := claim(0); err != nil {
 			t.Fatal(err)

@@ -8,14 +8,14 @@ import (
 )
 
 // ClockStepped tells that somebody set the wall clock: what was armed by it is armed anew, and targets are
-// looked at again. Instants after the present were not missed.
+// looked at again. Since must not lie ahead of a clock that was set back: instants yet to come would count as missed.
 func (e *Engine) ClockStepped() {
 	now := e.now()
 	present := int64(slot.TimestampOf(now))
 	if since := e.since.Load(); since > present {
 		e.since.CompareAndSwap(since, present)
 	}
-	for _, w := range e.slots.all() {
+	for _, w := range e.slots.allWorkers() {
 		w.locked(func() { w.forgetSeen(slot.Timestamp(present)) })
 	}
 	e.lookAgain(now)
@@ -50,7 +50,7 @@ func (w *worker) passedSince(before slot.Reading, at slot.Timestamp) time.Durati
 
 // takeBack takes back what a wall clock that was wrong put further ahead than it can be.
 func (w *worker) takeBack(a slot.TakeBack) {
-	w.change(func(r *slot.Record) { r.TakeBack(a.Bounds) })
+	w.updateRecord(func(r *slot.Record) { r.TakeBack(a.Bounds) })
 	w.log().Info("a clock that was ahead noted times of the slot that cannot be: they count as now")
 }
 

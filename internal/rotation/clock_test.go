@@ -39,7 +39,7 @@ func TestAClockBeforeTheBuildIsUnsetUntilCloudflareTellsTheTime(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			e.BuiltAt = c.builtAt
 			e.backends.Store(&backends{accounts: oneAccount{c.account}})
-			w := e.slots.all()[0]
+			w := e.slots.allWorkers()[0]
 			var v slot.View
 			w.locked(func() { v = w.view() })
 			if v.ClockUnset != c.unset || v.Cloudflare != c.account.Time() {
@@ -55,7 +55,7 @@ func TestASteppedClockHasEverySlotLookedAtNow(t *testing.T) {
 	w.run(2 * time.Minute)
 	e := w.engine
 	e.since.Store(int64(slot.TimestampOf(e.now().Add(3 * time.Hour)))) // the clock was so far ahead at the start
-	one := e.slots.all()[0]
+	one := e.slots.allWorkers()[0]
 	one.locked(func() { one.nextCheck = slot.TimestampOf(e.now().Add(3 * time.Hour)) })
 	e.ClockStepped()
 	w.run(time.Second)

@@ -23,7 +23,7 @@ func (e *Engine) Load(ctx context.Context, plans []*slot.Plan) error {
 			r.Failure.Message = boundedMessage(r.Failure.Message)
 		}
 		w.shareRecord(r, planned[r.Key])
-		w := e.slots.add(e, *r)
+		w := e.slots.addWorker(e, *r)
 		if w.record.PendingMint != nil {
 			w.record.LoseMint(e.now(), e.boot, true) // a crash came in between: it may have been carried out
 		}
@@ -41,8 +41,8 @@ func (e *Engine) Configure(plans []*slot.Plan, accounts Accounts, sinks Sinks, s
 		next.configured[n] = true
 	}
 	before := e.backends.Swap(next)
-	fresh, changed := e.assignPlans(plans, before.kept(next))
-	e.claims.forget()
+	fresh, changed := e.assignPlans(plans, before.keptBy(next))
+	e.claims.releaseMoved()
 	e.saveNew(fresh)
 	if before.configured == nil {
 		e.resumeWaits()
@@ -73,12 +73,12 @@ func (e *Engine) wakeChanged(slots []*worker) {
 	})
 }
 
-// kept tells which sinks and accounts next has from po, the very same.
-func (po *backends) kept(next *backends) func(upstream) bool {
+// keptBy returns a function that reports whether next has a sink or an account of before, the very same.
+func (before *backends) keptBy(next *backends) func(upstream) bool {
 	same := make(map[string]bool, len(next.configured))
 	for name := range next.configured {
-		if po.configured[name] {
-			a, _ := po.sinks.Sink(name)
+		if before.configured[name] {
+			a, _ := before.sinks.Sink(name)
 			b, _ := next.sinks.Sink(name)
 			same[name] = a == b
 		}
@@ -87,16 +87,16 @@ func (po *backends) kept(next *backends) func(upstream) bool {
 		if !p.account {
 			return same[p.name]
 		}
-		if po.accounts == nil {
+		if before.accounts == nil {
 			return false
 		}
-		a, ok := po.accounts.Account(p.name)
+		a, ok := before.accounts.Account(p.name)
 		b, _ := next.accounts.Account(p.name)
 		return ok && a == b
 	}
 }
 
-// assignPlans returns every slot its plan. It returns the slots seen for the first time,
+// assignPlans puts each slot's plan into force. It returns the slots seen for the first time,
 // and all that have something new to look at.
 func (e *Engine) assignPlans(plans []*slot.Plan, kept func(upstream) bool) (fresh, changed []*worker) {
 	now := e.now()
@@ -105,9 +105,9 @@ func (e *Engine) assignPlans(plans []*slot.Plan, kept func(upstream) bool) (fres
 	defer e.slots.mu.Unlock()
 	e.places.Store(e.findPlaces(plans))
 	for _, p := range plans {
-		w := e.slots.at(p.Key)
+		w := e.slots.workerOfLocked(p.Key)
 		if w == nil {
-			w = e.slots.add(e, slot.Record{Key: p.Key, FirstSeen: slot.TimestampOf(now.Truncate(time.Second))})
+			w = e.slots.addWorker(e, slot.Record{Key: p.Key, FirstSeen: slot.TimestampOf(now.Truncate(time.Second))})
 			fresh = append(fresh, w)
 		}
 		if !w.unaffectedBy(p, kept) {
@@ -127,7 +127,7 @@ func (e *Engine) assignPlans(plans []*slot.Plan, kept func(upstream) bool) (fres
 // removePlans takes the plans of slots that next does not name any more. It returns all
 // that have none: what is under way is still finished. e.slots.mu is held.
 func (e *Engine) removePlans(next roster, now time.Time, kept func(upstream) bool) (left []*worker) {
-	for w := range e.slots.each() {
+	for w := range e.slots.eachWorker() {
 		p := w.currentPlan()
 		if next.has(w, p) {
 			continue
@@ -143,7 +143,7 @@ func (e *Engine) removePlans(next roster, now time.Time, kept func(upstream) boo
 // staggered puts the first looks of many slots apart, so that a start is no stampede.
 func staggered(i int) time.Duration { return time.Duration(i) * 500 * time.Microsecond }
 
-// unaffectedBy reports whether a reload that gives the slot plan p changes nothing for
+// unaffectedBy reports whether a reload under which the slot has plan p changes nothing for
 // it: neither the plan, nor its account, nor a sink that it delivers to.
 func (m *memory) unaffectedBy(p *slot.Plan, kept func(upstream) bool) bool {
 	m.mu.Lock()
@@ -192,14 +192,14 @@ func (e *Engine) saveNew(fresh []*worker) {
 		gate <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-gate }()
-			_ = w.save() // memory goes on without; persist tries again
+			_ = w.save() // memory goes on without; slot.Save comes again
 		})
 	}
 	wg.Wait()
 }
 
-// Resumed tells that the process stood still until now: a suspended machine, a
-// replica that was not leading. Instants before now were missed.
+// Resumed tells that the process stood still until now, on a machine that was suspended. Instants before
+// now were missed.
 func (e *Engine) Resumed() {
 	now := e.now()
 	e.since.Store(int64(slot.TimestampOf(now)))
@@ -208,7 +208,7 @@ func (e *Engine) Resumed() {
 
 // lookAgain decides anew what each slot has to do, its targets seen anew.
 func (e *Engine) lookAgain(now time.Time) {
-	for _, w := range e.slots.all() {
+	for _, w := range e.slots.allWorkers() {
 		w.locked(func() { w.nextCheck = slot.TimestampOf(now) })
 	}
 	e.WakeAll()

@@ -28,9 +28,9 @@ type delivery struct {
 // it. Reading back begins when all are written, because consumers wait for the
 // slowest write.
 func (w *worker) deliverRequired(a slot.Deliver) {
-	rec, rot, err := w.openRecord()
+	rec, rot, err := w.recordToDeliver()
 	if err != nil {
-		w.giveUpValue(rot, err)
+		w.noteValueGone(rot, err)
 		return
 	}
 	results := make([]delivery, len(a.Targets))
@@ -39,16 +39,16 @@ func (w *worker) deliverRequired(a slot.Deliver) {
 	w.noteDeliveries(rot, results)
 }
 
-// deliversFromJournal reports whether an in_place value comes from the journal alone.
-func (w *worker) deliversFromJournal(rot *slot.Rotation) bool {
+// valueNeedsJudging reports what View.NeedsJudging does. w.mu is not held.
+func (w *worker) valueNeedsJudging(rot *slot.Rotation) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	v := w.view()
 	return v.IsOfEarlierProcess(rot)
 }
 
-// holdsUnknownValue looks, before a value of an earlier process is written, whether the target
-// holds something that the journal does not know, and gives what it holds. One that may not be read is written.
+// holdsUnknownValue reads what a target holds before a value of an earlier process is written. It is an error that
+// the journal does not know it. A target that may not be read is written.
 func (w *worker) holdsUnknownValue(sink sinks.Sink, t slot.Target, content secret.Value) (sinks.Holding, error) {
 	h, err := sink.Read(w.callContext(t), t.Target)
 	if err != nil && fault.Of(err).Class == fault.Permanent {
@@ -87,7 +87,7 @@ func (w *worker) write(t slot.Target, rec sinks.Record, guard bool) delivery {
 		}
 	}
 	if d.err = w.claimPlace(sink, t, writing, seen); d.err == nil {
-		w.put(sink, content, rec.RotationID, &d)
+		w.writeContent(sink, content, rec.RotationID, &d)
 	}
 	return d
 }
@@ -102,8 +102,8 @@ func (w *worker) render(t slot.Target, rec sinks.Record) (sinks.Sink, secret.Val
 	return sink, content, err
 }
 
-// put writes a content to the target of a delivery.
-func (w *worker) put(sink sinks.Sink, content secret.Value, rotationID string, d *delivery) {
+// writeContent writes a content to the target of a delivery.
+func (w *worker) writeContent(sink sinks.Sink, content secret.Value, rotationID string, d *delivery) {
 	o := sinks.WriteOptions{RotationID: rotationID, Ours: w.recognisesOurs(d.target)}
 	d.digest = w.digest(content)
 	if d.err = sink.Write(w.callContext(d.target), d.target.Target, content, o); d.err == nil {
@@ -129,10 +129,10 @@ func (w *worker) readBack(rot *slot.Rotation, d *delivery) {
 		return
 	}
 	d.where = slot.StageVerify
-	d.err = w.mustHold(d.target, d.digest)
+	d.err = w.checkHolds(d.target, d.digest)
 }
 
-func (w *worker) mustHold(t slot.Target, want []byte) error {
+func (w *worker) checkHolds(t slot.Target, want []byte) error {
 	sink, err := w.sink(t)
 	if err != nil {
 		return err
@@ -149,7 +149,8 @@ func (w *worker) mustHold(t slot.Target, want []byte) error {
 }
 
 // noteDeliveries records a round of required deliveries. Whatever the round leaves
-// open is seen by the next decision.
+// open is seen by the next decision. The receipts of a round without a failure become durable with conclude: a save
+// of their own would cost a sync in a blackout, and after a crash writing once more does no harm.
 func (w *worker) noteDeliveries(rot *slot.Rotation, results []delivery) {
 	var errs []error
 	var failed []slot.Target
@@ -171,9 +172,9 @@ func (w *worker) noteDeliveries(rot *slot.Rotation, results []delivery) {
 	lost := slices.IndexFunc(errs, func(err error) bool { return fault.Of(err).Reason == fault.Lost })
 	switch {
 	case lost >= 0:
-		w.doubtValue(errs[lost])
+		w.giveUpValue(errs[lost])
 	case len(errs) > 0:
-		w.fail(where, joinErrors(errs), failed...) // saves the receipts too
+		w.noteFailure(where, joinErrors(errs), failed...) // saves the receipts too
 	}
 }
 
@@ -203,7 +204,7 @@ func (w *worker) conclude() {
 	var ev slot.Event
 	w.locked(func() { rot = w.record.Rotation })
 	left := w.digestsLeft(rot)
-	_ = w.update(func(r *slot.Record) []slot.Event {
+	_ = w.updateWithEvents(func(r *slot.Record) []slot.Event {
 		now := w.engine.now()
 		r.DropLeftTargets(w.plan)
 		r.Conclude(now, w.reading())
@@ -252,7 +253,7 @@ func (w *worker) announceRotated(rot *slot.Rotation, ev slot.Event, held slot.Ti
 
 // redirect has the value go to targets whose path was corrected.
 func (w *worker) redirect(a slot.Redirect) {
-	w.change(func(r *slot.Record) { r.Redirect(a.Targets, a.Found) })
+	w.updateRecord(func(r *slot.Record) { r.Redirect(a.Targets, a.Found) })
 	for _, t := range a.Targets {
 		w.log().Info("the value at hand goes to the corrected target", zap.String("sink", t.Sink), zap.String("target", t.Target))
 	}

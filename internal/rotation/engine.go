@@ -44,7 +44,7 @@ type Engine struct {
 	blank     slot.Observation // what a slot without notes has seen; never written to
 
 	boot  slot.Reading // elapsed clock at the start
-	since atomic.Int64 // the moment before which instants were missed; see view
+	since atomic.Int64 // a Timestamp: instants before it were missed; slot.View's Since
 
 	work     context.Context // of outside calls: outlives stopping by a little
 	kill     context.CancelFunc
@@ -84,7 +84,7 @@ type backends struct {
 	configured map[string]bool
 }
 
-// New makes an engine; Configure gives it its slots.
+// New makes an engine without slots: they come with Load and Configure.
 func New(o Options) *Engine {
 	e := &Engine{Options: o, slots: newRegistry(), together: sideBySide, draw: rand.N[time.Duration], digestKey: o.Journal.DigestKey()}
 	e.spawn, e.idle = e.passes.Go, sync.NewCond(&e.idleMu)
@@ -114,14 +114,14 @@ func sideBySide(n int, do func(i int)) {
 
 // Wake looks at a slot now. It does not block.
 func (e *Engine) Wake(k *moq.Key) {
-	if w := e.slots.get(*k); w != nil {
+	if w := e.slots.workerOf(*k); w != nil {
 		w.wake()
 	}
 }
 
-// WakeAll looks at every slot, after a suspension or a recovery of the journal.
+// WakeAll has every slot decide anew: something that all of them go by has changed.
 func (e *Engine) WakeAll() {
-	for _, w := range e.slots.all() {
+	for _, w := range e.slots.allWorkers() {
 		if !w.armIfIdle() {
 			w.wake()
 		}
@@ -160,8 +160,8 @@ func (e *Engine) Quiesce(ctx context.Context) {
 	}
 }
 
-// now is the wall clock without a monotonic reading: schedules, graces and
-// expiries are wall-clock times.
+// now is the wall clock without a monotonic reading, which stands still while the machine is suspended: schedules go
+// by it. What goes by which other clock, slot/clock.go says.
 func (e *Engine) now() time.Time { return e.Clock.Now().Round(0) }
 
 // Stop finishes the steps in hand and leaves the rest to the journal. When ctx
@@ -208,7 +208,7 @@ func (e *Engine) Slots(yield func(*slot.Status) bool) {
 
 // Slot returns one slot's status.
 func (e *Engine) Slot(relay, typ string) (slot.Status, bool) {
-	w, err := e.slots.find(relay, typ)
+	w, err := e.slots.findConfigured(relay, typ)
 	if err != nil {
 		return slot.Status{}, false
 	}

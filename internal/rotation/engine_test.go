@@ -775,7 +775,7 @@ func TestNoValueIsPrintedWithARecord(t *testing.T) {
 	w := newWorld(t, moq.Overlap, 1)
 	w.start()
 	w.run(time.Minute)
-	held := w.engine.slots.get(testKey)
+	held := w.engine.slots.workerOf(testKey)
 	held.ensureNotes().value = heldValue{"x", secret.New("canary")}
 	if held.notes.value.value.Reveal() != "canary" {
 		t.Fatal("the canary is not in the input")
@@ -813,14 +813,14 @@ func TestASlotAtRestKeepsOfItsLooksWhenTheyWere(t *testing.T) {
 		return times
 	}
 	first := checked()
-	if w.engine.slots.get(testKey).notes != nil || len(first) != 2 || first[0].Before(w.born) || first[1].Before(w.born) {
-		t.Errorf("notes %+v, targets checked at %v", w.engine.slots.get(testKey).notes, first)
+	if w.engine.slots.workerOf(testKey).notes != nil || len(first) != 2 || first[0].Before(w.born) || first[1].Before(w.born) {
+		t.Errorf("notes %+v, targets checked at %v", w.engine.slots.workerOf(testKey).notes, first)
 	}
 	w.run(7 * time.Hour)
-	if then := checked(); !then[0].After(first[0]) || !then[1].After(first[1]) || w.engine.slots.get(testKey).notes != nil {
-		t.Errorf("notes %+v, targets checked at %v, and before at %v", w.engine.slots.get(testKey).notes, then, first)
+	if then := checked(); !then[0].After(first[0]) || !then[1].After(first[1]) || w.engine.slots.workerOf(testKey).notes != nil {
+		t.Errorf("notes %+v, targets checked at %v, and before at %v", w.engine.slots.workerOf(testKey).notes, then, first)
 	}
-	w.engine.slots.get(testKey).forgetInspections()
+	w.engine.slots.workerOf(testKey).forgetInspections()
 	if then := checked(); !then[0].IsZero() || !then[1].IsZero() {
 		t.Errorf("targets that count as not looked at were checked at %v", then)
 	}

@@ -18,12 +18,13 @@ import (
 func (w *worker) failPanicked(p any) time.Time {
 	w.log().Error("internal error; the slot is tried again later",
 		zap.String("panic", fmt.Sprint(p)), zap.ByteString("stack", debug.Stack()))
-	w.fail(slot.StagePreflight, fault.Newf(fault.Retry, fault.Internal, "rotate", "", "internal error: %v", p))
+	w.noteFailure(slot.StagePreflight, fault.Newf(fault.Retry, fault.Internal, "rotate", "", "internal error: %v", p))
 	return w.engine.now().Add(time.Minute)
 }
 
-// fail records one failed attempt, of targets if it failed on some, and when the next is made.
-func (w *worker) fail(where slot.Stage, err error, of ...slot.Target) {
+// noteFailure records one failed attempt, of targets if it failed on some, and when the next is made. No failure is
+// one that was cut short for something more urgent, or by a stop.
+func (w *worker) noteFailure(where slot.Stage, err error, of ...slot.Target) {
 	if errors.Is(err, errPreempted) {
 		return
 	}
@@ -35,7 +36,7 @@ func (w *worker) fail(where slot.Stage, err error, of ...slot.Target) {
 	w.locked(func() {
 		w.cancelReservation()
 		w.forgetInspections()
-		err = w.explainAbsence(where, err)
+		err = w.correctHint(where, err)
 	})
 	if where == slot.StageRetire {
 		w.failRetirement(string(f.Reason), err)
@@ -117,7 +118,7 @@ func locationsOf(targets []slot.Target) (out []string) {
 // endFailure forgets a run of failures that nothing is left of.
 func (w *worker) endFailure() {
 	var ended slot.Failure
-	w.change(func(r *slot.Record) {
+	w.updateRecord(func(r *slot.Record) {
 		ended = *r.Failure
 		r.EndFailure()
 		w.ensureNotes().blames = nil
@@ -158,8 +159,8 @@ func blamesAccount(err error) bool {
 	return false
 }
 
-// explainAbsence returns err as it is meant for this slot. m.mu is held.
-func (m *memory) explainAbsence(where slot.Stage, err error) error {
+// correctHint returns err, with the hint of OfferedBefore where the slot's account has made tokens before. m.mu is held.
+func (m *memory) correctHint(where slot.Stage, err error) error {
 	if rotates := where == slot.StageMint && m.strategy() == moq.InPlace; rotates || !m.record.HasNamedToken() {
 		return err
 	}

@@ -180,8 +180,8 @@ func TestAPlaceIsWrittenByOneSlotAtATimeAndByItsFormerOwnerNoMore(t *testing.T) 
 		h := newHandover(t, moq.Overlap)
 		h.fleet.start()
 		h.wait(time.Hour)
-		former, target := h.engine.slots.get(h.plans[0].Key), h.plans[0].Targets[0]
-		rec, _, err := former.openRecord()
+		former, target := h.engine.slots.workerOf(h.plans[0].Key), h.plans[0].Targets[0]
+		rec, _, err := former.recordToDeliver()
 		if err == nil {
 			t.Fatal("a value is still kept")
 		}

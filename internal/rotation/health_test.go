@@ -70,7 +70,7 @@ func TestWhatIsWrongWithATargetStaysKnownWhileTheSlotRests(t *testing.T) {
 	if s := w.status().Sinks[0]; s.State != slot.TargetOK || !s.Since.IsZero() {
 		t.Errorf("repaired at the next run, the target is %+v", s)
 	}
-	if w.engine.slots.get(testKey).notes != nil {
+	if w.engine.slots.workerOf(testKey).notes != nil {
 		t.Error("notes are kept of a slot at rest whose targets are well")
 	}
 }
@@ -82,7 +82,7 @@ func TestWhyATargetIsNotWellIsNamedEachTimeItIsTold(t *testing.T) {
 	w.log = zap.New(core)
 	w.start()
 	w.run(time.Hour)
-	one := w.engine.slots.all()[0]
+	one := w.engine.slots.allWorkers()[0]
 	for _, l := range []slot.Inspection{
 		{At: w.now, Depth: slot.DepthTrial, Err: fault.Newf(fault.Permanent, fault.Unauthorized, "write", "sink0", "may not be written")},
 		{At: w.now, Depth: slot.DepthProbe},

@@ -36,7 +36,7 @@ func (w *worker) inspect(a slot.Inspect) {
 
 	first, changed := w.noteInspections(targets, looks, a.Depth)
 	w.tellHealth(changed)
-	if first && w.engine.uninspected.Add(-1) == 0 && w.engine.claims.any() {
+	if first && w.engine.uninspected.Add(-1) == 0 && w.engine.claims.hasAny() {
 		w.engine.WakeAll() // some may wait for it; while this one runs, so that nobody takes all for done
 	}
 }
@@ -101,7 +101,7 @@ func (w *worker) noteOptionalInspection(t slot.Target, before string, l slot.Ins
 // inspectTarget turns a bug into a failed look: it runs beside the slot's pass, too.
 func (w *worker) inspectTarget(t slot.Target, depth slot.Depth, read bool) (l slot.Inspection) {
 	err := sinks.Guard("look at", t.Sink+" "+t.Target, func() error {
-		l = w.examine(t, depth, read)
+		l = w.examineTarget(t, depth, read)
 		return nil
 	})
 	if err != nil {
@@ -110,8 +110,8 @@ func (w *worker) inspectTarget(t slot.Target, depth slot.Depth, read bool) (l sl
 	return l
 }
 
-// examine is what a look at a target finds.
-func (w *worker) examine(t slot.Target, depth slot.Depth, read bool) slot.Inspection {
+// examineTarget returns what a look at a target finds.
+func (w *worker) examineTarget(t slot.Target, depth slot.Depth, read bool) slot.Inspection {
 	sink, err := w.sink(t)
 	if err != nil {
 		return slot.Inspection{At: w.engine.now(), Depth: depth, Err: err}
@@ -162,7 +162,7 @@ func (w *worker) isValueAtHand(sink sinks.Sink, content secret.Value) bool {
 	if !judged {
 		return false
 	}
-	rec, _, err := w.openRecord()
+	rec, _, err := w.recordToDeliver()
 	if err != nil {
 		return false // the delivery tells of it
 	}

@@ -10,9 +10,9 @@ import (
 	"github.com/rotatord/rotatord/internal/slot"
 )
 
-// judgeMint reads what a fresh value claims, and says why it is not to be delivered; nil when it is. An in_place value
+// checkMinted reads what a fresh value claims, and says why it is not to be delivered; nil when it is. An in_place value
 // is delivered whatever it claims: the one before is dead.
-func (w *worker) judgeMint(a *slot.Rotation, t moq.Token) error {
+func (w *worker) checkMinted(a *slot.Rotation, t moq.Token) error {
 	if a.Strategy == moq.InPlace {
 		return nil
 	}
@@ -22,7 +22,7 @@ func (w *worker) judgeMint(a *slot.Rotation, t moq.Token) error {
 			"the new value claims to be another token (jti) than the answer says").
 			WithHint("the token is revoked, and another minted; should that claim another id, too, it is delivered")
 	}
-	return w.refuseFresh(*a, t)
+	return w.refuseMinted(*a, t)
 }
 
 // contradictsAnswer tells people of claims that contradict a mint's answer, and reports whether the mint is ambiguous for it.
@@ -38,8 +38,8 @@ func (w *worker) contradictsAnswer(a *slot.Rotation, t moq.Token, claims []strin
 	return ambiguous
 }
 
-// refuseFresh refuses a token that is of no use, and has it revoked.
-func (w *worker) refuseFresh(a slot.Rotation, t moq.Token) error {
+// refuseMinted refuses a token that is of no use, and has it revoked.
+func (w *worker) refuseMinted(a slot.Rotation, t moq.Token) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	v := w.view()
@@ -56,7 +56,7 @@ func (w *worker) refuseFresh(a slot.Rotation, t moq.Token) error {
 	return nil
 }
 
-// claimedBy gives an in_place token the id and the expiry that its value claims, if they can be read. An end that is
+// claimedBy returns an in_place token with the id and the expiry that its value claims, if they can be read. An end that is
 // to be renewed at once would lock consumers out again and again: it is not believed.
 func claimedBy(tok slot.Token, t moq.Token, now time.Time) slot.Token {
 	claims, _ := moq.ClaimsOf(t.Value)

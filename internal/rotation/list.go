@@ -15,9 +15,9 @@ func errGone(rot *slot.Rotation) error {
 
 // listTokens sees what the relay accepts, and with it whether a pending token still lives.
 func (w *worker) listTokens(a slot.List) {
-	err := w.waitForBudget(func(ctx context.Context, p moq.Priority) error { return w.confirmListed(ctx, p) })
+	err := w.waitForBudget(func(ctx context.Context, p moq.Priority) error { return w.listAndNote(ctx, p) })
 	if err != nil {
-		w.fail(a.Stage, err)
+		w.noteFailure(a.Stage, err)
 		return
 	}
 	var rot *slot.Rotation
@@ -27,13 +27,13 @@ func (w *worker) listTokens(a slot.List) {
 		gone = a.Stage == slot.StageDeliver && w.ensureNotes().Gone == rot.ID
 	})
 	if gone {
-		w.giveUpValue(rot, errGone(rot))
+		w.noteValueGone(rot, errGone(rot))
 	}
 }
 
-// confirmListed lists the relay's tokens and looks for the latest rotation's among them.
-func (w *worker) confirmListed(ctx context.Context, p moq.Priority) error {
-	list, err := w.list(ctx, p)
+// listAndNote lists the relay's tokens, and notes what that says of the slot's.
+func (w *worker) listAndNote(ctx context.Context, p moq.Priority) error {
+	list, err := w.listRelay(ctx, p)
 	if err != nil {
 		return err
 	}

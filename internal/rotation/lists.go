@@ -107,8 +107,8 @@ func (l *lists) setForeign(k moq.RelayKey, list moq.TokenList, foreign []string)
 	return slices.DeleteFunc(slices.Clone(now), func(id string) bool { return slices.Contains(before, id) })
 }
 
-// list lists what the slot's relay accepts, and notes whose that is.
-func (w *worker) list(ctx context.Context, p moq.Priority) (moq.TokenList, error) {
+// listRelay lists what the slot's relay accepts, and notes whose that is.
+func (w *worker) listRelay(ctx context.Context, p moq.Priority) (moq.TokenList, error) {
 	cf, err := w.account()
 	if err != nil {
 		return moq.TokenList{}, err

@@ -14,7 +14,7 @@ func (w *worker) log() slotLog {
 	return w.logLocked()
 }
 
-// logLocked is log; w.mu is held.
+// logLocked returns the slot's log; w.mu is held.
 func (w *worker) logLocked() slotLog {
 	name := w.nameLocked()
 	relay, _, _ := strings.Cut(name, "/")

@@ -19,7 +19,7 @@ const (
 // LookAround lists one relay whose turn it is, if one's is. What cannot be listed is left for the next turn.
 func (e *Engine) LookAround(ctx context.Context) {
 	if w := e.nextToList(); w != nil {
-		_, _ = w.list(ctx, moq.Priority{Urgency: moq.Routine})
+		_, _ = w.listRelay(ctx, moq.Priority{Urgency: moq.Routine})
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 func (w *worker) mint(d slot.Due) {
 	cf, err := w.account()
 	if err != nil {
-		w.fail(slot.StageMint, err)
+		w.noteFailure(slot.StageMint, err)
 		return
 	}
 	a, before, wanted := w.intendMint(d)
@@ -33,7 +33,7 @@ func (w *worker) mint(d slot.Due) {
 	}
 	tok, err := w.callMint(cf, p, a)
 	if err == nil {
-		err = w.judgeMint(&a, tok)
+		err = w.checkMinted(&a, tok)
 	}
 	if err != nil {
 		w.failMint(err)
@@ -46,7 +46,7 @@ func (w *worker) mint(d slot.Due) {
 	w.completeMint(a, tok, sealed)
 }
 
-// useReservation gives a mint call the place in the budget that was granted.
+// useReservation returns the priority of a mint call, which uses up the turn that was granted.
 func (m *memory) useReservation(a slot.Rotation) moq.Priority {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -79,10 +79,11 @@ func (w *worker) intendMint(d slot.Due) (a slot.Rotation, before *slot.Rotation,
 // rollbackIntent undoes an intent that could not be journalled: nothing was called.
 func (w *worker) rollbackIntent(before *slot.Rotation, err error) {
 	w.locked(func() { w.record.PendingMint = before })
-	w.fail(slot.StageMint, errStorage(err))
+	w.noteFailure(slot.StageMint, errStorage(err))
 }
 
-// observeLag measures the schedule lag, once a rotation.
+// observeLag measures the schedule lag: of each attempt, but not of a rotate call that is made again. It counts from
+// the instant that has been due for longest.
 func (w *worker) observeLag(a slot.Rotation, before *slot.Rotation) {
 	if before == nil && !a.Due.IsZero() {
 		w.engine.Observer.MintCalled(max(0, w.engine.now().Sub(a.Due.Time())))
@@ -115,15 +116,15 @@ func (w *worker) failMint(err error) {
 		}
 		o := w.ensureNotes()
 		if o.RelayFull = f.Reason == fault.Full; o.RelayFull {
-			o.PlaceHolders = w.placeHolders()
-			err, waits = w.explainFull(err), w.awaitPlace()
+			o.PlaceHolders = w.relayHolders()
+			err, waits = w.tellHolders(err), w.awaitRoom()
 		}
 	})
 	if waits {
 		w.tellOfFullRelay(err)
 		return
 	}
-	w.fail(slot.StageMint, err)
+	w.noteFailure(slot.StageMint, err)
 }
 
 // completeMint journals the value before anything else is done with it. When that
@@ -134,7 +135,7 @@ func (w *worker) completeMint(a slot.Rotation, t moq.Token, sealed []byte) {
 	tok := mintedToken(a, t, now)
 	tok.Clock = a.MintedClock
 	var superseded *slot.Rotation
-	_ = w.update(func(r *slot.Record) (events []slot.Event) {
+	_ = w.updateWithEvents(func(r *slot.Record) (events []slot.Event) {
 		r.Intend(a) // with the time of the call
 		superseded = r.CompleteMint(tok, sealed, now)
 		o := w.ensureNotes()

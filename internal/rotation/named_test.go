@@ -106,7 +106,7 @@ func TestANamedTokenIsMadeWithItsOwnOperations(t *testing.T) {
 		w.keep(1)
 		w.kill()
 		w.fleet.start()
-		left := w.engine.slots.get(moq.Key{AccountID: testAccount, RelayID: testRelay, Type: "b"})
+		left := w.engine.slots.workerOf(moq.Key{AccountID: testAccount, RelayID: testRelay, Type: "b"})
 		if got := left.read().Operations(); !slices.Equal(got, []string{"subscribe", "publish:stats"}) {
 			t.Errorf("after it left, its tokens are known to do %v", got)
 		}
@@ -209,7 +209,7 @@ func TestTokensOfASlotThatLeftCanBePruned(t *testing.T) {
 			t.Errorf("pruned %+v, %v", pruned, err)
 		}
 		w.mustHold("then", "a")
-		left := w.engine.slots.get(moq.Key{AccountID: testAccount, RelayID: testRelay, Type: "b"})
+		left := w.engine.slots.workerOf(moq.Key{AccountID: testAccount, RelayID: testRelay, Type: "b"})
 		if r := left.read(); r.Current.ID != "" || len(r.Retiring) > 0 {
 			t.Errorf("the journal still knows %+v, %+v", r.Current, r.Retiring)
 		}

@@ -41,7 +41,7 @@ func (m *memory) ensureNotes() *notes {
 // m.mu is held.
 func (m *memory) forgetIfIdle(now, until time.Time) {
 	o, soon := m.notes, !until.IsZero() && until.Sub(now) <= slot.FreshFor
-	if o == nil || soon || !m.record.AtRest() || o.underway() || o.preempt != nil || len(o.InspectingOptional) > 0 {
+	if o == nil || soon || !m.record.AtRest() || o.isUnderway() || o.preempt != nil || len(o.InspectingOptional) > 0 {
 		return
 	}
 	o.Inspections, o.Listing = nil, nil
@@ -50,8 +50,8 @@ func (m *memory) forgetIfIdle(now, until time.Time) {
 	}
 }
 
-// underway reports whether something goes on beside the passes, and will wake the slot.
-func (o *notes) underway() bool {
+// isUnderway reports whether something goes on beside the passes, and will wake the slot.
+func (o *notes) isUnderway() bool {
 	return o != nil && (o.Reserving || o.Reserved || len(o.DeliveringOptional) > 0)
 }
 

@@ -60,7 +60,7 @@ func TestAnErrorThatIsExplainedStaysOfWhomItIs(t *testing.T) {
 func TestAfterAChangeOfStrategyEachCallHasItsOwnHint(t *testing.T) {
 	s := &worker{memory: memory{plan: &slot.Plan{Policy: &slot.Policy{Strategy: moq.InPlace}}, record: slot.Record{Retiring: []slot.Token{{ID: "a"}}}}}
 	for where, want := range map[slot.Stage]string{slot.StageMint: "set the other strategy", slot.StageRetire: "leave the strategy as it is"} {
-		if got := s.explainAbsence(where, notOffered()); !strings.Contains(got.Error(), want) {
+		if got := s.correctHint(where, notOffered()); !strings.Contains(got.Error(), want) {
 			t.Errorf("%s: %v, want %q", where, got, want)
 		}
 	}

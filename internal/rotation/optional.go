@@ -26,7 +26,7 @@ func (w *worker) deliverOptional(targets []slot.Target) {
 // deliverOptionalTo brings the value of a rotation to an optional target, unless a newer one came meanwhile, which may
 // have to settle first.
 func (w *worker) deliverOptionalTo(t slot.Target, rotationID string) {
-	rec, rot, err := w.openRecord()
+	rec, rot, err := w.recordToDeliver()
 	switch {
 	case err == nil && rot.ID != rotationID:
 		err = errPreempted
@@ -35,7 +35,7 @@ func (w *worker) deliverOptionalTo(t slot.Target, rotationID string) {
 	}
 	d := delivery{target: t, err: err}
 	if err == nil {
-		d = w.write(t, rec, w.deliversFromJournal(rot))
+		d = w.write(t, rec, w.valueNeedsJudging(rot))
 		w.readBack(rot, &d)
 	}
 	w.tellHealth(w.noteOptional(rot, d))
@@ -87,7 +87,7 @@ func (w *worker) checkAccepted(rot *slot.Rotation, t slot.Target) error {
 	if l := w.inspectTarget(t, slot.DepthRead, true); l.Err != nil {
 		return l.Err
 	}
-	if err := w.confirmListed(w.engine.work, p); err != nil {
+	if err := w.listAndNote(w.engine.work, p); err != nil {
 		return err
 	}
 	w.mu.Lock()

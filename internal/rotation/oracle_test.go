@@ -43,7 +43,7 @@ func (w *world) onMint(label string) {
 
 // drifted reports whether a required sink does not hold what was delivered there.
 func (w *world) drifted(r *slot.Record) bool {
-	s := w.engine.slots.get(testKey)
+	s := w.engine.slots.workerOf(testKey)
 	return slices.ContainsFunc(slot.RequiredOf(w.plan.Targets), func(t slot.Target) bool {
 		sink := w.sinks[t.Sink]
 		return sink.content == "" || !r.Receipts.At(t.Location).Matches(s.digest(sink.holding().Content))
@@ -126,7 +126,7 @@ func (w *world) nothingServed(r *slot.Record) bool {
 // unknownServed: an in_place target holds what the journal knows nothing of, so
 // that the value at hand may be the older one.
 func (w *world) unknownServed(r *slot.Record) bool {
-	s := w.engine.slots.get(testKey)
+	s := w.engine.slots.workerOf(testKey)
 	for _, t := range w.plan.Targets {
 		sink := w.sinks[t.Sink]
 		held := s.digest(sink.holding().Content)
@@ -308,7 +308,7 @@ func (w *world) nobodyIsLockedOut() {
 // mustNotWait: nobody waits for the sake of somebody who is back.
 func (w *world) mustNotWait(p upstream) {
 	r := w.rec()
-	if r.Failure != nil && r.Failure.Next.After(w.now) && slices.ContainsFunc(w.engine.slots.get(testKey).ensureNotes().blames, func(k blame) bool { return k.down && k.forReads() == p }) {
+	if r.Failure != nil && r.Failure.Next.After(w.now) && slices.ContainsFunc(w.engine.slots.workerOf(testKey).ensureNotes().blames, func(k blame) bool { return k.down && k.forReads() == p }) {
 		w.breaks("10: the slot waits until %s for %+v, who is back", r.Failure.Next.Format(time.TimeOnly), p)
 	}
 }

@@ -32,7 +32,7 @@ type outages struct {
 	of    sync.Map // *outage by upstream
 }
 
-func (os *outages) get(p upstream) *outage {
+func (os *outages) outageOf(p upstream) *outage {
 	if o, ok := os.of.Load(p); ok {
 		return o.(*outage)
 	}
@@ -58,13 +58,13 @@ func (os *outages) noteOutcome(p upstream, began time.Duration, err error) error
 	}
 	p = p.blamedFor(err)
 	if shown == down {
-		os.get(p).noteDown(at, fault.Of(err).Reason == fault.RateLimited)
+		os.outageOf(p).noteDown(at, fault.Of(err).Reason == fault.RateLimited)
 	}
 	return &upstreamError{err, []blame{{p, shown == down, at}}}
 }
 
-// await lets a slot wait for the upstream, unless that was well after what was seen at a time.
-func (o *outage) await(w *worker, seen time.Duration) (back bool) {
+// addWaiting lets a slot wait for the upstream, unless that was well after what was seen at a time.
+func (o *outage) addWaiting(w *worker, seen time.Duration) (back bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if seen < o.well {
@@ -87,7 +87,7 @@ func (o *outage) noteDown(at time.Duration, limited bool) {
 // first, and all with the next such answer. One that limits its calls answers some of
 // them well all the while: each such answer lets one go.
 func (os *outages) noteRecovered(p upstream, at time.Duration) {
-	o := os.get(p)
+	o := os.outageOf(p)
 	o.mu.Lock()
 	o.well = max(o.well, at)
 	all := o.tried && !o.limited
@@ -101,7 +101,7 @@ func (os *outages) noteRecovered(p upstream, at time.Duration) {
 
 // sendAhead lets one of those who wait for p try it now; when it goes well, the others follow.
 func (os *outages) sendAhead(p upstream) {
-	o := os.get(p)
+	o := os.outageOf(p)
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.tried = true

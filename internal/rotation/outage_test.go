@@ -216,10 +216,10 @@ func TestAnAnswerThatWasOvertakenByAGoodOneIsNotWaitedFor(t *testing.T) {
 		<-time.After(time.Second)
 		f.goodAnswers(2, "vault")
 		f.settled(since)
-		s := f.engine.slots.get(f.plans[0].Key)
+		s := f.engine.slots.workerOf(f.plans[0].Key)
 		hung := fault.Newf(fault.Retry, fault.Timeout, "write", "it", "no answer")
 		hung.After = time.Hour // so that it is no short backoff by chance
-		s.fail(slot.StageDeliver, f.engine.outages.noteOutcome(upstream{name: "vault"}, began, hung))
+		s.noteFailure(slot.StageDeliver, f.engine.outages.noteOutcome(upstream{name: "vault"}, began, hung))
 		if left := time.Until(s.record.Failure.Next); left > releaseGap {
 			t.Errorf("the next attempt is %s away", left)
 		}
@@ -234,7 +234,7 @@ func TestProofOfAnAccountIsNoSignThatItIsBack(t *testing.T) {
 		gone := fault.Newf(fault.Retry, fault.Unreachable, "create", "it", "gone")
 		gone.After = time.Hour
 		f.afterADay(func() { f.account.fails(0, gone) })
-		account, err := f.engine.slots.get(f.plans[0].Key).account()
+		account, err := f.engine.slots.workerOf(f.plans[0].Key).account()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -345,7 +345,7 @@ func TestNobodyIsLockedOutByWhatAnAnswerAsksFor(t *testing.T) {
 					store = f.account
 				}
 				since := f.afterADay(func() { store.fails(c.after, c.trouble) })
-				failed := f.engine.slots.get(f.plans[0].Key).record.Failure
+				failed := f.engine.slots.workerOf(f.plans[0].Key).record.Failure
 				if failed == nil || failed.Next.Sub(failed.At) != c.want {
 					t.Fatalf("it failed so: %+v; want the next attempt %s later", failed, c.want)
 				}

@@ -26,13 +26,13 @@ func (e *Engine) findPlaces(plans []*slot.Plan) *places {
 	p := &places{former: map[string][]*worker{}, taken: map[string]bool{}}
 	kept := 0
 	for _, plan := range plans {
-		if w := e.slots.at(plan.Key); w != nil {
+		if w := e.slots.workerOfLocked(plan.Key); w != nil {
 			p.addLeft(w, plan)
 			kept++
 		}
 	}
 	if kept < e.slots.size {
-		p.addRemoved(e.slots.each(), plans)
+		p.addRemoved(e.slots.eachWorker(), plans)
 	}
 	for _, plan := range plans {
 		for _, t := range plan.Targets {
@@ -63,16 +63,16 @@ func (p *places) addLeft(w *worker, plan *slot.Plan) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for i := range w.record.Receipts {
-		p.add(w.record.Receipts[i].Location, w, plan)
+		p.addLocation(w.record.Receipts[i].Location, w, plan)
 	}
 	if rot := w.record.LatestRotation(); rot != nil {
 		for _, t := range rot.Targets {
-			p.add(t.Location, w, plan)
+			p.addLocation(t.Location, w, plan)
 		}
 	}
 }
 
-func (p *places) add(location string, w *worker, plan *slot.Plan) {
+func (p *places) addLocation(location string, w *worker, plan *slot.Plan) {
 	if !plan.Delivers(location) && !slices.Contains(p.former[location], w) {
 		p.former[location] = append(p.former[location], w)
 	}
@@ -135,7 +135,7 @@ func (w *worker) digestsLeft(rot *slot.Rotation) (out [][]byte) {
 	if len(left) == 0 {
 		return nil
 	}
-	rec, _, err := w.openRecord()
+	rec, _, err := w.recordToDeliver()
 	if err != nil {
 		return nil // nothing was delivered by this process, then
 	}

@@ -13,9 +13,9 @@ import (
 	"github.com/rotatord/rotatord/internal/slot"
 )
 
-// awaitPlace has a slot whose mint the full relay refused wait for a place, which is no failure yet:
+// awaitRoom has a slot whose mint the full relay refused wait for room, which is no failure yet:
 // false when it is one. What failed before the mint has gone well since. w.mu is held.
-func (w *worker) awaitPlace() (waits bool) {
+func (w *worker) awaitRoom() (waits bool) {
 	o, now := w.ensureNotes(), w.engine.now()
 	o.refusedMints++
 	v := w.view()
@@ -53,8 +53,8 @@ func (o *notes) forgetFullRelay() {
 	o.RelayFull, o.NextPlace, o.PlaceHolders, o.refusedMints = false, 0, "", 0
 }
 
-// explainFull says who holds the relay's places. w.mu is held.
-func (w *worker) explainFull(err error) error {
+// tellHolders returns err with who holds the relay's places, as far as that is known. w.mu is held.
+func (w *worker) tellHolders(err error) error {
 	holders := w.ensureNotes().PlaceHolders
 	if holders == "" {
 		return err
@@ -63,22 +63,22 @@ func (w *worker) explainFull(err error) error {
 		WithHint("revoke a token that nobody uses, or see `rotatord tokens prune`")
 }
 
-// placeHolders names who holds the relay's places, as far as they were listed. w.mu is held.
-func (w *worker) placeHolders() string {
+// relayHolders names who holds the relay's places, as far as they were listed. w.mu is held.
+func (w *worker) relayHolders() string {
 	listing := w.ensureNotes().Listing
 	if listing == nil {
 		return ""
 	}
 	holders := make([]string, 0, moq.RelayPlaces)
 	for _, t := range listing.Tokens[:min(len(listing.Tokens), moq.RelayPlaces)] {
-		holders = append(holders, fmt.Sprintf("%s (%s, created %s, expires %s)", t.ID, w.placeHolder(listing, t),
+		holders = append(holders, fmt.Sprintf("%s (%s, created %s, expires %s)", t.ID, w.holderName(listing, t),
 			t.Created.UTC().Format(time.DateOnly), t.Expires.UTC().Format(time.DateOnly)))
 	}
 	return strings.Join(holders, ", ")
 }
 
-// placeHolder says whose a listed token is: the slot of ours that owns it, else who made it. w.mu is held.
-func (w *worker) placeHolder(l *slot.Listing, t moq.Token) string {
+// holderName says whose a listed token is: the slot of ours that owns it, else who made it. w.mu is held.
+func (w *worker) holderName(l *slot.Listing, t moq.Token) string {
 	switch owner := l.Owners[t.ID]; {
 	case owner != "":
 		return owner

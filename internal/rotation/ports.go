@@ -55,7 +55,7 @@ type Journal interface {
 	// History returns the newest events first, of one slot or (nil) of all; limit 0 means 1000.
 	History(ctx context.Context, key *moq.Key, limit int) ([]slot.Event, error)
 	// Check writes and syncs a small probe, to learn whether Save would work. It fails
-	// with ErrJournalLost when what was saved is gone, and Restore may bring it back.
+	// with slot.ErrRecordsLost when what was saved is gone, and Restore may bring it back.
 	Check(ctx context.Context) error
 	// Restore writes all of the records anew where what was saved is lost.
 	Restore(ctx context.Context, records iter.Seq[*slot.Record]) error
@@ -94,7 +94,9 @@ type Sinks interface {
 type Observer interface {
 	RotationDone(p *slot.Plan, s moq.Strategy, result slot.Result, took time.Duration)
 	AttemptFailed(account string, step slot.Stage, reason string)
-	MintCalled(lag time.Duration) // once a rotation: jittered due instant to mint call
+	// MintCalled is told the time from the jittered instant that has been due for longest to the mint call: of each
+	// attempt, but not of an in_place one that is called again.
+	MintCalled(lag time.Duration)
 	BlackoutEnded(d time.Duration)
 	Drifted(sink string)
 	ClaimsContradicted(account string) // once a mint whose value claims something else than its answer told

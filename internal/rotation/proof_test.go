@@ -127,7 +127,7 @@ func TestAFailureMakesAProofWorthless(t *testing.T) {
 	w.run(24*time.Hour - time.Minute)
 	w.choose = once(rotateCall, "refused")
 	w.run(time.Minute)
-	if w.rec().Failure == nil || w.engine.slots.get(testKey).notes.Proved != 0 {
+	if w.rec().Failure == nil || w.engine.slots.workerOf(testKey).notes.Proved != 0 {
 		t.Errorf("after a rotate call that was refused, the account counts as proven: %s", w.describe())
 	}
 	w.run(time.Minute)

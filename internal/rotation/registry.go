@@ -33,21 +33,21 @@ func newRegistry() *registry {
 // than among what a start leaves behind. So many fill whole pages.
 const slotsAtOnce = 1024
 
-// add makes the worker of a record. r.mu is held, or nobody else has the registry yet.
-func (r *registry) add(e *Engine, rec slot.Record) *worker {
+// addWorker makes the worker of a record. r.mu is held, or nobody else has the registry yet.
+func (r *registry) addWorker(e *Engine, rec slot.Record) *worker {
 	if len(r.spare) == 0 {
 		r.spare = make([]worker, slotsAtOnce)
 	}
 	w := &r.spare[0]
 	r.spare = r.spare[1:]
 	w.engine, w.record = e, rec
-	r.insert(w)
+	r.insertSorted(w)
 	r.size++
 	return w
 }
 
-// insert puts a worker among those of its relay, which are sorted by type. r.mu is held.
-func (r *registry) insert(w *worker) {
+// insertSorted puts a worker among those of its relay, which are sorted by type. r.mu is held.
+func (r *registry) insertSorted(w *worker) {
 	relay, typ := w.record.Key.OfRelay(), w.record.Key.Type
 	before := r.byRelay[relay]
 	if before == nil || typ < before.record.Key.Type {
@@ -60,15 +60,15 @@ func (r *registry) insert(w *worker) {
 	w.nextOfRelay, before.nextOfRelay = before.nextOfRelay, w
 }
 
-// get returns the worker of a slot; nil when there is none.
-func (r *registry) get(k moq.Key) *worker {
+// workerOf returns the worker of a slot; nil when there is none. r.mu is not held.
+func (r *registry) workerOf(k moq.Key) *worker {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	return r.at(k)
+	return r.workerOfLocked(k)
 }
 
-// at is get while r.mu is held.
-func (r *registry) at(k moq.Key) *worker {
+// workerOfLocked returns the worker of a slot; nil when there is none. r.mu is held.
+func (r *registry) workerOfLocked(k moq.Key) *worker {
 	w := r.byRelay[k.OfRelay()]
 	for w != nil && w.record.Key.Type != k.Type {
 		w = w.nextOfRelay
@@ -76,15 +76,15 @@ func (r *registry) at(k moq.Key) *worker {
 	return w
 }
 
-// all returns every worker, in no order.
-func (r *registry) all() []*worker {
+// allWorkers returns every worker, in no order.
+func (r *registry) allWorkers() []*worker {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	return slices.AppendSeq(make([]*worker, 0, r.size), r.each())
+	return slices.AppendSeq(make([]*worker, 0, r.size), r.eachWorker())
 }
 
-// each yields every worker, in no order. r.mu is held meanwhile.
-func (r *registry) each() iter.Seq[*worker] {
+// eachWorker yields every worker, in no order. r.mu is held meanwhile.
+func (r *registry) eachWorker() iter.Seq[*worker] {
 	return func(yield func(*worker) bool) {
 		for _, w := range r.byRelay {
 			for ; w != nil; w = w.nextOfRelay {
@@ -100,7 +100,7 @@ func (r *registry) each() iter.Seq[*worker] {
 func (r *registry) anyBusy() *worker {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	for w := range r.each() {
+	for w := range r.eachWorker() {
 		if !w.isQuiet() {
 			return w
 		}
@@ -108,9 +108,9 @@ func (r *registry) anyBusy() *worker {
 	return nil
 }
 
-// find returns the worker of a configured slot by its name.
-func (r *registry) find(relay, typ string) (*worker, error) {
-	if w := r.configured.Load().find(relay, moq.TokenType(typ)); w != nil {
+// findConfigured returns the worker of a configured slot by its name; an error says that there is none.
+func (r *registry) findConfigured(relay, typ string) (*worker, error) {
+	if w := r.configured.Load().workerNamed(relay, moq.TokenType(typ)); w != nil {
 		return w, nil
 	}
 	return nil, fault.Newf(fault.Permanent, fault.NotFound, "find slot", relay+"/"+typ,
@@ -127,9 +127,9 @@ func (r *registry) ofRelay(k moq.RelayKey) (out []*worker) {
 	return out
 }
 
-// records yields copies of all records as memory has them, which is never behind the journal.
-func (r *registry) records(yield func(*slot.Record) bool) {
-	for _, w := range r.all() {
+// allRecords yields copies of all records as memory has them, which is never behind the journal.
+func (r *registry) allRecords(yield func(*slot.Record) bool) {
+	for _, w := range r.allWorkers() {
 		if !yield(w.read()) {
 			return
 		}
@@ -154,8 +154,8 @@ func (e entry) compare(relay string, typ moq.TokenType) int {
 	return cmp.Or(cmp.Compare(e.plan.Relay, relay), cmp.Compare(e.plan.Key.Type, typ))
 }
 
-// find returns the slot of a name; nil when none is configured under it.
-func (r roster) find(relay string, typ moq.TokenType) *worker {
+// workerNamed returns the slot of a name; nil when none is configured under it.
+func (r roster) workerNamed(relay string, typ moq.TokenType) *worker {
 	i, found := slices.BinarySearchFunc(r, typ, func(e entry, t moq.TokenType) int { return e.compare(relay, t) })
 	if !found {
 		return nil
@@ -174,5 +174,5 @@ func (r roster) relay(name string) (moq.RelayKey, bool) {
 
 // has reports whether the slot is configured under the plan's name.
 func (r roster) has(w *worker, p *slot.Plan) bool {
-	return p != nil && r.find(p.Relay, p.Key.Type) == w
+	return p != nil && r.workerNamed(p.Relay, p.Key.Type) == w
 }

@@ -17,16 +17,16 @@ func TestSlotsOfARelayAreFoundByTypeInWhateverOrderTheyCome(t *testing.T) {
 	const slots = 60
 	r := newRegistry()
 	for i := range slots {
-		r.add(nil, slot.Record{Key: numberedSlot(i%3, moq.TokenType(fmt.Sprintf("%02d", i*7%slots)))})
+		r.addWorker(nil, slot.Record{Key: numberedSlot(i%3, moq.TokenType(fmt.Sprintf("%02d", i*7%slots)))})
 	}
-	if all := r.all(); len(all) != slots || r.size != slots {
+	if all := r.allWorkers(); len(all) != slots || r.size != slots {
 		t.Errorf("%d slots, counted %d, want %d", len(all), r.size, slots)
 	}
 	for relay := range 3 {
 		var types []string
 		for _, w := range r.ofRelay(numberedSlot(relay, "").OfRelay()) {
 			types = append(types, string(w.record.Key.Type))
-			if r.get(w.record.Key) != w {
+			if r.workerOf(w.record.Key) != w {
 				t.Errorf("another slot than that of %s is found", w.record.Key)
 			}
 		}
@@ -34,7 +34,7 @@ func TestSlotsOfARelayAreFoundByTypeInWhateverOrderTheyCome(t *testing.T) {
 			t.Errorf("relay %d has the slots %v", relay, types)
 		}
 	}
-	if r.get(numberedSlot(0, "no such")) != nil || r.get(numberedSlot(4, "00")) != nil || r.ofRelay(numberedSlot(4, "").OfRelay()) != nil {
+	if r.workerOf(numberedSlot(0, "no such")) != nil || r.workerOf(numberedSlot(4, "00")) != nil || r.ofRelay(numberedSlot(4, "").OfRelay()) != nil {
 		t.Error("what nobody added is found")
 	}
 }
@@ -44,7 +44,7 @@ func BenchmarkSlotsOfARelay(b *testing.B) {
 	for _, relays := range []int{5, 50_000} {
 		r := newRegistry()
 		for i := range 2 * relays {
-			r.add(nil, slot.Record{Key: numberedSlot(i/2, []moq.TokenType{moq.PublishSubscribe, moq.Subscribe}[i%2])})
+			r.addWorker(nil, slot.Record{Key: numberedSlot(i/2, []moq.TokenType{moq.PublishSubscribe, moq.Subscribe}[i%2])})
 		}
 		b.Run(fmt.Sprint(2*relays), func(b *testing.B) {
 			for i := 0; b.Loop(); i++ {

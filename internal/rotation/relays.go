@@ -32,7 +32,7 @@ func (e *Engine) relayNamed(name string) (moq.RelayKey, error) {
 		return k, nil
 	}
 	var found []moq.RelayKey
-	for _, w := range e.slots.all() {
+	for _, w := range e.slots.allWorkers() {
 		if k := w.record.Key.OfRelay(); !slices.Contains(found, k) && w.isOfRelay(name) {
 			found = append(found, k)
 		}

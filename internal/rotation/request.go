@@ -11,7 +11,7 @@ import (
 // Rotate asks for a rotation of relay/type now, on behalf of by. The wish is
 // durable when it returns; the status then tells how it goes.
 func (e *Engine) Rotate(_ context.Context, relay, typ, by string, compromised bool) (slot.Status, error) {
-	w, err := e.slots.find(relay, typ)
+	w, err := e.slots.findConfigured(relay, typ)
 	if err != nil {
 		return slot.Status{}, err
 	}
@@ -26,7 +26,7 @@ func (e *Engine) Rotate(_ context.Context, relay, typ, by string, compromised bo
 // request makes a request durable, and lets the slot line up anew for it.
 func (w *worker) request(q slot.Request) error {
 	var before *slot.Request
-	err := w.update(func(r *slot.Record) []slot.Event {
+	err := w.updateWithEvents(func(r *slot.Record) []slot.Event {
 		before = r.Request
 		r.AskForRotation(q)
 		w.requeue()

@@ -93,9 +93,9 @@ func TestNobodyHoldsAPlaceInTheBudgetWhileItWaitsForPlaces(t *testing.T) {
 		f.engine.uninspected.Add(1) // one more, which hangs
 		<-time.After(30 * time.Second)
 		synctest.Wait()
-		for _, s := range f.engine.slots.all() {
+		for _, s := range f.engine.slots.allWorkers() {
 			s.mu.Lock()
-			if s.notes.underway() {
+			if s.notes.isUnderway() {
 				t.Error("a slot holds a reservation")
 			}
 			s.mu.Unlock()
@@ -156,7 +156,7 @@ func TestASlotThatLeavesTheConfigurationDuringAPassEndsNothing(t *testing.T) {
 		f.start()
 		<-time.After(time.Hour)
 		p := f.plans[0]
-		s := f.engine.slots.get(p.Key)
+		s := f.engine.slots.workerOf(p.Key)
 		aside := p.Targets[0]
 		aside.Required = false
 		f.plans = nil
@@ -176,11 +176,11 @@ func TestWhatAnUnacknowledgedWriteLeftIsOurs(t *testing.T) {
 		f, d := inPlaces(t, moq.Overlap, 1)
 		f.start()
 		<-time.After(time.Hour)
-		s, target := f.engine.slots.get(f.plans[0].Key), f.plans[0].Targets[0]
+		s, target := f.engine.slots.workerOf(f.plans[0].Key), f.plans[0].Targets[0]
 		d.fails(0, busyFor(0))
 		_, _ = f.engine.Rotate(t.Context(), f.plans[0].Relay, string(moq.Subscribe), "a test", false)
 		<-time.After(10050 * time.Millisecond)
-		rec, _, err := s.openRecord()
+		rec, _, err := s.recordToDeliver()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -12,10 +12,10 @@ import (
 // revokeToken revokes an old token. Revoking is idempotent: after a crash it is done again.
 func (w *worker) revokeToken(a slot.Revoke) {
 	if err := w.revokeByID(a.Token.ID); err != nil {
-		w.fail(slot.StageRetire, err)
+		w.noteFailure(slot.StageRetire, err)
 		return
 	}
-	_ = w.update(func(r *slot.Record) []slot.Event {
+	_ = w.updateWithEvents(func(r *slot.Record) []slot.Event {
 		r.ForgetToken(a.Token.ID)
 		ev := w.newEvent(slot.EventRevoked)
 		ev.About(a.Token)
@@ -31,14 +31,14 @@ func (w *worker) revokeToken(a slot.Revoke) {
 // revokeOrphan revokes the token of a lost mint.
 func (w *worker) revokeOrphan(a slot.RevokeOrphan) {
 	if err := w.revokeByID(a.Token.ID); err != nil {
-		w.fail(slot.StageRetire, err)
+		w.noteFailure(slot.StageRetire, err)
 		return
 	}
 	message := "token of a lost mint found and revoked"
 	if a.Orphan.TokenID != "" {
 		message = "a new token that was refused is revoked"
 	}
-	_ = w.update(func(r *slot.Record) []slot.Event {
+	_ = w.updateWithEvents(func(r *slot.Record) []slot.Event {
 		r.FindOrphan(a.Orphan.Label, w.engine.now(), w.reading())
 		ev := w.newEvent(slot.EventReclaimed)
 		ev.About(a.Token)
@@ -52,7 +52,7 @@ func (w *worker) revokeOrphan(a slot.RevokeOrphan) {
 // adoptOrphan keeps a lost mint's token among the old ones until a newer one is verified.
 func (w *worker) adoptOrphan(a slot.AdoptOrphan) {
 	tok := moq.Token{ID: a.Token.ID, Created: a.Token.Created.Time(), Expires: a.Token.Expires.Time()}
-	w.change(func(r *slot.Record) { r.AdoptOrphan(a.Orphan, tok, w.engine.now(), w.reading()) })
+	w.updateRecord(func(r *slot.Record) { r.AdoptOrphan(a.Orphan, tok, w.engine.now(), w.reading()) })
 	w.log().Warn("token of a lost mint found; a target may serve it, so it is kept until a newer one is verified",
 		zap.String("token_id", a.Token.ID), zap.String("rotation", a.Orphan.RotationID))
 }
@@ -64,7 +64,7 @@ func (w *worker) beginGrace(a slot.BeginGrace) {
 	if a.Anew {
 		why = "the machine was started anew, and nothing tells how much of an old token's grace has passed: it begins anew"
 	}
-	w.change(func(r *slot.Record) { r.BeginGrace(t) })
+	w.updateRecord(func(r *slot.Record) { r.BeginGrace(t) })
 	w.log().Info(why, zap.String("token_id", t.ID), zap.String("rotation", t.RotationID), zap.Time("retire", t.Retire.Time()))
 }
 

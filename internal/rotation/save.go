@@ -40,16 +40,17 @@ func (w *worker) noteSave(err error) {
 	}
 }
 
-// update changes the record, and makes that durable together with the events that
+// updateWithEvents changes the record, and makes that durable together with the events that
 // change returns. What cannot be saved now is saved later.
-func (w *worker) update(change func(*slot.Record) []slot.Event) error {
+func (w *worker) updateWithEvents(change func(*slot.Record) []slot.Event) error {
 	var events []slot.Event
 	w.locked(func() { events = change(&w.record) })
 	return w.save(events...)
 }
 
-// change is an update that is no event.
-func (w *worker) change(change func(*slot.Record)) {
+// updateRecord changes the record, and makes that durable. Its error is dropped: noteSave has it noted, so that it is
+// saved later.
+func (w *worker) updateRecord(change func(*slot.Record)) {
 	w.locked(func() { change(&w.record) })
 	_ = w.save()
 }
@@ -91,14 +92,14 @@ func (e *Engine) CheckStorage() error {
 	err := e.Journal.Check(e.saving())
 	e.noteStorage(err, true)
 	if errors.Is(err, slot.ErrRecordsLost) {
-		e.restore()
+		e.restoreJournal()
 	}
 	return err
 }
 
-// restore writes what memory knows to new files.
-func (e *Engine) restore() {
-	err := e.Journal.Restore(e.saving(), e.slots.records)
+// restoreJournal writes what memory knows to new files.
+func (e *Engine) restoreJournal() {
+	err := e.Journal.Restore(e.saving(), e.slots.allRecords)
 	e.storage.Lock()
 	was := e.restoreErr
 	e.restoreErr = err

@@ -36,7 +36,7 @@ func shareCommon[S ~string](w *stringSharer, s *S) {
 	*s = S(known)
 }
 
-func (w *stringSharer) keep(s *string) {
+func (w *stringSharer) copyOnce(s *string) {
 	switch *s {
 	case "":
 		*s = "" // not a part of the text either
@@ -72,11 +72,11 @@ func (w *stringSharer) shareRecord(r *slot.Record, p *slot.Plan) {
 	for i := range r.Receipts { // right after the rotation whose id they name
 		rc := &r.Receipts[i]
 		w.shareTarget(&rc.Target, p)
-		w.keep(&rc.MayHold)
+		w.copyOnce(&rc.MayHold)
 		for j := range rc.MayAlsoHold {
-			w.keep(&rc.MayAlsoHold[j])
+			w.copyOnce(&rc.MayAlsoHold[j])
 		}
-		w.keep(&rc.RotationID)
+		w.copyOnce(&rc.RotationID)
 	}
 	w.shareToken(r.Current)
 	w.shareTrouble(r)
@@ -84,7 +84,7 @@ func (w *stringSharer) shareRecord(r *slot.Record, p *slot.Plan) {
 
 func (w *stringSharer) shareKey(k moq.Key) moq.Key {
 	shareCommon(w, &k.AccountID)
-	w.keep(&k.RelayID)
+	w.copyOnce(&k.RelayID)
 	shareCommon(w, &k.Type)
 	return k
 }
@@ -93,7 +93,7 @@ func (w *stringSharer) shareRotation(rot *slot.Rotation, p *slot.Plan) {
 	w.shareToken(rot.Token)
 	w.shareTokens(rot.Existing)
 	w.shareFound(rot.Found)
-	w.keep(&rot.ID)
+	w.copyOnce(&rot.ID)
 	shareCommon(w, &rot.MintedClock.Boot)
 	shareCommon(w, &rot.Clock.Boot)
 	shareCommon(w, &rot.LostClock.Boot)
@@ -102,7 +102,7 @@ func (w *stringSharer) shareRotation(rot *slot.Rotation, p *slot.Plan) {
 	shareCommon(w, &rot.Cause)
 	shareCommon(w, &rot.By)
 	if rot.Names.Relay != p.Relay {
-		w.keep(&rot.Names.Relay)
+		w.copyOnce(&rot.Names.Relay)
 	}
 	shareCommon(w, &rot.Names.Account)
 	shareCommon(w, &rot.Names.Instance)
@@ -120,7 +120,7 @@ func (w *stringSharer) shareRotation(rot *slot.Rotation, p *slot.Plan) {
 
 func (w *stringSharer) shareFound(list []slot.Found) {
 	for i := range list {
-		w.keep(&list[i].Location)
+		w.copyOnce(&list[i].Location)
 	}
 }
 
@@ -130,8 +130,8 @@ func (w *stringSharer) shareTarget(t *slot.Target, p *slot.Plan) {
 		return
 	}
 	shareCommon(w, &t.Sink)
-	w.keep(&t.Target)
-	w.keep(&t.Location)
+	w.copyOnce(&t.Target)
+	w.copyOnce(&t.Location)
 }
 
 func (w *stringSharer) shareTokens(list []slot.Token) {
@@ -144,18 +144,18 @@ func (w *stringSharer) shareToken(t *slot.Token) {
 	if t == nil {
 		return
 	}
-	w.keep(&t.RotationID)
-	w.keep(&t.ID)
+	w.copyOnce(&t.RotationID)
+	w.copyOnce(&t.ID)
 	shareCommon(w, &t.Clock.Boot)
-	w.keep(&t.ClaimedID)
+	w.copyOnce(&t.ClaimedID)
 }
 
 // shareTrouble shares the words of what few slots have.
 func (w *stringSharer) shareTrouble(r *slot.Record) {
 	for i := range r.Orphans {
-		w.keep(&r.Orphans[i].RotationID)
-		w.keep(&r.Orphans[i].Label)
-		w.keep(&r.Orphans[i].TokenID)
+		w.copyOnce(&r.Orphans[i].RotationID)
+		w.copyOnce(&r.Orphans[i].Label)
+		w.copyOnce(&r.Orphans[i].TokenID)
 		shareCommon(w, &r.Orphans[i].Clock.Boot)
 		shareCommon(w, &r.Orphans[i].FoundClock.Boot)
 		w.shareFound(r.Orphans[i].Before)
@@ -163,7 +163,7 @@ func (w *stringSharer) shareTrouble(r *slot.Record) {
 	w.shareForgotten(r.ForgottenMints)
 	if r.Request != nil {
 		shareCommon(w, &r.Request.By)
-		w.keep(&r.Request.After)
+		w.copyOnce(&r.Request.After)
 	}
 	if f := r.Failure; f != nil {
 		shareCommon(w, &f.Stage)
@@ -171,12 +171,12 @@ func (w *stringSharer) shareTrouble(r *slot.Record) {
 		shareCommon(w, &f.Sink)
 		shareCommon(w, &f.Message)
 		for i := range f.Locations {
-			w.keep(&f.Locations[i])
+			w.copyOnce(&f.Locations[i])
 		}
 	}
 }
 
-// detachRotations returns a record rotations of its own: the former may be on their way to the journal.
+// detachRotations puts copies in the place of a record's rotations: the former may be on their way to the journal.
 func detachRotations(r *slot.Record) {
 	for _, rot := range []**slot.Rotation{&r.PendingMint, &r.Rotation} {
 		if *rot != nil {
@@ -186,7 +186,7 @@ func detachRotations(r *slot.Record) {
 	}
 }
 
-// share makes a record that nobody else has use the plan's words, and its own,
+// sharePlanWords has a record that nobody else has use the plan's words, and its own,
 // where they are equal.
 func sharePlanWords(r *slot.Record, p *slot.Plan) {
 	for i := range r.Receipts {
@@ -233,7 +233,7 @@ func (w *stringSharer) shareForgotten(f *slot.ForgottenMints) {
 		return
 	}
 	for i := range f.ForgottenIDs {
-		w.keep(&f.ForgottenIDs[i])
+		w.copyOnce(&f.ForgottenIDs[i])
 	}
-	w.keep(&f.ForgottenThrough) // the last of them, as a rule
+	w.copyOnce(&f.ForgottenThrough) // the last of them, as a rule
 }

@@ -19,7 +19,7 @@ func (a Administration) Tokens(ctx context.Context, relay string) ([]slot.RelayT
 	if err != nil {
 		return nil, err
 	}
-	listed, err := slots[0].list(ctx, moq.Priority{Urgency: moq.Routine})
+	listed, err := slots[0].listRelay(ctx, moq.Priority{Urgency: moq.Routine})
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +65,7 @@ func (a Administration) Prune(ctx context.Context, relay string, ids []string, d
 // forgetPruned forgets a token that was revoked by hand, if the slot that left the configuration had it.
 func (w *worker) forgetPruned(id string) {
 	if w.read().Owns(moq.Token{ID: id}) {
-		w.change(func(r *slot.Record) { r.ForgetToken(id) })
+		w.updateRecord(func(r *slot.Record) { r.ForgetToken(id) })
 	}
 }
 

@@ -116,7 +116,7 @@ func TestATrialOfAnOptionalTargetIsToldAndBlocksNothing(t *testing.T) {
 	if len(told) != 1 || told[0].ContextMap()["sink"] != "aside" || !strings.Contains(told[0].ContextMap()["error"].(string), errTemplate.Error()) {
 		t.Errorf("told %v", told)
 	}
-	if !errors.Is(w.engine.slots.get(testKey).notes.Errors.At("file://aside/t"), errTemplate) {
+	if !errors.Is(w.engine.slots.workerOf(testKey).notes.Errors.At("file://aside/t"), errTemplate) {
 		t.Error("its state does not show it")
 	}
 }

@@ -44,14 +44,14 @@ type observedSink struct {
 	name    string
 }
 
-func (h observedSink) hear(began time.Duration, err error) error {
+func (h observedSink) noteRead(began time.Duration, err error) error {
 	return h.outages.noteOutcome(upstream{name: h.name}, began, err)
 }
 
 func (h observedSink) Probe(ctx context.Context, target string, o sinks.ProbeOptions) (sinks.Holding, error) {
 	began := h.outages.elapsed()
 	held, err := h.Sink.Probe(ctx, target, o)
-	return held, h.hear(began, err)
+	return held, h.noteRead(began, err)
 }
 
 // Place shows no end of an outage: it may be known without a call.
@@ -59,7 +59,7 @@ func (h observedSink) Place(ctx context.Context, target string) (string, error) 
 	began := h.outages.elapsed()
 	place, err := h.Sink.Place(ctx, target)
 	if err != nil {
-		err = h.hear(began, err)
+		err = h.noteRead(began, err)
 	}
 	return place, err
 }
@@ -67,7 +67,7 @@ func (h observedSink) Place(ctx context.Context, target string) (string, error) 
 func (h observedSink) Read(ctx context.Context, target string) (sinks.Holding, error) {
 	began := h.outages.elapsed()
 	held, err := h.Sink.Read(ctx, target)
-	return held, h.hear(began, err)
+	return held, h.noteRead(began, err)
 }
 
 func (h observedSink) Write(ctx context.Context, target string, content secret.Value, o sinks.WriteOptions) error {
@@ -82,11 +82,11 @@ type observedAccount struct {
 	id      string
 }
 
-func (h observedAccount) hear(began time.Duration, err error) error {
+func (h observedAccount) noteCall(began time.Duration, err error) error {
 	return h.outages.noteOutcome(upstream{account: true, name: h.id}, began, err)
 }
 
-func (h observedAccount) hearMint(began time.Duration, err error) error {
+func (h observedAccount) noteMint(began time.Duration, err error) error {
 	return h.outages.noteOutcome(upstream{account: true, name: h.id, writes: true}, began, err)
 }
 
@@ -96,28 +96,28 @@ func (h observedAccount) Prove(ctx context.Context, p moq.Priority, relayID stri
 	if err == nil {
 		return nil // that may be an answer of before the outage, which shows no end of it
 	}
-	return h.hear(began, err)
+	return h.noteCall(began, err)
 }
 
 func (h observedAccount) Create(ctx context.Context, p moq.Priority, relayID string, t moq.NewToken) (moq.Token, error) {
 	began := h.outages.elapsed()
 	made, err := h.Cloudflare.Create(ctx, p, relayID, t)
-	return made, h.hearMint(began, err)
+	return made, h.noteMint(began, err)
 }
 
 func (h observedAccount) List(ctx context.Context, p moq.Priority, relayID string) (moq.TokenList, error) {
 	began := h.outages.elapsed()
 	listed, err := h.Cloudflare.List(ctx, p, relayID)
-	return listed, h.hear(began, err)
+	return listed, h.noteCall(began, err)
 }
 
 func (h observedAccount) Revoke(ctx context.Context, p moq.Priority, relayID, tokenID string) error {
 	began := h.outages.elapsed()
-	return h.hear(began, h.Cloudflare.Revoke(ctx, p, relayID, tokenID))
+	return h.noteCall(began, h.Cloudflare.Revoke(ctx, p, relayID, tokenID))
 }
 
 func (h observedAccount) Rotate(ctx context.Context, p moq.Priority, relayID string, t moq.TokenType) (secret.Value, error) {
 	began := h.outages.elapsed()
 	value, err := h.Cloudflare.Rotate(ctx, p, relayID, t)
-	return value, h.hearMint(began, err)
+	return value, h.noteMint(began, err)
 }

@@ -16,9 +16,9 @@ type heldValue struct {
 	value      secret.Value
 }
 
-// openRecord gathers what a delivery writes, opening the sealed value if this
+// recordToDeliver gathers what a delivery writes, opening the sealed value if this
 // process did not mint it.
-func (w *worker) openRecord() (sinks.Record, *slot.Rotation, error) {
+func (w *worker) recordToDeliver() (sinks.Record, *slot.Rotation, error) {
 	var rot *slot.Rotation
 	var held heldValue
 	w.locked(func() { rot, held = w.record.Rotation, w.ensureNotes().value })
@@ -31,10 +31,10 @@ func (w *worker) openRecord() (sinks.Record, *slot.Rotation, error) {
 		held = heldValue{rot.ID, v}
 		w.locked(func() { w.ensureNotes().value = held })
 	}
-	return recordOf(w.record.Key, rot, held.value), rot, nil
+	return sinkRecordOf(w.record.Key, rot, held.value), rot, nil
 }
 
-func recordOf(k moq.Key, rot *slot.Rotation, v secret.Value) sinks.Record {
+func sinkRecordOf(k moq.Key, rot *slot.Rotation, v secret.Value) sinks.Record {
 	return sinks.Record{
 		Names: namesOf(k, rot.Names),
 		Token: v, TokenID: rot.Token.ShownID(), RotationID: rot.ID,
@@ -51,16 +51,16 @@ func namesOf(k moq.Key, n slot.Names) sinks.Names {
 
 // dropValue forgets the value: every target holds it.
 func (w *worker) dropValue() {
-	w.change(func(r *slot.Record) {
+	w.updateRecord(func(r *slot.Record) {
 		r.DropValue(w.plan)
 		w.ensureNotes().value = heldValue{}
 	})
 }
 
-// giveUpValue gives up a value that cannot be delivered any more: the slot rotates anew.
-func (w *worker) giveUpValue(rot *slot.Rotation, err error) {
+// noteValueGone gives up a value that cannot be delivered any more: the slot rotates anew.
+func (w *worker) noteValueGone(rot *slot.Rotation, err error) {
 	w.locked(func() { w.ensureNotes().Gone = rot.ID })
-	w.fail(slot.StageDeliver, err)
+	w.noteFailure(slot.StageDeliver, err)
 	w.locked(func() { // there is nothing to wait for
 		now := *w.record.Failure // the former may be on its way to the journal
 		now.Next = w.engine.now()
@@ -68,11 +68,11 @@ func (w *worker) giveUpValue(rot *slot.Rotation, err error) {
 	})
 }
 
-// doubtValue gives up a value that may be older than what targets hold: the slot rotates again, by the backoff of a
+// giveUpValue gives up a value that may be older than what targets hold: the slot rotates again, by the backoff of a
 // blackout, which counts across restarts.
-func (w *worker) doubtValue(err error) {
+func (w *worker) giveUpValue(err error) {
 	w.locked(func() { w.record.DoubtValue() })
-	w.fail(slot.StageDeliver, err) // saves the doubt too
+	w.noteFailure(slot.StageDeliver, err) // saves the doubt too
 }
 
 // trialRecord is a record like the next one, with a stand-in as long as the slot's last value; guessed when

@@ -15,7 +15,7 @@ func (w *worker) awaitUpstreams(blames []blame) {
 		if !k.down {
 			continue
 		}
-		if back := w.engine.outages.get(k.upstream).await(w, k.at); back {
+		if back := w.engine.outages.outageOf(k.upstream).addWaiting(w, k.at); back {
 			w.releaseFor(k.upstream)
 		}
 	}
@@ -32,7 +32,7 @@ func (w *worker) releaseFor(p upstream) bool {
 	return freed
 }
 
-// retrySooner is releaseFor's part under the lock; m.mu is held.
+// retrySooner moves up what the slot leaves undone because of p, and reports whether there is anything; m.mu is held.
 func (m *memory) retrySooner(now time.Time, clock time.Duration, p upstream) bool {
 	o := m.ensureNotes()
 	wait := time.Duration(0)
@@ -77,7 +77,7 @@ func (m *memory) bringForward(at time.Time, chosen func([]blame) bool) (moved bo
 // may be to blame, and sends one ahead for each of these.
 func (e *Engine) resumeWaits() {
 	blamed := map[upstream]bool{}
-	for _, w := range e.slots.all() {
+	for _, w := range e.slots.allWorkers() {
 		var blames []blame
 		w.locked(func() {
 			if blames = w.suspectedUpstreams(); len(blames) > 0 {

@@ -78,7 +78,7 @@ func (w *worker) comeToRest(until time.Time) bool {
 func (w *worker) isQuiet() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !w.visited || w.running || w.notes.underway() {
+	if !w.visited || w.running || w.notes.isUnderway() {
 		return false
 	}
 	if v := w.view(); v.AwaitsSettling() {
@@ -145,7 +145,7 @@ func (w *worker) carryOut(a slot.Action) {
 	case slot.Prove:
 		w.prove()
 	case slot.Fail:
-		w.fail(a.Stage, joinErrors(a.Errs), a.Targets...)
+		w.noteFailure(a.Stage, joinErrors(a.Errs), a.Targets...)
 	case slot.EndFailure:
 		w.endFailure()
 	case slot.Mint:
@@ -159,7 +159,7 @@ func (w *worker) carryOut(a slot.Action) {
 	case slot.AdoptOrphan:
 		w.adoptOrphan(a)
 	case slot.ForgetOrphan:
-		w.change(func(r *slot.Record) { r.ForgetOrphan(a.Orphan.Label) })
+		w.updateRecord(func(r *slot.Record) { r.ForgetOrphan(a.Orphan.Label) })
 	default:
 		w.carryOutDelivery(a)
 	}
@@ -173,7 +173,7 @@ func (w *worker) carryOutDelivery(a slot.Action) {
 	case slot.Redirect:
 		w.redirect(a)
 	case slot.Doubt:
-		w.doubtValue(a.Err)
+		w.giveUpValue(a.Err)
 	case slot.Conclude:
 		w.conclude()
 	case slot.DeliverOptional:

@@ -247,13 +247,13 @@ func (w *world) truth() time.Duration { return w.passed }
 func (w *world) theirs() time.Time { return w.born.Add(w.passed) }
 
 func (w *world) rec() *slot.Record {
-	s := w.engine.slots.get(testKey)
+	s := w.engine.slots.workerOf(testKey)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.record.Clone()
 }
 
-func (w *world) status() slot.Status { return w.engine.slots.get(testKey).status() }
+func (w *world) status() slot.Status { return w.engine.slots.workerOf(testKey).status() }
 
 // chooseOrder returns which of n that are left goes first.
 func (w *world) chooseOrder(n int) int {

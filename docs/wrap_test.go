@@ -1,0 +1,62 @@
+package docs
+
+import (
+	"io/fs"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+// lineEnd is the column by which a line of a document's text ends.
+const lineEnd = 100
+
+// yetToWrap are documents that are wrapped with their next change.
+var yetToWrap = []string{"README.md", "docs/architecture.md", "docs/guarantees.md", "docs/metrics.md", "docs/threat-model.md"}
+
+func TestLinesOfDocumentsEndByColumn100(t *testing.T) {
+	for _, file := range allMarkdown(t) {
+		if slices.Contains(yetToWrap, file) {
+			continue
+		}
+		inCode := false
+		for i, line := range strings.Split(read(t, file), "\n") {
+			fence := strings.HasPrefix(strings.TrimSpace(line), "```")
+			inCode = inCode != fence
+			if n := utf8.RuneCountInString(line); n > lineEnd && !inCode && canBreak(line) {
+				t.Errorf("%s, line %d, ends at column %d: %s", file, i+1, n, line)
+			}
+		}
+	}
+}
+
+// itemMark begins an item of a list, or a quotation.
+var itemMark = regexp.MustCompile(`^ *(?:(?:[-*+>]|\d+\.) +)*`)
+
+// canBreak reports whether a line may go on in the next: a table's row, a heading and a word that is too long may not.
+func canBreak(line string) bool {
+	text := line[len(itemMark.FindString(line)):]
+	return strings.Contains(text, " ") && !strings.HasPrefix(text, "|") && !strings.HasPrefix(text, "#")
+}
+
+// allMarkdown returns the paths of all documents of the main module.
+func allMarkdown(t *testing.T) (out []string) {
+	t.Helper()
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && path != root && d.Name() != "testdata" && leave(path, d):
+			return fs.SkipDir
+		case !d.IsDir() && filepath.Ext(path) == ".md":
+			out = append(out, strings.TrimPrefix(filepath.ToSlash(path), root+"/"))
+		}
+		return nil
+	})
+	if err != nil || len(out) < 10 {
+		t.Fatalf("only %q were found (%v)", out, err)
+	}
+	return out
+}

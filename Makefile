@@ -143,6 +143,32 @@ lint: $(LINT) ## the linters, the import table among them
 
 # Packaging ------------------------------------------------------------------
 
+# What a package brings beside the binary: the manual page and the shells' completions, made of the commands.
+SHARE := bin/share
+
+.PHONY: share
+share: ## the manual page and the shells' completions, bin/share
+	@rm -rf $(SHARE) && mkdir -p $(SHARE)
+	@$(GO) test ./cmd/rotatord -run '^(TestTheManualPage|TestEachShell)' -share=$(CURDIR)/$(SHARE) >/dev/null
+	@gzip -9n $(SHARE)/rotatord.1
+
+PREFIX  ?= /usr/local
+DESTDIR ?=
+into     = $(DESTDIR)$(PREFIX)
+
+.PHONY: install
+install: build share ## the binary, the unit and all beside them into $(DESTDIR)$(PREFIX) (/usr/local)
+	install -D -m 0755 bin/rotatord $(into)/bin/rotatord
+	install -D -m 0644 deploy/systemd/rotatord.service $(into)/lib/systemd/system/rotatord.service
+	sed -i 's|=/usr/bin/rotatord |=$(PREFIX)/bin/rotatord |' $(into)/lib/systemd/system/rotatord.service
+	install -D -m 0644 deploy/systemd/rotatord.sysusers $(into)/lib/sysusers.d/rotatord.conf
+	install -D -m 0644 deploy/systemd/rotatord.tmpfiles $(into)/lib/tmpfiles.d/rotatord.conf
+	install -D -m 0644 $(SHARE)/rotatord.1.gz $(into)/share/man/man1/rotatord.1.gz
+	install -D -m 0644 $(SHARE)/rotatord.bash $(into)/share/bash-completion/completions/rotatord
+	install -D -m 0644 $(SHARE)/rotatord.zsh $(into)/share/zsh/site-functions/_rotatord
+	install -D -m 0644 $(SHARE)/rotatord.fish $(into)/share/fish/vendor_completions.d/rotatord.fish
+	install -D -m 0644 config.example.yaml $(into)/share/doc/rotatord/examples/config.example.yaml
+
 .PHONY: image
 image: build bin/rootfs ## the container image, bin/rotatord-image.tar (OCI archive), without a registry or a container engine
 	@rm -f bin/rotatord-image.tar

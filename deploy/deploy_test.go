@@ -51,9 +51,9 @@ func installed(t *testing.T) string {
 		t.Fatal(err)
 	}
 	path := filepath.Join(t.TempDir(), "rotatord.service")
-	text := strings.ReplaceAll(read(t, unit), "/usr/local/bin/rotatord", self)
+	text := strings.ReplaceAll(read(t, unit), "/usr/bin/rotatord", self)
 	if !strings.Contains(text, "ExecStart="+self+" run\n") {
-		t.Fatal("the unit does not start /usr/local/bin/rotatord")
+		t.Fatal("the unit does not start /usr/bin/rotatord")
 	}
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -133,16 +133,16 @@ func TestTheUnitIsHardened(t *testing.T) {
 func TestTheUnitKeepsWhatTheGuaranteesNeed(t *testing.T) {
 	text := read(t, unit)
 	for line, why := range map[string]string{
-		"LimitCORE=0":                               "a core dump holds values",
-		"StateDirectory=":                           "the journal must outlive the service",
-		"StateDirectoryMode=0700":                   "the journal is nobody else's",
-		"RuntimeDirectory=":                         "the admin socket needs a folder",
-		"LoadCredential=":                           "the API token comes as a credential",
-		"WatchdogSec=":                              "a daemon that hangs is restarted",
-		"Type=notify":                               "systemd waits for readiness",
-		"TimeoutStopSec=35s":                        "rotatord takes up to 30 s to stop",
-		"SystemCallFilter=@chown":                   "a file sink gives files their group",
-		"ExecReload=/usr/local/bin/rotatord reload": "systemctl reload fails on a broken file",
+		"LimitCORE=0":                         "a core dump holds values",
+		"StateDirectory=":                     "the journal must outlive the service",
+		"StateDirectoryMode=0700":             "the journal is nobody else's",
+		"RuntimeDirectory=":                   "the admin socket needs a folder",
+		"LoadCredential=":                     "the API token comes as a credential",
+		"WatchdogSec=":                        "a daemon that hangs is restarted",
+		"Type=notify":                         "systemd waits for readiness",
+		"TimeoutStopSec=35s":                  "rotatord takes up to 30 s to stop",
+		"SystemCallFilter=@chown":             "a file sink gives files their group",
+		"ExecReload=/usr/bin/rotatord reload": "systemctl reload fails on a broken file",
 	} {
 		if !strings.Contains(text, "\n"+line) {
 			t.Errorf("%s is not set: %s", line, why)

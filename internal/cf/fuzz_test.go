@@ -72,7 +72,7 @@ func checkFault(t *testing.T, err error, status int, body []byte, mints bool) {
 	if !mints && e.Class == fault.Ambiguous {
 		t.Errorf("a harmless call is ambiguous: %v", e)
 	}
-	if utf8.RuneCountInString(e.Error()) > 900 || strings.ContainsAny(e.Error(), "\n\r\x00\x1b") {
+	if utf8.RuneCountInString(e.Error()) > 1000 || strings.ContainsAny(e.Error(), "\n\r\x00\x1b") {
 		t.Errorf("unfit to print: %q", e.Error())
 	}
 }

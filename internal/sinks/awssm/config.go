@@ -126,7 +126,7 @@ func (c *Config) checkEndpoint(address string) error {
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
 		return errors.New("must be a bare address")
 	case u.Scheme == "http" && !c.Insecure && !sinks.IsLoopback(u.Hostname()):
-		return errors.New("is plain http off loopback: values would cross the network in clear")
+		return errors.New("is plain http off loopback: secrets would cross the network in clear")
 	}
 	return nil
 }

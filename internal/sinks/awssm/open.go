@@ -48,7 +48,8 @@ func (c *Config) open(ctx context.Context, o sinks.OpenOptions) (*sink, error) {
 	maps.Copy(files, before) // what has changed meanwhile may not be what was read
 	from := sourcesOf(cfg)
 	warnOfProcess(from, o)
-	if role, by := ambientRole(cfg); role != "" {
+	role, by := ambientRole(cfg)
+	if role != "" {
 		cfg.Credentials = c.rememberRefusals(remembering{provider: cfg.Credentials, role: role, identity: by, local: true}, o)
 	}
 	known := &sinks.Confidences{Most: 16}
@@ -61,12 +62,26 @@ func (c *Config) open(ctx context.Context, o sinks.OpenOptions) (*sink, error) {
 			so.BaseEndpoint = &c.EndpointURL
 		}
 	})
-	// The environment may name an endpoint as well.
-	if err := c.checkEndpoint(aws.ToString(client.Options().BaseEndpoint)); err != nil {
-		return nil, fault.Newf(fault.Permanent, fault.Invalid, "open", o.Name, "the endpoint %w", err).
-			WithHint("correct endpoint_url, AWS_ENDPOINT_URL_SECRETS_MANAGER or AWS_ENDPOINT_URL, or set insecure: true")
+	if err := c.checkAmbientEndpoints(client, cfg, c.RoleARN+role != ""); err != nil {
+		return nil, fault.Newf(fault.Permanent, fault.Invalid, "open", o.Name, "%w", err).
+			WithHint("correct endpoint_url, AWS_ENDPOINT_URL_SECRETS_MANAGER, AWS_ENDPOINT_URL_STS or AWS_ENDPOINT_URL, or set insecure: true")
 	}
 	return &sink{config: *c, region: cfg.Region, api: apiOf(client), wire: w, files: files, credentials: from, known: known}, nil
+}
+
+// checkAmbientEndpoints looks at the addresses that calls go to, which the environment and shared files may name as
+// well: STS answers with credentials.
+func (c *Config) checkAmbientEndpoints(client *secretsmanager.Client, cfg aws.Config, asksSTS bool) error {
+	if err := c.checkEndpoint(aws.ToString(client.Options().BaseEndpoint)); err != nil {
+		return fmt.Errorf("the endpoint %w", err)
+	}
+	if !asksSTS {
+		return nil
+	}
+	if err := c.checkEndpoint(aws.ToString(sts.NewFromConfig(cfg).Options().BaseEndpoint)); err != nil {
+		return fmt.Errorf("the endpoint of STS %w", err)
+	}
+	return nil
 }
 
 // sourcesOf says where the SDK will get its credentials from.

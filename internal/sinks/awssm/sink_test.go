@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -467,6 +468,30 @@ func TestAnEndpointOfTheEnvironmentIsHeldToTheSameRule(t *testing.T) {
 	wantFault(t, "Open", err, fault.Permanent, fault.Invalid, "insecure: true")
 	c.Insecure = true
 	openSink(t, c)
+}
+
+// STS answers with credentials.
+func TestARoleIsAskedForInClearOnLoopbackAlone(t *testing.T) {
+	server := awstest.New(t)
+	credentials(t, server)
+	t.Setenv("AWS_ENDPOINT_URL_STS", "http://sts.example")
+	openSink(t, configFor(server)) // which asks for none
+	profile := "[default]\nregion = eu-central-1\nrole_arn = " + testRole + "\nsource_profile = base\n" +
+		"[profile base]\naws_access_key_id = A\naws_secret_access_key = B\n"
+	for name, c := range map[string]struct{ role, profile string }{"of the sink": {role: testRole}, "of a profile": {profile: profile}} {
+		t.Run(name, func(t *testing.T) {
+			if c.profile != "" {
+				withoutKeys(t)
+				t.Setenv("AWS_CONFIG_FILE", saved(t, filepath.Join(t.TempDir(), "config"), c.profile))
+			}
+			config := configFor(server)
+			config.RoleARN = c.role
+			_, err := config.Open(t.Context(), sinks.OpenOptions{Name: "aws-prod"})
+			wantFault(t, "Open", err, fault.Permanent, fault.Invalid, "AWS_ENDPOINT_URL_STS")
+			config.Insecure = true
+			openSink(t, config)
+		})
+	}
 }
 
 func TestASecretThatSomebodyElseCreatesMeanwhileIsWritten(t *testing.T) {

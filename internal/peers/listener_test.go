@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // stub is a connection that remembers whether it was closed.
@@ -130,6 +132,36 @@ func TestWhoIsIdleIsPutOutWhenTheListenerCloses(t *testing.T) {
 	h.is(http.StateIdle, "3.3.3.3/c")
 	_ = h.l.Close()
 	h.expect("1.1.1.1/a 3.3.3.3/c", "")
+}
+
+func TestTheKernelKeepsLittleOfWhatIsNotRead(t *testing.T) {
+	inner, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := Bound(inner, Bounds{Most: 1, PerPeer: 1, Spare: 1})
+	defer func() { _ = l.Close() }()
+	ours, err := net.Dial("tcp", inner.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = ours.Close() }()
+	conn, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	raw, err := conn.(*Conn).Conn.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	size, kernels := 0, 2*sendBuffer // which counts its own needs
+	if ctl := raw.Control(func(fd uintptr) { size, err = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_SNDBUF) }); ctl != nil || err != nil {
+		t.Fatal(ctl, err)
+	}
+	if size > kernels || size == 0 {
+		t.Errorf("it keeps %d bytes", size)
+	}
 }
 
 func TestAPeerIsAnAddressOrANetworkOf64Bits(t *testing.T) {

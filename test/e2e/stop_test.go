@@ -83,7 +83,10 @@ func awsCall(op string) func(*http.Request) bool {
 }
 
 // servers are a Cloudflare, a Vault and an AWS that may fall silent.
-type servers struct{ cloudflare, vault, aws *muteServer }
+type servers struct {
+	cloudflare, vault, aws *muteServer
+	realVault              *vaulttest.Server
+}
 
 const stopWithin = 5 * time.Second
 
@@ -93,7 +96,7 @@ func newMuteWorld(t *testing.T, strategy string) (*world, servers) {
 	w, vault, aws := newWorld(t, 1), vaulttest.Start(t), awstest.New(t)
 	w.Put("vault-token", vault.RootToken)
 	w.env = append(w.env, harness.AWSEnv()...)
-	s := servers{newMuteServer(t, strings.TrimSuffix(w.api.url, cfsim.BasePath)), newMuteServer(t, vault.Address), newMuteServer(t, aws.URL)}
+	s := servers{newMuteServer(t, strings.TrimSuffix(w.api.url, cfsim.BasePath)), newMuteServer(t, vault.Address), newMuteServer(t, aws.URL), vault}
 	w.api.url = s.cloudflare.url + cfsim.BasePath
 	grace := ", grace: 1s"
 	if strategy == "in_place" {

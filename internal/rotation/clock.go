@@ -28,7 +28,7 @@ func (m *memory) forgetSeen(now slot.Timestamp) {
 		o.TakeBack(now)
 		o.Listing = nil
 		if m.strategy() == moq.Overlap { // in_place keeps with it that this process minted the value
-			o.Confirmed = 0
+			o.NotGoneAt = 0
 		}
 	}
 }

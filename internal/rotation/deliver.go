@@ -44,7 +44,7 @@ func (w *worker) valueNeedsJudging(rot *slot.Rotation) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	v := w.view()
-	return v.IsOfEarlierProcess(rot)
+	return v.NeedsJudging(rot)
 }
 
 // holdsUnknownValue reads what a target holds before a value of an earlier process is written. It is an error that

@@ -157,7 +157,7 @@ func (w *worker) isValueAtHand(sink sinks.Sink, content secret.Value) bool {
 	var judged bool
 	w.locked(func() {
 		v := w.view()
-		judged = w.record.Unfinished() && v.IsOfEarlierProcess(w.record.Rotation)
+		judged = w.record.Unfinished() && v.NeedsJudging(w.record.Rotation)
 	})
 	if !judged {
 		return false

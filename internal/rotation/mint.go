@@ -139,7 +139,7 @@ func (w *worker) completeMint(a slot.Rotation, t moq.Token, sealed []byte) {
 		r.Intend(a) // with the time of the call
 		superseded = r.CompleteMint(tok, sealed, now)
 		o := w.ensureNotes()
-		o.value, o.Confirmed = heldValue{a.ID, t.Value}, slot.TimestampOf(now)
+		o.value, o.NotGoneAt = heldValue{a.ID, t.Value}, slot.TimestampOf(now)
 		o.forgetFullRelay()
 		o.Minted = a.ID
 		o.Listing, o.NextOptional, o.optionalBlames = nil, nil, nil

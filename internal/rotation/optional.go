@@ -74,7 +74,7 @@ func (w *worker) checkAccepted(rot *slot.Rotation, t slot.Target) error {
 	var sure, ended bool
 	var p moq.Priority
 	w.locked(func() {
-		sure = rot.Strategy != moq.Overlap || slot.Within(w.ensureNotes().Confirmed.Time(), w.engine.now(), slot.ConfirmedFor)
+		sure = rot.Strategy != moq.Overlap || slot.Within(w.ensureNotes().NotGoneAt.Time(), w.engine.now(), slot.NotGoneFor)
 		ended = rot.Strategy == moq.InPlace && w.record.PendingMint != nil
 		p = w.priority()
 	})

@@ -16,8 +16,8 @@ type heldValue struct {
 	value      secret.Value
 }
 
-// recordToDeliver gathers what a delivery writes, opening the sealed value if this
-// process did not mint it.
+// recordToDeliver gathers what a delivery writes, in a sink's record: the value is unsealed if this process did not
+// mint it.
 func (w *worker) recordToDeliver() (sinks.Record, *slot.Rotation, error) {
 	var rot *slot.Rotation
 	var held heldValue
@@ -57,7 +57,7 @@ func (w *worker) dropValue() {
 	})
 }
 
-// noteValueGone gives up a value that cannot be delivered any more: the slot rotates anew.
+// noteValueGone notes that a value can no longer be had, or its token is gone: the slot rotates anew.
 func (w *worker) noteValueGone(rot *slot.Rotation, err error) {
 	w.locked(func() { w.ensureNotes().Gone = rot.ID })
 	w.noteFailure(slot.StageDeliver, err)
@@ -68,11 +68,11 @@ func (w *worker) noteValueGone(rot *slot.Rotation, err error) {
 	})
 }
 
-// giveUpValue gives up a value that may be older than what targets hold: the slot rotates again, by the backoff of a
-// blackout, which counts across restarts.
+// giveUpValue gives up, durably, a value that may be older than what targets hold: the slot rotates again, by the
+// backoff of a blackout, which counts across restarts.
 func (w *worker) giveUpValue(err error) {
-	w.locked(func() { w.record.DoubtValue() })
-	w.noteFailure(slot.StageDeliver, err) // saves the doubt too
+	w.locked(func() { w.record.GiveUpValue() })
+	w.noteFailure(slot.StageDeliver, err) // saves that it was given up, too
 }
 
 // trialRecord is a record like the next one, with a stand-in as long as the slot's last value; guessed when

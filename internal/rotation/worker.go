@@ -172,7 +172,7 @@ func (w *worker) carryOutDelivery(a slot.Action) {
 		w.deliverRequired(a)
 	case slot.Redirect:
 		w.redirect(a)
-	case slot.Doubt:
+	case slot.GiveUp:
 		w.giveUpValue(a.Err)
 	case slot.Conclude:
 		w.conclude()

@@ -459,7 +459,7 @@ func (f *fakeRelay) byID(id string) (moq.Token, bool) {
 // within the minute for which a listing is trusted.
 func (f *fakeRelay) justRevoked(value string, now time.Time) bool {
 	at, ok := f.buried[value]
-	return ok && now.Sub(at) <= slot.ConfirmedFor
+	return ok && now.Sub(at) <= slot.NotGoneFor
 }
 
 // Time is not known.
@@ -481,7 +481,7 @@ func (f *fakeRelay) noteMissed(listed []moq.Token) {
 // mayBeThere allows for what lists leave open: that a token lives that they began to lack not long ago.
 func (f *fakeRelay) mayBeThere(value string, now time.Time) bool {
 	at, missed := f.missed[f.ids[value]]
-	return missed && now.Sub(at) <= slot.ConfirmedFor+10*time.Second
+	return missed && now.Sub(at) <= slot.NotGoneFor+10*time.Second
 }
 
 func (f *fakeRelay) Warm(context.Context) {}

@@ -56,8 +56,8 @@ type Redirect struct {
 	Found   []Found // what they hold
 }
 
-// Doubt gives up a value that an earlier process minted: a newer one may be served by now.
-type Doubt struct{ Err error }
+// GiveUp gives up a value that an earlier process minted: a newer one may be served by now.
+type GiveUp struct{ Err error }
 
 // Conclude records that every required target holds the value.
 type Conclude struct{}
@@ -106,7 +106,7 @@ func (EndFailure) isAction()      {}
 func (Mint) isAction()            {}
 func (Deliver) isAction()         {}
 func (Redirect) isAction()        {}
-func (Doubt) isAction()           {}
+func (GiveUp) isAction()          {}
 func (Conclude) isAction()        {}
 func (DeliverOptional) isAction() {}
 func (Drop) isAction()            {}

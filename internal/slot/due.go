@@ -82,7 +82,7 @@ func (v *View) supersedeCause() Cause {
 	switch {
 	case v.Record.Request != nil && v.Record.Request.Compromised && !v.Record.Request.metBy(rot):
 		return CauseCompromised
-	case rot.Doubted || v.Seen.Gone == rot.ID:
+	case rot.GivenUp || v.Seen.Gone == rot.ID:
 		return CauseLostValue
 	case rot.Token != nil && !rot.Token.BeforeRenewal(v.timeOf(rot.Token)):
 		return CauseExpiry

@@ -55,7 +55,7 @@ func (v *View) NoteListing(l Listing) {
 	switch {
 	case rot == nil || rot.Token == nil || rot.Token.ID == "":
 	case v.presenceOfLatest() != Absent:
-		o.Confirmed = TimestampOf(v.Now)
+		o.NotGoneAt = TimestampOf(v.Now)
 	case v.Record.Unfinished() || len(optionalOf(rot.Targets)) > 0:
 		o.Gone = rot.ID
 	}

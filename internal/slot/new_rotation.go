@@ -43,8 +43,8 @@ func (v *View) NewRotation(d Due, instance string) Rotation {
 // fixInPlace fixes what only in_place has: what the targets hold, and how many values were given up before.
 func (v *View) fixInPlace(a *Rotation) {
 	a.Found = v.found(v.Plan.Targets)
-	if v.Record.Unfinished() && v.Record.Rotation.Doubted {
-		a.Doubts = v.Record.Rotation.Doubts
+	if v.Record.Unfinished() && v.Record.Rotation.GivenUp {
+		a.GivenUpCount = v.Record.Rotation.GivenUpCount
 	}
 }
 

@@ -7,9 +7,9 @@ import (
 
 // How long something seen stays good enough to act on.
 const (
-	FreshFor     = 30 * time.Second // a look at a target, a listing
-	ConfirmedFor = time.Minute      // that a pending token is not known to be gone
-	provenFor    = 5 * time.Second  // that calls reach Cloudflare: what Prove leaves of its minute
+	FreshFor   = 30 * time.Second // a look at a target, a listing
+	NotGoneFor = time.Minute      // that a pending token is not known to be gone
+	provenFor  = 5 * time.Second  // that calls reach Cloudflare: what Prove leaves of its minute
 )
 
 // Observation is what this process has seen of a slot: volatile, and rebuilt after a
@@ -30,7 +30,7 @@ type Observation struct {
 	Unsaved      bool      // memory is ahead of the journal
 	Unsavable    bool      // because the journal refuses this very record
 
-	Confirmed Timestamp // the pending token is not known to be gone
+	NotGoneAt Timestamp // the pending token is not known to be gone
 	Proved    Timestamp // calls are known to reach Cloudflare; cleared by a failure
 	Minted    string    // rotation whose value this process minted
 	Gone      string    // rotation whose value or token can no longer be had

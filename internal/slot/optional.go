@@ -13,7 +13,7 @@ func (v *View) deliverOptional() Action {
 		return Wait{}
 	}
 	missing := v.TargetsLacking(rot, false)
-	if rot.Phase == Minted && v.IsOfEarlierProcess(rot) {
+	if rot.Phase == Minted && v.NeedsJudging(rot) {
 		return Wait{} // the required ones show first whether it may be written
 	}
 	if v.valueIsGone() || len(missing) == 0 {

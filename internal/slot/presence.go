@@ -122,9 +122,9 @@ func (v *View) presenceOfLatest() Presence {
 	return v.presence(rot.Token.ID, age)
 }
 
-// doubted reports whether the latest list shows all there is but the token of the latest rotation, which does not
+// isUnlisted reports whether the latest list shows all there is but the token of the latest rotation, which does not
 // make it gone yet.
-func (v *View) doubted() bool {
+func (v *View) isUnlisted() bool {
 	l, rot := v.Seen.Listing, v.Record.Rotation
 	return rot.Strategy == moq.Overlap && l != nil && l.Complete && v.absenceOf(rot.Token.ID) >= 0 && v.presenceOfLatest() == Unknown
 }

@@ -60,7 +60,7 @@ const placesRemembered = 8
 // forgetReceipts drops of locations that the rotation no longer delivers to what no token is known of any more. What was
 // delivered there last stays known, so that it is ours when a slot comes there again.
 func (r *Record) forgetReceipts() {
-	r.forgetDoubtfulWrites()
+	r.forgetAmbiguousWrites()
 	r.Receipts = slices.DeleteFunc(r.Receipts, func(rc Receipt) bool {
 		return !r.Rotation.DeliversTo(rc.Location) && rc.RotationID == "" && rc.MayHold == "" && len(rc.MayAlsoHold) == 0
 	})
@@ -76,8 +76,8 @@ func (r *Record) forgetReceipts() {
 	}
 }
 
-// forgetDoubtfulWrites forgets of writes whose outcome is not known those of tokens that are not accepted any more.
-func (r *Record) forgetDoubtfulWrites() {
+// forgetAmbiguousWrites forgets of writes whose outcome is not known those of tokens that are not accepted any more.
+func (r *Record) forgetAmbiguousWrites() {
 	gone := func(id string) bool { return !r.mayBeAccepted(id) }
 	for i := range r.Receipts {
 		rc := &r.Receipts[i]

@@ -102,10 +102,10 @@ type Rotation struct {
 	LostClock Reading   `json:"lost_clock,omitzero"` // then
 	// Found is what targets held before the mint that was not known to be delivered there (in_place, and a fourth token).
 	Found []Found `json:"found,omitempty"`
-	// Doubted says that the value may be older than what targets hold: it goes nowhere any more (in_place).
-	Doubted bool `json:"doubted,omitempty"`
-	// Doubts counts the values in a row that were given up so, this one included.
-	Doubts int `json:"doubts,omitempty"`
+	// GivenUp says that the value may be older than what targets hold: it goes nowhere any more (in_place).
+	GivenUp bool `json:"doubted,omitempty"`
+	// GivenUpCount counts the values in a row that were given up so, this one included.
+	GivenUpCount int `json:"doubts,omitempty"`
 	// Existing are ids listed before the mint with exactly the slot's operations
 	// that no other installation labelled and no slot of ours owned (retire: matching).
 	Existing []Token `json:"existing,omitempty"`

@@ -16,7 +16,7 @@ func (v *View) redirectFirst(rot *Rotation) (Action, bool) {
 	switch {
 	case len(fit) == 0:
 		return nil, true
-	case v.IsOfEarlierProcess(rot): // what is there now may be newer
+	case v.NeedsJudging(rot): // what is there now may be newer
 		return Redirect{Targets: fit}, false
 	}
 	return Redirect{fit, v.found(fit)}, false

@@ -13,7 +13,7 @@ func (v *View) deliverRequired() Action {
 		return Wait{}
 	}
 	missing := v.TargetsLacking(rot, true)
-	if len(missing) == 0 && v.isUndoubted() {
+	if len(missing) == 0 && v.mayConclude() {
 		return Conclude{}
 	}
 	if until, shut := v.Record.retryAt(v.Now); shut {
@@ -36,29 +36,29 @@ func (v *View) deliverRequired() Action {
 			return s
 		}
 	}
-	if rot.Strategy == moq.Overlap && !Within(v.Seen.Confirmed.Time(), v.Now, ConfirmedFor) {
-		return v.confirmListed(missing)
+	if rot.Strategy == moq.Overlap && !Within(v.Seen.NotGoneAt.Time(), v.Now, NotGoneFor) {
+		return v.listBeforeDelivery(missing)
 	}
 	if rot.Strategy == moq.Overlap && v.hasEndedAtCloudflare(rot.Token) {
 		return v.deliverEnded(missing)
 	}
-	if v.doubted() || v.mayBeRevoked() {
-		return v.deliverInDoubt(missing)
+	if v.isUnlisted() || v.mayBeRevoked() {
+		return v.deliverUnconfirmed(missing)
 	}
 	return v.deliverTo(missing)
 }
 
-// isUndoubted reports whether neither a list nor a target speaks against the latest value.
-func (v *View) isUndoubted() bool {
+// mayConclude reports whether neither a list nor a target speaks against the latest value.
+func (v *View) mayConclude() bool {
 	rot := v.Record.Rotation
 	gone := rot.Strategy == moq.Overlap && v.Seen.Gone == rot.ID
-	return !rot.Doubted && !gone && !v.doubted()
+	return !rot.GivenUp && !gone && !v.isUnlisted()
 }
 
-// deliverInDoubt delivers a value whose token a list lacks, or shows no longer than it may lag. But it is not written
+// deliverUnconfirmed delivers a value whose token a list lacks, or shows no longer than it may lag. But it is not written
 // over what the journal does not know: where that was restored from a backup, it is a newer value. The lists that
-// follow end the doubt.
-func (v *View) deliverInDoubt(missing []Target) Action {
+// follow confirm it, or show it to be gone.
+func (v *View) deliverUnconfirmed(missing []Target) Action {
 	if s, ok := v.inspectedFirst(missing, DepthRead); !ok {
 		return s
 	}
@@ -111,16 +111,16 @@ func (v *View) givesWay() bool {
 	return f == nil || f.Stage != StagePreflight && f.Stage != StageMint
 }
 
-// valueIsGone reports whether the latest value can no longer be had, or is of no use: its token has expired, or it is
-// doubted.
+// valueIsGone reports whether the latest value can no longer be had, or is of no use: its token has expired, or it was
+// given up.
 func (v *View) valueIsGone() bool {
 	rot := v.Record.Rotation
-	return rot.Doubted || v.Seen.Gone == rot.ID || v.expired(rot.Token)
+	return rot.GivenUp || v.Seen.Gone == rot.ID || v.expired(rot.Token)
 }
 
-// confirmListed looks which of the missing targets answer and whether the token is
+// listBeforeDelivery finds out which of the missing targets answer and whether the token is
 // still accepted, before a dead one is brought to a consumer.
-func (v *View) confirmListed(missing []Target) Action {
+func (v *View) listBeforeDelivery(missing []Target) Action {
 	if s, ok := v.inspectedFirst(missing, DepthRead); !ok {
 		return s
 	}
@@ -137,7 +137,7 @@ func (v *View) deliverTo(missing []Target) Action {
 		missing = answering
 	}
 	rot := v.Record.Rotation
-	return Deliver{missing, v.IsOfEarlierProcess(rot) && !v.isVouchedFor(rot)}
+	return Deliver{missing, v.NeedsJudging(rot) && !v.isVouchedFor(rot)}
 }
 
 // inspectBeforeResuming has a delivery that another process began look first whose the places are. In a blackout

@@ -18,8 +18,8 @@ type TargetHealth struct {
 	Drift Drift // how it differs from what was delivered, also while it is unusable
 	Depth Depth // of the deepest look that found it unusable: only as deep a one finds it well
 
-	Doubt   Drift         // what one look at a store that may answer stale showed
-	Doubted time.Duration // when, on the elapsed-time clock
+	Doubt     Drift         // what one look at a store that may answer stale showed
+	DoubtedAt time.Duration // when, on the elapsed-time clock
 }
 
 // After is the health of a target after a look at it; drifts says whether it is to hold what was
@@ -46,7 +46,7 @@ func (h TargetHealth) After(l Inspection, rc Receipt, drifts bool, elapsed time.
 
 // afterFailure keeps what is known to be wrong while the store is down.
 func (h TargetHealth) afterFailure(l Inspection) TargetHealth {
-	h.Doubt, h.Doubted = "", 0
+	h.Doubt, h.DoubtedAt = "", 0
 	switch s := stateUnder(l.Err); {
 	case s == TargetUnusable:
 		h.State, h.Depth = s, max(h.Depth, l.Depth)
@@ -58,14 +58,14 @@ func (h TargetHealth) afterFailure(l Inspection) TargetHealth {
 
 // afterSight compares what a target shows. Where that may be what it held a while ago, a second look has to agree.
 func (h TargetHealth) afterSight(shown Drift, l Inspection, elapsed time.Duration) TargetHealth {
-	agreed := shown == h.Doubt && elapsed-h.Doubted >= secondLookAfter
+	agreed := shown == h.Doubt && elapsed-h.DoubtedAt >= secondLookAfter
 	switch {
 	case !l.Known:
-		h.Doubt, h.Doubted = "", 0
+		h.Doubt, h.DoubtedAt = "", 0
 	case !l.MayBeStale, shown == "", shown == h.Drift, agreed:
-		h.Drift, h.Doubt, h.Doubted = shown, "", 0
+		h.Drift, h.Doubt, h.DoubtedAt = shown, "", 0
 	case shown != h.Doubt:
-		h.Doubt, h.Doubted = shown, elapsed
+		h.Doubt, h.DoubtedAt = shown, elapsed
 	}
 	return h
 }
@@ -88,7 +88,7 @@ func (v *View) secondLook(until time.Time) Action {
 		if h.Doubt == "" || v.Seen.InspectingOptional.At(t.Location) {
 			continue
 		}
-		if left := secondLookAfter - (v.Clock.Elapsed - h.Doubted); left > 0 {
+		if left := secondLookAfter - (v.Clock.Elapsed - h.DoubtedAt); left > 0 {
 			until = earlierOf(until, v.Now.Add(left))
 		} else {
 			doubted = append(doubted, t)

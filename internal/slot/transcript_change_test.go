@@ -84,7 +84,7 @@ func (s *transcript) mint(c *clause) {
 	}
 	s.v.Record.CompleteMint(t, sealed, s.v.Now)
 	o := s.v.Seen
-	o.Confirmed, o.RelayFull, o.NextPlace, o.Listing, o.NextOptional = TimestampOf(s.v.Now), false, 0, nil, nil
+	o.NotGoneAt, o.RelayFull, o.NextPlace, o.Listing, o.NextOptional = TimestampOf(s.v.Now), false, 0, nil, nil
 	o.Minted = a.ID
 }
 
@@ -95,7 +95,7 @@ func (s *transcript) refuses(a *Rotation, t *Token, contradicted []string) bool 
 		s.loseAnswer()
 		return true
 	}
-	if err := s.v.RefuseFresh(a, t); err != nil {
+	if err := s.v.RefuseMinted(a, t); err != nil {
 		s.print("refused: %v", err)
 		s.v.Record.RejectMint(t, s.v.Now)
 		s.v.Seen.Listing = nil
@@ -159,9 +159,9 @@ func (s *transcript) rotate(c *clause) {
 	s.v.Record.DropValue(s.v.Plan)
 }
 
-// doubt gives the value up, and counts that as a failure.
-func (s *transcript) doubt() {
-	s.v.Record.DoubtValue()
+// giveUpValue gives the value up, and counts that as a failure.
+func (s *transcript) giveUpValue() {
+	s.v.Record.GiveUpValue()
 	s.v.Record.AddFailure(Failure{At: s.v.Now, Next: s.v.Now, Stage: StageDeliver, Reason: string(fault.Lost)})
 	s.forgetLooks()
 }
@@ -194,8 +194,8 @@ func (s *transcript) carryOut() bool {
 	switch a := s.last.(type) {
 	case Redirect:
 		r.Redirect(a.Targets, a.Found)
-	case Doubt:
-		s.doubt()
+	case GiveUp:
+		s.giveUpValue()
 	case Conclude:
 		s.conclude()
 	case Drop:

@@ -39,8 +39,8 @@ func tokenActionText(a Action) string {
 		return "deliver to " + sinksOf(a.Targets) + textIf(a.Guarded, ", each read before")
 	case Redirect:
 		return "redirect to " + sinksOf(a.Targets)
-	case Doubt:
-		return "doubt the value: " + a.Err.Error()
+	case GiveUp:
+		return "give the value up: " + a.Err.Error()
 	case Conclude:
 		return "conclude"
 	case DeliverOptional:

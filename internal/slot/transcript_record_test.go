@@ -83,8 +83,8 @@ func rotationLines(role string, rot *Rotation) []string {
 	for _, f := range rot.Found {
 		how.add(true, "found %s at %s", cmp.Or(string(f.Digest), "nothing"), f.Location)
 	}
-	how.add(rot.Doubted, "doubted")
-	how.add(rot.Doubts > 0, "values given up in a row: %d", rot.Doubts)
+	how.add(rot.GivenUp, "given up")
+	how.add(rot.GivenUpCount > 0, "values given up in a row: %d", rot.GivenUpCount)
 	for _, t := range rot.Existing {
 		how.add(true, "takes over %s", t.ID)
 	}

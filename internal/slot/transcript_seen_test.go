@@ -28,7 +28,7 @@ func (s *transcript) seenForms() []form {
 		{"the clock was set", func(*clause) { s.v.ClockUnset = false }},
 		{"the account answers", func(*clause) { o.Proved = TimestampOf(s.v.Now) }},
 		{"the relay is full", func(*clause) { o.RelayFull = true }},
-		{"the token is listed", func(*clause) { o.Confirmed = TimestampOf(s.v.Now) }},
+		{"the token is listed", func(*clause) { o.NotGoneAt = TimestampOf(s.v.Now) }},
 		{"the value of NAME is gone", func(c *clause) { o.Gone = s.rotationID(c.words[0]) }},
 		{"the record is not saved", func(*clause) { o.Unsaved = true }},
 		{"the journal refuses the record", func(*clause) { o.Unsaved, o.Unsavable = true, true }},

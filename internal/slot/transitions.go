@@ -128,7 +128,7 @@ func idsAfter(ids []string, after string) (out []string) {
 // served from now on, and the graces of those before it begin.
 func (r *Record) Conclude(at time.Time, clock Reading) {
 	rot := *r.Rotation
-	rot.Phase, rot.Finished, rot.Doubts = Verified, TimestampOf(at), 0
+	rot.Phase, rot.Finished, rot.GivenUpCount = Verified, TimestampOf(at), 0
 	r.keepForRetirement(r.Current)
 	r.Retiring = append(r.Retiring, rot.Existing...)
 	rot.Existing = nil

@@ -8,9 +8,9 @@ import (
 	"github.com/rotatord/rotatord/internal/moq"
 )
 
-// RefuseFresh says why a token that was minted just now is not to be delivered; nil when it is. One that lives
+// RefuseMinted says why a token that was minted just now is not to be delivered; nil when it is. One that lives
 // shorter than was asked is still better than one that ends sooner, and good enough if it reaches the next.
-func (v *View) RefuseFresh(a *Rotation, t *Token) error {
+func (v *View) RefuseMinted(a *Rotation, t *Token) error {
 	switch {
 	case a.Strategy != moq.Overlap || t.Expires.IsZero():
 		return nil

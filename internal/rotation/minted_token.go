@@ -44,7 +44,7 @@ func (w *worker) refuseMinted(a slot.Rotation, t moq.Token) error {
 	defer w.mu.Unlock()
 	v := w.view()
 	tok := mintedToken(a, t, v.Now)
-	if err := v.RefuseFresh(&a, &tok); err != nil {
+	if err := v.RefuseMinted(&a, &tok); err != nil {
 		w.record.RejectMint(&tok, v.Now)
 		return err
 	}

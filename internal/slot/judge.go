@@ -13,8 +13,8 @@ import (
 // value that an earlier process minted goes only where nothing contradicts it. (Of an overlap value the relay's list
 // tells.)
 
-// undoubtedFor is for how long a value needs nothing that vouches for it.
-const undoubtedFor = 10 * time.Minute
+// vouchedFor is for how long a value needs nothing that vouches for it.
+const vouchedFor = 10 * time.Minute
 
 // Found is what a target was found to hold before a mint that was not known to be delivered there.
 type Found struct {
@@ -33,15 +33,16 @@ func (v *View) found(targets []Target) (out []Found) {
 	return out
 }
 
-// IsOfEarlierProcess reports whether an in_place value comes from the journal alone.
-func (v *View) IsOfEarlierProcess(rot *Rotation) bool {
+// NeedsJudging reports whether targets must say first whether a value may be written: an in_place one that an
+// earlier process minted.
+func (v *View) NeedsJudging(rot *Rotation) bool {
 	return rot.Strategy == moq.InPlace && v.Seen.Minted != rot.ID
 }
 
 // judgeFirst has the required targets say whether a value of an earlier process may be written.
 func (v *View) judgeFirst(missing []Target) (Action, bool) {
 	rot := v.Record.Rotation
-	if !v.IsOfEarlierProcess(rot) {
+	if !v.NeedsJudging(rot) {
 		return nil, true
 	}
 	targets := RequiredOf(v.targetsOf(rot))
@@ -52,18 +53,18 @@ func (v *View) judgeFirst(missing []Target) (Action, bool) {
 		return nil, true
 	}
 	if i := slices.IndexFunc(targets, v.showsUnknown); i >= 0 {
-		return Doubt{ErrUnknownValue(targets[i])}, false
+		return GiveUp{ErrUnknownValue(targets[i])}, false
 	}
 	expected := func(t Target) bool {
 		return v.showsContent(t) && v.Record.HeldBefore(t.Location, v.Seen.Inspections.At(t.Location).Digest)
 	}
-	if v.Now.Sub(rot.MintedAt.Time()) <= undoubtedFor || slices.ContainsFunc(targets, expected) {
+	if v.Now.Sub(rot.MintedAt.Time()) <= vouchedFor || slices.ContainsFunc(targets, expected) {
 		return nil, true
 	}
 	if !slices.ContainsFunc(targets, func(t Target) bool { return !v.isSilent(t) }) {
 		return v.failOn(StageDeliver, missing), false
 	}
-	return Doubt{errNothingVouches()}, false
+	return GiveUp{errNothingVouches()}, false
 }
 
 // isVouchedFor reports whether a required target is seen to hold the very value: it is current for all.
@@ -99,11 +100,11 @@ func (r *Record) HeldBefore(location string, digest []byte) bool {
 		slices.ContainsFunc(r.Rotation.Found, found)
 }
 
-// DoubtValue gives the value at hand up for good: it is written nowhere any more, and the slot rotates again.
-func (r *Record) DoubtValue() {
+// GiveUpValue gives the value at hand up for good: it is written nowhere any more, and the slot rotates again.
+func (r *Record) GiveUpValue() {
 	rot := *r.Rotation
-	if !rot.Doubted {
-		rot.Doubted, rot.Doubts = true, rot.Doubts+1
+	if !rot.GivenUp {
+		rot.GivenUp, rot.GivenUpCount = true, rot.GivenUpCount+1
 	}
 	r.Rotation = &rot
 }
@@ -114,8 +115,8 @@ func (r *Record) failuresBefore() (n int) {
 	if r.Failure != nil {
 		n = r.Failure.Count
 	}
-	if r.Unfinished() && r.Rotation.Doubted {
-		n = max(n, r.Rotation.Doubts-1)
+	if r.Unfinished() && r.Rotation.GivenUp {
+		n = max(n, r.Rotation.GivenUpCount-1)
 	}
 	return n
 }

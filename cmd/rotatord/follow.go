@@ -193,7 +193,7 @@ func (s *followed) givenUp(status slot.Status, now, deadline time.Time) error {
 		s.waits = now
 	}
 	// A place at a full relay may never come: only when it is asked for again is known.
-	if now.Sub(s.waits) < settledWait || status.WaitsFor != slot.WaitsForPlace && !status.WaitsUntil.After(deadline) {
+	if now.Sub(s.waits) < settledWait || status.WaitsFor != slot.WaitsForRoom && !status.WaitsUntil.After(deadline) {
 		return nil
 	}
 	return fmt.Errorf("not verified in time: %s; rotatord goes on then", status.Note)

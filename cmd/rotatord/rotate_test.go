@@ -80,7 +80,7 @@ func TestARequestIsWaitedForNoLongerThanThereIsHope(t *testing.T) {
 		{"which may be over at once", waits(slot.WaitsForGrace, time.Hour), time.Second, ""},
 		{"the budget is stopped for long", waits(slot.WaitsForBudget, time.Hour), 2 * time.Second, "not verified in time: it waits"},
 		{"nobody knows for how long", slot.Status{WaitsFor: slot.WaitsForBudget}, time.Hour, ""},
-		{"the relay is full", waits(slot.WaitsForPlace, time.Second), 2 * time.Second, "not verified in time: it waits"},
+		{"the relay is full", waits(slot.WaitsForRoom, time.Second), 2 * time.Second, "not verified in time: it waits"},
 		{"it waits for nothing", slot.Status{}, time.Hour, ""},
 	} {
 		s := followed{asked: slot.Status{Requested: now.Add(-time.Minute)}, waits: now.Add(-c.since)}

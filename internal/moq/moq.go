@@ -143,7 +143,7 @@ type Priority struct {
 	Urgency  Urgency
 	Deadline time.Time // the slot's nearest token expiry; zero sorts last
 	Revoke   bool      // a revocation: never starved by the others
-	Reserved bool      // the caller holds a place in the budget already: do not wait
+	Reserved bool      // the caller has its turn in the budget already: do not wait
 	Proven   bool      // send it only if the account has answered as Cloudflare does within a minute
 }
 

@@ -9,7 +9,7 @@ import (
 	"github.com/rotatord/rotatord/internal/slot"
 )
 
-// reserve asks for a place in the account's budget; the slot is woken when it is there.
+// reserve asks for a turn in the account's budget; the slot is woken when it is there.
 func (w *worker) reserve() {
 	cf, err := w.account()
 	if err != nil {
@@ -43,7 +43,7 @@ func (m *memory) beginReservation() (ticket int32, p moq.Priority, s moq.Strateg
 	return m.ticket, m.priority(), m.strategy()
 }
 
-// keepReservation keeps what gives the place back, unless it was given up meanwhile.
+// keepReservation keeps what hands the turn back, unless it was given up meanwhile.
 func (m *memory) keepReservation(ticket int32, cancel func()) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -65,7 +65,7 @@ func (w *worker) reservationGranted(ticket int32) {
 	w.wake()
 }
 
-// cancelReservation gives the place back, if there is one; m.mu is held.
+// cancelReservation hands the turn back, if there is one; m.mu is held.
 func (m *memory) cancelReservation() {
 	m.ticket++
 	o := m.notes

@@ -103,7 +103,7 @@ func (e *Engine) assignPlans(plans []*slot.Plan, kept func(upstream) bool) (fres
 	next := make(roster, 0, len(plans))
 	e.slots.mu.Lock()
 	defer e.slots.mu.Unlock()
-	e.places.Store(e.findPlaces(plans))
+	e.left.Store(e.findLeftLocations(plans))
 	for _, p := range plans {
 		w := e.slots.workerOfLocked(p.Key)
 		if w == nil {
@@ -178,7 +178,7 @@ func (w *worker) applyPlan(e *Engine, p *slot.Plan, watch time.Time, kept func(u
 	w.forgetInspections()
 	w.sightings = slices.DeleteFunc(w.sightings, func(f slot.LocationEntry[slot.Sighting]) bool { return !p.Delivers(f.Location) })
 	if o := w.notes; o != nil {
-		o.Errors, o.NextPlace = nil, 0
+		o.Errors, o.NextRoom = nil, 0
 		o.Health = slices.DeleteFunc(o.Health, func(h slot.LocationEntry[slot.TargetHealth]) bool { return !p.Delivers(h.Location) })
 	}
 }

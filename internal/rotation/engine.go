@@ -63,7 +63,7 @@ type Engine struct {
 
 	claims      claimTable // whose each place is
 	gates       gates      // one write at a time at each place
-	places      atomic.Pointer[places]
+	left        atomic.Pointer[leftLocations]
 	uninspected atomic.Int64 // configured slots that delivered before and were not looked at yet
 
 	outages *outages
@@ -93,7 +93,7 @@ func New(o Options) *Engine {
 	e.outages = &outages{clock: o.Clock, log: o.Log}
 	e.claims.seed, e.claims.of = maphash.MakeSeed(), map[uint64]claim{}
 	e.backends.Store(&backends{})
-	e.places.Store(&places{})
+	e.left.Store(&leftLocations{})
 	e.boot = e.Clock.Elapsed()
 	e.since.Store(int64(slot.TimestampOf(e.now())))
 	return e

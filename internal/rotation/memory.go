@@ -56,7 +56,7 @@ func (m *memory) nameLocked() string {
 	return m.record.Key.String()
 }
 
-// priority is the slot's place in the queue; m.mu is held.
+// priority is who the slot comes before in the queue for the budget; m.mu is held.
 func (m *memory) priority() moq.Priority {
 	p := moq.Priority{Urgency: moq.Routine}
 	if q := m.record.Request; q != nil && q.Compromised {

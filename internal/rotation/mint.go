@@ -116,7 +116,7 @@ func (w *worker) failMint(err error) {
 		}
 		o := w.ensureNotes()
 		if o.RelayFull = f.Reason == fault.Full; o.RelayFull {
-			o.PlaceHolders = w.relayHolders()
+			o.RelayHolders = w.relayHolders()
 			err, waits = w.tellHolders(err), w.awaitRoom()
 		}
 	})

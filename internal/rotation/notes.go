@@ -13,7 +13,7 @@ type notes struct {
 	unacknowledged slot.ByLocation[[]byte] // digest of what a write that was not acknowledged may have left, by location
 
 	value             heldValue
-	cancelReservation func() // gives back the place in the budget
+	cancelReservation func() // hands the turn in the budget back
 	preempt           func() // ends the call that waits for its turn; nil when none does
 
 	failedSaves       int32 // failed saves in a row

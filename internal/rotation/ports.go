@@ -15,10 +15,10 @@ import (
 // Ambiguous when the call may have been carried out, else nothing was changed.
 // Calls wait for the account's budget in order of priority. Safe for concurrent use.
 //
-// Reserve asks for one call's place in the budget without making it; granted is
-// called once, from any goroutine, when the place is there. The next Create or
+// Reserve asks for one call's turn in the budget without making it; granted is
+// called once, from any goroutine, when the turn is there. The next Create or
 // Rotate with Priority.Reserved set uses it up; cancel gives up the wait or
-// hands an unused place back, and does nothing after the place was used.
+// hands an unused turn back, and does nothing after the turn was used.
 //
 // OpensAt is when the budget lets the next call that waits through at the soonest; zero
 // when none waits, or nothing tells.

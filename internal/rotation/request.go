@@ -31,7 +31,7 @@ func (w *worker) request(q slot.Request) error {
 		r.AskForRotation(q)
 		w.requeue()
 		if o := w.notes; o != nil {
-			o.NextRetirement, o.failedRetirements, o.NextPlace = 0, 0, 0
+			o.NextRetirement, o.failedRetirements, o.NextRoom = 0, 0, 0
 		}
 		ev := w.newEvent(slot.EventRequested)
 		ev.By, ev.Cause, ev.RotationID, ev.TokenID = q.By, slot.CauseOf(q), "", ""

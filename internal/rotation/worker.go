@@ -123,7 +123,7 @@ func (w *worker) view() slot.View {
 		seen = &w.notes.Observation
 	}
 	return slot.View{
-		Record: &w.record, Plan: w.plan, Seen: seen, NextCheck: w.nextCheck, Sightings: w.sightings, Sinks: w.engine.backends.Load().configured, Taken: w.engine.places.Load().taken,
+		Record: &w.record, Plan: w.plan, Seen: seen, NextCheck: w.nextCheck, Sightings: w.sightings, Sinks: w.engine.backends.Load().configured, Taken: w.engine.left.Load().taken,
 		Inspected: w.inspected == wasInspected, UninspectedFor: w.waitForUninspected(), Now: w.engine.now(), Clock: w.reading(), Boot: w.engine.boot, Since: slot.Timestamp(w.engine.since.Load()).Time(), JournalDown: w.engine.StorageErr() != nil,
 		Cloudflare: w.engine.cloudflareTime(w.record.Key.AccountID), ClockUnset: w.engine.isClockUnset(w.record.Key.AccountID),
 		ForeignInstance: w.engine.lists.foreignOf(w.record.Key.OfRelay()),

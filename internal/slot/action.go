@@ -16,7 +16,7 @@ type TakeBack struct{ Bounds Bounds }
 // Save makes memory durable.
 type Save struct{}
 
-// Reserve asks for a place in the budget.
+// Reserve asks for a turn in the budget.
 type Reserve struct{}
 
 // Inspect finds out what targets hold, and perhaps whether they could be written.

@@ -12,12 +12,12 @@ type LocationEntry[V any] struct {
 	Value    V
 }
 
-// Index is where a location's entry is; -1 when there is none.
+// Index returns where a location's entry is; -1 when there is none.
 func (p ByLocation[V]) Index(location string) int {
 	return slices.IndexFunc(p, func(e LocationEntry[V]) bool { return e.Location == location })
 }
 
-// At returns what is kept of a place; the zero value when nothing is.
+// At returns what is kept of a location; the zero value when nothing is.
 func (p ByLocation[V]) At(location string) (v V) {
 	if i := p.Index(location); i >= 0 {
 		v = p[i].Value
@@ -30,7 +30,7 @@ func (p *ByLocation[V]) Set(location string, v V) {
 	*p.Edit(location) = v
 }
 
-// Edit returns what is kept of a place, to be changed at once.
+// Edit returns what is kept of a location, to be changed at once.
 func (p *ByLocation[V]) Edit(location string) *V {
 	i := p.Index(location)
 	if i < 0 {

@@ -21,12 +21,12 @@ type Observation struct {
 	Errors      ByLocation[error]        // last trouble with each target, for people
 	Absences    []Absence                // of tokens and labels that lists lack
 
-	Reserving bool // a place in the budget is asked for
+	Reserving bool // a turn in the budget is asked for
 	Reserved  bool // and was granted
 
 	RelayFull    bool      // the relay refused a mint: it holds its limit
-	NextPlace    Timestamp // when that mint is tried again; zero when it counts as failed
-	PlaceHolders string    // who holds the relay's places, for people
+	NextRoom     Timestamp // when that mint is tried again; zero when it counts as failed
+	RelayHolders string    // whose the full relay's tokens are, for people
 	Unsaved      bool      // memory is ahead of the journal
 	Unsavable    bool      // because the journal refuses this very record
 

@@ -1,22 +1,25 @@
 package slot
 
-import "time"
-
-// PlaceWait returns until when a rotation waits whose mint a full relay refused, and which would be
-// tried again at next; false when it failed, because the slot is overdue by now.
-func (v *View) PlaceWait(next time.Time) (until time.Time, waits bool) {
-	overdue := v.overdueFrom()
-	if !overdue.IsZero() && !v.Now.Before(overdue) {
-		return time.Time{}, false
+// othersInspectedFirst has all slots looked at once before anything is begun for a place that does not hold what the
+// slot delivered there: under another name, it may be where another delivered last.
+func (v *View) othersInspectedFirst(targets []Target) (Action, bool) {
+	if v.UninspectedFor <= 0 {
+		return nil, true
 	}
-	return earlierOf(next, overdue), true
+	if s, ok := v.inspectedFirst(targets, DepthProbe); !ok {
+		return s, false
+	}
+	for _, t := range targets {
+		l := v.Seen.Inspections.At(t.Location)
+		own := l.Known && l.Exists && v.Record.Receipts.At(t.Location).Matches(l.Digest)
+		if l.Err == nil && !own && v.Sightings.At(t.Location).Place != 0 {
+			return Wait{v.Now.Add(v.UninspectedFor)}, false
+		}
+	}
+	return nil, true
 }
 
-// nextPlaceAt is when a mint that a full relay refused is tried again; zero when it may be now.
-func (v *View) nextPlaceAt() time.Time {
-	next := v.Seen.NextPlace.Time()
-	if !v.waitsUntil(next, RoutineBackoff().Longest) {
-		return time.Time{}
-	}
-	return next
+// placesKnownFirst waits before there is a turn in the budget, which others could use meanwhile.
+func (v *View) placesKnownFirst() (Action, bool) {
+	return v.othersInspectedFirst(RequiredOf(v.Plan.Targets))
 }

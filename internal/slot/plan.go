@@ -27,12 +27,12 @@ type Plan struct {
 }
 
 // Policy is of a plan what a fleet's slots have in common: one may be shared by
-// many plans, and is as immutable.
+// many plans. It is immutable.
 type Policy struct {
 	Account       string // key in the configuration
 	Strategy      moq.Strategy
 	Timezone      string        // of the schedule
-	Jitter        time.Duration // the most that Delay gives
+	Jitter        time.Duration // the most that Delay returns
 	Initial       Initial
 	CatchUp       bool
 	Matching      bool // retire: matching
@@ -63,7 +63,7 @@ const (
 	InitialSchedule Initial = "schedule"
 )
 
-// Delivers reports whether a place is one of the plan's targets; none is of no plan.
+// Delivers reports whether one of the plan's targets is at a location; none is of no plan.
 func (p *Plan) Delivers(location string) bool {
 	return p != nil && TargetAt(p.Targets, location) >= 0
 }

@@ -140,11 +140,11 @@ type Orphan struct {
 	FoundClock Reading   `json:"found_clock,omitzero"` // then
 }
 
-// Target is one place a rotation delivers to.
+// Target is where a rotation delivers to.
 type Target struct {
 	Sink     string `json:"sink"`     // its key in the configuration
 	Target   string `json:"target"`   // rendered path or secret id
-	Location string `json:"location"` // the place, whatever the sink is called
+	Location string `json:"location"` // the target as it is written, whatever the sink is called
 	Required bool   `json:"required"`
 	Adopt    bool   `json:"adopt,omitempty"` // take over a target that holds something else
 }

@@ -74,7 +74,7 @@ func (v *View) deliverUnconfirmed(missing []Target) Action {
 }
 
 // deliverEnded delivers a value whose token has expired by Cloudflare's time, and not by our clock, which may be right: only
-// where no token works whose place it could take. Elsewhere a newer one is waited for.
+// where no token works that it could replace. Elsewhere a newer one is waited for.
 func (v *View) deliverEnded(missing []Target) Action {
 	if s, ok := v.inspectedFirst(missing, DepthRead); !ok {
 		return s
@@ -104,7 +104,7 @@ func (v *View) givesWay() bool {
 	if v.Plan == nil || v.supersedeCause() == "" {
 		return false
 	}
-	if !v.nextPlaceAt().IsZero() {
+	if !v.nextRoomAt().IsZero() {
 		return false // the relay is full
 	}
 	f := v.Record.Failure

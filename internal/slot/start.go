@@ -15,7 +15,7 @@ func (v *View) startDue() Action {
 	if until, shut := v.Record.retryAt(v.Now); shut {
 		return Wait{until}
 	}
-	if until := v.nextPlaceAt(); !until.IsZero() {
+	if until := v.nextRoomAt(); !until.IsZero() {
 		return Wait{until}
 	}
 	if v.JournalDown || v.Seen.Unsaved {

@@ -74,7 +74,7 @@ type WaitsFor string
 // What is waited for.
 const (
 	WaitsForGrace  WaitsFor = "grace"  // the slot has its three tokens: for the end of a grace
-	WaitsForPlace  WaitsFor = "place"  // the relay is full: the mint is tried again
+	WaitsForRoom   WaitsFor = "place"  // the relay is full: the mint is tried again; the wire has the first version's word
 	WaitsForBudget WaitsFor = "budget" // for a turn in the account's request budget
 )
 

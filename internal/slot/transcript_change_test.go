@@ -84,7 +84,7 @@ func (s *transcript) mint(c *clause) {
 	}
 	s.v.Record.CompleteMint(t, sealed, s.v.Now)
 	o := s.v.Seen
-	o.NotGoneAt, o.RelayFull, o.NextPlace, o.Listing, o.NextOptional = TimestampOf(s.v.Now), false, 0, nil, nil
+	o.NotGoneAt, o.RelayFull, o.NextRoom, o.Listing, o.NextOptional = TimestampOf(s.v.Now), false, 0, nil, nil
 	o.Minted = a.ID
 }
 
@@ -117,16 +117,16 @@ func (s *transcript) refuseForPlace(c *clause) {
 	c.each(form{"next attempt at TIME", func(c *clause) { next = c.time(0) }})
 	s.refuse()
 	o := s.v.Seen
-	o.RelayFull, o.NextPlace, o.PlaceHolders = true, 0, ""
+	o.RelayFull, o.NextRoom, o.RelayHolders = true, 0, ""
 	if o.Listing != nil {
-		o.PlaceHolders = "those listed"
+		o.RelayHolders = "those listed"
 	}
-	until, waits := s.v.PlaceWait(next)
+	until, waits := s.v.RoomWait(next)
 	if !waits {
 		s.print("it failed")
 		return
 	}
-	o.NextPlace = TimestampOf(until)
+	o.NextRoom = TimestampOf(until)
 	if !s.v.Record.Unfinished() {
 		s.v.Record.EndFailure()
 	}

@@ -16,7 +16,7 @@ func (s *transcript) actionText(a Action) string {
 	case Save:
 		return "save the record"
 	case Reserve:
-		return "reserve a place in the budget"
+		return "reserve a turn in the budget"
 	case Inspect:
 		return fmt.Sprintf("inspect %s (%s)", sinksOf(a.Targets), [...]string{"read", "probe", "trial"}[a.Depth])
 	case List:

@@ -20,9 +20,9 @@ func (s *transcript) seenForms() []form {
 		{"listed last at TIME", func(c *clause) {
 			o.LastListing = s.v.Clock.Elapsed - s.v.Now.Sub(c.time(0))
 		}},
-		{"the place is asked for", func(*clause) { o.Reserving = true }},
+		{"the turn is asked for", func(*clause) { o.Reserving = true }},
 		{"nothing passes the budget before TIME", func(c *clause) { s.v.BudgetUntil = c.time(0) }},
-		{"the place is there", func(*clause) { o.Reserving, o.Reserved = false, true }},
+		{"the turn is there", func(*clause) { o.Reserving, o.Reserved = false, true }},
 		{"a namesake mints NAME", func(c *clause) { s.v.ForeignInstance = append(s.v.ForeignInstance, s.letter(c.words[0])) }},
 		{"the clock was never set", func(*clause) { s.v.ClockUnset = true }},
 		{"the clock was set", func(*clause) { s.v.ClockUnset = false }},

@@ -173,7 +173,7 @@ func TestTheDescriptionHasEveryWordOfTheAPIAndNoOther(t *testing.T) {
 		"Token.owner": words([]adminapi.Owner{
 			adminapi.Ours, adminapi.Former, adminapi.ForeignInstance, adminapi.OtherInstance, adminapi.Others,
 		}),
-		"Slot.waits_for": words([]slot.WaitsFor{slot.WaitsForGrace, slot.WaitsForPlace, slot.WaitsForBudget}),
+		"Slot.waits_for": words([]slot.WaitsFor{slot.WaitsForGrace, slot.WaitsForRoom, slot.WaitsForBudget}),
 	} {
 		schema, field, _ := strings.Cut(where, ".")
 		if got := words(d.at(t, "components", "schemas", schema, "properties", field)["enum"]); got != want {

@@ -75,7 +75,7 @@ func TestAFailureEndsWithItsCauseThoughTheSlotHasStillToWait(t *testing.T) {
 	d.failing("live/subscribe", w.Path("bad/token"), "not a directory")
 	to("good/token")
 	d.reload()
-	d.untilSlot("live/subscribe", func(s slot.Status) bool { return s.WaitsFor == slot.WaitsForPlace })
+	d.untilSlot("live/subscribe", func(s slot.Status) bool { return s.WaitsFor == slot.WaitsForRoom })
 	d.says("a failure is over")
 	d.predict(expectations{"consecutive_failures" + liveSlot: is(0), "slot_state" + liveSlot + " state=idle": is(1)})
 	for _, args := range [][]string{{"status"}, {"rotate", "--timeout", "2s", "live"}} {

@@ -19,12 +19,12 @@ func (w *worker) awaitRoom() (waits bool) {
 	o, now := w.ensureNotes(), w.engine.now()
 	o.refusedMints++
 	v := w.view()
-	until, waits := v.PlaceWait(now.Add(w.engine.jittered(slot.RoutineBackoff(), int(o.refusedMints), 0)))
+	until, waits := v.RoomWait(now.Add(w.engine.jittered(slot.RoutineBackoff(), int(o.refusedMints), 0)))
 	if !waits || w.record.PendingMint != nil {
-		o.NextPlace = 0
+		o.NextRoom = 0
 		return false
 	}
-	o.NextPlace = slot.TimestampOf(until)
+	o.NextRoom = slot.TimestampOf(until)
 	if !w.record.Unfinished() {
 		w.record.EndFailure()
 	}
@@ -39,31 +39,31 @@ func (w *worker) tellOfFullRelay(err error) {
 	w.locked(func() {
 		w.cancelReservation()
 		o := w.ensureNotes()
-		account, next, refused = w.accountName(), o.NextPlace.Time(), o.refusedMints
+		account, next, refused = w.accountName(), o.NextRoom.Time(), o.refusedMints
 	})
 	w.engine.Observer.AttemptFailed(account, slot.StageMint, string(fault.Full))
-	if refused <= 2 { // the second knows who holds the places
-		w.log().Warn("the relay is full: the rotation waits for a place", zap.Error(err), zap.Time("next_attempt", next))
+	if refused <= 2 { // the second knows whose its tokens are
+		w.log().Warn("the relay is full: the rotation waits for room", zap.Error(err), zap.Time("next_attempt", next))
 	}
 	_ = w.save()
 }
 
 // forgetFullRelay makes as if the relay had refused no mint.
 func (o *notes) forgetFullRelay() {
-	o.RelayFull, o.NextPlace, o.PlaceHolders, o.refusedMints = false, 0, "", 0
+	o.RelayFull, o.NextRoom, o.RelayHolders, o.refusedMints = false, 0, "", 0
 }
 
-// tellHolders returns err with who holds the relay's places, as far as that is known. w.mu is held.
+// tellHolders returns err with whose the relay's tokens are, as far as that is known. w.mu is held.
 func (w *worker) tellHolders(err error) error {
-	holders := w.ensureNotes().PlaceHolders
+	holders := w.ensureNotes().RelayHolders
 	if holders == "" {
 		return err
 	}
-	return fault.Newf(fault.Permanent, fault.Full, "", "", "%w; the places are held by %s", err, holders).
+	return fault.Newf(fault.Permanent, fault.Full, "", "", "%w; its room is taken by %s", err, holders).
 		WithHint("revoke a token that nobody uses, or see `rotatord tokens prune`")
 }
 
-// relayHolders names who holds the relay's places, as far as they were listed. w.mu is held.
+// relayHolders says whose the relay's tokens are, as far as they were listed. w.mu is held.
 func (w *worker) relayHolders() string {
 	listing := w.ensureNotes().Listing
 	if listing == nil {

@@ -14,23 +14,23 @@ func (v *View) waitsFor() (what WaitsFor, until time.Time) {
 	switch {
 	case !v.blockedUntil().IsZero():
 		return WaitsForGrace, UTC(v.blockedUntil())
-	case v.waitsForPlace():
-		return WaitsForPlace, UTC(v.Seen.NextPlace.Time())
+	case v.waitsForRoom():
+		return WaitsForRoom, UTC(v.Seen.NextRoom.Time())
 	case v.Seen.Reserving:
 		return WaitsForBudget, UTC(v.BudgetUntil)
 	}
 	return "", time.Time{}
 }
 
-// waitsForPlace reports whether a rotation that is due waits for a place at its full relay.
-func (v *View) waitsForPlace() bool {
-	return v.Seen.RelayFull && !v.Seen.NextPlace.IsZero() && v.isDue()
+// waitsForRoom reports whether a rotation that is due waits for room at its full relay.
+func (v *View) waitsForRoom() bool {
+	return v.Seen.RelayFull && !v.Seen.NextRoom.IsZero() && v.isDue()
 }
 
-func (v *View) placeNote() string {
-	return fmt.Sprintf("the relay is full: the rotation waits for a place; they are held by %s; "+
+func (v *View) fullRelayNote() string {
+	return fmt.Sprintf("the relay is full: the rotation waits for room, which is taken by %s; "+
 		"revoke a token that nobody uses, or see `rotatord tokens prune`",
-		cmp.Or(v.Seen.PlaceHolders, "tokens that are yet to be listed"))
+		cmp.Or(v.Seen.RelayHolders, "tokens that are yet to be listed"))
 }
 
 func (v *View) budgetNote() string {
@@ -48,7 +48,7 @@ func (v *View) blockedNote() string {
 	return "the slot has three tokens, the most it may have: it rotates when the oldest grace ends, at " + until
 }
 
-// blockedUntil is until when a rotation that is due waits for room; zero when no grace makes any. Who asked to end a
+// blockedUntil returns until when a rotation that is due waits for room; zero when no grace makes any. Who asked to end a
 // compromise waits for none, who serves nobody neither, and what has expired goes first.
 func (v *View) blockedUntil() time.Time {
 	over, q := v.liveTokens()-MaxTokens, v.Record.Request

@@ -23,7 +23,7 @@ func (v *View) roomFirst() (Action, bool) {
 		return a, ok
 	}
 	if len(v.graceEnds()) > 0 {
-		return Wait{}, false // retire says until when
+		return Wait{}, false // retireTokens says until when
 	}
 	return Fail{Stage: StagePreflight, Errs: []error{errTokenLimit}}, false
 }
@@ -32,7 +32,7 @@ var errTokenLimit = fault.Newf(fault.Retry, fault.Full, "start rotation", "",
 	"the slot has three tokens, and none can be revoked while a required sink may still serve it").
 	WithHint("bring the sink back, or take it out of the configuration")
 
-// expiredFirst revokes a token that has expired and whose place is needed. A served one stays otherwise, so that people
+// expiredFirst revokes a token that has expired and whose room is needed. A served one stays otherwise, so that people
 // see it.
 func (v *View) expiredFirst() (Action, bool) {
 	if v.waitsUntil(v.Seen.NextRetirement.Time(), LongestBlock) || !v.Seen.RelayFull && v.liveTokens() < MaxTokens {
@@ -61,7 +61,7 @@ func (v *View) currentFirst() (Action, bool) {
 	return v.sampledFirst(t, StageRetire)
 }
 
-// liveTokens counts the slot's tokens that take one of its places.
+// liveTokens counts the slot's tokens that its limit is about.
 func (v *View) liveTokens() int { return len(v.heldTokens()) }
 
 // heldTokens are the slot's tokens that Cloudflare may accept, without those that are left to expire.

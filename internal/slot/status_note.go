@@ -26,8 +26,8 @@ func (v *View) note() string {
 		return "the journal refuses the slot's record, see the log: nothing is minted for it until it can be saved"
 	case !v.blockedUntil().IsZero():
 		return v.blockedNote()
-	case v.waitsForPlace():
-		return v.placeNote()
+	case v.waitsForRoom():
+		return v.fullRelayNote()
 	case v.isSettling():
 		return "waiting until relays know the new token: it is delivered at " +
 			v.settlesUntil(v.TargetsLacking(v.Record.Rotation, true)).UTC().Format(time.DateTime+"Z")

@@ -15,15 +15,15 @@ import (
 // ours if it is what the slot that delivered there last brought. A location that a configured slot has is in that slot's
 // record; here are those that slots have left.
 
-// places are the locations that slots have left. They are never changed; Configure makes new ones.
-type places struct {
+// leftLocations are the locations that slots have left. They are never changed; Configure makes new ones.
+type leftLocations struct {
 	former map[string][]*worker // by location: who delivered there, or was about to, and does so no more
 	taken  map[string]bool      // those that a configured slot has now
 }
 
-// findPlaces finds what slots leave with the plans that are to come into force; e.slots.mu is held.
-func (e *Engine) findPlaces(plans []*slot.Plan) *places {
-	p := &places{former: map[string][]*worker{}, taken: map[string]bool{}}
+// findLeftLocations finds what slots leave with the plans that are to come into force; e.slots.mu is held.
+func (e *Engine) findLeftLocations(plans []*slot.Plan) *leftLocations {
+	p := &leftLocations{former: map[string][]*worker{}, taken: map[string]bool{}}
 	kept := 0
 	for _, plan := range plans {
 		if w := e.slots.workerOfLocked(plan.Key); w != nil {
@@ -45,7 +45,7 @@ func (e *Engine) findPlaces(plans []*slot.Plan) *places {
 }
 
 // addRemoved adds those of slots that have no plan any more.
-func (p *places) addRemoved(slots iter.Seq[*worker], plans []*slot.Plan) {
+func (p *leftLocations) addRemoved(slots iter.Seq[*worker], plans []*slot.Plan) {
 	planned := make(map[moq.Key]bool, len(plans))
 	for _, plan := range plans {
 		planned[plan.Key] = true
@@ -59,7 +59,7 @@ func (p *places) addRemoved(slots iter.Seq[*worker], plans []*slot.Plan) {
 
 // addLeft adds the locations that a slot leaves with a plan, where it delivered or is about to; nil: it leaves the
 // configuration.
-func (p *places) addLeft(w *worker, plan *slot.Plan) {
+func (p *leftLocations) addLeft(w *worker, plan *slot.Plan) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for i := range w.record.Receipts {
@@ -72,7 +72,7 @@ func (p *places) addLeft(w *worker, plan *slot.Plan) {
 	}
 }
 
-func (p *places) addLocation(location string, w *worker, plan *slot.Plan) {
+func (p *leftLocations) addLocation(location string, w *worker, plan *slot.Plan) {
 	if !plan.Delivers(location) && !slices.Contains(p.former[location], w) {
 		p.former[location] = append(p.former[location], w)
 	}
@@ -82,7 +82,7 @@ func (p *places) addLocation(location string, w *worker, plan *slot.Plan) {
 // or may have been.
 func (w *worker) isDelivered(t slot.Target, content secret.Value) bool {
 	last, whose := w.receipt(t), w
-	for _, other := range w.engine.places.Load().former[t.Location] {
+	for _, other := range w.engine.left.Load().former[t.Location] {
 		if other == w {
 			continue
 		}
@@ -109,7 +109,7 @@ func (w *worker) mayHaveWritten(t slot.Target, content secret.Value) bool {
 
 // afterOthers is when a delivery to a location counts as made: after those of others, whatever the wall clock says.
 func (w *worker) afterOthers(location string, at slot.Timestamp) slot.Timestamp {
-	for _, other := range w.engine.places.Load().former[location] {
+	for _, other := range w.engine.left.Load().former[location] {
 		if other == w {
 			continue
 		}

@@ -43,7 +43,7 @@ func (v *View) waitsForNoGrace() bool {
 
 // isFourth reports whether the next mint makes a fourth token.
 func (v *View) isFourth() bool {
-	return v.Plan.Strategy == moq.Overlap && v.liveTokens() == MaxTokens
+	return v.Plan.Strategy == moq.Overlap && v.countLiveTokens() == MaxTokens
 }
 
 // dueByItself is why a rotation would be started if nobody had asked for one. Who asked to end a compromise has no

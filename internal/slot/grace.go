@@ -116,8 +116,8 @@ func (v *View) hasLeft(location string) bool {
 	return !v.Plan.Delivers(location)
 }
 
-// grace is that of the configuration, or of the last rotation of a slot that left it.
-func (v *View) grace() time.Duration {
+// presentGrace is that of the configuration, or of the last rotation of a slot that left it.
+func (v *View) presentGrace() time.Duration {
 	switch {
 	case v.Plan != nil:
 		return v.Plan.Grace

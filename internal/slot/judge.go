@@ -22,8 +22,8 @@ type Found struct {
 	Digest   []byte `json:"digest"` // none: it held nothing, though something was delivered there
 }
 
-// found are the targets of which it is to be remembered what they hold before a value comes there.
-func (v *View) found(targets []Target) (out []Found) {
+// foundAt are the targets of which it is to be remembered what they hold before a value comes there.
+func (v *View) foundAt(targets []Target) (out []Found) {
 	for _, t := range targets {
 		l := v.Seen.Inspections.At(t.Location)
 		if l.Exists && len(l.Digest) > 0 && !v.Record.Receipts.At(t.Location).Matches(l.Digest) {

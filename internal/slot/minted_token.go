@@ -16,7 +16,7 @@ func (v *View) RefuseMinted(a *Rotation, t *Token) error {
 		return nil
 	case t.Life() <= 0 || v.expired(t):
 		return errUnfit("has expired already")
-	case a.Cause == CauseCompromised || v.servesNothing():
+	case a.Cause == CauseCompromised || v.hasNoWorkingToken():
 		return nil
 	case !t.BeforeRenewal(v.birthOf(t).Add(a.Settle)):
 		return errUnfit("is to be renewed as soon as it is made")
@@ -61,8 +61,8 @@ func (t *Token) Life() time.Duration { return time.Duration(t.Expires - t.Create
 
 func (t *Token) outlives(o *Token) bool { return t.Expires.IsZero() || t.Expires > o.Expires }
 
-// servesNothing reports whether no token is served that may work.
-func (v *View) servesNothing() bool {
+// hasNoWorkingToken reports whether no token is served that may work.
+func (v *View) hasNoWorkingToken() bool {
 	t := v.Record.Current
 	return t == nil || t.ID == "" || v.expired(t)
 }

@@ -42,7 +42,7 @@ func (v *View) NewRotation(d Due, instance string) Rotation {
 
 // fixInPlace fixes what only in_place has: what the targets hold, and how many values were given up before.
 func (v *View) fixInPlace(a *Rotation) {
-	a.Found = v.found(v.Plan.Targets)
+	a.Found = v.foundAt(v.Plan.Targets)
 	if v.Record.Unfinished() && v.Record.Rotation.GivenUp {
 		a.GivenUpCount = v.Record.Rotation.GivenUpCount
 	}

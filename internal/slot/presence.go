@@ -86,15 +86,15 @@ func (v *View) noteAbsences() {
 
 // lookedFor are the ids of the slot's tokens and the labels of its lost mints.
 func (v *View) lookedFor() []string {
-	names := v.ownTokens()
+	names := v.unexpiredIDs()
 	for _, l := range v.Record.Orphans {
 		names = append(names, l.Label)
 	}
 	return names
 }
 
-// ownTokens are the ids of the slot's tokens that have not expired.
-func (v *View) ownTokens() (ids []string) {
+// unexpiredIDs are the ids of the slot's tokens that have not expired.
+func (v *View) unexpiredIDs() (ids []string) {
 	add := func(t *Token) {
 		if t != nil && t.ID != "" && !v.expired(t) && !slices.Contains(ids, t.ID) {
 			ids = append(ids, t.ID)
@@ -112,7 +112,7 @@ func (v *View) ownTokens() (ids []string) {
 
 // showsOwn reports whether the latest list shows one of the slot's tokens.
 func (v *View) showsOwn() bool {
-	return slices.ContainsFunc(v.ownTokens(), v.Seen.Listing.Has)
+	return slices.ContainsFunc(v.unexpiredIDs(), v.Seen.Listing.Has)
 }
 
 // presenceOfLatest says what lists say of the token of the latest rotation.

@@ -19,7 +19,7 @@ func (v *View) redirectFirst(rot *Rotation) (Action, bool) {
 	case v.NeedsJudging(rot): // what is there now may be newer
 		return Redirect{Targets: fit}, false
 	}
-	return Redirect{fit, v.found(fit)}, false
+	return Redirect{fit, v.foundAt(fit)}, false
 }
 
 // MayHoldLatest reports whether a location may hold the value on its way though no write there was acknowledged. At a

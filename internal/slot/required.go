@@ -92,7 +92,7 @@ func (v *View) holdsUnknown(t Target) bool {
 	l := v.Seen.Inspections.At(t.Location)
 	known := l.Ours || v.Record.Receipts.At(t.Location).Matches(l.Digest)
 	ours := func(id string) bool { return slices.Contains(l.TokenIDs, id) }
-	return v.showsContent(t) && !known && !slices.ContainsFunc(v.ownTokens(), ours)
+	return v.showsContent(t) && !known && !slices.ContainsFunc(v.unexpiredIDs(), ours)
 }
 
 // givesWay reports whether an unfinished rotation leaves the turn to a newer one.

@@ -82,19 +82,19 @@ func (v *View) retireToken(t *Token) Action {
 	succeeded := func(h Target) bool { return v.Record.Receipts.At(h.Location).RotationID > t.RotationID }
 	switch {
 	case t.Retire.IsZero(): // adopted
-		return v.revokeUnlessServed(t, BeginGrace{Token: t.withGrace(v.grace(), TimestampOf(v.Now), v.Clock)})
+		return v.unlessServed(t, BeginGrace{Token: t.withGrace(v.presentGrace(), TimestampOf(v.Now), v.Clock)})
 	case v.everyServing(succeeded):
 		return v.revokeIfSucceeded(t)
 	case v.Record.Current != nil && v.Record.Current.RotationID > t.RotationID && !v.blockedByTokenLimit():
 		return Wait{} // the rotation that brings the others a successor comes first
 	}
-	return v.revokeUnlessServed(t, Revoke{Token: *t})
+	return v.unlessServed(t, Revoke{Token: *t})
 }
 
-// revokeUnlessServed takes the action when no required target is seen to serve its token. One that
+// unlessServed takes the action when no required target is seen to serve its token. One that
 // was adopted may have been served until now: its grace begins. Where one may serve
 // it, the rotation that its drift calls for comes first.
-func (v *View) revokeUnlessServed(t *Token, then Action) Action {
+func (v *View) unlessServed(t *Token, then Action) Action {
 	if s, ok := v.inspectServing(); !ok {
 		return s
 	}

@@ -40,7 +40,7 @@ func (v *View) settlesServed() time.Duration {
 	left := v.settlesLatest()
 	for _, l := range v.Record.Orphans {
 		if passed, _ := v.passedSince(l.Clock); l.Crashed {
-			left = max(left, v.settle()-passed)
+			left = max(left, v.presentSettle()-passed)
 		}
 	}
 	return left
@@ -62,8 +62,8 @@ func (v *View) onceSettled(a Action) Action {
 	return a
 }
 
-// settle is that of the configuration, or of the last rotation of a slot that left it.
-func (v *View) settle() time.Duration {
+// presentSettle is that of the configuration, or of the last rotation of a slot that left it.
+func (v *View) presentSettle() time.Duration {
 	switch {
 	case v.Plan != nil:
 		return v.Plan.Settle

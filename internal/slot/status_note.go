@@ -9,14 +9,14 @@ import (
 	"github.com/rotatord/rotatord/internal/moq"
 )
 
-// notes are all that a person should know.
-func (v *View) notes() string {
-	said := slices.DeleteFunc([]string{v.note(), foreignInstanceNote(v.ForeignInstance)}, func(s string) bool { return s == "" })
+// statusNote are all that a person should know.
+func (v *View) statusNote() string {
+	said := slices.DeleteFunc([]string{v.mainNote(), foreignInstanceNote(v.ForeignInstance)}, func(s string) bool { return s == "" })
 	return strings.Join(said, "; ")
 }
 
-// note says what a person might wonder about.
-func (v *View) note() string {
+// mainNote says what a person might wonder about.
+func (v *View) mainNote() string {
 	switch {
 	case v.Plan.Strategy == moq.InPlace && v.waitsWithNewTarget():
 		return "a new target waits for the next scheduled rotation: in_place cannot bring it the present token"

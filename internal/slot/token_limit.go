@@ -16,7 +16,7 @@ func (v *View) roomFirst() (Action, bool) {
 	if a, ok := v.expiredFirst(); !ok {
 		return a, false
 	}
-	if v.liveTokens() < MaxTokens {
+	if v.countLiveTokens() < MaxTokens {
 		return nil, true
 	}
 	if a, ok := v.fourthToken(); ok || a != nil {
@@ -35,10 +35,10 @@ var errTokenLimit = fault.Newf(fault.Retry, fault.Full, "start rotation", "",
 // expiredFirst revokes a token that has expired and whose room is needed. A served one stays otherwise, so that people
 // see it.
 func (v *View) expiredFirst() (Action, bool) {
-	if v.waitsUntil(v.Seen.NextRetirement.Time(), LongestBlock) || !v.Seen.RelayFull && v.liveTokens() < MaxTokens {
+	if v.waitsUntil(v.Seen.NextRetirement.Time(), LongestBlock) || !v.Seen.RelayFull && v.countLiveTokens() < MaxTokens {
 		return nil, true
 	}
-	for _, t := range v.heldTokens() {
+	for _, t := range v.liveTokens() {
 		if v.expired(t) {
 			return Revoke{Token: *t, Expired: true}, false
 		}
@@ -61,11 +61,11 @@ func (v *View) currentFirst() (Action, bool) {
 	return v.sampledFirst(t, StageRetire)
 }
 
-// liveTokens counts the slot's tokens that its limit is about.
-func (v *View) liveTokens() int { return len(v.heldTokens()) }
+// countLiveTokens counts the slot's tokens that its limit is about.
+func (v *View) countLiveTokens() int { return len(v.liveTokens()) }
 
-// heldTokens are the slot's tokens that Cloudflare may accept, without those that are left to expire.
-func (v *View) heldTokens() (held []*Token) {
+// liveTokens are the slot's tokens that Cloudflare may accept, without those that are left to expire.
+func (v *View) liveTokens() (held []*Token) {
 	if v.Record.Current != nil && v.Record.Current.ID != "" {
 		held = append(held, v.Record.Current)
 	}
@@ -83,7 +83,7 @@ func (v *View) heldTokens() (held []*Token) {
 // graceEnds are the ends of the graces of the slot's tokens, in their order; of those that begin anew with an unfinished
 // rotation it is not known.
 func (v *View) graceEnds() (ends []time.Time) {
-	for _, t := range v.heldTokens() {
+	for _, t := range v.liveTokens() {
 		if !t.Retire.IsZero() && !v.gracesBeginAnew(t) {
 			ends = append(ends, v.graceEnd(t))
 		}
@@ -95,7 +95,7 @@ func (v *View) graceEnds() (ends []time.Time) {
 // blockedByTokenLimit reports whether a rotation that is due has no room: then a target that was
 // wiped, overwritten or gained would stay so for ever, because no old token could go.
 func (v *View) blockedByTokenLimit() bool {
-	return v.isDue() && v.liveTokens() >= MaxTokens
+	return v.isDue() && v.countLiveTokens() >= MaxTokens
 }
 
 // WaitsForRetirement reports whether a rotation that is due cannot begin before a token goes.

@@ -42,7 +42,7 @@ func (v *View) budgetNote() string {
 
 func (v *View) blockedNote() string {
 	until := UTC(v.blockedUntil()).Format(time.DateTime + "Z")
-	if v.liveTokens() > MaxTokens {
+	if v.countLiveTokens() > MaxTokens {
 		return "the slot has four tokens, one more than it may have: it rotates when two graces have ended, at " + until
 	}
 	return "the slot has three tokens, the most it may have: it rotates when the oldest grace ends, at " + until
@@ -51,8 +51,8 @@ func (v *View) blockedNote() string {
 // blockedUntil returns until when a rotation that is due waits for room; zero when no grace makes any. Who asked to end a
 // compromise waits for none, who serves nobody neither, and what has expired goes first.
 func (v *View) blockedUntil() time.Time {
-	over, q := v.liveTokens()-MaxTokens, v.Record.Request
-	if v.Plan.Strategy != moq.Overlap || over < 0 || q != nil && q.Compromised || slices.ContainsFunc(v.heldTokens(), v.expired) || !v.isDue() {
+	over, q := v.countLiveTokens()-MaxTokens, v.Record.Request
+	if v.Plan.Strategy != moq.Overlap || over < 0 || q != nil && q.Compromised || slices.ContainsFunc(v.liveTokens(), v.expired) || !v.isDue() {
 		return time.Time{}
 	}
 	ends := v.graceEnds()

@@ -96,7 +96,7 @@ func NewGauge(from time.Time) *Gauge {
 	return &Gauge{from: from, zones: map[*time.Location]changes{}, known: map[shape]gaps{}}
 }
 
-// Gaps is what s.Gaps gives.
+// Gaps returns what s.Gaps returns, measured once for each shape.
 func (g *Gauge) Gaps(s *Schedule) (shortest, longest time.Duration) {
 	if s.every > 0 {
 		return s.Gaps(g.from)
@@ -121,7 +121,7 @@ func (g *Gauge) shapeOf(s *Schedule) shape {
 		c = changesOf(s.loc, g.from.Add(-slack), g.from.Add(3*gapHorizon))
 		g.zones[s.loc] = c
 	}
-	if c.whole && (s.elapsed || s.spec.Hour&c.removed == 0) {
+	if c.whole && (s.everyHour || s.spec.Hour&c.removed == 0) {
 		key.spec.Minute, key.spec.Second = fromZero(s.spec.Minute), fromZero(s.spec.Second)
 	}
 	return key

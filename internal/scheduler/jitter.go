@@ -8,7 +8,7 @@ import (
 )
 
 // Jitter is a delay in [0, limit), spread evenly over keys and instants, and always
-// the same for the same key and instant. A limit of zero or less gives none.
+// the same for the same key and instant. There is none below a limit of zero or less.
 func Jitter(key string, instant time.Time, limit time.Duration) time.Duration {
 	if limit <= 0 {
 		return 0

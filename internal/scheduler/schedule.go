@@ -17,17 +17,17 @@ import (
 // autumn change repeats runs the first time only. A schedule of every hour
 // follows real time: it also runs in the repeated hour.
 type Schedule struct {
-	expr    string
-	loc     *time.Location
-	every   int64             // seconds; 0 for a cron expression
-	spec    cron.SpecSchedule // in UTC: it sees wall-clock fields only
-	elapsed bool              // every hour: follows real time
+	expr      string
+	loc       *time.Location
+	every     int64             // seconds; 0 for a cron expression
+	spec      cron.SpecSchedule // in UTC: it sees wall-clock fields only
+	everyHour bool              // follows real time
 }
 
 // String is the expression, with single spaces.
 func (s *Schedule) String() string { return s.expr }
 
-// Location is the place whose clock the schedule follows.
+// Location is the zone whose clock the schedule follows.
 func (s *Schedule) Location() *time.Location { return s.loc }
 
 // Next is the first instant strictly after t; zero when there is none. For
@@ -36,8 +36,8 @@ func (s *Schedule) Next(t time.Time) time.Time {
 	switch {
 	case s.every > 0:
 		return time.Unix(t.Unix()+s.every, 0).UTC()
-	case s.elapsed:
-		return s.nextElapsed(t)
+	case s.everyHour:
+		return s.nextEveryHour(t)
 	}
 	w := s.nextWall(highWater(t, s.loc))
 	if w.IsZero() {
@@ -46,9 +46,9 @@ func (s *Schedule) Next(t time.Time) time.Time {
 	return firstAt(w, s.loc)
 }
 
-// nextElapsed goes through the spans of constant offset one by one, so that
+// nextEveryHour goes through the spans of constant offset one by one, so that
 // every real instant whose local fields match is found.
-func (s *Schedule) nextElapsed(t time.Time) time.Time {
+func (s *Schedule) nextEveryHour(t time.Time) time.Time {
 	p := periodAt(t, s.loc)
 	w := p.toWall(t)
 	for {

@@ -128,8 +128,8 @@ func definedAt(s *Schedule, from, to time.Time, step time.Duration) (list []time
 	matches := func(w time.Time) bool { return s.spec.Next(w.Add(-time.Second)).Equal(w) }
 	high := wall(from.Add(-before))
 	for at := from.Add(-before); !at.After(to); at = at.Add(step) {
-		hit := s.elapsed && matches(wall(at))
-		for !s.elapsed && high.Before(wall(at)) {
+		hit := s.everyHour && matches(wall(at))
+		for !s.everyHour && high.Before(wall(at)) {
 			high = high.Add(step)
 			hit = hit || matches(high)
 		}

@@ -19,6 +19,9 @@ import "time"
 // Decide returns the next step for a slot. It is pure: the same record, plan,
 // observations and time give the same step. The order of the parts is the order
 // of the guarantees: what is under way is finished before anything new begins.
+//
+// A part is made of checks, most of them called …First: each returns true where nothing stands in its way, else false
+// and the action that comes before.
 func Decide(v View) Action {
 	var until time.Time
 	for _, part := range []func(*View) Action{

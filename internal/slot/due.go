@@ -20,11 +20,11 @@ const (
 // Due says when a slot is to rotate, and why.
 type Due struct {
 	Cause   Cause
-	At      time.Time // zero: never
-	Instant time.Time // every schedule instant up to it is met
+	At      time.Time // with jitter; zero: never
+	Instant time.Time // without: every instant up to it is met; of a reason that is yet to come, the least that it meets
 }
 
-// nextDue finds the reason to rotate now that matters most, else the one that comes next.
+// nextDue returns the reason to rotate now that matters most, else the one that comes next.
 func (v *View) nextDue() Due {
 	if v.Plan == nil {
 		return Due{}
@@ -71,7 +71,7 @@ func (v *View) dueAt(c Cause, t time.Time) Due {
 	case c == "":
 		return Due{}
 	case t.After(v.Now):
-		return Due{Cause: c, At: t} // which instants it meets is known when it comes
+		return Due{Cause: c, At: t} // which other instants it meets is known when it comes
 	}
 	return Due{Cause: c, At: t, Instant: v.lastInstant()}
 }
@@ -164,7 +164,7 @@ func (v *View) dueOnDrift() Due {
 		}
 	}
 	enough := lost > 0 && (v.Plan.Strategy == moq.Overlap || lost == required)
-	if !enough || v.Record.DriftPeriod.Time().Equal(v.driftPeriod()) {
+	if !enough || v.Record.DriftPeriod.Time().Equal(v.driftPeriodStart()) {
 		return Due{}
 	}
 	return v.dueAt(CauseDrift, v.Now)

@@ -10,7 +10,7 @@ import (
 // Stage is where an attempt failed; a metric label.
 type Stage string
 
-// The steps.
+// The stages.
 const (
 	StagePreflight Stage = "preflight"
 	StageMint      Stage = "mint"

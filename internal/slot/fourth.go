@@ -10,6 +10,7 @@ import (
 
 // fourthToken reports whether a rotation that would make a fourth token is made all the same: it is due by itself, and
 // nobody is served, as the required targets were seen a moment ago. It has them read first; a token that may go, goes.
+// Neither an action nor true: the fourth token is not made.
 func (v *View) fourthToken() (Action, bool) {
 	if !v.isFourthDue() {
 		return nil, false
@@ -35,10 +36,10 @@ func (v *View) isFourthDue() bool {
 // waitsForNoGrace reports whether a rotation would make a fourth token, and is to make it as far as is known: what was
 // seen to be missing stays so until it is seen to be well.
 func (v *View) waitsForNoGrace() bool {
-	servesNobody := func(t Target) bool {
+	mayServeNobody := func(t Target) bool {
 		return v.Seen.Health.At(t.Location).Drift == DriftMissing || v.servesNobody(t)
 	}
-	return v.isFourthDue() && v.everyServing(servesNobody)
+	return v.isFourthDue() && v.everyServing(mayServeNobody)
 }
 
 // isFourth reports whether the next mint makes a fourth token.

@@ -116,7 +116,7 @@ func (v *View) hasLeft(location string) bool {
 	return !v.Plan.Delivers(location)
 }
 
-// presentGrace is that of the configuration, or of the last rotation of a slot that left it.
+// presentGrace is the grace of the configuration, or of the last rotation of a slot that left it.
 func (v *View) presentGrace() time.Duration {
 	switch {
 	case v.Plan != nil:

@@ -27,7 +27,7 @@ func (v *View) NewRotation(d Due, instance string) Rotation {
 		a.Due = TimestampOf(d.At)
 	}
 	if d.Cause == CauseDrift {
-		a.Period = TimestampOf(v.driftPeriod())
+		a.Period = TimestampOf(v.driftPeriodStart())
 	}
 	if v.Record.Request != nil {
 		a.By = v.Record.Request.By

@@ -30,7 +30,7 @@ type Observation struct {
 	Unsaved      bool      // memory is ahead of the journal
 	Unsavable    bool      // because the journal refuses this very record
 
-	NotGoneAt Timestamp // the pending token is not known to be gone
+	NotGoneAt Timestamp // when the pending token was last not known to be gone
 	Proved    Timestamp // calls are known to reach Cloudflare; cleared by a failure
 	Minted    string    // rotation whose value this process minted
 	Gone      string    // rotation whose value or token can no longer be had

@@ -6,7 +6,8 @@ import (
 	"github.com/rotatord/rotatord/internal/moq"
 )
 
-// Record is everything durable about one slot. The journal keeps it as JSON;
+// Record is everything durable about one slot. The journal keeps it as JSON, under the keys of the first version (the
+// glossary says which they are);
 // after a crash it alone says where to go on. It holds a token's value only
 // sealed.
 type Record struct {
@@ -17,8 +18,8 @@ type Record struct {
 	// (or that was waived); instants up to it never fire again.
 	ScheduledThrough Timestamp `json:"met,omitzero"`
 
-	// PendingMint is a mint under way: journalled before the call, gone with its outcome.
-	// One that a crash left behind may or may not have been carried out.
+	// PendingMint is a mint under way: journalled before the call, gone with its outcome. Between two actions it is
+	// there only under in_place, after a rotate call whose answer was lost: consumers are locked out then.
 	PendingMint *Rotation `json:"attempt,omitempty"`
 
 	// Rotation is the latest minted value and its delivery, finished or not; nil before the first.

@@ -91,7 +91,7 @@ func (v *View) retireToken(t *Token) Action {
 	return v.unlessServed(t, Revoke{Token: *t})
 }
 
-// unlessServed takes the action when no required target is seen to serve its token. One that
+// unlessServed returns the action when no required target is seen to serve its token. One that
 // was adopted may have been served until now: its grace begins. Where one may serve
 // it, the rotation that its drift calls for comes first.
 func (v *View) unlessServed(t *Token, then Action) Action {

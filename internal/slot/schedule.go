@@ -3,7 +3,8 @@ package slot
 import "time"
 
 // scheduleBase is the instant that the schedule counts from: the last one met, or,
-// when missed runs are not caught up, the last one before rotatord could act.
+// when missed runs are not caught up, the last one before rotatord could act. A slot that fails catches up in any
+// case: what it tried when the process ended was begun, and not missed.
 func (v *View) scheduleBase() time.Time {
 	base := max(v.Record.ScheduledThrough, v.Record.FirstSeen).Time()
 	if v.Plan.CatchUp || v.Record.Failure != nil {
@@ -31,8 +32,8 @@ func (v *View) withJitter(instant time.Time) time.Time {
 	return instant.Add(v.Plan.Delay(instant))
 }
 
-// driftPeriod is the first instant of the present period of the schedule.
-func (v *View) driftPeriod() time.Time {
+// driftPeriodStart returns the first instant of the present period of the schedule.
+func (v *View) driftPeriodStart() time.Time {
 	if v.Plan.Schedule == nil {
 		return v.Now.UTC().Truncate(driftDay)
 	}

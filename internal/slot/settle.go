@@ -62,7 +62,7 @@ func (v *View) onceSettled(a Action) Action {
 	return a
 }
 
-// presentSettle is that of the configuration, or of the last rotation of a slot that left it.
+// presentSettle is how long a token settles by the configuration, or by the last rotation of a slot that left it.
 func (v *View) presentSettle() time.Duration {
 	switch {
 	case v.Plan != nil:

@@ -25,7 +25,7 @@ func (v *View) startDue() Action {
 		return Wait{v.Now.Add(askAgainIn)}
 	}
 	if a := v.Record.PendingMint; a != nil {
-		return v.reserveBefore(Mint{d}) // locked out already: nothing to look at first
+		return v.reserveBefore(Mint{d}) // a rotate call was lost: consumers are locked out, and nothing is looked at first
 	}
 	for _, check := range []func(*View) (Action, bool){(*View).roomFirst, (*View).listedFirst, (*View).reclaimedFirst, (*View).placesKnownFirst} {
 		if s, ok := check(v); !ok {

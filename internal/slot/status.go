@@ -47,11 +47,11 @@ type Status struct {
 	Expires    time.Time `json:"token_expires,omitzero"`
 	Rotated    time.Time `json:"last_rotation,omitzero"` // last verified rotation
 	Next       time.Time `json:"next_rotation,omitzero"` // jittered; the oldest unmet instant until it is met
-	Attempt    time.Time `json:"next_attempt,omitzero"`  // while failing
+	Attempt    time.Time `json:"next_attempt,omitzero"`  // while failing: Failure.Next, or later where room is waited for
 	WaitsFor   WaitsFor  `json:"waits_for,omitempty"`    // what a rotation that is due waits for, though nothing failed
 	WaitsUntil time.Time `json:"waits_until,omitzero"`   // until when at least; zero when nothing tells
 	Requested  time.Time `json:"requested,omitzero"`     // somebody asked, and it is not met yet
-	Overdue    bool      `json:"overdue,omitempty"`      // an instant went unmet for over a minute
+	Overdue    bool      `json:"overdue,omitempty"`      // an instant has been unmet for over a minute, or the token has expired
 	Blackout   time.Time `json:"blackout_since,omitzero"`
 
 	Failures int      `json:"consecutive_failures"`

@@ -9,7 +9,7 @@ import (
 	"github.com/rotatord/rotatord/internal/moq"
 )
 
-// statusNote are all that a person should know.
+// statusNote is all that a person should know.
 func (v *View) statusNote() string {
 	said := slices.DeleteFunc([]string{v.mainNote(), foreignInstanceNote(v.ForeignInstance)}, func(s string) bool { return s == "" })
 	return strings.Join(said, "; ")

@@ -82,7 +82,7 @@ func (v *View) Repair(t Target, s TargetState) string {
 	if v.Plan.Strategy == moq.InPlace {
 		how = " (in_place)" // which cannot bring it the present value
 	} else if t.Required && v.Plan.Schedule == nil {
-		next = earlierOf(next, v.driftPeriod().Add(driftDay)) // its drift counts anew then
+		next = earlierOf(next, v.driftPeriodStart().Add(driftDay)) // its drift counts anew then
 	}
 	attempt, waits := v.Record.retryAt(v.Now)
 	switch {

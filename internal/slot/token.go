@@ -46,7 +46,8 @@ type Token struct {
 	Expires    Timestamp `json:"expires,omitzero"`
 	ValueSize  int       `json:"value_size,omitempty"` // in bytes: the next value is about as long
 
-	// Retire is when the token's grace ends, as our clock said when it began; zero while it is served or unfinished.
+	// Retire is when the token's grace ends, as our clock said when it began; zero while it has none: it is served,
+	// its rotation is not verified or was superseded, or it was adopted from a lost mint.
 	Retire Timestamp `json:"retire,omitzero"`
 	// Clock is the reading at which the grace began; before, the one at which the token was minted.
 	Clock Reading `json:"clock,omitzero"`

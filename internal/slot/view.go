@@ -22,7 +22,7 @@ type View struct {
 	Inspected      bool          // targets were looked at once at least
 	UninspectedFor time.Duration // for how long slots that were not looked at yet are waited for
 
-	BudgetUntil time.Time // the account's request budget lets nothing through before; zero when nothing tells
+	BudgetUntil time.Time // for the status alone: the account's request budget lets nothing through before; zero when nothing tells
 
 	Now         time.Time
 	Clock       Reading   // elapsed clock now

@@ -48,7 +48,7 @@ func (l *Log) finishCheckpoint() error {
 	return err
 }
 
-// checkpointSealed does so in one step. The segment holds nothing but what was acknowledged,
+// checkpointSealed brings what is sealed into the store, in one step. The segment holds nothing but what was acknowledged,
 // so that it does no harm when a step that failed was kept after all.
 func (l *Log) checkpointSealed() error {
 	if len(l.sealed) == 0 && l.checkpointSeq == l.sealedSeq {

@@ -124,3 +124,18 @@ func (w *worker) prove() {
 	defer w.mu.Unlock()
 	w.ensureNotes().Proved = slot.TimestampOf(w.engine.now())
 }
+
+// priority is who the slot comes before in the queue for the budget; m.mu is held.
+func (m *memory) priority() moq.Priority {
+	p := moq.Priority{Urgency: moq.Routine}
+	if q := m.record.Request; q != nil && q.Compromised {
+		p.Urgency = moq.Compromised
+	}
+	if !m.record.BlackoutSince().IsZero() {
+		p.Urgency = moq.Blackout
+	}
+	if m.record.Current != nil {
+		p.Deadline = m.record.Current.Expires.Time()
+	}
+	return p
+}

@@ -71,3 +71,19 @@ func (e *Engine) cloudflareTime(accountID string) moq.CloudflareTime {
 func (e *Engine) isClockUnset(accountID string) bool {
 	return e.now().Before(e.BuiltAt) && e.cloudflareTime(accountID).Now.IsZero()
 }
+
+// Resumed tells that the process stood still until now, on a machine that was suspended. Instants before
+// now were missed.
+func (e *Engine) Resumed() {
+	now := e.now()
+	e.since.Store(int64(slot.TimestampOf(now)))
+	e.lookAgain(now)
+}
+
+// lookAgain decides anew what each slot has to do, its targets seen anew.
+func (e *Engine) lookAgain(now time.Time) {
+	for _, w := range e.slots.allWorkers() {
+		w.locked(func() { w.nextCheck = slot.TimestampOf(now) })
+	}
+	e.WakeAll()
+}

@@ -1,35 +1,13 @@
 package rotation
 
 import (
-	"context"
 	"runtime"
 	"slices"
 	"sync"
 	"time"
 
-	"github.com/rotatord/rotatord/internal/moq"
 	"github.com/rotatord/rotatord/internal/slot"
 )
-
-// Load brings back what the journal knows. Call it once, before Configure puts
-// plans into force: the records share their memory.
-func (e *Engine) Load(ctx context.Context, plans []*slot.Plan) error {
-	w, planned := newStringSharer(), make(map[moq.Key]*slot.Plan, len(plans))
-	for _, p := range plans {
-		planned[p.Key] = p
-	}
-	return e.Journal.Load(ctx, func(r *slot.Record) error {
-		if r.Failure != nil {
-			r.Failure.Message = boundedMessage(r.Failure.Message)
-		}
-		w.shareRecord(r, planned[r.Key])
-		w := e.slots.addWorker(e, *r)
-		if w.record.PendingMint != nil {
-			w.record.LoseMint(e.now(), e.boot, true) // a crash came in between: it may have been carried out
-		}
-		return nil
-	})
-}
 
 // Configure puts a configuration into force: its plans, accounts and sinks.
 // Slots without a plan mint nothing more, but finish what is under way; those
@@ -196,20 +174,4 @@ func (e *Engine) saveNew(fresh []*worker) {
 		})
 	}
 	wg.Wait()
-}
-
-// Resumed tells that the process stood still until now, on a machine that was suspended. Instants before
-// now were missed.
-func (e *Engine) Resumed() {
-	now := e.now()
-	e.since.Store(int64(slot.TimestampOf(now)))
-	e.lookAgain(now)
-}
-
-// lookAgain decides anew what each slot has to do, its targets seen anew.
-func (e *Engine) lookAgain(now time.Time) {
-	for _, w := range e.slots.allWorkers() {
-		w.locked(func() { w.nextCheck = slot.TimestampOf(now) })
-	}
-	e.WakeAll()
 }

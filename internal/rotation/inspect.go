@@ -2,7 +2,6 @@ package rotation
 
 import (
 	"crypto/hmac"
-	"crypto/sha256"
 
 	"go.uber.org/zap"
 
@@ -12,14 +11,6 @@ import (
 	"github.com/rotatord/rotatord/internal/sinks"
 	"github.com/rotatord/rotatord/internal/slot"
 )
-
-// digest is a keyed digest of what a target holds: equal contents of one slot
-// have equal digests, and nothing can be learned from one without the key.
-func (w *worker) digest(content secret.Value) []byte {
-	h := hmac.New(sha256.New, w.engine.digestKey)
-	_, _ = h.Write([]byte(w.record.Key.String() + "\x00" + content.Reveal()))
-	return h.Sum(nil)
-}
 
 // inspect sees what targets hold, side by side, and notes what differs from what
 // was delivered there. Optional ones are looked at on the side, waiting for none.

@@ -56,21 +56,6 @@ func (m *memory) nameLocked() string {
 	return m.record.Key.String()
 }
 
-// priority is who the slot comes before in the queue for the budget; m.mu is held.
-func (m *memory) priority() moq.Priority {
-	p := moq.Priority{Urgency: moq.Routine}
-	if q := m.record.Request; q != nil && q.Compromised {
-		p.Urgency = moq.Compromised
-	}
-	if !m.record.BlackoutSince().IsZero() {
-		p.Urgency = moq.Blackout
-	}
-	if m.record.Current != nil {
-		p.Deadline = m.record.Current.Expires.Time()
-	}
-	return p
-}
-
 // receipt is what the target was last acknowledged to hold.
 func (m *memory) receipt(t slot.Target) slot.Receipt {
 	m.mu.Lock()

@@ -126,3 +126,22 @@ func (v *View) presentGrace() time.Duration {
 	}
 	return 0
 }
+
+// startGrace starts a token's grace, if it does not run already (or anew, when a
+// target may have served it until now); a compromised one has none but until its successor has settled.
+func (t Token) startGrace(rot *Rotation, clock Reading) Token {
+	if rot.Cause == CauseCompromised && !t.Foreign {
+		t.Compromised = true
+		return t.withGrace(rot.settlesWithinBoot(clock), rot.Finished, clock)
+	}
+	if t.Retire.IsZero() || rot.Regrace && !t.Compromised {
+		return t.withGrace(rot.Grace, rot.Finished, clock)
+	}
+	return t
+}
+
+// withGrace is the token with a grace that begins at a time.
+func (t Token) withGrace(grace time.Duration, at Timestamp, clock Reading) Token {
+	t.Retire, t.Grace, t.Clock = at.Add(grace), grace, clock
+	return t
+}

@@ -130,3 +130,15 @@ func errStillServed(t Target, kind Drift) error {
 		"the target is %s since the last delivery", cmp.Or(string(kind), "unreadable")).
 		WithHint("the old token stays until the target is known to hold a newer one")
 }
+
+// currentFirst revokes the last token of a slot that left the configuration once it has expired.
+func (v *View) currentFirst() (Action, bool) {
+	t := v.Record.Current
+	switch {
+	case t == nil || t.ID == "" || v.waitsUntil(v.Seen.NextRetirement.Time(), LongestBlock):
+		return nil, true
+	case v.expired(t):
+		return Revoke{Token: *t, Expired: true}, false
+	}
+	return v.sampledFirst(t, StageRetire)
+}

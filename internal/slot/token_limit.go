@@ -49,18 +49,6 @@ func (v *View) expiredFirst() (Action, bool) {
 	return nil, true
 }
 
-// currentFirst revokes the last token of a slot that left the configuration once it has expired.
-func (v *View) currentFirst() (Action, bool) {
-	t := v.Record.Current
-	switch {
-	case t == nil || t.ID == "" || v.waitsUntil(v.Seen.NextRetirement.Time(), LongestBlock):
-		return nil, true
-	case v.expired(t):
-		return Revoke{Token: *t, Expired: true}, false
-	}
-	return v.sampledFirst(t, StageRetire)
-}
-
 // countLiveTokens counts the slot's tokens that its limit is about.
 func (v *View) countLiveTokens() int { return len(v.liveTokens()) }
 

@@ -17,6 +17,8 @@ import (
 	"filippo.io/age"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
+
+	"github.com/rotatord/rotatord/test/harness"
 )
 
 func generate(t testing.TB) *Identity {
@@ -241,20 +243,17 @@ func TestTheAgeToolOpensWhatIsSealed(t *testing.T) {
 
 func openOutside(t *testing.T, path string, sealed []byte) string {
 	t.Helper()
-	tool, err := exec.LookPath("age")
-	switch {
-	case err == nil:
-		cmd := exec.Command(tool, "--decrypt", "--identity", path)
-		cmd.Stdin = bytes.NewReader(sealed)
-		out, err := cmd.Output()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(out)
-	case os.Getenv("CI") == "true":
-		t.Fatalf("the age tool must be installed here: %v", err)
+	tool, ok := harness.FindTool(t, "age")
+	if !ok {
+		return openWithLibrary(t, path, sealed)
 	}
-	return openWithLibrary(t, path, sealed)
+	cmd := exec.Command(tool, "--decrypt", "--identity", path)
+	cmd.Stdin = bytes.NewReader(sealed)
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(out)
 }
 
 func openWithLibrary(t *testing.T, path string, sealed []byte) string {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/rotatord/rotatord/internal/moq"
 	"github.com/rotatord/rotatord/internal/slot"
+	"github.com/rotatord/rotatord/test/harness"
 )
 
 // browser is a Chromium, driven through its debugging pipe.
@@ -29,15 +30,12 @@ type browser struct {
 	session string
 }
 
-// openBrowser starts a browser with one page. Where there is none it ends the test: with CI=true as failed.
+// openBrowser starts a browser with one page. Where there is none it ends the test: where CI is set, as failed.
 func openBrowser(t *testing.T) *browser {
 	t.Helper()
-	tool, err := exec.LookPath("chromium")
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("chromium must be installed here: %v", err)
-		}
-		t.Skip("chromium is not installed")
+	tool, ok := harness.FindTool(t, "chromium")
+	if !ok {
+		t.SkipNow()
 	}
 	theirIn, ourOut, err := os.Pipe()
 	ourIn, theirOut, err2 := os.Pipe()

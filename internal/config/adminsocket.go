@@ -71,7 +71,7 @@ func (d *document) adminSocket() (socket string, known bool) {
 		if !ok {
 			return "", known
 		}
-		if n = d.resolve(e.value, unreadable); n == nil {
+		if n = d.followAlias(e.value, unreadable); n == nil {
 			return "", false
 		}
 	}

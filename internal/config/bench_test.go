@@ -71,7 +71,7 @@ func BenchmarkResolveFleet(b *testing.B) {
 	newDecoder(found, doc, fakeSpecs()).decodeConfig(cfg)
 	for b.Loop() {
 		f := &findings{report: found, warnings: newReport(""), doc: doc}
-		newResolver(cfg, f, validate(cfg, f), nil).resolve()
+		newResolver(cfg, f, validate(cfg, f), nil).makePlans()
 		if err := found.result(); err != nil {
 			b.Fatal(err)
 		}
@@ -83,7 +83,7 @@ func BenchmarkManySchedules(b *testing.B) {
 	for b.Loop() {
 		r := newResolver(defaultConfig(), &findings{report: newReport("")}, nil, nil)
 		for minute := range 60 * 24 {
-			if _, err := r.timing(fmt.Sprintf("%d %d * * *", minute%60, minute/60), "Europe/Berlin"); err != nil {
+			if _, err := r.findTiming(fmt.Sprintf("%d %d * * *", minute%60, minute/60), "Europe/Berlin"); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -63,7 +63,7 @@ func (d *decoder) decodeConfig(cfg *Config) bool {
 	return d.left > 0
 }
 
-func (d *decoder) problem(p *path, text, hint string) {
+func (d *decoder) refuse(p *path, text, hint string) {
 	n := d.doc.root
 	if p != nil {
 		n = p.node
@@ -71,8 +71,8 @@ func (d *decoder) problem(p *path, text, hint string) {
 	d.add(positionOf(n), p.String(), text, hint)
 }
 
-// problemBelow reports what the document itself finds wrong at a node, as below p.
-func (d *decoder) problemBelow(p *path) problemFunc {
+// refuseBelow reports what the document itself finds wrong at a node, as below p.
+func (d *decoder) refuseBelow(p *path) problemFunc {
 	return func(n *yaml.Node, key, text, hint string) {
 		at := p
 		if key != "" {
@@ -87,17 +87,17 @@ func (d *decoder) decode(n *yaml.Node, v reflect.Value, p *path) {
 	if !d.spend(1, n) {
 		return
 	}
-	n = d.doc.resolve(n, d.problemBelow(p))
+	n = d.doc.followAlias(n, d.refuseBelow(p))
 	if n == nil {
 		return
 	}
 	switch v.Type() {
 	case sourceType:
-		d.source(n, v, p)
+		d.decodeSource(n, v, p)
 	case durationType:
-		d.duration(n, v, p)
+		d.decodeDuration(n, v, p)
 	case specType:
-		d.sink(n, v, p)
+		d.decodeSink(n, v, p)
 	default:
 		d.decodeKind(n, v, p)
 	}
@@ -122,28 +122,28 @@ func (d *decoder) decodeKind(n *yaml.Node, v reflect.Value, p *path) {
 		d.decode(n, target.Elem(), p)
 		v.Set(target)
 	case reflect.Struct:
-		d.structure(n, v, p)
+		d.decodeStruct(n, v, p)
 	case reflect.Map:
-		d.mapping(n, v, p)
+		d.decodeMapping(n, v, p)
 	case reflect.Slice:
-		d.list(n, v, p)
+		d.decodeList(n, v, p)
 	default:
-		d.scalar(n, v, p)
+		d.decodeScalar(n, v, p)
 	}
 }
 
-func (d *decoder) structure(n *yaml.Node, v reflect.Value, p *path) {
+func (d *decoder) decodeStruct(n *yaml.Node, v reflect.Value, p *path) {
 	if s, ok := v.Addr().Interface().(fromScalar); ok {
 		if text, ok := scalarText(n); ok {
 			s.setScalar(text)
 			return
 		}
 	}
-	d.fields(d.keys(n, p), v, p)
+	d.decodeFields(d.entriesOf(n, p), v, p)
 }
 
-// fields fills a struct from the entries of a mapping.
-func (d *decoder) fields(entries []entry, v reflect.Value, p *path) {
+// decodeFields fills a struct from the entries of a mapping.
+func (d *decoder) decodeFields(entries []entry, v reflect.Value, p *path) {
 	known := d.fieldsOf(v.Type())
 	for _, e := range entries {
 		at := p.child(e.key).withNode(e.node)
@@ -152,17 +152,17 @@ func (d *decoder) fields(entries []entry, v reflect.Value, p *path) {
 			d.unknownKey(v, known, at)
 			continue
 		}
-		d.field(e.value, v.FieldByIndex(f.index), f, at)
+		d.decodeField(e.value, v.FieldByIndex(f.index), f, at)
 	}
 }
 
-func (d *decoder) field(n *yaml.Node, v reflect.Value, f field, p *path) {
+func (d *decoder) decodeField(n *yaml.Node, v reflect.Value, f field, p *path) {
 	d.decode(n, v, p)
 	if len(f.enum) == 0 || len(d.reported) > 0 && d.reported[p.String()] {
 		return
 	}
 	if v = indirect(v); v.Kind() == reflect.String && !slices.Contains(f.enum, v.String()) {
-		d.problem(p, "must be "+alternatives(f.enum)+butNot(p, v.String()), didYouMean(v.String(), f.enum))
+		d.refuse(p, "must be "+alternatives(f.enum)+butNot(p, v.String()), didYouMean(v.String(), f.enum))
 	}
 }
 
@@ -176,32 +176,32 @@ func indirect(v reflect.Value) reflect.Value {
 func (d *decoder) unknownKey(v reflect.Value, known *fields, p *path) {
 	if h, ok := v.Addr().Interface().(keyHinter); ok {
 		if text, hint := h.hintForKey(p.key); text != "" {
-			d.problem(p, text, hint)
+			d.refuse(p, text, hint)
 			return
 		}
 	}
 	if meant := nearest(p.key, known.names); meant != "" {
 		d.excuse(p.up.child(meant).String())
 	}
-	d.problem(p, "unknown key", suggestion(p.key, known.names))
+	d.refuse(p, "unknown key", suggestion(p.key, known.names))
 }
 
-// keys returns the entries of the mapping that n is; none when it is no mapping, or empty.
-func (d *decoder) keys(n *yaml.Node, p *path) []entry {
+// entriesOf returns the entries of the mapping that n is; none when it is no mapping, or empty.
+func (d *decoder) entriesOf(n *yaml.Node, p *path) []entry {
 	switch {
 	case n.Kind == yaml.MappingNode:
-		entries := d.doc.entries(n, d.problemBelow(p))
+		entries := d.doc.entries(n, d.refuseBelow(p))
 		d.spend(len(entries), n)
 		return entries
 	case n.Tag == tagNull:
 		return nil // all keys below it are commented out, say
 	}
-	d.problem(p, "must be a mapping of keys to values", "")
+	d.refuse(p, "must be a mapping of keys to values", "")
 	return nil
 }
 
-func (d *decoder) mapping(n *yaml.Node, v reflect.Value, p *path) {
-	entries := d.keys(n, p)
+func (d *decoder) decodeMapping(n *yaml.Node, v reflect.Value, p *path) {
+	entries := d.entriesOf(n, p)
 	if n.Kind != yaml.MappingNode {
 		return
 	}
@@ -214,9 +214,9 @@ func (d *decoder) mapping(n *yaml.Node, v reflect.Value, p *path) {
 	}
 }
 
-func (d *decoder) list(n *yaml.Node, v reflect.Value, p *path) {
+func (d *decoder) decodeList(n *yaml.Node, v reflect.Value, p *path) {
 	if n.Kind != yaml.SequenceNode {
-		d.problem(p, "must be a list", "write it as [one, two]")
+		d.refuse(p, "must be a list", "write it as [one, two]")
 		return
 	}
 	v.Set(reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content)))

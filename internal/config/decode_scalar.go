@@ -14,7 +14,7 @@ func scalarText(n *yaml.Node) (text string, ok bool) {
 	return n.Value, n.Kind == yaml.ScalarNode && n.Tag != tagNull
 }
 
-func (d *decoder) scalar(n *yaml.Node, v reflect.Value, p *path) {
+func (d *decoder) decodeScalar(n *yaml.Node, v reflect.Value, p *path) {
 	text, ok := d.text(n, p)
 	if !ok {
 		return
@@ -23,13 +23,13 @@ func (d *decoder) scalar(n *yaml.Node, v reflect.Value, p *path) {
 	case reflect.String:
 		v.SetString(text)
 	case reflect.Bool:
-		d.boolean(n, v, p)
+		d.decodeBool(n, v, p)
 	case reflect.Int:
-		d.integer(n, v, p)
+		d.decodeInt(n, v, p)
 	case reflect.Float64:
-		d.float(n, v, p)
+		d.decodeFloat(n, v, p)
 	default:
-		d.problem(p, "cannot be configured", "")
+		d.refuse(p, "cannot be configured", "")
 	}
 }
 
@@ -38,11 +38,11 @@ func (d *decoder) text(n *yaml.Node, p *path) (string, bool) {
 	switch {
 	case ok:
 	case n.Tag == tagNull:
-		d.problem(p, "has no value", "give one, or remove the key")
+		d.refuse(p, "has no value", "give one, or remove the key")
 	case isTemplate(n):
-		d.problem(p, "must be a single value: unquoted, {{ begins a mapping", "put it in quotes")
+		d.refuse(p, "must be a single value: unquoted, {{ begins a mapping", "put it in quotes")
 	default:
-		d.problem(p, "must be a single value", "")
+		d.refuse(p, "must be a single value", "")
 	}
 	return text, ok
 }
@@ -53,41 +53,41 @@ func isTemplate(n *yaml.Node) bool {
 		n.Content[0].Line == n.Line && n.Content[0].Column == n.Column+1
 }
 
-func (d *decoder) boolean(n *yaml.Node, v reflect.Value, p *path) {
+func (d *decoder) decodeBool(n *yaml.Node, v reflect.Value, p *path) {
 	b, err := strconv.ParseBool(strings.ToLower(n.Value))
 	if n.Tag != tagBool || err != nil {
-		d.problem(p, "must be true or false"+butNot(p, n.Value), "without quotes")
+		d.refuse(p, "must be true or false"+butNot(p, n.Value), "without quotes")
 		return
 	}
 	v.SetBool(b)
 }
 
-func (d *decoder) integer(n *yaml.Node, v reflect.Value, p *path) {
+func (d *decoder) decodeInt(n *yaml.Node, v reflect.Value, p *path) {
 	i, err := strconv.ParseInt(n.Value, 10, v.Type().Bits())
 	if n.Tag != tagInt || err != nil {
-		d.problem(p, "must be a whole number"+butNot(p, n.Value), "decimal digits, without quotes")
+		d.refuse(p, "must be a whole number"+butNot(p, n.Value), "decimal digits, without quotes")
 		return
 	}
 	v.SetInt(i)
 }
 
-func (d *decoder) float(n *yaml.Node, v reflect.Value, p *path) {
+func (d *decoder) decodeFloat(n *yaml.Node, v reflect.Value, p *path) {
 	f, err := strconv.ParseFloat(n.Value, v.Type().Bits())
 	if n.Tag != tagInt && n.Tag != tagFloat || err != nil {
-		d.problem(p, "must be a number"+butNot(p, n.Value), "such as 0.5, without quotes")
+		d.refuse(p, "must be a number"+butNot(p, n.Value), "such as 0.5, without quotes")
 		return
 	}
 	v.SetFloat(f)
 }
 
-func (d *decoder) duration(n *yaml.Node, v reflect.Value, p *path) {
+func (d *decoder) decodeDuration(n *yaml.Node, v reflect.Value, p *path) {
 	text, ok := d.text(n, p)
 	if !ok {
 		return
 	}
 	t, err := ParseDuration(text)
 	if err != nil {
-		d.problem(p, err.Error()+butNot(p, text), "")
+		d.refuse(p, err.Error()+butNot(p, text), "")
 		return
 	}
 	v.SetInt(int64(t))

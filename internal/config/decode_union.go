@@ -10,14 +10,14 @@ import (
 
 const sourceHint = "write {env: NAME}, {file: PATH} or {credential: NAME}"
 
-// source decodes a secret.Source. People paste secrets here, as the value or
+// decodeSource decodes a secret.Source. People paste secrets here, as the value or
 // even as a key: neither is ever repeated.
-func (d *decoder) source(n *yaml.Node, v reflect.Value, p *path) {
+func (d *decoder) decodeSource(n *yaml.Node, v reflect.Value, p *path) {
 	if n.Tag == tagNull {
 		return
 	}
 	if n.Kind != yaml.MappingNode {
-		d.problem(p, "must say where the secret is found, not hold the secret", sourceHint)
+		d.refuse(p, "must say where the secret is found, not hold the secret", sourceHint)
 		return
 	}
 	var s secret.Source
@@ -37,13 +37,13 @@ func (d *decoder) source(n *yaml.Node, v reflect.Value, p *path) {
 	v.Set(reflect.ValueOf(s))
 }
 
-// sink decodes one member of the union of sinks, chosen by its key "type".
-func (d *decoder) sink(n *yaml.Node, v reflect.Value, p *path) {
+// decodeSink decodes one member of the union of sinks, chosen by its key "type".
+func (d *decoder) decodeSink(n *yaml.Node, v reflect.Value, p *path) {
 	if n.Kind != yaml.MappingNode {
-		d.problem(p, "must be a mapping with the sink's type and its keys", "")
+		d.refuse(p, "must be a mapping with the sink's type and its keys", "")
 		return
 	}
-	entries := d.keys(n, p)
+	entries := d.entriesOf(n, p)
 	kind, at, ok := d.sinkType(entries, p)
 	if !ok {
 		return
@@ -52,12 +52,12 @@ func (d *decoder) sink(n *yaml.Node, v reflect.Value, p *path) {
 	switch {
 	case build != nil:
 		spec := build()
-		d.fields(entries, reflect.ValueOf(spec).Elem(), p)
+		d.decodeFields(entries, reflect.ValueOf(spec).Elem(), p)
 		v.Set(reflect.ValueOf(spec))
 	case at == nil:
 		d.add(positionOf(p.node), p.child("type").String(), "a sink needs a type", suggestion("", sortedNames(d.specs)))
 	default:
-		d.problem(at, "there is no type of sink"+called(at, kind), suggestion(kind, sortedNames(d.specs)))
+		d.refuse(at, "there is no type of sink"+called(at, kind), suggestion(kind, sortedNames(d.specs)))
 	}
 }
 
@@ -69,7 +69,7 @@ func (d *decoder) sinkType(entries []entry, p *path) (kind string, at *path, ok 
 		return "", nil, true
 	}
 	at = p.child("type").withNode(e.node)
-	n := d.doc.resolve(e.value, d.problemBelow(at))
+	n := d.doc.followAlias(e.value, d.refuseBelow(at))
 	if n == nil {
 		return "", at, false
 	}

@@ -38,15 +38,15 @@ func newDocument(data []byte, root *yaml.Node, a *anchors) *document {
 }
 
 // release forgets what a node holds, once it is decoded: the nodes of a large fleet take more memory than all that comes
-// of them. locate reads the file again, if it is asked. Where there are anchors, something may yet be needed.
+// of them. positionOfPath reads the file again, if it is asked. Where there are anchors, something may yet be needed.
 func (d *document) release(n *yaml.Node) {
 	if d.anchors == nil || len(d.anchors.byName) == 0 {
 		n.Content, d.released = nil, true
 	}
 }
 
-// resolve follows an alias. It returns nil when what stands there cannot be used, after telling why.
-func (d *document) resolve(n *yaml.Node, problem problemFunc) *yaml.Node {
+// followAlias follows an alias. It returns nil when what stands there cannot be used, after telling why.
+func (d *document) followAlias(n *yaml.Node, problem problemFunc) *yaml.Node {
 	at := n
 	if n.Kind == yaml.AliasNode {
 		n = n.Alias
@@ -103,7 +103,7 @@ func isMerge(key *yaml.Node) bool { return key.Tag == tagMerge && key.Value == "
 
 // keyOf returns a key as the file spells it: 0123e45 is no number.
 func (d *document) keyOf(n *yaml.Node) (string, bool) {
-	if n = d.resolve(n, ignore); n == nil || n.Kind != yaml.ScalarNode {
+	if n = d.followAlias(n, ignore); n == nil || n.Kind != yaml.ScalarNode {
 		return "", false
 	}
 	return n.Value, true
@@ -114,7 +114,7 @@ func (d *document) merge(n *yaml.Node, problem problemFunc) []entry {
 	if n == nil {
 		return nil
 	}
-	v := d.resolve(n, problem)
+	v := d.followAlias(n, problem)
 	switch {
 	case v == nil:
 	case v.Kind == yaml.MappingNode:
@@ -122,7 +122,7 @@ func (d *document) merge(n *yaml.Node, problem problemFunc) []entry {
 	case v.Kind == yaml.SequenceNode:
 		var out []entry
 		for _, item := range v.Content {
-			switch m := d.resolve(item, problem); {
+			switch m := d.followAlias(item, problem); {
 			case m == nil:
 			case m.Kind == yaml.MappingNode:
 				out = append(out, d.mergedEntries(m, problem)...)
@@ -148,8 +148,8 @@ func (d *document) mergedEntries(m *yaml.Node, problem problemFunc) []entry {
 	return d.merged[m]
 }
 
-// locate returns the position of the deepest place on the way to p that is in the file.
-func (d *document) locate(p *path) position {
+// positionOfPath returns the position of the deepest place on the way to p that is in the file.
+func (d *document) positionOfPath(p *path) position {
 	if d.released {
 		if whole, err := readDocument(d.data); err == nil { // as it was before
 			*d = *whole
@@ -168,7 +168,7 @@ func (d *document) locate(p *path) position {
 
 // step goes from n to the key or list entry that to names: to where that stands, and to its value.
 func (d *document) step(n *yaml.Node, to *path) (at, value *yaml.Node) {
-	n = d.resolve(n, ignore)
+	n = d.followAlias(n, ignore)
 	switch {
 	case n == nil:
 	case n.Kind == yaml.MappingNode:

@@ -11,18 +11,16 @@ import (
 )
 
 // What the YAML library says of a broken text is its parser's jargon, in places that follow from how it parses, and
-// may
-// repeat a secret. So only the place is taken from it; the line there is read again, and a table says what people
-// mostly
-// mean by what is there.
+// may repeat a secret. So only the place is taken from it; the line there is read again, and a table says what people
+// mostly mean by what is there.
 
 const notYAML = "not valid YAML: "
 
 // explanation is what is wrong with a text and what to do; the zero one is none.
 type explanation struct{ text, hint string }
 
-// explain makes a *syntaxError of any error of the YAML library.
-func explain(err error, data []byte) error {
+// explainSyntax returns a *syntaxError for any error of the YAML library.
+func explainSyntax(err error, data []byte) error {
 	e, ok := errors.AsType[*yaml.LoadError](err)
 	if !ok {
 		return &syntaxError{position: position{1, 1}, text: notYAML + "it cannot be read"}
@@ -32,7 +30,7 @@ func explain(err error, data []byte) error {
 	if e.Mark.Line == 0 { // the library's reader counts bytes
 		s.at = positionOfByte(data, e.Mark.Index)
 	}
-	at, why := s.explain()
+	at, why := s.likeliestCause()
 	return &syntaxError{position: at, path: s.pathAt(at), text: notYAML + why.text, hint: why.hint}
 }
 
@@ -68,9 +66,9 @@ func (s *brokenText) line(n int) string {
 	return string(s.lines[n-1])
 }
 
-// explain tries what is most certain first.
-func (s *brokenText) explain() (position, explanation) {
-	for _, try := range []func() (position, explanation){s.tab, s.openQuote, s.value, s.openBracket, s.brokenKey} {
+// likeliestCause returns where the mistake is and what it is; what is most certain is tried first.
+func (s *brokenText) likeliestCause() (position, explanation) {
+	for _, try := range []func() (position, explanation){s.findTab, s.findOpenQuote, s.findOpenValue, s.findOpenBracket, s.findBrokenKey} {
 		if at, why := try(); why.text != "" {
 			return at, why
 		}
@@ -83,8 +81,8 @@ func (s *brokenText) explain() (position, explanation) {
 	return s.at, explanation{"this cannot be read", "compare it with the lines around it"}
 }
 
-// tab finds a tab in a line's indent.
-func (s *brokenText) tab() (position, explanation) {
+// findTab finds a tab in a line's indent.
+func (s *brokenText) findTab() (position, explanation) {
 	for _, n := range []int{s.at.line, s.at.line - 1, s.from.line} {
 		line := s.line(n)
 		indent := line[:len(line)-len(strings.TrimLeft(line, " \t"))]
@@ -96,10 +94,9 @@ func (s *brokenText) tab() (position, explanation) {
 	return position{}, explanation{}
 }
 
-// openQuote finds the quote that was forgotten to be closed: the text then ends at the next quote, lines below,
-// where nothing
-// is wrong.
-func (s *brokenText) openQuote() (position, explanation) {
+// findOpenQuote finds the quote that was forgotten to be closed: the text then ends at the next quote, lines below,
+// where nothing is wrong.
+func (s *brokenText) findOpenQuote() (position, explanation) {
 	why := explanation{"the quote that opens here is not closed", "close it on the same line"}
 	if s.message == "found unexpected end of stream" {
 		return s.from, why
@@ -135,8 +132,8 @@ func closingQuote(s string) int {
 	return -1
 }
 
-// value finds a value that YAML takes for something else, in the line where the library gave up.
-func (s *brokenText) value() (position, explanation) {
+// findOpenValue finds a value that YAML takes for something else, in the line where the library gave up.
+func (s *brokenText) findOpenValue() (position, explanation) {
 	line := s.line(s.at.line)
 	for _, v := range valuesIn(line) {
 		at := s.position(s.at.line, v.start)
@@ -165,8 +162,8 @@ func misread(value string) explanation {
 	return explanation{}
 }
 
-// openBracket finds the bracket that was forgotten to be closed.
-func (s *brokenText) openBracket() (position, explanation) {
+// findOpenBracket finds the bracket that was forgotten to be closed.
+func (s *brokenText) findOpenBracket() (position, explanation) {
 	why := explanation{"the bracket that opens here is not closed", "close it, and put commas between what it holds"}
 	switch {
 	case strings.HasPrefix(s.message, "did not find expected ','") && s.from.line == s.at.line:
@@ -185,8 +182,8 @@ func (s *brokenText) openBracket() (position, explanation) {
 	return position{}, explanation{}
 }
 
-// brokenKey finds a line that is no key with a value.
-func (s *brokenText) brokenKey() (position, explanation) {
+// findBrokenKey finds a line that is no key with a value.
+func (s *brokenText) findBrokenKey() (position, explanation) {
 	glued := explanation{"a blank is missing behind the colon", "write key: value"}
 	above := s.line(s.at.line - 1)
 	switch {

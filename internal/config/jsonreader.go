@@ -31,7 +31,7 @@ var errNotJSON = errors.New("not JSON")
 func readJSON(data []byte) (*yaml.Node, error) {
 	r := &jsonReader{data: data, tokens: json.NewDecoder(bytes.NewReader(data)), at: position{1, 1}}
 	r.tokens.UseNumber()
-	root, err := r.value(0)
+	root, err := r.readValue(0)
 	if err == nil {
 		if _, err = r.tokens.Token(); err == nil {
 			err = errNotJSON
@@ -47,15 +47,15 @@ func readJSON(data []byte) (*yaml.Node, error) {
 	return nil, &syntaxError{position: r.move(offset), text: "not valid JSON here"}
 }
 
-// value reads the next value with all that it holds.
-func (r *jsonReader) value(depth int) (*yaml.Node, error) {
+// readValue reads the next value with all that it holds.
+func (r *jsonReader) readValue(depth int) (*yaml.Node, error) {
 	token, n, err := r.next()
 	if err != nil {
 		return nil, err
 	}
 	switch v := token.(type) {
 	case json.Delim:
-		return r.collection(n, v, depth+1)
+		return r.readCollection(n, v, depth+1)
 	case string:
 		n.Tag, n.Value, n.Style = tagString, v, yaml.DoubleQuotedStyle
 	case bool:
@@ -71,14 +71,14 @@ func (r *jsonReader) value(depth int) (*yaml.Node, error) {
 	return n, nil
 }
 
-// collection reads on to the end of the object or array that begins with d.
-func (r *jsonReader) collection(n *yaml.Node, d json.Delim, depth int) (*yaml.Node, error) {
+// readCollection reads on to the end of the object or array that begins with d.
+func (r *jsonReader) readCollection(n *yaml.Node, d json.Delim, depth int) (*yaml.Node, error) {
 	n.Kind, n.Tag = yaml.MappingNode, tagMapping
 	if d == '[' {
 		n.Kind, n.Tag = yaml.SequenceNode, tagSequence
 	}
 	for r.tokens.More() {
-		item, err := r.value(depth)
+		item, err := r.readValue(depth)
 		if err != nil || depth > maxDepth {
 			return nil, errors.Join(err, errNotJSON)
 		}

@@ -82,7 +82,7 @@ func (c *Config) reparse(name string, data []byte, specs map[string]func() sinks
 	}
 	f := &findings{report: found, warnings: newReport(name), doc: doc}
 	usable := validate(cfg, f)
-	newResolver(cfg, f, usable, c.knownTimings()).resolve()
+	newResolver(cfg, f, usable, c.knownTimings()).makePlans()
 	if err := found.result(); err != nil {
 		return nil, err
 	}

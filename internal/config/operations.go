@@ -8,10 +8,10 @@ import (
 	"github.com/rotatord/rotatord/internal/slot"
 )
 
-// operations says what is wrong with the operations of a token: a named one must have them, and
+// checkOperations says what is wrong with the operations of a token: a named one must have them, and
 // the name of a built-in type says them.
-func (v *validator) operations(typ moq.TokenType, t *Token, p *path) {
-	v.name(p)
+func (v *validator) checkOperations(typ moq.TokenType, t *Token, p *path) {
+	v.checkName(p)
 	list := p.child("operations")
 	switch {
 	case v.reported[list.String()]:
@@ -74,7 +74,7 @@ func (r *resolver) refuseInPlace(typ moq.TokenType, scope *slotScope) {
 	if typ.RotatesInPlace() {
 		return
 	}
-	p := scope.place(onToken)
+	p := scope.pathOf(onToken)
 	if scope.layers[onToken].Strategy != "" {
 		p = p.child("strategy")
 	}

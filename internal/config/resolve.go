@@ -19,32 +19,32 @@ type resolver struct {
 	cfg    *Config
 	usable map[string]sinks.Spec // the sinks that nothing is wrong with
 
-	timings   timings
-	known     timings // of the configuration before
-	gauge     *scheduler.Gauge
-	zones     map[string]*time.Location
-	templates sinks.Templates
-	labels    map[string]map[string]string
-	rights    map[string][]string // by the operations, one after the other
-	policies  map[slot.Policy]*slot.Policy
-	locations map[string]*slot.Plan // by the location of a target
-	tried     map[trial]bool
+	timings       timings
+	formerTimings timings // of the configuration before
+	gauge         *scheduler.Gauge
+	zones         map[string]*time.Location
+	templates     sinks.Templates
+	labels        map[string]map[string]string
+	rights        map[string][]string // by the operations, one after the other
+	policies      map[slot.Policy]*slot.Policy
+	locations     map[string]*slot.Plan // by the location of a target
+	tried         map[contentKind]bool
 }
 
 func newResolver(cfg *Config, f *findings, usable map[string]sinks.Spec, known []timing) *resolver {
 	cfg.timings = make([]timing, 0, len(known))
 	return &resolver{
 		findings: f, cfg: cfg, usable: usable,
-		timings: make(timings, len(known)), known: byWords(known), gauge: scheduler.NewGauge(gapsFrom),
+		timings: make(timings, len(known)), formerTimings: byWords(known), gauge: scheduler.NewGauge(gapsFrom),
 		zones:  map[string]*time.Location{},
 		labels: map[string]map[string]string{}, rights: map[string][]string{}, policies: map[slot.Policy]*slot.Policy{},
 		locations: make(map[string]*slot.Plan, 2*len(cfg.Relays)),
-		tried:     map[trial]bool{},
+		tried:     map[contentKind]bool{},
 	}
 }
 
-// resolve makes the plans, in order.
-func (r *resolver) resolve() {
+// makePlans makes the plans, in order.
+func (r *resolver) makePlans() {
 	names := sortedNames(r.cfg.Relays)
 	r.cfg.plans = make([]*slot.Plan, 0, 2*len(names))
 	all := topLevel("relays")
@@ -85,7 +85,7 @@ func (r *resolver) shareLabels(labels map[string]string) map[string]string {
 func (r *resolver) addPlan(name string, relay *Relay, typ moq.TokenType, t *Token, p *path) {
 	scope := &slotScope{
 		layers: [3]*Settings{&r.cfg.Defaults.Settings, &relay.Settings, &t.Settings},
-		places: [3]*path{topLevel("defaults"), p, p.child("tokens").child(string(typ))},
+		paths:  [3]*path{topLevel("defaults"), p, p.child("tokens").child(string(typ))},
 	}
 	account := r.cfg.accountOf(relay)
 	plan := &slot.Plan{
@@ -136,7 +136,7 @@ func (r *resolver) sharePolicy(policy *slot.Policy) *slot.Policy {
 
 // refuseOverlapKeys refuses, on the token itself, what in_place has no use for.
 func (r *resolver) refuseOverlapKeys(t *Token, scope *slotScope) {
-	p := scope.place(onToken)
+	p := scope.pathOf(onToken)
 	for key, given := range map[string]bool{
 		"grace": t.Grace != nil, "settle": t.Settle != nil, "lifetime": t.Lifetime != nil, "retire": t.Retire != "",
 	} {

@@ -14,15 +14,15 @@ const (
 // they stand.
 type slotScope struct {
 	layers [3]*Settings // by origin
-	places [3]*path
+	paths  [3]*path
 }
 
-// place is where settings of origin o stand; what is built in is missing at the token.
-func (s *slotScope) place(o origin) *path {
+// pathOf returns where settings of origin o stand; what is built in is missing at the token.
+func (s *slotScope) pathOf(o origin) *path {
 	if o == builtIn {
 		o = onToken
 	}
-	return s.places[o]
+	return s.paths[o]
 }
 
 // nearestOf returns the setting that counts and where it was given.

@@ -13,7 +13,7 @@ import (
 // resolveTargets renders the plan's targets.
 func (r *resolver) resolveTargets(plan *slot.Plan, scope *slotScope) {
 	refs, from := scope.sinks()
-	list := scope.place(from).child("sinks")
+	list := scope.pathOf(from).child("sinks")
 	if from == builtIn {
 		if r.reported[topLevel("defaults").child("sinks").String()] {
 			return // nothing can be said of what they were meant to be
@@ -34,12 +34,12 @@ func (r *resolver) addTarget(plan *slot.Plan, ref *SinkRef, spec sinks.Spec, p *
 	if ref.Path != "" {
 		template, p = ref.Path, p.child("path")
 	}
-	target, location, err := r.locate(plan, spec, template)
+	target, location, err := r.renderTarget(plan, spec, template)
 	if err != nil {
 		r.problem(p, plan.Slot()+" has no target in this sink: "+err.Error(), "")
 		return
 	}
-	if !r.claim(plan, ref.Sink, location) {
+	if !r.takeLocation(plan, ref.Sink, location) {
 		return
 	}
 	r.tryContent(plan, ref.Sink, spec)
@@ -53,8 +53,8 @@ func (r *resolver) addTarget(plan *slot.Plan, ref *SinkRef, spec sinks.Spec, p *
 	}
 }
 
-// trial is what contents differ by, as far as a template can tell without the names.
-type trial struct {
+// contentKind is what contents differ by, as far as a template can tell without the names.
+type contentKind struct {
 	sink     string
 	strategy moq.Strategy
 }
@@ -62,13 +62,13 @@ type trial struct {
 // tryContent makes a content of a sink for a token of a strategy, once: what the slots' own names
 // change shows right before each mint.
 func (r *resolver) tryContent(plan *slot.Plan, sink string, spec sinks.Spec) {
-	of := trial{sink, plan.Strategy}
+	of := contentKind{sink, plan.Strategy}
 	if r.tried[of] {
 		return
 	}
 	r.tried[of] = true
 	p := topLevel("sinks").child(sink)
-	content, err := spec.Render(&r.templates, sinks.Trial(r.names(plan), sinks.TrialSize, plan.Strategy == moq.InPlace))
+	content, err := spec.Render(&r.templates, sinks.Trial(r.namesOf(plan), sinks.TrialSize, plan.Strategy == moq.InPlace))
 	if err != nil {
 		f := fault.Of(err)
 		r.problem(p, fmt.Sprintf("no content can be made of a token of %s (%s): %v", plan.Slot(), plan.Strategy, f.Err),
@@ -80,15 +80,15 @@ func (r *resolver) tryContent(plan *slot.Plan, sink string, spec sinks.Spec) {
 	}
 }
 
-func (r *resolver) names(plan *slot.Plan) sinks.Names {
+func (r *resolver) namesOf(plan *slot.Plan) sinks.Names {
 	return sinks.Names{
 		Relay: plan.Relay, RelayID: plan.Key.RelayID, Type: string(plan.Key.Type),
 		Account: plan.Account, AccountID: plan.Key.AccountID, Instance: r.cfg.Instance,
 	}
 }
 
-func (r *resolver) locate(plan *slot.Plan, spec sinks.Spec, template string) (target, location string, err error) {
-	target, err = r.templates.RenderTarget(template, r.names(plan))
+func (r *resolver) renderTarget(plan *slot.Plan, spec sinks.Spec, template string) (target, location string, err error) {
+	target, err = r.templates.RenderTarget(template, r.namesOf(plan))
 	if err != nil {
 		return "", "", err
 	}
@@ -99,8 +99,8 @@ func (r *resolver) locate(plan *slot.Plan, spec sinks.Spec, template string) (ta
 	return target, location, err
 }
 
-// claim takes a location for the plan; another slot's, or its own, is refused.
-func (r *resolver) claim(plan *slot.Plan, sink, location string) bool {
+// takeLocation takes a location for the plan; another slot's, or its own, is refused.
+func (r *resolver) takeLocation(plan *slot.Plan, sink, location string) bool {
 	first := r.locations[location]
 	if first == nil {
 		r.locations[location] = plan

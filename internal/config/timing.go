@@ -34,7 +34,7 @@ type timing struct {
 	shortest, longest time.Duration
 }
 
-// timings finds a timing by its words: a fleet may have as many as it has slots.
+// timings are known by their words: a fleet may have as many as it has slots.
 type timings map[timingKey]*timing
 
 type timingKey struct{ expr, zone string }
@@ -49,12 +49,12 @@ func byWords(kept []timing) timings {
 	return known
 }
 
-func (r *resolver) timing(expr, zone string) (*timing, error) {
+func (r *resolver) findTiming(expr, zone string) (*timing, error) {
 	key := timingKey{expr, zone}
 	if t := r.timings[key]; t != nil {
 		return t, nil
 	}
-	t := r.known[key]
+	t := r.formerTimings[key]
 	if t == nil {
 		var err error
 		if t, err = r.newTiming(expr, zone); err != nil {
@@ -72,7 +72,7 @@ func (r *resolver) newTiming(expr, zone string) (*timing, error) {
 	if expr == manual {
 		return &timing{}, nil
 	}
-	s, err := scheduler.Parse(expr, r.location(zone))
+	s, err := scheduler.Parse(expr, r.loadZone(zone))
 	if err != nil {
 		return nil, err
 	}
@@ -80,8 +80,8 @@ func (r *resolver) newTiming(expr, zone string) (*timing, error) {
 	return &timing{schedule: s, shortest: shortest, longest: longest}, nil
 }
 
-// location loads each time zone once; one that is not known is reported where it stands.
-func (r *resolver) location(zone string) *time.Location {
+// loadZone loads each time zone once. One that is not known is UTC here: validate has reported it.
+func (r *resolver) loadZone(zone string) *time.Location {
 	loc := r.zones[zone]
 	if loc == nil {
 		var err error
@@ -101,9 +101,9 @@ func (r *resolver) resolveTiming(plan *slot.Plan, scope *slotScope) {
 	plan.Timezone, _ = nearestOf(scope, func(s *Settings) *string { return s.Timezone }, defaultTimezone)
 	plan.Jitter, _ = nearestOf(scope, func(s *Settings) *time.Duration { return s.Jitter }, 0)
 	plan.Delay = delayWithin(plan.Jitter, plan.Key)
-	t, err := r.timing(plan.Expr, plan.Timezone)
+	t, err := r.findTiming(plan.Expr, plan.Timezone)
 	if err != nil {
-		r.problem(scope.place(from).child("schedule"), err.Error(), didYouMean(plan.Expr, []string{manual}))
+		r.problem(scope.pathOf(from).child("schedule"), err.Error(), didYouMean(plan.Expr, []string{manual}))
 		return
 	}
 	if t.schedule != nil {
@@ -111,9 +111,9 @@ func (r *resolver) resolveTiming(plan *slot.Plan, scope *slotScope) {
 	}
 	r.warnTiming(plan, t, scope, from)
 	if plan.Strategy != moq.InPlace {
-		r.grace(plan, t, scope, from)
-		r.settle(plan, t, scope, from)
-		r.lifetime(plan, t, scope, from)
+		r.resolveGrace(plan, t, scope, from)
+		r.resolveSettle(plan, t, scope, from)
+		r.resolveLifetime(plan, t, scope, from)
 	}
 }
 
@@ -126,8 +126,8 @@ func delayWithin(jitter time.Duration, of moq.Key) func(instant time.Time) time.
 	return func(instant time.Time) time.Duration { return scheduler.Jitter(key, instant, jitter) }
 }
 
-// grace must be over before the next rotation can begin.
-func (r *resolver) grace(plan *slot.Plan, t *timing, scope *slotScope, schedule origin) {
+// resolveGrace sets the plan's grace, which must be over before the next rotation can begin.
+func (r *resolver) resolveGrace(plan *slot.Plan, t *timing, scope *slotScope, schedule origin) {
 	var from origin
 	plan.Grace, from = nearestOf(scope, func(s *Settings) *time.Duration { return s.Grace }, defaultGrace(t))
 	if from != builtIn && t.schedule != nil && plan.Grace >= t.shortest {
@@ -137,8 +137,8 @@ func (r *resolver) grace(plan *slot.Plan, t *timing, scope *slotScope, schedule 
 	}
 }
 
-// settle must leave the grace its time before the next rotation can begin.
-func (r *resolver) settle(plan *slot.Plan, t *timing, scope *slotScope, schedule origin) {
+// resolveSettle sets how long a token settles, which must leave the grace its time before the next rotation can begin.
+func (r *resolver) resolveSettle(plan *slot.Plan, t *timing, scope *slotScope, schedule origin) {
 	var from origin
 	plan.Settle, from = nearestOf(scope, func(s *Settings) *time.Duration { return s.Settle }, settleWithin(t, plan.Grace))
 	if from != builtIn && t.schedule != nil && plan.Grace < t.shortest && plan.Settle+plan.Grace >= t.shortest {
@@ -161,9 +161,9 @@ func settleWithin(t *timing, grace time.Duration) time.Duration {
 // at the schedule if that stands nearer to the slot.
 func (s *slotScope) conflictPath(key string, from, schedule origin) *path {
 	if schedule > from {
-		return s.place(schedule).child("schedule")
+		return s.pathOf(schedule).child("schedule")
 	}
-	return s.place(from).child(key)
+	return s.pathOf(from).child(key)
 }
 
 func defaultGrace(t *timing) time.Duration {
@@ -173,8 +173,8 @@ func defaultGrace(t *timing) time.Duration {
 	return min(t.shortest/2, maxDefaultGrace)
 }
 
-// lifetime must outlast the longest wait for the next token and its grace.
-func (r *resolver) lifetime(plan *slot.Plan, t *timing, scope *slotScope, schedule origin) {
+// resolveLifetime sets the plan's lifetime, which must outlast the longest wait for the next token and its grace.
+func (r *resolver) resolveLifetime(plan *slot.Plan, t *timing, scope *slotScope, schedule origin) {
 	var from origin
 	plan.LeastLife = t.longest + plan.Jitter + plan.Grace
 	plan.Lifetime, from = nearestOf(scope, func(s *Settings) *time.Duration { return s.Lifetime }, defaultLifetime(t))
@@ -184,7 +184,7 @@ func (r *resolver) lifetime(plan *slot.Plan, t *timing, scope *slotScope, schedu
 	least := plan.LeastLife
 	switch {
 	case plan.Lifetime > year:
-		r.problem(scope.place(from).child("lifetime"), "must be at most one year ("+formatDuration(year)+")", "")
+		r.problem(scope.pathOf(from).child("lifetime"), "must be at most one year ("+formatDuration(year)+")", "")
 	case plan.Lifetime <= least && least >= year:
 		r.problem(scope.conflictPath("lifetime", from, schedule),
 			"no lifetime can exceed longest gap + jitter + grace ("+formatDuration(least)+"): one year is the most",
@@ -213,7 +213,7 @@ func (r *resolver) warnTiming(plan *slot.Plan, t *timing, scope *slotScope, sche
 			"jitter is not shorter than the schedule's shortest gap ("+formatDuration(t.shortest)+"): runs may be skipped", "")
 	}
 	if t.shortest < awsInterval && r.usesAWS(scope) {
-		r.warn(scope.place(schedule).child("schedule"),
+		r.warn(scope.pathOf(schedule).child("schedule"),
 			"AWS advises against writing a secret more often than once in 10 minutes",
 			"give slots with an AWS sink a rarer schedule")
 	}

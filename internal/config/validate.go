@@ -29,12 +29,12 @@ type findings struct {
 // problem reports what is wrong at p, unless p was reported already.
 func (f *findings) problem(p *path, text, hint string) {
 	if place := p.String(); !f.reported[place] {
-		f.add(f.doc.locate(p), place, withoutSecrets(p, text), hint)
+		f.add(f.doc.positionOfPath(p), place, withoutSecrets(p, text), hint)
 	}
 }
 
 func (f *findings) warn(p *path, text, hint string) {
-	f.warnings.add(f.doc.locate(p), p.String(), withoutSecrets(p, text), hint)
+	f.warnings.add(f.doc.positionOfPath(p), p.String(), withoutSecrets(p, text), hint)
 }
 
 // validator is the second step: it says what is wrong with a decoded configuration, each part by itself
@@ -49,14 +49,14 @@ type validator struct {
 // validate returns the sinks that nothing is wrong with.
 func validate(cfg *Config, f *findings) (usable map[string]sinks.Spec) {
 	v := &validator{findings: f, cfg: cfg, usable: map[string]sinks.Spec{}, zones: map[string]bool{}}
-	v.instance()
-	v.accounts()
+	v.checkInstance()
+	v.checkAccounts()
 	for _, name := range sortedNames(cfg.Sinks) {
-		v.sink(name, cfg.Sinks[name])
+		v.checkSink(name, cfg.Sinks[name])
 	}
-	v.settings(&cfg.Defaults.Settings, topLevel("defaults"))
-	v.accountRef(cfg.Defaults.Account, topLevel("defaults"))
-	v.relays()
+	v.checkSettings(&cfg.Defaults.Settings, topLevel("defaults"))
+	v.checkAccountRef(cfg.Defaults.Account, topLevel("defaults"))
+	v.checkRelays()
 	return v.usable
 }
 
@@ -67,7 +67,7 @@ func (v *validator) require(ok bool, p *path, text, hint string) {
 	}
 }
 
-func (v *validator) instance() {
+func (v *validator) checkInstance() {
 	p, name := topLevel("instance"), v.cfg.Instance
 	v.require(instancePattern.MatchString(name), p, "must be 1 to 16 characters of a-z, 0-9 and -"+butNot(p, name), "")
 	state := topLevel("state")
@@ -75,21 +75,21 @@ func (v *validator) instance() {
 	v.require(v.cfg.State.Etcd == nil, state.child("etcd"), "state.etcd is not supported yet in this version",
 		"remove it; state.path is the embedded store")
 	v.require(v.cfg.ShutdownTimeout >= time.Second, topLevel("shutdown_timeout"), "must be at least 1s", "")
-	v.server()
+	v.checkServer()
 }
 
-func (v *validator) name(p *path) {
+func (v *validator) checkName(p *path) {
 	v.require(namePattern.MatchString(p.key), p,
 		"a name is 1 to 63 characters of a-z, 0-9, _ and -, and starts with a letter or digit", "")
 }
 
-// accounts also refuses one account under two names: it would not be known
+// checkAccounts also refuses one account under two names: it would not be known
 // which API token a slot is to use.
-func (v *validator) accounts() {
+func (v *validator) checkAccounts() {
 	names := map[string]string{} // by account id
 	for _, name := range sortedNames(v.cfg.Accounts) {
 		p, a := topLevel("accounts").child(name), v.cfg.Accounts[name]
-		v.account(p, a)
+		v.checkAccount(p, a)
 		if a == nil || a.AccountID == "" {
 			continue
 		}
@@ -102,14 +102,14 @@ func (v *validator) accounts() {
 	}
 }
 
-func (v *validator) account(p *path, a *Account) {
-	v.name(p)
+func (v *validator) checkAccount(p *path, a *Account) {
+	v.checkName(p)
 	if a == nil {
 		return
 	}
-	v.id(p.child("account_id"), a.AccountID)
-	v.source(p.child("api_token"), a.APIToken)
-	v.url(p.child("api_url"), a.APIURL)
+	v.checkID(p.child("account_id"), a.AccountID)
+	v.checkSource(p.child("api_token"), a.APIToken)
+	v.checkURL(p.child("api_url"), a.APIURL)
 	limit := p.child("rate_limit")
 	v.require(a.RateLimit.Requests > 0, limit.child("requests"),
 		fmt.Sprintf("must be greater than 0, not %d", a.RateLimit.Requests), "")
@@ -118,7 +118,7 @@ func (v *validator) account(p *path, a *Account) {
 		fmt.Sprintf("must be greater than 0 and at most 1, not %g", a.RateLimit.Share), "")
 }
 
-func (v *validator) id(p *path, id string) {
+func (v *validator) checkID(p *path, id string) {
 	switch {
 	case id == "":
 		v.problem(p, "is required", "32 hex digits, as the dashboard shows them")
@@ -128,7 +128,7 @@ func (v *validator) id(p *path, id string) {
 	}
 }
 
-func (v *validator) source(p *path, s secret.Source) {
+func (v *validator) checkSource(p *path, s secret.Source) {
 	if problem := s.Problem(); problem != "" {
 		v.problem(p, problem, sourceHint)
 	} else if s.Env != "" && !envPattern.MatchString(s.Env) {
@@ -136,7 +136,7 @@ func (v *validator) source(p *path, s secret.Source) {
 	}
 }
 
-func (v *validator) url(p *path, text string) {
+func (v *validator) checkURL(p *path, text string) {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil || u.Host == "" || u.Opaque != "":
@@ -151,9 +151,9 @@ func (v *validator) url(p *path, text string) {
 	}
 }
 
-func (v *validator) sink(name string, spec sinks.Spec) {
+func (v *validator) checkSink(name string, spec sinks.Spec) {
 	p := topLevel("sinks").child(name)
-	v.name(p)
+	v.checkName(p)
 	if spec == nil {
 		return // its type is reported already
 	}
@@ -174,15 +174,15 @@ func (v *validator) sink(name string, spec sinks.Spec) {
 	}
 }
 
-// settings looks at what can be said of settings where they stand.
-func (v *validator) settings(s *Settings, p *path) {
+// checkSettings looks at what can be said of settings where they stand.
+func (v *validator) checkSettings(s *Settings, p *path) {
 	if s.Timezone != nil && !v.isZone(*s.Timezone) {
 		at := p.child("timezone")
 		v.problem(at, "must be a time zone that is known here"+butNot(at, *s.Timezone),
 			"use a name such as UTC or Europe/Berlin")
 	}
 	if s.Sinks != nil {
-		v.sinkRefs(s.Sinks, p.child("sinks"))
+		v.checkSinkRefs(s.Sinks, p.child("sinks"))
 	}
 }
 
@@ -196,7 +196,7 @@ func (v *validator) isZone(name string) bool {
 	return known
 }
 
-func (v *validator) sinkRefs(refs []SinkRef, p *path) {
+func (v *validator) checkSinkRefs(refs []SinkRef, p *path) {
 	required := false
 	for i := range refs {
 		required = required || refs[i].required()
@@ -217,7 +217,7 @@ func (v *validator) unknownSink(name string, p *path) {
 	v.problem(p, "there is no sink"+called(p, name), suggestion(name, sortedNames(v.cfg.Sinks)))
 }
 
-func (v *validator) accountRef(name string, p *path) {
+func (v *validator) checkAccountRef(name string, p *path) {
 	if _, ok := v.cfg.Accounts[name]; name != "" && !ok {
 		at := p.child("account")
 		v.problem(at, "there is no account"+called(at, name), suggestion(name, sortedNames(v.cfg.Accounts)))

@@ -6,26 +6,26 @@ import (
 
 const retireMatching = "matching"
 
-func (v *validator) relays() {
+func (v *validator) checkRelays() {
 	names := sortedNames(v.cfg.Relays)
 	owners := make(map[moq.RelayKey]string, len(names))
 	all := topLevel("relays")
 	for _, name := range names {
 		relay, p := v.cfg.Relays[name], all.child(name)
-		v.name(p)
+		v.checkName(p)
 		if relay == nil {
 			continue
 		}
-		v.relay(relay, p)
-		v.owner(owners, moq.RelayKey{AccountID: v.cfg.accountID(v.cfg.accountOf(relay)), RelayID: relay.ID}, p)
+		v.checkRelay(relay, p)
+		v.checkOwner(owners, moq.RelayKey{AccountID: v.cfg.accountID(v.cfg.accountOf(relay)), RelayID: relay.ID}, p)
 	}
 	if len(names) == 0 {
 		v.warn(all, "there are no relays: nothing will be rotated", "")
 	}
 }
 
-// owner refuses that two relays of the file are one.
-func (v *validator) owner(owners map[moq.RelayKey]string, key moq.RelayKey, p *path) {
+// checkOwner refuses that two relays of the file are one.
+func (v *validator) checkOwner(owners map[moq.RelayKey]string, key moq.RelayKey, p *path) {
 	if key.AccountID == "" || key.RelayID == "" {
 		return
 	}
@@ -36,15 +36,15 @@ func (v *validator) owner(owners map[moq.RelayKey]string, key moq.RelayKey, p *p
 	owners[key] = p.key
 }
 
-func (v *validator) relay(r *Relay, p *path) {
-	v.id(p.child("id"), r.ID)
-	v.accountRef(r.Account, p)
+func (v *validator) checkRelay(r *Relay, p *path) {
+	v.checkID(p.child("id"), r.ID)
+	v.checkAccountRef(r.Account, p)
 	if v.cfg.accountOf(r) == "" {
 		v.problem(p.child("account"), "the relay has no account",
 			"give it here or in defaults"+among(sortedNames(v.cfg.Accounts)))
 	}
-	v.settings(&r.Settings, p)
-	v.retire(r.Retire, p)
+	v.checkSettings(&r.Settings, p)
+	v.checkRetire(r.Retire, p)
 	for _, name := range sortedNames(r.Labels) {
 		v.require(labelPattern.MatchString(name), p.child("labels").child(name),
 			"a label's name is made of letters, digits and _", "")
@@ -55,18 +55,18 @@ func (v *validator) relay(r *Relay, p *path) {
 	}
 	for _, typ := range sortedNames(r.Tokens) {
 		if t := r.Tokens[typ]; t != nil {
-			v.token(typ, t, p.child("tokens").child(string(typ)))
+			v.checkToken(typ, t, p.child("tokens").child(string(typ)))
 		}
 	}
 }
 
-func (v *validator) token(typ moq.TokenType, t *Token, p *path) {
-	v.operations(typ, t, p)
-	v.settings(&t.Settings, p)
-	v.retire(t.Retire, p)
+func (v *validator) checkToken(typ moq.TokenType, t *Token, p *path) {
+	v.checkOperations(typ, t, p)
+	v.checkSettings(&t.Settings, p)
+	v.checkRetire(t.Retire, p)
 }
 
-func (v *validator) retire(retire string, p *path) {
+func (v *validator) checkRetire(retire string, p *path) {
 	if retire == retireMatching {
 		v.warn(p.child("retire"), "retire: matching also revokes tokens that rotatord did not make",
 			"be sure that nobody else uses tokens of this relay")

@@ -26,14 +26,14 @@ var (
 	digitsPattern = regexp.MustCompile(`^[0-9.]+$`)
 )
 
-// server refuses what can never be bound, whatever the machine.
-func (v *validator) server() {
+// checkServer refuses what can never be bound, whatever the machine.
+func (v *validator) checkServer() {
 	s, p := v.cfg.Server, topLevel("server")
 	if text, hint := wrongListen(s.Listen); s.Listen != "" && text != "" {
 		at := p.child("listen")
 		v.problem(at, text+butNot(at, s.Listen), hint)
 	}
-	v.adminSocket(p.child("admin_socket"), s.AdminSocket)
+	v.checkAdminSocket(p.child("admin_socket"), s.AdminSocket)
 	mode, err := strconv.ParseUint(s.AdminSocketMode, 8, 32)
 	at := p.child("admin_socket_mode")
 	v.require(err == nil && mode <= 0o777, at, "must be permissions in octal"+butNot(at, s.AdminSocketMode),
@@ -49,7 +49,7 @@ func (v *validator) server() {
 		s.AdminSocketGroup), "an id is from 0 to 4294967294")
 }
 
-func (v *validator) adminSocket(p *path, socket string) {
+func (v *validator) checkAdminSocket(p *path, socket string) {
 	text, hint := wrongSocket(socket)
 	v.require(text == "", p, text+butNot(p, socket), hint)
 	if text == "" && !filepath.IsAbs(socket) {

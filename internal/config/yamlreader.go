@@ -44,14 +44,14 @@ func readYAML(data []byte) (doc *document, err error) {
 	case errors.Is(err, io.EOF):
 		return nil, errEmpty()
 	case err != nil:
-		return nil, explain(err, data)
+		return nil, explainSyntax(err, data)
 	}
 	switch err := loader.Load(&second); {
 	case err == nil:
 		return nil, &syntaxError{position: positionOf(&second),
 			text: notYAML + "the file holds more than one YAML document", hint: "keep one"}
 	case !errors.Is(err, io.EOF):
-		return nil, explain(err, data)
+		return nil, explainSyntax(err, data)
 	}
 	if root := first.Content[0]; root.Tag != tagNull {
 		return newDocument(data, root, anchors), nil

@@ -38,14 +38,14 @@ func newRetirements() backlog {
 	}
 }
 
-// expect makes key's count exist, at zero.
-func (b *backlog) expect(key string) {
+// startAtZero makes a count for key, so that it is shown before anything waits.
+func (b *backlog) startAtZero(key string) {
 	if _, ok := b.waiting[key]; !ok {
 		b.waiting[key] = wait{}
 	}
 }
 
-func (b *backlog) add(key string, since time.Time) {
+func (b *backlog) addWaiting(key string, since time.Time) {
 	w := b.waiting[key]
 	if w.n == 0 || since.Before(w.since) {
 		w.since = since
@@ -54,7 +54,7 @@ func (b *backlog) add(key string, since time.Time) {
 	b.waiting[key] = w
 }
 
-func (b *backlog) families() []*dto.MetricFamily {
+func (b *backlog) makeFamilies() []*dto.MetricFamily {
 	for _, key := range slices.Sorted(maps.Keys(b.waiting)) {
 		labels, w := []*dto.LabelPair{pair(b.label, key)}, b.waiting[key]
 		addGauge(b.count, labels, gaugeOf(float64(w.n)))

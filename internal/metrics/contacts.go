@@ -95,5 +95,5 @@ func (m *Metrics) upstreamFamilies() []*dto.MetricFamily {
 	sinks, accounts := m.configured.contactIntervals()
 	m.sinkContacts.addTo(sinkUp, lastProbe, "sink", now, sinks)
 	m.accountContacts.addTo(accountUp, new(dto.MetricFamily), "account", now, accounts)
-	return withMetrics(append(m.polled.families(accounts), sinkUp, lastProbe, accountUp))
+	return withMetrics(append(m.polled.pollFamilies(accounts), sinkUp, lastProbe, accountUp))
 }

@@ -52,7 +52,7 @@ func newSlotFamilies(now time.Time, perSlot bool) *slotFamilies {
 // addSlot takes in one slot; it is the yield of Source.Slots.
 func (f *slotFamilies) addSlot(st *slot.Status) bool {
 	f.addBacklogs(st)
-	f.sums.addSlot(st)
+	f.sums.sumUp(st)
 	if !f.perSlot {
 		return true
 	}
@@ -70,7 +70,7 @@ func (f *slotFamilies) addSlot(st *slot.Status) bool {
 		}
 		addGauge(f.state, []*dto.LabelPair{relay, state, typ}, value)
 	}
-	f.info.add(st, relay, typ)
+	f.info.addInfo(st, relay, typ)
 	return true
 }
 
@@ -78,16 +78,16 @@ func (f *slotFamilies) addSlot(st *slot.Status) bool {
 func (f *slotFamilies) addBacklogs(st *slot.Status) {
 	for i := range st.Sinks {
 		if t := &st.Sinks[i]; !t.Pending.IsZero() {
-			f.deliveries.add(t.Sink, t.Pending)
+			f.deliveries.addWaiting(t.Sink, t.Pending)
 		}
 	}
 	for i := range st.Old {
 		if t := &st.Old[i]; !t.Released && !t.Retire.IsZero() && !t.Retire.After(f.now) {
-			f.retirements.add(st.Account, t.Retire)
+			f.retirements.addWaiting(st.Account, t.Retire)
 		}
 	}
 	if len(st.ForeignInstance) > 0 {
-		f.foreign.add(st.Account, st.ForeignInstance...)
+		f.foreign.addTokens(st.Account, st.ForeignInstance...)
 	}
 }
 
@@ -104,10 +104,10 @@ func (f *slotFamilies) addRotations(c *count) {
 
 // list returns the families that have a metric.
 func (f *slotFamilies) list() []*dto.MetricFamily {
-	all := append(slices.Clone(f.byGauge), f.state, f.info.finish(), f.rotations, f.foreign.finish())
-	all = append(all, f.deliveries.families()...)
-	all = append(all, f.retirements.families()...)
-	return withMetrics(append(all, f.sums.families()...))
+	all := append(slices.Clone(f.byGauge), f.state, f.info.labelledFamily(), f.rotations, f.foreign.countFamily())
+	all = append(all, f.deliveries.makeFamilies()...)
+	all = append(all, f.retirements.makeFamilies()...)
+	return withMetrics(append(all, f.sums.sumFamilies()...))
 }
 
 // withMetrics are the families that have a metric.

@@ -36,7 +36,7 @@ func newFleetSums() *fleetSums {
 	}
 }
 
-func (f *fleetSums) account(name string) *accountSum {
+func (f *fleetSums) sumOfAccount(name string) *accountSum {
 	a := f.accounts[name]
 	if a == nil {
 		a = &accountSum{slots: make([]int, len(f.states))}
@@ -45,7 +45,7 @@ func (f *fleetSums) account(name string) *accountSum {
 	return a
 }
 
-func (f *fleetSums) sink(name string) *targetSum {
+func (f *fleetSums) sumOfSink(name string) *targetSum {
 	s := f.sinks[name]
 	if s == nil {
 		s = &targetSum{make([]int, len(f.targetStates)), make([]int, len(f.targetStates))}
@@ -54,8 +54,8 @@ func (f *fleetSums) sink(name string) *targetSum {
 	return s
 }
 
-func (f *fleetSums) addSlot(st *slot.Status) {
-	a := f.account(st.Account)
+func (f *fleetSums) sumUp(st *slot.Status) {
+	a := f.sumOfAccount(st.Account)
 	if i := slices.Index(f.states, st.State); i >= 0 {
 		a.slots[i]++
 	}
@@ -65,9 +65,9 @@ func (f *fleetSums) addSlot(st *slot.Status) {
 	a.expiry, a.blackout = earlier(a.expiry, st.Expires), earlier(a.blackout, st.Blackout)
 	for i := range st.Sinks {
 		t := &st.Sinks[i]
-		counts := f.sink(t.Sink).optional
+		counts := f.sumOfSink(t.Sink).optional
 		if t.Required {
-			counts = f.sink(t.Sink).required
+			counts = f.sumOfSink(t.Sink).required
 		}
 		if i := slices.Index(f.targetStates, t.State); i >= 0 {
 			counts[i]++
@@ -75,7 +75,7 @@ func (f *fleetSums) addSlot(st *slot.Status) {
 	}
 }
 
-func (f *fleetSums) families() []*dto.MetricFamily {
+func (f *fleetSums) sumFamilies() []*dto.MetricFamily {
 	return append(f.accountFamilies(), f.targetFamily())
 }
 

@@ -19,10 +19,10 @@ func newForeignTokens() foreignTokens {
 		"Tokens of the account's relays that another living installation of the same name minted.")}
 }
 
-// expect makes the account's count exist, at zero.
-func (f *foreignTokens) expect(account string) { f.add(account) }
+// addAccount makes the account's count exist, at zero.
+func (f *foreignTokens) addAccount(account string) { f.addTokens(account) }
 
-func (f *foreignTokens) add(account string, ids ...string) {
+func (f *foreignTokens) addTokens(account string, ids ...string) {
 	if f.of[account] == nil {
 		f.of[account] = map[string]bool{}
 	}
@@ -31,7 +31,7 @@ func (f *foreignTokens) add(account string, ids ...string) {
 	}
 }
 
-func (f *foreignTokens) finish() *dto.MetricFamily {
+func (f *foreignTokens) countFamily() *dto.MetricFamily {
 	for _, account := range slices.Sorted(maps.Keys(f.of)) {
 		addGauge(f.family, []*dto.LabelPair{pair("account", account)}, gaugeOf(float64(len(f.of[account]))))
 	}

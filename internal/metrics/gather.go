@@ -32,13 +32,13 @@ func (m *Metrics) slotFamilies() []*dto.MetricFamily {
 	f := newSlotFamilies(m.now(), m.perSlot.Load())
 	m.configured.mu.Lock()
 	for sink := range m.configured.sinks {
-		f.deliveries.expect(sink)
-		f.sums.sink(sink)
+		f.deliveries.startAtZero(sink)
+		f.sums.sumOfSink(sink)
 	}
 	for account := range m.configured.accounts {
-		f.retirements.expect(account)
-		f.sums.account(account)
-		f.foreign.expect(account)
+		f.retirements.startAtZero(account)
+		f.sums.sumOfAccount(account)
+		f.foreign.addAccount(account)
 	}
 	m.configured.mu.Unlock()
 	if source := m.source.Load(); source != nil {

@@ -30,7 +30,7 @@ func newInfoFamily() infoFamily {
 	}
 }
 
-func (f *infoFamily) add(st *slot.Status, relay, typ *dto.LabelPair) {
+func (f *infoFamily) addInfo(st *slot.Status, relay, typ *dto.LabelPair) {
 	labels := sanitised(st.Labels)
 	for name := range labels {
 		f.names[name] = true
@@ -41,8 +41,8 @@ func (f *infoFamily) add(st *slot.Status, relay, typ *dto.LabelPair) {
 	})
 }
 
-// finish makes the metrics, now that all names are known.
-func (f *infoFamily) finish() *dto.MetricFamily {
+// labelledFamily makes the metrics, now that all names are known.
+func (f *infoFamily) labelledFamily() *dto.MetricFamily {
 	names := slices.Sorted(maps.Keys(f.names))
 	for _, s := range f.slots {
 		labels := make([]*dto.LabelPair, 0, len(names)+5)

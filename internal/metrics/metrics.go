@@ -33,7 +33,7 @@ type Options struct {
 	Now func() time.Time
 }
 
-// Source gives the slots' present status. The *Status is valid during its
+// Source is asked for the slots' present status. The *Status is valid during its
 // yield only. Yields are quick and do no I/O, so the source may hold a lock.
 type Source interface {
 	Slots(yield func(*slot.Status) bool)

@@ -11,7 +11,7 @@ import (
 
 // RotationDone counts a rotation that has ended; took is observed of a success.
 func (m *Metrics) RotationDone(p *slot.Plan, s moq.Strategy, result slot.Result, took time.Duration) {
-	m.rotations.add(p.Relay, kind{p.Key.Type, s}, result)
+	m.rotations.countResult(p.Relay, kind{p.Key.Type, s}, result)
 	if result == slot.ResultSuccess {
 		m.took.WithLabelValues(string(s)).Observe(took.Seconds())
 	}

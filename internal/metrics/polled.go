@@ -26,8 +26,8 @@ func (m *Metrics) WatchJournal(size func() int64) { m.polled.journalSize.Store(&
 // WatchState sets where it is read how many bytes are free for the state's folder; -1: it is not known.
 func (m *Metrics) WatchState(free func() int64) { m.polled.stateFree.Store(&free) }
 
-// families returns what is polled now, of the accounts that are configured.
-func (p *polled) families(configured map[string]time.Duration) []*dto.MetricFamily {
+// pollFamilies returns what is polled now, of the accounts that are configured.
+func (p *polled) pollFamilies(configured map[string]time.Duration) []*dto.MetricFamily {
 	waiting := gaugeFamily("budget_waiting", "Calls of the account that wait for their turn in the request budget.")
 	if w := p.waits.Load(); w != nil {
 		(*w)(func(account string, n int) {

@@ -50,14 +50,14 @@ func (c count) compareSlot(o count) int {
 	return cmp.Or(cmp.Compare(c.relay, o.relay), cmp.Compare(c.typ, o.typ))
 }
 
-func (r *rotations) add(relay string, k kind, result slot.Result) {
+func (r *rotations) countResult(relay string, k kind, result slot.Result) {
 	i := slices.Index(slot.Results(), result)
 	if i < 0 {
 		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	c := r.zero(relay, k)
+	c := r.newCount(relay, k)
 	at, found := slices.BinarySearchFunc(r.counts, c, count.compare)
 	if !found { // the configuration changed meanwhile
 		r.counts = slices.Insert(r.counts, at, c)
@@ -65,8 +65,8 @@ func (r *rotations) add(relay string, k kind, result slot.Result) {
 	r.counts[at].results[i]++
 }
 
-// zero makes a count. The lock is held.
-func (r *rotations) zero(relay string, k kind) count {
+// newCount makes a count. The lock is held.
+func (r *rotations) newCount(relay string, k kind) count {
 	if r.kinds == nil {
 		r.kinds = map[kind]*kind{}
 	}
@@ -87,7 +87,7 @@ func (r *rotations) configure(slots []SlotRef) {
 	}
 	next := make([]count, 0, len(slots))
 	for _, s := range slots {
-		next = append(next, r.zero(s.Relay, kind{s.Type, s.Strategy}))
+		next = append(next, r.newCount(s.Relay, kind{s.Type, s.Strategy}))
 	}
 	slices.SortFunc(next, count.compare)
 	var former []count

@@ -71,7 +71,7 @@ func (a acl) isValid() bool {
 	return seen&needed == needed && seen&^known == 0 && (!a.namesSomebody() || seen&aclMask != 0)
 }
 
-// encodeACL gives the value of system.posix_acl_access.
+// encodeACL returns the value of system.posix_acl_access.
 func (a acl) encodeACL() []byte {
 	b := binary.LittleEndian.AppendUint32(nil, aclVersion)
 	for _, e := range a {
@@ -142,7 +142,7 @@ func (a acl) permFor(tag aclTag) uint16 {
 	return 7
 }
 
-// letsRead says whether this process, which does not own the file, may read it; inGroup
+// letsRead reports whether this process, which does not own the file, may read it; inGroup
 // reports whether the file's group is one of ours. The kernel's rule: our own entry, else
 // any of our groups', else that of others.
 func (a acl) letsRead(inGroup bool) bool {

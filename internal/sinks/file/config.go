@@ -37,7 +37,7 @@ type Config struct {
 	Group string `yaml:"group"`
 }
 
-// NewConfig gives a configuration with the documented defaults.
+// NewConfig returns a configuration with the documented defaults.
 func NewConfig() *Config {
 	return &Config{Common: sinks.DefaultCommon(Type), Format: sinks.FormatRaw, Mode: "0640"}
 }
@@ -52,10 +52,10 @@ func (c *Config) Problems() []sinks.Problem {
 	return out
 }
 
-// TargetTemplate gives the template of the file's path.
+// TargetTemplate returns the template of the file's path.
 func (c *Config) TargetTemplate() string { return c.Path }
 
-// Locate gives file:// and the path. The path must be absolute and clean;
+// Locate returns file:// and the path. The path must be absolute and clean;
 // symbolic links in it are not resolved here (see walk).
 func (c *Config) Locate(target string) (string, error) {
 	switch {
@@ -71,7 +71,7 @@ func (c *Config) Locate(target string) (string, error) {
 	return "file://" + target, nil
 }
 
-// Render gives the file's bytes; json ends with a newline.
+// Render returns the file's bytes; json ends with a newline.
 func (c *Config) Render(t *sinks.Templates, r sinks.Record) (secret.Value, error) {
 	v, err := c.Format.Render(t, c.Template, r)
 	if err == nil && c.Format == sinks.FormatJSON {

@@ -37,13 +37,13 @@ const (
 // disk does the file system's part. It is stateless.
 type disk struct{ hooks hooks }
 
-// read gives what target holds, never following a symbolic link at target.
+// read returns what target holds, never following a symbolic link at target.
 func (d disk) read(target string) (sinks.Holding, error) {
 	_, h, err := d.lookInto(target)
 	return h, err
 }
 
-// lookInto gives the file at target, and what it holds.
+// lookInto returns the file at target, and what it holds.
 func (d disk) lookInto(target string) (former, sinks.Holding, error) {
 	w, err := walk(target)
 	if err != nil {
@@ -53,7 +53,7 @@ func (d disk) lookInto(target string) (former, sinks.Holding, error) {
 	return d.readFormer(w)
 }
 
-// readOnce opens the target once, and gives what it holds; look is called before that, if a file is there.
+// readOnce opens the target once, and returns what it holds; look is called before that, if a file is there.
 func (d disk) readOnce(w *way, look func(*os.File, fs.FileInfo)) (sinks.Holding, error) {
 	if err := d.beforeStep(stepLook); err != nil {
 		return sinks.Holding{}, err

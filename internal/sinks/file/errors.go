@@ -10,7 +10,7 @@ import (
 	"github.com/rotatord/rotatord/internal/fault"
 )
 
-// toFault gives err as a *fault.Error, with a hint for the operator.
+// toFault returns err as a *fault.Error, with a hint for the operator.
 func toFault(op, target string, err error) error {
 	var f *fault.Error
 	if err == nil || errors.As(err, &f) && f.Op != "" {
@@ -31,7 +31,7 @@ func isForbidden(err error) bool {
 	return err != nil && m.Reason == fault.Forbidden
 }
 
-// placeOf gives the file that err is about, and its folder. Of a path above the target that is the folder
+// placeOf returns the file that err is about, and its folder. Of a path above the target that is the folder
 // itself or, when it could not be made, the one that was to hold it.
 func placeOf(err error, target string) (folder, file string) {
 	path, op := target, ""

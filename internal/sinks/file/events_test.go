@@ -21,7 +21,7 @@ import (
 // changes are the events that tell a watcher of something new; the others are about reading.
 const changes = unix.IN_CREATE | unix.IN_MODIFY | unix.IN_ATTRIB | unix.IN_CLOSE_WRITE | unix.IN_MOVED_FROM | unix.IN_MOVED_TO | unix.IN_DELETE
 
-// watch gives a function that lists the changes in dir since the last call, in order.
+// watch returns a function that lists the changes in dir since the last call, in order.
 func watch(t *testing.T, dir string) func() []string {
 	t.Helper()
 	fd, err := unix.InotifyInit1(unix.IN_NONBLOCK | unix.IN_CLOEXEC)

@@ -41,7 +41,7 @@ func TestConformanceUnprivileged(t *testing.T) {
 	sinktest.Run(t, h)
 }
 
-// newHarness gives a harness whose faults are injected: they need no privileges,
+// newHarness returns a harness whose faults are injected: they need no privileges,
 // and cannot be had otherwise with them.
 func newHarness(t *testing.T, c *Config) sinktest.Harness {
 	dir, faults := t.TempDir(), &faults{}

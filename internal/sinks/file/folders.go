@@ -37,7 +37,7 @@ func (d disk) makeFolders(w *way, who owner) error {
 		if err != nil {
 			return err
 		}
-		if err := w.enter(below); err != nil {
+		if err := w.goInto(below); err != nil {
 			return err
 		}
 		w.missing = w.missing[1:]

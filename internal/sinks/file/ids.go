@@ -10,7 +10,7 @@ import (
 	"github.com/rotatord/rotatord/internal/fault"
 )
 
-// checkIDs says whether the user namespace of this process has o's ids: nothing can be given to
+// checkIDs reports whether the user namespace of this process has o's ids: nothing can be given to
 // others, whatever the capabilities.
 func (d disk) checkIDs(o owner) error {
 	for _, c := range []struct {

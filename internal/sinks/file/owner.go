@@ -43,7 +43,7 @@ func unknownAccount(key string, err error) error {
 		WithHint("create it, or correct the sink's %s", key)
 }
 
-// lookupUser gives the ids of a user, named or numbered, and of its primary
+// lookupUser returns the ids of a user, named or numbered, and of its primary
 // group, which is -1 for a number that no account has.
 func lookupUser(name string) (uid, primary int, err error) {
 	if n, err := strconv.ParseUint(name, 10, 31); err == nil {
@@ -90,7 +90,7 @@ func (o owner) ownsAsConfigured(info fs.FileInfo, a acl, mode fs.FileMode) bool 
 	return a.grantsMode(info.Mode(), mode) && st.Nlink == 1 && int(st.Uid) == uid && (o.gid < 0 || int(st.Gid) == o.gid)
 }
 
-// mayOwn says whether this process may give files away to o.
+// mayOwn reports whether this process may give files away to o.
 func (d disk) mayOwn(o owner) error {
 	if err := d.checkIDs(o); err != nil || hasCapability(unix.CAP_CHOWN) {
 		return err
@@ -108,7 +108,7 @@ func (d disk) mayOwn(o owner) error {
 	return nil
 }
 
-// mayReadBack says whether a file of that mode, owner and list could be read again.
+// mayReadBack reports whether a file of that mode, owner and list could be read again.
 func mayReadBack(mode fs.FileMode, o owner, a acl) error {
 	var readable bool
 	switch {

@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 )
 
-// Place gives the folder's device and inode and the name in it: links and mounts may lead to one
+// Place returns the folder's device and inode and the name in it: links and mounts may lead to one
 // folder by several paths. A link at target itself is not followed, as Write replaces it.
 func (s *sink) Place(ctx context.Context, target string) (string, error) {
 	return runApart(ctx, s, "look for", target, func() (string, error) {

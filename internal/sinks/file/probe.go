@@ -82,7 +82,7 @@ func (d disk) hasAttribute(at *durable.Folder, name string, attributes uint64) b
 	return err == nil && st.Attributes&attributes != 0
 }
 
-// hasRoom says whether the file system takes the names, and has the space and the inodes, of all that a
+// hasRoom reports whether the file system takes the names, and has the space and the inodes, of all that a
 // write makes: the folders that are missing, and the temporary file.
 func (d disk) hasRoom(w *way, size int) error {
 	var st unix.Statfs_t

@@ -78,7 +78,7 @@ func (s *sink) Write(ctx context.Context, target string, content secret.Value, o
 	return err
 }
 
-// Read gives the file's bytes. A symbolic link at the target, and a file that is
+// Read returns the file's bytes. A symbolic link at the target, and a file that is
 // too large to be ours, exist with no content.
 func (s *sink) Read(ctx context.Context, target string) (sinks.Holding, error) {
 	return runApart(ctx, s, "read", target, func() (sinks.Holding, error) { return s.disk.read(target) })
@@ -98,7 +98,7 @@ func runApart[T any](ctx context.Context, s *sink, op, target string, work func(
 		v   T
 		err error
 	}
-	leave, err := s.busy.enter(ctx, target)
+	leave, err := s.busy.awaitTurn(ctx, target)
 	if err != nil {
 		var none T
 		return none, toFault(op, target, err)
@@ -130,8 +130,9 @@ type busy struct {
 
 func newBusy(most int) busy { return busy{limit.NewKeyed(), limit.New(most)} }
 
-// enter waits for the target first: who waits for that keeps nobody else out.
-func (b busy) enter(ctx context.Context, target string) (leave func(), err error) {
+// awaitTurn waits until a call may begin; leave ends its turn. It waits for the target first: who waits for that
+// keeps nobody else out.
+func (b busy) awaitTurn(ctx context.Context, target string) (leave func(), err error) {
 	alone, err := b.targets.Enter(ctx, target)
 	if err != nil {
 		return nil, err

@@ -22,7 +22,7 @@ func staleFault(path string, err error) error {
 	return err
 }
 
-// checkRemovable says whether removeStale could remove what has the temporary file's name.
+// checkRemovable reports whether removeStale could remove what has the temporary file's name.
 func (d disk) checkRemovable(w *way) error {
 	info, err := w.Lstat(w.temporary())
 	switch {

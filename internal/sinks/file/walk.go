@@ -42,8 +42,8 @@ func (w *way) path() string {
 // temporary is the name of target's temporary file in the last folder that is there.
 func (w *way) temporary() string { return filepath.Base(temporaryIn(w.Path(), w.path())) }
 
-// enter goes on to the folder below, and closes the one above.
-func (w *way) enter(below *durable.Folder) error {
+// goInto goes on to the folder below, and closes the one above.
+func (w *way) goInto(below *durable.Folder) error {
 	info, err := below.Stat()
 	if err != nil {
 		return errors.Join(err, below.Close())
@@ -83,7 +83,7 @@ func (w *way) restart() error {
 	if err != nil {
 		return err
 	}
-	return w.enter(root)
+	return w.goInto(root)
 }
 
 func splitPath(path string) []string {
@@ -113,7 +113,7 @@ func (w *way) follow(names []string) error {
 		case err != nil:
 			return err
 		}
-		if err := w.enter(below); err != nil {
+		if err := w.goInto(below); err != nil {
 			return err
 		}
 		names = names[1:]

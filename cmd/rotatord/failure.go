@@ -43,39 +43,39 @@ func (a *app) startEntries(format string) {
 	}
 }
 
-// complain says what went wrong; a configuration's faults one a line, as editors
+// complain says what went wrong; a configuration's diagnostics one a line, as editors
 // and people read them.
 func complain(w io.Writer, err error) {
-	if faults, ok := errors.AsType[config.Diagnostics](err); ok {
-		_, _ = fmt.Fprintf(w, "%s\nrotatord: %s\n", redact.Lines(faults.Error()), countFaults(faults))
+	if diagnostics, ok := errors.AsType[config.Diagnostics](err); ok {
+		_, _ = fmt.Fprintf(w, "%s\nrotatord: %s\n", redact.PrintableLines(diagnostics.Error()), countDiagnostics(diagnostics))
 		return
 	}
 	if slots, ok := errors.AsType[errSlots](err); ok {
 		for _, s := range slots.failed {
-			_, _ = fmt.Fprintf(w, "%s: %s: %s\n", s.Slot, s.Failure.Stage, redact.Line(s.Failure.Message))
+			_, _ = fmt.Fprintf(w, "%s: %s: %s\n", s.Slot, s.Failure.Stage, redact.Printable(s.Failure.Message))
 		}
 	}
-	_, _ = fmt.Fprintf(w, "rotatord: %s\n", redact.Lines(err.Error()))
+	_, _ = fmt.Fprintf(w, "rotatord: %s\n", redact.PrintableLines(err.Error()))
 }
 
-// logFailure is complain for machines: an entry for each fault of a configuration and each slot, and one that ends
-// them.
+// logFailure writes what went wrong into a log: an entry for each diagnostic of a configuration and each slot, and
+// one that ends them.
 func logFailure(log *zap.Logger, err error) {
-	if faults, ok := errors.AsType[config.Diagnostics](err); ok {
-		for _, f := range faults {
-			log.Error(redact.Line(f.String()), zap.String("file", f.File), zap.Int("line", f.Line), zap.Int("column", f.Column), zap.String("key", f.Path))
+	if diagnostics, ok := errors.AsType[config.Diagnostics](err); ok {
+		for _, d := range diagnostics {
+			log.Error(redact.Printable(d.String()), zap.String("file", d.File), zap.Int("line", d.Line), zap.Int("column", d.Column), zap.String("key", d.Path))
 		}
-		err = errors.New(countFaults(faults))
+		err = errors.New(countDiagnostics(diagnostics))
 	}
 	if slots, ok := errors.AsType[errSlots](err); ok {
 		for _, s := range slots.failed {
 			log.Error("the slot has failed in this run", zap.String("slot", s.Slot), zap.String("relay", s.Relay), zap.String("step", string(s.Failure.Stage)),
-				zap.String("error", redact.Line(s.Failure.Message)))
+				zap.String("error", redact.Printable(s.Failure.Message)))
 		}
 	}
-	log.Error("rotatord ends with a failure", zap.String("error", redact.Lines(err.Error())))
+	log.Error("rotatord ends with a failure", zap.String("error", redact.PrintableLines(err.Error())))
 }
 
-func countFaults(faults config.Diagnostics) string {
-	return count(len(faults), "fault") + " in the configuration; nothing was done"
+func countDiagnostics(diagnostics config.Diagnostics) string {
+	return count(len(diagnostics), "fault") + " in the configuration; nothing was done"
 }

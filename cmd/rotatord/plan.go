@@ -44,7 +44,7 @@ func (a *app) planCommand() *cobra.Command {
 
 // planned asks the daemon. Where none answers, the configuration tells; if that is wrong, too, both are told.
 func (a *app) planned(ctx context.Context, d time.Duration) ([]adminapi.PlannedRun, error) {
-	runs, err := a.client().Plan(ctx, d)
+	runs, err := a.client().Upcoming(ctx, d)
 	if !errors.Is(err, adminapi.ErrNoDaemon) {
 		return runs, err
 	}

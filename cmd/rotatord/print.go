@@ -41,7 +41,7 @@ func (a *app) print(v any, heading string, rows [][]string) error {
 			if i > 0 {
 				_, _ = io.WriteString(t, "\t")
 			}
-			_, _ = io.WriteString(t, redact.Line(cell))
+			_, _ = io.WriteString(t, redact.Printable(cell))
 		}
 		_, _ = io.WriteString(t, "\n")
 	}
@@ -64,9 +64,9 @@ func linesOf(args []any) []any {
 	for i, arg := range out {
 		switch v := arg.(type) {
 		case string:
-			out[i] = redact.Line(v)
+			out[i] = redact.Printable(v)
 		case error:
-			out[i] = redact.Line(v.Error())
+			out[i] = redact.Printable(v.Error())
 		}
 	}
 	return out

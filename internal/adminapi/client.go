@@ -30,7 +30,7 @@ type Error struct {
 	Text   string // what the daemon said
 }
 
-// Error gives the daemon's own words.
+// Error returns the daemon's own words.
 func (e *Error) Error() string { return e.Text }
 
 // Client talks to a daemon through its admin socket. It sets no time limit of
@@ -54,13 +54,13 @@ func NewClientAt(a Address) *Client {
 // Close lets go of idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// Slots gives the status of every slot.
+// Slots returns the status of every slot.
 func (c *Client) Slots(ctx context.Context) ([]slot.Status, error) {
 	all, err := c.Status(ctx)
 	return all.Slots, err
 }
 
-// Status gives the status of every slot, and what a person should know beside.
+// Status returns the status of every slot, and what a person should know beside.
 func (c *Client) Status(ctx context.Context) (out SlotList, err error) {
 	err = c.do(ctx, http.MethodGet, path("slots"), nil, &out)
 	return out, err
@@ -71,7 +71,7 @@ func (c *Client) Ready(ctx context.Context) error {
 	return c.do(ctx, http.MethodGet, "/-/ready", nil, nil)
 }
 
-// Slot gives the status of one slot.
+// Slot returns the status of one slot.
 func (c *Client) Slot(ctx context.Context, relay, typ string) (slot.Status, error) {
 	var out slot.Status
 	err := c.do(ctx, http.MethodGet, path("slots", relay, typ), nil, &out)
@@ -86,7 +86,7 @@ func (c *Client) Rotate(ctx context.Context, relay, typ string, compromised bool
 	return out, err
 }
 
-// History gives the newest events first, of one slot (relay/type), of one
+// History returns the newest events first, of one slot (relay/type), of one
 // relay, or of all when slot is empty. With limit 0 the daemon chooses.
 func (c *Client) History(ctx context.Context, slot string, limit int) ([]slot.Event, error) {
 	q := url.Values{}
@@ -116,8 +116,8 @@ func (c *Client) Prune(ctx context.Context, relay string, ids []string, dryRun b
 	return out.Tokens, err
 }
 
-// Plan lists when each slot will run within the given time from now.
-func (c *Client) Plan(ctx context.Context, within time.Duration) ([]PlannedRun, error) {
+// Upcoming lists when each slot will run within the given time from now.
+func (c *Client) Upcoming(ctx context.Context, within time.Duration) ([]PlannedRun, error) {
 	var out PlannedRuns
 	err := c.do(ctx, http.MethodGet, path("plan")+"?for="+url.QueryEscape(within.String()), nil, &out)
 	return out.Runs, err

@@ -19,7 +19,7 @@ func (c *Client) classify(k call, x *exchange, problem string) *fault.Error {
 		return nil
 	}
 	after := x.asksToWait()
-	m, _ := meanings.Find(outcome{k.op, x})
+	m, _ := meanings.Find(failedCall{k.op, x})
 	e := m.Error(k.op.String(), c.objectOf(k), x.err, "{after}", after.Round(time.Second).String(), "{clock}", c.clockDifference())
 	e.After = after
 	e.Err = c.causeOf(x, problem)
@@ -74,7 +74,8 @@ func (x *exchange) upstreamText() string {
 	return redact.New(x.token).Text(fmt.Sprintf("%d: %s", x.status, text))
 }
 
-// accountState tells what an outcome says of the account: up, down, or (known false) nothing.
+// accountState returns whether the account is up, as far as an outcome shows it: known is false where it shows
+// nothing. A call that was limited has been answered by the edge alone.
 func accountState(e *fault.Error) (up, known bool) {
 	if e == nil {
 		return true, true

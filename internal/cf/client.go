@@ -34,7 +34,7 @@ type Options struct {
 	Account   string // its key in the configuration; for errors and metrics
 	AccountID string // 32 hex digits
 	APIURL    string // such as https://api.cloudflare.com/client/v4
-	// Token gives the API token. It is called for every request, so that a token
+	// Token returns the API token. It is called for every request, so that a token
 	// which is replaced is used at once; its error should name the source.
 	Token func() (secret.Value, error)
 	// TokenHint says what to do when Token fails.
@@ -201,7 +201,7 @@ func (c *Client) sendOne(ctx context.Context, p moq.Priority, k call, send sende
 	}
 	c.dialer.noteSent()
 	problem, err := send(x)
-	if err != nil {
+	if err != nil { // the SDK's own is not looked at: what came is in x, and problem matters of a success alone
 		problem = "the answer's result cannot be read"
 	}
 	c.reportAnswer(k.op, x)
@@ -212,13 +212,13 @@ func (c *Client) notSent(k call, err error) error {
 	return fault.Transport(k.op.String(), c.objectOf(k), fmt.Errorf("waiting for the request budget: %w", err))
 }
 
-// concludeCall turns what came of a request into an error or nil, and reports whether
-// the account is up.
+// concludeCall turns what came of a request into an error or nil, and tells proof, budget and metrics whether the
+// account is up. To the first two an account that forbids a call is down, since none would be carried out.
 func (c *Client) concludeCall(k call, x *exchange, problem string) error {
 	e := c.classify(k, x, problem)
 	if up, known := accountState(e); known && k.op != verifyToken { // who may not ask for it may do all the rest
 		c.proof.noteOutcome(e == nil, up)
-		c.observer.Up(c.account, up || e.Reason == fault.Forbidden) // the login is good
+		c.observer.Up(c.account, up || e.Reason == fault.Forbidden) // who is told that it may not was known by its login
 		c.budget.wentWell(up)
 	}
 	if e == nil {

@@ -68,7 +68,7 @@ func (c *Clock) IsDoubted() bool {
 }
 
 // best is Cloudflare's time as far as anything tells it, an only sample too; zero when nothing does.
-// counts says whether it is what Time tells.
+// counts reports whether it is what Time tells.
 func (c *Clock) best() (now time.Time, counts bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -133,7 +133,7 @@ func (w *watcher) Blocked(account string, until time.Time) {
 	w.add("%s blocked for %s", account, time.Until(until).Round(time.Second))
 }
 
-// seen gives what was observed since the last call.
+// seen returns what was observed since the last call.
 func (w *watcher) seen() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()

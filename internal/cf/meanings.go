@@ -27,45 +27,46 @@ const (
 		`MoQ Write (2f912625599b434a8df3e4e02d64c7b4), of account scope; MoQ Read (42fae5a23ce84d7a896ac12ef509dafa) can only list`
 )
 
-// outcome is what came of a request that did not succeed.
-type outcome struct {
+// failedCall is a request that did not succeed, with what came of it. An answer that claims success is among
+// them where it lacks what it has to tell.
+type failedCall struct {
 	op operation
 	x  *exchange
 }
 
-// meanings says what each outcome means here. Nothing was done where Cloudflare itself says so; what stands
-// in between may say anything after a call that was carried out. Ambiguous is Retry where a call may be
-// repeated.
-var meanings = fault.Table[outcome]{
-	fault.When(outcome.isUnbuilt, fault.Permanent, fault.Internal, ""),
+// meanings says what each failed call means here. Nothing was done where Cloudflare itself says so; what stands
+// in between may say anything after a call that was carried out. What is Ambiguous here is so of a mint alone:
+// classify makes it Retry of what may be repeated, which is to list, to revoke, and to ask for a relay or the API token.
+var meanings = fault.Table[failedCall]{
+	fault.When(failedCall.isUnbuilt, fault.Permanent, fault.Internal, ""),
 
 	// No answer came.
-	fault.When(fault.All(outcome.neverLeft, outcome.isUnreachable), fault.Retry, fault.Unreachable, networkHint),
-	fault.When(outcome.neverLeft, fault.Retry, "", ""),
-	fault.When(fault.All(outcome.hasNoAnswer, outcome.isUnreachable), fault.Ambiguous, fault.Unreachable, networkHint),
-	fault.When(outcome.hasNoAnswer, fault.Ambiguous, "", ""),
+	fault.When(fault.All(failedCall.neverLeft, failedCall.isUnreachable), fault.Retry, fault.Unreachable, networkHint),
+	fault.When(failedCall.neverLeft, fault.Retry, "", ""),
+	fault.When(fault.All(failedCall.hasNoAnswer, failedCall.isUnreachable), fault.Ambiguous, fault.Unreachable, networkHint),
+	fault.When(failedCall.hasNoAnswer, fault.Ambiguous, "", ""),
 
 	// The beginning of one came: what it would have said is not known.
-	fault.When(fault.All(outcome.brokeOff, outcome.isUnreachable), fault.Ambiguous, fault.BadAnswer, ""),
-	fault.When(outcome.brokeOff, fault.Ambiguous, "", ""),
+	fault.When(fault.All(failedCall.brokeOff, failedCall.isUnreachable), fault.Ambiguous, fault.BadAnswer, ""),
+	fault.When(failedCall.brokeOff, fault.Ambiguous, "", ""),
 
 	// An answer came that is no refusal, or not of Cloudflare.
-	fault.When(outcome.isIncomplete, fault.Ambiguous, fault.BadAnswer, ""),
-	fault.When(outcome.isServersFault, fault.Ambiguous, fault.ServerError, ""),
-	fault.When(outcome.askedTooOften, fault.Retry, fault.RateLimited,
+	fault.When(failedCall.claimsSuccess, fault.Ambiguous, fault.BadAnswer, ""),
+	fault.When(failedCall.isServerError, fault.Ambiguous, fault.ServerError, ""),
+	fault.When(failedCall.isThrottled, fault.Retry, fault.RateLimited,
 		"Cloudflare refuses every call of this API token; calls go on in {after}"),
-	fault.When(outcome.isRedirect, fault.Ambiguous, fault.BadAnswer,
+	fault.When(failedCall.isRedirect, fault.Ambiguous, fault.BadAnswer,
 		"no redirect is followed with the API token; check api_url, and the proxies on the way"),
-	fault.When(outcome.isForeign, fault.Ambiguous, fault.BadAnswer,
+	fault.When(failedCall.isNotCloudflares, fault.Ambiguous, fault.BadAnswer,
 		"the answer is not what the Cloudflare API sends: is a proxy in between? check api_url"),
-	fault.When(outcome.isContradictory, fault.Ambiguous, fault.BadAnswer, ""),
+	fault.When(failedCall.isContradictory, fault.Ambiguous, fault.BadAnswer, ""),
 
 	// Cloudflare refuses, with a 4xx.
 	fault.When(byCode(codeNoRelay), fault.Permanent, fault.NotFound,
 		"check the relay's id; it may have been deleted, or belong to another account"),
 	fault.When(byCode(codeFull), fault.Permanent, fault.Full,
 		"a relay holds 10 tokens at most, expired ones included; revoke one that nobody needs"),
-	fault.When(outcome.isUnauthorized, fault.Permanent, fault.Unauthorized,
+	fault.When(failedCall.isUnauthorized, fault.Permanent, fault.Unauthorized,
 		`check the account's API token; it needs the permission "MoQ: Edit"`),
 	fault.When(fault.All(byStatus(403, 404, 405), byOp(verifyToken)), fault.Permanent, fault.NotOffered,
 		"all other calls go on; when the API token ends is not known"),
@@ -82,47 +83,47 @@ var meanings = fault.Table[outcome]{
 	fault.When(byStatus(409), fault.Retry, fault.Conflict, ""),
 	fault.When(byCode(codeBadExpiry), fault.Permanent, fault.Invalid,
 		"set this machine's clock: {clock}"),
-	fault.When(fault.Any[outcome], fault.Permanent, fault.Invalid, ""),
+	fault.When(fault.Any[failedCall], fault.Permanent, fault.Invalid, ""),
 }
 
-func byStatus(statuses ...int) func(outcome) bool {
-	return func(o outcome) bool { return slices.Contains(statuses, o.x.status) }
+func byStatus(statuses ...int) func(failedCall) bool {
+	return func(o failedCall) bool { return slices.Contains(statuses, o.x.status) }
 }
 
-func byCode(code string) func(outcome) bool {
-	return func(o outcome) bool { return o.x.hasCode(code) }
+func byCode(code string) func(failedCall) bool {
+	return func(o failedCall) bool { return o.x.hasCode(code) }
 }
 
-func byOp(op operation) func(outcome) bool {
-	return func(o outcome) bool { return o.op == op }
+func byOp(op operation) func(failedCall) bool {
+	return func(o failedCall) bool { return o.op == op }
 }
 
-func (o outcome) isUnbuilt() bool     { return !o.x.begun }
-func (o outcome) neverLeft() bool     { return o.hasNoAnswer() && !o.x.trace.mayHaveLeft() }
-func (o outcome) hasNoAnswer() bool   { return o.x.isUnanswered() }
-func (o outcome) brokeOff() bool      { return o.x.isCutShort() }
-func (o outcome) askedTooOften() bool { return o.x.isThrottled() }
+func (o failedCall) isUnbuilt() bool   { return !o.x.begun }
+func (o failedCall) neverLeft() bool   { return o.hasNoAnswer() && !o.x.trace.mayHaveLeft() }
+func (o failedCall) hasNoAnswer() bool { return o.x.isUnanswered() }
+func (o failedCall) brokeOff() bool    { return o.x.isCutShort() }
+func (o failedCall) isThrottled() bool { return o.x.isThrottled() }
 
 // isUnreachable reports whether there was no connection, or it broke.
-func (o outcome) isUnreachable() bool {
+func (o failedCall) isUnreachable() bool {
 	return o.x.err != nil && fault.Transport("", "", o.x.err).Reason == fault.Unreachable
 }
 
-// isIncomplete reports whether a success lacks what it has to tell.
-func (o outcome) isIncomplete() bool { return o.x.isSuccess() }
+// claimsSuccess reports whether the answer calls itself a success; what it has to tell is missing then.
+func (o failedCall) claimsSuccess() bool { return o.x.isSuccess() }
 
-func (o outcome) isServersFault() bool {
+func (o failedCall) isServerError() bool {
 	return o.x.status == http.StatusRequestTimeout || o.x.status >= 500
 }
 
-func (o outcome) isRedirect() bool { return o.x.status >= 300 && o.x.status < 400 }
+func (o failedCall) isRedirect() bool { return o.x.status >= 300 && o.x.status < 400 }
 
-// isForeign reports whether it is not Cloudflare that answers, or not in its own form.
-func (o outcome) isForeign() bool { return !o.x.isRefusal() }
+// isNotCloudflares reports whether it is not Cloudflare that answers, or not in its own form.
+func (o failedCall) isNotCloudflares() bool { return !o.x.isRefusal() }
 
 // isContradictory reports whether a refusal comes with the status of a success.
-func (o outcome) isContradictory() bool { return o.x.status < 300 }
+func (o failedCall) isContradictory() bool { return o.x.status < 300 }
 
-func (o outcome) isUnauthorized() bool {
+func (o failedCall) isUnauthorized() bool {
 	return o.x.status == http.StatusUnauthorized || o.x.hasCode(codeBadHeaders, codeBadAuthorization)
 }

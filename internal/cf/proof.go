@@ -48,7 +48,7 @@ func (c *Client) Prove(ctx context.Context, p moq.Priority, relayID string) erro
 	return err
 }
 
-// joinQuestion gives the question under way, if it is as urgent: its answer may do. Else the
+// joinQuestion returns the question under way, if it is as urgent: its answer may do. Else the
 // question is the caller's, who calls answered after it.
 func (r *proof) joinQuestion(u moq.Urgency) (other <-chan struct{}, answered func()) {
 	r.mu.Lock()

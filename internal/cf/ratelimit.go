@@ -45,7 +45,7 @@ func parsePolicy(h http.Header) (rawPolicy, bool) {
 	return rawPolicy{q, time.Duration(w) * time.Second}, ok && q > 0
 }
 
-// scaledTo gives our share of p in the budget's own window.
+// scaledTo returns our share of p in the budget's own window.
 func (p rawPolicy) scaledTo(b *Budget) policy {
 	if p.window <= 0 {
 		p.window = b.per
@@ -79,7 +79,7 @@ func (l left) untilReset(window time.Duration) time.Duration {
 	return min(l.reset, window)
 }
 
-// defaultItem gives the parameters of the item "default" of a structured header
+// defaultItem returns the parameters of the item "default" of a structured header
 // list, or of its first item: `"default";r=50;t=30`.
 func defaultItem(header string) map[string]string {
 	var first map[string]string

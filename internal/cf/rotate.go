@@ -10,7 +10,7 @@ import (
 	"github.com/rotatord/rotatord/internal/secret"
 )
 
-// Rotate replaces the relay's token of type t, which dies at once, and gives the
+// Rotate replaces the relay's token of type t, which dies at once, and returns the
 // new value, which Cloudflare shows only here. Cloudflare's SDK no longer has this call.
 func (c *Client) Rotate(ctx context.Context, p moq.Priority, relayID string, t moq.TokenType) (secret.Value, error) {
 	k := call{op: rotateToken, relayID: relayID, kind: t}

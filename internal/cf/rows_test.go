@@ -10,22 +10,22 @@ import (
 )
 
 // answered is a request that was answered: by whom that has a code, if that is not empty.
-func answered(op operation, status int, code string) outcome {
+func answered(op operation, status int, code string) failedCall {
 	x := &exchange{begun: true, status: status}
 	if code != "" {
 		no := false
 		x.envelope = envelope{Success: &no, Errors: []apiError{{Code: []byte(code)}}}
 	}
-	return outcome{op, x}
+	return failedCall{op, x}
 }
 
 // broken is a request whose answer did not come to its end.
-func broken(status int, err error) outcome {
-	return outcome{createToken, &exchange{begun: true, status: status, err: err}}
+func broken(status int, err error) failedCall {
+	return failedCall{createToken, &exchange{begun: true, status: status, err: err}}
 }
 
 // unsent is a request for which no connection was got.
-func unsent(err error) outcome {
+func unsent(err error) failedCall {
 	o := broken(0, err)
 	o.x.trace.asked.Store(true)
 	return o
@@ -33,9 +33,9 @@ func unsent(err error) outcome {
 
 func TestNoRowIsHiddenByAnother(t *testing.T) {
 	yes, refused := true, errors.New("connection refused")
-	incomplete := outcome{createToken, &exchange{begun: true, status: 200, envelope: envelope{Success: &yes}}}
+	incomplete := failedCall{createToken, &exchange{begun: true, status: 200, envelope: envelope{Success: &yes}}}
 	faulttest.EveryRow(t, meanings,
-		outcome{createToken, &exchange{}},
+		failedCall{createToken, &exchange{}},
 		unsent(refused), unsent(context.DeadlineExceeded), broken(0, refused), broken(0, context.DeadlineExceeded),
 		broken(200, io.ErrUnexpectedEOF), broken(200, context.DeadlineExceeded), incomplete,
 		answered(createToken, 500, "1"), answered(createToken, 429, "1"), answered(createToken, 302, ""), answered(createToken, 404, ""),

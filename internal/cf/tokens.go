@@ -101,7 +101,7 @@ func mintProblem(t moq.Token, operations []string) string {
 	return ""
 }
 
-// List gives the tokens that relay relayID accepts, and expired ones that still take
+// List returns the tokens that relay relayID accepts, and expired ones that still take
 // up room, in the order of the answer and without their values. An answer that does
 // not say which tokens there are is an error, never an empty list; one that may leave some out says
 // so. Lists lag: for some seconds one may show what there was before a token was created or revoked.

@@ -67,7 +67,7 @@ func (d *dialer) newTransport(connections int) *transport.Transport {
 	})
 }
 
-// DialTLS gives the connection that was made ahead, or else makes one.
+// DialTLS returns the connection that was made ahead, or else makes one.
 func (d *dialer) DialTLS(ctx context.Context, network, addr string) (net.Conn, error) {
 	if conn := d.takeAhead(addr); conn != nil {
 		return conn, nil

@@ -22,7 +22,7 @@ const (
 	backgroundTime = 3 * time.Second // to stop, of usualStop: a check of the storage may be in hand
 )
 
-// startBackground runs the schedule, and watches clocks, storage, logins and memory, until ctx ends or
+// startBackground runs the alarms, and watches clocks, storage, logins and memory, until ctx ends or
 // the daemon stops.
 func (d *daemon) startBackground(ctx context.Context, c *core) {
 	ctx, cancel := context.WithCancel(ctx)

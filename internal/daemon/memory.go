@@ -29,7 +29,7 @@ func returnMemory(ctx context.Context, unmap func()) {
 	}
 }
 
-// readMemory gives the bytes allocated since the start, and those that the heap
+// readMemory returns the bytes allocated since the start, and those that the heap
 // holds of the machine's memory.
 func readMemory() (allocated, held uint64) {
 	s := []metrics.Sample{

@@ -31,22 +31,22 @@ type OnlineOptions struct {
 type online struct {
 	findings
 	OnlineOptions
-	cfg      *config.Config
-	daemon   *adminapi.Client // nil when none answers
-	view     viewpoint
-	backends *backends
-	known    map[string]slot.Status // by slot, when a daemon answers
-	silent   map[string]bool        // by relay id: Cloudflare does not say that the relay exists
-	offers   map[string]error       // by relay id: why tokens cannot be listed
-	places   map[string]string      // by place: the slot and the target that were found there first
+	cfg          *config.Config
+	daemon       *adminapi.Client // nil when none answers
+	view         viewpoint
+	backends     *backends
+	statuses     map[string]slot.Status // by slot, when a daemon answers
+	relayUnknown map[string]bool        // by relay id: Cloudflare does not say that the relay exists
+	listErrors   map[string]error       // by relay id: why tokens cannot be listed
+	places       map[string]string      // by place: the slot and the target that were found there first
 }
 
 // CheckOnline reaches every account, relay and target that cfg names, and changes nothing. The error says that something
 // failed, or that ctx ended before all was checked.
 func CheckOnline(ctx context.Context, cfg *config.Config, o OnlineOptions) (_ Verdict, err error) {
 	c := &online{
-		findings: findings{report: o.Report}, OnlineOptions: o, cfg: cfg, known: map[string]slot.Status{},
-		silent: map[string]bool{}, offers: map[string]error{}, places: map[string]string{},
+		findings: findings{report: o.Report}, OnlineOptions: o, cfg: cfg, statuses: map[string]slot.Status{},
+		relayUnknown: map[string]bool{}, listErrors: map[string]error{}, places: map[string]string{},
 	}
 	warn := func(text string) { c.found(Warning, "%s", text) }
 	open := opener{env: o.Env, metrics: metrics.New(metrics.Options{}), warn: warn}
@@ -70,7 +70,7 @@ func (c *online) askDaemon(ctx context.Context) {
 	}
 	c.daemon = client
 	for _, s := range slots {
-		c.known[s.Slot] = s
+		c.statuses[s.Slot] = s
 	}
 }
 
@@ -110,12 +110,12 @@ func (c *online) checkRelay(ctx context.Context, relay string, plans []*slot.Pla
 	r, err := client.Relay(ctx, moq.Priority{Urgency: moq.Routine}, k.RelayID)
 	if err != nil {
 		c.found(Failed, "%v", err)
-		c.silent[k.RelayID] = true // and would say the same to the next question
+		c.relayUnknown[k.RelayID] = true // a second question would get the same answer
 		return
 	}
 	c.found(OK, "it exists: %s", redact.Label(r.Name))
 	list, err := client.List(ctx, moq.Priority{Urgency: moq.Routine}, k.RelayID)
-	c.offers[k.RelayID] = err
+	c.listErrors[k.RelayID] = err
 	if err == nil {
 		c.checkRoom(c.othersAmong(list.Tokens, plans), plans)
 	}
@@ -125,7 +125,7 @@ func (c *online) checkRelay(ctx context.Context, relay string, plans []*slot.Pla
 func (c *online) checkAccount(ctx context.Context, name string, client *cf.Client) {
 	token, err := client.VerifyToken(ctx, moq.Priority{Urgency: moq.Routine})
 	if err != nil {
-		return // the relay's answer has told what is wrong
+		return // where the account has relays, their answers have told what is wrong
 	}
 	if text := tokenText(token, now(client)); text != "" {
 		c.found(Warning, "account %s: %s", name, text)
@@ -176,7 +176,7 @@ func (c *online) othersAmong(tokens []moq.Token, plans []*slot.Plan) (others int
 // far as it can.
 func (c *online) isOurs(t moq.Token, plans []*slot.Plan) bool {
 	for _, p := range plans {
-		st := c.known[p.Slot()]
+		st := c.statuses[p.Slot()]
 		switch {
 		case slices.Contains(st.ForeignInstance, t.ID):
 			return false
@@ -192,7 +192,7 @@ func (c *online) isOurs(t moq.Token, plans []*slot.Plan) bool {
 func (c *online) checkSlot(ctx context.Context, p *slot.Plan) {
 	c.found(Heading, "slot %s (%s)", p.Slot(), p.Strategy)
 	c.checkStrategy(p)
-	if ids := c.known[p.Slot()].ForeignInstance; len(ids) > 0 {
+	if ids := c.statuses[p.Slot()].ForeignInstance; len(ids) > 0 {
 		c.found(Warning, "another rotatord runs under the name %q, too, and mints tokens of this relay (%s): stop one, or give each an `instance` of its own",
 			c.cfg.Instance, strings.Join(ids, ", "))
 	}
@@ -202,11 +202,11 @@ func (c *online) checkSlot(ctx context.Context, p *slot.Plan) {
 }
 
 func (c *online) checkStrategy(p *slot.Plan) {
-	err := c.offers[p.Key.RelayID]
+	err := c.listErrors[p.Key.RelayID]
 	switch {
-	case c.silent[p.Key.RelayID]:
+	case c.relayUnknown[p.Key.RelayID]:
 		c.found(Warning, "whether %s is offered cannot be told: its relay could not be looked at", p.Strategy)
-	case p.Strategy == moq.Overlap && err != nil && c.known[p.Slot()].TokenID != "":
+	case p.Strategy == moq.Overlap && err != nil && c.statuses[p.Slot()].TokenID != "":
 		c.found(Failed, "overlap: %v", rotation.OfferedBefore(err))
 	case p.Strategy == moq.Overlap && err != nil:
 		c.found(Failed, "overlap: %v", err)

@@ -117,7 +117,7 @@ func (c *online) isMissed(p *slot.Plan, t slot.Target) bool {
 
 // statusOf is what the daemon says of a target, if there is one.
 func (c *online) statusOf(p *slot.Plan, t slot.Target) (slot.TargetStatus, bool) {
-	sinks := c.known[p.Slot()].Sinks
+	sinks := c.statuses[p.Slot()].Sinks
 	i := slices.IndexFunc(sinks, func(ts slot.TargetStatus) bool { return ts.Sink == t.Sink && ts.Target == t.Target })
 	if i < 0 {
 		return slot.TargetStatus{}, false

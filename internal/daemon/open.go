@@ -50,7 +50,7 @@ func (d *daemon) openPatiently(ctx context.Context, cfg *config.Config) error {
 			return err
 		}
 		d.unready(err)
-		notifyStatus("cannot start yet: " + redact.Line(err.Error()))
+		notifyStatus("cannot start yet: " + redact.Printable(err.Error()))
 		d.log.Error("cannot start yet; trying again", zap.Error(err), zap.Duration("retry_in", startRetry))
 		if !wait(ctx, startRetry) {
 			return nil

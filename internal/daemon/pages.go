@@ -76,8 +76,8 @@ func (d *daemon) Prune(ctx context.Context, relay string, ids []string, dryRun b
 	return rotation.NewAdministration(c.engine).Prune(ctx, relay, ids, dryRun)
 }
 
-// Plan lists the runs within the given time from now.
-func (d *daemon) Plan(within time.Duration) []slot.PlannedRun {
+// Upcoming lists the runs within the given time from now.
+func (d *daemon) Upcoming(within time.Duration) []slot.PlannedRun {
 	c := d.core.Load()
 	if c == nil {
 		return nil

@@ -88,7 +88,7 @@ func TestAReloadHasKeptSinksReadAgainWhatLiesOnDisk(t *testing.T) {
 	}
 }
 
-// scrape gives the value of one series; "" when it is not there.
+// scrape returns the value of one series; "" when it is not there.
 func scrape(d *daemon, series string) string {
 	w := httptest.NewRecorder()
 	d.metrics.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))

@@ -147,11 +147,11 @@ func RunOnce(ctx context.Context, cfg *config.Config, o Options) (failed []slot.
 	return failed, d.teardown.run(cfg.ShutdownTimeout)
 }
 
-// quiesce runs the schedule until no slot has anything left to do at once, and returns those that fail.
+// quiesce runs the alarms until no slot has anything left to do at once, and returns those that fail.
 func (d *daemon) quiesce(ctx context.Context, c *core) (failing []slot.Status) {
-	schedule, cancel := context.WithCancel(ctx)
+	alarms, cancel := context.WithCancel(ctx)
 	defer cancel()
-	go c.queue.Run(schedule, c.engine.Wake)
+	go c.queue.Run(alarms, c.engine.Wake)
 	c.engine.Quiesce(ctx)
 	c.engine.Slots(func(s *slot.Status) bool {
 		if s.Failures > 0 {

@@ -143,23 +143,24 @@ func (c *online) checkTargetAsDaemon(p *slot.Plan, t slot.Target, where string) 
 	case st.Error == "" && !st.State.IsUnhealthy():
 		c.found(OK, "%s: the daemon has looked at it and finds nothing wrong: %s", where, st.State)
 	case t.Required:
-		c.found(Failed, "%s: the daemon says of it: %s", where, st.State+wordsOf(st.Error))
+		c.found(Failed, "%s: the daemon says of it: %s", where, describeTarget(st))
 	default:
-		c.found(Warning, "%s: the daemon says of it: %s (the sink is optional)", where, st.State+wordsOf(st.Error))
+		c.found(Warning, "%s: the daemon says of it: %s (the sink is optional)", where, describeTarget(st))
 	}
 	return true
 }
 
-func wordsOf(problem string) slot.TargetState {
-	if problem == "" {
-		return ""
+// describeTarget returns a target's state, with what is wrong with it.
+func describeTarget(st slot.TargetStatus) string {
+	if st.Error == "" {
+		return string(st.State)
 	}
-	return slot.TargetState(": " + problem)
+	return string(st.State) + ": " + st.Error
 }
 
 // checkRelayAsDaemon has the daemon list a relay's tokens, where the API token cannot be read here.
 func (c *online) checkRelayAsDaemon(ctx context.Context, relay string, plans []*slot.Plan, unread error) {
-	c.silent[plans[0].Key.RelayID] = true
+	c.relayUnknown[plans[0].Key.RelayID] = true
 	if c.daemon == nil {
 		c.found(Warning, "%v; not judged: %s may see it otherwise", unread, c.view.service)
 		return
@@ -170,7 +171,7 @@ func (c *online) checkRelayAsDaemon(ctx context.Context, relay string, plans []*
 		return
 	}
 	c.found(OK, "the daemon lists its %s; the API token cannot be read here", count(len(tokens), "token"))
-	c.silent[plans[0].Key.RelayID] = false
+	c.relayUnknown[plans[0].Key.RelayID] = false
 	others := 0
 	for _, t := range tokens {
 		if t.Owner == adminapi.Others || t.Owner == adminapi.OtherInstance {

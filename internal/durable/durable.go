@@ -23,7 +23,7 @@ type System struct {
 // Kernel asks the kernel.
 func Kernel() System { return System{renameNoReplace, os.Link, syncFolder} }
 
-// Publish returns the file temp, which must be whole and synced, the name path in the same folder,
+// Publish gives the file temp, which must be whole and synced, the name path in the same folder,
 // and syncs the folder. It fails with fs.ErrExist when something is at path already. Whether
 // temp is still there afterwards depends on the file system.
 func (s System) Publish(temp, path string) error {

@@ -106,7 +106,7 @@ type StaleError struct {
 // Error implements error.
 func (e *StaleError) Error() string { return e.Err.Error() }
 
-// Unwrap gives errors.Is the cause.
+// Unwrap returns the cause, for errors.Is.
 func (e *StaleError) Unwrap() error { return e.Err }
 
 // RemoveStale removes what has the name temp in folder, unless its maker lives: then it fails with

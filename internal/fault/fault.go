@@ -15,11 +15,12 @@ import (
 // Class says what the caller may do after an error.
 type Class uint8
 
-// The classes. The zero value is Retry, so that an unclassed error is tried again.
+// The classes. The zero value is Retry, so that an unclassed error is tried again. The engine tries all three
+// again, by one backoff; the class tells it whether a mint has to be looked for, and people whether they have to act.
 const (
-	Retry     Class = iota // nothing was changed; trying again may help
+	Retry     Class = iota // may be repeated as it is, whether or not it was carried out; that may help
 	Permanent              // nothing was changed; it will fail again until somebody acts
-	Ambiguous              // it may or may not have been carried out
+	Ambiguous              // of a mint: it may or may not have been carried out, and repeating it would mint again
 )
 
 // String returns the class's name.
@@ -37,19 +38,19 @@ const (
 	NotFound     Reason = "not_found"    // relay, mount or secret does not exist
 	NotOffered   Reason = "not_offered"  // the account does not offer the strategy's endpoint
 	Conflict     Reason = "conflict"     // another writer came in between
-	Foreign      Reason = "foreign"      // the target holds something rotatord did not write
-	Full         Reason = "full"         // no room: relay limit, slot limit or disk
+	Foreign      Reason = "foreign"      // the target holds what is not the slot's: no rotatord, or another slot, wrote it
+	Full         Reason = "full"         // no room: on the relay, for another token of the slot, or on a disk
 	RateLimited  Reason = "rate_limited" // told to slow down
 	Unreachable  Reason = "unreachable"  // no connection, DNS or TLS failure
-	Timeout      Reason = "timeout"      // no answer in time
+	Timeout      Reason = "timeout"      // no answer in time, or no turn in time to ask
 	ServerError  Reason = "server_error" // 5xx, sealed, internal failure
 	BadAnswer    Reason = "bad_answer"   // an answer that makes no sense
 	Invalid      Reason = "invalid"      // the request or configuration was refused as wrong
 	Setup        Reason = "setup"        // a sink cannot be opened: a file or variable it needs is missing or wrong
-	Mismatch     Reason = "mismatch"     // read back something else than was written
+	Mismatch     Reason = "mismatch"     // read back something else than was written, or a token's value claims something else than its answer
 	Lost         Reason = "lost"         // the value or its token is gone
 	Storage      Reason = "storage"      // the journal or a local disk cannot be written
-	Canceled     Reason = "canceled"     // rotatord is stopping
+	Canceled     Reason = "canceled"     // rotatord is stopping, or the slot has left the configuration
 	Internal     Reason = "internal"     // a fault of rotatord's own
 )
 
@@ -87,7 +88,7 @@ func (e *Error) Error() string {
 	return text
 }
 
-// Unwrap returns errors.Is and errors.As the cause.
+// Unwrap returns the cause, for errors.Is and errors.As.
 func (e *Error) Unwrap() error { return e.Err }
 
 // Of finds the *Error in err's chain. An error without one is classed from what

@@ -49,7 +49,7 @@ func formsOf(s string) [][]byte {
 	if len(s) < shortest {
 		return nil
 	}
-	texts := []string{Line(s)}
+	texts := []string{Printable(s)}
 	for _, v := range viewsOf(s) {
 		texts = append(texts, string(v.text))
 	}

@@ -13,10 +13,10 @@ import (
 	"github.com/rotatord/rotatord/internal/secret"
 )
 
-// Line returns text on one line: what does not print is escaped as in a Go string, and so is
+// Printable returns text on one line: what does not print is escaped as in a Go string, and so is
 // invalid UTF-8. Nothing that it returns can steer a terminal, or turn the direction of writing.
-func Line(text string) string {
-	if isLine(text) {
+func Printable(text string) string {
+	if isPrintable(text) {
 		return text
 	}
 	out := make([]byte, 0, len(text)+len(text)/4)
@@ -35,16 +35,16 @@ func Line(text string) string {
 	return string(out)
 }
 
-// Lines is Line for what may have several lines: it leaves line breaks as they are.
-func Lines(text string) string {
+// PrintableLines is Printable for what may have several lines: it leaves line breaks as they are.
+func PrintableLines(text string) string {
 	lines := strings.Split(text, "\n")
 	for i, l := range lines {
-		lines[i] = Line(l)
+		lines[i] = Printable(l)
 	}
 	return strings.Join(lines, "\n")
 }
 
-func isLine(text string) bool {
+func isPrintable(text string) bool {
 	return utf8.ValidString(text) && strings.IndexFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) < 0
 }
 

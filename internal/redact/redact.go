@@ -50,7 +50,7 @@ func (c Cleaner) Bounded(text string, limit int) string {
 // redactBeginning cleans the first size bytes of text.
 func (c Cleaner) redactBeginning(text string, size, limit int, known [][]byte) *writer {
 	text, page, more := firstPart(text, size)
-	line := Line(text)
+	line := Printable(text)
 	hidden := newSpans(len(line))
 	for _, v := range viewsOf(line) {
 		hideKnown(v, known, hidden)
@@ -82,7 +82,7 @@ type redacted struct {
 // Error implements error.
 func (e *redacted) Error() string { return e.text }
 
-// Unwrap gives errors.Is the context's end.
+// Unwrap returns the context's end, for errors.Is.
 func (e *redacted) Unwrap() error { return e.is }
 
 func contextEnd(err error) error {

@@ -121,11 +121,11 @@ func TestATextIsOneLineThatSteersNoTerminal(t *testing.T) {
 		if got := (redact.Cleaner{}).Text(text); got != want {
 			t.Errorf("%q: %q, want %q", text, got, want)
 		}
-		if got := redact.Line(text); got != want {
+		if got := redact.Printable(text); got != want {
 			t.Errorf("Line(%q) = %q, want %q", text, got, want)
 		}
 	}
-	if got := redact.Lines("a\x1b\nb\u202e"); got != "a\\x1b\nb\\u202e" {
+	if got := redact.PrintableLines("a\x1b\nb\u202e"); got != "a\\x1b\nb\\u202e" {
 		t.Errorf("Lines = %q", got)
 	}
 }

@@ -25,10 +25,10 @@ const (
 	Adopt  Existing = "adopt"  // take it over
 )
 
-// DefaultCommon gives the documented defaults for a sink of type typ.
+// DefaultCommon returns the documented defaults for a sink of type typ.
 func DefaultCommon(typ string) Common {
 	return Common{Type: typ, Timeout: 10 * time.Second, ProbeInterval: 5 * time.Minute, Existing: Refuse}
 }
 
-// Shared gives the embedded keys; Spec asks for it so that callers need not know the sink.
+// Shared returns the embedded keys; Spec asks for it so that callers need not know the sink.
 func (c *Common) Shared() *Common { return c }

@@ -48,8 +48,8 @@ func (c *Confidences) Values() []secret.Value {
 
 type confidencesKey struct{}
 
-// Heard returns a context under which Confide adds to c.
-func (c *Confidences) Heard(ctx context.Context) context.Context {
+// ListeningContext returns a context under which Confide adds to c.
+func (c *Confidences) ListeningContext(ctx context.Context) context.Context {
 	return context.WithValue(ctx, confidencesKey{}, c)
 }
 
@@ -77,7 +77,7 @@ func Redacted(err error, secrets ...secret.Value) error {
 		return nil
 	}
 	f, c := *fault.Of(err), redact.New(secrets...)
-	f.Op, f.Object, f.Hint = redact.Line(f.Op), redact.Line(f.Object), c.Text(f.Hint)
+	f.Op, f.Object, f.Hint = redact.Printable(f.Op), redact.Printable(f.Object), c.Text(f.Hint)
 	f.Err = c.Error(f.Err)
 	return &f
 }

@@ -120,7 +120,7 @@ func (d *decorated) callBounded(ctx context.Context, op, target string, call fun
 	}
 	defer cancel()
 	known := new(Confidences)
-	err := d.withName(op, target, Guard(op, target, func() error { return call(known.Heard(inner)) }))
+	err := d.withName(op, target, Guard(op, target, func() error { return call(known.ListeningContext(inner)) }))
 	if err = Redacted(err, known.Values()...); err != nil && inner.Err() != nil && ctx.Err() == nil {
 		return d.timeoutError(err)
 	}
@@ -139,7 +139,7 @@ func (d *decorated) timeoutError(err error) error {
 	return &f
 }
 
-// withName gives err as a *fault.Error whose object begins with the sink's name.
+// withName returns err as a *fault.Error whose object begins with the sink's name.
 func (d *decorated) withName(op, target string, err error) error {
 	if err == nil {
 		return nil

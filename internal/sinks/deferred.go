@@ -99,7 +99,7 @@ func (d *Deferred) finishOpening(try *opening, s Sink, err error) {
 	}
 }
 
-// openingError gives err as one to try again, about this sink, with a hint.
+// openingError returns err as one to try again, about this sink, with a hint.
 func (d *Deferred) openingError(err error) error {
 	f := *fault.Of(err)
 	if _, classed := errors.AsType[*fault.Error](err); !classed || f.Reason == fault.Invalid {
@@ -137,12 +137,12 @@ func (d *Deferred) awaitOpening(ctx context.Context, try *opening) (Sink, error)
 	return try.sink, try.err
 }
 
-// openedSink gives the open sink, for one call.
+// openedSink returns the open sink, for one call.
 func (d *Deferred) openedSink(ctx context.Context) (Sink, error) {
 	return d.awaitOpening(ctx, d.currentOrNextOpening(openEvery))
 }
 
-// currentOrNextOpening gives the present try, or a new one if that has failed, floor ago or longer,
+// currentOrNextOpening returns the present try, or a new one if that has failed, floor ago or longer,
 // or does not come to an end.
 func (d *Deferred) currentOrNextOpening(floor time.Duration) *opening {
 	d.mu.Lock()

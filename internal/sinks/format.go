@@ -20,7 +20,7 @@ const (
 	FormatTemplate Format = "template" // what a template says
 )
 
-// Render gives the content for r in format f; template is used by FormatTemplate alone.
+// Render returns the content for r in format f; template is used by FormatTemplate alone.
 // An error is a *fault.Error and does not hold the token's value.
 func (f Format) Render(t *Templates, template string, r Record) (secret.Value, error) {
 	v, err := f.render(t, template, r)

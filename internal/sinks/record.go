@@ -14,7 +14,7 @@ import (
 // included: it goes nowhere but into a target's content.
 type Field struct{ Key, Value string }
 
-// Fields gives the record in the order that is documented. Times are RFC 3339
+// Fields returns the record in the order that is documented. Times are RFC 3339
 // in UTC; what is unknown is empty.
 func (r Record) Fields() []Field {
 	w := r.templateWords()

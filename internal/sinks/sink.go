@@ -19,7 +19,7 @@ import (
 // own code and message, a hint), never holding a value, and the caller decides.
 // A write whose answer was lost may be classed Retry: repeating it is harmless.
 type Sink interface {
-	// Render gives the content that a target of this sink holds for r: the file's
+	// Render returns the content that a target of this sink holds for r: the file's
 	// bytes, the secret string, or a JSON object of fields with sorted keys. It is
 	// pure: the same record gives the same bytes.
 	Render(r Record) (secret.Value, error)
@@ -41,7 +41,7 @@ type Sink interface {
 	// of one place have one content. "" where Spec.Locate tells all of it. It changes nothing.
 	Place(ctx context.Context, target string) (string, error)
 
-	// Read gives what target holds, in the form that Render gives. A target that
+	// Read returns what target holds, in the form that Render gives. A target that
 	// does not exist, or was deleted, is no error: Holding.Exists is false.
 	Read(ctx context.Context, target string) (Holding, error)
 
@@ -121,7 +121,7 @@ type Names struct {
 
 // Spec is a sink's configuration: pure data, checked without network or files.
 type Spec interface {
-	// Shared gives the keys that every sink takes.
+	// Shared returns the keys that every sink takes.
 	Shared() *Common
 	// Problems lists what is wrong, each with its key relative to the sink. A sink with warnings alone works.
 	Problems() []Problem

@@ -14,7 +14,7 @@ import (
 // is read. What rotatord asks for takes some thousand.
 const MaxAnswer = 1 << 20
 
-// Bound gives a RoundTripper that sends over next and whose answers are bounded: reading
+// Bound returns a RoundTripper that sends over next and whose answers are bounded: reading
 // one fails, with a *fault.Error, when it is larger than MaxAnswer or has not ended within
 // patience of its beginning.
 func Bound(next http.RoundTripper, patience time.Duration) http.RoundTripper {

@@ -115,7 +115,7 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return Bound(t.inForce(), t.options.Patience).RoundTrip(r)
 }
 
-// inForce gives what sends. Now and then it has a look taken at the CA file, by somebody
+// inForce returns what sends. Now and then it has a look taken at the CA file, by somebody
 // else: a file system that does not answer holds up no call.
 func (t *Transport) inForce() *http.Transport {
 	t.mu.Lock()

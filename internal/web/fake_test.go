@@ -30,7 +30,7 @@ type fakeDaemon struct {
 	err    error // of every call that can fail
 	ready  error
 	notes  []string
-	panics any // what Plan panics with
+	panics any // what Upcoming panics with
 
 	mu    sync.Mutex
 	asked []string
@@ -94,7 +94,7 @@ func (d *fakeDaemon) Prune(_ context.Context, relay string, _ []string, dryRun b
 	return nil, d.err
 }
 
-func (d *fakeDaemon) Plan(within time.Duration) []adminapi.PlannedRun {
+func (d *fakeDaemon) Upcoming(within time.Duration) []adminapi.PlannedRun {
 	if d.panics != nil {
 		panic(d.panics)
 	}
@@ -189,7 +189,7 @@ func overSocket(socket string) *http.Client {
 	}}
 }
 
-// ask sends a request to a handler and gives the answer.
+// ask sends a request to a handler and returns the answer.
 func ask(h http.Handler, method, target, body string, headers ...string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, target, strings.NewReader(body))
 	r.Host = "localhost:9476"

@@ -137,7 +137,7 @@ func isLoopbackHost(host string) bool {
 func (s *Server) withLimits(setOwn func(http.Header), next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		setOwn(w.Header())
-		s.pages.setHeaders(w.Header())
+		s.pages.setSecurityHeaders(w.Header())
 		r.Body = http.MaxBytesReader(w, r.Body, s.limits.bodyBytes)
 		defer s.answerPanic(w, r)
 		next.ServeHTTP(w, r)

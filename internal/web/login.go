@@ -192,10 +192,10 @@ type refusedCertificates struct {
 // Write takes a line of the server's log.
 func (c refusedCertificates) Write(p []byte) (int, error) {
 	line := strings.TrimSpace(string(p))
-	c.log.Debug(redact.Line(line))
+	c.log.Debug(redact.Printable(line))
 	from, isHandshake := strings.CutPrefix(line, "http: TLS handshake error from ")
 	if from, why, ok := strings.Cut(from, ": "); isHandshake && ok && isAboutCertificate(why) {
-		c.logins.failed(from, zap.String("certificate", redact.Line(why)))
+		c.logins.failed(from, zap.String("certificate", redact.Printable(why)))
 	}
 	return len(p), nil
 }

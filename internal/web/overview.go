@@ -21,8 +21,8 @@ type filter struct {
 
 // Conditions that a filter knows beside the states.
 const (
-	isOverdue = "overdue"
-	hasBroken = "unhealthy" // a required target is
+	isOverdue    = "overdue"
+	hasUnhealthy = "unhealthy" // a required target is
 )
 
 func filterOf(q url.Values) filter {
@@ -44,7 +44,7 @@ func isIn(st *slot.Status, state string) bool {
 		return true
 	case isOverdue:
 		return st.Overdue
-	case hasBroken:
+	case hasUnhealthy:
 		return st.UnhealthyTargets() > 0
 	}
 	return string(st.State) == state
@@ -113,7 +113,7 @@ func (s *Server) surveySlots(f filter) survey {
 func (sv *survey) countSlot(st *slot.Status) {
 	sv.total++
 	sv.counts[string(st.State)]++
-	for _, condition := range []string{isOverdue, hasBroken} {
+	for _, condition := range []string{isOverdue, hasUnhealthy} {
 		if isIn(st, condition) {
 			sv.counts[condition]++
 		}
@@ -215,7 +215,7 @@ func (s *Server) rowsOf(list []found) []row {
 // shownStates are the states in the order of the tiles, worst first.
 func shownStates() []string {
 	return []string{
-		string(slot.StateBlackout), string(slot.StateFailing), isOverdue, hasBroken, string(slot.StateMinting),
+		string(slot.StateBlackout), string(slot.StateFailing), isOverdue, hasUnhealthy, string(slot.StateMinting),
 		string(slot.StateSettling), string(slot.StateDelivering), string(slot.StateGrace), string(slot.StateIdle),
 	}
 }
@@ -238,7 +238,7 @@ func stateBars(sv survey) []bar {
 	before := 0
 	for _, state := range shownStates() {
 		n := sv.counts[state]
-		if n == 0 || state == isOverdue || state == hasBroken { // conditions, no states: they would count twice
+		if n == 0 || state == isOverdue || state == hasUnhealthy { // conditions, no states: they would count twice
 			continue
 		}
 		left, right := before*barWidth/sv.total, (before+n)*barWidth/sv.total

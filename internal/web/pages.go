@@ -67,9 +67,9 @@ func cspHash(content string) string {
 	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 }
 
-// setHeaders sets the security headers, save those that the operator's web
+// setSecurityHeaders sets the security headers, save those that the operator's web
 // configuration has set.
-func (p *pages) setHeaders(h http.Header) {
+func (p *pages) setSecurityHeaders(h http.Header) {
 	for name, value := range p.headers {
 		if h.Get(name) == "" {
 			h.Set(name, value)

@@ -22,7 +22,7 @@ func get(t *testing.T, d Daemon, target string) string {
 	return w.Body.String()
 }
 
-// order gives the slots that a page lists, in its order.
+// order returns the slots that a page lists, in its order.
 func order(page string) string {
 	var names []string
 	for _, m := range regexp.MustCompile(`href="/slots/([^/]+)/`).FindAllStringSubmatch(page, -1) {

@@ -5,7 +5,7 @@ import (
 	"syscall"
 )
 
-// peerOf gives the user at the other end of a unix socket, as the kernel knows it.
+// peerOf returns the user at the other end of a unix socket, as the kernel knows it.
 func peerOf(c net.Conn) (uid uint32, pid int32, ok bool) {
 	unix, isUnix := c.(*net.UnixConn)
 	if !isUnix {

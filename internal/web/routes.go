@@ -43,7 +43,7 @@ func (s *Server) publicHandler(on listening, c *webConfig) http.Handler {
 	logins := newLogins(c, s.Log, s.AuthFailed)
 	s.logins = logins
 	guarded := limitRate(c.get().RateLimiterConfig, logins.require(on.guardPublic(rest)))
-	return s.withLimits(c.setHeaders, guardSpare(on.guardHealth(health), guarded))
+	return s.withLimits(c.setOwnHeaders, guardSpare(on.guardHealth(health), guarded))
 }
 
 // adminHandler serves the admin socket: everything.

@@ -28,9 +28,9 @@ type row struct {
 	Account           string
 	Manual            bool
 	Overdue           bool
-	Broken            bool   // a required target is unhealthy
+	AnyUnhealthy      bool   // a required target is unhealthy
 	Unhealthy         []sink // targets, required or not
-	Late              bool   // the next run was due in the past
+	Passed            bool   // the next run was due in the past
 	Blackout          moment
 	Age               moment
 	Next              moment
@@ -62,7 +62,7 @@ func newRow(st *slot.Status, now time.Time) row {
 	r := row{
 		Slot: st.Slot, Relay: st.Relay, Type: string(st.Type), Link: slotLink(st.Relay, string(st.Type)),
 		State: string(st.State), Strategy: string(st.Strategy), Account: st.Account,
-		Manual: st.Manual, Overdue: st.Overdue, Broken: st.UnhealthyTargets() > 0, Late: st.Next.Before(now), Blackout: pastAt(st.Blackout, now),
+		Manual: st.Manual, Overdue: st.Overdue, AnyUnhealthy: st.UnhealthyTargets() > 0, Passed: st.Next.Before(now), Blackout: pastAt(st.Blackout, now),
 		Age: ageOf(st, now), Next: momentAt(st.Next, now), Expires: momentAt(st.Expires, now), Attempt: momentAt(st.Attempt, now),
 		Failure: newFailure(st.Failure, now), Note: st.Note, Labels: labelList(st.Labels),
 	}
@@ -120,7 +120,7 @@ func newSink(t slot.TargetStatus, now time.Time) sink {
 	}
 }
 
-// signOf gives a target's state a colour, and a sign for those who see none.
+// signOf returns the colour of a target's state, and a sign for those who see no colours.
 func signOf(state slot.TargetState) (class, sign string) {
 	switch {
 	case state == slot.TargetOK:

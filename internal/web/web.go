@@ -32,19 +32,19 @@ type Daemon interface {
 	// Slots visits every slot, by relay, then type. The *Status is valid during its yield only; yields
 	// do no I/O, so the daemon may hold a lock.
 	Slots(yield func(*slot.Status) bool)
-	// Slot gives one slot's status, a copy.
+	// Slot returns one slot's status, a copy.
 	Slot(relay, typ string) (slot.Status, bool)
 	// Rotate makes a request by somebody for a rotation durable and returns at once.
 	Rotate(ctx context.Context, relay, typ, by string, compromised bool) (slot.Status, error)
-	// History gives at most limit events, newest first: of all slots when relay is
+	// History returns at most limit events, newest first: of all slots when relay is
 	// empty, of a relay's when typ is.
 	History(ctx context.Context, relay, typ string, limit int) ([]slot.Event, error)
 	// Tokens lists what a relay holds.
 	Tokens(ctx context.Context, relay string) ([]adminapi.Token, error)
 	// Prune revokes, or with dryRun only lists, former tokens of this installation: all, or those with the ids.
 	Prune(ctx context.Context, relay string, ids []string, dryRun bool) ([]adminapi.Token, error)
-	// Plan lists the runs within the given time from now, soonest first, bounded in number.
-	Plan(within time.Duration) []adminapi.PlannedRun
+	// Upcoming lists the runs within the given time from now, soonest first, bounded in number.
+	Upcoming(within time.Duration) []adminapi.PlannedRun
 	// Reload reads the configuration again, and tells what has changed and what of it does not
 	// work as things are; on an error nothing has changed.
 	Reload(ctx context.Context) (adminapi.ReloadResult, error)

@@ -141,8 +141,8 @@ func tlsConfigOf(c *toolkit.Config) (*tls.Config, error) {
 	return config, nil
 }
 
-// setHeaders sets the headers that the file asks for.
-func (c *webConfig) setHeaders(h http.Header) {
+// setOwnHeaders sets the headers that the file asks for.
+func (c *webConfig) setOwnHeaders(h http.Header) {
 	for name, value := range c.get().HTTPConfig.Header {
 		h.Set(name, value)
 	}

@@ -84,7 +84,7 @@ type bareSequence struct {
 	root   string
 }
 
-// rotate gives the blackout.
+// rotate returns the blackout.
 func (s *bareSequence) rotate(relay int) time.Duration {
 	for _, kind := range s.kinds { // as rotatord looks first, so that Vault's version is known
 		harness.Must[sinks.Holding](s)(s.sinks[kind].Read(s.Context(), s.target(kind)))

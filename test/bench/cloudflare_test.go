@@ -37,7 +37,7 @@ func serveCloudflare(relays string) error {
 	return s.Serve(l)
 }
 
-// cloudflare runs a simulated Cloudflare in a process of its own, and gives its
+// cloudflare runs a simulated Cloudflare in a process of its own, and returns its
 // API's address.
 func cloudflare(tb testing.TB, relays int) (url string) {
 	tb.Helper()

@@ -85,7 +85,7 @@ func schedule(i int) string {
 	return fmt.Sprintf("%d %d %d * * %d", i%60, i/60%60, i/3600%24, day)
 }
 
-// start runs the daemon and gives the time until it told the service manager that
+// start runs the daemon and returns the time until it told the service manager that
 // it is ready.
 func (w *fleet) start() time.Duration {
 	socket := &net.UnixAddr{Name: w.Path("notify"), Net: "unixgram"}
@@ -122,7 +122,7 @@ func (w *fleet) ask(method, path string) (int, error) {
 	return len(body), err
 }
 
-// timed asks n times and gives the median.
+// timed asks n times and returns the median.
 func (w *fleet) timed(n int, method, path string) (took time.Duration, size int) {
 	var all sample
 	for range n {
@@ -180,7 +180,7 @@ func (w *fleet) cpu() time.Duration {
 	return time.Duration(user+system) * tick
 }
 
-// memory gives a figure of the daemon's status in megabytes.
+// memory returns a figure of the daemon's status in megabytes.
 func (w *fleet) memory(field string) float64 {
 	text := harness.Must[[]byte](w)(os.ReadFile(fmt.Sprintf("/proc/%d/status", w.process.Pid())))
 	for line := range strings.Lines(string(text)) {

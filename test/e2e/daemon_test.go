@@ -60,14 +60,14 @@ func (d *daemon) clean() {
 	}
 }
 
-// stop asks the daemon to stop, and gives its exit code.
+// stop asks the daemon to stop, and returns its exit code.
 func (d *daemon) stop() int {
 	d.t.Helper()
 	d.Signal(syscall.SIGTERM)
 	return d.wait()
 }
 
-// wait waits until the process has ended, and gives its exit code.
+// wait waits until the process has ended, and returns its exit code.
 func (d *daemon) wait() int {
 	d.t.Helper()
 	return d.Wait(d.t, patience)
@@ -114,7 +114,7 @@ func (d *daemon) address() (addr string) {
 	return addr
 }
 
-// slot gives a slot's status.
+// slot returns a slot's status.
 func (d *daemon) slot(name string) slot.Status {
 	d.t.Helper()
 	relay, typ, _ := strings.Cut(name, "/")
@@ -177,7 +177,7 @@ func (o *output) String() string {
 	return o.b.String()
 }
 
-// lines gives the lines that are JSON.
+// lines returns the lines that are JSON.
 func (o *output) lines() (out []map[string]any) {
 	for line := range strings.Lines(o.String()) {
 		var m map[string]any

@@ -18,7 +18,7 @@ import (
 
 const smallPipe = 4096
 
-// pipeLog has the daemon's log go into a pipe that is full. It gives the end that nobody reads.
+// pipeLog has the daemon's log go into a pipe that is full. It returns the end that nobody reads.
 func (w *world) pipeLog() *os.File {
 	w.t.Helper()
 	r, end, err := os.Pipe()

@@ -70,7 +70,7 @@ func (g *given) wasFor(value string, s slotSpec) bool {
 	return g.fits(value, s) || s.otherID != "" && g.fits(value, other)
 }
 
-// signatures gives the last part of every value: nobody writes that by chance.
+// signatures returns the last part of every value: nobody writes that by chance.
 func (g *given) signatures() []string {
 	g.mu.Lock()
 	defer g.mu.Unlock()

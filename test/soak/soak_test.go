@@ -264,7 +264,7 @@ func (w *world) checkRest() {
 	w.checkFolders()
 }
 
-// checkSlot gives the id of the token that every sink of the slot holds.
+// checkSlot returns the id of the token that every sink of the slot holds.
 func (w *world) checkSlot(s slotSpec, st slot.Status) (id string) {
 	for _, sink := range s.sinks {
 		value, err := w.read(s, sink)
@@ -338,7 +338,7 @@ func (w *world) checkLeaks() {
 	}
 }
 
-// leaks gives the files below root that hold one of the values.
+// leaks returns the files below root that hold one of the values.
 func leaks(t testing.TB, values []string, root string) (found []string) {
 	const n = 24 // of each value, compared at every place
 	heads := map[string]bool{}

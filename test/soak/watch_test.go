@@ -25,7 +25,7 @@ var operations = map[moq.TokenType][]string{
 
 var errAbsent = errors.New("the target holds nothing")
 
-// read gives the token that a consumer of a sink finds there.
+// read returns the token that a consumer of a sink finds there.
 func (w *world) read(s slotSpec, sink string) (string, error) {
 	switch sink = strings.TrimSuffix(sink, "?"); sink {
 	case "disk":

@@ -193,7 +193,7 @@ func (w *world) ready(d *daemon) {
 	})
 }
 
-// logged gives the last bytes of rotatord's log.
+// logged returns the last bytes of rotatord's log.
 func (w *world) logged(n int) string {
 	b, err := os.ReadFile(w.log)
 	harness.Check(w, err)

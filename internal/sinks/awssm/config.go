@@ -42,7 +42,7 @@ type Config struct {
 	Template string `yaml:"template"`
 }
 
-// NewConfig gives a configuration with the documented defaults.
+// NewConfig returns a configuration with the documented defaults.
 func NewConfig() *Config {
 	return &Config{Common: sinks.DefaultCommon(Type), Create: true, Format: sinks.FormatJSON}
 }
@@ -131,7 +131,7 @@ func (c *Config) checkEndpoint(address string) error {
 	return nil
 }
 
-// Render gives the secret string.
+// Render returns the secret string.
 func (c *Config) Render(t *sinks.Templates, r sinks.Record) (secret.Value, error) {
 	return c.Format.Render(t, c.Template, r)
 }
@@ -139,10 +139,10 @@ func (c *Config) Render(t *sinks.Templates, r sinks.Record) (secret.Value, error
 // MaxContent implements sinks.Spec.
 func (c *Config) MaxContent() int { return maxSize }
 
-// TargetTemplate gives the template of the secret id.
+// TargetTemplate returns the template of the secret id.
 func (c *Config) TargetTemplate() string { return c.SecretID }
 
-// Locate gives awssm://, the account where it is known, the region or the
+// Locate returns awssm://, the account where it is known, the region or the
 // endpoint, and the secret's name. target is a name or an ARN.
 func (c *Config) Locate(target string) (string, error) {
 	region, account, name := c.Region, "", target
@@ -160,7 +160,7 @@ func (c *Config) Locate(target string) (string, error) {
 	return "awssm://" + account + c.endpointOrRegion(region) + "/" + name, nil
 }
 
-// nameIn gives the secret's name out of the end of an ARN: a name, and, if the ARN is complete, the hyphen and six
+// nameIn returns the secret's name out of the end of an ARN: a name, and, if the ARN is complete, the hyphen and six
 // characters that AWS has added. A name of our own may look like that (moq/live-studio). It has no upper-case
 // letter, because relays' have none; of AWS's endings, 19 in 20 have one, and each of the others counts as a secret of its own.
 func nameIn(arnName string) string {

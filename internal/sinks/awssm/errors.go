@@ -46,7 +46,7 @@ func missingHost(err error) string {
 	return dns.Name
 }
 
-// toFault gives err as a *fault.Error with AWS's own code, message and request
+// toFault returns err as a *fault.Error with AWS's own code, message and request
 // id. The SDK's error is not kept: it leads to the request, which holds the value.
 func toFault(ctx context.Context, op, target string, err error) error {
 	if err == nil {

@@ -152,7 +152,7 @@ func (c *Config) loadOptions(w *wire, o sinks.OpenOptions) []func(*config.LoadOp
 	return opts
 }
 
-// settingsOf gives the TLS settings that the SDK has found: AWS_CA_BUNDLE goes into them.
+// settingsOf returns the TLS settings that the SDK has found: AWS_CA_BUNDLE goes into them.
 func settingsOf(client aws.HTTPClient) *tls.Config {
 	if b, ok := client.(*awshttp.BuildableClient); ok {
 		return b.GetTransport().TLSClientConfig

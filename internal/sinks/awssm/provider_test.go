@@ -19,7 +19,7 @@ import (
 // printed is what a credential_process may print: nothing in it looks like a secret by itself.
 const printed = "the passphrase is correct horse battery staple"
 
-// failing opens a sink whose credentials come from where setup says, and gives the error of its first call.
+// failing opens a sink whose credentials come from where setup says, and returns the error of its first call.
 func failing(t *testing.T, setup func(dir string)) error {
 	t.Helper()
 	server := awstest.New(t)

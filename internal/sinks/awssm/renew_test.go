@@ -15,7 +15,7 @@ import (
 	"github.com/rotatord/rotatord/internal/sinks/sinktest"
 )
 
-// shared lets the SDK take its keys from a shared file, and gives its path.
+// shared lets the SDK take its keys from a shared file, and returns its path.
 func shared(t *testing.T, s *awstest.Server) string {
 	t.Helper()
 	credentials(t, s)

@@ -131,7 +131,7 @@ func (s *sink) mayCreate(target string) bool {
 	return s.config.Create && !arnPattern.MatchString(target)
 }
 
-// Read gives the secret string at AWSCURRENT. A secret that is marked for
+// Read returns the secret string at AWSCURRENT. A secret that is marked for
 // deletion, or has no value yet, does not exist; one that holds bytes exists
 // with no content.
 func (s *sink) Read(ctx context.Context, target string) (sinks.Holding, error) {

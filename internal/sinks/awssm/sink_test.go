@@ -52,7 +52,7 @@ func openSink(t *testing.T, c *Config) sinks.Sink {
 	return s
 }
 
-// start gives a server and a sink on it.
+// start returns a server and a sink on it.
 func start(t *testing.T, change func(*Config)) (*awstest.Server, sinks.Sink) {
 	t.Helper()
 	server := awstest.New(t)

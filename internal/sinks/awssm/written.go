@@ -33,7 +33,7 @@ func (w *written) noteWritten(target, id string) {
 	w.of[target] = version{id, time.Now()}
 }
 
-// takeWritten gives the version that was just written to target, once.
+// takeWritten returns the version that was just written to target, once.
 func (w *written) takeWritten(target string) (id string, ok bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -16,7 +16,7 @@ import (
 
 // Echo says how a sink's calls come to a server that repeats what it was sent, as proxies do.
 type Echo struct {
-	// Open opens a sink on the store at address, and gives the credentials that it sends there.
+	// Open opens a sink on the store at address, and returns the credentials that it sends there.
 	Open func(t *testing.T, address string) (s sinks.Sink, credentials []string)
 	// Error words an error as the store does.
 	Error func(text string) (body string)

@@ -23,9 +23,9 @@ const marker = "7f3a9c=.sig_-nature"
 type Harness struct {
 	// Open opens a new sink on the store. The suite closes it.
 	Open func(t *testing.T) sinks.Sink
-	// Target gives a target that nothing was written to yet.
+	// Target returns a target that nothing was written to yet.
 	Target func(t *testing.T) string
-	// Peek reads target as a consumer would, not through the sink, and gives it
+	// Peek reads target as a consumer would, not through the sink, and returns it
 	// in the form of Render.
 	Peek func(t *testing.T, target string) (content string, exists bool)
 	// Foreign makes target hold something that no sink wrote, by other means.
@@ -54,7 +54,7 @@ type Harness struct {
 	Echo *Echo
 }
 
-// Record gives a record of rotation n of one slot. Its token holds Canary and n.
+// Record returns a record of rotation n of one slot. Its token holds Canary and n.
 func Record(n int) sinks.Record {
 	at := time.Date(2026, 11, 23, 4, 0, n, 0, time.UTC)
 	return sinks.Record{

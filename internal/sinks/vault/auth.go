@@ -172,5 +172,5 @@ func badMount(mount string) []sinks.Problem {
 	return nil
 }
 
-// trimSlashes gives a mount as it stands in a path.
+// trimSlashes returns a mount as it stands in a path.
 func trimSlashes(mount string) string { return strings.Trim(mount, "/") }

@@ -327,7 +327,7 @@ func TestEveryMethodReportsAnUnreadableCredential(t *testing.T) {
 	}
 }
 
-// heldToken gives the token that the sink is logged in with.
+// heldToken returns the token that the sink is logged in with.
 func heldToken(t *testing.T, s *sink) secret.Value {
 	t.Helper()
 	l := s.session.usableLogin()
@@ -337,7 +337,7 @@ func heldToken(t *testing.T, s *sink) secret.Value {
 	return l.token
 }
 
-// credential gives the secret that a proves itself with.
+// credential returns the secret that a proves itself with.
 func credential(t *testing.T, a Auth) string {
 	t.Helper()
 	var source secret.Source
@@ -372,7 +372,7 @@ func enable(t *testing.T, f *fixture, kind, mount string, setup func(*testing.T,
 	setup(t, f, mount)
 }
 
-// role gives the parameters that every method's role has, and more.
+// role returns the parameters that every method's role has, and more.
 func (f *fixture) role(more map[string]any) map[string]any {
 	out := map[string]any{"token_ttl": ttl.String(), "token_policies": f.policy}
 	for k, v := range more {

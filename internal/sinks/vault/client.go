@@ -24,7 +24,7 @@ type endpoint struct {
 	http      *http.Client
 }
 
-// withEnvironment gives c with what the environment adds to it: only without an
+// withEnvironment returns c with what the environment adds to it: only without an
 // address, as the configuration's documentation says.
 func (c *Config) withEnvironment(env secret.Environment) (*Config, error) {
 	r := *c

@@ -61,7 +61,7 @@ const (
 	Merge   WriteMode = "merge"   // others' fields stay
 )
 
-// NewConfig gives a configuration with the documented defaults.
+// NewConfig returns a configuration with the documented defaults.
 func NewConfig() *Config {
 	return &Config{
 		Common: sinks.DefaultCommon(Type), Mount: "secret", KVVersion: 2, WriteMode: Replace, CAS: true,
@@ -118,7 +118,7 @@ func (c *Config) isBlind() bool {
 
 func sampleRecord() sinks.Record { return sinks.Trial(sinks.SampleNames(), sinks.TrialSize, false) }
 
-// Render gives the fields as a JSON object with sorted keys.
+// Render returns the fields as a JSON object with sorted keys.
 func (c *Config) Render(t *sinks.Templates, r sinks.Record) (secret.Value, error) {
 	v, err := fieldTemplates(c.Fields).render(t, r)
 	if err == nil && r.Token.IsEmpty() {
@@ -136,10 +136,10 @@ func (c *Config) Render(t *sinks.Templates, r sinks.Record) (secret.Value, error
 // MaxContent implements sinks.Spec.
 func (c *Config) MaxContent() int { return maxSize }
 
-// TargetTemplate gives the template of the secret's path below the mount.
+// TargetTemplate returns the template of the secret's path below the mount.
 func (c *Config) TargetTemplate() string { return c.Path }
 
-// Locate gives vault+<scheme>://host[:port]/[namespace/]mount/path. Without an
+// Locate returns vault+<scheme>://host[:port]/[namespace/]mount/path. Without an
 // address in the configuration it is vault://default-env/….
 func (c *Config) Locate(target string) (string, error) {
 	if err := checkPath(target); err != nil {

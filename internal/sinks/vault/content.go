@@ -74,7 +74,7 @@ func parseContent(content secret.Value) (map[string]any, error) {
 	return out, nil
 }
 
-// selectFields gives the fields that are ours.
+// selectFields returns the fields that are ours.
 func selectFields(fields map[string]any, ours map[string]bool) map[string]any {
 	out := map[string]any{}
 	for name, v := range fields {
@@ -85,7 +85,7 @@ func selectFields(fields map[string]any, ours map[string]bool) map[string]any {
 	return out
 }
 
-// mergeFields gives theirs, overlaid with ours.
+// mergeFields returns theirs, overlaid with ours.
 func mergeFields(theirs, ours map[string]any) map[string]any {
 	out := maps.Clone(theirs)
 	if out == nil {

@@ -62,7 +62,7 @@ func (w *tap) denies(deny func(call string) bool) {
 	w.deny = deny
 }
 
-// taken gives the calls since it was last asked that begin with what.
+// taken returns the calls since it was last asked that begin with what.
 func (w *tap) taken(what string) (out []string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -452,7 +452,7 @@ func TestOnlyVaultSaysThatASecretIsAbsent(t *testing.T) {
 	}
 }
 
-// wrapped gives a wrapping token of a new secret id.
+// wrapped returns a wrapping token of a new secret id.
 func wrapped(t *testing.T, server *vaulttest.Server, mount string) string {
 	t.Helper()
 	c := server.Client(t)

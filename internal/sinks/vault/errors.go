@@ -55,7 +55,7 @@ func newAnswered(r *api.ResponseError) *answered {
 	return &answered{status: r.StatusCode, call: r.HTTPMethod + " " + call, words: wordsOf(r)}
 }
 
-// wordsOf gives Vault's own list of errors on one line. An answer that is not
+// wordsOf returns Vault's own list of errors on one line. An answer that is not
 // Vault's JSON is not shown: a proxy's page may echo what it was sent.
 func wordsOf(r *api.ResponseError) string {
 	switch {
@@ -69,7 +69,7 @@ func wordsOf(r *api.ResponseError) string {
 	return redact.Folded(strings.Join(r.Errors, "; "))
 }
 
-// toFault gives err as a *fault.Error about op on object, in Vault's own words.
+// toFault returns err as a *fault.Error about op on object, in Vault's own words.
 func toFault(op, object string, err error) error {
 	if err == nil {
 		return nil

@@ -24,7 +24,7 @@ type held struct {
 
 // engine is a version of the KV engine at a mount.
 type engine interface {
-	// paths gives where a secret's data is and, for version 2, its metadata.
+	// paths returns where a secret's data is and, for version 2, its metadata.
 	paths(target string) (data, metadata string)
 	read(ctx context.Context, c *api.Client, target string) (held, error)
 	// put writes fields; a version is compared with the current one first.
@@ -80,7 +80,7 @@ func (e kv2) read(ctx context.Context, c *api.Client, target string) (held, erro
 	return held{known: true, live: live, used: true, version: version, fields: fields}, nil
 }
 
-// readMetadata gives what Vault keeps of a secret besides its versions; nil when it keeps nothing.
+// readMetadata returns what Vault keeps of a secret besides its versions; nil when it keeps nothing.
 func (e kv2) readMetadata(ctx context.Context, c *api.Client, target string) (map[string]any, error) {
 	_, metadata := e.paths(target)
 	return readPath(ctx, c, metadata)
@@ -158,7 +158,7 @@ func readPath(ctx context.Context, c *api.Client, path string) (map[string]any, 
 	return dataOf(text, missing)
 }
 
-// dataOf gives the data in an answer. Vault says that there is none with 404 and an empty list of errors.
+// dataOf returns the data in an answer. Vault says that there is none with 404 and an empty list of errors.
 func dataOf(text []byte, missing bool) (map[string]any, error) {
 	var found struct {
 		Data   map[string]any `json:"data"`

@@ -34,7 +34,7 @@ func checkPath(path string) error {
 	return nil
 }
 
-// parseAddress gives address in its canonical form: lower case, no default
+// parseAddress returns address in its canonical form: lower case, no default
 // port, no slash at the end.
 func parseAddress(address string) (*url.URL, error) {
 	u, err := url.Parse(address)

@@ -38,7 +38,7 @@ func newLease(auth *api.SecretAuth) *lease {
 	}
 }
 
-// timeAtShare gives when a share of the time to live will be gone.
+// timeAtShare returns when a share of the time to live will be gone.
 func (l *lease) timeAtShare(share float64) time.Time {
 	return l.from.Add(time.Duration(share * l.jitter * float64(l.ttl)))
 }

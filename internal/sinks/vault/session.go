@@ -119,7 +119,7 @@ func deadTokenError(err error) error {
 		WithHint("put a new token into the source that auth.token names")
 }
 
-// login gives the login that all share. The one who finds none logs in for all
+// login returns the login that all share. The one who finds none logs in for all
 // who wait; who gives up waiting leaves the others undisturbed.
 func (s *session) login(ctx context.Context) (*login, error) {
 	if l, err := s.usableWithin(ctx); l != nil || err != nil {

@@ -76,7 +76,7 @@ func (s *sink) Render(r sinks.Record) (secret.Value, error) { return s.config.Re
 // MaxContent implements sinks.Sink.
 func (s *sink) MaxContent() int { return maxSize }
 
-// Read gives the secret's fields; under write: merge, those that are ours.
+// Read returns the secret's fields; under write: merge, those that are ours.
 func (s *sink) Read(ctx context.Context, target string) (sinks.Holding, error) {
 	var out sinks.Holding
 	err := s.doAt(ctx, "read", target, func(ctx context.Context, c *api.Client) error {
@@ -191,7 +191,7 @@ func confideFields(ctx context.Context, theirs map[string]any) {
 
 func (s *sink) usesCAS() bool { return s.config.KVVersion == 2 && s.config.CAS }
 
-// expectedVersion gives the version that a write compares with; nil for none.
+// expectedVersion returns the version that a write compares with; nil for none.
 func (d *delivery) expectedVersion(now held) *int {
 	if !d.cas {
 		return nil

@@ -394,7 +394,7 @@ func (sec *secret) addTags(tags []tag) {
 	}
 }
 
-// Value gives the current value as a consumer reads it. A secret that is marked
+// Value returns the current value as a consumer reads it. A secret that is marked
 // for deletion, or holds bytes, has none.
 func (s *Server) Value(id string) (string, bool) {
 	s.mu.Lock()

@@ -14,7 +14,7 @@ import (
 	"testing"
 )
 
-// builtServer gives the path of the Vault server for tests, built from its present
+// builtServer returns the path of the Vault server for tests, built from its present
 // sources. It is kept in the user's cache folder, so only the first use pays for
 // it: some minutes on an empty build cache.
 func builtServer(t testing.TB) string {

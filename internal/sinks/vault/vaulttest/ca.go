@@ -48,14 +48,14 @@ func (ca *CA) ClientCert(t testing.TB, cn string) (certFile, keyFile string) {
 	return save(t, cn+".pem", cert), save(t, cn+"-key.pem", key)
 }
 
-// TLS gives the configuration of a client that trusts ca alone.
+// TLS returns the configuration of a client that trusts ca alone.
 func (ca *CA) TLS() *tls.Config {
 	roots := x509.NewCertPool()
 	roots.AddCert(ca.cert)
 	return &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 }
 
-// ServerTLS gives the configuration of another server on 127.0.0.1, such as a proxy.
+// ServerTLS returns the configuration of another server on 127.0.0.1, such as a proxy.
 func (ca *CA) ServerTLS(t testing.TB) *tls.Config {
 	t.Helper()
 	cert, key := ca.issueCertificate(t, "127.0.0.1")

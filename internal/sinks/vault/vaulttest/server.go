@@ -181,7 +181,7 @@ func (s *Server) Write(t testing.TB, path string, data map[string]any) *api.Secr
 	return answer
 }
 
-// Logins gives how many tokens live that were got by logging in at an auth mount.
+// Logins returns how many tokens live that were got by logging in at an auth mount.
 func (s *Server) Logins(t testing.TB, mount string) (n int) {
 	t.Helper()
 	c := s.Client(t)
@@ -198,7 +198,7 @@ func (s *Server) Logins(t testing.TB, mount string) (n int) {
 	return n
 }
 
-// Client gives a client with the root token. The environment has no part in it.
+// Client returns a client with the root token. The environment has no part in it.
 func (s *Server) Client(t testing.TB) *api.Client {
 	t.Helper()
 	c, err := api.NewClient(&api.Config{Address: s.Address, HttpClient: s.http})

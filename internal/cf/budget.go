@@ -114,9 +114,6 @@ func (b *Budget) cancelReservation(w *waiter) {
 	b.dispatch()
 }
 
-// refundPace takes back a grant's charge against the pace: nothing was sent for it.
-func (b *Budget) refundPace() { b.nextPaced = b.nextPaced.Add(-b.paceInterval()) }
-
 // releaseReservation gives up a place held for a call that will not be made after all.
 func (b *Budget) releaseReservation(p moq.Priority) {
 	b.mu.Lock()
@@ -358,30 +355,6 @@ func (b *Budget) limitFor(u moq.Urgency) int {
 		n = min(n, b.low.limit)
 	}
 	return n - (n+100)/200*int(u)
-}
-
-// paceInterval is the distance of routine requests once a burst is spent.
-func (b *Budget) paceInterval() time.Duration {
-	return b.per / time.Duration(max(1, b.limitFor(moq.Routine)))
-}
-
-func (b *Budget) burstSize() int {
-	n := b.windowQuota()
-	burst := max(min(n/5, maxBurst), min(n, usefulBurst), int(float64(n)/b.per.Seconds()))
-	if b.policy.burst > 0 {
-		burst = min(burst, b.policy.burst)
-	}
-	return burst
-}
-
-// paceAllows says when the next routine request is due. It is never further away than
-// one interval, whatever urgent requests or a smaller limit ran up before.
-func (b *Budget) paceAllows(now time.Time) time.Time {
-	tolerance := time.Duration(b.burstSize()-1) * b.paceInterval()
-	if latest := now.Add(tolerance + b.paceInterval()); b.nextPaced.After(latest) {
-		b.nextPaced = latest
-	}
-	return b.nextPaced.Add(-tolerance)
 }
 
 // OpensAt is when the next call that waits may go at the soonest; zero when none waits, or when only the end of another

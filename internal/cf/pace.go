@@ -6,56 +6,29 @@ import (
 	"github.com/rotatord/rotatord/internal/moq"
 )
 
-// Pace computes when a budget lets routine calls through, if nobody else uses it and every
-// call is answered at once: a Budget without clocks, for who wants to know beforehand. It is not safe
-// for concurrent use.
-type Pace struct {
-	per, interval time.Duration
-	tolerance     time.Duration   // what a burst may run ahead
-	due           time.Duration   // when the next call is due, were there no bursts
-	grants        []time.Duration // the latest, as many as one window may hold: a ring
-	next          int
+// paceInterval is the distance of routine requests once a burst is spent.
+func (b *Budget) paceInterval() time.Duration {
+	return b.per / time.Duration(max(1, b.limitFor(moq.Routine)))
 }
 
-// NewPace returns the pace of an idle NewBudget(requests, per, share); requests must be greater than 0.
-func NewPace(requests int, per time.Duration, share float64) *Pace {
-	b := NewBudget(requests, per, share)
-	return &Pace{
-		per: b.per, interval: b.paceInterval(), tolerance: time.Duration(b.burstSize()-1) * b.paceInterval(),
-		grants: make([]time.Duration, 0, b.limitFor(moq.Routine)),
+func (b *Budget) burstSize() int {
+	n := b.windowQuota()
+	burst := max(min(n/5, maxBurst), min(n, usefulBurst), int(float64(n)/b.per.Seconds()))
+	if b.policy.burst > 0 {
+		burst = min(burst, b.policy.burst)
 	}
+	return burst
 }
 
-// PerDay is how many routine calls the budget takes a day.
-func (p *Pace) PerDay() float64 {
-	return float64(cap(p.grants)) * float64(24*time.Hour) / float64(p.per)
-}
-
-// RevocationPatience is how many calls pass a revocation that waits before it has its turn.
-const RevocationPatience = patience
-
-// IsRested reports whether at the time at the budget has a whole burst to give.
-func (p *Pace) IsRested(at time.Duration) bool { return p.due <= at }
-
-// Earliest returns when a call may go that is made at the time at, measured from any instant.
-func (p *Pace) Earliest(at time.Duration) time.Duration {
-	at = max(at, p.due-p.tolerance)
-	if len(p.grants) == cap(p.grants) {
-		at = max(at, p.grants[p.next]+p.per)
+// paceAllows says when the next routine request is due. It is never further away than
+// one interval, whatever urgent requests or a smaller limit ran up before.
+func (b *Budget) paceAllows(now time.Time) time.Time {
+	tolerance := time.Duration(b.burstSize()-1) * b.paceInterval()
+	if latest := now.Add(tolerance + b.paceInterval()); b.nextPaced.After(latest) {
+		b.nextPaced = latest
 	}
-	return at
+	return b.nextPaced.Add(-tolerance)
 }
 
-// Grant lets a call go that is made at the time at, and returns when. Calls are to be given in the
-// order in which they go.
-func (p *Pace) Grant(at time.Duration) time.Duration {
-	at = p.Earliest(at)
-	if len(p.grants) == cap(p.grants) {
-		p.grants[p.next] = at
-		p.next = (p.next + 1) % len(p.grants)
-	} else {
-		p.grants = append(p.grants, at)
-	}
-	p.due = max(p.due, at) + p.interval
-	return at
-}
+// refundPace takes back a grant's charge against the pace: nothing was sent for it.
+func (b *Budget) refundPace() { b.nextPaced = b.nextPaced.Add(-b.paceInterval()) }

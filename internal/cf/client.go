@@ -1,6 +1,13 @@
 // Package cf is the only caller of Cloudflare: it creates, lists, revokes and
 // rotates relay tokens within a request budget, and says of every failure whether
 // the call may have been carried out.
+//
+// A call is one request. Nothing is repeated here, since a mint is not idempotent: what came of
+// a request is kept as an exchange, and one table (meanings.go) says what it means. A Client is of
+// one account; the accounts of one API token share a Budget, which holds calls back so that
+// Cloudflare never has to: it learns from the headers of each answer, keeps a part for what is
+// urgent, and lets a caller reserve a call before it looks at what the call depends on. By the way, each
+// answer tells what Cloudflare's time is (Clock), and whether the account works (the Observer).
 package cf
 
 import (

@@ -1,6 +1,13 @@
 // Package config reads rotatord's configuration: one YAML file, decoded
 // strictly, completed with the documented defaults and checked as a whole. It
 // is pure: no network, and no file but its own.
+//
+// There are three steps, each a type with the methods of one verb. The decoder fills Go values from
+// the document's nodes, and refuses what has no place in them. The validator checks each part by itself
+// and in what it names of others. The resolver makes each slot's plan of the settings nearest to it, and
+// checks what only shows there: timing, targets, room on a relay. All report to one list of diagnostics, with
+// line and column; what is wrong in one step is not reported by the next again. A secret that somebody
+// pasted is never repeated, and what a step cannot judge because of an earlier one it leaves alone.
 package config
 
 import (
@@ -190,7 +197,8 @@ type Token struct {
 
 	// What the holder of a named token may do; the other types' names say it.
 	Operations []string `yaml:"operations"`
-	// As on a relay.
+	// What is revoked after the grace of this token, in place of what the relay says: own tokens alone, or all that
+	// were listed with exactly these operations (overlap).
 	Retire string `yaml:"retire" jsonschema:"enum=own,enum=matching,default=own"`
 }
 

@@ -9,7 +9,7 @@ import (
 	"github.com/rotatord/rotatord/internal/slot"
 )
 
-// RotationDone counts a rotation that has ended; took is observed of a success.
+// RotationDone counts what came of a rotation: a failure with each failed attempt. took is observed of a success.
 func (m *Metrics) RotationDone(p *slot.Plan, s moq.Strategy, result slot.Result, took time.Duration) {
 	m.rotations.countResult(p.Relay, kind{p.Key.Type, s}, result)
 	if result == slot.ResultSuccess {

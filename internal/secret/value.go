@@ -1,5 +1,10 @@
 // Package secret keeps token values out of everything that prints, and seals
 // the ones that must rest on disk.
+//
+// A Value is made of the bytes that were decoded, and prints as redacted under every verb and encoder;
+// only Reveal, which is easily searched for, returns the text. A Source says where a secret is found, and
+// never holds it. An Identity seals values with age for the time in which a delivery may need them
+// again; its key's file is refused where others could read it.
 package secret
 
 import (

@@ -10,8 +10,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/rotatord/rotatord/internal/fault"
-	"github.com/rotatord/rotatord/internal/redact"
 	"github.com/rotatord/rotatord/internal/secret"
 )
 
@@ -68,18 +66,6 @@ func confideContent(ctx context.Context, err error, content secret.Value) error 
 		Confide(ctx, SecretParts(content)...)
 	}
 	return err
-}
-
-// Redacted returns err, if it is one, as a *fault.Error whose texts are fit to be shown: without
-// secrets and what looks like one, on one line, and cut. Of its cause it keeps only whether a context ended.
-func Redacted(err error, secrets ...secret.Value) error {
-	if err == nil {
-		return nil
-	}
-	f, c := *fault.Of(err), redact.New(secrets...)
-	f.Op, f.Object, f.Hint = redact.Printable(f.Op), redact.Printable(f.Object), c.Text(f.Hint)
-	f.Err = c.Error(f.Err)
-	return &f
 }
 
 // SecretParts returns what is secret in the content of a target: the values of its fields but for those

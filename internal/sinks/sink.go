@@ -1,5 +1,12 @@
 // Package sinks is the contract between rotation and the places that keep
 // tokens for their consumers.
+//
+// A Spec is a sink as it is configured, and touches nothing: it says where a target is and how a value
+// is rendered for it. Opened it is a Sink, which reads, writes and probes targets. It neither
+// retries nor logs; what it says of a failure is a *fault.Error, and rotation decides. Around each stands
+// the same decorator (Decorate), which bounds a call, measures it, names the sink in errors, catches panics and
+// takes secrets out of texts; what a call has seen of them it confides (Confide). One that cannot be opened yet is
+// stood in for (Deferred). The suite in sinktest holds every sink to all of this.
 package sinks
 
 import (
@@ -80,7 +87,7 @@ func (Apart) Place(context.Context, string) (string, error) { return "", nil }
 // WriteOptions say what a sink may need of a write besides its content.
 type WriteOptions struct {
 	RotationID string
-	// Ours is as in ProbeOptions.
+	// Ours reports whether a content found there is the slot's own, and may be replaced.
 	Ours func(content secret.Value) bool
 }
 

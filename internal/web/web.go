@@ -1,6 +1,13 @@
 // Package web is rotatord's face: the status page, the API, health, metrics
 // and the admin socket. It reads and asks through the Daemon interface and
 // knows no token's value.
+//
+// One table (routes.go) names all paths, for two listeners that differ in what they let through. Over
+// TCP (guard.go) only who gave a password may change anything, and not over plain http where others could listen;
+// without one there is no more to be read off this machine than metrics and health. At the admin socket its mode and
+// its folder say who comes in, and the kernel who it was, which the history keeps. Connections, requests under way and
+// answers in memory are bounded, so that no reader holds up rotations; questions of health find room all
+// the same. Pages are rendered on the server, and work without scripts.
 package web
 
 import (

@@ -110,12 +110,10 @@ fuzz: ## every fuzz target for FUZZTIME (1m)
 		done; \
 	done
 
-ANSWERS := ./internal/cf:FuzzListAnswer ./internal/cf:FuzzCreateAnswer ./internal/cf:FuzzRotateAnswer \
-	./internal/sinks/vault:FuzzAnswers ./internal/sinks/awssm:FuzzAnswers
-
 .PHONY: fuzz-answers
-fuzz-answers: ## what Cloudflare, Vault and AWS may answer: each target EXECS (2000000) times, in slices of nine minutes
-	@for of in $(ANSWERS); do .ci/fuzz "$${of%:*}" "$${of#*:}" $(EXECS); done
+fuzz-answers: ## what Cloudflare and the sinks' stores may answer: each target EXECS (2000000) times, in slices of nine minutes
+	@grep -roE --include='*_test.go' '^func Fuzz[A-Za-z]*Answers?\(' internal | sed -E 's|^(.*)/[^/]*:func (.*)\($$|./\1 \2|' | sort | \
+		while read -r package target; do .ci/fuzz "$$package" "$$target" $(EXECS) </dev/null; done
 
 .PHONY: soak
 soak: ## the long forms: KILLS (500) kills of the real binary, a minute of load, WALKS (100000) new random walks a scenario

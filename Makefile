@@ -59,8 +59,9 @@ test: ## all tests: with the race detector, on a real Vault, the whole explorati
 	@rm -rf $(RESULTS) && mkdir -p $(RESULTS)
 	@failed=; began=$$SECONDS; \
 	for phase in test-vault test-race test-heart test-explore test-mutants test-modules; do \
-		echo "== $$phase (after $$((SECONDS - began)) s)"; \
+		echo "== $$phase (after $$((SECONDS - began)) s)"; since=$$SECONDS; \
 		$(MAKE) $$phase || failed="$$failed $$phase"; \
+		echo "$$phase $$((SECONDS - since))" >> $(RESULTS)/phases; \
 	done; \
 	$(MAKE) summary || failed="$$failed summary"; \
 	test -z "$$failed" || { echo "FAILED:$$failed"; exit 1; }
@@ -74,13 +75,16 @@ test-vault: $(TESTSUM) | $(RESULTS) ## the Vault server for tests: built once, t
 test-race: $(TESTSUM) | $(RESULTS) ## every package but internal/rotation, with the race detector
 	@$(RUN) -race -timeout 20m $$($(GO) list ./... | grep -vE '/internal/(rotation|sinks/vault/vaulttest)$$')
 
+# The tests of internal/rotation that run whole stories in virtual time, call by call.
+EXPLORATION := '^(TestNoCombination|TestThePictureOfStates)'
+
 .PHONY: test-heart
-test-heart: $(TESTSUM) | $(RESULTS) ## internal/rotation with the race detector, the exploration in short
-	@$(RUN) -race -timeout 20m ./internal/rotation -explore.depth=0 -explore.walks=0
+test-heart: $(TESTSUM) | $(RESULTS) ## internal/rotation with the race detector, but for the exploration, which has one goroutine
+	@$(RUN) -race -timeout 20m -skip $(EXPLORATION) ./internal/rotation
 
 .PHONY: test-explore
 test-explore: $(TESTSUM) | $(RESULTS) ## every crash point, fault and order: two deep, and the random walks of SEED (1; 0 takes a new one)
-	@GOGC=400 $(RUN) -count=1 -timeout 20m -run '^TestNoCombination' ./internal/rotation -explore.depth=2 -explore.walks=20 -explore.seed=$(SEED) -explore.floor=$(STATES)
+	@GOGC=400 $(RUN) -count=1 -timeout 20m -run $(EXPLORATION) ./internal/rotation -explore.depth=2 -explore.walks=20 -explore.seed=$(SEED) -explore.floor=$(STATES)
 	@grep -hoE 'explored [0-9]+ runs, [0-9]+ distinct states|explore.seed=[0-9]+' $(RESULTS)/$@.json
 
 .PHONY: test-modules
@@ -94,7 +98,8 @@ test-mutants: ## break the heart in each named way: every break must turn a test
 	@$(GO) run ./test/mutants
 
 .PHONY: summary
-summary: $(TESTSUM)
+summary: $(TESTSUM) ## where the time of the last run went, and how it ended
+	@.ci/slowest $(RESULTS)
 	@! grep -h '"Action":"skip"' $(RESULTS)/*.json | grep '"Test":' || { echo "FAILED: tests were skipped"; exit 1; }
 	@$(TESTSUM) --format none --raw-command -- cat $(wildcard $(RESULTS)/*.json)
 

@@ -189,6 +189,10 @@ bin/rootfs:
 schema: ## write deploy/config.schema.json anew
 	$(GO) test ./internal/config -run TheSchemaInDeploy -update
 
+.PHONY: rules
+rules: ## write deploy/prometheus/prometheusrule.yaml anew from the rules beside it
+	$(GO) test ./deploy -run ThePrometheusRule -update
+
 .PHONY: clean
 clean: ## remove what was built here
 	rm -rf bin dist tmp

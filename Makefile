@@ -19,11 +19,13 @@ BENCHTIME ?= 1s
 
 GOLANGCI_LINT := v2.15.0
 GOTESTSUM     := v1.13.0
+NFPM          := v2.45.2
 
 # Tools are built once, and kept where a clean checkout finds them again.
 TOOLS   := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rotatord-tools
 LINT    := $(TOOLS)/golangci-lint-$(GOLANGCI_LINT)/golangci-lint
 TESTSUM := $(TOOLS)/gotestsum-$(GOTESTSUM)/gotestsum
+NFPMS   := $(TOOLS)/nfpm-$(NFPM)/nfpm
 RESULTS := tmp/test
 RUN      = $(TESTSUM) --format $(or $(FORMAT),pkgname) --hide-summary=skipped --jsonfile $(RESULTS)/$@.json --
 
@@ -32,6 +34,7 @@ LDFLAGS := -s -w -funcalign=16 $(if $(VERSION),-X main.buildVersion=$(VERSION))
 # Nothing of AWS's and Vault's clients is inlined: two parts in a hundred of the binary, for some microseconds of a call.
 # The tests' build of the binary (test/harness) has the same flags.
 GCFLAGS := -gcflags=github.com/aws/...=-l -gcflags=github.com/hashicorp/...=-l
+BUILD    = CGO_ENABLED=0 $(GO) build -trimpath $(GCFLAGS) -ldflags "$(LDFLAGS)"
 
 .PHONY: help
 help: ## list the targets
@@ -39,7 +42,7 @@ help: ## list the targets
 
 .PHONY: build
 build: ## the static binary, bin/rotatord
-	CGO_ENABLED=0 $(GO) build -trimpath $(GCFLAGS) -ldflags "$(LDFLAGS)" -o bin/rotatord ./cmd/rotatord
+	$(BUILD) -o bin/rotatord ./cmd/rotatord
 	@stat -c '%n: %s bytes (at most 25000000)' bin/rotatord
 	@test "$$(stat -c %s bin/rotatord)" -le 25000000
 
@@ -141,7 +144,7 @@ bench-parts: ## the benchmarks of single parts that BENCH (all) names
 lint: $(LINT) ## the linters, the import table among them
 	$(GO) mod tidy -diff
 	$(LINT) run --allow-serial-runners ./...
-	cd test/cfsdk77 && $(LINT) run --allow-serial-runners -c ../../.golangci.yml ./...
+	@for mod in test/cfsdk77 test/packages; do (cd $$mod && $(LINT) run --allow-serial-runners -c ../../.golangci.yml ./...); done
 	@test -z "$$(gofmt -l test/vaultserver)" || { gofmt -l test/vaultserver; exit 1; }
 
 # Packaging ------------------------------------------------------------------
@@ -172,6 +175,30 @@ install: build share ## the binary, the unit and all beside them into $(DESTDIR)
 	install -D -m 0644 $(SHARE)/rotatord.fish $(into)/share/fish/vendor_completions.d/rotatord.fish
 	install -D -m 0644 config.example.yaml $(into)/share/doc/rotatord/examples/config.example.yaml
 
+# A package has a number even where nothing is released; its date is the commit's, so that it can be made again.
+RELEASE  := $(patsubst v%,%,$(or $(VERSION),0.0.0-devel))
+ARCHES   ?= amd64 arm64
+DIST     ?= dist
+BUILT_AT  = $(shell git log -1 --format=%ct)
+
+.PHONY: packages
+packages: $(NFPMS) $(addprefix bin/linux-,$(ARCHES)) share ## the .deb and .rpm of ARCHES (amd64 arm64) and VERSION, into dist
+	@mkdir -p $(DIST)
+	@for arch in $(ARCHES); do for kind in deb rpm; do \
+		ARCH=$$arch VERSION=$(RELEASE) SOURCE_DATE_EPOCH=$(BUILT_AT) $(NFPMS) package -f deploy/packages/nfpm.yaml -p $$kind -t $(DIST); \
+	done; done
+
+.PHONY: test-packages
+test-packages: ## as root: the packages installed, started, upgraded, removed and purged on machines of their own
+	@rm -rf $(RESULTS)/packages
+	@for version in 1.0.0 1.1.0; do \
+		$(MAKE) packages ARCHES=$$($(GO) env GOARCH) VERSION=$$version DIST=$(RESULTS)/packages; \
+	done
+	@cd test/packages && $(GO) test -count=1 -timeout 15m . -packages=$(CURDIR)/$(RESULTS)/packages
+
+bin/linux-%: FORCE
+	GOARCH=$* GOOS=linux $(BUILD) -o $@/rotatord ./cmd/rotatord
+
 .PHONY: image
 image: build bin/rootfs ## the container image, bin/rotatord-image.tar (OCI archive), without a registry or a container engine
 	@rm -f bin/rotatord-image.tar
@@ -193,6 +220,8 @@ schema: ## write deploy/config.schema.json anew
 rules: ## write deploy/prometheus/prometheusrule.yaml anew from the rules beside it
 	$(GO) test ./deploy -run ThePrometheusRule -update
 
+FORCE:
+
 .PHONY: clean
 clean: ## remove what was built here
 	rm -rf bin dist tmp
@@ -205,3 +234,7 @@ $(LINT):
 
 $(TESTSUM):
 	@GOBIN=$(@D) GOFLAGS= $(GO) install gotest.tools/gotestsum@$(GOTESTSUM)
+
+$(NFPMS):
+	@echo "building nfpm $(NFPM), once"
+	@GOBIN=$(@D) GOFLAGS= $(GO) install github.com/goreleaser/nfpm/v2/cmd/nfpm@$(NFPM)

@@ -23,6 +23,7 @@ func TestADebIsInstalledUpgradedRemovedAndPurgedUnderSystemd(t *testing.T) {
 	before = m.process(t)
 	m.run(t, "dpkg", "-i", former)
 	m.hasRestarted(t, before, text, "1.0.0")
+	m.doAsWritten(t, "Backup")
 	m.isInForce(t, sim)
 	m.run(t, "systemctl", "stop", "rotatord")
 	m.run(t, "dpkg", "-i", next)

@@ -167,3 +167,22 @@ func (m *machine) isSound(t *testing.T) {
 	}
 	m.run(t, "systemd-analyze", "security", "--threshold=20", "rotatord.service")
 }
+
+// doAsWritten runs the commands of a section of docs/operations.md.
+func (m *machine) doAsWritten(t *testing.T, section string) {
+	t.Helper()
+	page, err := os.ReadFile("../../docs/operations.md")
+	check(t, err)
+	_, text, _ := strings.Cut(string(page), "\n## "+section+"\n")
+	text, _, _ = strings.Cut(text, "\n## ")
+	commands := []string{"set -e", "cd /root"}
+	for line := range strings.Lines(text) {
+		if command, ok := strings.CutPrefix(line, "    "); ok {
+			commands = append(commands, strings.TrimSpace(command))
+		}
+	}
+	if len(commands) < 5 {
+		t.Fatalf("the section %q of the page has the commands %q alone", section, commands[2:])
+	}
+	m.run(t, "sh", "-c", strings.Join(commands, "\n"))
+}

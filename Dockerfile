@@ -2,7 +2,8 @@
 # builder: `make build bin/rootfs`, then, say, `docker build -t rotatord .`
 # The binary brings its own time zones and certificates of authorities.
 FROM scratch
-COPY bin/rotatord /rotatord
+ARG BINARY=bin/rotatord
+COPY ${BINARY} /rotatord
 COPY --chown=65532:65532 bin/rootfs/ /
 USER 65532:65532
 EXPOSE 9476

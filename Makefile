@@ -20,12 +20,14 @@ BENCHTIME ?= 1s
 GOLANGCI_LINT := v2.15.0
 GOTESTSUM     := v1.13.0
 NFPM          := v2.45.2
+ACTIONLINT    := v1.7.12
 
 # Tools are built once, and kept where a clean checkout finds them again.
 TOOLS   := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rotatord-tools
 LINT    := $(TOOLS)/golangci-lint-$(GOLANGCI_LINT)/golangci-lint
 TESTSUM := $(TOOLS)/gotestsum-$(GOTESTSUM)/gotestsum
 NFPMS   := $(TOOLS)/nfpm-$(NFPM)/nfpm
+ACTIONS := $(TOOLS)/actionlint-$(ACTIONLINT)/actionlint
 RESULTS := tmp/test
 RUN      = $(TESTSUM) --format $(or $(FORMAT),pkgname) --hide-summary=skipped --jsonfile $(RESULTS)/$@.json --
 
@@ -141,10 +143,11 @@ bench-parts: ## the benchmarks of single parts that BENCH (all) names
 # Quality --------------------------------------------------------------------
 
 .PHONY: lint
-lint: $(LINT) ## the linters, the import table among them
+lint: $(LINT) $(ACTIONS) ## the linters, the import table among them
 	$(GO) mod tidy -diff
 	$(LINT) run --allow-serial-runners ./...
 	@for mod in test/cfsdk77 test/packages; do (cd $$mod && $(LINT) run --allow-serial-runners -c ../../.golangci.yml ./...); done
+	$(ACTIONS) .github/workflows/*.yaml
 	@test -z "$$(gofmt -l test/vaultserver)" || { gofmt -l test/vaultserver; exit 1; }
 
 # Packaging ------------------------------------------------------------------
@@ -187,6 +190,33 @@ packages: $(NFPMS) $(addprefix bin/linux-,$(ARCHES)) share ## the .deb and .rpm 
 	@for arch in $(ARCHES); do for kind in deb rpm; do \
 		ARCH=$$arch VERSION=$(RELEASE) SOURCE_DATE_EPOCH=$(BUILT_AT) $(NFPMS) package -f deploy/packages/nfpm.yaml -p $$kind -t $(DIST); \
 	done; done
+
+.PHONY: images
+images: $(addprefix bin/linux-,$(ARCHES)) bin/rootfs ## one image for all of ARCHES, in dist (OCI archive with a list of manifests)
+	@mkdir -p $(DIST) && rm -f $(DIST)/rotatord_$(RELEASE)_image.tar
+	@buildah --storage-driver vfs rmi rotatord:$(RELEASE) >/dev/null 2>&1 || true
+	@for arch in $(ARCHES); do \
+		buildah --storage-driver vfs bud --isolation chroot --timestamp $(BUILT_AT) --platform linux/$$arch \
+			--manifest rotatord:$(RELEASE) --build-arg BINARY=bin/linux-$$arch/rotatord \
+			--label org.opencontainers.image.version=$(RELEASE) \
+			--label org.opencontainers.image.revision=$$(git rev-parse HEAD) \
+			--label org.opencontainers.image.created=$$(date -u -d @$(BUILT_AT) +%FT%TZ) .; \
+	done
+	buildah --storage-driver vfs manifest push --all rotatord:$(RELEASE) oci-archive:$(DIST)/rotatord_$(RELEASE)_image.tar
+
+BESIDE := LICENSE README.md CHANGELOG.md config.example.yaml
+
+.PHONY: archives
+archives: $(addprefix bin/linux-,$(ARCHES)) ## a .tar.gz of the binary for each of ARCHES, in dist
+	@mkdir -p $(DIST)
+	@for arch in $(ARCHES); do \
+		tar -c --sort=name --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX --mtime=@$(BUILT_AT) \
+			$(BESIDE) -C bin/linux-$$arch rotatord | gzip -9n >$(DIST)/rotatord_$(RELEASE)_linux_$$arch.tar.gz; \
+	done
+
+.PHONY: release
+release: packages archives images ## all that a release is of, with SHA256SUMS, in dist; VERSION=v1.2.3
+	@cd $(DIST) && sha256sum rotatord* >SHA256SUMS && cat SHA256SUMS
 
 .PHONY: test-packages
 test-packages: ## as root: the packages installed, started, upgraded, removed and purged on machines of their own
@@ -238,3 +268,6 @@ $(TESTSUM):
 $(NFPMS):
 	@echo "building nfpm $(NFPM), once"
 	@GOBIN=$(@D) GOFLAGS= $(GO) install github.com/goreleaser/nfpm/v2/cmd/nfpm@$(NFPM)
+
+$(ACTIONS):
+	@GOBIN=$(@D) GOFLAGS= $(GO) install github.com/rhysd/actionlint/cmd/actionlint@$(ACTIONLINT)

@@ -2,21 +2,17 @@
 package vaulttest
 
 import (
-	"bufio"
-	"bytes"
-	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/hashicorp/vault/api"
+
+	"github.com/rotatord/rotatord/test/servers"
 )
 
 const patience = 30 * time.Second
@@ -31,7 +27,7 @@ type Server struct {
 	http     *http.Client
 	binary   string
 	settings settings
-	process  *process
+	process  *servers.Process
 }
 
 // Option changes how a Server is started.
@@ -60,7 +56,11 @@ func Blank() Option {
 // is ready. It is stopped when the test ends. Any failure is fatal to the test.
 func Start(t testing.TB, options ...Option) *Server {
 	t.Helper()
-	s := &Server{binary: builtServer(t), settings: settings{Listen: "127.0.0.1:0"}}
+	binary, err := servers.Build("test/vaultserver")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Server{binary: binary, settings: settings{Listen: "127.0.0.1:0"}}
 	for _, o := range options {
 		o(t, s)
 	}
@@ -85,7 +85,7 @@ func newHTTPClient(ca *CA) *http.Client {
 // Stop kills the server, as a crash would. It does nothing when it is not running.
 func (s *Server) Stop() {
 	if s.process != nil {
-		s.process.killProcess()
+		s.process.Kill()
 		s.http.CloseIdleConnections()
 		s.process = nil
 	}
@@ -110,7 +110,7 @@ func (s *Server) Restart(t testing.TB) {
 // Freeze makes the server accept connections and answer nothing until thaw is called.
 func (s *Server) Freeze(t testing.TB) (thaw func()) {
 	t.Helper()
-	p := s.process.cmd.Process
+	p := s.process.OS()
 	if err := p.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
@@ -244,51 +244,8 @@ type ready struct {
 	Unseal    [][]byte `json:"unseal"`
 }
 
-type process struct {
-	cmd    *exec.Cmd
-	stdin  io.Closer // the server ends when it is closed, even by our own death
-	stderr bytes.Buffer
-}
-
-func (s *Server) runProcess(t testing.TB) ready {
+func (s *Server) runProcess(t testing.TB) (r ready) {
 	t.Helper()
-	p := &process{cmd: exec.Command(s.binary)}
-	p.cmd.Stderr = &p.stderr
-	in, err := p.cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := p.cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := p.cmd.Start(); err != nil {
-		t.Fatalf("start %s: %v", filepath.Base(s.binary), err)
-	}
-	p.stdin, s.process = in, p
-	stuck := time.AfterFunc(patience, func() { _ = p.cmd.Process.Kill() })
-	defer stuck.Stop()
-	var r ready
-	if err := exchangeSettings(in, out, s.settings, &r); err != nil {
-		s.Stop()
-		t.Fatalf("the Vault server did not become ready: %v\n%s", err, &p.stderr)
-	}
+	s.process = servers.Start(t, s.binary, patience, s.settings, &r)
 	return r
-}
-
-func exchangeSettings(in io.Writer, out io.Reader, s settings, r *ready) error {
-	if err := json.NewEncoder(in).Encode(s); err != nil {
-		return err
-	}
-	line, err := bufio.NewReader(out).ReadBytes('\n')
-	if err != nil {
-		return fmt.Errorf("no answer: %w", err)
-	}
-	return json.Unmarshal(line, r)
-}
-
-func (p *process) killProcess() {
-	_ = p.cmd.Process.Kill() // reaches a frozen process too
-	_ = p.stdin.Close()
-	_ = p.cmd.Wait()
 }

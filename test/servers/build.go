@@ -1,4 +1,6 @@
-package vaulttest
+// Package servers builds and runs the real servers of tests that have Go modules
+// of their own under test/, such as a Vault.
+package servers
 
 import (
 	"crypto/sha256"
@@ -11,22 +13,19 @@ import (
 	"path/filepath"
 	"slices"
 	"syscall"
-	"testing"
 )
 
-// builtServer returns the path of the Vault server for tests, built from its present
-// sources. It is kept in the user's cache folder, so only the first use pays for
-// it: some minutes on an empty build cache.
-func builtServer(t testing.TB) string {
-	t.Helper()
-	path, err := cachedPath(serverModule)
+// Build returns the path of the server whose module is the folder module, such as
+// test/vaultserver, of this repository, built from its present sources. It is kept
+// in the user's cache folder, so that only the first use pays for it: some minutes on
+// an empty build cache. The working directory is in the repository.
+func Build(module string) (string, error) {
+	path, err := cachedPath(module)
 	if err != nil {
-		t.Fatalf("build the Vault server for tests: %v", err)
+		return "", fmt.Errorf("build the server %s: %w", module, err)
 	}
-	return path
+	return path, nil
 }
-
-const serverModule = "test/vaultserver"
 
 func cachedPath(module string) (string, error) {
 	dir, err := findUp(module)
@@ -48,8 +47,8 @@ func cachedPath(module string) (string, error) {
 	return out, buildOnce(dir, out)
 }
 
-// findUp looks for the folder rel beside or above the working directory, which
-// for a test is its package's folder.
+// findUp returns the folder rel beside or above the working directory, which for a
+// test is its package's folder.
 func findUp(rel string) (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {

@@ -53,7 +53,7 @@ var meanings = fault.Table[failedCall]{
 	// An answer came that is no refusal, or not of Cloudflare.
 	fault.When(failedCall.claimsSuccess, fault.Ambiguous, fault.BadAnswer, ""),
 	fault.When(failedCall.isServerError, fault.Ambiguous, fault.ServerError, ""),
-	fault.When(failedCall.isThrottled, fault.Retry, fault.RateLimited,
+	fault.When(failedCall.isRateLimited, fault.Retry, fault.RateLimited,
 		"Cloudflare refuses every call of this API token; calls go on in {after}"),
 	fault.When(failedCall.isRedirect, fault.Ambiguous, fault.BadAnswer,
 		"no redirect is followed with the API token; check api_url, and the proxies on the way"),
@@ -87,43 +87,43 @@ var meanings = fault.Table[failedCall]{
 }
 
 func byStatus(statuses ...int) func(failedCall) bool {
-	return func(o failedCall) bool { return slices.Contains(statuses, o.x.status) }
+	return func(f failedCall) bool { return slices.Contains(statuses, f.x.status) }
 }
 
 func byCode(code string) func(failedCall) bool {
-	return func(o failedCall) bool { return o.x.hasCode(code) }
+	return func(f failedCall) bool { return f.x.hasCode(code) }
 }
 
 func byOp(op operation) func(failedCall) bool {
-	return func(o failedCall) bool { return o.op == op }
+	return func(f failedCall) bool { return f.op == op }
 }
 
-func (o failedCall) isUnbuilt() bool   { return !o.x.begun }
-func (o failedCall) neverLeft() bool   { return o.hasNoAnswer() && !o.x.trace.mayHaveLeft() }
-func (o failedCall) hasNoAnswer() bool { return o.x.isUnanswered() }
-func (o failedCall) brokeOff() bool    { return o.x.isCutShort() }
-func (o failedCall) isThrottled() bool { return o.x.isThrottled() }
+func (f failedCall) isUnbuilt() bool     { return !f.x.begun }
+func (f failedCall) neverLeft() bool     { return f.hasNoAnswer() && !f.x.trace.mayHaveLeft() }
+func (f failedCall) hasNoAnswer() bool   { return f.x.isUnanswered() }
+func (f failedCall) brokeOff() bool      { return f.x.isCutShort() }
+func (f failedCall) isRateLimited() bool { return f.x.isThrottled() }
 
 // isUnreachable reports whether there was no connection, or it broke.
-func (o failedCall) isUnreachable() bool {
-	return o.x.err != nil && fault.Transport("", "", o.x.err).Reason == fault.Unreachable
+func (f failedCall) isUnreachable() bool {
+	return f.x.err != nil && fault.Transport("", "", f.x.err).Reason == fault.Unreachable
 }
 
 // claimsSuccess reports whether the answer calls itself a success; what it has to tell is missing then.
-func (o failedCall) claimsSuccess() bool { return o.x.isSuccess() }
+func (f failedCall) claimsSuccess() bool { return f.x.isSuccess() }
 
-func (o failedCall) isServerError() bool {
-	return o.x.status == http.StatusRequestTimeout || o.x.status >= 500
+func (f failedCall) isServerError() bool {
+	return f.x.status == http.StatusRequestTimeout || f.x.status >= 500
 }
 
-func (o failedCall) isRedirect() bool { return o.x.status >= 300 && o.x.status < 400 }
+func (f failedCall) isRedirect() bool { return f.x.status >= 300 && f.x.status < 400 }
 
 // isNotCloudflares reports whether it is not Cloudflare that answers, or not in its own form.
-func (o failedCall) isNotCloudflares() bool { return !o.x.isRefusal() }
+func (f failedCall) isNotCloudflares() bool { return !f.x.isRefusal() }
 
 // isContradictory reports whether a refusal comes with the status of a success.
-func (o failedCall) isContradictory() bool { return o.x.status < 300 }
+func (f failedCall) isContradictory() bool { return f.x.status < 300 }
 
-func (o failedCall) isUnauthorized() bool {
-	return o.x.status == http.StatusUnauthorized || o.x.hasCode(codeBadHeaders, codeBadAuthorization)
+func (f failedCall) isUnauthorized() bool {
+	return f.x.status == http.StatusUnauthorized || f.x.hasCode(codeBadHeaders, codeBadAuthorization)
 }

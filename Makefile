@@ -146,6 +146,7 @@ bench-parts: ## the benchmarks of single parts that BENCH (all) names
 lint: $(LINT) $(ACTIONS) ## the linters, the import table among them
 	$(GO) mod tidy -diff
 	$(LINT) run --allow-serial-runners ./...
+	$(GO) run ./test/names
 	@for mod in test/cfsdk77 test/packages; do (cd $$mod && $(LINT) run --allow-serial-runners -c ../../.golangci.yml ./...); done
 	$(ACTIONS) .github/workflows/*.yaml
 	@test -z "$$(gofmt -l test/vaultserver)" || { gofmt -l test/vaultserver; exit 1; }

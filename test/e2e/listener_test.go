@@ -11,8 +11,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"regexp"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -25,7 +23,6 @@ import (
 const (
 	connectionsOfAPeer = 64
 	streamsOfAPeer     = 8
-	answersHeld        = 4
 )
 
 // crowd connects to the daemon's listener without taking more than it has to.
@@ -91,57 +88,6 @@ func TestConnectionsOfOnePeerThatAskForNothingKeepNobodyOut(t *testing.T) {
 	if open > connectionsOfAPeer {
 		t.Errorf("%d connections are open", open)
 	}
-}
-
-var heapAlloc = regexp.MustCompile(`# HeapAlloc = (\d+)`)
-
-// heap is what the daemon holds in memory, without garbage.
-func (d *daemon) heap() int {
-	d.t.Helper()
-	_, body, err := d.get("/debug/pprof/heap?debug=1&gc=1")
-	found := heapAlloc.FindStringSubmatch(body)
-	if err != nil || found == nil {
-		d.t.Fatalf("no heap profile: %v\n%s", err, body)
-	}
-	return harness.Must[int](d.t)(strconv.Atoi(found[1]))
-}
-
-func TestReadersOfMetricsThatDoNotReadHoldFewAnswersAndNobodyUp(t *testing.T) {
-	t.Parallel()
-	const slots, readers = 2500, 20
-	w := newWorld(t, 0)
-	w.configure(settings{Relays: manyRelays(slots)})
-	c := &crowd{daemon: w.start()}
-	whole := func() (size int, err error) {
-		status, body, err := harness.Answer(probe(nil).Get("http://" + c.address() + "/metrics"))
-		if err == nil && (status != http.StatusOK || !strings.Contains(body, "rotatord_build_info")) {
-			err = fmt.Errorf("%d, %d bytes", status, len(body))
-		}
-		return len(body), err
-	}
-	size, err := whole()
-	if err != nil || size < 2<<20 {
-		t.Fatalf("an answer has %d bytes, too few to show anything: %v", size, err)
-	}
-	before := c.heap()
-	for range readers {
-		conn := c.joins(get("/metrics"))
-		_ = within(conn, time.Second) // one that has begun to be written is shared with nobody who comes later
-	}
-	if held := c.heap() - before; held > (answersHeld+3)*size { // one is in the making
-		t.Errorf("%d readers hold %d kB, with answers of %d kB", readers, held>>10, size>>10)
-	}
-	c.healthy(probe(nil), "http")
-	c.until(func() error { _, err := whole(); return err })
-}
-
-// manyRelays are relays that nobody asks about.
-func manyRelays(n int) string {
-	var b strings.Builder
-	for i := range n {
-		fmt.Fprintf(&b, "\n  relay-%04d: {id: %s, tokens: {subscribe: {}}}", i, harness.RelayID(i))
-	}
-	return b.String()
 }
 
 func TestOneConnectionHasFewStreamsWhateverItAsksFor(t *testing.T) {

@@ -40,6 +40,14 @@ func (w *worker) reading() slot.Reading {
 	return r
 }
 
+// times are what the clocks tell at this moment.
+func (w *worker) times() slot.Times {
+	return slot.Times{
+		Now: w.engine.now(), Clock: w.reading(), Boot: w.engine.boot,
+		Cloudflare: w.engine.cloudflareTime(w.record.Key.AccountID),
+	}
+}
+
 // passedSince is how much time has passed since a moment, which the wall clock told as at.
 func (w *worker) passedSince(before slot.Reading, at slot.Timestamp) time.Duration {
 	if d, ok := w.engine.Clock.Elapsed().Since(before); ok {

@@ -116,7 +116,7 @@ func (w *worker) nextAction() slot.Action {
 	return slot.Decide(w.view())
 }
 
-// view gathers what decide needs; w.mu is held.
+// view gathers what Decide needs; w.mu is held.
 func (w *worker) view() slot.View {
 	seen := &w.engine.blank
 	if w.notes != nil {
@@ -124,8 +124,8 @@ func (w *worker) view() slot.View {
 	}
 	return slot.View{
 		Record: &w.record, Plan: w.plan, Seen: seen, NextCheck: w.nextCheck, Sightings: w.sightings, Sinks: w.engine.backends.Load().configured, Taken: w.engine.left.Load().taken,
-		Inspected: w.inspected == wasInspected, UninspectedFor: w.waitForUninspected(), Now: w.engine.now(), Clock: w.reading(), Boot: w.engine.boot, Since: slot.Timestamp(w.engine.since.Load()).Time(), JournalDown: w.engine.StorageErr() != nil,
-		Cloudflare: w.engine.cloudflareTime(w.record.Key.AccountID), ClockUnset: w.engine.isClockUnset(w.record.Key.AccountID),
+		Inspected: w.inspected == wasInspected, UninspectedFor: w.waitForUninspected(), Times: w.times(), Since: slot.Timestamp(w.engine.since.Load()).Time(), JournalDown: w.engine.StorageErr() != nil,
+		ClockUnset:      w.engine.isClockUnset(w.record.Key.AccountID),
 		ForeignInstance: w.engine.lists.foreignOf(w.record.Key.OfRelay()),
 	}
 }

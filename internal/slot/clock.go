@@ -1,6 +1,10 @@
 package slot
 
-import "time"
+import (
+	"time"
+
+	"github.com/rotatord/rotatord/internal/moq"
+)
 
 // Three clocks tell the time. Schedules go by ours, the wall clock, which anybody may set. Waits and graces go by
 // the elapsed-time clock, as long as the machine is up. Tokens go by Cloudflare's, as far as its answers told it.
@@ -26,60 +30,68 @@ func (c Reading) Since(before Reading) (d time.Duration, ok bool) {
 	return max(0, c.Elapsed-before.Elapsed), before.Boot != "" && before.Boot == c.Boot
 }
 
+// Times are what the three clocks tell at one moment.
+type Times struct {
+	Now        time.Time          // by ours
+	Clock      Reading            // elapsed-time clock now
+	Boot       Reading            // elapsed-time clock when this process began
+	Cloudflare moq.CloudflareTime // what the slot's account tells of Cloudflare's time
+}
+
 // passedSince returns how much time has passed since a reading was taken. What only says that it was in another boot
 // tells no more than that this process has run since: then it is not sure.
-func (v *View) passedSince(since Reading) (d time.Duration, sure bool) {
-	if d, ok := v.Clock.Since(since); ok {
+func (c *Times) passedSince(since Reading) (d time.Duration, sure bool) {
+	if d, ok := c.Clock.Since(since); ok {
 		return d, true
 	}
-	if v.knowsCloudflare() && since.Cloudflare != 0 {
-		return max(v.running(), v.Cloudflare.Now.Sub(since.Cloudflare.Time())), true
+	if c.knowsCloudflare() && since.Cloudflare != 0 {
+		return max(c.running(), c.Cloudflare.Now.Sub(since.Cloudflare.Time())), true
 	}
-	return v.running(), false
+	return c.running(), false
 }
 
 // running is for how long this process has run.
-func (v *View) running() time.Duration {
-	d, _ := v.Clock.Since(v.Boot)
+func (c *Times) running() time.Duration {
+	d, _ := c.Clock.Since(c.Boot)
 	return d
 }
 
-func (v *View) knowsCloudflare() bool { return !v.Cloudflare.Now.IsZero() }
+func (c *Times) knowsCloudflare() bool { return !c.Cloudflare.Now.IsZero() }
 
 // isWithoutCloudflare reports whether none of Cloudflare's answers has told the time for so long that our clock has
 // to do.
-func (v *View) isWithoutCloudflare() bool {
-	if v.knowsCloudflare() {
-		return v.Cloudflare.SampleAge >= withoutTheirs
+func (c *Times) isWithoutCloudflare() bool {
+	if c.knowsCloudflare() {
+		return c.Cloudflare.SampleAge >= withoutTheirs
 	}
-	return v.running() >= withoutTheirs
+	return c.running() >= withoutTheirs
 }
 
 // tokenTime is what time it is for tokens: Cloudflare's, else ours.
-func (v *View) tokenTime() time.Time {
-	if v.knowsCloudflare() {
-		return v.Cloudflare.Now
+func (c *Times) tokenTime() time.Time {
+	if c.knowsCloudflare() {
+		return c.Cloudflare.Now
 	}
-	return v.Now
+	return c.Now
 }
 
 // timeOf is what time it is for a token. Where Cloudflare's time is not known, one that was minted in this boot tells
 // it, by when it was created.
-func (v *View) timeOf(t *Token) time.Time {
-	if age, ok := v.Clock.Since(t.Clock); ok && t.Retire.IsZero() && !v.knowsCloudflare() {
+func (c *Times) timeOf(t *Token) time.Time {
+	if age, ok := c.Clock.Since(t.Clock); ok && t.Retire.IsZero() && !c.knowsCloudflare() {
 		return t.Created.Time().Add(age)
 	}
-	return v.tokenTime()
+	return c.tokenTime()
 }
 
 // byOurClock is when our clock will say that a token's time has come.
-func (v *View) byOurClock(t *Token, at time.Time) time.Time { return v.Now.Add(at.Sub(v.timeOf(t))) }
+func (c *Times) byOurClock(t *Token, at time.Time) time.Time { return c.Now.Add(at.Sub(c.timeOf(t))) }
 
 // latestTime is the later of our clock and Cloudflare's.
-func (v *View) latestTime() time.Time { return laterOf(v.Now, v.Cloudflare.Now) }
+func (c *Times) latestTime() time.Time { return laterOf(c.Now, c.Cloudflare.Now) }
 
 // waitsUntil reports whether something waits for a time that is at most longest away. One further ahead is not
 // believed: our clock was wrong when it was set down.
-func (v *View) waitsUntil(at time.Time, longest time.Duration) bool {
-	return v.Now.Before(at) && at.Sub(v.Now) <= longest
+func (c *Times) waitsUntil(at time.Time, longest time.Duration) bool {
+	return c.Now.Before(at) && at.Sub(c.Now) <= longest
 }

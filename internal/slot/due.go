@@ -109,12 +109,12 @@ func (v *View) dueAfterLateCommit() Due {
 }
 
 // quietUntil is when the quiet minute after a lost rotate call is over, or was.
-func (v *View) quietUntil(rot *Rotation) time.Time {
-	passed, _ := v.passedSince(rot.LostClock)
+func (c *Times) quietUntil(rot *Rotation) time.Time {
+	passed, _ := c.passedSince(rot.LostClock)
 	if left := quietMinute - passed; left > 0 {
-		return v.Now.Add(left)
+		return c.Now.Add(left)
 	}
-	return earlierOf(rot.LostAt.Add(quietMinute).Time(), v.Now)
+	return earlierOf(rot.LostAt.Add(quietMinute).Time(), c.Now)
 }
 
 // dueInitially is the first rotation of a slot. One that comes late meets what was due meanwhile, too.

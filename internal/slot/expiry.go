@@ -16,8 +16,8 @@ func (v *View) expired(t *Token) bool {
 
 // seemsExpired reports whether our clock says that a token has expired, and whatever else tells the time for it, however
 // long ago it was told.
-func (v *View) seemsExpired(t *Token) bool {
-	return t.Expires != 0 && !v.Now.Before(t.Expires.Time()) && !v.timeOf(t).Before(t.Expires.Time())
+func (c *Times) seemsExpired(t *Token) bool {
+	return t.Expires != 0 && !c.Now.Before(t.Expires.Time()) && !c.timeOf(t).Before(t.Expires.Time())
 }
 
 // hasEndedAtCloudflare reports whether a token that is not expired for certain is so by Cloudflare's time.
@@ -26,8 +26,8 @@ func (v *View) hasEndedAtCloudflare(t *Token) bool {
 }
 
 // expiredLongAgo reports whether a token expired so long ago by our clock that it counts where nothing else does.
-func (v *View) expiredLongAgo(t *Token) bool {
-	return v.isWithoutCloudflare() && !v.Now.Before(t.Expires.Time().Add(expiredByOurs))
+func (c *Times) expiredLongAgo(t *Token) bool {
+	return c.isWithoutCloudflare() && !c.Now.Before(t.Expires.Time().Add(expiredByOurs))
 }
 
 // isListedTwice reports whether lists went well of late that are far enough apart for Cloudflare's time to be known,

@@ -22,7 +22,7 @@ const maxRuns = 1000
 // Forecast returns the runs of a slot that is seen for the first time now.
 func Forecast(p *Plan, now, until time.Time) []PlannedRun {
 	seen := TimestampOf(now.Round(0).Truncate(time.Second))
-	v := &View{Record: &Record{Key: p.Key, FirstSeen: seen}, Plan: p, Seen: &Observation{}, Now: now.Round(0), Since: now}
+	v := &View{Record: &Record{Key: p.Key, FirstSeen: seen}, Plan: p, Seen: &Observation{}, Times: Times{Now: now.Round(0)}, Since: now}
 	return v.Upcoming(until)
 }
 

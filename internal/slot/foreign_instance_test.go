@@ -50,10 +50,10 @@ func TestATokenIsOfALivingNamesakeWhenNoAttemptOfOursCanHaveMadeIt(t *testing.T)
 // viewAfter is what a process sees that has run for a while since its journal was opened, by Cloudflare's time. Its own
 // clock is an hour behind.
 func viewAfter(running time.Duration, opened time.Time) *View {
-	return &View{
+	return &View{Times: Times{
 		Now: opened.Add(running - time.Hour), Cloudflare: moq.CloudflareTime{Now: opened.Add(running)},
 		Boot: Reading{Boot: "one", Elapsed: time.Hour}, Clock: Reading{Boot: "one", Elapsed: time.Hour + running},
-	}
+	}}
 }
 
 func TestNoTokenIsToldToBeANamesakesByAClockThatMayBeWrong(t *testing.T) {

@@ -44,15 +44,15 @@ func (v *View) gracesBeginAnew(t *Token) bool {
 
 // graceLeft is how much of a token's grace has still to pass: by elapsed time within a boot, by Cloudflare's time
 // across boots. Where neither tells, it is not sure.
-func (v *View) graceLeft(t *Token) (left time.Duration, sure bool) {
-	passed, sure := v.passedSince(t.Clock)
+func (c *Times) graceLeft(t *Token) (left time.Duration, sure bool) {
+	passed, sure := c.passedSince(t.Clock)
 	left = max(0, t.Grace-passed)
 	return left, sure || t.Grace == 0
 }
 
 // graceWait is for how long nothing is to be done about a token's grace.
-func (v *View) graceWait(t *Token) time.Duration {
-	left, sure := v.graceLeft(t)
+func (c *Times) graceWait(t *Token) time.Duration {
+	left, sure := c.graceLeft(t)
 	if sure {
 		return left
 	}
@@ -61,17 +61,17 @@ func (v *View) graceWait(t *Token) time.Duration {
 
 // beginsAnew reports whether a grace that began in another boot has to begin anew, because nothing tells, or will tell,
 // how much of it has passed.
-func (v *View) beginsAnew(t *Token) bool {
-	if _, sure := v.graceLeft(t); sure || t.Retire.IsZero() {
+func (c *Times) beginsAnew(t *Token) bool {
+	if _, sure := c.graceLeft(t); sure || t.Retire.IsZero() {
 		return false
 	}
-	return v.isWithoutCloudflare() || v.knowsCloudflare()
+	return c.isWithoutCloudflare() || c.knowsCloudflare()
 }
 
 // graceEnd is when a token's grace ends, for people: as it was set down, unless a clock was set since.
-func (v *View) graceEnd(t *Token) time.Time {
-	left, sure := v.graceLeft(t)
-	at, noted := v.Now.Add(left), t.Retire.Time()
+func (c *Times) graceEnd(t *Token) time.Time {
+	left, sure := c.graceLeft(t)
+	at, noted := c.Now.Add(left), t.Retire.Time()
 	switch {
 	case !sure, at.Sub(noted).Abs() < time.Second:
 		return noted

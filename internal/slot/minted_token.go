@@ -27,9 +27,9 @@ func (v *View) RefuseMinted(a *Rotation, t *Token) error {
 }
 
 // birthOf is what time it is for a token that was minted just now: where Cloudflare's time is not known, it tells it itself.
-func (v *View) birthOf(t *Token) time.Time {
-	if v.knowsCloudflare() {
-		return v.Cloudflare.Now
+func (c *Times) birthOf(t *Token) time.Time {
+	if c.knowsCloudflare() {
+		return c.Cloudflare.Now
 	}
 	return t.Created.Time()
 }

@@ -97,12 +97,12 @@ func (v *View) reclaimOrphans() Action {
 }
 
 // lateFor is for how long no token of a lost mint can have turned up any more; negative while one still can.
-func (v *View) lateFor(l Orphan) time.Duration {
+func (c *Times) lateFor(l Orphan) time.Duration {
 	if !l.Found.IsZero() {
-		found, _ := v.passedSince(l.FoundClock)
+		found, _ := c.passedSince(l.FoundClock)
 		return found
 	}
-	lost, _ := v.passedSince(l.Clock)
+	lost, _ := c.passedSince(l.Clock)
 	return lost - lostFor
 }
 

@@ -26,12 +26,12 @@ func (rot *Rotation) mintReading() Reading {
 // settlesFor is how much longer a rotation's token settles. Since it was minted in another boot, at least so much
 // has passed as since this one began, and the wall clock may say more; but nobody is delayed for longer than settle
 // by a process.
-func (v *View) settlesFor(rot *Rotation) time.Duration {
-	if rot.mintReading().Boot == v.Clock.Boot {
-		return rot.settlesWithinBoot(v.Clock)
+func (c *Times) settlesFor(rot *Rotation) time.Duration {
+	if rot.mintReading().Boot == c.Clock.Boot {
+		return rot.settlesWithinBoot(c.Clock)
 	}
-	left := max(rot.MintedAt.Add(rot.Settle).Time().Sub(v.Now), rot.Settle-v.Clock.Elapsed)
-	return max(0, min(left, rot.Settle-(v.Clock.Elapsed-v.Boot.Elapsed)))
+	left := max(rot.MintedAt.Add(rot.Settle).Time().Sub(c.Now), rot.Settle-c.Clock.Elapsed)
+	return max(0, min(left, rot.Settle-(c.Clock.Elapsed-c.Boot.Elapsed)))
 }
 
 // settlesServed is how much longer relays may refuse a token that targets may have been given already: one that was

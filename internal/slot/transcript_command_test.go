@@ -12,7 +12,7 @@ import (
 func newTranscript(file []string) *transcript {
 	return &transcript{file: file, instance: "here", stale: map[string]bool{}, v: View{
 		Record: &Record{Key: moq.Key{AccountID: "account", RelayID: "relay", Type: moq.PublishSubscribe}},
-		Seen:   &Observation{}, Sinks: map[string]bool{}, Clock: Reading{Boot: "first boot", Elapsed: 100 * time.Hour},
+		Seen:   &Observation{}, Sinks: map[string]bool{}, Times: Times{Clock: Reading{Boot: "first boot", Elapsed: 100 * time.Hour}},
 	}}
 }
 

@@ -1,10 +1,6 @@
 package slot
 
-import (
-	"time"
-
-	"github.com/rotatord/rotatord/internal/moq"
-)
+import "time"
 
 // View is everything that a decision is made from.
 type View struct {
@@ -24,12 +20,9 @@ type View struct {
 
 	BudgetUntil time.Time // for the status alone: the account's request budget lets nothing through before; zero when nothing tells
 
-	Now         time.Time
-	Clock       Reading   // elapsed clock now
-	Boot        Reading   // elapsed clock when this process began
+	Times
 	Since       time.Time // instants before it were missed: process start, or the end of a suspension
 	JournalDown bool      // the journal cannot be written: mint nothing
 
-	Cloudflare moq.CloudflareTime // what the slot's account tells of its time
-	ClockUnset bool               // the wall clock is before the build's date, and Cloudflare's time is not known: start nothing
+	ClockUnset bool // the wall clock is before the build's date, and Cloudflare's time is not known: start nothing
 }

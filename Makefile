@@ -94,7 +94,7 @@ test-explore: $(TESTSUM) | $(RESULTS) ## every crash point, fault and order: two
 
 .PHONY: test-modules
 test-modules: $(TESTSUM) | $(RESULTS) ## the modules of their own that the main one must not depend on
-	@for mod in test/cfsdk77; do \
+	@for mod in test/cfsdk77 deploy/grafana; do \
 		(cd $$mod && $(TESTSUM) --format pkgname --jsonfile $(CURDIR)/$(RESULTS)/$@-$${mod##*/}.json -- -race -timeout 10m ./...); \
 	done
 
@@ -147,7 +147,7 @@ lint: $(LINT) $(ACTIONS) ## the linters, the import table among them
 	$(GO) mod tidy -diff
 	$(LINT) run --allow-serial-runners ./...
 	$(GO) run ./test/names
-	@for mod in test/cfsdk77 test/packages; do (cd $$mod && $(LINT) run --allow-serial-runners -c ../../.golangci.yml ./...); done
+	@for mod in test/cfsdk77 test/packages deploy/grafana; do (cd $$mod && $(LINT) run --allow-serial-runners -c ../../.golangci.yml ./...); done
 	$(ACTIONS) .github/workflows/*.yaml
 	@test -z "$$(gofmt -l test/vaultserver)" || { gofmt -l test/vaultserver; exit 1; }
 
@@ -250,6 +250,10 @@ schema: ## write deploy/config.schema.json anew
 .PHONY: rules
 rules: ## write deploy/prometheus/prometheusrule.yaml anew from the rules beside it
 	$(GO) test ./deploy -run ThePrometheusRule -update
+
+.PHONY: dashboard
+dashboard: ## write deploy/grafana/rotatord.json anew
+	cd deploy/grafana && $(GO) run .
 
 FORCE:
 

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+)
+
+// installation are the labels that replicas of one installation share. The alerts go by them, too.
+const installation = "namespace, job"
+
+// chosen selects a metric's series of the daemons that the variables name.
+func chosen(metric string, matchers ...string) string {
+	all := append([]string{`job=~"$job"`, `instance=~"$instance"`}, matchers...)
+	return metric + "{" + strings.Join(all, ",") + "}"
+}
+
+// own selects one of rotatord's own metrics.
+func own(metric string, matchers ...string) string { return chosen("rotatord_"+metric, matchers...) }
+
+// ofAccount selects one that is by account.
+func ofAccount(metric string, matchers ...string) string {
+	return own(metric, append([]string{`account=~"$account"`}, matchers...)...)
+}
+
+// ofSink selects one that is by sink.
+func ofSink(metric string, matchers ...string) string {
+	return own(metric, append([]string{`sink=~"$sink"`}, matchers...)...)
+}
+
+// ofSlot selects one that is by slot.
+func ofSlot(metric string, matchers ...string) string {
+	return own(metric, append([]string{`relay=~"$relay"`, `type=~"$type"`}, matchers...)...)
+}
+
+// once makes one series of those that replicas export of the same thing, as op (max, min) says.
+func once(op, labels, series string) string {
+	return fmt.Sprintf("%s by (%s, %s) (%s)", op, installation, labels, series)
+}
+
+// slots makes one series a slot of a gauge's, with the slot's account. It is empty with `per_slot: false`.
+func slots(metric string, matchers ...string) string {
+	return slotsBy("relay, type", ofSlot(metric, matchers...))
+}
+
+func slotsBy(labels, series string) string {
+	return fmt.Sprintf("%s * on (%s, relay, type) group_left (account) %s", once("max", labels, series), installation,
+		once("max", "relay, type, account", ofSlot("slot_info", `account=~"$account"`)))
+}
+
+// left is the time from now until that of series, in seconds; since is that from the time of series until now.
+func left(series string) string { return "(" + series + ") - time()" }
+
+func since(series string) string { return "time() - (" + series + ")" }
+
+// grown is how much counters have grown within what one point of a graph stands for, summed up by labels.
+func grown(labels, counter string) string { return grownIn("$__rate_interval", labels, counter) }
+
+func grownIn(span, labels, counter string) string {
+	return fmt.Sprintf("sum%s (increase(%s[%s]))", by(labels), counter, span)
+}
+
+// quantile is that of a histogram, by labels: of its classic buckets or, where Prometheus takes in native ones, of those.
+func quantile(q float64, labels, metric string, matchers ...string) string {
+	classic := fmt.Sprintf("sum%s (rate(%s[$__rate_interval]))", by("le", labels), own(metric+"_bucket", matchers...))
+	native := fmt.Sprintf("sum%s (rate(%s[$__rate_interval]))", by(labels), own(metric, matchers...))
+	return fmt.Sprintf("histogram_quantile(%v, %s) or histogram_quantile(%v, %s)", q, classic, q, native)
+}
+
+// heights are the counts of a histogram's buckets; of its native ones only where there are no classic ones.
+func heights(metric string) string {
+	classic := grown("le", own(metric+"_bucket"))
+	return fmt.Sprintf("%s or (%s unless on () %s)", classic, grown("", own(metric)), classic)
+}
+
+func by(labels ...string) string {
+	labels = strings.FieldsFunc(strings.Join(labels, ", "), func(r rune) bool { return strings.ContainsRune(", ", r) })
+	if len(labels) == 0 {
+		return ""
+	}
+	return " by (" + strings.Join(labels, ", ") + ")"
+}

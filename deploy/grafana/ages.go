@@ -6,30 +6,49 @@ import "github.com/grafana/grafana-foundation-sdk/go/units"
 func ages() row {
 	return row{"Ages and expiries", []panel{
 		{
-			draw: lines, title: "First expiry by account", unit: units.DurationSeconds, limits: atLeast(12*hour, hour), width: 12, height: 8,
-			alerts:  []string{"MoQTokenExpiresSoon"},
-			tells:   "Time left until the first served token of an account expires. It should be a saw-tooth that never nears zero.",
-			queries: []query{{left(once("min", "account", ofAccount("earliest_token_expiry_timestamp_seconds"))), "{{account}}"}},
+			draw: lines, title: "First expiry by account", unit: units.DurationSeconds,
+			limits: atLeast(12*hour, hour),
+			width:  12, height: 8,
+			alerts: []string{"MoQTokenExpiresSoon"},
+			tells: "Time left until the first served token of an account expires. It should be a saw-tooth that " +
+				"never nears zero.",
+			queries: []query{{
+				left(once("min", "account", ofAccount("earliest_token_expiry_timestamp_seconds"))),
+				"{{account}}",
+			}},
 		},
 		{
-			draw: lines, title: "API tokens' expiry", unit: units.DurationSeconds, limits: atLeast(30*day, 7*day), width: 12, height: 8,
+			draw: lines, title: "API tokens' expiry", unit: units.DurationSeconds, limits: atLeast(30*day, 7*day),
+			width: 12, height: 8,
 			none: "never, or not told", alerts: []string{"MoQAPITokenExpiresSoon"},
-			tells:   "Time left until an account's own API token expires. Make a new one, and put it where the account's `api_token` is read.",
-			queries: []query{{left(once("min", "account", ofAccount("account_token_expiry_timestamp_seconds"))), "{{account}}"}},
+			tells: "Time left until an account's own API token expires. Make a new one, and put it where the " +
+				"account's `api_token` is read.",
+			queries: []query{{
+				left(once("min", "account", ofAccount("account_token_expiry_timestamp_seconds"))),
+				"{{account}}",
+			}},
 		},
 		slotTable(),
-		worst("Least life left", "The slots whose served token has the least of its life left. A rotation is due at a third at the latest; below a quarter, it has been failing for long.",
-			"First expiry by account", units.PercentUnit, atLeast(0.33, 0.25), "bottomk", lifeLeft(), "MoQTokenExpiresSoon"),
+		worst("Least life left", "The slots whose served token has the least of its life left. A rotation is due "+
+			"at a third at the latest; below a quarter, it has been failing for long.",
+			"First expiry by account", units.PercentUnit, atLeast(0.33, 0.25), "bottomk", lifeLeft(),
+			"MoQTokenExpiresSoon"),
 		worst("Oldest tokens", "The slots that serve the oldest tokens. Compare with their schedules.",
 			"First expiry by account", units.DurationSeconds, nil, "topk", since(slots("token_created_timestamp_seconds"))),
-		worst("Longest overdue", "The slots of which an instant of the schedule, or the token's life, went unmet for longest.",
-			"Overdue", units.DurationSeconds, atMost(minute, 15*minute), "topk", since(slots("next_rotation_timestamp_seconds"))+" > 0", "MoQRotationOverdue"),
-		worst("Most failed attempts", "The slots with the most failed attempts since the last success. `rotatord history` of one says what was tried.",
+		worst("Longest overdue", "The slots of which an instant of the schedule, or the token's life, went unmet "+
+			"for longest.",
+			"Overdue", units.DurationSeconds, atMost(minute, 15*minute), "topk",
+			since(slots("next_rotation_timestamp_seconds"))+" > 0",
+			"MoQRotationOverdue"),
+		worst("Most failed attempts", "The slots with the most failed attempts since the last success. `rotatord "+
+			"history` of one says what was tried.",
 			"Failing", units.Short, atMost(1, 3), "topk", slots("consecutive_failures")+" > 0", "MoQRotationFailing"),
 		worst("Next attempts", "When failing slots are tried again. `rotatord rotate` tries one at once.",
 			"Failing", units.DurationSeconds, nil, "bottomk", left(slots("next_attempt_timestamp_seconds"))),
-		worst("Unhealthy targets by slot", "The slots with the most required targets that are missing, changed or unusable.",
-			"Unhealthy targets", units.Short, anyIs("red"), "topk", slots("slot_unhealthy_targets")+" > 0", "MoQTargetUnhealthy"),
+		worst("Unhealthy targets by slot", "The slots with the most required targets that are missing, changed or "+
+			"unusable.",
+			"Unhealthy targets", units.Short, anyIs("red"), "topk", slots("slot_unhealthy_targets")+" > 0",
+			"MoQTargetUnhealthy"),
 	}}
 }
 
@@ -50,18 +69,23 @@ func lifeLeft() string {
 func slotTable() panel {
 	return panel{
 		draw: rows, title: "Slots one by one", empty: "First expiry by account", unit: units.Short, width: 24, height: 10,
-		tells: "Every slot: its state, the age of its token and when that expires, the next rotation. Click a heading to sort.",
+		tells: "Every slot: its state, the age of its token and when that expires, the next rotation. Click a " +
+			"heading to sort.",
 		columns: []column{
 			{name: "Account", label: "account"},
 			{name: "Relay", label: "relay"},
 			{name: "Token type", label: "type"},
 			{name: "State", label: "state", expr: slotsBy("relay, type, state", ofSlot("slot_state")+" == 1")},
 			{name: "Age", expr: since(slots("token_created_timestamp_seconds")), unit: units.DurationSeconds},
-			{name: "Expires in", expr: left(slots("token_expiry_timestamp_seconds")), unit: units.DurationSeconds, limits: atLeast(12*hour, hour)},
-			{name: "Last rotation", expr: since(slots("last_rotation_timestamp_seconds")), unit: units.DurationSeconds},
-			{name: "Next rotation in", expr: left(slots("next_rotation_timestamp_seconds")), unit: units.DurationSeconds, limits: atLeast(0, -minute)},
+			{name: "Expires in", expr: left(slots("token_expiry_timestamp_seconds")),
+				unit: units.DurationSeconds, limits: atLeast(12*hour, hour)},
+			{name: "Last rotation", expr: since(slots("last_rotation_timestamp_seconds")),
+				unit: units.DurationSeconds},
+			{name: "Next rotation in", expr: left(slots("next_rotation_timestamp_seconds")),
+				unit: units.DurationSeconds, limits: atLeast(0, -minute)},
 			{name: "Failed attempts", expr: slots("consecutive_failures"), unit: units.Short, limits: atMost(1, 3)},
-			{name: "Unhealthy targets", expr: slots("slot_unhealthy_targets"), unit: units.Short, limits: anyIs("red")},
+			{name: "Unhealthy targets", expr: slots("slot_unhealthy_targets"),
+				unit: units.Short, limits: anyIs("red")},
 			{name: "Job", label: "job"},
 		},
 	}

@@ -146,7 +146,10 @@ func TestAllOfAVariableIsAnyValueAndNone(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if v.Type == dashboard.VariableTypeQuery && (*v.AllValue != ".*" || !*v.IncludeAll || fmt.Sprint(v.Current.Value) == "") {
+		if v.Type != dashboard.VariableTypeQuery {
+			continue
+		}
+		if *v.AllValue != ".*" || !*v.IncludeAll || fmt.Sprint(v.Current.Value) == "" {
 			t.Errorf("%s: %+v", v.Name, v)
 		}
 	}

@@ -4,7 +4,7 @@ import "github.com/grafana/grafana-foundation-sdk/go/units"
 
 // daemons are the processes: their clock, journal, log, logins and needs.
 func daemons() row {
-	return row{"Daemon: clock, journal, log and process", append(clockAndJournal(), process()...)}
+	return row{"Daemon: clock, journal, log and process", append(clockAndJournal(), append(logAndLogins(), process()...)...)}
 }
 
 func clockAndJournal() []panel {
@@ -47,6 +47,11 @@ func clockAndJournal() []panel {
 				"nothing is minted then.",
 			queries: []query{{perInstance(own("state_free_bytes")), "{{instance}}"}},
 		},
+	}
+}
+
+func logAndLogins() []panel {
+	return []panel{
 		{
 			draw: bars, title: "Log lines dropped", unit: units.Short, limits: anyIs("orange"),
 			width: 8, height: 8, alerts: []string{"MoQLogLinesDropped"},

@@ -14,7 +14,7 @@ func main() {
 	flag.Parse()
 	if err := write(*file); err != nil {
 		fmt.Fprintln(os.Stderr, "the dashboard was not written:", err)
-		os.Exit(1)
+		os.Exit(1) //nolint:forbidigo // this is main
 	}
 }
 

@@ -38,8 +38,8 @@ func once(op, labels, series string) string {
 }
 
 // slots makes one series a slot of a gauge's, with the slot's account. It is empty with `per_slot: false`.
-func slots(metric string, matchers ...string) string {
-	return slotsBy("relay, type", ofSlot(metric, matchers...))
+func slots(metric string) string {
+	return slotsBy("relay, type", ofSlot(metric))
 }
 
 func slotsBy(labels, series string) string {

@@ -40,6 +40,7 @@ func boot(t *testing.T, init string) *machine {
 	check(t, cmd.Start())
 	t.Cleanup(func() { m.end(t, cmd) })
 	awaitReady(t, up, &said)
+	check(t, up.Close()) // its systemd goes on telling, and would wait for a reader
 	m.init = child(t, child(t, strconv.Itoa(cmd.Process.Pid)))
 	return m
 }

@@ -2,6 +2,7 @@ package rotation
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"slices"
 	"time"
@@ -163,7 +164,8 @@ func (w *worker) noteDeliveries(rot *slot.Rotation, results []delivery) {
 				continue // nobody waits for it any more
 			}
 			if d.err != nil {
-				errs, failed, where = append(errs, d.err), append(failed, d.target), d.where
+				errs, failed = append(errs, d.err), append(failed, d.target)
+				where = cmp.Or(where, d.where) // of the first, whose reason joinErrors keeps
 			}
 			changed = append(changed, w.noteDelivery(rot.ID, d)...)
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/moq"
 	"github.com/rotatord/rotatord/internal/secret"
 	"github.com/rotatord/rotatord/internal/slot"
@@ -769,6 +770,33 @@ func TestASlotThatPanicsIsTriedAgain(t *testing.T) {
 	w.during(createCall, func() { panic("a bug") })
 	w.run(25 * time.Hour)
 	w.mustHold("value-3")
+}
+
+func TestStageAndReasonAreThoseOfOneTarget(t *testing.T) {
+	for name, c := range map[string]struct {
+		first, second string // what comes of the writes
+		stage         slot.Stage
+		reason        fault.Reason
+	}{
+		"the first is not written":   {"lost before", "acknowledged and not kept", slot.StageDeliver, fault.Unreachable},
+		"the first does not keep it": {"acknowledged and not kept", "lost before", slot.StageVerify, fault.Mismatch},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, moq.Overlap, 2)
+			w.choose = func(made choice) int {
+				if made.kind != writeCall {
+					return 0
+				}
+				return made.mustFind([]string{c.first, c.second}[(made.number-1)%2])
+			}
+			w.start()
+			w.run(time.Minute)
+			f := w.rec().Failure
+			if f == nil || f.Stage != c.stage || f.Reason != string(c.reason) {
+				t.Errorf("it failed at %+v, want %s for %s", f, c.stage, c.reason)
+			}
+		})
+	}
 }
 
 func TestNoValueIsPrintedWithARecord(t *testing.T) {

@@ -2,6 +2,7 @@ package rotation
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -796,6 +797,30 @@ func TestStageAndReasonAreThoseOfOneTarget(t *testing.T) {
 				t.Errorf("it failed at %+v, want %s for %s", f, c.stage, c.reason)
 			}
 		})
+	}
+}
+
+func TestThatASlotPanickedIsToldWithoutThePanicsText(t *testing.T) {
+	w := newWorld(t, moq.Overlap, 1)
+	logs := w.logged()
+	w.start()
+	w.run(time.Hour)
+	w.during(createCall, func() { panic("canary") })
+	w.run(24*time.Hour + time.Minute - w.elapsed())
+	if w.stats.failure == 0 {
+		t.Fatal("nothing panicked")
+	}
+	told := printed(w.disk.events)
+	for _, l := range logs.All() {
+		told = append(told, fmt.Sprint(l.Message, l.ContextMap()))
+	}
+	if !slices.ContainsFunc(told, func(s string) bool { return contains(s, "a string in ") }) {
+		t.Error("nobody is told where it panicked")
+	}
+	for _, s := range told {
+		if contains(s, "canary") {
+			t.Errorf("a panic's text, which may hold a value, is told: %s", s)
+		}
 	}
 }
 

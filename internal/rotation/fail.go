@@ -2,7 +2,6 @@ package rotation
 
 import (
 	"errors"
-	"fmt"
 	"runtime/debug"
 	"time"
 
@@ -14,11 +13,10 @@ import (
 	"github.com/rotatord/rotatord/internal/slot"
 )
 
-// failPanicked turns a bug into one slot's failure: the others go on.
-func (w *worker) failPanicked(p any) time.Time {
-	w.log().Error("internal error; the slot is tried again later",
-		zap.String("panic", fmt.Sprint(p)), zap.ByteString("stack", debug.Stack()))
-	w.noteFailure(slot.StagePreflight, fault.Newf(fault.Retry, fault.Internal, "rotate", "", "internal error: %v", p))
+// failInternally turns a bug into one slot's failure: the others go on.
+func (w *worker) failInternally(what string) time.Time {
+	w.log().Error("internal error; the slot is tried again later", zap.String("error", what), zap.ByteString("stack", debug.Stack()))
+	w.noteFailure(slot.StagePreflight, fault.Newf(fault.Retry, fault.Internal, "rotate", "", "internal error: %s", what))
 	return w.engine.now().Add(time.Minute)
 }
 

@@ -4,6 +4,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rotatord/rotatord/internal/sinks"
 	"github.com/rotatord/rotatord/internal/slot"
 )
 
@@ -94,7 +95,7 @@ const maxSteps = 100
 func (w *worker) runPass() (until time.Time) {
 	defer func() {
 		if p := recover(); p != nil {
-			until = w.failPanicked(p)
+			until = w.failInternally("panic: " + sinks.DescribePanic(p))
 		}
 	}()
 	for range maxSteps {
@@ -107,7 +108,7 @@ func (w *worker) runPass() (until time.Time) {
 		}
 		w.carryOut(a)
 	}
-	panic("the slot found no rest")
+	return w.failInternally("the slot found no rest")
 }
 
 func (w *worker) nextAction() slot.Action {

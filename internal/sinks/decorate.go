@@ -167,20 +167,20 @@ func isUp(err error) bool {
 	return slices.Contains(aboutTarget, fault.Of(err).Reason)
 }
 
-// Guard runs f and turns a panic into an error that says where it happened. A
-// panic's text is shown only when the runtime wrote it: another may hold a value.
+// Guard runs f and turns a panic into an error that says where it happened.
 func Guard(op, object string, f func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fault.Newf(fault.Retry, fault.Internal, op, object, "panic: %s", describePanic(p)).
+			err = fault.Newf(fault.Retry, fault.Internal, op, object, "panic: %s", DescribePanic(p)).
 				WithHint("this is a fault of rotatord; please report it")
 		}
 	}()
 	return f()
 }
 
-// describePanic runs in the deferred call, so the panicking frames are still there.
-func describePanic(p any) string {
+// DescribePanic says what panicked, and where. A panic's text is shown only when the runtime wrote it: another may hold
+// a value. It is called in the deferred call, while the panicking frames are still there.
+func DescribePanic(p any) string {
 	what := fmt.Sprintf("a %T", p)
 	var r runtime.Error
 	if e, ok := p.(error); ok && errors.As(e, &r) {

@@ -216,7 +216,9 @@ func (c *Client) sendOne(ctx context.Context, p moq.Priority, k call, send sende
 }
 
 func (c *Client) notSent(k call, err error) error {
-	return fault.Transport(k.op.String(), c.objectOf(k), fmt.Errorf("waiting for the request budget: %w", err))
+	e := fault.Transport(k.op.String(), c.objectOf(k), fmt.Errorf("waiting for the request budget: %w", err))
+	e.Unsent = true
+	return e
 }
 
 // concludeCall turns what came of a request into an error or nil, and tells proof, budget and metrics whether the

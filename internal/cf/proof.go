@@ -104,7 +104,7 @@ func (r *proof) isWithin(d time.Duration) bool {
 // unprovenError is the error of a call that was not sent, because its turn came too late.
 func (c *Client) unprovenError(k call) error {
 	e := &fault.Error{
-		Class: fault.Retry, Reason: fault.Timeout, Op: k.op.String(), Object: c.objectOf(k),
+		Class: fault.Retry, Reason: fault.Timeout, Op: k.op.String(), Object: c.objectOf(k), Unsent: true,
 		Err: errors.New("not sent: the account has not answered for a minute, so long was the wait for the request budget"),
 	}
 	return e.WithHint("if this goes on, raise the account's rate_limit: two calls must fit into a minute")

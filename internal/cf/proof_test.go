@@ -102,8 +102,8 @@ func TestAProofThatGrewOldInTheBudgetIsNotBelieved(t *testing.T) {
 		first := moq.Priority{Urgency: moq.Blackout, Proven: true}
 		_, err := c.Rotate(t.Context(), first, relayID, moq.Subscribe)
 		wantFault(t, err, fault.Retry, fault.Timeout)
-		if sim.Counts()[cfsim.Rotate] != 0 {
-			t.Fatal("it was sent")
+		if sim.Counts()[cfsim.Rotate] != 0 || !fault.Of(err).Unsent {
+			t.Fatalf("it was sent, or its error says so: %v", err)
 		}
 		if err := c.Prove(t.Context(), routine(), relayID); err != nil {
 			t.Fatal(err)

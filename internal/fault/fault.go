@@ -70,6 +70,7 @@ type Error struct {
 	Object string        // on what: "relay a1b2…", "vault-prod secret/moq/live-main"
 	Hint   string        // what a person can do; may be empty
 	After  time.Duration // do not try again before; zero when unknown
+	Unsent bool          // the call was not made, for a reason of our own: it shows nothing of the other side
 	Err    error         // the cause, with the upstream's own code and message
 }
 

@@ -87,7 +87,11 @@ func healthOf(err error) health {
 	if err == nil {
 		return healthy
 	}
-	switch f := fault.Of(err); f.Reason {
+	f := fault.Of(err)
+	if f.Unsent {
+		return unclear
+	}
+	switch f.Reason {
 	case fault.Unreachable, fault.Timeout, fault.ServerError, fault.RateLimited, fault.Unauthorized, fault.BadAnswer,
 		fault.Setup:
 		return down

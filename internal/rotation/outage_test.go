@@ -377,3 +377,16 @@ func (f *fleet) postpone() {
 		return f.Save(f.t.Context(), r)
 	})
 }
+
+func TestACallThatWasNeverSentShowsNoOutage(t *testing.T) {
+	w := newWorld(t, moq.InPlace, 1)
+	w.start()
+	for name, p := range map[string]upstream{"an account": {account: true, name: testAccount, writes: true}, "a sink": {name: "sink0"}} {
+		unsent := fault.Newf(fault.Retry, fault.Timeout, "rotate", "", "no turn in time")
+		unsent.Unsent = true
+		err := w.engine.outages.noteOutcome(p, w.engine.outages.elapsed(), unsent)
+		if blames := blamesOf(err); len(blames) != 1 || blames[0].down {
+			t.Errorf("%s is taken to be down: %+v", name, blames)
+		}
+	}
+}

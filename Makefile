@@ -98,6 +98,14 @@ test-modules: $(TESTSUM) | $(RESULTS) ## the modules of their own that the main 
 		(cd $$mod && $(TESTSUM) --format pkgname --jsonfile $(CURDIR)/$(RESULTS)/$@-$${mod##*/}.json -- -race -timeout 10m ./...); \
 	done
 
+# The vet of all that Helm brings along would take longer than the tests.
+CHART = cd test/chart && CGO_ENABLED=0
+
+.PHONY: test-chart
+test-chart: $(TESTSUM) | $(RESULTS) ## the Helm chart and the kustomize base; the first build of Helm takes some minutes
+	@$(CHART) $(TESTSUM) --format pkgname --jsonfile $(CURDIR)/$(RESULTS)/$@.json -- \
+		-vet=off -trimpath -count=1 -timeout 40m ./...
+
 .PHONY: test-mutants
 test-mutants: ## break the heart in each named way: every break must turn a test red
 	@$(GO) run ./test/mutants
@@ -147,7 +155,7 @@ lint: $(LINT) $(ACTIONS) ## the linters, the import table among them
 	$(GO) mod tidy -diff
 	$(LINT) run --allow-serial-runners ./...
 	$(GO) run ./test/names
-	@for mod in test/cfsdk77 test/packages deploy/grafana; do (cd $$mod && $(LINT) run --allow-serial-runners -c ../../.golangci.yml ./...); done
+	@for mod in test/cfsdk77 test/packages test/chart deploy/grafana; do (cd $$mod && $(LINT) run --allow-serial-runners -c ../../.golangci.yml ./...); done
 	$(ACTIONS) .github/workflows/*.yaml
 	@test -z "$$(gofmt -l test/vaultserver)" || { gofmt -l test/vaultserver; exit 1; }
 
@@ -254,6 +262,11 @@ rules: ## write deploy/prometheus/prometheusrule.yaml anew from the rules beside
 .PHONY: dashboard
 dashboard: ## write deploy/grafana/rotatord.json anew
 	cd deploy/grafana && $(GO) run .
+
+.PHONY: chart
+chart: ## write anew what of deploy/helm and deploy/kustomize is made from other files
+	@$(CHART) $(GO) test -vet=off -trimpath . -run 'TestTheChartHolds|TestTheSchemaOf' -update
+	@$(CHART) $(GO) test -vet=off -trimpath . -run TestTheKustomizeBase -update
 
 FORCE:
 

@@ -25,8 +25,8 @@ const (
 // not matter. Routine requests are also spread out, so that a nearer expiry need
 // not wait for a whole window, and leave the last part of the quota to urgent ones.
 //
-// A reservation that was granted holds a place free, but cannot hold up calls for
-// ever: at most half of the quota is held free, and a call whose place was taken
+// A reservation that was granted keeps a turn for its holder, but cannot hold up calls
+// for ever: at most half of the quota is kept so, and a call whose turn was taken
 // nevertheless waits before all others, so nobody waits for each other.
 //
 // It is safe for concurrent use.
@@ -73,11 +73,11 @@ func (b *Budget) shareOf(n float64) int { return max(1, int(b.share*n)) }
 
 // Acquire blocks until one request may be sent, or until ctx ends, whose error it
 // then returns. After nil the caller must call Release once. With p.Reserved it
-// uses up a place that Reserve granted, whatever the outcome.
+// uses up a turn that Reserve granted, whatever the outcome.
 func (b *Budget) Acquire(ctx context.Context, p moq.Priority) error {
 	w := &waiter{prio: p, ready: make(chan struct{})}
 	b.mu.Lock()
-	w.prio.Reserved = p.Reserved && b.takeHeldPlace()
+	w.prio.Reserved = p.Reserved && b.takeHeldTurn()
 	b.queue.pushWaiter(w)
 	if ctx.Err() == nil {
 		b.dispatch()
@@ -92,10 +92,10 @@ func (b *Budget) Acquire(ctx context.Context, p moq.Priority) error {
 	}
 }
 
-// Reserve waits for a place in the background and calls granted, from a goroutine
+// Reserve waits for a turn in the background and calls granted, from a goroutine
 // of its own, when there is one; the next Acquire with Reserved set uses it up.
-// cancel ends the wait or hands the unused place back; call it at most once, and
-// not after the place was used.
+// cancel ends the wait or hands the unused turn back. It is not to be called after
+// the turn was used: it would hand back another's.
 func (b *Budget) Reserve(p moq.Priority, granted func()) (cancel func()) {
 	w := &waiter{prio: p, granted: granted}
 	b.mu.Lock()
@@ -114,7 +114,7 @@ func (b *Budget) cancelReservation(w *waiter) {
 	b.dispatch()
 }
 
-// releaseReservation gives up a place held for a call that will not be made after all.
+// releaseReservation gives up a turn held for a call that will not be made after all.
 func (b *Budget) releaseReservation(p moq.Priority) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -125,12 +125,12 @@ func (b *Budget) releaseReservation(p moq.Priority) {
 }
 
 func (b *Budget) handBack() {
-	if b.takeHeldPlace() {
+	if b.takeHeldTurn() {
 		b.refundPace()
 	}
 }
 
-func (b *Budget) takeHeldPlace() bool {
+func (b *Budget) takeHeldTurn() bool {
 	if b.held == 0 {
 		return false
 	}
@@ -310,7 +310,7 @@ func (b *Budget) readyAt(now time.Time, w *waiter) (at time.Time, ok bool) {
 	if w.prio.Reserved {
 		limit = b.limitFor(moq.Blackout)
 	}
-	at, ok = b.window.nextRoom(now, b.placesTaken(w, limit), b.per, limit)
+	at, ok = b.window.nextRoom(now, b.turnsTaken(w, limit), b.per, limit)
 	if u == moq.Routine && !w.prio.Reserved {
 		at = laterOf(at, b.paceAllows(now))
 	}
@@ -322,10 +322,10 @@ func (b *Budget) readyAt(now time.Time, w *waiter) (at time.Time, ok bool) {
 	return at, ok
 }
 
-// placesTaken is how many places w must see as taken, beside the requests of the window.
-// A new reservation leaves one more place free for each that is held, because who
-// holds one looks at the relay before using it.
-func (b *Budget) placesTaken(w *waiter, limit int) int {
+// turnsTaken is how many turns w must see as taken, beside the requests of the window.
+// A new reservation leaves a turn free for each that is held, because who holds one
+// looks at the relay before using it, and one for its own look.
+func (b *Budget) turnsTaken(w *waiter, limit int) int {
 	switch {
 	case w.prio.Reserved || w.prio.Urgency == moq.Blackout:
 		return b.inFlight

@@ -394,7 +394,7 @@ func TestReservedPlaceIsUsedWithoutWaiting(t *testing.T) {
 		}
 		pass(window / 2)
 		if n := held.count(); n != 40 {
-			t.Fatalf("%d of 40 places were granted", n)
+			t.Fatalf("%d of 40 turns were granted", n)
 		}
 		if n := allowed(t, b, moq.Compromised, time.Second); n != 59 { // everything else that may go
 			t.Errorf("%d calls went besides, want 59", n)
@@ -417,7 +417,7 @@ func TestReservationsLeaveRoomForTheLooksThatGoWithThem(t *testing.T) {
 		}
 		pass(3 * window)
 		if n := held.count(); n != 49 {
-			t.Errorf("%d places of 100 are held, want 49", n)
+			t.Errorf("%d turns of 100 are held, want 49", n)
 		}
 	})
 }
@@ -441,7 +441,7 @@ func TestReservationIsNeverADeadlock(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			b, g := cf.NewBudget(quota, time.Minute, 1), &grants{}
 			var wg sync.WaitGroup
-			for range 3 * quota { // each looks at its relay while it holds a place
+			for range 3 * quota { // each looks at its relay while it holds a turn
 				wg.Go(func() {
 					granted := make(chan struct{})
 					b.Reserve(routine(), func() { close(granted) })

@@ -154,10 +154,10 @@ func withBoundedAnswers(hc *http.Client) *http.Client {
 	return &own
 }
 
-// Reserve asks for one call's place in the budget without making it. granted is
-// called once, from a goroutine of its own, when the place is there; the next
+// Reserve asks for one call's turn in the budget without making it. granted is
+// called once, from a goroutine of its own, when the turn has come; the next
 // Create or Rotate with Priority.Reserved set uses it up. cancel gives up the wait
-// or hands an unused place back.
+// or hands an unused turn back; it is not to be called after the turn was used.
 func (c *Client) Reserve(p moq.Priority, granted func()) (cancel func()) {
 	c.waiting.Add(1)
 	leave := sync.OnceFunc(func() { c.waiting.Add(-1) })

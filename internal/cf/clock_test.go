@@ -88,7 +88,7 @@ func TestAnExpiryThatStaysRefusedIsLeftToCloudflare(t *testing.T) {
 	}
 }
 
-// The first call takes the place that was reserved; what is lost at the second is as ambiguous as ever.
+// The first call takes the turn that was reserved; what is lost at the second is as ambiguous as ever.
 func TestAnExpiryIsRefusedWithinTheBudgetAndInAnOutage(t *testing.T) {
 	sim := newSimAhead(-2 * day)
 	budget := cf.NewBudget(100, time.Minute, 1)

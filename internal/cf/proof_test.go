@@ -171,7 +171,7 @@ func TestAMoreUrgentProofDoesNotWaitForAnother(t *testing.T) {
 	})
 }
 
-// Each slot reserves its place, then sees that the account answers, then rotates, as the
+// Each slot reserves its turn, then sees that the account answers, then rotates, as the
 // heart does: however small the budget is, nobody waits for each other, and no proof
 // grows old.
 func TestProofsFitIntoTheSmallestBudgetBesideTheirReservations(t *testing.T) {

@@ -26,7 +26,7 @@ type waiter struct {
 // operation is O(log n).
 type queue struct {
 	calls        line
-	reservations line // apart, so that those who hold a place can finish what they began
+	reservations line // apart, so that those who hold a turn can finish what they began
 	revocations  line // apart, to be given turns of their own
 	passed       int  // how many went before a waiting revocation since the last one
 	seq          uint64

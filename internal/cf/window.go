@@ -16,7 +16,7 @@ func (w *window) dropUntil(before time.Time) {
 	*w = (*w)[n:]
 }
 
-// nextRoom says when there is a place below limit, with inFlight requests under way;
+// nextRoom says when there is a turn below limit, with inFlight requests under way;
 // ok is false when that needs a request to end first.
 func (w window) nextRoom(now time.Time, inFlight int, per time.Duration, limit int) (at time.Time, ok bool) {
 	over := inFlight + len(w) - limit + 1

@@ -1,10 +1,11 @@
 // Package cf is the only caller of Cloudflare: it creates, lists, revokes and
-// rotates relay tokens within a request budget, and says of every failure whether
-// the call may have been carried out.
+// rotates relay tokens within a request budget, and says of every mint that failed
+// whether it may have been carried out.
 //
-// A call is one request. Nothing is repeated here, since a mint is not idempotent: what came of
-// a request is kept as an exchange, and one table (meanings.go) says what it means. A Client is of
-// one account; the accounts of one API token share a Budget, which holds calls back so that
+// A call is one request. Nothing is repeated here, since a mint is not idempotent; but a create
+// whose expiry was refused cannot have been carried out, and is sent with another one. What came
+// of a request is kept as an exchange, and one table (meanings.go) says what it means. A Client is
+// of one account; the accounts of one API token share a Budget, which holds calls back so that
 // Cloudflare never has to: it learns from the headers of each answer, keeps a part for what is
 // urgent, and lets a caller reserve a call before it looks at what the call depends on. By the way, each
 // answer tells what Cloudflare's time is (Clock), and whether the account works (the Observer).
@@ -63,11 +64,11 @@ type Options struct {
 
 // Client calls Cloudflare for one account. Every error is a *fault.Error whose
 // text names the account and the relay and keeps Cloudflare's own codes and
-// messages, and never holds a token. It is Ambiguous when the call may have been
-// carried out; else nothing was changed. Nothing is retried but an expiry that is
-// refused. Calls wait for the
-// budget in order of priority, and return when their context ends. An answer that
-// came is never thrown away because the context ended meanwhile.
+// messages, and never holds a token. Ambiguous is one of a mint that may have been
+// carried out; where one is Permanent, nothing was changed; where one is Retry, the call may
+// be repeated, carried out or not. Nothing is retried but a create whose expiry is
+// refused. Calls wait for the budget in order of priority, and return when their context
+// ends. An answer that came is never thrown away because the context ended meanwhile.
 //
 // A Client is safe for concurrent use.
 type Client struct {

@@ -19,16 +19,16 @@ const issuerJWT = "cloudflare_jwt"
 // Create mints a token of relay relayID. The token's id, value and rights are
 // checked: an answer that lacks one of them is an Ambiguous error. An expiry that
 // Cloudflare refuses is given again by Cloudflare's clock, which the refusal tells, and then
-// left to Cloudflare: a wrong clock of this machine is no reason to have no token. But by a clock that
-// is far ahead the token would be near its end as soon as it is made, and be replaced for ever.
+// left to Cloudflare: a wrong clock of this machine is no reason to have no token.
 func (c *Client) Create(ctx context.Context, p moq.Priority, relayID string, t moq.NewToken) (moq.Token, error) {
 	wanted := t.Expires
 	made, refused, err := c.createOnce(ctx, p, relayID, t)
 	p.Reserved = false
-	if t.Expires = c.toTheirTime(wanted); refused && t.Expires != wanted && c.mayJudge(time.Until(wanted)) {
+	if t.Expires = c.toTheirTime(wanted); refused && t.Expires != wanted && c.knowsAge(time.Until(wanted)) {
 		made, refused, err = c.createOnce(ctx, p, relayID, t)
 	}
-	if t.Expires = (time.Time{}); refused && c.mayJudge(defaultLife) {
+	if refused && c.knowsAge(defaultLife) {
+		t.Expires = time.Time{}
 		made, _, err = c.createOnce(ctx, p, relayID, t)
 	}
 	return made, err

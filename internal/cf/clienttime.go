@@ -1,5 +1,7 @@
 package cf
 
+// What a Client makes of the Clock of clock.go: what its answers teach it, what errors and a new token's expiry take from it.
+
 import (
 	"fmt"
 	"time"
@@ -74,10 +76,10 @@ func (c *Client) toTheirTime(t time.Time) time.Time {
 	return t
 }
 
-// mayJudge reports whether the time is known well enough to say when a token of such a life is to be replaced.
-// Until Cloudflare's counts, this machine's clock says so: one that is behind makes the token live longer, one that is
-// ahead takes from its life.
-func (c *Client) mayJudge(life time.Duration) bool {
+// knowsAge reports whether the time is known well enough to say when a token of such a life is to be replaced.
+// Until Cloudflare's counts, this machine's clock says so: one that is behind makes the token live longer, by one that
+// is far ahead the token would be near its end as soon as it is made, and be replaced for ever.
+func (c *Client) knowsAge(life time.Duration) bool {
 	_, counts := c.clock.best()
 	return counts || -c.lagBehind() <= life/4
 }

@@ -3,8 +3,6 @@ package answers
 import (
 	"context"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -13,6 +11,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/rotatord/rotatord/test/harness"
 )
 
 func ask(ctx context.Context, h http.Handler) *httptest.ResponseRecorder {
@@ -125,23 +125,6 @@ func TestWhoFindsNoPlaceInTimeIsToldToAskAgain(t *testing.T) {
 	})
 }
 
-// slowly reads a part of an answer, and no more until the test ends.
-func slowly(t *testing.T, addr string) {
-	t.Helper()
-	conn, err := net.Dial("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = conn.Close() })
-	_ = conn.(*net.TCPConn).SetReadBuffer(4 << 10)
-	if _, err = io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); err == nil {
-		_, err = conn.Read(make([]byte, 1))
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 func TestAPlaceIsTakenFromWhoDoesNotRead(t *testing.T) {
 	big := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 32<<20)) })
 	for name, pace := range map[string]Pace{
@@ -152,7 +135,7 @@ func TestAPlaceIsTakenFromWhoDoesNotRead(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := httptest.NewServer(NewPlaces(1, pace).Each(big))
 			defer s.Close()
-			slowly(t, s.Listener.Addr().String())
+			harness.OpenUnread(t, s.Listener.Addr().String(), "/")
 			resp, err := http.Get(s.URL)
 			if err != nil {
 				t.Fatal(err)

@@ -2,31 +2,15 @@ package metrics
 
 import (
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/rotatord/rotatord/internal/answers"
+	"github.com/rotatord/rotatord/test/harness"
 )
-
-// slowReader asks for path at a server, and reads no more than the answer's first byte.
-func slowReader(t *testing.T, addr, path string) net.Conn {
-	t.Helper()
-	conn, err := net.Dial("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = conn.Close() })
-	_ = conn.(*net.TCPConn).SetReadBuffer(4 << 10)
-	if _, err := io.WriteString(conn, "GET "+path+" HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
-		t.Fatal(err)
-	}
-	return conn
-}
 
 func heap() int64 {
 	var m runtime.MemStats
@@ -62,11 +46,10 @@ func TestEightySlowReadersOfALargeFleetsMetricsHoldFewAnswersAndNobodyUp(t *test
 		t.Fatalf("an answer has %d bytes: too few to show anything", size)
 	}
 	for i := range readers {
-		conn := slowReader(t, strings.TrimPrefix(s.URL, "http://"), "/metrics")
-		if i < maxScrapes { // each has an answer of its own
-			if _, err := conn.Read(make([]byte, 1)); err != nil {
-				t.Fatal(err)
-			}
+		if addr := s.Listener.Addr().String(); i < maxScrapes { // each has an answer of its own
+			harness.OpenUnread(t, addr, "/metrics")
+		} else {
+			harness.SendUnread(t, addr, "/metrics")
 		}
 	}
 	held := heap() - before

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"go.yaml.in/yaml/v4"
 
@@ -56,6 +57,14 @@ func (s *fakeSink) Render(t *sinks.Templates, r sinks.Record) (secret.Value, err
 	return r.Token, nil
 }
 
+// WriteAdvice is given by one kind alone.
+func (s *fakeSink) WriteAdvice() sinks.WriteAdvice {
+	if s.Type != "aws_secrets_manager" {
+		return sinks.WriteAdvice{}
+	}
+	return sinks.WriteAdvice{Interval: 10 * time.Minute, Text: "its maker advises against that", Hint: "take a rarer schedule"}
+}
+
 func (s *fakeSink) MaxContent() int { return 10_000 }
 
 func (s *fakeSink) Open(context.Context, sinks.OpenOptions) (sinks.Sink, error) {
@@ -64,7 +73,7 @@ func (s *fakeSink) Open(context.Context, sinks.OpenOptions) (sinks.Sink, error) 
 
 func fakeSpecs() map[string]func() sinks.Spec {
 	specs := map[string]func() sinks.Spec{}
-	for _, kind := range []string{"file", "vault", awsType} {
+	for _, kind := range []string{"file", "vault", "aws_secrets_manager"} {
 		specs[kind] = func() sinks.Spec { return &fakeSink{Common: sinks.DefaultCommon(kind)} }
 	}
 	return specs

@@ -228,7 +228,7 @@ func TestIdsThatLookLikeNumbersStayAsTheyAreWritten(t *testing.T) {
 func TestWarningsDoNotRefuse(t *testing.T) {
 	text := change(t, "subscribe: {}", "subscribe: {schedule: '@every 5m', jitter: 10m, retire: matching, sinks: [cloud]}")
 	text = strings.Replace(text, "defaults:", "  cloud: {type: aws_secrets_manager, path: 'x/{{.Type}}'}\ndefaults:", 1)
-	want := `config.yaml:12:19: relays.live-main.tokens.subscribe.schedule: AWS advises against writing a secret more often than once in 10 minutes (give slots with an AWS sink a rarer schedule)
+	want := `config.yaml:12:19: relays.live-main.tokens.subscribe.schedule: its maker advises against that (take a rarer schedule)
 config.yaml:12:42: relays.live-main.tokens.subscribe.jitter: jitter is not shorter than the schedule's shortest gap (5m): runs may be skipped
 config.yaml:12:55: relays.live-main.tokens.subscribe.retire: retire: matching also revokes tokens that rotatord did not make (be sure that nobody else uses tokens of this relay)`
 	if got := besideUnused(parse(t, text)).Error(); got != want {

@@ -1,12 +1,12 @@
 package config
 
 import (
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/rotatord/rotatord/internal/moq"
 	"github.com/rotatord/rotatord/internal/scheduler"
+	"github.com/rotatord/rotatord/internal/sinks"
 	"github.com/rotatord/rotatord/internal/slot"
 )
 
@@ -16,8 +16,6 @@ const (
 	defaultSettle   = 10 * time.Second
 	manualGrace     = 12 * time.Hour
 	minDefaultLife  = 30 * day
-	awsInterval     = 10 * time.Minute
-	awsType         = "aws_secrets_manager"
 
 	manual          = "manual" // the schedule of a slot that has none
 	defaultSchedule = "0 4 * * 1"
@@ -212,17 +210,18 @@ func (r *resolver) warnTiming(plan *slot.Plan, t *timing, scope *slotScope, sche
 		r.warn(scope.conflictPath("jitter", from, schedule),
 			"jitter is not shorter than the schedule's shortest gap ("+formatDuration(t.shortest)+"): runs may be skipped", "")
 	}
-	if t.shortest < awsInterval && r.usesAWS(scope) {
-		r.warn(scope.pathOf(schedule).child("schedule"),
-			"AWS advises against writing a secret more often than once in 10 minutes",
-			"give slots with an AWS sink a rarer schedule")
+	if advice, ok := r.adviceAgainst(t, scope); ok {
+		r.warn(scope.pathOf(schedule).child("schedule"), advice.Text, advice.Hint)
 	}
 }
 
-func (r *resolver) usesAWS(scope *slotScope) bool {
+// adviceAgainst returns the advice of the slot's first sink that would be written more often than its maker advises.
+func (r *resolver) adviceAgainst(t *timing, scope *slotScope) (advice sinks.WriteAdvice, found bool) {
 	refs, _ := scope.sinks()
-	return slices.ContainsFunc(refs, func(ref SinkRef) bool {
-		spec := r.cfg.Sinks[ref.Sink]
-		return spec != nil && spec.Shared().Type == awsType
-	})
+	for _, ref := range refs {
+		if advice = sinks.WriteAdviceOf(r.cfg.Sinks[ref.Sink]); t.shortest < advice.Interval {
+			return advice, true
+		}
+	}
+	return sinks.WriteAdvice{}, false
 }

@@ -14,7 +14,7 @@ import (
 // checkTarget probes one target and says what it holds.
 func (c *online) checkTarget(ctx context.Context, p *slot.Plan, t slot.Target) {
 	where := t.Sink + " " + t.Target
-	if c.view.differs() && c.isFile(t) && c.checkTargetAsDaemon(p, t, where) {
+	if c.view.differs() && c.isOnThisMachine(t) && c.checkTargetAsDaemon(p, t, where) {
 		return
 	}
 	h, err := c.backends.sinks[t.Sink].Probe(ctx, t.Target, sinks.ProbeOptions{Read: p.Verify, Ours: c.mayBeOurs(p, t)})

@@ -16,6 +16,7 @@ import (
 	"github.com/rotatord/rotatord/internal/adminapi"
 	"github.com/rotatord/rotatord/internal/config"
 	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/sinks"
 	"github.com/rotatord/rotatord/internal/slot"
 	"github.com/rotatord/rotatord/internal/web"
 )
@@ -93,7 +94,7 @@ func (c *online) tellViewpoint() {
 func (c *online) whatFilesAreFor() string {
 	var names []string
 	for _, name := range slices.Sorted(maps.Keys(c.cfg.Sinks)) {
-		if c.cfg.Sinks[name].Shared().Type == fileType {
+		if sinks.IsOnThisMachine(c.cfg.Sinks[name]) {
 			names = append(names, name)
 		}
 	}
@@ -104,9 +105,9 @@ func (c *online) whatFilesAreFor() string {
 	return "write where " + strings.Join(names, ", ") + " keeps tokens and " + read
 }
 
-const fileType = "file"
-
-func (c *online) isFile(t slot.Target) bool { return c.cfg.Sinks[t.Sink].Shared().Type == fileType }
+func (c *online) isOnThisMachine(t slot.Target) bool {
+	return sinks.IsOnThisMachine(c.cfg.Sinks[t.Sink])
+}
 
 func (c *online) checkWebConfig() {
 	file := c.cfg.Server.WebConfigFile
@@ -129,7 +130,7 @@ func (c *online) isHereAlone(t slot.Target, err error) bool {
 	case fault.Setup, fault.Unauthorized:
 		return true
 	case fault.Forbidden:
-		return c.isFile(t)
+		return c.isOnThisMachine(t)
 	}
 	return false
 }

@@ -83,6 +83,9 @@ func (c *Config) Render(t *sinks.Templates, r sinks.Record) (secret.Value, error
 // MaxContent implements sinks.Spec.
 func (c *Config) MaxContent() int { return maxSize }
 
+// IsOnThisMachine says where files are.
+func (c *Config) IsOnThisMachine() bool { return true }
+
 // Open builds the sink. It touches no file.
 func (c *Config) Open(_ context.Context, o sinks.OpenOptions) (sinks.Sink, error) {
 	s, err := c.open(hooks{})

@@ -76,7 +76,9 @@ func (x *exchange) upstreamText() string {
 }
 
 // accountState returns whether the account is up, as far as an outcome shows it: known is false where it shows
-// nothing. A call that was limited has been answered by the edge alone.
+// nothing. A call that was limited has been answered by the edge alone. It asks whether a mint would be carried
+// out, so an account that forbids a call is down; sinks.isUp, rotation.healthOf and slot.stateUnder ask for
+// something else. docs/metrics.md has the four side by side.
 func accountState(e *fault.Error) (up, known bool) {
 	if e == nil {
 		return true, true

@@ -83,6 +83,9 @@ const (
 	down
 )
 
+// healthOf returns what an outcome shows of the upstream: down is one that waiting may cure, so one that limits
+// calls is, and one that forbids them is not. cf.accountState and sinks.isUp ask whether it works, slot.stateUnder
+// whether a target is well. docs/metrics.md has the four side by side.
 func healthOf(err error) health {
 	if err == nil {
 		return healthy

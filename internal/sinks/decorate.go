@@ -158,7 +158,10 @@ func (d *decorated) withName(op, target string, err error) error {
 }
 
 // isUp reports whether a probe's outcome shows a store that answers and takes
-// our credentials: it does, or what it refuses is about the target alone.
+// our credentials: it does, or what it refuses is about the target alone. A store that
+// limits us is up; whether slots wait for it is rotation.healthOf's to say, and what
+// a target is under such an error slot.stateUnder's. Of an account, cf.accountState
+// says it. docs/metrics.md has the four side by side.
 func isUp(err error) bool {
 	if err == nil {
 		return true

@@ -62,6 +62,7 @@ func (w *worker) postponeRetirement(err error) (next time.Time) {
 		pause.Longest = time.Minute // a rotation waits for it
 	}
 	next = w.engine.now().Add(w.engine.jittered(pause, int(o.failedRetirements), requestedWait(err, slot.RoutineBackoff().Longest)))
+	o.NotRevoked = boundedMessage(err.Error())
 	o.NextRetirement, o.NextReclaim, o.retirementBlames = slot.TimestampOf(next), slot.TimestampOf(next), blamesOf(err)
 	return next
 }

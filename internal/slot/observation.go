@@ -37,6 +37,7 @@ type Observation struct {
 
 	NextSave       Timestamp
 	NextRetirement Timestamp
+	NotRevoked     string        // why the last retirement failed, for people; "" once one went well
 	LastListing    time.Duration // on the elapsed-time clock; zero: there was none
 	FirstListing   time.Duration // the first of those that each came within a minute of the one before
 	NextReclaim    Timestamp

@@ -11,8 +11,20 @@ import (
 
 // statusNote is all that a person should know.
 func (v *View) statusNote() string {
-	said := slices.DeleteFunc([]string{v.mainNote(), foreignInstanceNote(v.ForeignInstance)}, func(s string) bool { return s == "" })
-	return strings.Join(said, "; ")
+	notes := []string{v.mainNote(), v.notRevokedNote(), foreignInstanceNote(v.ForeignInstance)}
+	return strings.Join(slices.DeleteFunc(notes, func(s string) bool { return s == "" }), "; ")
+}
+
+// notRevokedNote says why older tokens are not revoked though they should be: that is no failure of a rotation.
+func (v *View) notRevokedNote() string {
+	if v.Seen.NotRevoked == "" || len(v.Record.Retiring)+len(v.Record.Orphans) == 0 {
+		return ""
+	}
+	note := "an old token is not revoked yet: " + v.Seen.NotRevoked
+	if next := v.Seen.NextRetirement.Time(); next.After(v.Now) {
+		note += "; tried again at " + next.UTC().Format(time.DateTime+"Z")
+	}
+	return note
 }
 
 // mainNote says what a person might wonder about.

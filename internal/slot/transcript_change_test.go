@@ -234,7 +234,7 @@ func (s *transcript) fail(c *clause) {
 	)
 	s.forgetLooks()
 	if f.Stage == StageRetire {
-		s.v.Seen.NextRetirement, s.v.Seen.NextReclaim = TimestampOf(f.Next), TimestampOf(f.Next)
+		s.v.Seen.NextRetirement, s.v.Seen.NextReclaim, s.v.Seen.NotRevoked = TimestampOf(f.Next), TimestampOf(f.Next), "403: not allowed"
 		return
 	}
 	s.v.Record.AddFailure(f)

@@ -1,0 +1,32 @@
+package rotation
+
+import (
+	"testing"
+	"testing/synctest"
+
+	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/moq"
+	"github.com/rotatord/rotatord/internal/slot"
+)
+
+// A retirement that fails is no failure of the slot: its note alone tells it.
+func TestTheNoteOfASlotTellsWhyAnOldTokenIsNotRevokedUntilOneIs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, moq.Overlap, 1, "disk")
+		f.start()
+		defer f.kill()
+		w := f.engine.slots.workerOf(f.plans[0].Key)
+		w.locked(func() { w.record.Retiring = []slot.Token{{ID: "old"}, {ID: "older"}} })
+		refused := fault.Newf(fault.Permanent, fault.Forbidden, "revoke token", "old", "403: not allowed")
+		f.account.fails(0, refused)
+		w.revokeToken(slot.Revoke{Token: slot.Token{ID: "old"}})
+		if st := w.status(); st.Failure != nil || !contains(st.Note, "old token is not revoked yet: revoke token old: 403: not allowed; tried again at 2") {
+			t.Errorf("the note: %q, a failure: %v", st.Note, st.Failure)
+		}
+		f.account.fails(0, nil)
+		w.revokeToken(slot.Revoke{Token: slot.Token{ID: "old"}})
+		if st := w.status(); contains(st.Note, "not revoked") {
+			t.Errorf("once one was revoked: %q", st.Note)
+		}
+	})
+}

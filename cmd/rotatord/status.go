@@ -73,7 +73,7 @@ func (a *app) explain(now time.Time, s slot.Status) {
 	}
 	if f := s.Failure; f != nil {
 		a.say("\n%s: failed %s, at step %s: %s\n  next attempt %s",
-			s.Slot, timesInARow(f.Count), f.Stage, f.Message, timefmt.Until(now, f.Next))
+			s.Slot, timesInARow(f.Count), f.Stage, f.Message, timefmt.Until(now, s.Attempt))
 	}
 	for _, t := range s.Sinks {
 		a.explainTarget(now, s, t)
@@ -81,7 +81,7 @@ func (a *app) explain(now time.Time, s slot.Status) {
 	if s.Note != "" {
 		a.say("\n%s: %s", s.Slot, s.Note)
 	}
-	if !s.WaitsUntil.IsZero() {
+	if !s.WaitsUntil.IsZero() && s.Failure == nil {
 		a.say("  next attempt %s", timefmt.Until(now, s.WaitsUntil))
 	}
 }
@@ -102,8 +102,8 @@ func (a *app) explainTarget(now time.Time, s slot.Status, t slot.TargetStatus) {
 	if t.Repair != "" {
 		about = append(about, "repaired "+t.Repair)
 	}
-	if t.Error != "" && s.Failure == nil {
-		about = append(about, t.Error)
+	if err := t.ErrorBeside(); err != "" {
+		about = append(about, err)
 	}
 	if len(about) > 0 {
 		a.say("\n%s: %s: %s", s.Slot, t.Sink, strings.Join(about, "; "))
@@ -128,10 +128,10 @@ func failWhen(check bool, slots []slot.Status) error {
 
 func nextRun(now time.Time, s slot.Status) string {
 	switch {
+	case s.Overdue:
+		return "overdue " + timefmt.Since(now, s.OverdueSince)
 	case s.Manual && s.Next.IsZero():
 		return "manual"
-	case s.Overdue:
-		return "overdue " + timefmt.Since(now, s.Next)
 	}
 	return timefmt.Until(now, s.Next)
 }

@@ -40,10 +40,13 @@ func someSlots() []slot.Status {
 		},
 		{
 			Slot: "live/publish_subscribe", Relay: "live", Type: moq.PublishSubscribe, Operations: moq.PublishSubscribe.Operations(), Account: "main", Strategy: moq.Overlap,
-			State: slot.StateFailing, Rotated: in(-26 * time.Hour), Next: in(-2 * time.Hour), Overdue: true, Expires: in(-time.Minute),
+			State: slot.StateFailing, Rotated: in(-26 * time.Hour), Next: in(-2 * time.Hour), Overdue: true, OverdueSince: in(-2 * time.Hour), Expires: in(-time.Minute),
 			Failures: 3, Failure: &slot.Failure{Count: 3, Stage: slot.StageDeliver, Message: "disk: no space left", Next: in(40 * time.Second)},
-			Sinks: []slot.TargetStatus{{Sink: "disk", Required: true, State: "pending", Error: "no space left"}},
-			Note:  "a new target waits for the schedule",
+			Attempt: in(10 * time.Minute), WaitsFor: slot.WaitsForGrace, WaitsUntil: in(10 * time.Minute),
+			Sinks: []slot.TargetStatus{
+				{Sink: "disk", Required: true, State: "pending", Error: "no space left", Failed: true}, {Sink: "vault", Required: true, State: "pending", Error: "permission denied"},
+			},
+			Note: "a new target waits for the schedule",
 		},
 		{
 			Slot: "backup/subscribe", Relay: "backup", Type: moq.Subscribe, Operations: moq.Subscribe.Operations(), Account: "main", Strategy: moq.InPlace, State: slot.StateBlackout,
@@ -64,6 +67,16 @@ func TestStatusShowsASlotALineAndBelowWhatIsWrong(t *testing.T) {
 	})
 	noted := &fakeDaemon{Slots: someSlots()[:1], Notes: []string{"account main: this machine's clock is 3 h ahead of Cloudflare's"}}
 	record(t, "status-noted.txt", noted, func(tr *transcript) { tr.run("status", "--check") })
+}
+
+// A token that has expired makes a slot overdue that has no schedule, and one whose next run is yet to come.
+func TestStatusNamesEachSlotThatFailsItsCheckAsOverdue(t *testing.T) {
+	manual, scheduled := someSlots()[0], someSlots()[0]
+	manual.Slot, manual.Manual, manual.Next = "live/publish", true, time.Time{}
+	for _, s := range []*slot.Status{&manual, &scheduled} {
+		s.Overdue, s.OverdueSince, s.Expires, s.Sinks = true, in(-20*time.Minute), in(-20*time.Minute), nil
+	}
+	record(t, "status-overdue.txt", &fakeDaemon{Slots: []slot.Status{manual, scheduled}}, func(tr *transcript) { tr.run("status", "--check") })
 }
 
 func TestStatusReadyIsWhatTheProbeWouldBeTold(t *testing.T) {

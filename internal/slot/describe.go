@@ -33,32 +33,35 @@ func (v *View) describeTimes(st *Status) {
 		next = first
 	}
 	st.Next = UTC(next.At)
-	overdue := v.overdueFrom()
-	st.Overdue = !overdue.IsZero() && v.Now.After(overdue)
+	if from, since := v.overdueFrom(); !from.IsZero() && v.Now.After(from) {
+		st.Overdue, st.OverdueSince = true, UTC(since)
+	}
 }
 
 // overdueFrom is when the slot is overdue unless it rotates before: an instant has then been unmet for a
-// minute, or its token has expired; zero when neither can come.
-func (v *View) overdueFrom() (at time.Time) {
+// minute, or its token has expired; zero when neither can come. since is that instant, or the token's end.
+func (v *View) overdueFrom() (from, since time.Time) {
 	next := v.dueOnSchedule()
 	if first := v.dueInitially(); first.Cause != "" {
 		next = first
 	}
 	if !next.At.IsZero() {
-		at = next.At.Add(overdueAfter)
+		from, since = next.At.Add(overdueAfter), next.At
 	}
 	if t := v.Record.Current; t != nil && !t.Expires.IsZero() {
-		at = earlierOf(at, v.byOurClock(t, t.Expires.Time()))
+		if end := v.byOurClock(t, t.Expires.Time()); from.IsZero() || end.Before(from) {
+			from, since = end, end
+		}
 	}
-	return at
+	return from, since
 }
 
 func (v *View) describeWork(st *Status) {
+	st.WaitsFor, st.WaitsUntil = v.waitsFor()
 	if f := v.Record.Failure; f != nil {
 		failure := *f
-		st.Failures, st.Failure, st.Attempt = f.Count, &failure, UTC(laterOf(f.Next, v.blockedUntil()))
+		st.Failures, st.Failure, st.Attempt = f.Count, &failure, UTC(laterOf(f.Next, st.WaitsUntil))
 	}
-	st.WaitsFor, st.WaitsUntil = v.waitsFor()
 	if q := v.Record.Request; q != nil {
 		st.Requested = UTC(q.At)
 	}
@@ -103,6 +106,7 @@ func (v *View) targetStatuses() []TargetStatus {
 		if err := v.Seen.Errors.At(t.Location); err != nil {
 			ts.Error = err.Error()
 		}
+		ts.Failed = v.Record.Failure != nil && slices.Contains(v.Record.Failure.Locations, t.Location)
 		out = append(out, ts)
 	}
 	return out

@@ -5,7 +5,7 @@ import "time"
 // RoomWait returns until when a rotation waits whose mint a full relay refused, and which would be
 // tried again at next; false when it failed, because the slot is overdue by now.
 func (v *View) RoomWait(next time.Time) (until time.Time, waits bool) {
-	overdue := v.overdueFrom()
+	overdue, _ := v.overdueFrom()
 	if !overdue.IsZero() && !v.Now.Before(overdue) {
 		return time.Time{}, false
 	}

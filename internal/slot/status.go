@@ -47,12 +47,14 @@ type Status struct {
 	Expires    time.Time `json:"token_expires,omitzero"`
 	Rotated    time.Time `json:"last_rotation,omitzero"` // last verified rotation
 	Next       time.Time `json:"next_rotation,omitzero"` // jittered; the oldest unmet instant until it is met
-	Attempt    time.Time `json:"next_attempt,omitzero"`  // while failing: Failure.Next, or later where room is waited for
+	Attempt    time.Time `json:"next_attempt,omitzero"`  // while failing: Failure.Next, or WaitsUntil if that is later
 	WaitsFor   WaitsFor  `json:"waits_for,omitempty"`    // what a rotation that is due waits for, though nothing failed
 	WaitsUntil time.Time `json:"waits_until,omitzero"`   // until when at least; zero when nothing tells
 	Requested  time.Time `json:"requested,omitzero"`     // somebody asked, and it is not met yet
 	Overdue    bool      `json:"overdue,omitempty"`      // an instant has been unmet for over a minute, or the token has expired
 	Blackout   time.Time `json:"blackout_since,omitzero"`
+	// OverdueSince is that instant, or when the token expired; zero when the slot is not overdue.
+	OverdueSince time.Time `json:"overdue_since,omitzero"`
 
 	Failures int      `json:"consecutive_failures"`
 	Failure  *Failure `json:"failure,omitempty"`
@@ -90,7 +92,16 @@ type TargetStatus struct {
 	Delivered  time.Time   `json:"delivered,omitzero"`
 	Checked    time.Time   `json:"checked,omitzero"`
 	Pending    time.Time   `json:"pending_since,omitzero"`
-	Error      string      `json:"error,omitempty"`
+	Error      string      `json:"error,omitempty"`  // of the last call about it that failed
+	Failed     bool        `json:"failed,omitempty"` // the slot's failure is of it: its message tells the error
+}
+
+// ErrorBeside is the target's error where the slot's failure does not tell it.
+func (t *TargetStatus) ErrorBeside() string {
+	if t.Failed {
+		return ""
+	}
+	return t.Error
 }
 
 // UnhealthyTargets counts the required targets that are missing, changed or unusable.

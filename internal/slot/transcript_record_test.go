@@ -130,7 +130,7 @@ func statusLines(st Status) []string {
 	l.addTime("expires", st.Expires)
 	l.addTime("last rotation", st.Rotated)
 	l.addTime("next rotation", st.Next)
-	l.add(st.Overdue, "overdue")
+	l.add(st.Overdue, "overdue since %s", timeText(st.OverdueSince))
 	l.addTime("asked for at", st.Requested)
 	l.addTime("blackout since", st.Blackout)
 	l.add(st.Rotation != "", "rotation %s, %s, because of %s", nameOf(st.Rotation), st.Phase, st.Cause)
@@ -154,7 +154,7 @@ func targetText(t TargetStatus) string {
 		l.addTime("lacks the value since", t.Pending)
 	}
 	l.addTime("looked at", t.Checked)
-	l.add(t.Error != "", "error: %s", t.Error)
+	l.add(t.Error != "", "error: %s%s", t.Error, textIf(t.Failed, ", as the failure tells"))
 	return l.oneLine(t.Sink)
 }
 

@@ -62,6 +62,19 @@ func TestTheOverviewPutsWhatNeedsAPersonFirst(t *testing.T) {
 	}
 }
 
+// The failure's message tells the error of the target that it is of, and of no other.
+func TestTheOverviewTellsATargetsErrorWhereTheFailureDoesNot(t *testing.T) {
+	failing := variety().slots[3]
+	failing.Sinks = []slot.TargetStatus{
+		{Sink: "vault", Target: "moq", State: slot.TargetUnusable, Error: "its own words", Failed: true},
+		{Sink: "disk", Target: "/moq", State: slot.TargetUnusable, Error: "permission denied"},
+	}
+	page := get(t, &fakeDaemon{slots: []slot.Status{failing}}, "/")
+	if !strings.Contains(page, "(optional): permission denied</p>") || strings.Contains(page, "its own words</p>") {
+		t.Errorf("%s", page)
+	}
+}
+
 func TestTheOverviewFilters(t *testing.T) {
 	for target, want := range map[string]string{
 		"/?state=failing": "failing", "/?state=blackout": "dark", "/?state=overdue": "overdue", "/?state=grace": "a",

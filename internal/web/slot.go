@@ -70,9 +70,7 @@ func newRow(st *slot.Status, now time.Time) row {
 		shown := newSink(t, now)
 		r.Sinks = append(r.Sinks, shown)
 		if t.State.IsUnhealthy() {
-			if st.Failure != nil {
-				shown.Error = "" // its message says so
-			}
+			shown.Error = t.ErrorBeside()
 			r.Unhealthy = append(r.Unhealthy, shown)
 		}
 	}

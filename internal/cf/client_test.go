@@ -418,6 +418,20 @@ func TestUnreadableAPITokenSendsNothingAndSpendsNothing(t *testing.T) {
 	}
 }
 
+// What net/http says of it (request canceled, a client's timeout) tells no person what happened.
+func TestACallThatIsNeverAnsweredIsToldInOurWords(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sim := newSim(cfsim.Options{})
+		sim.Next(cfsim.List, cfsim.Fault{Kind: cfsim.Slow, Delay: time.Hour})
+		_, err := newClient(t, sim.Transport()).List(t.Context(), moq.Priority{}, relayID)
+		wantFault(t, err, fault.Retry, fault.Timeout)
+		wantText(t, err, "no answer from ", " within 30s")
+		if !errors.Is(err, context.DeadlineExceeded) || strings.Contains(err.Error(), "net/http") || strings.Contains(err.Error(), "deadline") {
+			t.Errorf("%v", err)
+		}
+	})
+}
+
 func TestContextThatEndsInTheQueueChangesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sim, budget := newSim(cfsim.Options{}), cf.NewBudget(1, time.Hour, 1)

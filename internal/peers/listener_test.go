@@ -173,3 +173,13 @@ func TestAPeerIsAnAddressOrANetworkOf64Bits(t *testing.T) {
 		}
 	}
 }
+
+// A bound of none leaves one, which goes to the latest newcomer; without a least share each peer would have one.
+func TestWithoutSpareConnectionsOneAloneIsBeyondTheRoom(t *testing.T) {
+	h := newHall(t, Bounds{Most: 1, PerPeer: 1})
+	for _, name := range []string{"1.1.1.1/a", "2.2.2.2/b", "3.3.3.3/c", "4.4.4.4/d"} {
+		h.comes(name)
+		h.is(http.StateActive, name)
+	}
+	h.expect("2.2.2.2/b 3.3.3.3/c", "2.2.2.2/b 3.3.3.3/c 4.4.4.4/d")
+}

@@ -82,10 +82,21 @@ func (w *worker) isQuiet() bool {
 	if !w.visited || w.running || w.notes.isUnderway() {
 		return false
 	}
-	if v := w.view(); v.AwaitsSettling() {
+	v := w.view()
+	if v.AwaitsSettling() || w.isAboutToDeliver(&v) {
 		return false
 	}
 	return w.inspected == wasInspected || w.plan == nil || w.record.Failure != nil || w.record.Unfinished()
+}
+
+// isAboutToDeliver reports whether an unfinished rotation waits for its alarm alone: its token has settled since the
+// pass that set it.
+func (w *worker) isAboutToDeliver(v *slot.View) bool {
+	if !v.Record.Unfinished() || v.Record.Failure != nil || w.engine.stopping.Load() {
+		return false
+	}
+	_, waits := slot.Decide(*v).(slot.Wait)
+	return !waits
 }
 
 // maxSteps bounds one pass: no sound decision takes so many.

@@ -14,14 +14,11 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/rotatord/rotatord/internal/config"
-	"github.com/rotatord/rotatord/internal/slot"
 	"github.com/rotatord/rotatord/internal/web"
 )
 
 // pagesTime is how long requests in hand may take at a stop, of usualStop.
 const pagesTime = 3 * time.Second
-
-var errToldToStop = errors.New("told to stop before anything was begun")
 
 // Run runs the daemon until SIGTERM, an interrupt or ctx ends it; a hangup has it reload, one too that
 // came before it worked.
@@ -121,43 +118,4 @@ func (d *daemon) serve(ctx context.Context, served <-chan error, hangups <-chan 
 			notifyReady()
 		}
 	}
-}
-
-// RunOnce does what is due now, until nothing is left or a signal ends it, and returns the slots that failed.
-func RunOnce(ctx context.Context, cfg *config.Config, o Options) (failed []slot.Status, err error) {
-	RaiseThreads()
-	defer o.Log.LastWords()
-	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, os.Interrupt)
-	defer stop()
-	ctx, cancel := o.Hangups.untilHangup(ctx)
-	defer cancel()
-	d := newDaemon(cfg, o)
-	d.warnOfRoot()
-	defer hearLibraries(d.log)()
-	if err := d.open(ctx, cfg); ctx.Err() != nil {
-		return nil, errors.Join(errToldToStop, d.teardown.run(cfg.ShutdownTimeout))
-	} else if err != nil {
-		return nil, err
-	}
-	if d.warnOfUnsetClock() {
-		d.accounts.askTwice(ctx)
-		d.core.Load().engine.WakeAll()
-	}
-	failed = d.quiesce(ctx, d.core.Load())
-	return failed, d.teardown.run(cfg.ShutdownTimeout)
-}
-
-// quiesce runs the alarms until no slot has anything left to do at once, and returns those that fail.
-func (d *daemon) quiesce(ctx context.Context, c *core) (failing []slot.Status) {
-	alarms, cancel := context.WithCancel(ctx)
-	defer cancel()
-	go c.queue.Run(alarms, c.engine.Wake)
-	c.engine.Quiesce(ctx)
-	c.engine.Slots(func(s *slot.Status) bool {
-		if s.Failures > 0 {
-			failing = append(failing, *s)
-		}
-		return true
-	})
-	return failing
 }

@@ -234,6 +234,14 @@ func TestASingleRunThatIsToldToStopDoesNothing(t *testing.T) {
 	wantStateFree(t, h)
 }
 
+func TestASingleRunNamesTheFirstOfThoseItLeavesUnfinished(t *testing.T) {
+	e := errUnfinished{[]string{"live/subscribe (settling)", "live/publish (idle)"}, 40, 50}
+	want := "told to stop before all was done: of 50 slots 40 are unfinished: live/subscribe (settling), live/publish (idle) and 38 more; run again"
+	if !strings.HasPrefix(e.Error(), want) {
+		t.Error(e)
+	}
+}
+
 func TestAProcessOfRootsSaysThatItNeedNotBe(t *testing.T) {
 	for name, run := range map[string]func(*house){
 		"run": func(h *house) {

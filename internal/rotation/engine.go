@@ -206,6 +206,16 @@ func (e *Engine) Slots(yield func(*slot.Status) bool) {
 	}
 }
 
+// Unfinished calls yield with the status of every configured slot that has something left to do at once and did not
+// fail: what a stop has left.
+func (e *Engine) Unfinished(yield func(*slot.Status)) {
+	for _, n := range *e.slots.configured.Load() {
+		if st := n.slot.status(); st.Slot != "" && st.Failures == 0 && !n.slot.isFinished() {
+			yield(&st)
+		}
+	}
+}
+
 // Slot returns one slot's status.
 func (e *Engine) Slot(relay, typ string) (slot.Status, bool) {
 	w, err := e.slots.findConfigured(relay, typ)

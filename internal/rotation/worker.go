@@ -99,6 +99,15 @@ func (w *worker) isAboutToDeliver(v *slot.View) bool {
 	return !waits
 }
 
+// isFinished reports whether the slot has nothing to do at once, now that no pass can begin.
+func (w *worker) isFinished() bool {
+	if !w.isQuiet() {
+		return false
+	}
+	_, nothing := w.nextAction().(slot.Wait)
+	return nothing
+}
+
 // maxSteps bounds one pass: no sound decision takes so many.
 const maxSteps = 100
 

@@ -64,7 +64,7 @@ func mergeNewest(x, y []slot.Event, limit int) []slot.Event {
 	return out
 }
 
-// Upcoming returns the runs that schedules will start before until, in no order.
+// Upcoming returns the runs of all slots that begin by until, in no order.
 func (a Administration) Upcoming(until time.Time) []slot.PlannedRun {
 	var out []slot.PlannedRun
 	for _, n := range *a.engine.slots.configured.Load() {

@@ -6,7 +6,7 @@ import (
 	"github.com/rotatord/rotatord/internal/moq"
 )
 
-// PlannedRun is one rotation that a schedule will start.
+// PlannedRun is one rotation that a schedule, or `initial: now`, will begin.
 type PlannedRun struct {
 	At       time.Time     `json:"at"` // jitter included
 	Slot     string        `json:"slot"`
@@ -26,27 +26,33 @@ func Forecast(p *Plan, now, until time.Time) []PlannedRun {
 	return v.Upcoming(until)
 }
 
-// Upcoming returns the runs that the slot's schedule will start before until, in their order.
-func (v *View) Upcoming(until time.Time) []PlannedRun {
-	var out []PlannedRun
-	add := func(at time.Time) {
+// Upcoming returns the slot's runs that begin by until, in their order.
+func (v *View) Upcoming(until time.Time) (out []PlannedRun) {
+	for d := v.nextRun(); d.Cause != "" && !d.At.After(until) && len(out) < maxRuns; d = v.runAfter(d) {
 		out = append(out, PlannedRun{
-			At: UTC(laterOf(at, v.Now)), Slot: v.Plan.Slot(), Relay: v.Plan.Relay, Type: v.Plan.Key.Type,
+			At: UTC(laterOf(d.At, v.Now)), Slot: v.Plan.Slot(), Relay: v.Plan.Relay, Type: v.Plan.Key.Type,
 			Account: v.Plan.Account, Strategy: v.Plan.Strategy,
 		})
 	}
-	if d := v.dueInitially(); d.Cause != "" {
-		add(d.At)
-	}
-	if v.Plan.Schedule == nil {
-		return out
-	}
-	for t := v.Plan.Schedule.Next(v.scheduleBase()); !t.IsZero() && len(out) < maxRuns; t = v.Plan.Schedule.Next(t) {
-		t = laterOf(t, v.Plan.Schedule.Latest(t, v.Now)) // missed instants run once
-		if v.withJitter(t).After(until) {
-			break
-		}
-		add(v.withJitter(t))
-	}
 	return out
+}
+
+// nextRun is the first run that is yet to begin.
+func (v *View) nextRun() Due {
+	if first := v.dueInitially(); first.Cause != "" {
+		return first
+	}
+	return v.dueOnSchedule()
+}
+
+// runAfter is the run that the schedule begins after another one, which has met all that was missed before it.
+func (v *View) runAfter(d Due) Due {
+	if v.Plan.Schedule == nil {
+		return Due{}
+	}
+	next := v.Plan.Schedule.Next(laterOf(d.Instant, v.scheduleBase()))
+	if next.IsZero() {
+		return Due{}
+	}
+	return Due{CauseSchedule, v.withJitter(next), next}
 }

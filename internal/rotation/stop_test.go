@@ -162,3 +162,19 @@ func stopAmidCall(t *testing.T, strategy moq.Strategy, answered int32, patience 
 	f.kill()
 	return m.unanswered.Load() > 0
 }
+
+// TestAValueFoundGoneAsCallsAreCutOffIsNoFailure: the next start finds it out again.
+func TestAValueFoundGoneAsCallsAreCutOffIsNoFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, moq.Overlap, 1, "disk")
+		f.start()
+		f.engine.WakeAll()
+		synctest.Wait()
+		f.kill()
+		w := f.engine.slots.workerOf(f.plans[0].Key)
+		w.noteValueGone(w.record.Rotation, errGone(w.record.Rotation))
+		if w.record.Failure != nil {
+			t.Errorf("a stop counts as a failure: %+v", w.record.Failure)
+		}
+	})
+}

@@ -62,6 +62,9 @@ func (w *worker) noteValueGone(rot *slot.Rotation, err error) {
 	w.locked(func() { w.ensureNotes().Gone = rot.ID })
 	w.noteFailure(slot.StageDeliver, err)
 	w.locked(func() { // there is nothing to wait for
+		if w.record.Failure == nil {
+			return // calls are cut off: the next start finds it out again
+		}
 		now := *w.record.Failure // the former may be on its way to the journal
 		now.Next = w.engine.now()
 		w.record.Failure = &now

@@ -156,7 +156,7 @@ type unobserved struct{}
 
 func (unobserved) RotationDone(*slot.Plan, moq.Strategy, slot.Result, time.Duration) {}
 func (unobserved) AttemptFailed(string, slot.Stage, string)                          {}
-func (unobserved) MintCalled(time.Duration)                                          {}
+func (unobserved) LagMeasured(time.Duration)                                         {}
 func (unobserved) BlackoutEnded(time.Duration)                                       {}
 func (unobserved) ClaimsContradicted(string)                                         {}
 func (unobserved) Drifted(string)                                                    {}

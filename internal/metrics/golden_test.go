@@ -62,7 +62,7 @@ func everyKindOfSeries(t *testing.T, perSlot bool) *Metrics {
 		m.RotationDone(p, moq.Overlap, r, 3*time.Second)
 	}
 	m.AttemptFailed("main", slot.StageMint, "unauthorized")
-	m.MintCalled(time.Second / 4)
+	m.LagMeasured(time.Second / 4)
 	m.BlackoutEnded(2 * time.Second)
 	m.Drifted("vault")
 	m.Delivered("disk", "file", true, time.Millisecond)

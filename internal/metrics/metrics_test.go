@@ -270,7 +270,7 @@ func TestObservationsAreCounted(t *testing.T) {
 	m.RotationDone(p, moq.Overlap, slot.ResultFailure, time.Second)
 	m.AttemptFailed("main", slot.StageDeliver, "timeout")
 	m.AttemptFailed("main", slot.StageDeliver, "whatever the upstream said")
-	m.MintCalled(-time.Second)
+	m.LagMeasured(-time.Second)
 	m.BlackoutEnded(time.Second)
 	m.Drifted("disk")
 	m.ClaimsContradicted("main")

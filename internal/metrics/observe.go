@@ -26,8 +26,8 @@ func (m *Metrics) AttemptFailed(account string, step slot.Stage, reason string) 
 	m.failures.WithLabelValues(account, string(step), reason).Inc()
 }
 
-// MintCalled observes how long after its due instant a rotation's mint was called.
-func (m *Metrics) MintCalled(lag time.Duration) { m.lag.Observe(max(lag, 0).Seconds()) }
+// LagMeasured observes how long after its due instant a rotation's mint was called.
+func (m *Metrics) LagMeasured(lag time.Duration) { m.lag.Observe(max(lag, 0).Seconds()) }
 
 // BlackoutEnded observes how long consumers were locked out.
 func (m *Metrics) BlackoutEnded(d time.Duration) { m.blackout.Observe(d.Seconds()) }

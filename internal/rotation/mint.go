@@ -82,11 +82,11 @@ func (w *worker) rollbackIntent(before *slot.Rotation, err error) {
 	w.noteFailure(slot.StageMint, errStorage(err))
 }
 
-// observeLag measures the schedule lag: of each attempt, but not of a rotate call that is made again. It counts from
-// the instant that has been due for longest.
+// observeLag measures the schedule lag: of each attempt that the schedule began, but not of a rotate call that is made
+// again.
 func (w *worker) observeLag(a slot.Rotation, before *slot.Rotation) {
-	if before == nil && !a.Due.IsZero() {
-		w.engine.Observer.MintCalled(max(0, w.engine.now().Sub(a.Due.Time())))
+	if before == nil && !a.DueAt.IsZero() {
+		w.engine.Observer.LagMeasured(max(0, w.engine.now().Sub(a.DueAt.Time())))
 	}
 }
 

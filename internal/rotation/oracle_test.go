@@ -275,10 +275,10 @@ func (w *world) onMet(r *slot.Record) {
 	if before == nil || before.Rotation == nil || before.Rotation.ID != rot.ID || before.Rotation.Phase == slot.Verified {
 		return
 	}
-	if w.met[rot.Instant] && !w.tellTime().Now.IsZero() {
-		w.breaks("12: the schedule fires again for %s", rot.Instant.Time().Format(time.DateTime))
+	if w.met[rot.MeetsThrough] && !w.tellTime().Now.IsZero() {
+		w.breaks("12: the schedule fires again for %s", rot.MeetsThrough.Time().Format(time.DateTime))
 	}
-	w.met[rot.Instant] = !rot.Instant.Time().After(w.theirs())
+	w.met[rot.MeetsThrough] = !rot.MeetsThrough.Time().After(w.theirs())
 }
 
 // onFresh: no clock has a slot mint again and again.

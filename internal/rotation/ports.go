@@ -93,10 +93,11 @@ type Sinks interface {
 // methods do not block and are safe for concurrent use.
 type Observer interface {
 	RotationDone(p *slot.Plan, s moq.Strategy, result slot.Result, took time.Duration)
+	// AttemptFailed is told each failed attempt: rotatord_rotation_failures_total.
 	AttemptFailed(account string, step slot.Stage, reason string)
-	// MintCalled is told the time from the jittered instant that has been due for longest to the mint call: of each
-	// attempt, but not of an in_place one that is called again.
-	MintCalled(lag time.Duration)
+	// LagMeasured is told the time from the due instant to the mint call: of each attempt that the schedule began, but
+	// not of an in_place one that is called again.
+	LagMeasured(lag time.Duration)
 	BlackoutEnded(d time.Duration)
 	Drifted(sink string)
 	ClaimsContradicted(account string) // once a mint whose value claims something else than its answer told

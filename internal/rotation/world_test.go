@@ -369,7 +369,7 @@ func (w *world) RotationDone(_ *slot.Plan, _ moq.Strategy, r slot.Result, _ time
 	}
 }
 func (w *world) AttemptFailed(_ string, s slot.Stage, _ string) { w.stats.steps[s]++ }
-func (w *world) MintCalled(lag time.Duration)                   { w.stats.lag = append(w.stats.lag, lag) }
+func (w *world) LagMeasured(lag time.Duration)                  { w.stats.lag = append(w.stats.lag, lag) }
 func (w *world) BlackoutEnded(time.Duration)                    { w.stats.blackouts++ }
 func (w *world) ClaimsContradicted(string)                      { w.stats.contradicted++ }
 func (w *world) Drifted(string)                                 { w.stats.drifts++ }

@@ -19,9 +19,11 @@ const (
 
 // Due says when a slot is to rotate, and why.
 type Due struct {
-	Cause   Cause
-	At      time.Time // with jitter; zero: never
-	Instant time.Time // without: every instant up to it is met; of a reason that is yet to come, the least that it meets
+	Cause Cause
+	At    time.Time // with jitter; zero: never
+	// MeetsThrough is the instant, without jitter, up to which all are met then; of a reason that is yet to come, the
+	// least that it meets.
+	MeetsThrough time.Time
 }
 
 // nextDue returns the reason to rotate now that matters most, else the one that comes next.
@@ -31,7 +33,7 @@ func (v *View) nextDue() Due {
 	}
 	if v.Record.PendingMint != nil {
 		a := v.Record.PendingMint
-		return Due{a.Cause, v.Now, a.Instant.Time()}
+		return Due{a.Cause, v.Now, a.MeetsThrough.Time()}
 	}
 	if v.Record.Unfinished() {
 		return v.dueAt(v.supersedeCause(), v.Now)
@@ -73,7 +75,7 @@ func (v *View) dueAt(c Cause, t time.Time) Due {
 	case t.After(v.Now):
 		return Due{Cause: c, At: t} // which other instants it meets is known when it comes
 	}
-	return Due{Cause: c, At: t, Instant: v.lastInstant()}
+	return Due{Cause: c, At: t, MeetsThrough: v.lastInstant()}
 }
 
 // supersedeCause says why an unfinished rotation must give way to a newer one, if it must.
@@ -124,7 +126,7 @@ func (v *View) dueInitially() Due {
 	}
 	seen := v.Record.FirstSeen.Time()
 	d := v.dueAt(CauseInitial, earlierOf(seen, v.Now))
-	d.Instant = laterOf(seen, d.Instant)
+	d.MeetsThrough = laterOf(seen, d.MeetsThrough)
 	return d
 }
 
@@ -137,7 +139,7 @@ func (v *View) dueOnSchedule() Due {
 		return Due{}
 	}
 	d := v.dueAt(CauseSchedule, v.withJitter(next))
-	d.Instant = laterOf(next, d.Instant)
+	d.MeetsThrough = laterOf(next, d.MeetsThrough)
 	return d
 }
 

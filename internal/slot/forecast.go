@@ -50,7 +50,7 @@ func (v *View) runAfter(d Due) Due {
 	if v.Plan.Schedule == nil {
 		return Due{}
 	}
-	next := v.Plan.Schedule.Next(laterOf(d.Instant, v.scheduleBase()))
+	next := v.Plan.Schedule.Next(laterOf(d.MeetsThrough, v.scheduleBase()))
 	if next.IsZero() {
 		return Due{}
 	}

@@ -19,12 +19,12 @@ const (
 func (v *View) NewRotation(d Due, instance string) Rotation {
 	p := v.Plan
 	a := Rotation{
-		Phase: Intended, Strategy: p.Strategy, Cause: d.Cause, Instant: TimestampOf(d.Instant), Started: TimestampOf(v.Now), Clock: v.Clock,
-		Verify: p.Verify, Targets: p.Targets, Operations: p.Operations,
+		Phase: Intended, Strategy: p.Strategy, Cause: d.Cause, MeetsThrough: TimestampOf(d.MeetsThrough),
+		Started: TimestampOf(v.Now), Clock: v.Clock, Verify: p.Verify, Targets: p.Targets, Operations: p.Operations,
 		Names: Names{Relay: p.Relay, Account: p.Account, Instance: instance},
 	}
 	if d.Cause == CauseSchedule {
-		a.Due = TimestampOf(d.At)
+		a.DueAt = TimestampOf(d.At)
 	}
 	if d.Cause == CauseDrift {
 		a.Period = TimestampOf(v.driftPeriodStart())

@@ -9,7 +9,7 @@ import (
 	"github.com/rotatord/rotatord/internal/moq"
 )
 
-// Changes are what one configuration has of a kind that another has not, by name.
+// Changes are what one configuration has of a kind that another has not, by name: what a reload tells.
 type Changes struct {
 	Added   []string `json:"added,omitempty"`
 	Removed []string `json:"removed,omitempty"`

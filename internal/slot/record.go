@@ -14,8 +14,8 @@ type Record struct {
 	Key       moq.Key   `json:"key"`
 	FirstSeen Timestamp `json:"first_seen"`
 
-	// ScheduledThrough is the latest instant of the schedule that a verified rotation has met
-	// (or that was waived); instants up to it never fire again.
+	// ScheduledThrough is up to when the schedule is met: by a verified rotation, or as far as it can have been
+	// (TakeBack). Instants up to it never fire again.
 	ScheduledThrough Timestamp `json:"met,omitzero"`
 
 	// PendingMint is a mint under way: journalled before the call, gone with its outcome. Between two actions it is
@@ -67,17 +67,17 @@ const (
 // Rotation is one mint and its delivery. What it needs to finish is fixed when
 // it starts: a changed configuration does not reach it.
 type Rotation struct {
-	ID       string       `json:"id"` // rotation id of the present mint attempt
-	Phase    Phase        `json:"phase"`
-	Strategy moq.Strategy `json:"strategy"`
-	Cause    Cause        `json:"cause"`
-	By       string       `json:"by,omitempty"`     // who asked, for a manual one
-	Instant  Timestamp    `json:"instant,omitzero"` // every schedule instant up to it is met by this rotation
-	Due      Timestamp    `json:"due,omitzero"`     // jittered instant, for the schedule lag
-	Period   Timestamp    `json:"period,omitzero"`  // the period whose drift this rotation answers
-	Started  Timestamp    `json:"started"`          // first mint call of this rotation: where a blackout begins
-	Clock    Reading      `json:"clock,omitzero"`   // then
-	MintedAt Timestamp    `json:"minted_at,omitzero"`
+	ID           string       `json:"id"` // rotation id of the latest mint call
+	Phase        Phase        `json:"phase"`
+	Strategy     moq.Strategy `json:"strategy"`
+	Cause        Cause        `json:"cause"`
+	By           string       `json:"by,omitempty"`     // who asked, for a manual one
+	MeetsThrough Timestamp    `json:"instant,omitzero"` // every schedule instant up to it is met by this rotation
+	DueAt        Timestamp    `json:"due,omitzero"`     // due instant of one that the schedule began, for its lag
+	Period       Timestamp    `json:"period,omitzero"`  // the period whose drift this rotation answers
+	Started      Timestamp    `json:"started"`          // first mint call of this rotation: where a blackout begins
+	Clock        Reading      `json:"clock,omitzero"`   // then
+	MintedAt     Timestamp    `json:"minted_at,omitzero"`
 	// MintedClock is the elapsed-time reading at MintedAt, until the value is dropped.
 	MintedClock Reading   `json:"minted_clock,omitzero"`
 	Finished    Timestamp `json:"finished,omitzero"` // verified at

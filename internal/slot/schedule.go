@@ -4,7 +4,8 @@ import "time"
 
 // scheduleBase is the instant that the schedule counts from: the last one met, or,
 // when missed runs are not caught up, the last one before rotatord could act. A slot that fails catches up in any
-// case: what it tried when the process ended was begun, and not missed.
+// case: what it tried when the process ended was begun, and not missed. A schedule that was changed counts from there,
+// too.
 func (v *View) scheduleBase() time.Time {
 	base := max(v.Record.ScheduledThrough, v.Record.FirstSeen).Time()
 	if v.Plan.CatchUp || v.Record.Failure != nil {

@@ -48,7 +48,7 @@ const furthest = Timestamp(1<<63 - 1)
 
 // namesInstantAfter reports whether an instant was met that is later than t.
 func (r *Record) namesInstantAfter(t Timestamp) bool {
-	after := func(rot *Rotation) bool { return rot != nil && rot.Instant > t }
+	after := func(rot *Rotation) bool { return rot != nil && rot.MeetsThrough > t }
 	return r.ScheduledThrough > t || after(r.PendingMint) || after(r.Rotation)
 }
 
@@ -60,7 +60,7 @@ func (r *Record) namesTimeBeyond(b Bounds) bool {
 }
 
 func (rot *Rotation) startedBeyond(b Bounds) bool {
-	return rot != nil && (rot.Started > b.Present || rot.LostAt > b.Present || rot.Instant > b.Met)
+	return rot != nil && (rot.Started > b.Present || rot.LostAt > b.Present || rot.MeetsThrough > b.Met)
 }
 
 func (q *Request) askedBeyond(b Bounds) bool { return q != nil && TimestampOf(q.At) > b.Present }
@@ -77,7 +77,7 @@ func (r *Record) TakeBack(b Bounds) {
 		if (*rot).startedBeyond(b) {
 			own := **rot
 			own.Started, own.LostAt = min(own.Started, b.Present), min(own.LostAt, b.Present)
-			own.Instant = b.met(own.Instant)
+			own.MeetsThrough = b.met(own.MeetsThrough)
 			*rot = &own
 		}
 	}

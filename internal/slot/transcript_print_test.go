@@ -84,8 +84,8 @@ func dueText(d Due) string {
 		return "nothing"
 	}
 	l := []string{fmt.Sprintf("%s, since %s", d.Cause, timeText(d.At))}
-	if !d.Instant.IsZero() {
-		l = append(l, "meets what was due until "+timeText(d.Instant))
+	if !d.MeetsThrough.IsZero() {
+		l = append(l, "meets what was due until "+timeText(d.MeetsThrough))
 	}
 	return strings.Join(l, ", ")
 }

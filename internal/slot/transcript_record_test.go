@@ -71,8 +71,8 @@ func rotationLines(role string, rot *Rotation) []string {
 	var why, how lines
 	why.add(true, "%s rotates because of %s", name, rot.Cause)
 	why.add(rot.By != "", "asked for by %s", rot.By)
-	why.addTime("meets what was due until", rot.Instant.Time())
-	why.addTime("due", rot.Due.Time())
+	why.addTime("meets what was due until", rot.MeetsThrough.Time())
+	why.addTime("due", rot.DueAt.Time())
 	why.addTime("answers drift from", rot.Period.Time())
 	how.add(true, "%s goes by %s to %s", name, rot.Strategy, sinksOf(rot.Targets))
 	how.add(rot.Grace > 0, "grace %s", durationText(rot.Grace))

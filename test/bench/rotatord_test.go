@@ -120,9 +120,9 @@ func (d *daemon) BlackoutEnded(took time.Duration) {
 	}
 }
 
-// MintCalled implements rotation.Observer.
-func (d *daemon) MintCalled(lag time.Duration) {
-	d.Metrics.MintCalled(lag)
+// LagMeasured implements rotation.Observer.
+func (d *daemon) LagMeasured(lag time.Duration) {
+	d.Metrics.LagMeasured(lag)
 	if d.onLag != nil {
 		d.onLag(lag)
 	}

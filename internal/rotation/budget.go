@@ -110,21 +110,6 @@ func (m *memory) requeue() {
 	}
 }
 
-// prove has the account show that calls reach it.
-func (w *worker) prove() {
-	cf, err := w.account()
-	if err == nil {
-		err = w.waitForBudget(func(ctx context.Context, p moq.Priority) error { return cf.Prove(ctx, p, w.record.Key.RelayID) })
-	}
-	if err != nil {
-		w.noteFailure(slot.StagePreflight, err)
-		return
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.ensureNotes().Proved = slot.TimestampOf(w.engine.now())
-}
-
 // priority is who the slot comes before in the queue for the budget; m.mu is held.
 func (m *memory) priority() moq.Priority {
 	p := moq.Priority{Urgency: moq.Routine}

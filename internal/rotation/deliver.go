@@ -108,9 +108,24 @@ func (w *worker) writeContent(sink sinks.Sink, content secret.Value, rotationID 
 	o := sinks.WriteOptions{RotationID: rotationID, Ours: w.recognisesOurs(d.target)}
 	d.digest = w.digest(content)
 	if d.err = sink.Write(w.callContext(d.target), d.target.Target, content, o); d.err == nil {
-		d.held = w.afterOthers(d.target.Location, slot.TimestampOf(w.engine.now())).Time()
+		d.held = w.acknowledgedAt(d.target.Location, slot.TimestampOf(w.engine.now())).Time()
 		_ = w.claimPlace(sink, d.target, holding, sinks.Holding{}) // the write may have made its folder
 	}
+}
+
+// acknowledgedAt is when a delivery to a location counts as acknowledged: after those of others, whatever the wall clock says.
+func (w *worker) acknowledgedAt(location string, at slot.Timestamp) slot.Timestamp {
+	for _, other := range w.engine.left.Load().former[location] {
+		if other == w {
+			continue
+		}
+		other.locked(func() {
+			if rc := other.record.Receipts.At(location); rc.RotationID != "" {
+				at = max(at, rc.At+1)
+			}
+		})
+	}
+	return at
 }
 
 // errLeft says that a delivery ended because its target left the slot.

@@ -107,21 +107,6 @@ func (w *worker) mayHaveWritten(t slot.Target, content secret.Value) bool {
 	return known || w.wroteContent(t, sinks.Holding{Known: true, Exists: true, Content: content})
 }
 
-// afterOthers is when a delivery to a location counts as made: after those of others, whatever the wall clock says.
-func (w *worker) afterOthers(location string, at slot.Timestamp) slot.Timestamp {
-	for _, other := range w.engine.left.Load().former[location] {
-		if other == w {
-			continue
-		}
-		other.locked(func() {
-			if rc := other.record.Receipts.At(location); rc.RotationID != "" {
-				at = max(at, rc.At+1)
-			}
-		})
-	}
-	return at
-}
-
 // digestsLeft are the digests of what targets that left the slot may hold of a value, before that is forgotten: one of
 // them may be another slot's by now.
 func (w *worker) digestsLeft(rot *slot.Rotation) (out [][]byte) {

@@ -15,10 +15,10 @@ func (v *View) fourthToken() (Action, bool) {
 	if !v.isFourthDue() {
 		return nil, false
 	}
-	if s, ok := v.inspectedFirst(v.servingTargets(), DepthRead); !ok {
+	if s, ok := v.inspectedFirst(v.requiredTargets(), DepthRead); !ok {
 		return s, false
 	}
-	if !v.everyServing(v.servesNobody) {
+	if !v.everyRequired(v.servesNobody) {
 		return nil, false
 	}
 	if a := v.retireTokens(); !isWait(a) {
@@ -39,7 +39,7 @@ func (v *View) waitsForNoGrace() bool {
 	mayServeNobody := func(t Target) bool {
 		return v.Seen.Health.At(t.Location).Drift == DriftMissing || v.servesNobody(t)
 	}
-	return v.isFourthDue() && v.everyServing(mayServeNobody)
+	return v.isFourthDue() && v.everyRequired(mayServeNobody)
 }
 
 // isFourth reports whether the next mint makes a fourth token.

@@ -19,16 +19,16 @@ func (v *View) uninspected(targets []Target, depth Depth) []Target {
 }
 
 // failOn is the failure of a stage on targets whose inspection failed.
-func (v *View) failOn(stage Stage, silent []Target) Action {
-	errs := make([]error, len(silent))
-	for i, t := range silent {
+func (v *View) failOn(stage Stage, failed []Target) Action {
+	errs := make([]error, len(failed))
+	for i, t := range failed {
 		errs[i] = v.Seen.Inspections.At(t.Location).Err
 	}
-	return Fail{stage, errs, silent}
+	return Fail{stage, errs, failed}
 }
 
-// silent are the targets whose inspection failed.
-func (v *View) silent(targets []Target) []Target {
+// failedInspection are the targets whose inspection failed.
+func (v *View) failedInspection(targets []Target) []Target {
 	return slices.DeleteFunc(slices.Clone(targets), func(t Target) bool { return v.Seen.Inspections.At(t.Location).Err == nil })
 }
 

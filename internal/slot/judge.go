@@ -109,18 +109,6 @@ func (r *Record) GiveUpValue() {
 	r.Rotation = &rot
 }
 
-// failuresBefore is how many failures in a row are behind one that comes now: values that were given up count, though a
-// mint came after each.
-func (r *Record) failuresBefore() (n int) {
-	if r.Failure != nil {
-		n = r.Failure.Count
-	}
-	if r.Unfinished() && r.Rotation.GivenUp {
-		n = max(n, r.Rotation.GivenUpCount-1)
-	}
-	return n
-}
-
 // ErrUnknownValue is about a target that holds what contradicts a value of an earlier process.
 func ErrUnknownValue(t Target) error {
 	return fault.Newf(fault.Permanent, fault.Lost, "deliver to", t.Sink+" "+t.Target,

@@ -50,7 +50,7 @@ func (v *View) reclaim(l Orphan, t moq.Token) Action {
 	if !l.Crashed { // its value never came: no target can have it
 		return RevokeOrphan{l, tok}
 	}
-	if s, ok := v.inspectedFirst(v.servingTargets(), DepthRead); !ok {
+	if s, ok := v.inspectedFirst(v.requiredTargets(), DepthRead); !ok {
 		return s
 	}
 	if s, ok := v.secondLookFirst(l); !ok {
@@ -60,7 +60,7 @@ func (v *View) reclaim(l Orphan, t moq.Token) Action {
 	rot := v.Record.Rotation
 	newer := rot != nil && rot.ID > l.RotationID && rot.Cause != CauseCompromised
 	never := func(h Target) bool { return v.neverReceived(h, &tok) || v.holdsAsBefore(h, l) }
-	if !newer && !v.leftToExpire(&tok) && v.everyServing(never) {
+	if !newer && !v.leftToExpire(&tok) && v.everyRequired(never) {
 		return v.onceSettled(RevokeOrphan{l, tok})
 	}
 	return AdoptOrphan{l, tok}

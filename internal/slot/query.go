@@ -85,16 +85,6 @@ func (r *Record) HasNamedToken() bool {
 		slices.ContainsFunc(r.Retiring, func(t Token) bool { return known(&t) })
 }
 
-// LastRequiredReceipt is when the last required target acknowledged the latest value.
-func (r *Record) LastRequiredReceipt() (at Timestamp) {
-	for _, t := range r.Rotation.Targets {
-		if rc := r.Receipts.At(t.Location); t.Required && rc.RotationID == r.Rotation.ID {
-			at = max(at, rc.At)
-		}
-	}
-	return at
-}
-
 // Operations returns the rights of the slot's tokens, those of its latest rotation.
 func (r *Record) Operations() []string {
 	if rot := r.LatestRotation(); rot != nil && len(rot.Operations) > 0 {

@@ -89,3 +89,13 @@ func (r *Record) forgetAmbiguousWrites() {
 		}
 	}
 }
+
+// LastRequiredReceipt is when the last required target acknowledged the latest value.
+func (r *Record) LastRequiredReceipt() (at Timestamp) {
+	for _, t := range r.Rotation.Targets {
+		if rc := r.Receipts.At(t.Location); t.Required && rc.RotationID == r.Rotation.ID {
+			at = max(at, rc.At)
+		}
+	}
+	return at
+}

@@ -29,11 +29,6 @@ func (v *View) MayHoldLatest(location string) bool {
 	return rot != nil && len(rot.Sealed) > 0 && (v.Record.Receipts.At(location).MayHold != "" || v.isCorrected(rot, location))
 }
 
-// delivered are those of targets that a rotation delivers to.
-func delivered(rot *Rotation, targets []Target) []Target {
-	return slices.DeleteFunc(slices.Clone(targets), func(t Target) bool { return !rot.DeliversTo(t.Location) })
-}
-
 // Redirect has the unfinished rotation go to more targets. They may have served any older token until now.
 func (r *Record) Redirect(targets []Target, found []Found) {
 	rot := *r.Rotation

@@ -28,8 +28,8 @@ func (v *View) deliverRequired() Action {
 	if len(missing) == 0 { // the graces of the former tokens do not begin before this one is known to be there
 		return v.listedAgain(StageDeliver)
 	}
-	if missing = delivered(rot, missing); len(missing) == 0 {
-		return v.failOn(StageDeliver, v.silent(v.correctedTargets(rot)))
+	if missing = rot.ownTargets(missing); len(missing) == 0 {
+		return v.failOn(StageDeliver, v.failedInspection(v.correctedTargets(rot)))
 	}
 	for _, check := range []func([]Target) (Action, bool){v.judgeFirst, v.inspectBeforeResuming, v.settledFirst} {
 		if s, ok := check(missing); !ok {

@@ -83,7 +83,7 @@ func (v *View) retireToken(t *Token) Action {
 	switch {
 	case t.Retire.IsZero(): // adopted
 		return v.unlessServed(t, BeginGrace{Token: t.withGrace(v.presentGrace(), TimestampOf(v.Now), v.Clock)})
-	case v.everyServing(succeeded):
+	case v.everyRequired(succeeded):
 		return v.revokeIfSucceeded(t)
 	case v.Record.Current != nil && v.Record.Current.RotationID > t.RotationID && !v.blockedByTokenLimit():
 		return Wait{} // the rotation that brings the others a successor comes first
@@ -95,10 +95,10 @@ func (v *View) retireToken(t *Token) Action {
 // was adopted may have been served until now: its grace begins. Where one may serve
 // it, the rotation that its drift calls for comes first.
 func (v *View) unlessServed(t *Token, then Action) Action {
-	if s, ok := v.inspectServing(); !ok {
+	if s, ok := v.inspectRequired(); !ok {
 		return s
 	}
-	if !v.everyServing(func(h Target) bool { return v.notServing(h, t) }) {
+	if !v.everyRequired(func(h Target) bool { return v.notServing(h, t) }) {
 		return Wait{}
 	}
 	return then
@@ -109,10 +109,10 @@ func (v *View) revokeIfSucceeded(t *Token) Action {
 	if !v.Verifies() {
 		return Revoke{Token: *t}
 	}
-	if s, ok := v.inspectServing(); !ok {
+	if s, ok := v.inspectRequired(); !ok {
 		return s
 	}
-	for _, h := range v.servingTargets() {
+	for _, h := range v.requiredTargets() {
 		l := v.Seen.Inspections.At(h.Location)
 		kind := DriftOf(v.Record.Receipts.At(h.Location), l)
 		if kind != "" && (v.showsSuccessor(t, l) || v.blockedByTokenLimit() && v.notServing(h, t)) {

@@ -31,24 +31,25 @@ func (v *View) neverReceived(h Target, t *Token) bool {
 	return rc.RotationID != "" && rc.RotationID != t.RotationID && DriftOf(rc, l) == ""
 }
 
-func (v *View) everyServing(ok func(Target) bool) bool {
-	return !slices.ContainsFunc(v.servingTargets(), func(h Target) bool { return !ok(h) })
+func (v *View) everyRequired(ok func(Target) bool) bool {
+	return !slices.ContainsFunc(v.requiredTargets(), func(h Target) bool { return !ok(h) })
 }
 
-// inspectServing looks at the required targets before a token goes; all must answer.
-func (v *View) inspectServing() (Action, bool) {
-	holders := v.servingTargets()
+// inspectRequired looks at the required targets before a token goes; all must answer.
+func (v *View) inspectRequired() (Action, bool) {
+	holders := v.requiredTargets()
 	if s, ok := v.inspectedFirst(holders, DepthRead); !ok {
 		return s, false
 	}
-	if silent := v.silent(holders); len(silent) > 0 {
-		return v.failOn(StageRetire, silent), false
+	if failed := v.failedInspection(holders); len(failed) > 0 {
+		return v.failOn(StageRetire, failed), false
 	}
 	return nil, true
 }
 
-// servingTargets are the required targets that must hold a successor before a token goes.
-func (v *View) servingTargets() []Target {
+// requiredTargets are the required targets, which must hold a successor before a token goes: the plan's, or those that
+// the last rotation of a slot without a plan still goes to.
+func (v *View) requiredTargets() []Target {
 	if v.Plan != nil {
 		return RequiredOf(v.Plan.Targets)
 	}

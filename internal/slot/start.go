@@ -56,9 +56,9 @@ func (v *View) trialBefore(a Action) Action {
 	if unseen := v.uninspected(targets, DepthTrial); len(unseen) > 0 {
 		return Inspect{append(unseen, optionalOf(v.Plan.Targets)...), DepthTrial}
 	}
-	silent := v.silent(targets)
-	if len(silent) > 0 && (len(silent) == len(targets) || !v.mintsForSome()) {
-		return v.failOn(StagePreflight, silent)
+	failed := v.failedInspection(targets)
+	if len(failed) > 0 && (len(failed) == len(targets) || !v.mintsForSome()) {
+		return v.failOn(StagePreflight, failed)
 	}
 	return a
 }

@@ -1,125 +1,134 @@
 package slot
 
 import (
+	"slices"
 	"time"
-
-	"github.com/rotatord/rotatord/internal/moq"
 )
 
-// State sums up a slot in one word; a metric label.
-type State string
-
-// The states; a slot is in exactly one.
-const (
-	StateBlackout   State = "blackout" // in_place: the old token is dead, and the new one not yet everywhere it is required
-	StateIdle       State = "idle"
-	StateMinting    State = "minting"    // probing, or calling Cloudflare
-	StateSettling   State = "settling"   // a new token waits until relays know it
-	StateDelivering State = "delivering" // a minted value is not yet everywhere it is required
-	StateGrace      State = "grace"      // verified; older tokens wait out their grace
-	StateFailing    State = "failing"    // the last attempt failed; waiting for the next
-)
-
-// States lists them.
-func States() []State {
-	return []State{StateBlackout, StateIdle, StateMinting, StateSettling, StateDelivering, StateGrace, StateFailing}
-}
-
-// Status is what a slot looks like to people and dashboards. Times are UTC;
-// a zero time means none or unknown.
-type Status struct {
-	Slot  string        `json:"slot"` // relay/type
-	Relay string        `json:"relay"`
-	Type  moq.TokenType `json:"type"`
-
-	Operations []string `json:"operations"` // of the slot's tokens, as configured
-
-	RelayID   string            `json:"relay_id"`
-	Account   string            `json:"account"`
-	AccountID string            `json:"account_id"`
-	Strategy  moq.Strategy      `json:"strategy"`
-	Labels    map[string]string `json:"labels,omitempty"`
-	State     State             `json:"state"`
-	Manual    bool              `json:"manual,omitempty"` // no schedule
-
-	TokenID    string    `json:"token_id,omitempty"` // served token; of in_place as its value claims, else empty
-	Created    time.Time `json:"token_created,omitzero"`
-	Expires    time.Time `json:"token_expires,omitzero"`
-	Rotated    time.Time `json:"last_rotation,omitzero"` // last verified rotation
-	Next       time.Time `json:"next_rotation,omitzero"` // jittered; the oldest unmet instant until it is met
-	Attempt    time.Time `json:"next_attempt,omitzero"`  // while failing: Failure.Next, or WaitsUntil if that is later
-	WaitsFor   WaitsFor  `json:"waits_for,omitempty"`    // what a rotation that is due waits for, though nothing failed
-	WaitsUntil time.Time `json:"waits_until,omitzero"`   // until when at least; zero when nothing tells
-	Requested  time.Time `json:"requested,omitzero"`     // somebody asked, and it is not met yet
-	Overdue    bool      `json:"overdue,omitempty"`      // an instant has been unmet for over a minute, or the token has expired
-	Blackout   time.Time `json:"blackout_since,omitzero"`
-	// OverdueSince is that instant, or when the token expired; zero when the slot is not overdue.
-	OverdueSince time.Time `json:"overdue_since,omitzero"`
-
-	Failures int      `json:"consecutive_failures"`
-	Failure  *Failure `json:"failure,omitempty"`
-
-	Rotation string `json:"rotation,omitempty"` // id of the rotation under way
-	Phase    Phase  `json:"phase,omitempty"`    // of the rotation under way
-	Cause    Cause  `json:"cause,omitempty"`
-
-	Sinks []TargetStatus `json:"sinks"`
-	Old   []TokenStatus  `json:"old_tokens,omitempty"`
-	// ForeignInstance are ids of the relay's tokens that another living installation of our name minted.
-	ForeignInstance []string `json:"foreign_instance_tokens,omitempty"`
-	Note            string   `json:"note,omitempty"` // what a person should know: "new target waits for the schedule"
-}
-
-// WaitsFor is what a rotation that is due waits for.
-type WaitsFor string
-
-// What is waited for.
-const (
-	WaitsForGrace  WaitsFor = "grace"  // the slot has its three tokens: for the end of a grace
-	WaitsForRoom   WaitsFor = "place"  // the relay is full: the mint is tried again; the wire has the first version's word
-	WaitsForBudget WaitsFor = "budget" // for a turn in the account's request budget
-)
-
-// TargetStatus is one target of a slot.
-type TargetStatus struct {
-	Sink       string      `json:"sink"`
-	Target     string      `json:"target"`
-	Required   bool        `json:"required"`
-	State      TargetState `json:"state"`
-	Since      time.Time   `json:"since,omitzero"`   // of the state; zero when it is ok, or nobody can say
-	Repair     string      `json:"repair,omitempty"` // when one that is missing or changed gets a value again
-	RotationID string      `json:"rotation_id,omitempty"`
-	Delivered  time.Time   `json:"delivered,omitzero"`
-	Checked    time.Time   `json:"checked,omitzero"`
-	Pending    time.Time   `json:"pending_since,omitzero"`
-	Error      string      `json:"error,omitempty"`  // of the last call about it that failed
-	Failed     bool        `json:"failed,omitempty"` // the slot's failure is of it: its message tells the error
-}
-
-// ErrorBeside is the target's error where the slot's failure does not tell it.
-func (t *TargetStatus) ErrorBeside() string {
-	if t.Failed {
-		return ""
+// Status describes the slot; zero when it is not configured.
+func (v *View) Status() Status {
+	if v.Plan == nil {
+		return Status{}
 	}
-	return t.Error
+	key := v.Record.Key
+	st := Status{
+		Slot: v.Plan.Slot(), Relay: v.Plan.Relay, Type: key.Type, Operations: v.Plan.Operations, RelayID: key.RelayID,
+		Account: v.Plan.Account, AccountID: key.AccountID, Strategy: v.Plan.Strategy, Labels: v.Plan.Labels,
+		State: v.state(), Manual: v.Plan.Schedule == nil, Blackout: UTC(v.Record.BlackoutSince()), Note: v.statusNote(),
+		ForeignInstance: v.ForeignInstance,
+	}
+	v.describeTimes(&st)
+	v.describeWork(&st)
+	st.Sinks, st.Old = v.targetStatuses(), v.retiringStatuses()
+	return st
 }
 
-// UnhealthyTargets counts the required targets that are missing, changed or unusable.
-func (s *Status) UnhealthyTargets() (n int) {
-	for i := range s.Sinks {
-		if t := &s.Sinks[i]; t.Required && t.State.IsUnhealthy() {
-			n++
+func (v *View) describeTimes(st *Status) {
+	if t := v.Record.Current; t != nil {
+		st.TokenID, st.Created, st.Expires = t.ShownID(), t.Created.Time(), t.Expires.Time()
+	}
+	st.Rotated = v.Record.LastRotation.Time()
+	next := v.dueOnSchedule()
+	if first := v.dueInitially(); first.Cause != "" && v.Plan.Schedule != nil {
+		next = first
+	}
+	st.Next = UTC(next.At)
+	if from, since := v.overdueFrom(); !from.IsZero() && v.Now.After(from) {
+		st.Overdue, st.OverdueSince = true, UTC(since)
+	}
+}
+
+// overdueFrom is when the slot is overdue unless it rotates before: an instant has then been unmet for a
+// minute, or its token has expired; zero when neither can come. since is that instant, or the token's end.
+func (v *View) overdueFrom() (from, since time.Time) {
+	next := v.dueOnSchedule()
+	if first := v.dueInitially(); first.Cause != "" {
+		next = first
+	}
+	if !next.At.IsZero() {
+		from, since = next.At.Add(overdueAfter), next.At
+	}
+	if t := v.Record.Current; t != nil && !t.Expires.IsZero() {
+		if end := v.byOurClock(t, t.Expires.Time()); from.IsZero() || end.Before(from) {
+			from, since = end, end
 		}
 	}
-	return n
+	return from, since
 }
 
-// TokenStatus is one older token of a slot that Cloudflare may still accept.
-type TokenStatus struct {
-	TokenID    string    `json:"token_id"`
-	RotationID string    `json:"rotation_id,omitempty"`
-	Created    time.Time `json:"created,omitzero"`
-	Expires    time.Time `json:"expires,omitzero"`
-	Retire     time.Time `json:"retire,omitzero"` // when its grace ends
-	Released   bool      `json:"left_to_expire,omitempty"`
+func (v *View) describeWork(st *Status) {
+	st.WaitsFor, st.WaitsUntil = v.waitsFor()
+	if f := v.Record.Failure; f != nil {
+		failure := *f
+		st.Failures, st.Failure, st.Attempt = f.Count, &failure, UTC(laterOf(f.Next, st.WaitsUntil))
+	}
+	if q := v.Record.Request; q != nil {
+		st.Requested = UTC(q.At)
+	}
+	switch {
+	case v.Record.PendingMint != nil:
+		st.Rotation, st.Phase, st.Cause = v.Record.PendingMint.ID, Intended, v.Record.PendingMint.Cause
+	case v.Record.Unfinished():
+		st.Rotation, st.Phase, st.Cause = v.Record.Rotation.ID, Minted, v.Record.Rotation.Cause
+	}
+}
+
+func (v *View) state() State {
+	switch {
+	case !v.Record.BlackoutSince().IsZero():
+		return StateBlackout // whether or not an attempt to end it has failed
+	case v.Record.Failure != nil:
+		return StateFailing
+	case v.Record.PendingMint != nil || v.Seen.Reserved || v.Seen.Reserving:
+		return StateMinting
+	case v.isSettling():
+		return StateSettling
+	case v.Record.Unfinished():
+		return StateDelivering
+	case slices.ContainsFunc(v.Record.Retiring, func(t Token) bool { return !t.Retire.IsZero() && !v.leftToExpire(&t) }):
+		return StateGrace
+	}
+	return StateIdle
+}
+
+func (v *View) targetStatuses() []TargetStatus {
+	out := make([]TargetStatus, 0, len(v.Plan.Targets))
+	for _, t := range v.Plan.Targets {
+		rc := v.Record.Receipts.At(t.Location)
+		state, since := v.targetState(t)
+		ts := TargetStatus{
+			Sink: t.Sink, Target: t.Target, Required: t.Required, State: state, Since: since.Time(), Repair: v.Repair(t, state),
+			RotationID: rc.RotationID, Delivered: rc.At.Time(), Checked: UTC(v.Sightings.At(t.Location).Checked.Time()),
+		}
+		if v.isOnItsWay(t) {
+			ts.Pending = v.Record.Rotation.MintedAt.Time()
+		}
+		if err := v.Seen.Errors.At(t.Location); err != nil {
+			ts.Error = err.Error()
+		}
+		ts.Failed = v.Record.Failure != nil && slices.Contains(v.Record.Failure.Locations, t.Location)
+		out = append(out, ts)
+	}
+	return out
+}
+
+func (v *View) retiringStatuses() []TokenStatus {
+	var out []TokenStatus
+	for i := range v.Record.Retiring {
+		t := &v.Record.Retiring[i]
+		ts := TokenStatus{
+			TokenID: t.ID, RotationID: t.RotationID, Created: t.Created.Time(), Expires: t.Expires.Time(),
+			Retire: v.RetiresAt(t), Released: v.leftToExpire(t),
+		}
+		out = append(out, ts)
+	}
+	return out
+}
+
+// UTC is t in UTC; the zero time stays as it is.
+func UTC(t time.Time) time.Time {
+	if t.IsZero() {
+		return time.Time{}
+	}
+	return t.UTC()
 }

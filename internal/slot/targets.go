@@ -79,3 +79,8 @@ func RequiredOf(targets []Target) []Target {
 func optionalOf(targets []Target) []Target {
 	return slices.DeleteFunc(slices.Clone(targets), func(t Target) bool { return t.Required })
 }
+
+// ownTargets are those of targets that the rotation delivers to.
+func (rot *Rotation) ownTargets(targets []Target) []Target {
+	return slices.DeleteFunc(slices.Clone(targets), func(t Target) bool { return !rot.DeliversTo(t.Location) })
+}

@@ -207,7 +207,7 @@ func (c *online) checkStrategy(p *slot.Plan) {
 	case c.relayUnknown[p.Key.RelayID]:
 		c.found(Warning, "whether %s is offered cannot be told: its relay could not be looked at", p.Strategy)
 	case p.Strategy == moq.Overlap && err != nil && c.statuses[p.Slot()].TokenID != "":
-		c.found(Failed, "overlap: %v", rotation.OfferedBefore(err))
+		c.found(Failed, "overlap: %v", rotation.WithOfferedHint(err))
 	case p.Strategy == moq.Overlap && err != nil:
 		c.found(Failed, "overlap: %v", err)
 	case p.Strategy == moq.Overlap:

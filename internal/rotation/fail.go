@@ -20,8 +20,8 @@ func (w *worker) failInternally(what string) time.Time {
 	return w.engine.now().Add(time.Minute)
 }
 
-// noteFailure records one failed attempt, of targets if it failed on some, and when the next is made. No failure is
-// one that was cut short for something more urgent, or by a stop.
+// noteFailure records one failed attempt, of targets if it failed on some, and when the next is made. What
+// was cut short for something more urgent, or by a stop, is no failure.
 func (w *worker) noteFailure(where slot.Stage, err error, of ...slot.Target) {
 	if errors.Is(err, errPreempted) {
 		return
@@ -68,26 +68,26 @@ func (w *worker) postponeRetirement(err error) (next time.Time) {
 }
 
 // failAttempt records the failure and tells everybody.
-func (w *worker) failAttempt(where slot.Stage, cause *fault.Error, err error, of []slot.Target) {
+func (w *worker) failAttempt(where slot.Stage, f *fault.Error, err error, of []slot.Target) {
 	blames := blamesOf(err)
-	f := slot.Failure{
-		Stage: where, Reason: string(cause.Reason), Permanent: isPermanent(cause), Locations: locationsOf(of),
+	failure := slot.Failure{
+		Stage: where, Reason: string(f.Reason), Permanent: isPermanent(f), Locations: locationsOf(of),
 		Sink: blamedSink(blames), Message: boundedMessage(err.Error()),
 	}
 	var ev slot.Event
 	var account string
 	w.locked(func() {
-		f, account, ev = w.addFailure(f, err), w.accountName(), w.newEvent(slot.EventFailed)
-		ev.Stage, ev.Detail = f.Stage, f.Message
+		failure, account, ev = w.addFailure(failure, err), w.accountName(), w.newEvent(slot.EventFailed)
+		ev.Stage, ev.Detail = failure.Stage, failure.Message
 	})
-	w.engine.Observer.AttemptFailed(account, f.Stage, f.Reason)
+	w.engine.Observer.AttemptFailed(account, failure.Stage, failure.Reason)
 	if plan := w.currentPlan(); plan != nil {
 		w.engine.Observer.RotationDone(plan, ev.Strategy, slot.ResultFailure, 0)
 	}
-	w.log().Warn("attempt failed", zap.String("step", string(f.Stage)), zap.String("reason", f.Reason),
-		sinkField(f.Sink), zap.Int("consecutive", f.Count), zap.Error(err), zap.Time("next_attempt", f.Next))
+	w.log().Warn("attempt failed", zap.String("step", string(failure.Stage)), zap.String("reason", failure.Reason),
+		sinkField(failure.Sink), zap.Int("consecutive", failure.Count), zap.Error(err), zap.Time("next_attempt", failure.Next))
 	var events []slot.Event
-	if f.Count == 1 {
+	if failure.Count == 1 {
 		events = append(events, ev)
 	}
 	_ = w.save(events...) // a failure that cannot be journalled is still in memory
@@ -158,10 +158,10 @@ func blamesAccount(err error) bool {
 	return false
 }
 
-// correctHint returns err, with the hint of OfferedBefore where the slot's account has made tokens before. m.mu is held.
+// correctHint returns err, with the hint of WithOfferedHint where the slot's account has made tokens before. m.mu is held.
 func (m *memory) correctHint(where slot.Stage, err error) error {
 	if rotates := where == slot.StageMint && m.strategy() == moq.InPlace; rotates || !m.record.HasNamedToken() {
 		return err
 	}
-	return OfferedBefore(err)
+	return WithOfferedHint(err)
 }

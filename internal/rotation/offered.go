@@ -6,9 +6,10 @@ import (
 	"github.com/rotatord/rotatord/internal/fault"
 )
 
-// OfferedBefore is for an error of a call that the account has answered well before: if it is said not to be
-// offered, then because the account or the API token is another one by now, which no change of the strategy mends.
-func OfferedBefore(err error) error {
+// WithOfferedHint is for an error of a call that the account has answered well before, and returns it with another hint
+// if it says that the call is not offered: then because the account or the API token is another one by now, which no
+// change of the strategy mends.
+func WithOfferedHint(err error) error {
 	f := fault.Of(err)
 	if f == nil || f.Reason != fault.NotOffered {
 		return err

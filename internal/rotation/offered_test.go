@@ -47,11 +47,11 @@ func TestWhatWasOfferedBeforeIsAnotherAccountsOrAnotherTokensFault(t *testing.T)
 
 func TestAnErrorThatIsExplainedStaysOfWhomItIs(t *testing.T) {
 	of := []blame{{upstream: upstream{account: true, name: testAccount}}}
-	if got := OfferedBefore(&upstreamError{notOffered(), of}); len(blamesOf(got)) != 1 || fault.Of(got).Reason != fault.NotOffered {
+	if got := WithOfferedHint(&upstreamError{notOffered(), of}); len(blamesOf(got)) != 1 || fault.Of(got).Reason != fault.NotOffered {
 		t.Errorf("%v is of %v", got, blamesOf(got))
 	}
 	other := errors.New("another")
-	if got := OfferedBefore(other); got != other {
+	if got := WithOfferedHint(other); got != other {
 		t.Errorf("another error became %v", got)
 	}
 }

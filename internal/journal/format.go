@@ -13,6 +13,8 @@ import (
 	"github.com/rotatord/rotatord/internal/wal"
 )
 
+// What is in the database beside the records, which are slot.Record as JSON (save.go).
+
 const (
 	formatVersion = 3
 	oldVersion    = 1 // knew no log

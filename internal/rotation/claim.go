@@ -320,5 +320,5 @@ func (w *worker) waitForUninspected() time.Duration {
 	if n <= 0 {
 		return 0
 	}
-	return unseenWait + staggered(len(*w.engine.slots.configured.Load())) - (w.engine.Clock.Elapsed().Elapsed - w.engine.boot.Elapsed)
+	return unseenWait + staggered(len(*w.engine.slots.configured.Load())) - (w.engine.Clock.Elapsed().Elapsed - w.engine.began.Elapsed)
 }

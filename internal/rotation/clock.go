@@ -43,7 +43,7 @@ func (w *worker) reading() slot.Reading {
 // times are what the clocks tell at this moment.
 func (w *worker) times() slot.Times {
 	return slot.Times{
-		Now: w.engine.now(), Clock: w.reading(), Boot: w.engine.boot,
+		Now: w.engine.now(), Clock: w.reading(), Start: w.engine.began,
 		Cloudflare: w.engine.cloudflareTime(w.record.Key.AccountID),
 	}
 }

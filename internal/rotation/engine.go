@@ -43,7 +43,7 @@ type Engine struct {
 	digestKey []byte
 	blank     slot.Observation // what a slot without notes has seen; never written to
 
-	boot  slot.Reading // elapsed clock at the start
+	began slot.Reading // elapsed clock at the start
 	since atomic.Int64 // a Timestamp: instants before it were missed; slot.View's Since
 
 	work     context.Context // of outside calls: outlives stopping by a little
@@ -94,7 +94,7 @@ func New(o Options) *Engine {
 	e.claims.seed, e.claims.of = maphash.MakeSeed(), map[uint64]claim{}
 	e.backends.Store(&backends{})
 	e.left.Store(&leftLocations{})
-	e.boot = e.Clock.Elapsed()
+	e.began = e.Clock.Elapsed()
 	e.since.Store(int64(slot.TimestampOf(e.now())))
 	return e
 }

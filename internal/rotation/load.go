@@ -10,7 +10,7 @@ import (
 // Load brings back what the journal knows. Call it once, before Configure puts
 // plans into force: the records share their memory.
 func (e *Engine) Load(ctx context.Context, plans []*slot.Plan) error {
-	w, planned := newStringSharer(), make(map[moq.Key]*slot.Plan, len(plans))
+	words, planned := newStringSharer(), make(map[moq.Key]*slot.Plan, len(plans))
 	for _, p := range plans {
 		planned[p.Key] = p
 	}
@@ -18,10 +18,10 @@ func (e *Engine) Load(ctx context.Context, plans []*slot.Plan) error {
 		if r.Failure != nil {
 			r.Failure.Message = boundedMessage(r.Failure.Message)
 		}
-		w.shareRecord(r, planned[r.Key])
+		words.shareRecord(r, planned[r.Key])
 		w := e.slots.addWorker(e, *r)
 		if w.record.PendingMint != nil {
-			w.record.LoseMint(e.now(), e.boot, true) // a crash came in between: it may have been carried out
+			w.record.LoseMint(e.now(), e.began, true) // a crash came in between: it may have been carried out
 		}
 		return nil
 	})

@@ -33,7 +33,7 @@ func (w *worker) mint(d slot.Due) {
 	}
 	tok, err := w.callMint(cf, p, a)
 	if err == nil {
-		err = w.checkMinted(&a, tok)
+		err = w.acceptMinted(&a, tok)
 	}
 	if err != nil {
 		w.failMint(err)
@@ -56,7 +56,7 @@ func (m *memory) useReservation(a slot.Rotation) moq.Priority {
 	return p
 }
 
-// intendMint writes the attempt into the record; before is the attempt it replaces,
+// intendMint writes the pending mint into the record; before is the one it replaces,
 // nil for the first of a rotation. It is not wanted any more when the slot has left the configuration meanwhile.
 func (w *worker) intendMint(d slot.Due) (a slot.Rotation, before *slot.Rotation, wanted bool) {
 	w.mu.Lock()
@@ -109,7 +109,7 @@ func (w *worker) failMint(err error) {
 		case lost:
 			w.record.LoseMint(w.engine.now(), w.reading(), false)
 			w.ensureNotes().Listing = nil // it cannot show what was lost just now
-		case w.record.PendingMint == nil: // its token came, and was refused
+		case w.record.PendingMint == nil: // RefuseMint cleared it: its token came, and is not to be delivered
 			w.ensureNotes().Listing = nil
 		case w.record.PendingMint.LostAt.IsZero():
 			w.record.AbandonMint()

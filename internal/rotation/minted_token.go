@@ -10,9 +10,9 @@ import (
 	"github.com/rotatord/rotatord/internal/slot"
 )
 
-// checkMinted reads what a fresh value claims, and says why it is not to be delivered; nil when it is. An in_place value
-// is delivered whatever it claims: the one before is dead.
-func (w *worker) checkMinted(a *slot.Rotation, t moq.Token) error {
+// acceptMinted reads what a fresh value claims, and returns why it is not to be delivered: then the record has refused
+// its mint. An in_place value is delivered whatever it claims: the one before is dead.
+func (w *worker) acceptMinted(a *slot.Rotation, t moq.Token) error {
 	if a.Strategy == moq.InPlace {
 		return nil
 	}
@@ -22,7 +22,7 @@ func (w *worker) checkMinted(a *slot.Rotation, t moq.Token) error {
 			"the new value claims to be another token (jti) than the answer says").
 			WithHint("the token is revoked, and another minted; should that claim another id, too, it is delivered")
 	}
-	return w.refuseMinted(*a, t)
+	return w.refuseUnfit(*a, t)
 }
 
 // contradictsAnswer tells people of claims that contradict a mint's answer, and reports whether the mint is ambiguous for it.
@@ -38,14 +38,14 @@ func (w *worker) contradictsAnswer(a *slot.Rotation, t moq.Token, claims []strin
 	return ambiguous
 }
 
-// refuseMinted refuses a token that is of no use, and has it revoked.
-func (w *worker) refuseMinted(a slot.Rotation, t moq.Token) error {
+// refuseUnfit refuses a token that is of no use, and has it revoked.
+func (w *worker) refuseUnfit(a slot.Rotation, t moq.Token) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	v := w.view()
 	tok := mintedToken(a, t, v.Now)
-	if err := v.RefuseMinted(&a, &tok); err != nil {
-		w.record.RejectMint(&tok, v.Now)
+	if err := v.CheckMinted(&a, &tok); err != nil {
+		w.record.RefuseMint(&tok, v.Now)
 		return err
 	}
 	a.Token = &tok

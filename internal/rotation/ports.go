@@ -18,7 +18,7 @@ import (
 // Reserve asks for one call's turn in the budget without making it; granted is
 // called once, from any goroutine, when the turn is there. The next Create or
 // Rotate with Priority.Reserved set uses it up; cancel gives up the wait or
-// hands an unused turn back, and does nothing after the turn was used.
+// hands an unused turn back, and is not to be called after the turn was used.
 //
 // OpensAt is when the budget lets the next call that waits through at the soonest; zero
 // when none waits, or nothing tells.

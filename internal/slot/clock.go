@@ -34,7 +34,7 @@ func (c Reading) Since(before Reading) (d time.Duration, ok bool) {
 type Times struct {
 	Now        time.Time          // by ours
 	Clock      Reading            // elapsed-time clock now
-	Boot       Reading            // elapsed-time clock when this process began
+	Start      Reading            // elapsed-time clock when this process began
 	Cloudflare moq.CloudflareTime // what the slot's account tells of Cloudflare's time
 }
 
@@ -52,7 +52,7 @@ func (c *Times) passedSince(since Reading) (d time.Duration, sure bool) {
 
 // running is for how long this process has run.
 func (c *Times) running() time.Duration {
-	d, _ := c.Clock.Since(c.Boot)
+	d, _ := c.Clock.Since(c.Start)
 	return d
 }
 
@@ -78,7 +78,7 @@ func (c *Times) tokenTime() time.Time {
 // timeOf is what time it is for a token. Where Cloudflare's time is not known, one that was minted in this boot tells
 // it, by when it was created.
 func (c *Times) timeOf(t *Token) time.Time {
-	if age, ok := c.Clock.Since(t.Clock); ok && t.Retire.IsZero() && !c.knowsCloudflare() {
+	if age, ok := c.Clock.Since(t.mintedAt()); ok && !c.knowsCloudflare() {
 		return t.Created.Time().Add(age)
 	}
 	return c.tokenTime()

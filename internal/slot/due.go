@@ -7,9 +7,6 @@ import (
 	"github.com/rotatord/rotatord/internal/moq"
 )
 
-// MaxTokens is the most tokens a slot has at Cloudflare.
-const MaxTokens = 3
-
 const (
 	quietMinute  = time.Minute    // a lost rotate call may commit this late
 	driftDay     = 24 * time.Hour // the period of a slot without a schedule

@@ -52,7 +52,7 @@ func TestATokenIsOfALivingNamesakeWhenNoAttemptOfOursCanHaveMadeIt(t *testing.T)
 func viewAfter(running time.Duration, opened time.Time) *View {
 	return &View{Times: Times{
 		Now: opened.Add(running - time.Hour), Cloudflare: moq.CloudflareTime{Now: opened.Add(running)},
-		Boot: Reading{Boot: "one", Elapsed: time.Hour}, Clock: Reading{Boot: "one", Elapsed: time.Hour + running},
+		Start: Reading{Boot: "one", Elapsed: time.Hour}, Clock: Reading{Boot: "one", Elapsed: time.Hour + running},
 	}}
 }
 

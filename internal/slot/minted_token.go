@@ -8,9 +8,9 @@ import (
 	"github.com/rotatord/rotatord/internal/moq"
 )
 
-// RefuseMinted says why a token that was minted just now is not to be delivered; nil when it is. One that lives
+// CheckMinted says why a token that was minted just now is not to be delivered; nil when it is. One that lives
 // shorter than was asked is still better than one that ends sooner, and good enough if it reaches the next.
-func (v *View) RefuseMinted(a *Rotation, t *Token) error {
+func (v *View) CheckMinted(a *Rotation, t *Token) error {
 	switch {
 	case a.Strategy != moq.Overlap || t.Expires.IsZero():
 		return nil
@@ -81,15 +81,15 @@ func (r *Record) believesOtherID() bool {
 	return r.Failure != nil && r.Failure.ClaimedOtherID || r.Rotation != nil && r.Rotation.ClaimedOtherID
 }
 
-// ReadClaims notes with an attempt whether its value claims another id than its answer told, and reports whether the
+// ReadClaims notes with a pending mint whether its value claims another id than its answer told, and reports whether the
 // mint is ambiguous for it.
 func (r *Record) ReadClaims(a *Rotation, contradicted []string) (ambiguous bool) {
 	a.ClaimedOtherID = moq.ContradictsID(contradicted)
 	return a.ClaimedOtherID && !r.believesOtherID()
 }
 
-// RejectMint gives up an attempt whose token came and is not to be delivered: it is revoked.
-func (r *Record) RejectMint(t *Token, at time.Time) {
+// RefuseMint gives up the pending mint, whose token came and is not to be delivered: it is revoked.
+func (r *Record) RefuseMint(t *Token, at time.Time) {
 	a := r.PendingMint
 	r.Orphans = append(r.Orphans, Orphan{RotationID: a.ID, Label: moq.Label(a.Names.Instance, a.ID), At: at, TokenID: t.ID})
 	r.PendingMint = nil

@@ -137,7 +137,7 @@ func (v *View) mayBeRevoked() bool {
 	if rot.Strategy != moq.Overlap || v.Seen.Minted == rot.ID {
 		return false
 	}
-	return l == nil || l.Complete && l.Elapsed-v.Boot.Elapsed < lagging
+	return l == nil || l.Complete && l.Elapsed-v.Start.Elapsed < lagging
 }
 
 // listedAgain has the relay listed again when that may tell more than the list before.

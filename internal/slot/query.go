@@ -49,7 +49,7 @@ func (r *Record) mayBeAccepted(rotationID string) bool {
 		slices.ContainsFunc(r.Orphans, func(l Orphan) bool { return l.RotationID == rotationID })
 }
 
-// Label is what the token of an attempt is labelled with: under the name that the instance had then.
+// Label is what the rotation's token is labelled with: under the name that the instance had then.
 func (rot *Rotation) Label() string { return moq.Label(rot.Names.Instance, rot.ID) }
 
 // DeliversTo reports whether a location is one of the rotation's targets.

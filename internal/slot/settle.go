@@ -20,7 +20,7 @@ func (rot *Rotation) mintReading() Reading {
 	if rot.Token == nil {
 		return rot.MintedClock
 	}
-	return cmp.Or(rot.MintedClock, rot.Token.Clock)
+	return cmp.Or(rot.MintedClock, rot.Token.mintedAt())
 }
 
 // settlesFor is how much longer a rotation's token settles. Since it was minted in another boot, at least so much
@@ -31,7 +31,7 @@ func (c *Times) settlesFor(rot *Rotation) time.Duration {
 		return rot.settlesWithinBoot(c.Clock)
 	}
 	left := max(rot.MintedAt.Add(rot.Settle).Time().Sub(c.Now), rot.Settle-c.Clock.Elapsed)
-	return max(0, min(left, rot.Settle-(c.Clock.Elapsed-c.Boot.Elapsed)))
+	return max(0, min(left, rot.Settle-c.running()))
 }
 
 // settlesServed is how much longer relays may refuse a token that targets may have been given already: one that was

@@ -33,7 +33,7 @@ func (v *View) startDue() Action {
 		}
 	}
 	if v.isFourth() {
-		d = v.dueByItself()
+		d = v.dueByItself() // a fourth is made for nothing else (fourthToken), whatever was asked for
 	}
 	return v.reserveBefore(v.trialBefore(v.proofBefore(Mint{d})))
 }

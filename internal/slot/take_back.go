@@ -9,7 +9,7 @@ import (
 type Bounds struct {
 	Present Timestamp // of what has happened
 	Met     Timestamp // of the instants that were met: a clock may have been a little fast
-	Seen    Timestamp // where those that are not believed are taken back to
+	Latest  Timestamp // of our clock and Cloudflare's: where instants that are not believed are taken back to
 	Retry   Timestamp // of the next attempt
 }
 
@@ -28,7 +28,7 @@ func (v *View) takeBack() Action {
 // bounds are those of the present. Which instants were met is believed as far as our clock or Cloudflare's reaches, and
 // while Cloudflare's time may still become known, however far.
 func (v *View) bounds() Bounds {
-	b := Bounds{Present: TimestampOf(v.Now), Met: furthest, Seen: furthest, Retry: furthest}
+	b := Bounds{Present: TimestampOf(v.Now), Met: furthest, Latest: furthest, Retry: furthest}
 	if v.Record.Failure != nil {
 		b.Retry = TimestampOf(v.Now.Add(v.Record.longestRetry()))
 	}
@@ -36,8 +36,8 @@ func (v *View) bounds() Bounds {
 		return b
 	}
 	latest := v.latestTime()
-	b.Seen = TimestampOf(latest)
-	if b.Met = b.Seen; v.Plan != nil && v.Plan.Schedule != nil && v.Record.namesInstantAfter(b.Met) {
+	b.Latest = TimestampOf(latest)
+	if b.Met = b.Latest; v.Plan != nil && v.Plan.Schedule != nil && v.Record.namesInstantAfter(b.Met) {
 		b.Met = max(b.Met, TimestampOf(v.Plan.Schedule.Next(latest)))
 	}
 	return b
@@ -55,7 +55,7 @@ func (r *Record) namesInstantAfter(t Timestamp) bool {
 // namesTimeBeyond reports whether the record names a time beyond the bounds.
 func (r *Record) namesTimeBeyond(b Bounds) bool {
 	lostAhead := func(l Orphan) bool { return max(TimestampOf(l.At), l.Found) > b.Present }
-	return r.FirstSeen > b.Seen || r.ScheduledThrough > b.Met || r.PendingMint.startedBeyond(b) || r.Rotation.startedBeyond(b) ||
+	return r.FirstSeen > b.Latest || r.ScheduledThrough > b.Met || r.PendingMint.startedBeyond(b) || r.Rotation.startedBeyond(b) ||
 		slices.ContainsFunc(r.Orphans, lostAhead) || r.Request.askedBeyond(b) || r.Failure.failedBeyond(b)
 }
 
@@ -72,12 +72,12 @@ func (f *Failure) failedBeyond(b Bounds) bool {
 // TakeBack takes back what lies beyond the bounds. What the record points to stays as it is: a copy may be on its way
 // to the journal.
 func (r *Record) TakeBack(b Bounds) {
-	r.FirstSeen, r.ScheduledThrough = min(r.FirstSeen, b.Seen), b.met(r.ScheduledThrough)
+	r.FirstSeen, r.ScheduledThrough = min(r.FirstSeen, b.Latest), b.believed(r.ScheduledThrough)
 	for _, rot := range []**Rotation{&r.PendingMint, &r.Rotation} {
 		if (*rot).startedBeyond(b) {
 			own := **rot
 			own.Started, own.LostAt = min(own.Started, b.Present), min(own.LostAt, b.Present)
-			own.MeetsThrough = b.met(own.MeetsThrough)
+			own.MeetsThrough = b.believed(own.MeetsThrough)
 			*rot = &own
 		}
 	}
@@ -104,10 +104,10 @@ func (f *Failure) takenBack(b Bounds) *Failure {
 	return &own
 }
 
-// met is an instant as far as it can have been met.
-func (b Bounds) met(instant Timestamp) Timestamp {
+// believed is an instant as far as it can have been met.
+func (b Bounds) believed(instant Timestamp) Timestamp {
 	if instant > b.Met {
-		return b.Seen
+		return b.Latest
 	}
 	return instant
 }

@@ -43,6 +43,14 @@ type Token struct {
 	Foreign bool `json:"not_ours,omitempty"`
 }
 
+// mintedAt is the reading at which the token was minted; none once its grace has begun.
+func (t *Token) mintedAt() Reading {
+	if !t.Retire.IsZero() {
+		return Reading{}
+	}
+	return t.Clock
+}
+
 // wasServedAs reports whether a digest is of what a target held with the token while it was served.
 func (t *Token) wasServedAs(digest []byte) bool {
 	return slices.ContainsFunc(t.ServedDigests, func(d []byte) bool { return bytes.Equal(d, digest) })

@@ -8,6 +8,9 @@ import (
 	"github.com/rotatord/rotatord/internal/moq"
 )
 
+// MaxTokens is the most tokens a slot has at Cloudflare, but for a fourth while nobody is served (fourthToken).
+const MaxTokens = 3
+
 // roomFirst keeps a slot at three tokens: a fourth waits for the oldest grace to end, unless nobody is served.
 func (v *View) roomFirst() (Action, bool) {
 	if v.Plan.Strategy != moq.Overlap {

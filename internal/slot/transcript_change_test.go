@@ -95,9 +95,9 @@ func (s *transcript) refuses(a *Rotation, t *Token, contradicted []string) bool 
 		s.loseAnswer()
 		return true
 	}
-	if err := s.v.RefuseMinted(a, t); err != nil {
+	if err := s.v.CheckMinted(a, t); err != nil {
 		s.print("refused: %v", err)
-		s.v.Record.RejectMint(t, s.v.Now)
+		s.v.Record.RefuseMint(t, s.v.Now)
 		s.v.Seen.Listing = nil
 		return true
 	}
@@ -245,7 +245,7 @@ func (s *transcript) restart() {
 	s.loaded = true
 	s.v.Seen, s.v.Sightings = &Observation{}, nil
 	s.v.NextCheck, s.v.Inspected, s.v.UninspectedFor, s.v.JournalDown = TimestampOf(never()), false, 0, false
-	s.v.Boot, s.v.Since = s.v.Clock, s.v.Now
+	s.v.Start, s.v.Since = s.v.Clock, s.v.Now
 	if s.v.Record.PendingMint != nil {
 		s.v.Record.LoseMint(s.v.Now, s.v.Clock, true)
 	}

@@ -26,10 +26,10 @@ func (r *Record) Clone() *Record {
 // Intend records that a mint is about to be called.
 func (r *Record) Intend(a Rotation) { r.PendingMint = &a }
 
-// AbandonMint forgets an attempt that was certainly not carried out.
+// AbandonMint forgets a pending mint that was certainly not carried out.
 func (r *Record) AbandonMint() { r.PendingMint = nil }
 
-// LoseMint records that an attempt may have been carried out, and its value is lost:
+// LoseMint records that the pending mint may have been carried out, and its value is lost:
 // overlap looks for it by its label; in_place rotates again.
 func (r *Record) LoseMint(at time.Time, clock Reading, crashed bool) {
 	a := *r.PendingMint
@@ -48,7 +48,7 @@ func (r *Record) LoseMint(at time.Time, clock Reading, crashed bool) {
 	r.PendingMint = nil
 }
 
-// restartGraces begins graces anew where an attempt was to do so: its value may have
+// restartGraces begins graces anew where a lost mint was to do so: its value may have
 // been delivered from memory, and the old tokens were served until then.
 func (r *Record) restartGraces(a Rotation, at time.Time, clock Reading) {
 	for i, t := range r.Retiring {
@@ -70,7 +70,7 @@ func (r *Record) markMayHold(targets []Target, id string) {
 	}
 }
 
-// CompleteMint makes the attempt the slot's latest rotation. One that it leaves
+// CompleteMint makes the pending mint the slot's latest rotation. One that it leaves
 // unfinished is superseded: its token waits with the old ones.
 func (r *Record) CompleteMint(t Token, sealed []byte, at time.Time) (superseded *Rotation) {
 	a := *r.PendingMint

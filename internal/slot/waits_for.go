@@ -48,7 +48,7 @@ func (v *View) blockedNote() string {
 	return "the slot has three tokens, the most it may have: it rotates when the oldest grace ends, at " + until
 }
 
-// blockedUntil returns until when a rotation that is due waits for room; zero when no grace makes any. Who asked to end a
+// blockedUntil returns until when a rotation that is due waits for a grace to end; zero when none makes room for its token. Who asked to end a
 // compromise waits for none, who serves nobody neither, and what has expired goes first.
 func (v *View) blockedUntil() time.Time {
 	over, q := v.countLiveTokens()-MaxTokens, v.Record.Request

@@ -26,10 +26,6 @@ var rotatord = sync.OnceValues(func() (string, error) {
 // The daemon's own judgement of the configuration that it will find.
 func TestRotatordTakesTheConfigurationOfTheChart(t *testing.T) {
 	t.Parallel()
-	program, err := rotatord()
-	if err != nil {
-		t.Fatal(err)
-	}
 	for name, values := range map[string]string{
 		"as it is":         ``,
 		"with web config":  `web: {existingSecret: web, tls: true}`,
@@ -37,19 +33,27 @@ func TestRotatordTakesTheConfigurationOfTheChart(t *testing.T) {
 		"digits and an e":  `config: {relays: {live-main: {id: "1e345678901234567890123456789012"}}}`,
 		"modes and labels": `config: {server: {admin_socket_mode: "0600"}, relays: {live-main: {labels: {team: "007"}}}}`,
 	} {
-		t.Run(name, func(t *testing.T) {
-			text, ok := lookUp(objects(t, values), `ConfigMap data.config\yaml`).(string)
-			if !ok {
-				t.Fatal("the ConfigMap has no config.yaml")
-			}
-			path := filepath.Join(t.TempDir(), "config.yaml")
-			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			if out, err := exec.CommandContext(t.Context(), program, "-c", path, "check", "-q").CombinedOutput(); err != nil {
-				t.Errorf("check: %v\n%s\n%s", err, out, text)
-			}
-		})
+		t.Run(name, func(t *testing.T) { checkConfig(t, lookUp(objects(t, values), `ConfigMap data.config\yaml`)) })
+	}
+}
+
+// checkConfig fails the test if text is not a configuration that rotatord takes.
+func checkConfig(t *testing.T, text any) {
+	t.Helper()
+	program, err := rotatord()
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, ok := text.(string)
+	if !ok {
+		t.Fatal("there is no config.yaml")
+	}
+	path := filepath.Join(t.TempDir(), "config.yaml")
+	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.CommandContext(t.Context(), program, "-c", path, "check", "-q").CombinedOutput(); err != nil {
+		t.Errorf("check: %v\n%s\n%s", err, out, config)
 	}
 }
 

@@ -12,8 +12,13 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-func objects(t *testing.T, values string) []*unstructured.Unstructured {
+// objects returns what is rendered with testdata/values.yaml and others on top of it.
+func objects(t *testing.T, others string) []*unstructured.Unstructured {
 	t.Helper()
+	values, err := Values(others)
+	if err != nil {
+		t.Fatal(err)
+	}
 	all, err := Objects(values)
 	if err != nil {
 		t.Fatal(err)

@@ -16,22 +16,11 @@ var update = flag.Bool("update", false, "write anew what is made from other file
 // The chart's folder is all that Helm packs, so what it shares with others is there again.
 func TestTheChartHoldsWhatTheRestOfDeployHolds(t *testing.T) {
 	t.Parallel()
-	root, err := Root()
-	if err != nil {
-		t.Fatal(err)
-	}
 	for to, from := range map[string]string{
 		"deploy/helm/files/rotatord.rules.yaml": "deploy/prometheus/rotatord.rules.yaml",
 		"deploy/helm/files/rotatord.json":       "deploy/grafana/rotatord.json",
 	} {
-		text, err := os.ReadFile(filepath.Join(root, from))
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // it is on its way; the chart has what it will be
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		checkMade(t, to, text)
+		checkMade(t, to, []byte(repositoryFile(t, from)))
 	}
 }
 

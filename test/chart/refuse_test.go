@@ -27,7 +27,11 @@ func TestTheChartRefuses(t *testing.T) {
 		{"a port that is none", `networkPolicy: {egressPorts: [0]}`, "at '/networkPolicy/egressPorts/0'"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if _, err := Render(c.values); err == nil || !strings.Contains(err.Error(), c.want) {
+			values, err := Values(c.values)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := Render(values); err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("it says %v, want %q", err, c.want)
 			}
 		})

@@ -65,13 +65,9 @@ func Values(others string) (map[string]any, error) {
 	return loader.MergeMaps(below, above), nil
 }
 
-// Render returns what `helm template` prints, by file, for Values(others).
-func Render(others string) (map[string]string, error) {
+// Render returns what `helm template` prints, by file.
+func Render(values map[string]any) (map[string]string, error) {
 	c, err := Load()
-	if err != nil {
-		return nil, err
-	}
-	values, err := Values(others)
 	if err != nil {
 		return nil, err
 	}
@@ -84,8 +80,8 @@ func Render(others string) (map[string]string, error) {
 }
 
 // Objects returns the objects of Render.
-func Objects(others string) ([]*unstructured.Unstructured, error) {
-	files, err := Render(others)
+func Objects(values map[string]any) ([]*unstructured.Unstructured, error) {
+	files, err := Render(values)
 	if err != nil {
 		return nil, err
 	}

@@ -1,5 +1,8 @@
 // Package redact makes texts that others wrote fit to be shown: on one line, without what
 // steers a terminal, without secrets, and short.
+//
+// What takes secrets out (Text, Bounded, Error, Label) goes by the secrets that are known and by
+// what looks like one. The rest only escapes or cuts: Printable takes no secret out of a line.
 package redact
 
 import (

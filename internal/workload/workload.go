@@ -1,6 +1,12 @@
 // Package workload computes what a configuration will ask of relays, request budgets and stores
 // before anything runs. It is pure: no network, no files, no clock. Numbers are those of days on which
 // all goes well; retries, rotations by hand and logins come on top.
+//
+// Slots that behave alike are one group, and the instants of their schedules are looked at some
+// weeks ahead: what a rotation costs, in calls to Cloudflare and in requests to stores, is added
+// up for each day, and the accounts of one API token are gone through at the pace of their budget,
+// which tells how long the last slot of a busy hour waits. Of a very large fleet fewer instants are
+// looked at, but some of every schedule.
 package workload
 
 import (

@@ -4,6 +4,12 @@
 // panic nobody catches. So the pages are read here first, from the file, as bbolt will go
 // through them: is each where it should be, and nowhere else, and are its keys in order? What
 // values hold is left to whoever knows.
+//
+// The file begins with two head pages, of which the newer whole one is in force: it names the root
+// of a tree of pages, and the list of free ones. From the root each page is claimed once, with those
+// that it flows over into, so that one referred to twice is found; the pages of the list are claimed
+// after it. A page's keys lie within bounds that the page above sets, for one outside them would
+// never be found. The layout is bbolt's of version 2, which is fixed.
 package boltcheck
 
 import (
@@ -148,8 +154,8 @@ func parseHead(b []byte) (h head, ok bool) {
 	return h, ok
 }
 
-// claim notes that page id is in use; each may be so once.
-func (f *pageFile) claim(id uint64) error {
+// claimPage notes that page id is in use; each may be so once.
+func (f *pageFile) claimPage(id uint64) error {
 	switch {
 	case id < 2 || id >= f.head.pages:
 		return damagedf("page %d is referred to but does not exist", id)
@@ -162,7 +168,7 @@ func (f *pageFile) claim(id uint64) error {
 
 // readPage reads one page with those that carry its overflow.
 func (f *pageFile) readPage(id uint64) (flags uint16, count int, page []byte, err error) {
-	if err := f.claim(id); err != nil {
+	if err := f.claimPage(id); err != nil {
 		return 0, 0, nil, err
 	}
 	start := int64(id) * f.head.pageSize
@@ -176,7 +182,7 @@ func (f *pageFile) readPage(id uint64) (flags uint16, count int, page []byte, er
 	flags, count = native.Uint16(page[8:]), int(native.Uint16(page[10:]))
 	overflow := uint64(native.Uint32(page[12:]))
 	for i := range overflow {
-		if err := f.claim(id + 1 + i); err != nil {
+		if err := f.claimPage(id + 1 + i); err != nil {
 			return 0, 0, nil, err
 		}
 	}

@@ -33,11 +33,11 @@ func (f *pageFile) checkBranch(page []byte, count int, within bounds) error {
 	var child uint64
 	low := within.low
 	for i := range count {
-		e, err := list.element(i)
+		e, err := list.elementAt(i)
 		if err != nil {
 			return err
 		}
-		key, err := list.key(i, native.Uint32(e), native.Uint32(e[4:]))
+		key, err := list.readKey(i, native.Uint32(e), native.Uint32(e[4:]))
 		if err != nil {
 			return err
 		}
@@ -57,15 +57,15 @@ func (f *pageFile) checkLeaf(page []byte, count int, within bounds) error {
 	}
 	list := entriesOf(page, count, within)
 	for i := range count {
-		e, err := list.element(i)
+		e, err := list.elementAt(i)
 		if err != nil {
 			return err
 		}
 		flags, pos, keySize, valueSize := native.Uint32(e), native.Uint32(e[4:]), native.Uint32(e[8:]), native.Uint32(e[12:])
-		if _, err := list.key(i, pos, keySize); err != nil {
+		if _, err := list.readKey(i, pos, keySize); err != nil {
 			return err
 		}
-		value, err := list.bytes(valueSize)
+		value, err := list.readBytes(valueSize)
 		if err != nil {
 			return err
 		}
@@ -108,7 +108,7 @@ func entriesOf(page []byte, count int, within bounds) *entries {
 	return &entries{page, within, pageHead + count*elementSize}
 }
 
-func (l *entries) element(i int) ([]byte, error) {
+func (l *entries) elementAt(i int) ([]byte, error) {
 	start := pageHead + i*elementSize
 	if start+elementSize > len(l.page) {
 		return nil, damagedf("it has more entries than room")
@@ -116,12 +116,12 @@ func (l *entries) element(i int) ([]byte, error) {
 	return l.page[start : start+elementSize], nil
 }
 
-// key is the key of element i, from which pos counts.
-func (l *entries) key(i int, pos, size uint32) ([]byte, error) {
+// readKey returns the key of element i, from which pos counts, and goes on behind it.
+func (l *entries) readKey(i int, pos, size uint32) ([]byte, error) {
 	if pageHead+i*elementSize+int(pos) != l.next {
 		return nil, damagedf("its entries do not adjoin")
 	}
-	key, err := l.bytes(size)
+	key, err := l.readBytes(size)
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +133,7 @@ func (l *entries) key(i int, pos, size uint32) ([]byte, error) {
 	return key, nil
 }
 
-func (l *entries) bytes(size uint32) ([]byte, error) {
+func (l *entries) readBytes(size uint32) ([]byte, error) {
 	end := l.next + int(size)
 	if end > len(l.page) {
 		return nil, damagedf("an entry reaches out of it")
@@ -160,7 +160,7 @@ func (f *pageFile) checkFreelist() error {
 		return damagedf("the list of free pages makes no sense")
 	}
 	for i := range count {
-		if err := f.claim(native.Uint64(ids[8*i:])); err != nil {
+		if err := f.claimPage(native.Uint64(ids[8*i:])); err != nil {
 			return fmt.Errorf("list of free pages: %w", err)
 		}
 	}

@@ -3,6 +3,9 @@
 // or panics with its locks held. So the file is verified before it is mapped, panics and faults
 // of mapped pages are caught, and a file after whose crash bbolt may hold a lock is not used any
 // more, but can be replaced by another.
+//
+// It knows neither what is kept in the file nor what replaces it: the journal does. Damage is told
+// by durable.ErrDamaged.
 package boltfile
 
 import (

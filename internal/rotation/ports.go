@@ -12,7 +12,7 @@ import (
 )
 
 // Cloudflare is what rotation needs of one account. Errors are *fault.Error:
-// Ambiguous when the call may have been carried out, else nothing was changed.
+// Ambiguous of a mint that may have been carried out; of Permanent nothing was changed, and Retry is harmless to repeat.
 // Calls wait for the account's budget in order of priority. Safe for concurrent use.
 //
 // Reserve asks for one call's turn in the budget without making it; granted is

@@ -14,7 +14,7 @@ import (
 const bornAfter = time.Minute
 
 // OfForeignInstance reports whether a listed token is of another living installation that has our name: it bears our
-// label, was created well after this process opened its journal, by Cloudflare's time, and no attempt of ours bears its
+// label, was created well after this process opened its journal, by Cloudflare's time, and no mint of ours bears its
 // rotation id. ours is asked after the list was made.
 func (v *View) OfForeignInstance(t moq.Token, instance string, ours func(rotationID string) bool) bool {
 	name, id, labelled := moq.CutLabel(t.Label)
@@ -31,7 +31,7 @@ func (c *Times) agesAreUnknown() bool {
 	return c.running() > bornAfter && !c.knowsCloudflare() && !c.isWithoutCloudflare()
 }
 
-// HasUsed reports whether an attempt of the slot bears a rotation id, or is known to have borne it: of those that were
+// HasUsed reports whether a mint of the slot bears a rotation id, or is known to have borne it: of those that were
 // lost and forgotten the last ids are kept.
 func (r *Record) HasUsed(id string) bool {
 	of := func(t *Token) bool { return t != nil && t.RotationID == id }

@@ -50,7 +50,7 @@ type Record struct {
 	// the slot due once.
 	DriftPeriod Timestamp `json:"drift_period,omitzero"`
 
-	// Failure is the present run of failures; nil when the last attempt succeeded.
+	// Failure is the present run of failures; nil when the last attempt succeeded, or its cause has gone.
 	Failure *Failure `json:"failure,omitempty"`
 }
 

@@ -62,6 +62,15 @@ func (w *worker) takeBack(a slot.TakeBack) {
 	w.log().Info("a clock that was ahead noted times of the slot that cannot be: they count as now")
 }
 
+// adoptSchedule has a changed schedule count from now on.
+func (w *worker) adoptSchedule() {
+	w.updateRecord(func(r *slot.Record) {
+		if w.plan != nil {
+			r.AdoptSchedule(w.plan, slot.TimestampOf(w.engine.now()))
+		}
+	})
+}
+
 // cloudflareTime is what an account's answers tell of Cloudflare's time.
 func (e *Engine) cloudflareTime(accountID string) moq.CloudflareTime {
 	accounts := e.backends.Load().accounts

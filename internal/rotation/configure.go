@@ -152,6 +152,7 @@ func (w *worker) applyPlan(e *Engine, p *slot.Plan, watch time.Time, kept func(u
 		detachRotations(&w.record)
 		sharePlanWords(&w.record, p)
 	}
+	w.record.NoteSchedule(w.plan) // an older version may have kept none
 	w.plan, w.nextCheck = p, slot.TimestampOf(watch)
 	w.forgetInspections()
 	w.sightings = slices.DeleteFunc(w.sightings, func(f slot.LocationEntry[slot.Sighting]) bool { return !p.Delivers(f.Location) })

@@ -14,6 +14,7 @@ import (
 func (w *worker) save(events ...slot.Event) error {
 	w.saving.Lock()
 	defer w.saving.Unlock()
+	w.locked(func() { w.record.NoteSchedule(w.plan) })
 	err := w.engine.Journal.Save(w.engine.saving(), w.read(), events...)
 	w.locked(func() { w.noteSave(err) })
 	if isOfRecord(err) {

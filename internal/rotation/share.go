@@ -63,6 +63,10 @@ func (w *stringSharer) shareRecord(r *slot.Record, p *slot.Plan) {
 	}
 	r.Key = p.Key
 	sharePlanWords(r, p)
+	if f := r.InForce; f != nil {
+		shareCommon(w, &f.Text)
+		shareCommon(w, &f.Zone)
+	}
 	w.shareTokens(r.Retiring)
 	for _, rot := range []*slot.Rotation{r.PendingMint, r.Rotation} {
 		if rot != nil {

@@ -155,6 +155,8 @@ func (w *worker) carryOut(a slot.Action) {
 	switch a := a.(type) {
 	case slot.TakeBack:
 		w.takeBack(a)
+	case slot.AdoptSchedule:
+		w.adoptSchedule()
 	case slot.Save:
 		w.catchUp()
 	case slot.Reserve:

@@ -13,6 +13,9 @@ type Wait struct{ Until time.Time }
 // the clock set right, the slot would wait for it.
 type TakeBack struct{ Bounds Bounds }
 
+// AdoptSchedule has the slot go by a schedule that was changed, from now on.
+type AdoptSchedule struct{}
+
 // Save makes memory durable.
 type Save struct{}
 
@@ -111,6 +114,7 @@ func (Conclude) isAction()        {}
 func (DeliverOptional) isAction() {}
 func (Drop) isAction()            {}
 func (TakeBack) isAction()        {}
+func (AdoptSchedule) isAction()   {}
 func (BeginGrace) isAction()      {}
 func (Revoke) isAction()          {}
 func (RevokeOrphan) isAction()    {}

@@ -25,7 +25,7 @@ import "time"
 func Decide(v View) Action {
 	var until time.Time
 	for _, part := range []func(*View) Action{
-		(*View).takeBack, (*View).flush, (*View).endFailure, (*View).deliverOptional, (*View).deliverRequired, (*View).startDue,
+		(*View).takeBack, (*View).adoptSchedule, (*View).flush, (*View).endFailure, (*View).deliverOptional, (*View).deliverRequired, (*View).startDue,
 		(*View).retireTokens, (*View).reclaimOrphans, (*View).checkDrift,
 	} {
 		a := part(&v)

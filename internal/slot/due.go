@@ -131,7 +131,7 @@ func (v *View) dueOnSchedule() Due {
 	if v.Plan.Schedule == nil {
 		return Due{}
 	}
-	next := v.Plan.Schedule.Next(v.scheduleBase())
+	next := v.firstUnmet()
 	if next.IsZero() {
 		return Due{}
 	}

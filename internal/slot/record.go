@@ -18,6 +18,9 @@ type Record struct {
 	// (TakeBack). Instants up to it never fire again.
 	ScheduledThrough Timestamp `json:"met,omitzero"`
 
+	// InForce is the schedule that the slot goes by; nil: not known.
+	InForce *ScheduleInForce `json:"schedule,omitempty"`
+
 	// PendingMint is a mint under way: journalled before the call, gone with its outcome. Between two actions it is
 	// there only under in_place, after a rotate call whose answer was lost: consumers are locked out then.
 	PendingMint *Rotation `json:"attempt,omitempty"`

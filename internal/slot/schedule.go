@@ -2,16 +2,27 @@ package slot
 
 import "time"
 
-// scheduleBase is the instant that the schedule counts from: the last one met, or,
-// when missed runs are not caught up, the last one before rotatord could act. A slot that fails catches up in any
-// case: what it tried when the process ended was begun, and not missed. A schedule that was changed counts from there,
-// too.
+// scheduleBase is the instant that the schedule counts from: the last one met, or when it took the place of another one,
+// or, when missed runs are not caught up, the last one before rotatord could act. A slot that fails catches up in any
+// case: what it tried when the process ended was begun, and not missed.
 func (v *View) scheduleBase() time.Time {
-	base := max(v.Record.ScheduledThrough, v.Record.FirstSeen).Time()
-	if v.Plan.CatchUp || v.Record.Failure != nil {
+	base := max(v.Record.metThrough(), v.inForce().Since).Time()
+	if !v.skipsMissed() {
 		return base
 	}
 	return laterOf(base, v.Plan.Schedule.Latest(base, v.Since))
+}
+
+// skipsMissed reports whether missed runs are not caught up. A slot that fails catches up in any case: what it tried when
+// the process ended was begun, and not missed.
+func (v *View) skipsMissed() bool { return !v.Plan.CatchUp && v.Record.Failure == nil }
+
+// firstUnmet is the first instant that is unmet; zero when none will come.
+func (v *View) firstUnmet() time.Time {
+	if owed := v.owedInstant(); !owed.IsZero() {
+		return owed
+	}
+	return v.Plan.Schedule.Next(v.scheduleBase())
 }
 
 // lastInstant is the latest instant whose jitter has passed, however many were missed.
@@ -22,6 +33,9 @@ func (v *View) lastInstant() time.Time {
 	last := v.Plan.Schedule.Latest(v.scheduleBase(), v.Now)
 	for !last.IsZero() && v.withJitter(last).After(v.Now) {
 		last = v.Plan.Schedule.Latest(v.scheduleBase(), last.Add(-time.Nanosecond))
+	}
+	if owed := v.owedInstant(); last.IsZero() && !v.withJitter(owed).After(v.Now) {
+		return owed
 	}
 	return last
 }

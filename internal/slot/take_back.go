@@ -19,7 +19,7 @@ func (v *View) takeBack() Action {
 	if v.Record.namesTimeBeyond(b) {
 		return TakeBack{b}
 	}
-	if now := TimestampOf(v.Now); b.Met == furthest && (v.Record.FirstSeen > now || v.Record.namesInstantAfter(now)) {
+	if now := TimestampOf(v.Now); b.Met == furthest && (max(v.Record.FirstSeen, v.Record.inForce().Since) > now || v.Record.namesInstantAfter(now)) {
 		return Wait{v.Now.Add(askAgainIn)}
 	}
 	return Wait{}
@@ -55,7 +55,7 @@ func (r *Record) namesInstantAfter(t Timestamp) bool {
 // namesTimeBeyond reports whether the record names a time beyond the bounds.
 func (r *Record) namesTimeBeyond(b Bounds) bool {
 	lostAhead := func(l Orphan) bool { return max(TimestampOf(l.At), l.Found) > b.Present }
-	return r.FirstSeen > b.Latest || r.ScheduledThrough > b.Met || r.PendingMint.startedBeyond(b) || r.Rotation.startedBeyond(b) ||
+	return max(r.FirstSeen, r.inForce().Since) > b.Latest || r.ScheduledThrough > b.Met || r.PendingMint.startedBeyond(b) || r.Rotation.startedBeyond(b) ||
 		slices.ContainsFunc(r.Orphans, lostAhead) || r.Request.askedBeyond(b) || r.Failure.failedBeyond(b)
 }
 
@@ -73,6 +73,10 @@ func (f *Failure) failedBeyond(b Bounds) bool {
 // to the journal.
 func (r *Record) TakeBack(b Bounds) {
 	r.FirstSeen, r.ScheduledThrough = min(r.FirstSeen, b.Latest), b.believed(r.ScheduledThrough)
+	if f := r.inForce(); f.Since > b.Latest {
+		f.Since = b.Latest
+		r.keep(f)
+	}
 	for _, rot := range []**Rotation{&r.PendingMint, &r.Rotation} {
 		if (*rot).startedBeyond(b) {
 			own := **rot

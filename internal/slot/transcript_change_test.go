@@ -26,6 +26,7 @@ func (s *transcript) changeForms() []form {
 		{"carried out", func(*clause) { s.mustCarryOut() }},
 		{"settled", func(*clause) { s.settle() }},
 		{"failed in NAME", func(c *clause) { s.fail(c) }},
+		{"its schedule is noted", func(*clause) { r.NoteSchedule(s.v.Plan) }},
 		{"NAME asks for a rotation", func(c *clause) { r.AskForRotation(Request{At: s.v.Now, By: c.words[0]}) }},
 		{"NAME asks for a compromised rotation", func(c *clause) {
 			r.AskForRotation(Request{At: s.v.Now, By: c.words[0], Compromised: true})
@@ -214,6 +215,9 @@ func (s *transcript) carryOut() bool {
 		r.EndFailure()
 	case TakeBack:
 		r.TakeBack(a.Bounds)
+	case AdoptSchedule:
+		r.AdoptSchedule(s.v.Plan, TimestampOf(s.v.Now))
+		r.NoteSchedule(s.v.Plan)
 	case ForgetOrphan:
 		r.ForgetOrphan(a.Orphan.Label)
 	default:

@@ -1,6 +1,7 @@
 package slot
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -14,7 +15,7 @@ import (
 func (s *transcript) planForms() []form {
 	return []form{
 		{"strategy NAME", func(c *clause) { s.v.Plan.Strategy = oneOf(s, c.words[0], moq.Overlap, moq.InPlace) }},
-		{"schedule manual", func(*clause) { s.v.Plan.Schedule, s.v.Plan.Expr = nil, "" }},
+		{"schedule manual", func(*clause) { s.v.Plan.Schedule, s.v.Plan.Expr = nil, "manual" }},
 		{"schedule TEXT", func(c *clause) { s.schedule(c.words[0]) }},
 		{"delay DURATION", func(c *clause) { s.delay(c.duration(0)) }},
 		{"initial NAME", func(c *clause) { s.v.Plan.Initial = oneOf(s, c.words[0], InitialNow, InitialSchedule) }},
@@ -63,7 +64,7 @@ func (s *transcript) schedule(text string) {
 	if err != nil {
 		s.fatalf("%v", err)
 	}
-	s.v.Plan.Schedule, s.v.Plan.Expr = parsed, expr
+	s.v.Plan.Schedule, s.v.Plan.Expr, s.v.Plan.Timezone = parsed, expr, cmp.Or(zone, "UTC")
 }
 
 // delay is a jitter that is the same for every instant.

@@ -49,6 +49,8 @@ func tokenActionText(a Action) string {
 		return "drop the value"
 	case TakeBack:
 		return "take back what is further ahead than it can be"
+	case AdoptSchedule:
+		return "adopt the changed schedule"
 	case BeginGrace:
 		if a.Anew {
 			return fmt.Sprintf("begin the grace of %s anew, until %s", a.Token.ID, timestampText(a.Token.Retire))

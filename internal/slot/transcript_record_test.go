@@ -12,6 +12,9 @@ func recordLines(r *Record) []string {
 	var l lines
 	l.addTime("first seen", r.FirstSeen.Time())
 	l.addTime("scheduled through", r.ScheduledThrough.Time())
+	in := r.inForce()
+	l.add(in.Text != "", "goes by the schedule %s in %s%s", in.Text, in.Zone, textIf(!in.Since.IsZero(), " since "+timestampText(in.Since)))
+	l.addTime("first unmet instant", in.Next.Time())
 	l = append(l, rotationLines("pending mint", r.PendingMint)...)
 	l = append(l, rotationLines("rotation", r.Rotation)...)
 	l.addTime("last rotation at", r.LastRotation.Time())

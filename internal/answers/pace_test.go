@@ -13,7 +13,7 @@ import (
 type leisurely struct{ http.ResponseWriter }
 
 func (l leisurely) Write(p []byte) (int, error) {
-	time.Sleep(DefaultPace().Piece - time.Second)
+	<-time.After(DefaultPace().Piece - time.Second)
 	return len(p), nil
 }
 

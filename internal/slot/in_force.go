@@ -82,8 +82,8 @@ func (v *View) changesSchedule() bool {
 	return v.Plan != nil && v.Plan.Expr != "" && f.Text != "" && !f.isOf(v.Plan)
 }
 
-// inForce is the schedule that the slot goes by, or is about to.
-func (v *View) inForce() ScheduleInForce {
+// scheduleInForce is the schedule that the slot goes by, or is about to.
+func (v *View) scheduleInForce() ScheduleInForce {
 	if v.changesSchedule() {
 		return v.Record.adopted(v.Plan, TimestampOf(v.Now))
 	}
@@ -92,7 +92,7 @@ func (v *View) inForce() ScheduleInForce {
 
 // owedInstant is an instant of a former schedule that is to be made up for; zero when there is none.
 func (v *View) owedInstant() time.Time {
-	f := v.inForce()
+	f := v.scheduleInForce()
 	if !v.Record.owes(f) || v.skipsMissed() && !f.Next.Time().After(v.Since) {
 		return time.Time{}
 	}

@@ -6,7 +6,7 @@ import "time"
 // or, when missed runs are not caught up, the last one before rotatord could act. A slot that fails catches up in any
 // case: what it tried when the process ended was begun, and not missed.
 func (v *View) scheduleBase() time.Time {
-	base := max(v.Record.metThrough(), v.inForce().Since).Time()
+	base := max(v.Record.metThrough(), v.scheduleInForce().Since).Time()
 	if !v.skipsMissed() {
 		return base
 	}

@@ -34,3 +34,31 @@ func TestASlotWhoseTokenHasSettledIsNotQuietBeforeItIsDelivered(t *testing.T) {
 		}
 	})
 }
+
+// What an earlier process minted is written over what the journal does not know once lists tell for sure that its token
+// lives: seconds after the start, for which a run of what is due waits.
+func TestARunOfWhatIsDueWaitsForTheListsThatAValueWaitsFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, d := inPlaces(t, moq.Overlap, 1)
+		f.plans[0].Settle = 10 * time.Second
+		f.start()
+		<-time.After(time.Hour)
+		if _, err := f.engine.Rotate(t.Context(), f.plans[0].Relay, string(moq.Subscribe), "a test", false); err != nil {
+			t.Fatal(err)
+		}
+		<-time.After(5 * time.Second)
+		f.kill()
+		place := "place of " + f.plans[0].Targets[0].Target
+		d.mu.Lock()
+		d.held[place] = "another's"
+		d.mu.Unlock()
+		f.start()
+		f.engine.Quiesce(t.Context())
+		if d.mu.Lock(); d.held[place] == "another's" {
+			t.Error("the pending value was left where it was")
+		}
+		d.mu.Unlock()
+		f.kill()
+		synctest.Wait()
+	})
+}

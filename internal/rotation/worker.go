@@ -89,14 +89,17 @@ func (w *worker) isQuiet() bool {
 	return w.inspected == wasInspected || w.plan == nil || w.record.Failure != nil || w.record.Unfinished()
 }
 
+// shortWait is for how long a single run waits for what tells whether a value may be delivered: lists 10 s apart.
+const shortWait = 30 * time.Second
+
 // isAboutToDeliver reports whether an unfinished rotation waits for its alarm alone: its token has settled since the
-// pass that set it.
+// pass that set it, or the next list may tell what to do.
 func (w *worker) isAboutToDeliver(v *slot.View) bool {
 	if !v.Record.Unfinished() || v.Record.Failure != nil || w.engine.stopping.Load() {
 		return false
 	}
-	_, waits := slot.Decide(*v).(slot.Wait)
-	return !waits
+	wait, waits := slot.Decide(*v).(slot.Wait)
+	return !waits || !wait.Until.IsZero() && wait.Until.Before(v.Now.Add(shortWait))
 }
 
 // isFinished reports whether the slot has nothing to do at once, now that no pass can begin.

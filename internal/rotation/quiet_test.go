@@ -19,7 +19,7 @@ func TestASlotWhoseTokenHasSettledIsNotQuietBeforeItIsDelivered(t *testing.T) {
 		w := f.engine.slots.workerOf(f.plans[0].Key)
 		for range 100 {
 			<-time.After(time.Hour / 2)
-			if v := w.view(); v.AwaitsSettling() {
+			if _, settling := isOnItsWay(w); settling {
 				break
 			}
 		}
@@ -29,10 +29,18 @@ func TestASlotWhoseTokenHasSettledIsNotQuietBeforeItIsDelivered(t *testing.T) {
 		}
 		f.mu.Unlock()
 		<-time.After(2 * time.Hour)
-		if v := w.view(); !v.Record.Unfinished() || v.AwaitsSettling() || w.isQuiet() {
-			t.Errorf("unfinished: %t, settling: %t, quiet: %t", v.Record.Unfinished(), v.AwaitsSettling(), w.isQuiet())
+		if unfinished, settling := isOnItsWay(w); !unfinished || settling || w.isQuiet() {
+			t.Errorf("unfinished: %t, settling: %t, quiet: %t", unfinished, settling, w.isQuiet())
 		}
 	})
+}
+
+// isOnItsWay reports whether a slot's rotation is unfinished, and whether its token settles.
+func isOnItsWay(w *worker) (unfinished, settling bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	v := w.view()
+	return v.Record.Unfinished(), v.AwaitsSettling()
 }
 
 // What an earlier process minted is written over what the journal does not know once lists tell for sure that its token

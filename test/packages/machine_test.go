@@ -25,6 +25,11 @@ const (
 	nothing = "nothing" // no init system, as in a chroot or while an image is built
 )
 
+// Where this fails, CI unpacks the packages and no more.
+func TestAMachineBoots(t *testing.T) {
+	boot(t, systemd).run(t, "systemctl", "list-units")
+}
+
 // boot starts a machine, which ends with the test.
 func boot(t *testing.T, init string) *machine {
 	t.Helper()

@@ -152,7 +152,9 @@ func (w *worker) applyPlan(e *Engine, p *slot.Plan, watch time.Time, kept func(u
 		detachRotations(&w.record)
 		sharePlanWords(&w.record, p)
 	}
-	w.record.NoteSchedule(w.plan) // an older version may have kept none
+	if w.record.InForce == nil { // an older version kept none; what is kept is right since the last save
+		w.record.NoteSchedule(w.plan)
+	}
 	w.plan, w.nextCheck = p, slot.TimestampOf(watch)
 	w.forgetInspections()
 	w.sightings = slices.DeleteFunc(w.sightings, func(f slot.LocationEntry[slot.Sighting]) bool { return !p.Delivers(f.Location) })

@@ -28,11 +28,9 @@ func (v *View) describeTimes(st *Status) {
 		st.TokenID, st.Created, st.Expires = t.ShownID(), t.Created.Time(), t.Expires.Time()
 	}
 	st.Rotated = v.Record.LastRotation.Time()
-	next := v.dueOnSchedule()
-	if first := v.dueInitially(); first.Cause != "" && v.Plan.Schedule != nil {
-		next = first
+	if v.Plan.Schedule != nil {
+		st.Next = UTC(v.nextRun().At)
 	}
-	st.Next = UTC(next.At)
 	if from, since := v.overdueFrom(); !from.IsZero() && v.Now.After(from) {
 		st.Overdue, st.OverdueSince = true, UTC(since)
 	}
@@ -41,11 +39,7 @@ func (v *View) describeTimes(st *Status) {
 // overdueFrom is when the slot is overdue unless it rotates before: an instant has then been unmet for a
 // minute, or its token has expired; zero when neither can come. since is that instant, or the token's end.
 func (v *View) overdueFrom() (from, since time.Time) {
-	next := v.dueOnSchedule()
-	if first := v.dueInitially(); first.Cause != "" {
-		next = first
-	}
-	if !next.At.IsZero() {
+	if next := v.nextRun(); !next.At.IsZero() {
 		from, since = next.At.Add(overdueAfter), next.At
 	}
 	if t := v.Record.Current; t != nil && !t.Expires.IsZero() {

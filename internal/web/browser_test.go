@@ -33,10 +33,7 @@ type browser struct {
 // openBrowser starts a browser with one page. Where there is none it ends the test: where CI is set, as failed.
 func openBrowser(t *testing.T) *browser {
 	t.Helper()
-	tool, ok := harness.FindTool(t, "chromium")
-	if !ok {
-		t.SkipNow()
-	}
+	tool := harness.NeedTool(t, "chromium")
 	theirIn, ourOut, err := os.Pipe()
 	ourIn, theirOut, err2 := os.Pipe()
 	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), tool, "--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe",

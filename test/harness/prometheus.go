@@ -33,10 +33,7 @@ type Prometheus struct {
 // not installed the test is skipped, or fails with CI=true.
 func (l Launcher) StartPrometheus(t testing.TB, m Monitoring) *Prometheus {
 	t.Helper()
-	program, found := FindTool(t, "prometheus")
-	if !found {
-		t.Skip("without Prometheus nothing can be tested here")
-	}
+	program := NeedTool(t, "prometheus")
 	dir := t.TempDir()
 	config, address, output := filepath.Join(dir, "prometheus.yaml"), FreeAddress(t), filepath.Join(dir, "output")
 	Check(t, os.WriteFile(config, m.config(t), 0o600))

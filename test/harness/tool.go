@@ -20,3 +20,13 @@ func FindTool(t testing.TB, name string) (path string, found bool) {
 	t.Logf("%s is not installed: less was checked", name)
 	return "", false
 }
+
+// NeedTool is FindTool for a command without which there is nothing to test: where it is missing the test is skipped.
+func NeedTool(t testing.TB, name string) (path string) {
+	t.Helper()
+	path, found := FindTool(t, name)
+	if !found {
+		t.SkipNow()
+	}
+	return path
+}

@@ -35,10 +35,7 @@ func TestEveryPatchStillAppliesToTheCode(t *testing.T) {
 }
 
 func TestGitTakesEveryPatch(t *testing.T) {
-	git, found := harness.FindTool(t, "git")
-	if !found {
-		t.Skip("git is what judges them")
-	}
+	git := harness.NeedTool(t, "git")
 	files, err := filepath.Glob(filepath.Join(root, patches, "*.patch"))
 	if err != nil || len(files) < floor {
 		t.Fatalf("only %q were found (%v)", files, err)

@@ -60,18 +60,18 @@ func (a *app) checkOnline(ctx context.Context, cfg *config.Config, quiet bool, w
 	return err
 }
 
-// sumUp repeats what failed, which may be far above, or says how well all is.
+// sumUp repeats the faults, which may be far above, or says how well all is.
 func (a *app) sumUp(v daemon.Verdict, warned int, err error) {
 	warned += v.Warnings
 	switch {
-	case len(v.Failures) > 0:
-		a.say("\nwhat failed:")
-		for _, text := range v.Failures {
+	case len(v.Faults) > 0:
+		a.say("\nfaults:")
+		for _, text := range v.Faults {
 			a.say("  %s", text)
 		}
 	case err != nil:
 	case warned > 0:
-		a.say("\nnothing failed, with %s: see above", count(warned, "warning"))
+		a.say("\nno faults, %s: see above", count(warned, "warning"))
 	default:
 		a.say("\nall is well")
 	}

@@ -71,11 +71,11 @@ func execute(ctx context.Context, args []string, std stdio, env daemon.Environme
 
 func exitCode(err error) int {
 	var usage errUsage
-	var faults config.Diagnostics
+	var diagnostics config.Diagnostics
 	switch {
 	case err == nil:
 		return exitDone
-	case errors.As(err, &usage), errors.As(err, &faults):
+	case errors.As(err, &usage), errors.As(err, &diagnostics):
 		return exitUsage
 	case errors.Is(err, adminapi.ErrNoDaemon):
 		return exitNoDaemon

@@ -287,7 +287,7 @@ func TestCheckSaysThatAFileIsValidOrAllThatIsWrong(t *testing.T) {
 }
 
 func TestACheckRepeatsWhatFailedAndSaysThatAllIsWellOnlyWithoutWarnings(t *testing.T) {
-	failed := daemon.Verdict{Failures: []string{"relay live: 404: not found", "slot live/subscribe: no folder"}, Warnings: 3}
+	failed := daemon.Verdict{Faults: []string{"relay live: 404: not found", "slot live/subscribe: no folder"}, Warnings: 3}
 	for _, c := range []struct {
 		verdict daemon.Verdict
 		warned  int // before
@@ -295,9 +295,9 @@ func TestACheckRepeatsWhatFailedAndSaysThatAllIsWellOnlyWithoutWarnings(t *testi
 		want    string
 	}{
 		{daemon.Verdict{}, 0, nil, "\nall is well\n"},
-		{daemon.Verdict{}, 1, nil, "\nnothing failed, with 1 warning: see above\n"},
-		{daemon.Verdict{Warnings: 2}, 1, nil, "\nnothing failed, with 3 warnings: see above\n"},
-		{failed, 0, failed.Err(), "\nwhat failed:\n  relay live: 404: not found\n  slot live/subscribe: no folder\n"},
+		{daemon.Verdict{}, 1, nil, "\nno faults, 1 warning: see above\n"},
+		{daemon.Verdict{Warnings: 2}, 1, nil, "\nno faults, 3 warnings: see above\n"},
+		{failed, 0, failed.Err(), "\nfaults:\n  relay live: 404: not found\n  slot live/subscribe: no folder\n"},
 		{daemon.Verdict{}, 0, context.Canceled, ""},
 	} {
 		var out bytes.Buffer

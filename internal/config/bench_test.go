@@ -70,7 +70,7 @@ func BenchmarkResolveFleet(b *testing.B) {
 	cfg, found := defaultConfig(), newReport("config.yaml")
 	newDecoder(found, doc, fakeSpecs()).decodeConfig(cfg)
 	for b.Loop() {
-		f := &findings{report: found, warnings: newReport(""), doc: doc}
+		f := &pathReport{report: found, warnings: newReport(""), doc: doc}
 		newResolver(cfg, f, validate(cfg, f), nil).makePlans()
 		if err := found.result(); err != nil {
 			b.Fatal(err)
@@ -81,7 +81,7 @@ func BenchmarkResolveFleet(b *testing.B) {
 // BenchmarkManySchedules is a fleet spread by hand over every minute of the day.
 func BenchmarkManySchedules(b *testing.B) {
 	for b.Loop() {
-		r := newResolver(defaultConfig(), &findings{report: newReport("")}, nil, nil)
+		r := newResolver(defaultConfig(), &pathReport{report: newReport("")}, nil, nil)
 		for minute := range 60 * 24 {
 			if _, err := r.findTiming(fmt.Sprintf("%d %d * * *", minute%60, minute/60), "Europe/Berlin"); err != nil {
 				b.Fatal(err)

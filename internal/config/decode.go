@@ -72,7 +72,7 @@ func (d *decoder) refuse(p *path, text, hint string) {
 }
 
 // refuseBelow reports what the document itself finds wrong at a node, as below p.
-func (d *decoder) refuseBelow(p *path) problemFunc {
+func (d *decoder) refuseBelow(p *path) diagnoseFunc {
 	return func(n *yaml.Node, key, text, hint string) {
 		at := p
 		if key != "" {

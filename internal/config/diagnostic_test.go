@@ -144,7 +144,7 @@ config.yaml:13:19: state.etcd: state.etcd is not supported yet in this version (
 			change(t, "type: vault, ", "") + "",
 			`config.yaml:5:3: sinks.safe.type: a sink needs a type (known: aws_secrets_manager, file, vault)`,
 		},
-		"a sink's own problems": {
+		"a sink's own diagnostics": {
 			change(t, "{type: vault,", "{type: vault, timeout: 0s, existing: keep, kv_version: two, auth: {token: {}, rolle: x},"),
 			`config.yaml:5:23: sinks.safe.timeout: must be greater than 0
 config.yaml:5:36: sinks.safe.existing: must be refuse or adopt, not "keep"

@@ -24,8 +24,8 @@ type entry struct {
 	value *yaml.Node
 }
 
-// problemFunc is told what is wrong at a node, and below which key if it is one's.
-type problemFunc func(n *yaml.Node, key, text, hint string)
+// diagnoseFunc is told what is wrong at a node, and below which key if it is one's.
+type diagnoseFunc func(n *yaml.Node, key, text, hint string)
 
 // ignore is for those who only look something up.
 func ignore(*yaml.Node, string, string, string) {}
@@ -46,7 +46,7 @@ func (d *document) release(n *yaml.Node) {
 }
 
 // followAlias follows an alias. It returns nil when what stands there cannot be used, after telling why.
-func (d *document) followAlias(n *yaml.Node, problem problemFunc) *yaml.Node {
+func (d *document) followAlias(n *yaml.Node, diagnose diagnoseFunc) *yaml.Node {
 	at := n
 	if n.Kind == yaml.AliasNode {
 		n = n.Alias
@@ -55,17 +55,17 @@ func (d *document) followAlias(n *yaml.Node, problem problemFunc) *yaml.Node {
 	case tagString, tagInt, tagFloat, tagBool, tagNull, tagTimestamp, tagMapping, tagSequence, tagMerge:
 		return n
 	case tagNoAnchor:
-		problem(at, "", "no anchor of this name is defined above",
+		diagnose(at, "", "no anchor of this name is defined above",
 			"define it with &name where it is first used, or put a text that begins with * in quotes")
 	default:
-		problem(n, "", "this YAML tag is not supported", "remove it")
+		diagnose(n, "", "this YAML tag is not supported", "remove it")
 	}
 	return nil
 }
 
 // entries lists a mapping's keys in order, its own first and then those it
 // merges (<<), of which the first wins.
-func (d *document) entries(m *yaml.Node, problem problemFunc) []entry {
+func (d *document) entries(m *yaml.Node, diagnose diagnoseFunc) []entry {
 	out := make([]entry, 0, len(m.Content)/2)
 	first := make(map[string]*yaml.Node, len(m.Content)/2)
 	var merge *yaml.Node
@@ -74,11 +74,11 @@ func (d *document) entries(m *yaml.Node, problem problemFunc) []entry {
 		key, ok := d.keyOf(node)
 		switch before := first[key]; {
 		case !ok:
-			problem(node, "", "a key must be a plain word", "")
+			diagnose(node, "", "a key must be a plain word", "")
 		case before != nil && isMerge(node):
-			problem(node, key, duplicateOf(before), "merge several with <<: [*one, *two]")
+			diagnose(node, key, duplicateOf(before), "merge several with <<: [*one, *two]")
 		case before != nil:
-			problem(node, key, duplicateOf(before), "keep one of them")
+			diagnose(node, key, duplicateOf(before), "keep one of them")
 		case isMerge(node):
 			first[key], merge = node, value
 		default:
@@ -86,7 +86,7 @@ func (d *document) entries(m *yaml.Node, problem problemFunc) []entry {
 			out = append(out, entry{key, node, value})
 		}
 	}
-	for _, e := range d.merge(merge, problem) {
+	for _, e := range d.merge(merge, diagnose) {
 		if first[e.key] == nil {
 			first[e.key] = e.node
 			out = append(out, e)
@@ -110,41 +110,41 @@ func (d *document) keyOf(n *yaml.Node) (string, bool) {
 }
 
 // merge returns the entries of what stands behind a merge key: a mapping or a list of them.
-func (d *document) merge(n *yaml.Node, problem problemFunc) []entry {
+func (d *document) merge(n *yaml.Node, diagnose diagnoseFunc) []entry {
 	if n == nil {
 		return nil
 	}
-	v := d.followAlias(n, problem)
+	v := d.followAlias(n, diagnose)
 	switch {
 	case v == nil:
 	case v.Kind == yaml.MappingNode:
-		return d.mergedEntries(v, problem)
+		return d.mergedEntries(v, diagnose)
 	case v.Kind == yaml.SequenceNode:
 		var out []entry
 		for _, item := range v.Content {
-			switch m := d.followAlias(item, problem); {
+			switch m := d.followAlias(item, diagnose); {
 			case m == nil:
 			case m.Kind == yaml.MappingNode:
-				out = append(out, d.mergedEntries(m, problem)...)
+				out = append(out, d.mergedEntries(m, diagnose)...)
 			default:
-				problem(item, "<<", "only mappings can be merged", "")
+				diagnose(item, "<<", "only mappings can be merged", "")
 			}
 		}
 		return out
 	default:
-		problem(n, "<<", "only mappings can be merged", "write <<: *name, where &name is a mapping")
+		diagnose(n, "<<", "only mappings can be merged", "write <<: *name, where &name is a mapping")
 	}
 	return nil
 }
 
 // mergedEntries keeps what it found, so that mappings that merge each other many
 // times over cost no more than their sum; a mapping that merges itself finds nothing.
-func (d *document) mergedEntries(m *yaml.Node, problem problemFunc) []entry {
+func (d *document) mergedEntries(m *yaml.Node, diagnose diagnoseFunc) []entry {
 	if known, ok := d.merged[m]; ok {
 		return known
 	}
 	d.merged[m] = nil
-	d.merged[m] = d.entries(m, problem)
+	d.merged[m] = d.entries(m, diagnose)
 	return d.merged[m]
 }
 

@@ -31,12 +31,12 @@ type fakeAuth struct {
 	Role  string        `yaml:"role"`
 }
 
-func (s *fakeSink) Problems() []sinks.Problem {
-	if s.Auth != nil && s.Auth.Token.Problem() != "" {
-		return []sinks.Problem{{Key: "auth.token", Text: s.Auth.Token.Problem(), Hint: "say where it is"}}
+func (s *fakeSink) Diagnostics() []sinks.Diagnostic {
+	if s.Auth != nil && s.Auth.Token.WhatIsWrong() != "" {
+		return []sinks.Diagnostic{{Key: "auth.token", Text: s.Auth.Token.WhatIsWrong(), Hint: "say where it is"}}
 	}
 	if s.KV > 2 {
-		return []sinks.Problem{{Key: "kv_version", Text: "is a version nobody knows", Hint: "1 or 2", Warning: true}}
+		return []sinks.Diagnostic{{Key: "kv_version", Text: "is a version nobody knows", Hint: "1 or 2", Warning: true}}
 	}
 	return nil
 }
@@ -114,8 +114,8 @@ func diagnosticsOf(t *testing.T, text string) string {
 	if err == nil {
 		t.Fatal("the configuration is accepted")
 	}
-	var faults Diagnostics
-	if !errors.As(err, &faults) {
+	var diagnostics Diagnostics
+	if !errors.As(err, &diagnostics) {
 		t.Fatalf("the error is no Diagnostics but %T: %v", err, err)
 	}
 	return err.Error()

@@ -80,7 +80,7 @@ func (c *Config) reparse(name string, data []byte, specs map[string]func() sinks
 	if !newDecoder(found, doc, specs).decodeConfig(cfg) {
 		return nil, found.result()
 	}
-	f := &findings{report: found, warnings: newReport(name), doc: doc}
+	f := &pathReport{report: found, warnings: newReport(name), doc: doc}
 	usable := validate(cfg, f)
 	newResolver(cfg, f, usable, c.knownTimings()).makePlans()
 	if err := found.result(); err != nil {

@@ -21,7 +21,7 @@ func (v *validator) checkOperations(typ moq.TokenType, t *Token, p *path) {
 			"remove them, or give the token a name of its own")
 		return
 	case t.Operations == nil:
-		v.problem(p, "a named token needs operations"+notBuiltIn(), meantType(typ))
+		v.diagnose(p, "a named token needs operations"+notBuiltIn(), meantType(typ))
 		return
 	}
 	v.require(len(t.Operations) > 0, list, "at least one operation is needed", "[publish], [subscribe] or both")
@@ -29,7 +29,7 @@ func (v *validator) checkOperations(typ moq.TokenType, t *Token, p *path) {
 	for i, o := range t.Operations {
 		at := list.item(i)
 		if before, twice := first[o]; twice {
-			v.problem(at, fmt.Sprintf("this operation already stands in entry %d", before+1), "keep one of them")
+			v.diagnose(at, fmt.Sprintf("this operation already stands in entry %d", before+1), "keep one of them")
 			continue
 		}
 		first[o] = i
@@ -78,7 +78,7 @@ func (r *resolver) refuseInPlace(typ moq.TokenType, scope *slotScope) {
 	if scope.layers[onToken].Strategy != "" {
 		p = p.child("strategy")
 	}
-	r.problem(p, "strategy in_place knows only "+string(moq.PublishSubscribe)+" and "+string(moq.Subscribe),
+	r.diagnose(p, "strategy in_place knows only "+string(moq.PublishSubscribe)+" and "+string(moq.Subscribe),
 		"give this token strategy: overlap")
 }
 
@@ -90,7 +90,7 @@ func (r *resolver) checkMatching(plans []*slot.Plan, p *path) {
 			if !plan.Matching || other == plan || !moq.SameOperations(plan.Operations, other.Operations) {
 				continue
 			}
-			r.problem(r.retirePath(plan, p), "retire: matching would take over tokens of "+other.Slot()+
+			r.diagnose(r.retirePath(plan, p), "retire: matching would take over tokens of "+other.Slot()+
 				", which have the same operations", "leave it out where two tokens of a relay may do the same")
 			break
 		}

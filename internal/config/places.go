@@ -27,8 +27,8 @@ func PlacesOf(plans []*slot.Plan) Places {
 	return p
 }
 
-// placesProblem says what is wrong with the places that a relay's slots take; "" when nothing is.
-func placesProblem(plans []*slot.Plan) (text, hint string, fatal bool) {
+// whatIsWrongWithPlaces says what is wrong with the places that a relay's slots take; "" when nothing is.
+func whatIsWrongWithPlaces(plans []*slot.Plan) (text, hint string, fatal bool) {
 	switch p := PlacesOf(plans); {
 	case p.Usual > moq.RelayPlaces:
 		return fmt.Sprintf("its %d slots take %d places at once, and a relay has %d", len(plans), p.Usual, moq.RelayPlaces),
@@ -41,9 +41,9 @@ func placesProblem(plans []*slot.Plan) (text, hint string, fatal bool) {
 }
 
 func (r *resolver) checkPlaces(plans []*slot.Plan, p *path) {
-	switch text, hint, fatal := placesProblem(plans); {
+	switch text, hint, fatal := whatIsWrongWithPlaces(plans); {
 	case fatal:
-		r.problem(p.child("tokens"), text, hint)
+		r.diagnose(p.child("tokens"), text, hint)
 	case text != "":
 		r.warn(p.child("tokens"), text, hint)
 	}

@@ -15,7 +15,7 @@ import (
 // resolver is the third step: it makes the plans of what was decoded, each with the settings nearest to it, its
 // timing and its targets, and says what is wrong with these together.
 type resolver struct {
-	*findings
+	*pathReport
 	cfg    *Config
 	usable map[string]sinks.Spec // the sinks that nothing is wrong with
 
@@ -31,10 +31,10 @@ type resolver struct {
 	tried         map[contentKind]bool
 }
 
-func newResolver(cfg *Config, f *findings, usable map[string]sinks.Spec, known []timing) *resolver {
+func newResolver(cfg *Config, f *pathReport, usable map[string]sinks.Spec, known []timing) *resolver {
 	cfg.timings = make([]timing, 0, len(known))
 	return &resolver{
-		findings: f, cfg: cfg, usable: usable,
+		pathReport: f, cfg: cfg, usable: usable,
 		timings: make(timings, len(known)), formerTimings: byWords(known), gauge: scheduler.NewGauge(gapsFrom),
 		zones:  map[string]*time.Location{},
 		labels: map[string]map[string]string{}, rights: map[string][]string{}, policies: map[slot.Policy]*slot.Policy{},
@@ -141,7 +141,7 @@ func (r *resolver) refuseOverlapKeys(t *Token, scope *slotScope) {
 		"grace": t.Grace != nil, "settle": t.Settle != nil, "lifetime": t.Lifetime != nil, "retire": t.Retire != "",
 	} {
 		if given {
-			r.problem(p.child(key), "has no meaning under strategy in_place: the old token dies at once",
+			r.diagnose(p.child(key), "has no meaning under strategy in_place: the old token dies at once",
 				"remove it, or use strategy: overlap")
 		}
 	}

@@ -18,7 +18,7 @@ func (r *resolver) resolveTargets(plan *slot.Plan, scope *slotScope) {
 		if r.reported[topLevel("defaults").child("sinks").String()] {
 			return // nothing can be said of what they were meant to be
 		}
-		r.problem(list, "the slot has no sink", "give sinks here, on the relay or in defaults")
+		r.diagnose(list, "the slot has no sink", "give sinks here, on the relay or in defaults")
 		return
 	}
 	plan.Targets = make([]slot.Target, 0, len(refs))
@@ -36,7 +36,7 @@ func (r *resolver) addTarget(plan *slot.Plan, ref *SinkRef, spec sinks.Spec, p *
 	}
 	target, location, err := r.renderTarget(plan, spec, template)
 	if err != nil {
-		r.problem(p, plan.Slot()+" has no target in this sink: "+err.Error(), "")
+		r.diagnose(p, plan.Slot()+" has no target in this sink: "+err.Error(), "")
 		return
 	}
 	if !r.takeLocation(plan, ref.Sink, location) {
@@ -71,7 +71,7 @@ func (r *resolver) tryContent(plan *slot.Plan, sink string, spec sinks.Spec) {
 	content, err := spec.Render(&r.templates, sinks.Trial(r.namesOf(plan), sinks.TrialSize, plan.Strategy == moq.InPlace))
 	if err != nil {
 		f := fault.Of(err)
-		r.problem(p, fmt.Sprintf("no content can be made of a token of %s (%s): %v", plan.Slot(), plan.Strategy, f.Err),
+		r.diagnose(p, fmt.Sprintf("no content can be made of a token of %s (%s): %v", plan.Slot(), plan.Strategy, f.Err),
 			"correct the sink's template or fields; under in_place .TokenID and .ExpiresAt may be empty")
 		return
 	}
@@ -108,7 +108,7 @@ func (r *resolver) takeLocation(plan *slot.Plan, sink, location string) bool {
 	}
 	p := topLevel("relays").child(plan.Relay).child("tokens").child(string(plan.Key.Type))
 	there := first.Targets[slot.TargetAt(first.Targets, location)].Sink
-	r.problem(p, "its target in sink "+sink+" is also the target of "+first.Slot()+" in sink "+there,
+	r.diagnose(p, "its target in sink "+sink+" is also the target of "+first.Slot()+" in sink "+there,
 		"tell targets apart with {{.Relay}}, {{.Type}} or another path")
 	return false
 }

@@ -101,7 +101,7 @@ func (r *resolver) resolveTiming(plan *slot.Plan, scope *slotScope) {
 	plan.Delay = delayWithin(plan.Jitter, plan.Key)
 	t, err := r.findTiming(plan.Expr, plan.Timezone)
 	if err != nil {
-		r.problem(scope.pathOf(from).child("schedule"), err.Error(), didYouMean(plan.Expr, []string{manual}))
+		r.diagnose(scope.pathOf(from).child("schedule"), err.Error(), didYouMean(plan.Expr, []string{manual}))
 		return
 	}
 	if t.schedule != nil {
@@ -129,7 +129,7 @@ func (r *resolver) resolveGrace(plan *slot.Plan, t *timing, scope *slotScope, sc
 	var from origin
 	plan.Grace, from = nearestOf(scope, func(s *Settings) *time.Duration { return s.Grace }, defaultGrace(t))
 	if from != builtIn && t.schedule != nil && plan.Grace >= t.shortest {
-		r.problem(scope.conflictPath("grace", from, schedule),
+		r.diagnose(scope.conflictPath("grace", from, schedule),
 			"grace ("+formatDuration(plan.Grace)+") must be shorter than the schedule's shortest gap ("+formatDuration(t.shortest)+")",
 			"give this slot a shorter grace or a rarer schedule")
 	}
@@ -140,7 +140,7 @@ func (r *resolver) resolveSettle(plan *slot.Plan, t *timing, scope *slotScope, s
 	var from origin
 	plan.Settle, from = nearestOf(scope, func(s *Settings) *time.Duration { return s.Settle }, settleWithin(t, plan.Grace))
 	if from != builtIn && t.schedule != nil && plan.Grace < t.shortest && plan.Settle+plan.Grace >= t.shortest {
-		r.problem(scope.conflictPath("settle", from, schedule),
+		r.diagnose(scope.conflictPath("settle", from, schedule),
 			"settle ("+formatDuration(plan.Settle)+") and grace ("+formatDuration(plan.Grace)+
 				") together must be shorter than the schedule's shortest gap ("+formatDuration(t.shortest)+")",
 			"give this slot a shorter settle or grace, or a rarer schedule")
@@ -182,13 +182,13 @@ func (r *resolver) resolveLifetime(plan *slot.Plan, t *timing, scope *slotScope,
 	least := plan.LeastLife
 	switch {
 	case plan.Lifetime > year:
-		r.problem(scope.pathOf(from).child("lifetime"), "must be at most one year ("+formatDuration(year)+")", "")
+		r.diagnose(scope.pathOf(from).child("lifetime"), "must be at most one year ("+formatDuration(year)+")", "")
 	case plan.Lifetime <= least && least >= year:
-		r.problem(scope.conflictPath("lifetime", from, schedule),
+		r.diagnose(scope.conflictPath("lifetime", from, schedule),
 			"no lifetime can exceed longest gap + jitter + grace ("+formatDuration(least)+"): one year is the most",
 			"leave lifetime out, or give a more frequent schedule")
 	case plan.Lifetime <= least:
-		r.problem(scope.conflictPath("lifetime", from, schedule),
+		r.diagnose(scope.conflictPath("lifetime", from, schedule),
 			"lifetime ("+formatDuration(plan.Lifetime)+") must exceed longest gap + jitter + grace ("+formatDuration(least)+")",
 			"give a longer lifetime or leave it out")
 	}

@@ -19,36 +19,36 @@ var (
 	envPattern      = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 )
 
-// findings are where the steps after decoding report to: what they find is placed by its path.
-type findings struct {
+// pathReport is where the steps after decoding report to: a diagnostic is placed by its path.
+type pathReport struct {
 	*report
 	warnings *report
 	doc      *document
 }
 
-// problem reports what is wrong at p, unless p was reported already.
-func (f *findings) problem(p *path, text, hint string) {
+// diagnose reports what is wrong at p, unless p was reported already.
+func (f *pathReport) diagnose(p *path, text, hint string) {
 	if place := p.String(); !f.reported[place] {
 		f.add(f.doc.positionOfPath(p), place, withoutSecrets(p, text), hint)
 	}
 }
 
-func (f *findings) warn(p *path, text, hint string) {
+func (f *pathReport) warn(p *path, text, hint string) {
 	f.warnings.add(f.doc.positionOfPath(p), p.String(), withoutSecrets(p, text), hint)
 }
 
 // validator is the second step: it says what is wrong with a decoded configuration, each part by itself
 // and in what it names of others.
 type validator struct {
-	*findings
+	*pathReport
 	cfg    *Config
 	usable map[string]sinks.Spec // the sinks that nothing is wrong with
 	zones  map[string]bool       // time zones, and whether they are known here
 }
 
 // validate returns the sinks that nothing is wrong with.
-func validate(cfg *Config, f *findings) (usable map[string]sinks.Spec) {
-	v := &validator{findings: f, cfg: cfg, usable: map[string]sinks.Spec{}, zones: map[string]bool{}}
+func validate(cfg *Config, f *pathReport) (usable map[string]sinks.Spec) {
+	v := &validator{pathReport: f, cfg: cfg, usable: map[string]sinks.Spec{}, zones: map[string]bool{}}
 	v.checkInstance()
 	v.checkAccounts()
 	for _, name := range sortedNames(cfg.Sinks) {
@@ -63,7 +63,7 @@ func validate(cfg *Config, f *findings) (usable map[string]sinks.Spec) {
 // require reports p when ok is false.
 func (v *validator) require(ok bool, p *path, text, hint string) {
 	if !ok {
-		v.problem(p, text, hint)
+		v.diagnose(p, text, hint)
 	}
 }
 
@@ -94,7 +94,7 @@ func (v *validator) checkAccounts() {
 			continue
 		}
 		if first := names[a.AccountID]; first != "" {
-			v.problem(p.child("account_id"), "this account is already configured as accounts."+first,
+			v.diagnose(p.child("account_id"), "this account is already configured as accounts."+first,
 				"keep one of them")
 			continue
 		}
@@ -121,18 +121,18 @@ func (v *validator) checkAccount(p *path, a *Account) {
 func (v *validator) checkID(p *path, id string) {
 	switch {
 	case id == "":
-		v.problem(p, "is required", "32 hex digits, as the dashboard shows them")
+		v.diagnose(p, "is required", "32 hex digits, as the dashboard shows them")
 	case !moq.IsID(id):
-		v.problem(p, "must be 32 hex digits in lower case"+butNot(p, id),
+		v.diagnose(p, "must be 32 hex digits in lower case"+butNot(p, id),
 			fmt.Sprintf("it has %d characters", utf8.RuneCountInString(id)))
 	}
 }
 
 func (v *validator) checkSource(p *path, s secret.Source) {
-	if problem := s.Problem(); problem != "" {
-		v.problem(p, problem, sourceHint)
+	if wrong := s.WhatIsWrong(); wrong != "" {
+		v.diagnose(p, wrong, sourceHint)
 	} else if s.Env != "" && !envPattern.MatchString(s.Env) {
-		v.problem(p.child("env"), "must be the name of an environment variable", "not its value")
+		v.diagnose(p.child("env"), "must be the name of an environment variable", "not its value")
 	}
 }
 
@@ -140,14 +140,14 @@ func (v *validator) checkURL(p *path, text string) {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil || u.Host == "" || u.Opaque != "":
-		v.problem(p, "must be an address such as https://api.cloudflare.com/client/v4"+butNot(p, text), "")
+		v.diagnose(p, "must be an address such as https://api.cloudflare.com/client/v4"+butNot(p, text), "")
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
-		v.problem(p, "must hold no user, query or fragment", "")
+		v.diagnose(p, "must hold no user, query or fragment", "")
 	case u.Scheme == "https", u.Scheme == "http" && sinks.IsLoopback(u.Hostname()):
 	case u.Scheme == "http":
-		v.problem(p, "plain http would show the API token to the network", "use https; http is for loopback alone")
+		v.diagnose(p, "plain http would show the API token to the network", "use https; http is for loopback alone")
 	default:
-		v.problem(p, "must be an https address"+butNot(p, text), "")
+		v.diagnose(p, "must be an https address"+butNot(p, text), "")
 	}
 }
 
@@ -161,12 +161,12 @@ func (v *validator) checkSink(name string, spec sinks.Spec) {
 	v.require(shared.Timeout > 0, p.child("timeout"), "must be greater than 0", "")
 	v.require(shared.ProbeInterval > 0, p.child("probe_interval"), "must be greater than 0", "")
 	usable := true
-	for _, problem := range spec.Problems() {
-		if problem.Warning {
-			v.warn(p.descendant(problem.Key), problem.Text, problem.Hint)
+	for _, d := range spec.Diagnostics() {
+		if d.Warning {
+			v.warn(p.descendant(d.Key), d.Text, d.Hint)
 			continue
 		}
-		v.problem(p.descendant(problem.Key), problem.Text, problem.Hint)
+		v.diagnose(p.descendant(d.Key), d.Text, d.Hint)
 		usable = false
 	}
 	if usable {
@@ -178,7 +178,7 @@ func (v *validator) checkSink(name string, spec sinks.Spec) {
 func (v *validator) checkSettings(s *Settings, p *path) {
 	if s.Timezone != nil && !v.isZone(*s.Timezone) {
 		at := p.child("timezone")
-		v.problem(at, "must be a time zone that is known here"+butNot(at, *s.Timezone),
+		v.diagnose(at, "must be a time zone that is known here"+butNot(at, *s.Timezone),
 			"use a name such as UTC or Europe/Berlin")
 	}
 	if s.Sinks != nil {
@@ -211,16 +211,16 @@ func (v *validator) checkSinkRefs(refs []SinkRef, p *path) {
 
 func (v *validator) unknownSink(name string, p *path) {
 	if name == "" {
-		v.problem(p, "the sink's name is missing", "write a name, or {sink: name, path: …, required: …}")
+		v.diagnose(p, "the sink's name is missing", "write a name, or {sink: name, path: …, required: …}")
 		return
 	}
-	v.problem(p, "there is no sink"+called(p, name), suggestion(name, sortedNames(v.cfg.Sinks)))
+	v.diagnose(p, "there is no sink"+called(p, name), suggestion(name, sortedNames(v.cfg.Sinks)))
 }
 
 func (v *validator) checkAccountRef(name string, p *path) {
 	if _, ok := v.cfg.Accounts[name]; name != "" && !ok {
 		at := p.child("account")
-		v.problem(at, "there is no account"+called(at, name), suggestion(name, sortedNames(v.cfg.Accounts)))
+		v.diagnose(at, "there is no account"+called(at, name), suggestion(name, sortedNames(v.cfg.Accounts)))
 	}
 }
 

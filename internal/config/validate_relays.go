@@ -30,7 +30,7 @@ func (v *validator) checkOwner(owners map[moq.RelayKey]string, key moq.RelayKey,
 		return
 	}
 	if first, taken := owners[key]; taken {
-		v.problem(p.child("id"), "this relay of the account is already configured as relays."+first, "keep one of them")
+		v.diagnose(p.child("id"), "this relay of the account is already configured as relays."+first, "keep one of them")
 		return
 	}
 	owners[key] = p.key
@@ -40,7 +40,7 @@ func (v *validator) checkRelay(r *Relay, p *path) {
 	v.checkID(p.child("id"), r.ID)
 	v.checkAccountRef(r.Account, p)
 	if v.cfg.accountOf(r) == "" {
-		v.problem(p.child("account"), "the relay has no account",
+		v.diagnose(p.child("account"), "the relay has no account",
 			"give it here or in defaults"+among(sortedNames(v.cfg.Accounts)))
 	}
 	v.checkSettings(&r.Settings, p)
@@ -50,7 +50,7 @@ func (v *validator) checkRelay(r *Relay, p *path) {
 			"a label's name is made of letters, digits and _", "")
 	}
 	if len(r.Tokens) == 0 {
-		v.problem(p.child("tokens"), "a relay needs at least one token",
+		v.diagnose(p.child("tokens"), "a relay needs at least one token",
 			"publish_subscribe: {}, subscribe: {}, publish: {}, or one of your own name with operations")
 	}
 	for _, typ := range sortedNames(r.Tokens) {

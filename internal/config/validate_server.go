@@ -31,7 +31,7 @@ func (v *validator) checkServer() {
 	s, p := v.cfg.Server, topLevel("server")
 	if text, hint := wrongListen(s.Listen); s.Listen != "" && text != "" {
 		at := p.child("listen")
-		v.problem(at, text+butNot(at, s.Listen), hint)
+		v.diagnose(at, text+butNot(at, s.Listen), hint)
 	}
 	v.checkAdminSocket(p.child("admin_socket"), s.AdminSocket)
 	mode, err := strconv.ParseUint(s.AdminSocketMode, 8, 32)

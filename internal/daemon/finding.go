@@ -25,7 +25,7 @@ type Finding struct {
 
 // Verdict is what came of a check.
 type Verdict struct {
-	Failures []string // each with what it is about
+	Faults   []string // each with what it is about
 	Warnings int
 }
 
@@ -49,17 +49,17 @@ func (f *findings) found(l Level, format string, args ...any) {
 	case Warning:
 		f.verdict.Warnings++
 	case Failed:
-		f.verdict.Failures = append(f.verdict.Failures, f.heading+": "+text)
+		f.verdict.Faults = append(f.verdict.Faults, f.heading+": "+text)
 	}
 	f.report(Finding{l, text})
 }
 
 // Err is an error where something is bad.
 func (v Verdict) Err() error {
-	if len(v.Failures) == 0 {
+	if len(v.Faults) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%s found", count(len(v.Failures), "problem"))
+	return fmt.Errorf("%s found", count(len(v.Faults), "fault"))
 }
 
 func count(n int, what string) string {

@@ -46,8 +46,8 @@ func (h *house) checkOnlineAs(ctx context.Context, uid int, env Environment) str
 		Env: env, Socket: adminapi.Address{Path: h.path("admin.sock")}, UID: uid,
 		Report: func(f Finding) { fmt.Fprintf(&b, "%-4s %s\n", f.Level, f.Text) },
 	})
-	if len(v.Failures) > 0 {
-		fmt.Fprintf(&b, "failed: %s\n", strings.Join(v.Failures, "\nfailed: "))
+	if len(v.Faults) > 0 {
+		fmt.Fprintf(&b, "fault: %s\n", strings.Join(v.Faults, "\nfault: "))
 	}
 	fmt.Fprintf(&b, "=> %v, %s\n", err, count(v.Warnings, "warning"))
 	return strings.NewReplacer(h.dir, "DIR", h.api, "API").Replace(b.String())
@@ -194,7 +194,7 @@ func TestACheckByAnotherUserAsksTheDaemon(t *testing.T) {
 			"ok   the daemon lists its 3 tokens; the API token cannot be read here", "ok   room: others hold 2 tokens",
 			"ok   overlap is offered", "=> <nil>, 0 warnings")
 		h.sim.RemoveRelay(relayID)
-		wantSaid(t, h.checkOnlineAs(t.Context(), stranger, Environment{}), "FAIL the daemon says: list tokens", "=> 1 problem found")
+		wantSaid(t, h.checkOnlineAs(t.Context(), stranger, Environment{}), "FAIL the daemon says: list tokens", "=> 1 fault found")
 	})
 }
 

@@ -24,8 +24,8 @@ type Source struct {
 // IsZero reports whether no source is named.
 func (s Source) IsZero() bool { return s == Source{} }
 
-// Problem says what is wrong with the choice of fields; "" when nothing is.
-func (s Source) Problem() string {
+// WhatIsWrong says what is wrong with the choice of fields; "" when nothing is.
+func (s Source) WhatIsWrong() string {
 	n := 0
 	for _, f := range []string{s.Env, s.File, s.Credential} {
 		if f != "" {

@@ -24,8 +24,8 @@ func TestSourceNeedsExactlyOneField(t *testing.T) {
 		{Source{Credential: ".."}, true},
 		{Source{Credential: "."}, true},
 	} {
-		if got := c.source.Problem(); (got != "") != c.bad {
-			t.Errorf("%+v: problem %q", c.source, got)
+		if got := c.source.WhatIsWrong(); (got != "") != c.bad {
+			t.Errorf("%+v: wrong is %q", c.source, got)
 		}
 		if got := c.source.IsZero(); got != (c.source == Source{}) {
 			t.Errorf("%+v: IsZero = %t", c.source, got)

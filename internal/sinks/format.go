@@ -53,28 +53,28 @@ func renderError(r Record, err error) *fault.Error {
 	return &fault.Error{Class: fault.Permanent, Reason: fault.Invalid, Op: "render", Object: r.Relay + "/" + r.Type, Err: err}
 }
 
-// Problems checks the keys format and template of a sink that offers the formats allowed.
-func (f Format) Problems(template string, allowed ...Format) []Problem {
+// Diagnostics checks the keys format and template of a sink that offers the formats allowed.
+func (f Format) Diagnostics(template string, allowed ...Format) []Diagnostic {
 	switch {
 	case !slices.Contains(allowed, f):
-		return []Problem{{Key: "format", Text: fmt.Sprintf("unknown format %q", string(f)), Hint: "one of " + joinFormats(allowed)}}
+		return []Diagnostic{{Key: "format", Text: fmt.Sprintf("unknown format %q", string(f)), Hint: "one of " + joinFormats(allowed)}}
 	case f != FormatTemplate && template != "":
-		return []Problem{{Key: "template", Text: "given, but the format is " + string(f), Hint: "set format: template, or remove it"}}
+		return []Diagnostic{{Key: "template", Text: "given, but the format is " + string(f), Hint: "set format: template, or remove it"}}
 	case f != FormatTemplate:
 		return nil
 	case template == "":
-		return []Problem{{Key: "template", Text: "missing", Hint: `format: template needs one, such as "{{.Token}}"`}}
+		return []Diagnostic{{Key: "template", Text: "missing", Hint: `format: template needs one, such as "{{.Token}}"`}}
 	}
-	return templateProblems(template)
+	return templateDiagnostics(template)
 }
 
-func templateProblems(template string) []Problem {
+func templateDiagnostics(template string) []Diagnostic {
 	v, err := new(Templates).RenderRecord(template, Trial(SampleNames(), TrialSize, false))
 	switch {
 	case err != nil:
-		return []Problem{{Key: "template", Text: err.Error(), Hint: recordHint}}
+		return []Diagnostic{{Key: "template", Text: err.Error(), Hint: recordHint}}
 	case v.IsEmpty():
-		return []Problem{{Key: "template", Text: "yields nothing", Hint: recordHint}}
+		return []Diagnostic{{Key: "template", Text: "yields nothing", Hint: recordHint}}
 	}
 	return nil
 }
@@ -100,18 +100,18 @@ func SampleNames() Names {
 	return Names{Relay: "relay", RelayID: id, Type: "subscribe", Account: "account", AccountID: id, Instance: "default"}
 }
 
-// TargetProblems checks the target template at key: that it renders, and that
+// TargetDiagnostics checks the target template at key: that it renders, and that
 // locate accepts what it gives.
-func TargetProblems(key, template string, locate func(string) (string, error)) []Problem {
+func TargetDiagnostics(key, template string, locate func(string) (string, error)) []Diagnostic {
 	if template == "" {
-		return []Problem{{Key: key, Text: "missing", Hint: "a template over " + targetWords}}
+		return []Diagnostic{{Key: key, Text: "missing", Hint: "a template over " + targetWords}}
 	}
 	target, err := RenderTarget(template, SampleNames())
 	if err != nil {
-		return []Problem{{Key: key, Text: err.Error(), Hint: targetHint}}
+		return []Diagnostic{{Key: key, Text: err.Error(), Hint: targetHint}}
 	}
 	if _, err := locate(target); err != nil {
-		return []Problem{{Key: key, Text: err.Error()}}
+		return []Diagnostic{{Key: key, Text: err.Error()}}
 	}
 	return nil
 }

@@ -41,12 +41,12 @@ func TestContentsHaveTheFunctionsOfTargets(t *testing.T) {
 func TestAFunctionThatThereIsNotIsToldWithThoseThatThereAre(t *testing.T) {
 	locate := func(string) (string, error) { return "", nil }
 	for _, text := range []string{"{{.Type | kebab}}", `{{.Type | replace "a"}}`, "{{dns}}"} {
-		problems := sinks.TargetProblems("path", text, locate)
-		problems = append(problems, sinks.FormatTemplate.Problems(text, sinks.FormatTemplate)...)
-		if len(problems) != 2 {
-			t.Fatalf("%s: %d problems, want one of the target and one of the content", text, len(problems))
+		diagnostics := sinks.TargetDiagnostics("path", text, locate)
+		diagnostics = append(diagnostics, sinks.FormatTemplate.Diagnostics(text, sinks.FormatTemplate)...)
+		if len(diagnostics) != 2 {
+			t.Fatalf("%s: %d diagnostics, want one of the target and one of the content", text, len(diagnostics))
 		}
-		for _, p := range problems {
+		for _, p := range diagnostics {
 			if !strings.HasSuffix(p.Hint, `functions: dns, upper, lower, replace "a" "b"`) {
 				t.Errorf("%s: %s (%s), want a hint that lists the functions", text, p.Text, p.Hint)
 			}

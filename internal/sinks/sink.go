@@ -130,8 +130,8 @@ type Names struct {
 type Spec interface {
 	// Shared returns the keys that every sink takes.
 	Shared() *Common
-	// Problems lists what is wrong, each with its key relative to the sink. A sink with warnings alone works.
-	Problems() []Problem
+	// Diagnostics lists what is wrong, each with its key relative to the sink. A sink with warnings alone works.
+	Diagnostics() []Diagnostic
 	// TargetTemplate is the text/template over Names that gives a slot's target.
 	TargetTemplate() string
 	// Locate returns the place that target is, the same for the same place whatever
@@ -163,8 +163,8 @@ type OpenOptions struct {
 	Connections, Files int
 }
 
-// Problem is one fault of a configuration.
-type Problem struct {
+// Diagnostic is one thing that is wrong with a sink's configuration.
+type Diagnostic struct {
 	Key  string // path of the key below the thing checked: "auth.approle.role_id", "redirect_hosts[0]"; "" for the whole
 	Text string // what is wrong
 	Hint string // what to do; may be empty

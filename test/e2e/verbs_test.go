@@ -162,7 +162,7 @@ func TestCheckOnline(t *testing.T) {
 	t.Run("the API token lacks everything", func(t *testing.T) {
 		t.Parallel()
 		_, r := online(t, func(w *world, _ *settings) { w.sim.AddAPIToken(harness.APIToken, cfsim.None, harness.AccountID) })
-		r.Expect(t, 1, "FAIL", "10000", "MoQ Write (2f912625599b434a8df3e4e02d64c7b4)", "problem")
+		r.Expect(t, 1, "FAIL", "10000", "MoQ Write (2f912625599b434a8df3e4e02d64c7b4)", "fault")
 	})
 	t.Run("the API token is unknown", func(t *testing.T) {
 		t.Parallel()
@@ -187,7 +187,7 @@ func TestCheckOnline(t *testing.T) {
 				w.sim.Next(cfsim.GetRelay, cfsim.Fault{Kind: cfsim.PageBefore, Status: 404})
 			})
 			r.Expect(t, 1, "FAIL", "404: an HTML page, as proxies send them (the answer is not what the Cloudflare API sends: is a proxy in between? check api_url)",
-				"warn  whether "+strategy+" is offered cannot be told", "1 problem found")
+				"warn  whether "+strategy+" is offered cannot be told", "1 fault found")
 			if strings.Contains(r.Out, "not offer") {
 				t.Error("it says that something is not offered")
 			}

@@ -57,34 +57,34 @@ var (
 	tagPattern  = regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+@-]*$`)
 )
 
-// Problems lists what is wrong with c.
-func (c *Config) Problems() []sinks.Problem {
-	out := sinks.TargetProblems("secret_id", c.SecretID, c.Locate)
-	out = append(out, c.Format.Problems(c.Template, sinks.FormatJSON, sinks.FormatRaw, sinks.FormatTemplate)...)
-	out = append(out, c.regionProblems()...)
+// Diagnostics lists what is wrong with c.
+func (c *Config) Diagnostics() []sinks.Diagnostic {
+	out := sinks.TargetDiagnostics("secret_id", c.SecretID, c.Locate)
+	out = append(out, c.Format.Diagnostics(c.Template, sinks.FormatJSON, sinks.FormatRaw, sinks.FormatTemplate)...)
+	out = append(out, c.regionDiagnostics()...)
 	if c.RoleARN != "" && !rolePattern.MatchString(c.RoleARN) {
-		out = append(out, sinks.Problem{Key: "role_arn", Text: "is no ARN of a role", Hint: "such as arn:aws:iam::123456789012:role/rotatord"})
+		out = append(out, sinks.Diagnostic{Key: "role_arn", Text: "is no ARN of a role", Hint: "such as arn:aws:iam::123456789012:role/rotatord"})
 	}
 	if err := c.checkEndpoint(c.EndpointURL); err != nil {
-		out = append(out, sinks.Problem{Key: "endpoint_url", Text: err.Error(), Hint: "https://…; or insecure: true for plain http off loopback"})
+		out = append(out, sinks.Diagnostic{Key: "endpoint_url", Text: err.Error(), Hint: "https://…; or insecure: true for plain http off loopback"})
 	}
 	if !c.Create && (c.KMSKeyID != "" || len(c.Tags) > 0) {
-		out = append(out, sinks.Problem{Key: "create", Text: "is off, but kms_key_id or tags are given", Hint: "they are for secrets that rotatord creates: remove them, or set create: true"})
+		out = append(out, sinks.Diagnostic{Key: "create", Text: "is off, but kms_key_id or tags are given", Hint: "they are for secrets that rotatord creates: remove them, or set create: true"})
 	}
-	return append(out, c.tagProblems()...)
+	return append(out, c.tagDiagnostics()...)
 }
 
-// regionProblems refuses what can be no part of a host's name. AWS opens new regions, and partitions with
+// regionDiagnostics refuses what can be no part of a host's name. AWS opens new regions, and partitions with
 // names of their own: what is like none is told, and DNS has the last word.
-func (c *Config) regionProblems() []sinks.Problem {
+func (c *Config) regionDiagnostics() []sinks.Diagnostic {
 	const hint = "such as eu-west-1, us-gov-west-1 or eusc-de-east-1; an availability zone's last letter does not belong to it"
 	switch {
 	case c.Region == "" || regionShape.MatchString(c.Region):
 		return nil
 	case !hostLabel.MatchString(c.Region):
-		return []sinks.Problem{{Key: "region", Text: fmt.Sprintf("%q is no AWS region", c.Region), Hint: hint}}
+		return []sinks.Diagnostic{{Key: "region", Text: fmt.Sprintf("%q is no AWS region", c.Region), Hint: hint}}
 	}
-	return []sinks.Problem{{
+	return []sinks.Diagnostic{{
 		Key: "region", Text: fmt.Sprintf("%q is unlike the name of any AWS region", c.Region),
 		Hint: hint + "; `rotatord check --online` asks DNS for it", Warning: true,
 	}}
@@ -97,15 +97,15 @@ const (
 	maxTagValue = 256
 )
 
-func (c *Config) tagProblems() []sinks.Problem {
+func (c *Config) tagDiagnostics() []sinks.Diagnostic {
 	if len(c.Tags) > maxTags {
-		return []sinks.Problem{{Key: "tags", Text: fmt.Sprintf("%d are more than AWS's %d", len(c.Tags), maxTags)}}
+		return []sinks.Diagnostic{{Key: "tags", Text: fmt.Sprintf("%d are more than AWS's %d", len(c.Tags), maxTags)}}
 	}
 	for _, k := range slices.Sorted(maps.Keys(c.Tags)) {
 		v := c.Tags[k]
 		reserved := strings.HasPrefix(strings.ToLower(k), "aws:")
 		if k == "" || reserved || len(k) > maxTagKey || len(v) > maxTagValue || !tagPattern.MatchString(k+v) {
-			return []sinks.Problem{{
+			return []sinks.Diagnostic{{
 				Key: "tags", Text: fmt.Sprintf("AWS does not take the tag %q", k),
 				Hint: "letters, digits, spaces and _.:/=+-@; key up to 128, value up to 256; aws: is reserved",
 			}}

@@ -12,7 +12,7 @@ import (
 	"github.com/rotatord/rotatord/internal/sinks"
 )
 
-func TestProblemsNameTheirKey(t *testing.T) {
+func TestDiagnosticsNameTheirKey(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(*Config)
 		key    string // "" for none
@@ -50,12 +50,12 @@ func TestProblemsNameTheirKey(t *testing.T) {
 			config := NewConfig()
 			config.Region, config.SecretID = "eu-west-1", "moq/{{.Relay}}/{{.Type}}"
 			c.change(config)
-			got := config.Problems()
+			got := config.Diagnostics()
 			if c.key == "" && len(got) == 0 {
 				return
 			}
 			if len(got) != 1 || got[0].Key != c.key || !strings.Contains(got[0].Text, c.text) || got[0].Warning != (c.text == "unlike") {
-				t.Errorf("Problems = %+v, want one of %q with %q", got, c.key, c.text)
+				t.Errorf("Diagnostics = %+v, want one of %q with %q", got, c.key, c.text)
 			}
 		})
 	}
@@ -95,7 +95,7 @@ func TestEveryRegionThatTheSDKKnowsIsTaken(t *testing.T) {
 	for _, r := range regions {
 		c := NewConfig()
 		c.Region, c.SecretID = r, "moq/{{.Relay}}"
-		if got := c.Problems(); len(got) > 0 {
+		if got := c.Diagnostics(); len(got) > 0 {
 			t.Errorf("%s: %+v", r, got)
 		}
 	}
@@ -148,7 +148,7 @@ func TestOfSeveralWrongTagsTheFirstByNameIsTold(t *testing.T) {
 	c := NewConfig()
 	c.SecretID, c.Tags = "moq", map[string]string{"aws:c": "", "aws:a": "", "aws:d": "", "aws:b": "", "fine": ""}
 	for range 20 {
-		if got := c.Problems(); len(got) != 1 || !strings.Contains(got[0].Text, `"aws:a"`) {
+		if got := c.Diagnostics(); len(got) != 1 || !strings.Contains(got[0].Text, `"aws:a"`) {
 			t.Fatalf("%+v", got)
 		}
 	}

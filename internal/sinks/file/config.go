@@ -42,12 +42,12 @@ func NewConfig() *Config {
 	return &Config{Common: sinks.DefaultCommon(Type), Format: sinks.FormatRaw, Mode: "0640"}
 }
 
-// Problems lists what is wrong with c.
-func (c *Config) Problems() []sinks.Problem {
-	out := sinks.TargetProblems("path", c.Path, c.Locate)
-	out = append(out, c.Format.Problems(c.Template, sinks.FormatRaw, sinks.FormatJSON, sinks.FormatEnv, sinks.FormatTemplate)...)
+// Diagnostics lists what is wrong with c.
+func (c *Config) Diagnostics() []sinks.Diagnostic {
+	out := sinks.TargetDiagnostics("path", c.Path, c.Locate)
+	out = append(out, c.Format.Diagnostics(c.Template, sinks.FormatRaw, sinks.FormatJSON, sinks.FormatEnv, sinks.FormatTemplate)...)
 	if _, err := parseMode(c.Mode); err != nil {
-		out = append(out, sinks.Problem{Key: "mode", Text: err.Error(), Hint: `put it in quotes: mode: "0640"`})
+		out = append(out, sinks.Diagnostic{Key: "mode", Text: err.Error(), Hint: `put it in quotes: mode: "0640"`})
 	}
 	return out
 }

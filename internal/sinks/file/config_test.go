@@ -7,7 +7,7 @@ import (
 	"github.com/rotatord/rotatord/internal/sinks"
 )
 
-func TestProblemsNameTheirKey(t *testing.T) {
+func TestDiagnosticsNameTheirKey(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(*Config)
 		key    string // "" for none
@@ -33,12 +33,12 @@ func TestProblemsNameTheirKey(t *testing.T) {
 			config := NewConfig()
 			config.Path = "/var/lib/moq/{{.Relay}}/{{.Type}}.token"
 			c.change(config)
-			got := config.Problems()
+			got := config.Diagnostics()
 			if c.key == "" && len(got) == 0 {
 				return
 			}
 			if len(got) != 1 || got[0].Key != c.key || !strings.Contains(got[0].Text, c.text) {
-				t.Errorf("Problems = %+v, want one of %q with %q", got, c.key, c.text)
+				t.Errorf("Diagnostics = %+v, want one of %q with %q", got, c.key, c.text)
 			}
 		})
 	}

@@ -59,7 +59,7 @@ type Cert struct {
 
 // method is one way to log in.
 type method interface {
-	problems() []sinks.Problem
+	diagnostics() []sinks.Diagnostic
 	// sources are the secrets that it logs in with.
 	sources() []secret.Source
 	// account is where and as whom it logs in with credential, below Vault's address and namespace.
@@ -115,59 +115,59 @@ func (a *Auth) chosenMethods() []chosen {
 	return out
 }
 
-func (a *Auth) problems() []sinks.Problem {
+func (a *Auth) diagnostics() []sinks.Diagnostic {
 	all := a.chosenMethods()
 	if len(all) != 1 {
-		return []sinks.Problem{{
+		return []sinks.Diagnostic{{
 			Key: "auth", Text: "exactly one method must be given", Hint: "token, approle, kubernetes, jwt or cert",
 		}}
 	}
-	var out []sinks.Problem
-	for _, p := range all[0].problems() {
+	var out []sinks.Diagnostic
+	for _, p := range all[0].diagnostics() {
 		p.Key = strings.TrimSuffix("auth."+all[0].key+"."+p.Key, ".")
 		out = append(out, p)
 	}
 	return out
 }
 
-func (s *static) problems() []sinks.Problem { return problemAt("", s.source.Problem()) }
+func (s *static) diagnostics() []sinks.Diagnostic { return diagnoseAt("", s.source.WhatIsWrong()) }
 
-func (m *AppRole) problems() []sinks.Problem {
-	return slices.Concat(requiredProblem("role_id", m.RoleID), problemAt("secret_id", m.SecretID.Problem()), badMount(m.Mount))
+func (m *AppRole) diagnostics() []sinks.Diagnostic {
+	return slices.Concat(diagnoseMissing("role_id", m.RoleID), diagnoseAt("secret_id", m.SecretID.WhatIsWrong()), diagnoseMount(m.Mount))
 }
 
-func (m *Kubernetes) problems() []sinks.Problem {
-	return slices.Concat(requiredProblem("role", m.Role), badMount(m.Mount))
+func (m *Kubernetes) diagnostics() []sinks.Diagnostic {
+	return slices.Concat(diagnoseMissing("role", m.Role), diagnoseMount(m.Mount))
 }
 
-func (m *JWT) problems() []sinks.Problem {
-	return slices.Concat(problemAt("token", m.Token.Problem()), badMount(m.Mount))
+func (m *JWT) diagnostics() []sinks.Diagnostic {
+	return slices.Concat(diagnoseAt("token", m.Token.WhatIsWrong()), diagnoseMount(m.Mount))
 }
 
-func (m *Cert) problems() []sinks.Problem {
-	return slices.Concat(requiredProblem("cert_file", m.CertFile), requiredProblem("key_file", m.KeyFile), badMount(m.Mount))
+func (m *Cert) diagnostics() []sinks.Diagnostic {
+	return slices.Concat(diagnoseMissing("cert_file", m.CertFile), diagnoseMissing("key_file", m.KeyFile), diagnoseMount(m.Mount))
 }
 
-func problemAt(key, text string) []sinks.Problem {
+func diagnoseAt(key, text string) []sinks.Diagnostic {
 	if text == "" {
 		return nil
 	}
-	return []sinks.Problem{{Key: key, Text: text}}
+	return []sinks.Diagnostic{{Key: key, Text: text}}
 }
 
-func requiredProblem(key, value string) []sinks.Problem {
+func diagnoseMissing(key, value string) []sinks.Diagnostic {
 	if value != "" {
 		return nil
 	}
-	return problemAt(key, "missing")
+	return diagnoseAt(key, "missing")
 }
 
-func badMount(mount string) []sinks.Problem {
+func diagnoseMount(mount string) []sinks.Diagnostic {
 	if mount == "" {
 		return nil
 	}
 	if err := checkPath(trimSlashes(mount)); err != nil {
-		return problemAt("mount", err.Error())
+		return diagnoseAt("mount", err.Error())
 	}
 	return nil
 }

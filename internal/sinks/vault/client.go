@@ -37,7 +37,7 @@ func (c *Config) withEnvironment(env secret.Environment) (*Config, error) {
 		return nil, fault.Newf(fault.Permanent, fault.Invalid, "", "", "no address is known").
 			WithHint("give the sink an address, or set VAULT_ADDR and start rotatord anew")
 	}
-	if p := r.addressProblems(r.Address); len(p) > 0 {
+	if p := r.addressDiagnostics(r.Address); len(p) > 0 {
 		from, hint := "address", p[0].Hint
 		if c.Address == "" {
 			from, hint = api.EnvVaultAddress, hint+"; the environment is read once, at start"

@@ -68,40 +68,40 @@ func NewConfig() *Config {
 	}
 }
 
-// Problems lists what is wrong with c. It reads no environment.
-func (c *Config) Problems() []sinks.Problem {
-	var out []sinks.Problem
+// Diagnostics lists what is wrong with c. It reads no environment.
+func (c *Config) Diagnostics() []sinks.Diagnostic {
+	var out []sinks.Diagnostic
 	if c.Address != "" {
-		out = append(out, c.addressProblems(c.Address)...)
+		out = append(out, c.addressDiagnostics(c.Address)...)
 	}
-	out = append(out, c.redirectProblems()...)
+	out = append(out, c.redirectDiagnostics()...)
 	if err := checkPath(c.mountPath()); err != nil {
-		out = append(out, sinks.Problem{Key: "mount", Text: err.Error(), Hint: `such as "secret"`})
+		out = append(out, sinks.Diagnostic{Key: "mount", Text: err.Error(), Hint: `such as "secret"`})
 	}
 	if c.KVVersion != 1 && c.KVVersion != 2 {
-		out = append(out, sinks.Problem{Key: "kv_version", Text: fmt.Sprintf("unknown version %d", c.KVVersion), Hint: "1 or 2"})
+		out = append(out, sinks.Diagnostic{Key: "kv_version", Text: fmt.Sprintf("unknown version %d", c.KVVersion), Hint: "1 or 2"})
 	}
 	if c.WriteMode != Replace && c.WriteMode != Merge {
-		out = append(out, sinks.Problem{Key: "write", Text: fmt.Sprintf("unknown mode %q", string(c.WriteMode)), Hint: "replace or merge"})
+		out = append(out, sinks.Diagnostic{Key: "write", Text: fmt.Sprintf("unknown mode %q", string(c.WriteMode)), Hint: "replace or merge"})
 	}
-	out = append(out, sinks.TargetProblems("path", c.Path, func(target string) (string, error) { return target, checkPath(target) })...)
-	out = append(out, c.fieldProblems()...)
-	return append(out, c.Auth.problems()...)
+	out = append(out, sinks.TargetDiagnostics("path", c.Path, func(target string) (string, error) { return target, checkPath(target) })...)
+	out = append(out, c.fieldDiagnostics()...)
+	return append(out, c.Auth.diagnostics()...)
 }
 
-func (c *Config) fieldProblems() []sinks.Problem {
-	var out []sinks.Problem
+func (c *Config) fieldDiagnostics() []sinks.Diagnostic {
+	var out []sinks.Diagnostic
 	for _, name := range slices.Sorted(maps.Keys(c.Fields)) {
 		_, err := new(sinks.Templates).RenderRecord(c.Fields[name], sampleRecord())
 		if strings.TrimSpace(name) == "" {
 			err = fmt.Errorf("a field needs a name")
 		}
 		if err != nil {
-			out = append(out, sinks.Problem{Key: "fields." + name, Text: err.Error()})
+			out = append(out, sinks.Diagnostic{Key: "fields." + name, Text: err.Error()})
 		}
 	}
 	if len(out) == 0 && len(c.Fields) > 0 && c.isBlind() {
-		out = append(out, sinks.Problem{Key: "fields", Text: "no field holds the token", Hint: `such as token: "{{.Token}}"`})
+		out = append(out, sinks.Diagnostic{Key: "fields", Text: "no field holds the token", Hint: `such as token: "{{.Token}}"`})
 	}
 	return out
 }

@@ -23,7 +23,7 @@ import (
 
 var _ sinks.Spec = (*Config)(nil)
 
-// valid is a configuration without problems.
+// valid is a configuration without diagnostics.
 func valid() *Config {
 	c := NewConfig()
 	c.Address, c.Path = "https://vault.example:8200", "moq/{{.Relay}}/{{.Type}}"
@@ -31,7 +31,7 @@ func valid() *Config {
 	return c
 }
 
-func TestProblems(t *testing.T) {
+func TestDiagnostics(t *testing.T) {
 	source := secret.Source{File: "f"}
 	for _, c := range []struct {
 		name  string
@@ -86,14 +86,14 @@ func TestProblems(t *testing.T) {
 			config := valid()
 			c.spoil(config)
 			var keys []string
-			for _, p := range config.Problems() {
+			for _, p := range config.Diagnostics() {
 				keys = append(keys, p.Key)
 				if strings.Contains(p.Text+p.Hint, "pw") {
-					t.Errorf("a problem shows the address's password: %v", p)
+					t.Errorf("a diagnostic shows the address's password: %v", p)
 				}
 			}
 			if !slices.Equal(keys, c.keys) {
-				t.Errorf("problems at %q, want %q: %v", keys, c.keys, config.Problems())
+				t.Errorf("diagnostics at %q, want %q: %v", keys, c.keys, config.Diagnostics())
 			}
 		})
 	}

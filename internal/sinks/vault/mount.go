@@ -43,14 +43,14 @@ func (s *sink) lookAtMount(ctx context.Context, c *api.Client) error {
 	case found == nil:
 		return badAnswer("nothing about the mount")
 	}
-	if wrong := s.mountProblem(found); wrong != "" {
+	if wrong := s.mismatchOf(found); wrong != "" {
 		return fault.Newf(fault.Permanent, fault.Invalid, "", "", "%s", wrong).WithHint("correct mount or kv_version")
 	}
 	s.verified.Store(time.Now().UnixNano())
 	return nil
 }
 
-func (s *sink) mountProblem(found map[string]any) string {
+func (s *sink) mismatchOf(found map[string]any) string {
 	mount := s.config.mountPath()
 	options, _ := found["options"].(map[string]any)
 	version, _ := options["version"].(string)

@@ -56,7 +56,7 @@ func parseAddress(address string) (*url.URL, error) {
 	return u, nil
 }
 
-func (c *Config) addressProblems(address string) []sinks.Problem {
+func (c *Config) addressDiagnostics(address string) []sinks.Diagnostic {
 	u, err := parseAddress(address)
 	var text, hint string
 	switch {
@@ -69,5 +69,5 @@ func (c *Config) addressProblems(address string) []sinks.Problem {
 	default:
 		return nil
 	}
-	return []sinks.Problem{{Key: "address", Text: text, Hint: hint}}
+	return []sinks.Diagnostic{{Key: "address", Text: text, Hint: hint}}
 }

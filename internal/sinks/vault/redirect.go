@@ -61,11 +61,11 @@ func (p hostPort) includes(other hostPort) bool {
 	return p.host == other.host && (p.port == "" || p.port == other.port)
 }
 
-func (c *Config) redirectProblems() []sinks.Problem {
-	var out []sinks.Problem
+func (c *Config) redirectDiagnostics() []sinks.Diagnostic {
+	var out []sinks.Diagnostic
 	for i, text := range c.RedirectHosts {
 		if _, err := parseHostPort(text); err != nil {
-			out = append(out, sinks.Problem{
+			out = append(out, sinks.Diagnostic{
 				Key: fmt.Sprintf("redirect_hosts[%d]", i), Text: err.Error(),
 				Hint: "host or host:port, such as vault-1.example:8200; no scheme, no path, no wildcard",
 			})
@@ -82,8 +82,8 @@ func (c *Config) refuseRedirect(from, to *url.URL) string {
 		return "no redirect leaves https"
 	case !c.isAllowed(from, to):
 		return "neither the same host and port nor one of redirect_hosts"
-	case len(c.addressProblems(to.Scheme+"://"+to.Host)) > 0:
-		return c.addressProblems(to.Scheme + "://" + to.Host)[0].Text
+	case len(c.addressDiagnostics(to.Scheme+"://"+to.Host)) > 0:
+		return c.addressDiagnostics(to.Scheme + "://" + to.Host)[0].Text
 	}
 	return ""
 }

@@ -94,11 +94,11 @@ func save(t *testing.T, path, text string) {
 	}
 }
 
-// open opens the sink as configuration wiring does, so Problems must be empty.
+// open opens the sink as configuration wiring does, so Diagnostics must be empty.
 func open(t *testing.T, c *Config) *sink {
 	t.Helper()
-	if p := c.Problems(); len(p) > 0 {
-		t.Fatalf("problems: %v", p)
+	if p := c.Diagnostics(); len(p) > 0 {
+		t.Fatalf("diagnostics: %v", p)
 	}
 	s, err := c.Open(t.Context(), sinks.OpenOptions{
 		Name: "vault-prod", Env: secret.NewEnvironment(os.Environ()), Logins: sinks.NewLogins(),

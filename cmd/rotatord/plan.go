@@ -27,7 +27,7 @@ func (a *app) planCommand() *cobra.Command {
 			if err != nil || d <= 0 {
 				return errUsage{fmt.Errorf("--for takes a duration such as 12h or 7d, not %q", within)}
 			}
-			runs, err := a.planned(cmd.Context(), d)
+			runs, err := a.forecast(cmd.Context(), d)
 			if err != nil {
 				return err
 			}
@@ -42,9 +42,9 @@ func (a *app) planCommand() *cobra.Command {
 	return cmd
 }
 
-// planned asks the daemon. Where none answers, the configuration tells; if that is wrong, too, both are told.
-func (a *app) planned(ctx context.Context, d time.Duration) ([]adminapi.PlannedRun, error) {
-	runs, err := a.client().Upcoming(ctx, d)
+// forecast asks the daemon. Where none answers, the configuration tells; if that is wrong, too, both are told.
+func (a *app) forecast(ctx context.Context, d time.Duration) ([]adminapi.Run, error) {
+	runs, err := a.client().Forecast(ctx, d)
 	if !errors.Is(err, adminapi.ErrNoDaemon) {
 		return runs, err
 	}
@@ -53,7 +53,7 @@ func (a *app) planned(ctx context.Context, d time.Duration) ([]adminapi.PlannedR
 		a.warn("%v", err)
 		return nil, wrong
 	}
-	a.warn("no daemon answers: planned from the configuration alone, as if every slot were seen for the first time now")
+	a.warn("no daemon answers: forecast from the configuration alone, as if every slot were seen for the first time now")
 	now := time.Now()
-	return daemon.Forecast(cfg, now, now.Add(d)), nil
+	return daemon.ForecastOf(cfg, now, now.Add(d)), nil
 }

@@ -38,7 +38,7 @@ type fakeDaemon struct {
 	Tokens []adminapi.Token
 	Former []adminapi.Token // what prune lists
 	Pruned []adminapi.Token // what prune did
-	Runs   []adminapi.PlannedRun
+	Runs   []adminapi.Run
 	Reload adminapi.ReloadResult
 	After  map[string]slot.Status // a slot's status once its rotation was asked for
 	Fails  map[string]string      // what is wrong, by path
@@ -67,7 +67,7 @@ func (d *fakeDaemon) answer(r *http.Request, body string) (int, any) {
 	case part[0] == "history":
 		return http.StatusOK, adminapi.EventList{Events: d.Events}
 	case part[0] == "plan":
-		return http.StatusOK, adminapi.PlannedRuns{Runs: d.Runs}
+		return http.StatusOK, adminapi.RunList{Runs: d.Runs}
 	case part[0] == "tokens" && len(part) == 2:
 		return http.StatusOK, adminapi.TokenList{Tokens: d.Tokens}
 	case part[0] == "tokens" && strings.Contains(body, "dry_run"):

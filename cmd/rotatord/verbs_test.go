@@ -167,7 +167,7 @@ func TestPruneShowsFormerTokensAndThenWhatItRevoked(t *testing.T) { // the trans
 }
 
 func TestPlanAsksADaemonOrForecasts(t *testing.T) {
-	record(t, "plan.txt", &fakeDaemon{Runs: []adminapi.PlannedRun{
+	record(t, "plan.txt", &fakeDaemon{Runs: []adminapi.Run{
 		{At: in(4 * time.Hour), Slot: "live/subscribe", Strategy: moq.Overlap, Account: "main"},
 		{At: in(3*day + time.Hour), Slot: "backup/subscribe", Strategy: moq.InPlace, Account: "main"},
 	}}, func(tr *transcript) {

@@ -116,9 +116,9 @@ func (c *Client) Prune(ctx context.Context, relay string, ids []string, dryRun b
 	return out.Tokens, err
 }
 
-// Upcoming lists when each slot will run within the given time from now.
-func (c *Client) Upcoming(ctx context.Context, within time.Duration) ([]PlannedRun, error) {
-	var out PlannedRuns
+// Forecast lists when each slot will run within the given time from now.
+func (c *Client) Forecast(ctx context.Context, within time.Duration) ([]Run, error) {
+	var out RunList
 	err := c.do(ctx, http.MethodGet, path("plan")+"?for="+url.QueryEscape(within.String()), nil, &out)
 	return out.Runs, err
 }

@@ -54,7 +54,7 @@ func TestClientAsksForTheDocumentedRoutes(t *testing.T) {
 		{`POST /api/v1/tokens/live/prune {"dry_run":true}`,
 			func(c *Client) error { _, err := c.Prune(t.Context(), "live", nil, true); return err }},
 		{"POST /-/reload", func(c *Client) error { _, err := c.Reload(t.Context()); return err }},
-		{"GET /api/v1/plan?for=168h0m0s", func(c *Client) error { _, err := c.Upcoming(t.Context(), 168*time.Hour); return err }},
+		{"GET /api/v1/plan?for=168h0m0s", func(c *Client) error { _, err := c.Forecast(t.Context(), 168*time.Hour); return err }},
 	} {
 		c, asked := daemon(t, http.StatusOK, "{}")
 		if err := tt.call(c); err != nil || *asked != tt.want {
@@ -146,7 +146,7 @@ func TestTypesSurviveJSON(t *testing.T) {
 // wireTypes are all that is declared here for the wire.
 func wireTypes() []any {
 	return []any{
-		SlotList{}, RotateRequest{}, EventList{}, TokenList{}, PruneRequest{}, PlannedRuns{}, ReloadResult{}, Problem{},
+		SlotList{}, RotateRequest{}, EventList{}, TokenList{}, PruneRequest{}, RunList{}, ReloadResult{}, Problem{},
 	}
 }
 

@@ -35,9 +35,9 @@ type PruneRequest struct {
 	TokenIDs []string `json:"token_ids,omitempty"` // these alone, of another living installation of this one's name too
 }
 
-// PlannedRuns answers GET /api/v1/plan, soonest first.
-type PlannedRuns struct {
-	Runs []PlannedRun `json:"runs"`
+// RunList answers GET /api/v1/plan, soonest first.
+type RunList struct {
+	Runs []Run `json:"runs"`
 }
 
 // Problem is the body of every answer that is an error.
@@ -51,8 +51,8 @@ type (
 	Token = slot.RelayToken
 	// Owner says whose a token is.
 	Owner = slot.Owner
-	// PlannedRun is one rotation that a schedule will start.
-	PlannedRun = slot.PlannedRun
+	// Run is one rotation that a schedule will start.
+	Run = slot.Run
 )
 
 // The owners of a token.

@@ -76,11 +76,11 @@ func (d *daemon) Prune(ctx context.Context, relay string, ids []string, dryRun b
 	return rotation.NewAdministration(c.engine).Prune(ctx, relay, ids, dryRun)
 }
 
-// Upcoming lists the runs within the given time from now.
-func (d *daemon) Upcoming(within time.Duration) []slot.PlannedRun {
+// Forecast lists the runs within the given time from now.
+func (d *daemon) Forecast(within time.Duration) []slot.Run {
 	c := d.core.Load()
 	if c == nil {
 		return nil
 	}
-	return soonestFirst(rotation.NewAdministration(c.engine).Upcoming(time.Now().Add(within)))
+	return soonestFirst(rotation.NewAdministration(c.engine).Forecast(time.Now().Add(within)))
 }

@@ -111,7 +111,7 @@ func TestWhileItStartsADaemonAnswersThatItIsNotReady(t *testing.T) {
 			t.Errorf("answered: %v", err)
 		}
 	}
-	if known || d.Upcoming(time.Hour) != nil {
+	if known || d.Forecast(time.Hour) != nil {
 		t.Error("it knows of slots")
 	}
 }

@@ -64,13 +64,13 @@ func mergeNewest(x, y []slot.Event, limit int) []slot.Event {
 	return out
 }
 
-// Upcoming returns the runs of all slots that begin by until, in no order.
-func (a Administration) Upcoming(until time.Time) []slot.PlannedRun {
-	var out []slot.PlannedRun
+// Forecast returns the runs of all slots that begin by until, in no order.
+func (a Administration) Forecast(until time.Time) []slot.Run {
+	var out []slot.Run
 	for _, n := range *a.engine.slots.configured.Load() {
 		n.slot.locked(func() {
 			if v := n.slot.view(); v.Plan != nil {
-				out = append(out, v.Upcoming(until)...)
+				out = append(out, v.Forecast(until)...)
 			}
 		})
 	}

@@ -6,8 +6,8 @@ import (
 	"github.com/rotatord/rotatord/internal/moq"
 )
 
-// PlannedRun is one rotation that a schedule, or `initial: now`, will begin.
-type PlannedRun struct {
+// Run is one rotation that a schedule, or `initial: now`, will begin.
+type Run struct {
 	At       time.Time     `json:"at"` // jitter included
 	Slot     string        `json:"slot"`
 	Relay    string        `json:"relay"`
@@ -16,20 +16,20 @@ type PlannedRun struct {
 	Strategy moq.Strategy  `json:"strategy"`
 }
 
-// maxRuns bounds what is planned of one slot.
+// maxRuns bounds the forecast of one slot.
 const maxRuns = 1000
 
-// Forecast returns the runs of a slot that is seen for the first time now.
-func Forecast(p *Plan, now, until time.Time) []PlannedRun {
+// FirstForecast returns the runs of a slot that is seen for the first time now.
+func FirstForecast(p *Plan, now, until time.Time) []Run {
 	seen := TimestampOf(now.Round(0).Truncate(time.Second))
 	v := &View{Record: &Record{Key: p.Key, FirstSeen: seen}, Plan: p, Seen: &Observation{}, Times: Times{Now: now.Round(0)}, Since: now}
-	return v.Upcoming(until)
+	return v.Forecast(until)
 }
 
-// Upcoming returns the slot's runs that begin by until, in their order.
-func (v *View) Upcoming(until time.Time) (out []PlannedRun) {
+// Forecast returns the slot's runs that begin by until, in their order.
+func (v *View) Forecast(until time.Time) (out []Run) {
 	for d := v.nextRun(); d.Cause != "" && !d.At.After(until) && len(out) < maxRuns; d = v.runAfter(d) {
-		out = append(out, PlannedRun{
+		out = append(out, Run{
 			At: UTC(laterOf(d.At, v.Now)), Slot: v.Plan.Slot(), Relay: v.Plan.Relay, Type: v.Plan.Key.Type,
 			Account: v.Plan.Account, Strategy: v.Plan.Strategy,
 		})

@@ -62,12 +62,12 @@ func (s *transcript) questions() []form {
 		{"told", func(*clause) { s.printTold() }},
 		{"record", func(*clause) { s.printAll(recordLines(s.v.Record)) }},
 		{"status", func(*clause) { s.printAll(statusLines(s.v.Status())) }},
-		{"forecast until TIME", func(c *clause) { s.printAll(runLines(s.v.Upcoming(c.time(0)))) }},
+		{"forecast until TIME", func(c *clause) { s.printAll(runLines(s.v.Forecast(c.time(0)))) }},
 		{"forecast of a new slot until TIME", func(c *clause) {
-			s.printAll(runLines(Forecast(s.v.Plan, s.v.Now, c.time(0))))
+			s.printAll(runLines(FirstForecast(s.v.Plan, s.v.Now, c.time(0))))
 		}},
 		{"longest waits after NUMBER failures", func(c *clause) { s.printWaits(c) }},
-		{"forecast is as long until TIME", func(c *clause) { s.print("%d rotations", len(s.v.Upcoming(c.time(0)))) }},
+		{"forecast is as long until TIME", func(c *clause) { s.print("%d rotations", len(s.v.Forecast(c.time(0)))) }},
 		{"the reload changes the slot", func(*clause) { s.print("%s", yesOrNo(!s.former.Same(s.v.Plan))) }},
 		{"listed and accounted for", func(*clause) { s.print("%s", namesOf(s.v.Seen.Listing, s.v.Record.Owns)) }},
 		{"listed and perhaps its own", func(*clause) { s.print("%s", namesOf(s.v.Seen.Listing, s.v.Record.MayOwn)) }},

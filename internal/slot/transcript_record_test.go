@@ -163,7 +163,7 @@ func targetText(t TargetStatus) string {
 
 func until(t time.Time) string { return textIf(!t.IsZero(), " until "+timeText(t)) }
 
-func runLines(runs []PlannedRun) (l lines) {
+func runLines(runs []Run) (l lines) {
 	for _, r := range runs {
 		l = append(l, fmt.Sprintf("%s %s of account %s, by %s", timeText(r.At), r.Slot, r.Account, r.Strategy))
 	}

@@ -171,7 +171,7 @@ func (s *Server) servePlan(w http.ResponseWriter, r *http.Request) {
 		}
 		within = d
 	}
-	writeJSON(w, http.StatusOK, adminapi.PlannedRuns{Runs: notNil(s.Daemon.Upcoming(within))})
+	writeJSON(w, http.StatusOK, adminapi.RunList{Runs: notNil(s.Daemon.Forecast(within))})
 }
 
 // notNil makes an empty list [] in JSON, not null.

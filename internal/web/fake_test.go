@@ -30,7 +30,7 @@ type fakeDaemon struct {
 	err    error // of every call that can fail
 	ready  error
 	notes  []string
-	panics any // what Upcoming panics with
+	panics any // what Forecast panics with
 
 	mu    sync.Mutex
 	asked []string
@@ -94,12 +94,12 @@ func (d *fakeDaemon) Prune(_ context.Context, relay string, _ []string, dryRun b
 	return nil, d.err
 }
 
-func (d *fakeDaemon) Upcoming(within time.Duration) []adminapi.PlannedRun {
+func (d *fakeDaemon) Forecast(within time.Duration) []adminapi.Run {
 	if d.panics != nil {
 		panic(d.panics)
 	}
 	d.note("plan", within.String())
-	return []adminapi.PlannedRun{{At: now, Slot: "live/subscribe", Strategy: moq.Overlap}}
+	return []adminapi.Run{{At: now, Slot: "live/subscribe", Strategy: moq.Overlap}}
 }
 
 func (d *fakeDaemon) Reload(ctx context.Context) (adminapi.ReloadResult, error) {

@@ -142,9 +142,9 @@ func TestTheDescriptionHasEveryFieldOfTheAPIAndNoOther(t *testing.T) {
 	for name, v := range map[string]any{
 		"Problem": adminapi.Problem{}, "RotateRequest": adminapi.RotateRequest{}, "PruneRequest": adminapi.PruneRequest{},
 		"ReloadResult": adminapi.ReloadResult{}, "SlotList": adminapi.SlotList{}, "EventList": adminapi.EventList{},
-		"TokenList": adminapi.TokenList{}, "PlannedRuns": adminapi.PlannedRuns{}, "Slot": slot.Status{}, "Failure": slot.Failure{},
+		"TokenList": adminapi.TokenList{}, "RunList": adminapi.RunList{}, "Slot": slot.Status{}, "Failure": slot.Failure{},
 		"Target": slot.TargetStatus{}, "OldToken": slot.TokenStatus{}, "Event": slot.Event{}, "Token": adminapi.Token{},
-		"PlannedRun": adminapi.PlannedRun{}, "Changes": slot.Changes{}, "Change": slot.Change{},
+		"Run": adminapi.Run{}, "Changes": slot.Changes{}, "Change": slot.Change{},
 	} {
 		var want []string
 		for f := range reflect.TypeOf(v).Fields() {

@@ -50,8 +50,8 @@ type Daemon interface {
 	Tokens(ctx context.Context, relay string) ([]adminapi.Token, error)
 	// Prune revokes, or with dryRun only lists, former tokens of this installation: all, or those with the ids.
 	Prune(ctx context.Context, relay string, ids []string, dryRun bool) ([]adminapi.Token, error)
-	// Upcoming lists the runs within the given time from now, soonest first, bounded in number.
-	Upcoming(within time.Duration) []adminapi.PlannedRun
+	// Forecast lists the runs within the given time from now, soonest first, bounded in number.
+	Forecast(within time.Duration) []adminapi.Run
 	// Reload reads the configuration again, and tells what has changed and what of it does not
 	// work as things are; on an error nothing has changed.
 	Reload(ctx context.Context) (adminapi.ReloadResult, error)

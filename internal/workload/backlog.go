@@ -12,7 +12,7 @@ import (
 const tolerated = time.Minute
 
 // longestBacklog goes through what the accounts' schedules ask for, in order, at the pace of their budget.
-func (f *fleet) longestBacklog(accounts []string, p *cf.PaceForecast) Backlog {
+func (f *fleet) longestBacklog(accounts []string, p *cf.IdlePace) Backlog {
 	var groups []group
 	for _, g := range f.groups {
 		if g.first.Schedule != nil && slices.Contains(accounts, g.first.Account) {
@@ -101,7 +101,7 @@ type wait struct {
 
 // longestWait lets all calls through, in the order in which the budget does, and returns those slots of which one
 // waited longest. They begin with the first that came to a budget at rest, and end when it is at rest again.
-func (a *arrivals) longestWait(p *cf.PaceForecast) (worst wait) {
+func (a *arrivals) longestWait(p *cf.IdlePace) (worst wait) {
 	var now wait
 	passed, granted := 0, 0
 	for anew := true; len(a.mints) > 0 && granted < maxGranted; granted++ {
@@ -132,7 +132,7 @@ func (a *arrivals) longestWait(p *cf.PaceForecast) (worst wait) {
 }
 
 // mint lets the mint of one slot through.
-func (w *wait) mint(a arrival, p *cf.PaceForecast) {
+func (w *wait) mint(a arrival, p *cf.IdlePace) {
 	for range a.calls {
 		w.ended = p.Grant(a.at)
 	}

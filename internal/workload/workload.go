@@ -80,7 +80,7 @@ func Of(cfg *config.Config, now time.Time) *Report {
 
 func (f *fleet) budgetOf(names []string, calls map[string]float64) Budget {
 	limit := tightestLimit(f.cfg.Accounts, names)
-	newPace := func() *cf.PaceForecast { return cf.NewPaceForecast(limit.Requests, limit.Per, limit.Share) }
+	newPace := func() *cf.IdlePace { return cf.NewIdlePace(limit.Requests, limit.Per, limit.Share) }
 	b := Budget{Accounts: names, PerDay: newPace().PerDay()}
 	for _, name := range names {
 		b.Calls += calls[name]

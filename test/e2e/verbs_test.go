@@ -80,8 +80,8 @@ func TestVerbsWithoutADaemon(t *testing.T) {
 	t.Run("plan says that it is a forecast", func(t *testing.T) {
 		w := newWorld(t, 1)
 		w.configure(settings{Defaults: `{schedule: "0 4 * * *", sinks: [disk]}`})
-		w.rotatord("plan", "--for", "2d").Expect(t, 0, "no daemon answers: planned from the configuration alone", "04:00:00Z", "live/subscribe")
-		var runs []slot.PlannedRun
+		w.rotatord("plan", "--for", "2d").Expect(t, 0, "no daemon answers: forecast from the configuration alone", "04:00:00Z", "live/subscribe")
+		var runs []slot.Run
 		r := w.rotatord("plan", "--for", "2d", "-o", "json")
 		if err := json.Unmarshal([]byte(r.Out), &runs); err != nil || len(runs) != 3 { // now, and two mornings
 			t.Errorf("%d runs planned: %v\n%s", len(runs), err, r.Out)

@@ -6,10 +6,10 @@ import (
 	"github.com/rotatord/rotatord/internal/moq"
 )
 
-// PaceForecast computes when a budget lets routine calls through, if nobody else uses it and every
+// IdlePace computes when a budget lets routine calls through, if nobody else uses it and every
 // call is answered at once: a Budget without clocks, by which `rotatord check` computes backlogs beforehand. It
 // is not safe for concurrent use.
-type PaceForecast struct {
+type IdlePace struct {
 	per, interval time.Duration
 	tolerance     time.Duration   // what a burst may run ahead
 	due           time.Duration   // when the next call is due, were there no bursts
@@ -17,17 +17,17 @@ type PaceForecast struct {
 	next          int
 }
 
-// NewPaceForecast returns the pace of an idle NewBudget(requests, per, share); requests must be greater than 0.
-func NewPaceForecast(requests int, per time.Duration, share float64) *PaceForecast {
+// NewIdlePace returns the pace of an idle NewBudget(requests, per, share); requests must be greater than 0.
+func NewIdlePace(requests int, per time.Duration, share float64) *IdlePace {
 	b := NewBudget(requests, per, share)
-	return &PaceForecast{
+	return &IdlePace{
 		per: b.per, interval: b.paceInterval(), tolerance: time.Duration(b.burstSize()-1) * b.paceInterval(),
 		grants: make([]time.Duration, 0, b.limitFor(moq.Routine)),
 	}
 }
 
 // PerDay is how many routine calls the budget takes a day.
-func (p *PaceForecast) PerDay() float64 {
+func (p *IdlePace) PerDay() float64 {
 	return float64(cap(p.grants)) * float64(24*time.Hour) / float64(p.per)
 }
 
@@ -35,10 +35,10 @@ func (p *PaceForecast) PerDay() float64 {
 const RevocationPatience = patience
 
 // IsRested reports whether at the time at the budget has a whole burst to give.
-func (p *PaceForecast) IsRested(at time.Duration) bool { return p.due <= at }
+func (p *IdlePace) IsRested(at time.Duration) bool { return p.due <= at }
 
 // Earliest returns when a call may go that is made at the time at, measured from any instant.
-func (p *PaceForecast) Earliest(at time.Duration) time.Duration {
+func (p *IdlePace) Earliest(at time.Duration) time.Duration {
 	at = max(at, p.due-p.tolerance)
 	if len(p.grants) == cap(p.grants) {
 		at = max(at, p.grants[p.next]+p.per)
@@ -48,7 +48,7 @@ func (p *PaceForecast) Earliest(at time.Duration) time.Duration {
 
 // Grant lets a call go that is made at the time at, and returns when. Calls are to be given in the
 // order in which they go.
-func (p *PaceForecast) Grant(at time.Duration) time.Duration {
+func (p *IdlePace) Grant(at time.Duration) time.Duration {
 	at = p.Earliest(at)
 	if len(p.grants) == cap(p.grants) {
 		p.grants[p.next] = at

@@ -35,7 +35,7 @@ func TestAPaceIsThatOfTheBudget(t *testing.T) {
 		"one at a time":  {1, time.Minute, 1, []calls{{0, 3}}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := cf.NewPaceForecast(c.requests, c.per, c.share)
+			p := cf.NewIdlePace(c.requests, c.per, c.share)
 			var want []time.Duration
 			for _, m := range c.made {
 				for range m.n {

@@ -2,10 +2,12 @@
 package docs
 
 import (
+	"encoding/json"
 	"go/ast"
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -325,5 +327,45 @@ func TestNoDocumentNamesALineNumber(t *testing.T) {
 		if m := regexp.MustCompile(`[a-z]\.go:\d+`).FindString(read(t, file)); m != "" {
 			t.Errorf("%s names %s: lines move", file, m)
 		}
+	}
+}
+
+// What a document shows of a policy is what a user loads.
+func TestThePoliciesThatAreShownAreTheFiles(t *testing.T) {
+	shown := map[string]string{}
+	for _, m := range regexp.MustCompile("(?ms)^\\[`([^`]+)`\\]\\(\\.\\./deploy/policies/([^)]+)\\).*?\n\n```\\w+\n(.*?)^```").
+		FindAllStringSubmatch(read(t, "docs/permissions.md"), -1) {
+		if m[1] != m[2] {
+			t.Errorf("the link of %s leads to %s", m[1], m[2])
+		}
+		shown[m[1]] = m[3]
+	}
+	err := fs.WalkDir(os.DirFS(filepath.Join(root, "deploy/policies")), ".", func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() && read(t, "deploy/policies/"+path) != shown[path] {
+			t.Errorf("docs/permissions.md does not show %s as it is", path)
+		}
+		delete(shown, path)
+		return err
+	})
+	if err != nil || len(shown) > 0 {
+		t.Errorf("docs/permissions.md shows %v, which are no files (%v)", slices.Collect(maps.Keys(shown)), err)
+	}
+}
+
+func TestTheAPITokenHasThePermissionThatErrorsAskFor(t *testing.T) {
+	var token struct {
+		Policies []struct {
+			Groups []struct{ ID, Name string } `json:"permission_groups"`
+		}
+	}
+	if err := json.Unmarshal([]byte(read(t, "deploy/policies/cloudflare/api-token.json")), &token); err != nil {
+		t.Fatal(err)
+	}
+	if len(token.Policies) != 1 || len(token.Policies[0].Groups) != 1 {
+		t.Fatalf("more than one permission: %v", token)
+	}
+	group := token.Policies[0].Groups[0]
+	if !strings.Contains(read(t, "internal/cf/meanings.go"), group.Name+" ("+group.ID+")") {
+		t.Errorf("errors ask for another permission than %v", group)
 	}
 }

@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"cmp"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -374,7 +375,7 @@ func enable(t *testing.T, f *fixture, kind, mount string, setup func(*testing.T,
 
 // role returns the parameters that every method's role has, and more.
 func (f *fixture) role(more map[string]any) map[string]any {
-	out := map[string]any{"token_ttl": ttl.String(), "token_policies": f.policy}
+	out := map[string]any{"token_ttl": cmp.Or(f.ttl, ttl).String(), "token_policies": f.policy, "token_no_default_policy": f.bare}
 	for k, v := range more {
 		out[k] = v
 	}

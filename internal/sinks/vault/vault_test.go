@@ -49,6 +49,8 @@ type fixture struct {
 	server *vaulttest.Server
 	config *Config
 	policy string
+	bare   bool          // the tokens of its role lack Vault's policy "default"
+	ttl    time.Duration // of the tokens of its role; 0: ttl
 	serial atomic.Int64
 }
 

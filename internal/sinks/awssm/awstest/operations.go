@@ -430,6 +430,13 @@ func (s *Server) Versions(id string) int {
 	return len(sec.versions)
 }
 
+// Make makes a secret that has no value yet.
+func (s *Server) Make(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, _ = s.createSecret(&request{Name: id, ClientRequestToken: strings.ToLower(rand.Text() + rand.Text())[:32]})
+}
+
 // Put makes value the current one under a token of its own, as somebody else would.
 func (s *Server) Put(id, value string) {
 	s.mu.Lock()

@@ -8,8 +8,10 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -32,6 +34,7 @@ type Server struct {
 	secrets map[string]*secret
 	keys    map[string]accessKey // by access key id
 	calls   []string
+	actions map[string]bool
 	skew    time.Duration
 	fault   func(op, secretID string) *Failure
 }
@@ -52,8 +55,8 @@ type Failure struct {
 func New(t testing.TB) *Server {
 	t.Helper()
 	s := &Server{
-		secrets: map[string]*secret{},
-		keys:    map[string]accessKey{AccessKeyID: {secret: SecretAccessKey}},
+		secrets: map[string]*secret{}, actions: map[string]bool{},
+		keys: map[string]accessKey{AccessKeyID: {secret: SecretAccessKey}},
 	}
 	h := httptest.NewServer(s)
 	t.Cleanup(h.Close)
@@ -83,6 +86,13 @@ func (s *Server) Calls() []string {
 	return append([]string(nil), s.calls...)
 }
 
+// Actions lists what a policy of IAM must allow for the calls so far, sorted.
+func (s *Server) Actions() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Sorted(maps.Keys(s.actions))
+}
+
 // ServeHTTP answers one call.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
@@ -110,7 +120,10 @@ func (s *Server) serveCall(r *http.Request, op string, body []byte) (any, *Failu
 	if err := json.Unmarshal(body, &in); err != nil {
 		return nil, failWith("SerializationException", "%s", err)
 	}
-	s.noteCall(op)
+	s.noteCall(op, "secretsmanager:"+op)
+	if len(in.Tags) > 0 { // whatever else is done in the same call
+		s.noteAction("secretsmanager:TagResource")
+	}
 	if f := s.verifySignature(r, body, "secretsmanager"); f != nil {
 		return nil, f
 	}
@@ -126,10 +139,17 @@ func (s *Server) serveCall(r *http.Request, op string, body []byte) (any, *Failu
 	return answer, failure
 }
 
-func (s *Server) noteCall(op string) {
+func (s *Server) noteCall(op, action string) {
+	s.noteAction(action)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.calls = append(s.calls, op)
+}
+
+func (s *Server) noteAction(action string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.actions[action] = true
 }
 
 // Repeat is what Inject's function sees a PutSecretValue as that names a version which is there already.

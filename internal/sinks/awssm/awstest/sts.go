@@ -52,7 +52,7 @@ func (s *Server) serveSTS(w http.ResponseWriter, r *http.Request, body []byte) {
 		writeSTSError(w, signatureRefused("InvalidAction", "Could not find operation %s", op))
 		return
 	}
-	s.noteCall(op)
+	s.noteCall(op, "sts:"+op)
 	if f := s.checkIdentity(r, body, form); f != nil {
 		f.wait(r)
 		writeSTSError(w, f)

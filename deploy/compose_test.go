@@ -11,6 +11,7 @@ import (
 
 	"github.com/rotatord/rotatord/internal/config"
 	"github.com/rotatord/rotatord/internal/sinks/all"
+	"github.com/rotatord/rotatord/test/harness"
 )
 
 // composeFile is what of a Compose file is looked at here.
@@ -78,5 +79,21 @@ func TestTheConfigurationForComposeIsValidAndReadsTheSecretsThatAreMounted(t *te
 		if !strings.Contains(text, "{file: /run/secrets/"+secret+"}") {
 			t.Errorf("the secret %s is mounted, and not read", secret)
 		}
+	}
+}
+
+// Prometheus gets the files at the places where Compose mounts them.
+func TestPrometheusUnderstandsWhatComposeMounts(t *testing.T) {
+	inside := t.TempDir()
+	for _, volume := range compose(t).Services["prometheus"].Volumes {
+		if source, rest, _ := strings.Cut(volume, ":"); strings.HasPrefix(rest, "/etc/prometheus/") {
+			target, _, _ := strings.Cut(rest, ":")
+			text := read(t, filepath.Join("compose", source))
+			harness.Check(t, os.WriteFile(filepath.Join(inside, filepath.Base(target)), []byte(text), 0o600))
+		}
+	}
+	out, ok := promtool(t, "check", "config", filepath.Join(inside, "prometheus.yml"))
+	if alerts := harness.ReadRules(t, rulesFile).Alerts(); ok && (!strings.Contains(out, "1 rule files found") || len(alerts) == 0) {
+		t.Errorf("promtool finds no rules:\n%s", out)
 	}
 }

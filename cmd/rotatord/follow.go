@@ -138,17 +138,17 @@ func pause(ctx context.Context, d time.Duration) {
 // older token left in a grace.
 func (s *followed) met(now slot.Status) bool {
 	at := s.asked.Requested
-	if !now.Requested.IsZero() && !now.Requested.After(at) || now.Rotated.Before(at) {
+	if !now.Requested.IsZero() && !now.Requested.After(at) || now.LastRotation.Before(at) {
 		return false
 	}
-	return !s.compromised || !slices.ContainsFunc(now.Old, func(t slot.TokenStatus) bool { return t.Created.Before(at) })
+	return !s.compromised || !slices.ContainsFunc(now.OldTokens, func(t slot.TokenStatus) bool { return t.Created.Before(at) })
 }
 
 func tokenWords(s slot.Status) string {
 	if s.TokenID == "" {
 		return ""
 	}
-	return fmt.Sprintf(": token %s, expires %s", s.TokenID, timefmt.Stamp(s.Expires))
+	return fmt.Sprintf(": token %s, expires %s", s.TokenID, timefmt.Stamp(s.TokenExpires))
 }
 
 // progress says what the slot does, as far as the request is concerned.
@@ -177,7 +177,7 @@ func (s *followed) failures(now slot.Status) int {
 	case f.Since.After(s.asked.Requested):
 		return f.Count
 	}
-	return max(1, f.Count-s.asked.Failures)
+	return max(1, f.Count-s.asked.ConsecutiveFailures)
 }
 
 // givenUp says why the request is not waited for until the deadline, if it is not.
@@ -204,11 +204,11 @@ func (s *followed) givenUp(status slot.Status, now, deadline time.Time) error {
 func failedFor(status slot.Status, failed int, now, deadline time.Time) error {
 	f, verdict := status.Failure, ""
 	if failed < patience && !f.Permanent {
-		if !status.Attempt.After(deadline) {
+		if !status.NextAttempt.After(deadline) {
 			return nil
 		}
 		verdict = "not verified in time: "
 	}
 	return fmt.Errorf("%s%s failed, the last at step %s: %s; rotatord goes on, next attempt %s",
-		verdict, count(failed, "attempt"), f.Stage, f.Message, timefmt.Until(now, status.Attempt))
+		verdict, count(failed, "attempt"), f.Stage, f.Message, timefmt.Until(now, status.NextAttempt))
 }

@@ -20,7 +20,7 @@ func TestNothingPrintedSteersTheTerminal(t *testing.T) {
 	failed := slot.Status{Slot: "live/subscribe", Note: dirty, Failure: &slot.Failure{Stage: slot.StageDeliver, Message: dirty}}
 	unwell := slot.Status{Slot: "live/publish_subscribe", Sinks: []slot.TargetStatus{{Sink: "disk", Error: dirty}}}
 	tokens := []adminapi.Token{
-		{ID: dirty, Operations: []string{dirty}, Label: dirty, Owner: adminapi.Others, ServedBy: []string{dirty}},
+		{TokenID: dirty, Operations: []string{dirty}, Label: dirty, Owner: adminapi.Others, ServedBy: []string{dirty}},
 		{Owner: adminapi.OtherInstance, Instance: dirty},
 	}
 	for _, output := range []string{"table", "json"} {

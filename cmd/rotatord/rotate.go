@@ -141,8 +141,8 @@ func listStandIns(ctx context.Context, client *adminapi.Client, asked []slot.Sta
 			return nil, fmt.Errorf("%s: what else is accepted cannot be listed: %w", s.Slot, err)
 		}
 		for _, t := range tokens {
-			if t.ID != now.TokenID && mayStandIn(t, now) && (t.Expires.IsZero() || t.Expires.After(time.Now())) {
-				left = append(left, fmt.Sprintf("%s on relay %s (%s)", t.ID, s.Relay, ownerWords(t)))
+			if t.TokenID != now.TokenID && mayStandIn(t, now) && (t.Expires.IsZero() || t.Expires.After(time.Now())) {
+				left = append(left, fmt.Sprintf("%s on relay %s (%s)", t.TokenID, s.Relay, ownerWords(t)))
 			}
 		}
 	}

@@ -17,13 +17,13 @@ func TestWhenARequestIsMet(t *testing.T) {
 		compromised bool
 		want        bool
 	}{
-		"still asked for":                {slot.Status{Requested: at, Rotated: at.Add(-time.Hour)}, false, false},
-		"rotated before only":            {slot.Status{Rotated: at.Add(-time.Hour)}, false, false},
-		"rotated after":                  {slot.Status{Rotated: at.Add(time.Second)}, false, true},
-		"asked for again since":          {slot.Status{Rotated: at.Add(time.Second), Requested: at.Add(2 * time.Second)}, false, true},
-		"rotated, the old one in grace":  {slot.Status{Rotated: at.Add(time.Second), Old: old}, false, true},
-		"compromised, the old one there": {slot.Status{Rotated: at.Add(time.Second), Old: old}, true, false},
-		"compromised, the old one gone":  {slot.Status{Rotated: at.Add(time.Second)}, true, true},
+		"still asked for":                {slot.Status{Requested: at, LastRotation: at.Add(-time.Hour)}, false, false},
+		"rotated before only":            {slot.Status{LastRotation: at.Add(-time.Hour)}, false, false},
+		"rotated after":                  {slot.Status{LastRotation: at.Add(time.Second)}, false, true},
+		"asked for again since":          {slot.Status{LastRotation: at.Add(time.Second), Requested: at.Add(2 * time.Second)}, false, true},
+		"rotated, the old one in grace":  {slot.Status{LastRotation: at.Add(time.Second), OldTokens: old}, false, true},
+		"compromised, the old one there": {slot.Status{LastRotation: at.Add(time.Second), OldTokens: old}, true, false},
+		"compromised, the old one gone":  {slot.Status{LastRotation: at.Add(time.Second)}, true, true},
 	} {
 		s := followed{asked: asked, compromised: c.compromised}
 		if got := s.met(c.s); got != c.want {
@@ -34,7 +34,7 @@ func TestWhenARequestIsMet(t *testing.T) {
 
 func TestAttemptsThatFailAfterTheRequestCount(t *testing.T) {
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	s := followed{asked: slot.Status{Requested: at, Failures: 5}}
+	s := followed{asked: slot.Status{Requested: at, ConsecutiveFailures: 5}}
 	for name, c := range map[string]struct {
 		since, last time.Duration // from the request on
 		count, want int
@@ -58,7 +58,7 @@ func TestAttemptsThatFailAfterTheRequestCount(t *testing.T) {
 func TestARequestIsWaitedForNoLongerThanThereIsHope(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	failed := func(count int, next time.Duration, permanent bool) slot.Status {
-		return slot.Status{Attempt: now.Add(next), Failure: &slot.Failure{
+		return slot.Status{NextAttempt: now.Add(next), Failure: &slot.Failure{
 			Count: count, Since: now, At: now, Stage: slot.StageMint, Message: "no", Permanent: permanent,
 		}}
 	}

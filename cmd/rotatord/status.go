@@ -50,8 +50,8 @@ func (a *app) printStatus(all adminapi.SlotList) error {
 	rows := make([][]string, len(slots))
 	for i, s := range slots {
 		rows[i] = []string{
-			s.Slot, string(s.State), string(s.Strategy), timefmt.Since(now, s.Rotated), nextRun(now, s),
-			timefmt.Until(now, s.Expires), sinkStates(s),
+			s.Slot, string(s.State), string(s.Strategy), timefmt.Since(now, s.LastRotation), nextRun(now, s),
+			timefmt.Until(now, s.TokenExpires), sinkStates(s),
 		}
 	}
 	if err := a.print(slots, "SLOT\tSTATE\tSTRATEGY\tAGE\tNEXT RUN\tEXPIRES\tSINKS", rows); err != nil || a.output == "json" {
@@ -68,12 +68,12 @@ func (a *app) printStatus(all adminapi.SlotList) error {
 
 // explain adds what the table has no room for.
 func (a *app) explain(now time.Time, s slot.Status) {
-	if !s.Blackout.IsZero() {
-		a.say("\n%s: BLACKOUT since %s: consumers may be locked out", s.Slot, timefmt.Stamp(s.Blackout))
+	if !s.BlackoutSince.IsZero() {
+		a.say("\n%s: BLACKOUT since %s: consumers may be locked out", s.Slot, timefmt.Stamp(s.BlackoutSince))
 	}
 	if f := s.Failure; f != nil {
 		a.say("\n%s: failed %s, at step %s: %s\n  next attempt %s",
-			s.Slot, timesInARow(f.Count), f.Stage, f.Message, timefmt.Until(now, s.Attempt))
+			s.Slot, timesInARow(f.Count), f.Stage, f.Message, timefmt.Until(now, s.NextAttempt))
 	}
 	for _, t := range s.Sinks {
 		a.explainTarget(now, s, t)
@@ -96,7 +96,7 @@ func timesInARow(n int) string {
 // explainTarget says since when a target is not well, when it is repaired, and what is wrong with it.
 func (a *app) explainTarget(now time.Time, s slot.Status, t slot.TargetStatus) {
 	var about []string
-	if t.State.IsUnhealthy() || t.State == slot.TargetUnknown && !t.Since.IsZero() && s.Blackout.IsZero() {
+	if t.State.IsUnhealthy() || t.State == slot.TargetUnknown && !t.Since.IsZero() && s.BlackoutSince.IsZero() {
 		about = append(about, fmt.Sprintf("%s is %s, for %s", t.Target, t.State, timefmt.Since(now, t.Since)))
 	}
 	if t.Repair != "" {
@@ -113,7 +113,7 @@ func (a *app) explainTarget(now time.Time, s slot.Status, t slot.TargetStatus) {
 func failWhen(check bool, slots []slot.Status) error {
 	bad := 0
 	for _, s := range slots {
-		if s.Failures > 0 || s.Overdue || s.UnhealthyTargets() > 0 {
+		if s.ConsecutiveFailures > 0 || s.Overdue || s.UnhealthyTargets() > 0 {
 			bad++
 		}
 	}
@@ -130,10 +130,10 @@ func nextRun(now time.Time, s slot.Status) string {
 	switch {
 	case s.Overdue:
 		return "overdue " + timefmt.Since(now, s.OverdueSince)
-	case s.Manual && s.Next.IsZero():
+	case s.Manual && s.NextRotation.IsZero():
 		return "manual"
 	}
-	return timefmt.Until(now, s.Next)
+	return timefmt.Until(now, s.NextRotation)
 }
 
 func sinkStates(s slot.Status) string {

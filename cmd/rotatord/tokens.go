@@ -35,7 +35,7 @@ func (a *app) printTokens(tokens []adminapi.Token) error {
 	rows := make([][]string, len(tokens))
 	for i, t := range tokens {
 		rows[i] = []string{
-			redact.Name(t.ID), namesOf(t.Operations), ownerWords(t), timefmt.Since(now, t.Created),
+			redact.Name(t.TokenID), namesOf(t.Operations), ownerWords(t), timefmt.Since(now, t.Created),
 			timefmt.Until(now, t.Expires), timefmt.Until(now, t.Retire), orDash(strings.Join(t.ServedBy, ", ")),
 		}
 	}
@@ -93,7 +93,7 @@ func (a *app) pruneCommand() *cobra.Command {
 			pruned, err := client.Prune(cmd.Context(), args[0], ids, false)
 			for _, t := range pruned {
 				if t.Revoked {
-					a.say("revoked %s", t.ID)
+					a.say("revoked %s", t.TokenID)
 				}
 			}
 			return err

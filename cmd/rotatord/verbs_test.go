@@ -33,16 +33,16 @@ func someSlots() []slot.Status {
 	return []slot.Status{
 		{
 			Slot: "live/subscribe", Relay: "live", Type: moq.Subscribe, Operations: moq.Subscribe.Operations(), Account: "main", Strategy: moq.Overlap, State: slot.StateIdle,
-			TokenID: "11111111111111111111111111111111", Rotated: in(-3 * time.Hour), Next: in(21 * time.Hour), Expires: in(29 * day),
+			TokenID: "11111111111111111111111111111111", LastRotation: in(-3 * time.Hour), NextRotation: in(21 * time.Hour), TokenExpires: in(29 * day),
 			Sinks: []slot.TargetStatus{
 				{Sink: "disk", Target: "/moq/live", Required: true, State: "ok"}, {Sink: "spare", Target: "moq/live", State: "pending", Error: "the store is sealed"},
 			},
 		},
 		{
 			Slot: "live/publish_subscribe", Relay: "live", Type: moq.PublishSubscribe, Operations: moq.PublishSubscribe.Operations(), Account: "main", Strategy: moq.Overlap,
-			State: slot.StateFailing, Rotated: in(-26 * time.Hour), Next: in(-2 * time.Hour), Overdue: true, OverdueSince: in(-2 * time.Hour), Expires: in(-time.Minute),
-			Failures: 3, Failure: &slot.Failure{Count: 3, Stage: slot.StageDeliver, Message: "disk: no space left", Next: in(40 * time.Second)},
-			Attempt: in(10 * time.Minute), WaitsFor: slot.WaitsForGrace, WaitsUntil: in(10 * time.Minute),
+			State: slot.StateFailing, LastRotation: in(-26 * time.Hour), NextRotation: in(-2 * time.Hour), Overdue: true, OverdueSince: in(-2 * time.Hour), TokenExpires: in(-time.Minute),
+			ConsecutiveFailures: 3, Failure: &slot.Failure{Count: 3, Stage: slot.StageDeliver, Message: "disk: no space left", Next: in(40 * time.Second)},
+			NextAttempt: in(10 * time.Minute), WaitsFor: slot.WaitsForGrace, WaitsUntil: in(10 * time.Minute),
 			Sinks: []slot.TargetStatus{
 				{Sink: "disk", Required: true, State: "pending", Error: "no space left", Failed: true}, {Sink: "vault", Required: true, State: "pending", Error: "permission denied"},
 			},
@@ -50,7 +50,7 @@ func someSlots() []slot.Status {
 		},
 		{
 			Slot: "backup/subscribe", Relay: "backup", Type: moq.Subscribe, Operations: moq.Subscribe.Operations(), Account: "main", Strategy: moq.InPlace, State: slot.StateBlackout,
-			Manual: true, Blackout: in(-90 * time.Second), Phase: slot.Minted,
+			Manual: true, BlackoutSince: in(-90 * time.Second), Phase: slot.Minted,
 			Sinks: []slot.TargetStatus{{Sink: "disk", Required: true, State: "pending"}},
 		},
 	}
@@ -72,9 +72,9 @@ func TestStatusShowsASlotALineAndBelowWhatIsWrong(t *testing.T) {
 // A token that has expired makes a slot overdue that has no schedule, and one whose next run is yet to come.
 func TestStatusNamesEachSlotThatFailsItsCheckAsOverdue(t *testing.T) {
 	manual, scheduled := someSlots()[0], someSlots()[0]
-	manual.Slot, manual.Manual, manual.Next = "live/publish", true, time.Time{}
+	manual.Slot, manual.Manual, manual.NextRotation = "live/publish", true, time.Time{}
 	for _, s := range []*slot.Status{&manual, &scheduled} {
-		s.Overdue, s.OverdueSince, s.Expires, s.Sinks = true, in(-20*time.Minute), in(-20*time.Minute), nil
+		s.Overdue, s.OverdueSince, s.TokenExpires, s.Sinks = true, in(-20*time.Minute), in(-20*time.Minute), nil
 	}
 	record(t, "status-overdue.txt", &fakeDaemon{Slots: []slot.Status{manual, scheduled}}, func(tr *transcript) { tr.run("status", "--check") })
 }
@@ -127,17 +127,17 @@ func TestHistoryShowsWhatWasDoneByWhom(t *testing.T) {
 func someTokens() []adminapi.Token {
 	return []adminapi.Token{
 		{
-			ID: "11111111111111111111111111111111", Operations: []string{"subscribe"}, Owner: adminapi.Ours, Slot: "live/subscribe",
+			TokenID: "11111111111111111111111111111111", Operations: []string{"subscribe"}, Owner: adminapi.Ours, Slot: "live/subscribe",
 			Created: in(-3 * time.Hour), Expires: in(29 * day), ServedBy: []string{"disk", "spare"},
 		},
 		{
-			ID: "22222222222222222222222222222222", Operations: []string{"publish", "subscribe"}, Owner: adminapi.Ours, Slot: "live/publish_subscribe",
+			TokenID: "22222222222222222222222222222222", Operations: []string{"publish", "subscribe"}, Owner: adminapi.Ours, Slot: "live/publish_subscribe",
 			Created: in(-5 * day), Expires: in(25 * day), Retire: in(6 * time.Hour),
 		},
-		{ID: "33333333333333333333333333333333", Operations: []string{"subscribe"}, Owner: adminapi.Former, Created: in(-80 * day), Prunable: true},
-		{ID: "44444444444444444444444444444444", Operations: []string{"subscribe"}, Owner: adminapi.Former, Created: in(-80 * day), ServedBy: []string{"disk"}},
-		{ID: "55555555555555555555555555555555", Operations: []string{"subscribe"}, Owner: adminapi.OtherInstance, Instance: "prod"},
-		{ID: "66666666666666666666666666666666", Operations: []string{"subscribe"}, Owner: adminapi.Others, Label: "studio"},
+		{TokenID: "33333333333333333333333333333333", Operations: []string{"subscribe"}, Owner: adminapi.Former, Created: in(-80 * day), Prunable: true},
+		{TokenID: "44444444444444444444444444444444", Operations: []string{"subscribe"}, Owner: adminapi.Former, Created: in(-80 * day), ServedBy: []string{"disk"}},
+		{TokenID: "55555555555555555555555555555555", Operations: []string{"subscribe"}, Owner: adminapi.OtherInstance, Instance: "prod"},
+		{TokenID: "66666666666666666666666666666666", Operations: []string{"subscribe"}, Owner: adminapi.Others, Label: "studio"},
 	}
 }
 
@@ -180,12 +180,12 @@ func TestPlanAsksADaemonOrForecasts(t *testing.T) {
 func TestRotateFollowsTheRequestToItsEnd(t *testing.T) {
 	d := &fakeDaemon{Slots: someSlots(), Tokens: someTokens()[:2]}
 	verified := d.Slots[0]
-	verified.Rotated, verified.Requested, verified.TokenID = in(time.Second), time.Time{}, someTokens()[0].ID
+	verified.LastRotation, verified.Requested, verified.TokenID = in(time.Second), time.Time{}, someTokens()[0].TokenID
 	gaveUp := d.Slots[1]
-	gaveUp.Failures, gaveUp.Failure = 5, &slot.Failure{
+	gaveUp.ConsecutiveFailures, gaveUp.Failure = 5, &slot.Failure{
 		Count: 5, At: in(time.Hour), Stage: slot.StageDeliver, Message: "disk: no space left", Next: in(2 * time.Minute),
 	}
-	gaveUp.Attempt = gaveUp.Failure.Next
+	gaveUp.NextAttempt = gaveUp.Failure.Next
 	d.After = map[string]slot.Status{"live/subscribe": verified, "live/publish_subscribe": gaveUp}
 	record(t, "rotate.txt", d, func(tr *transcript) {
 		tr.run("rotate", "live/subscribe")

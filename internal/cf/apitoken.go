@@ -47,7 +47,7 @@ func isRefused(err error) bool {
 
 // verifyAt asks the endpoint of one kind of owner.
 func (c *Client) verifyAt(ctx context.Context, p moq.Priority, owner ...string) (t APIToken, err error) {
-	err = c.sendOne(ctx, p, call{op: verifyToken}, func(x *exchange) (problem string, err error) {
+	err = c.sendOne(ctx, p, call{op: verifyAPIToken}, func(x *exchange) (problem string, err error) {
 		at := c.base.JoinPath(append(owner, "tokens", "verify")...)
 		req, err := http.NewRequestWithContext(x.ctx, http.MethodGet, at.String(), nil)
 		if err != nil {

@@ -65,7 +65,7 @@ func (x *exchange) upstreamText() string {
 	text := strings.Join(parts, "; ")
 	switch {
 	case x.moved != "":
-		return redact.New(x.token).Text(strings.TrimSuffix(x.moved+"; "+text, "; "))
+		return redact.New(x.apiToken).Text(strings.TrimSuffix(x.moved+"; "+text, "; "))
 	case text != "":
 	case redact.IsPage(string(x.body)):
 		text = redact.Page
@@ -74,12 +74,12 @@ func (x *exchange) upstreamText() string {
 	default:
 		text = "no success, and no reason given"
 	}
-	return redact.New(x.token).Text(fmt.Sprintf("%d: %s", x.status, text))
+	return redact.New(x.apiToken).Text(fmt.Sprintf("%d: %s", x.status, text))
 }
 
 // accountState returns whether the account is up, as far as an outcome shows it: known is false where it shows
 // nothing. A call that was limited has been answered by the edge alone. It asks whether a mint would be carried
-// out, so an account that forbids a call is down; sinks.isUp, rotation.healthOf and slot.stateUnder ask for
+// out, so an account that forbids a call is down; sinks.isUp, rotation.upstreamStateOf and slot.stateUnder ask for
 // something else. docs/metrics.md has the four side by side.
 func accountState(e *fault.Error) (up, known bool) {
 	if e == nil {
@@ -100,5 +100,5 @@ func (c *Client) redactedCause(x *exchange, happened string) error {
 	if u := (*url.Error)(nil); errors.As(err, &u) {
 		err = u.Err // its method and address are said by the operation
 	}
-	return redact.New(x.token).Error(fmt.Errorf("%s: %w", happened, err))
+	return redact.New(x.apiToken).Error(fmt.Errorf("%s: %w", happened, err))
 }

@@ -75,7 +75,7 @@ type Client struct {
 	account   string
 	accountID string
 	base      *url.URL
-	token     func() (secret.Value, error)
+	apiToken  func() (secret.Value, error)
 	tokenHint string
 	http      *http.Client
 	dialer    *dialer // of http; nil when that was given
@@ -97,7 +97,7 @@ func New(o Options) (*Client, error) {
 		return nil, e.WithHint("check the account in the configuration")
 	}
 	c := &Client{
-		account: o.Account, accountID: o.AccountID, base: base, token: o.Token, tokenHint: o.TokenHint, budget: o.Budget, observer: o.Observer,
+		account: o.Account, accountID: o.AccountID, base: base, apiToken: o.Token, tokenHint: o.TokenHint, budget: o.Budget, observer: o.Observer,
 		clock: o.Clock, warn: o.Warn, relays: sdk.NewRelayService(option.WithBaseURL(base.String()), option.WithMaxRetries(0)),
 	}
 	if o.HTTP == nil {
@@ -197,7 +197,7 @@ func (c *Client) sendOne(ctx context.Context, p moq.Priority, k call, send sende
 	x := &exchange{ctx: ctx, http: c.http, now: c.clock.elapsed}
 	defer func() { c.budget.Release(x.begun && x.trace.mayHaveLeft()) }()
 	var err error
-	if x.token, err = c.readToken(); err != nil {
+	if x.apiToken, err = c.readToken(); err != nil {
 		c.observer.Up(c.account, false)
 		return c.unreadableToken(k, err)
 	}
@@ -226,7 +226,7 @@ func (c *Client) notSent(k call, err error) error {
 // account is up. To the first two an account that forbids a call is down, since none would be carried out.
 func (c *Client) concludeCall(k call, x *exchange, problem string) error {
 	e := c.classify(k, x, problem)
-	if up, known := accountState(e); known && k.op != verifyToken { // who may not ask for it may do all the rest
+	if up, known := accountState(e); known && k.op != verifyAPIToken { // who may not ask for it may do all the rest
 		c.proof.noteOutcome(e == nil, up)
 		c.observer.Up(c.account, up || e.Reason == fault.Forbidden) // who is told that it may not was known by its login
 		c.budget.wentWell(up)
@@ -256,7 +256,7 @@ func (c *Client) reportAnswer(op operation, x *exchange) {
 }
 
 func (c *Client) readToken() (secret.Value, error) {
-	v, err := c.token()
+	v, err := c.apiToken()
 	if err != nil {
 		return v, err
 	}
@@ -275,7 +275,7 @@ func (c *Client) unreadableToken(k call, err error) error {
 }
 
 func (c *Client) objectOf(k call) string {
-	if k.op == verifyToken {
+	if k.op == verifyAPIToken {
 		return "of account " + c.account
 	}
 	text := "relay " + k.relayID + " of account " + c.account

@@ -21,10 +21,10 @@ import (
 // exchange is one request and its answer. It stands between the SDK and the HTTP
 // client, so that requests made by either hand are sent, bounded and judged alike.
 type exchange struct {
-	ctx   context.Context // the caller's
-	http  *http.Client
-	token secret.Value
-	now   func() time.Duration // of the elapsed-time clock
+	ctx      context.Context // the caller's
+	http     *http.Client
+	apiToken secret.Value
+	now      func() time.Duration // of the elapsed-time clock
 
 	begun   bool // a request was handed to the HTTP client
 	trace   trace
@@ -98,7 +98,7 @@ func (x *exchange) sdkContext() context.Context { return context.WithoutCancel(x
 // keeps what is needed to judge it.
 func (x *exchange) Do(req *http.Request) (*http.Response, error) {
 	req = req.WithContext(httptrace.WithClientTrace(x.ctx, x.trace.clientTrace()))
-	req.Header.Set("Authorization", "Bearer "+x.token.Reveal())
+	req.Header.Set("Authorization", "Bearer "+x.apiToken.Reveal())
 	req.Header.Set("User-Agent", "rotatord")
 	x.begun = true
 	begin := time.Now()

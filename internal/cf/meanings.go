@@ -68,7 +68,7 @@ var meanings = fault.Table[failedCall]{
 		"a relay holds 10 tokens at most, expired ones included; revoke one that nobody needs"),
 	fault.When(failedCall.isUnauthorized, fault.Permanent, fault.Unauthorized,
 		`check the account's API token; it needs the permission "MoQ: Edit"`),
-	fault.When(fault.All(byStatus(403, 404, 405), byOp(verifyToken)), fault.Permanent, fault.NotOffered,
+	fault.When(fault.All(byStatus(403, 404, 405), byOp(verifyAPIToken)), fault.Permanent, fault.NotOffered,
 		"all other calls go on; when the API token ends is not known"),
 	fault.When(fault.All(byStatus(403), byCode(codeNoPermission)), fault.Permanent, fault.Forbidden, permissionHint),
 	fault.When(byStatus(403), fault.Permanent, fault.Forbidden,

@@ -15,12 +15,12 @@ const (
 	revokeToken
 	rotateToken
 	getRelay
-	verifyToken
+	verifyAPIToken
 )
 
 // metricName is the operation as metrics count it.
 func (o operation) metricName() string {
-	return [...]string{createToken: "create", listTokens: "list", revokeToken: "revoke", rotateToken: "rotate", getRelay: "relay", verifyToken: "verify"}[o]
+	return [...]string{createToken: "create", listTokens: "list", revokeToken: "revoke", rotateToken: "rotate", getRelay: "relay", verifyAPIToken: "verify"}[o]
 }
 
 // String is the operation as errors say it.
@@ -30,7 +30,7 @@ func (o operation) String() string {
 		return "get relay"
 	case listTokens:
 		return "list tokens"
-	case verifyToken:
+	case verifyAPIToken:
 		return "verify API token"
 	}
 	return o.metricName() + " token"
@@ -50,7 +50,7 @@ type call struct {
 
 // checkArguments refuses what no token has, and ids that could reach another endpoint: they go into the path unescaped.
 func (k call) checkArguments() error {
-	if k.op == verifyToken {
+	if k.op == verifyAPIToken {
 		return nil
 	}
 	if !moq.IsID(k.relayID) {

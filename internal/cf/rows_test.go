@@ -40,7 +40,7 @@ func TestNoRowIsHiddenByAnother(t *testing.T) {
 		broken(200, io.ErrUnexpectedEOF), broken(200, context.DeadlineExceeded), incomplete,
 		answered(createToken, 500, "1"), answered(createToken, 429, "1"), answered(createToken, 302, ""), answered(createToken, 404, ""),
 		answered(createToken, 200, "1"), answered(createToken, 404, codeNoRelay), answered(createToken, 409, codeFull),
-		answered(createToken, 401, "1"), answered(verifyToken, 403, "1"), answered(createToken, 403, codeNoPermission), answered(createToken, 403, "1"),
+		answered(createToken, 401, "1"), answered(verifyAPIToken, 403, "1"), answered(createToken, 403, codeNoPermission), answered(createToken, 403, "1"),
 		answered(rotateToken, 404, "1"), answered(getRelay, 404, "1"), answered(createToken, 405, "1"), answered(createToken, 409, "1"),
 		answered(createToken, 400, codeBadExpiry), answered(createToken, 400, "1"),
 	)

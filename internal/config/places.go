@@ -27,8 +27,8 @@ func PlacesOf(plans []*slot.Plan) Places {
 	return p
 }
 
-// whatIsWrongWithPlaces says what is wrong with the places that a relay's slots take; "" when nothing is.
-func whatIsWrongWithPlaces(plans []*slot.Plan) (text, hint string, fatal bool) {
+// whatIsWrongWithRoom says what is wrong with the places that a relay's slots take; "" when nothing is.
+func whatIsWrongWithRoom(plans []*slot.Plan) (text, hint string, fatal bool) {
 	switch p := PlacesOf(plans); {
 	case p.Usual > moq.RelayPlaces:
 		return fmt.Sprintf("its %d slots take %d places at once, and a relay has %d", len(plans), p.Usual, moq.RelayPlaces),
@@ -40,8 +40,8 @@ func whatIsWrongWithPlaces(plans []*slot.Plan) (text, hint string, fatal bool) {
 	return "", "", false
 }
 
-func (r *resolver) checkPlaces(plans []*slot.Plan, p *path) {
-	switch text, hint, fatal := whatIsWrongWithPlaces(plans); {
+func (r *resolver) checkRoom(plans []*slot.Plan, p *path) {
+	switch text, hint, fatal := whatIsWrongWithRoom(plans); {
 	case fatal:
 		r.diagnose(p.child("tokens"), text, hint)
 	case text != "":

@@ -33,7 +33,7 @@ func TestARelaysSlotsMustFitIntoItsTenPlaces(t *testing.T) {
 			if got := PlacesOf(plans); got != c.want {
 				t.Errorf("places %+v, want %+v", got, c.want)
 			}
-			text, hint, fatal := whatIsWrongWithPlaces(plans)
+			text, hint, fatal := whatIsWrongWithRoom(plans)
 			silent := text == ""
 			if fatal != c.fatal || !strings.HasPrefix(text, c.text) || silent != (c.text == "") || silent != (hint == "") {
 				t.Errorf("%q (%s), fatal: %t; want %q, fatal: %t", text, hint, fatal, c.text, c.fatal)

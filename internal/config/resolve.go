@@ -60,7 +60,7 @@ func (r *resolver) makePlans() {
 				r.addPlan(name, relay, typ, t, all.child(name))
 			}
 		}
-		r.checkPlaces(r.cfg.plans[first:], all.child(name))
+		r.checkRoom(r.cfg.plans[first:], all.child(name))
 		r.checkMatching(r.cfg.plans[first:], all.child(name))
 	}
 	if len(r.cfg.plans) > 0 {

@@ -96,7 +96,7 @@ func (w *accountWatch) watch(ctx context.Context, name string, s *seenAccount, w
 			return
 		}
 		w.learnTime(ctx, name, s, b.asks[name], c, wake)
-		w.verifyToken(ctx, name, &s.token, c)
+		w.verifyAPIToken(ctx, name, &s.token, c)
 		if !wait(ctx, pause) {
 			return
 		}

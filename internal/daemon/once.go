@@ -76,7 +76,7 @@ func (c *core) quiesce(ctx context.Context) {
 
 func (c *core) failing() (failing []slot.Status) {
 	c.engine.Slots(func(s *slot.Status) bool {
-		if s.Failures > 0 {
+		if s.ConsecutiveFailures > 0 {
 			failing = append(failing, *s)
 		}
 		return true

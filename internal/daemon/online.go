@@ -178,9 +178,9 @@ func (c *online) isOurs(t moq.Token, plans []*slot.Plan) bool {
 	for _, p := range plans {
 		st := c.statuses[p.Slot()]
 		switch {
-		case slices.Contains(st.ForeignInstance, t.ID):
+		case slices.Contains(st.ForeignInstanceTokens, t.ID):
 			return false
-		case st.TokenID == t.ID, slices.ContainsFunc(st.Old, func(o slot.TokenStatus) bool { return o.TokenID == t.ID }):
+		case st.TokenID == t.ID, slices.ContainsFunc(st.OldTokens, func(o slot.TokenStatus) bool { return o.TokenID == t.ID }):
 			return true
 		}
 	}
@@ -192,7 +192,7 @@ func (c *online) isOurs(t moq.Token, plans []*slot.Plan) bool {
 func (c *online) checkSlot(ctx context.Context, p *slot.Plan) {
 	c.found(Heading, "slot %s (%s)", p.Slot(), p.Strategy)
 	c.checkStrategy(p)
-	if ids := c.statuses[p.Slot()].ForeignInstance; len(ids) > 0 {
+	if ids := c.statuses[p.Slot()].ForeignInstanceTokens; len(ids) > 0 {
 		c.found(Warning, "another rotatord runs under the name %q, too, and mints tokens of this relay (%s): stop one, or give each an `instance` of its own",
 			c.cfg.Instance, strings.Join(ids, ", "))
 	}

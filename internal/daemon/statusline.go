@@ -15,7 +15,7 @@ func statusLine(slots func(yield func(*slot.Status) bool)) string {
 		if s.Failure != nil {
 			failing++
 		}
-		if !s.Blackout.IsZero() {
+		if !s.BlackoutSince.IsZero() {
 			blackout++
 		}
 		return true

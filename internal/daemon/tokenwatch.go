@@ -26,8 +26,8 @@ type tokenWatch struct {
 	told   bool          // something was logged, and still holds
 }
 
-// verifyToken asks once a day how the account's API token stands, and tells what a person has to do.
-func (w *accountWatch) verifyToken(ctx context.Context, name string, t *tokenWatch, c *cf.Client) {
+// verifyAPIToken asks once a day how the account's API token stands, and tells what a person has to do.
+func (w *accountWatch) verifyAPIToken(ctx context.Context, name string, t *tokenWatch, c *cf.Client) {
 	if c == t.client && w.elapsed() < t.next {
 		return
 	}

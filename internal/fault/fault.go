@@ -1,4 +1,4 @@
-// Package fault is the one error type that crosses rotatord's rooms: what was
+// Package fault is the one error type that crosses rotatord's packages: what was
 // tried, on what, why it failed, whether trying again can help, and what a
 // person can do about it.
 package fault
@@ -36,7 +36,7 @@ const (
 	Unauthorized Reason = "unauthorized" // credentials missing, wrong or expired
 	Forbidden    Reason = "forbidden"    // credentials lack a permission
 	NotFound     Reason = "not_found"    // relay, mount or secret does not exist
-	NotOffered   Reason = "not_offered"  // the account does not offer the strategy's endpoint
+	NotOffered   Reason = "not_offered"  // the account, or its API token, is not offered this call
 	Conflict     Reason = "conflict"     // another writer came in between
 	Foreign      Reason = "foreign"      // the target holds what is not the slot's: no rotatord, or another slot, wrote it
 	Full         Reason = "full"         // no room: on the relay, for another token of the slot, or on a disk
@@ -46,7 +46,7 @@ const (
 	ServerError  Reason = "server_error" // 5xx, sealed, internal failure
 	BadAnswer    Reason = "bad_answer"   // an answer that makes no sense
 	Invalid      Reason = "invalid"      // the request or configuration was refused as wrong
-	Setup        Reason = "setup"        // a sink cannot be opened: a file or variable it needs is missing or wrong
+	Setup        Reason = "setup"        // a sink or a listener cannot be opened: what it needs is missing, wrong or taken
 	Mismatch     Reason = "mismatch"     // read back something else than was written, or a token's value claims something else than its answer
 	Lost         Reason = "lost"         // the value or its token is gone
 	Storage      Reason = "storage"      // the journal or a local disk cannot be written
@@ -70,7 +70,7 @@ type Error struct {
 	Object string        // on what: "relay a1b2…", "vault-prod secret/moq/live-main"
 	Hint   string        // what a person can do; may be empty
 	After  time.Duration // do not try again before; zero when unknown
-	Unsent bool          // the call was not made, for a reason of our own: it shows nothing of the other side
+	Unsent bool          // the call was given up while it waited for its turn: it shows nothing of the other side
 	Err    error         // the cause, with the upstream's own code and message
 }
 

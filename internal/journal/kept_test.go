@@ -321,7 +321,7 @@ func unpack(t *testing.T, name string) (dir string, o *outside) {
 // finished tells what a slot still lacks: one token of its own, which its targets hold.
 func (o *outside) finished(p *slot.Plan, s slot.Status) error {
 	switch {
-	case s.State != slot.StateIdle, s.Phase != "", s.Failures > 0, len(s.Old) > 0, !s.Requested.IsZero(), !s.Blackout.IsZero():
+	case s.State != slot.StateIdle, s.Phase != "", s.ConsecutiveFailures > 0, len(s.OldTokens) > 0, !s.Requested.IsZero(), !s.BlackoutSince.IsZero():
 		return fmt.Errorf("it is not at rest: %+v", s)
 	}
 	o.mu.Lock()

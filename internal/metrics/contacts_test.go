@@ -32,7 +32,7 @@ func TestASinkIsUpWhileItAcceptsCalls(t *testing.T) {
 		m.Configure(refs(), []SinkRef{{"disk", "file", interval}, {"vault", "vault", interval}}, []string{"main"})
 		for _, k := range c.calls {
 			clock = now.Add(k.at)
-			m.Probed("disk", k.accepted, clock)
+			m.Contacted("disk", k.accepted, clock)
 			m.Up("main", k.accepted)
 		}
 		clock = now.Add(c.at)

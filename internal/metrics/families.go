@@ -77,17 +77,17 @@ func (f *slotFamilies) addSlot(st *slot.Status) bool {
 // addBacklogs counts what of a slot is waiting at sinks and accounts.
 func (f *slotFamilies) addBacklogs(st *slot.Status) {
 	for i := range st.Sinks {
-		if t := &st.Sinks[i]; !t.Pending.IsZero() {
-			f.deliveries.addWaiting(t.Sink, t.Pending)
+		if t := &st.Sinks[i]; !t.PendingSince.IsZero() {
+			f.deliveries.addWaiting(t.Sink, t.PendingSince)
 		}
 	}
-	for i := range st.Old {
-		if t := &st.Old[i]; !t.Released && !t.Retire.IsZero() && !t.Retire.After(f.now) {
+	for i := range st.OldTokens {
+		if t := &st.OldTokens[i]; !t.LeftToExpire && !t.Retire.IsZero() && !t.Retire.After(f.now) {
 			f.retirements.addWaiting(st.Account, t.Retire)
 		}
 	}
-	if len(st.ForeignInstance) > 0 {
-		f.foreign.addTokens(st.Account, st.ForeignInstance...)
+	if len(st.ForeignInstanceTokens) > 0 {
+		f.foreign.addTokens(st.Account, st.ForeignInstanceTokens...)
 	}
 }
 

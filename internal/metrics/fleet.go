@@ -62,7 +62,7 @@ func (f *fleetSums) sumUp(st *slot.Status) {
 	if st.Overdue {
 		a.overdue++
 	}
-	a.expiry, a.blackout = earlier(a.expiry, st.Expires), earlier(a.blackout, st.Blackout)
+	a.expiry, a.blackout = earlier(a.expiry, st.TokenExpires), earlier(a.blackout, st.BlackoutSince)
 	for i := range st.Sinks {
 		t := &st.Sinks[i]
 		counts := f.sumOfSink(t.Sink).optional

@@ -18,21 +18,21 @@ func slotGauges() []slotGauge {
 	}
 	return []slotGauge{
 		{"consecutive_failures", "Failed attempts since the slot's last success.",
-			func(s *slot.Status) (float64, bool) { return float64(s.Failures), true }},
+			func(s *slot.Status) (float64, bool) { return float64(s.ConsecutiveFailures), true }},
 		{"slot_unhealthy_targets", "Required targets that are missing, changed or unusable, at the last look.",
 			func(s *slot.Status) (float64, bool) { return float64(s.UnhealthyTargets()), true }},
 		{"blackout_start_timestamp_seconds", "Since when the slot's consumers are locked out; absent when they are not.",
-			at(func(s *slot.Status) time.Time { return s.Blackout })},
+			at(func(s *slot.Status) time.Time { return s.BlackoutSince })},
 		{"last_rotation_timestamp_seconds", "When the slot's last rotation was verified.",
-			at(func(s *slot.Status) time.Time { return s.Rotated })},
+			at(func(s *slot.Status) time.Time { return s.LastRotation })},
 		{"next_rotation_timestamp_seconds",
 			"The slot's next rotation, or the oldest that is still unmet; absent for manual ones.", at(nextRotation)},
 		{"next_attempt_timestamp_seconds", "When a failing slot is tried again; absent when it is not failing.",
-			at(func(s *slot.Status) time.Time { return s.Attempt })},
+			at(func(s *slot.Status) time.Time { return s.NextAttempt })},
 		{"token_created_timestamp_seconds", "When the token that the slot serves was created.",
-			at(func(s *slot.Status) time.Time { return s.Created })},
+			at(func(s *slot.Status) time.Time { return s.TokenCreated })},
 		{"token_expiry_timestamp_seconds", "When the token that the slot serves expires; absent when that is unknown.",
-			at(func(s *slot.Status) time.Time { return s.Expires })},
+			at(func(s *slot.Status) time.Time { return s.TokenExpires })},
 	}
 }
 
@@ -40,5 +40,5 @@ func nextRotation(s *slot.Status) time.Time {
 	if s.Manual {
 		return time.Time{}
 	}
-	return s.Next
+	return s.NextRotation
 }

@@ -48,7 +48,7 @@ func everyKindOfSeries(t *testing.T, perSlot bool) *Metrics {
 	slots := refs()
 	for i, state := range slot.States() {
 		s := busy()
-		s.Relay, s.RelayID, s.State, s.Failures = fmt.Sprintf("r%d", 9-i), fmt.Sprintf("%032x", i), state, i
+		s.Relay, s.RelayID, s.State, s.ConsecutiveFailures = fmt.Sprintf("r%d", 9-i), fmt.Sprintf("%032x", i), state, i
 		s.Labels = map[string]string{"tier": `say "gold"`, "a.b": "1", "a-b": "2"}
 		s.Strategy = []moq.Strategy{moq.InPlace, moq.Overlap}[i%2]
 		f, slots = append(f, s), append(slots, SlotRef{s.Relay, s.Type, s.Account, s.Strategy})

@@ -100,14 +100,14 @@ func busy() slot.Status {
 	return slot.Status{
 		Relay: "live", Type: moq.Subscribe, RelayID: strings.Repeat("a", 32), Account: "main", Strategy: moq.Overlap,
 		Labels: map[string]string{"team": "video", "cost-center": "7"}, State: slot.StateFailing,
-		Created: now.Add(-time.Hour), Expires: now.Add(time.Hour), Rotated: now.Add(-time.Hour),
-		Next: now.Add(-time.Minute), Attempt: now.Add(time.Minute), Blackout: now.Add(-2 * time.Minute), Failures: 3,
+		TokenCreated: now.Add(-time.Hour), TokenExpires: now.Add(time.Hour), LastRotation: now.Add(-time.Hour),
+		NextRotation: now.Add(-time.Minute), NextAttempt: now.Add(time.Minute), BlackoutSince: now.Add(-2 * time.Minute), ConsecutiveFailures: 3,
 		Sinks: []slot.TargetStatus{
-			{Sink: "disk", Pending: now.Add(-3 * time.Minute), State: slot.TargetPending}, {Sink: "vault", State: slot.TargetMissing, Required: true},
+			{Sink: "disk", PendingSince: now.Add(-3 * time.Minute), State: slot.TargetPending}, {Sink: "vault", State: slot.TargetMissing, Required: true},
 		},
-		Old: []slot.TokenStatus{
+		OldTokens: []slot.TokenStatus{
 			{Retire: now.Add(-time.Minute)}, {Retire: now.Add(-time.Hour)}, // past their grace
-			{Retire: now.Add(time.Minute)}, {Retire: now.Add(-time.Hour), Released: true}, {},
+			{Retire: now.Add(time.Minute)}, {Retire: now.Add(-time.Hour), LeftToExpire: true}, {},
 		},
 	}
 }
@@ -115,7 +115,7 @@ func busy() slot.Status {
 func quiet() slot.Status {
 	return slot.Status{
 		Relay: "edge", Type: moq.PublishSubscribe, Account: "main", Strategy: moq.InPlace,
-		State: slot.StateIdle, Manual: true, Next: now.Add(time.Hour),
+		State: slot.StateIdle, Manual: true, NextRotation: now.Add(time.Hour),
 	}
 }
 
@@ -140,7 +140,7 @@ func newMetrics(t *testing.T, perSlot bool) *Metrics {
 
 // exercise makes every metric that is absent at rest appear.
 func exercise(m *Metrics) {
-	m.Probed("disk", true, now)
+	m.Contacted("disk", true, now)
 	m.RateLimitPolicy("main", 1200)
 	m.RateLimit("main", 42)
 	m.Up("main", true)
@@ -282,7 +282,7 @@ func TestObservationsAreCounted(t *testing.T) {
 	m.Reloaded(true, now)
 	m.Reloaded(false, now.Add(time.Hour))
 	m.Leader(true)
-	m.Probed("disk", false, now)
+	m.Contacted("disk", false, now)
 
 	got := gather(t, m)
 	for _, want := range []struct {

@@ -51,8 +51,8 @@ func deliveryResult(ok bool) string {
 	return string(slot.ResultFailure)
 }
 
-// Probed notes the outcome of a call to sink.
-func (m *Metrics) Probed(sink string, up bool, at time.Time) { m.sinkContacts.note(sink, up, at) }
+// Contacted notes the outcome of a call to sink.
+func (m *Metrics) Contacted(sink string, up bool, at time.Time) { m.sinkContacts.note(sink, up, at) }
 
 // SinkDown notes that a sink cannot work as things are, whatever its calls came to before.
 func (m *Metrics) SinkDown(sink string) { m.sinkContacts.noteDown(sink, m.now()) }

@@ -74,19 +74,19 @@ func blamedSink(blames []blame) (name string) {
 	return name
 }
 
-// health is what the outcome of a call shows of the upstream.
-type health uint8
+// upstreamState is what the outcome of a call shows of the upstream.
+type upstreamState uint8
 
 const (
-	unclear health = iota
-	healthy        // it answers and takes our credentials, whatever it thinks of the call
+	unclear upstreamState = iota
+	healthy               // it answers and takes our credentials, whatever it thinks of the call
 	down
 )
 
-// healthOf returns what an outcome shows of the upstream: down is one that waiting may cure, so one that limits
+// upstreamStateOf returns what an outcome shows of the upstream: down is one that waiting may cure, so one that limits
 // calls is, and one that forbids them is not. cf.accountState and sinks.isUp ask whether it works, slot.stateUnder
 // whether a target is well. docs/metrics.md has the four side by side.
-func healthOf(err error) health {
+func upstreamStateOf(err error) upstreamState {
 	if err == nil {
 		return healthy
 	}

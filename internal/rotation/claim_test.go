@@ -101,7 +101,7 @@ func (w *shared) mustBe(right int) {
 	for i := range w.plans {
 		s := w.status(i)
 		if i == right {
-			if s.Failure != nil || s.Rotated.IsZero() {
+			if s.Failure != nil || s.LastRotation.IsZero() {
 				w.t.Errorf("slot %d, whose place it is, fails: %+v", i, s.Failure)
 			}
 			continue
@@ -183,7 +183,7 @@ func TestAPlaceIsFreeOnceItsSlotLeavesIt(t *testing.T) {
 				w.wipe() // what it left there would be somebody else's
 				w.wait(time.Hour)
 				s, _ := w.engine.Slot(relay, string(moq.Subscribe))
-				if s.Failure != nil || s.Rotated.IsZero() {
+				if s.Failure != nil || s.LastRotation.IsZero() {
 					t.Errorf("the other slot: %+v", s.Failure)
 				}
 			})

@@ -220,12 +220,12 @@ func (w *worker) conclude() {
 	var held slot.Timestamp
 	var ev slot.Event
 	w.locked(func() { rot = w.record.Rotation })
-	left := w.digestsLeft(rot)
+	former := w.digestsAtFormerTargets(rot)
 	_ = w.updateWithEvents(func(r *slot.Record) []slot.Event {
 		now := w.engine.now()
 		r.DropLeftTargets(w.plan)
 		r.Conclude(now, w.reading())
-		r.AddServedDigests(left)
+		r.AddServedDigests(former)
 		rot, held = r.Rotation, r.LastRequiredReceipt()
 		if v := w.view(); len(v.TargetsLacking(rot, false)) == 0 {
 			r.DropValue(w.plan)

@@ -210,7 +210,7 @@ func (e *Engine) Slots(yield func(*slot.Status) bool) {
 // fail: what a stop has left.
 func (e *Engine) Unfinished(yield func(*slot.Status)) {
 	for _, n := range *e.slots.configured.Load() {
-		if st := n.slot.status(); st.Slot != "" && st.Failures == 0 && !n.slot.isFinished() {
+		if st := n.slot.status(); st.Slot != "" && st.ConsecutiveFailures == 0 && !n.slot.isFinished() {
 			yield(&st)
 		}
 	}

@@ -198,7 +198,7 @@ func TestNothingIsMintedWhileARequiredSinkIsDown(t *testing.T) {
 			w.run(2 * time.Hour)
 			w.mustHold("value-1")
 			s := w.status()
-			if s.State != slot.StateFailing || s.Failure.Stage != slot.StagePreflight || s.Attempt.IsZero() || !s.Overdue {
+			if s.State != slot.StateFailing || s.Failure.Stage != slot.StagePreflight || s.NextAttempt.IsZero() || !s.Overdue {
 				t.Errorf("status is %+v, want failing at preflight, overdue, with a next attempt", s)
 			}
 			w.sinks["sink1"].down = false

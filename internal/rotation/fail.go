@@ -70,14 +70,15 @@ func (w *worker) postponeRetirement(err error) (next time.Time) {
 // failAttempt records the failure and tells everybody.
 func (w *worker) failAttempt(where slot.Stage, f *fault.Error, err error, of []slot.Target) {
 	blames := blamesOf(err)
-	failure := slot.Failure{
+	attempt := slot.FailedAttempt{
 		Stage: where, Reason: string(f.Reason), Permanent: isPermanent(f), Locations: locationsOf(of),
 		Sink: blamedSink(blames), Message: boundedMessage(err.Error()),
 	}
+	var failure slot.Failure
 	var ev slot.Event
 	var account string
 	w.locked(func() {
-		failure, account, ev = w.addFailure(failure, err), w.accountName(), w.newEvent(slot.EventFailed)
+		failure, account, ev = w.addFailedAttempt(attempt, err), w.accountName(), w.newEvent(slot.EventFailed)
 		ev.Stage, ev.Detail = failure.Stage, failure.Message
 	})
 	w.engine.Observer.AttemptFailed(account, failure.Stage, failure.Reason)
@@ -97,11 +98,11 @@ func (w *worker) failAttempt(where slot.Stage, f *fault.Error, err error, of []s
 // isPermanent reports whether trying again alone will not help. In the place of a value that is lost, another is minted.
 func isPermanent(f *fault.Error) bool { return f.Class == fault.Permanent && f.Reason != fault.Lost }
 
-// addFailure adds a failure to the record, with the time of the next attempt; w.mu is held.
-func (w *worker) addFailure(f slot.Failure, err error) slot.Failure {
+// addFailedAttempt adds one to the record, with the time of the next attempt; w.mu is held.
+func (w *worker) addFailedAttempt(a slot.FailedAttempt, err error) slot.Failure {
 	now, pause := w.engine.now(), w.record.Backoff()
-	f.At = now
-	w.record.AddFailure(f)
+	a.At = now
+	w.record.AddFailedAttempt(a)
 	w.record.Failure.Next = now.Add(w.engine.jittered(pause, w.record.Failure.Count, requestedWait(err, pause.Longest)))
 	w.ensureNotes().blames = blamesOf(err)
 	return *w.record.Failure
@@ -160,7 +161,7 @@ func blamesAccount(err error) bool {
 
 // correctHint returns err, with the hint of WithOfferedHint where the slot's account has made tokens before. m.mu is held.
 func (m *memory) correctHint(where slot.Stage, err error) error {
-	if rotates := where == slot.StageMint && m.strategy() == moq.InPlace; rotates || !m.record.HasNamedToken() {
+	if rotates := where == slot.StageMint && m.strategy() == moq.InPlace; rotates || !m.record.HasTokenWithID() {
 		return err
 	}
 	return WithOfferedHint(err)

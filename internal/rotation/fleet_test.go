@@ -98,9 +98,9 @@ func (f *fleet) kill() {
 func (f *fleet) lastRotation(since time.Time) (last time.Time) {
 	all := true
 	f.engine.Slots(func(s *slot.Status) bool {
-		all = all && s.Failure == nil && s.Rotated.After(since)
-		if s.Rotated.After(last) {
-			last = s.Rotated
+		all = all && s.Failure == nil && s.LastRotation.After(since)
+		if s.LastRotation.After(last) {
+			last = s.LastRotation
 		}
 		return all
 	})

@@ -20,8 +20,8 @@ func fullWorld(t *testing.T) *world {
 func (w *world) mustWaitForAPlace() {
 	w.t.Helper()
 	s := w.status()
-	if s.State != slot.StateIdle || s.Failures > 0 || s.Overdue || w.stats.failure > 0 {
-		w.t.Errorf("the slot is %s after %d failures (overdue: %t, %d failed rotations): it only waits", s.State, s.Failures, s.Overdue, w.stats.failure)
+	if s.State != slot.StateIdle || s.ConsecutiveFailures > 0 || s.Overdue || w.stats.failure > 0 {
+		w.t.Errorf("the slot is %s after %d failures (overdue: %t, %d failed rotations): it only waits", s.State, s.ConsecutiveFailures, s.Overdue, w.stats.failure)
 	}
 	if w.stats.steps[slot.StageMint] == 0 {
 		w.t.Error("no refused call was counted")
@@ -63,7 +63,7 @@ func TestAFullRelayIsAFailureOnceTheSlotIsOverdue(t *testing.T) {
 	}
 	w.relay.limit = 3
 	w.run(5 * time.Minute)
-	if s := w.status(); s.Failures > 0 || s.Overdue {
+	if s := w.status(); s.ConsecutiveFailures > 0 || s.Overdue {
 		t.Errorf("when there was a place, the slot was %s: %+v", s.State, s.Failure)
 	}
 }
@@ -73,12 +73,12 @@ func TestAFailureBeforeTheWaitForAPlaceIsToldNoLonger(t *testing.T) {
 	w.sinks["sink0"].down = true
 	w.ask(false)
 	w.run(time.Minute)
-	if w.status().Failures == 0 {
+	if w.status().ConsecutiveFailures == 0 {
 		t.Fatal("a sink that is down is no failure")
 	}
 	w.sinks["sink0"].down = false
 	w.run(5 * time.Minute)
-	if s := w.status(); s.Failures > 0 || s.State != slot.StateIdle || w.disk.saved.Failure != nil {
+	if s := w.status(); s.ConsecutiveFailures > 0 || s.State != slot.StateIdle || w.disk.saved.Failure != nil {
 		t.Errorf("the slot that waits for a place is %s: %+v", s.State, s.Failure)
 	}
 }

@@ -87,7 +87,7 @@ func TestAnInPlaceTokenHasTheIDAndTheExpiryThatItsValueClaims(t *testing.T) {
 	}
 	w.start()
 	w.run(time.Minute)
-	if st := w.status(); st.TokenID != "an-id" || !st.Expires.Equal(w.born.Add(life)) || st.State != slot.StateIdle {
+	if st := w.status(); st.TokenID != "an-id" || !st.TokenExpires.Equal(w.born.Add(life)) || st.State != slot.StateIdle {
 		t.Errorf("status %+v", st)
 	}
 	if w.stats.contradicted != 0 {
@@ -99,8 +99,8 @@ func TestAnInPlaceTokenHasTheIDAndTheExpiryThatItsValueClaims(t *testing.T) {
 	}
 	life = -time.Hour // no such end can be: consumers would be locked out again and again
 	w.run(9 * time.Hour)
-	if st := w.status(); w.relay.rotates != 3 || !st.Expires.IsZero() {
-		t.Errorf("%d rotations, it expires %s", w.relay.rotates, st.Expires)
+	if st := w.status(); w.relay.rotates != 3 || !st.TokenExpires.IsZero() {
+		t.Errorf("%d rotations, it expires %s", w.relay.rotates, st.TokenExpires)
 	}
 	w.mustBeSound()
 }

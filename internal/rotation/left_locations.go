@@ -101,30 +101,30 @@ func (w *worker) mayHaveWritten(t slot.Target, content secret.Value) bool {
 	digest := w.digest(content)
 	var known bool
 	w.locked(func() {
-		left := w.notes != nil && bytes.Equal(w.notes.unacknowledged.At(t.Location), digest)
-		known = left || w.record.MayHaveWritten(t.Location, digest)
+		unacknowledged := w.notes != nil && bytes.Equal(w.notes.unacknowledged.At(t.Location), digest)
+		known = unacknowledged || w.record.MayHaveWritten(t.Location, digest)
 	})
 	return known || w.wroteContent(t, sinks.Holding{Known: true, Exists: true, Content: content})
 }
 
-// digestsLeft are the digests of what targets that left the slot may hold of a value, before that is forgotten: one of
+// digestsAtFormerTargets are the digests of what targets that left the slot may hold of a value, before that is forgotten: one of
 // them may be another slot's by now.
-func (w *worker) digestsLeft(rot *slot.Rotation) (out [][]byte) {
-	var left []slot.Target
+func (w *worker) digestsAtFormerTargets(rot *slot.Rotation) (out [][]byte) {
+	var former []slot.Target
 	w.locked(func() {
 		v := w.view()
-		left = slices.DeleteFunc(slices.Clone(rot.Targets), func(t slot.Target) bool {
+		former = slices.DeleteFunc(slices.Clone(rot.Targets), func(t slot.Target) bool {
 			return v.Delivers(rot, t.Location) || w.record.Receipts.At(t.Location).MayHold != rot.ID
 		})
 	})
-	if len(left) == 0 {
+	if len(former) == 0 {
 		return nil
 	}
 	rec, _, err := w.recordToDeliver()
 	if err != nil {
 		return nil // nothing was delivered by this process, then
 	}
-	for _, t := range left {
+	for _, t := range former {
 		if _, content, err := w.render(t, rec); err == nil {
 			out = append(out, w.digest(content))
 		}

@@ -13,7 +13,7 @@ func errGone(rot *slot.Rotation) error {
 		"Cloudflare does not list the token any more")
 }
 
-// listTokens sees what the relay accepts, and with it whether a pending token still lives.
+// listTokens sees what the relay accepts, and with it whether the token of the latest rotation still lives.
 func (w *worker) listTokens(a slot.List) {
 	err := w.waitForBudget(func(ctx context.Context, p moq.Priority) error { return w.listAndNote(ctx, p) })
 	if err != nil {
@@ -38,7 +38,7 @@ func (w *worker) listAndNote(ctx context.Context, p moq.Priority) error {
 		return err
 	}
 	k := w.record.Key.OfRelay()
-	listing := slot.Listing{TokenList: list, Foreign: w.engine.lists.foreignOf(k)}
+	listing := slot.Listing{TokenList: list, OfNamesake: w.engine.lists.namesakeTokens(k)}
 	listing.Owners = w.ownersOf(list.Tokens) // before the lock: those of other slots are taken for it
 	w.locked(func() {
 		w.ensureNotes()

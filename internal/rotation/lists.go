@@ -19,9 +19,9 @@ const listsLag = time.Minute
 
 // lists is what lists of relays are judged by beyond the one slot that asked for them. Safe for concurrent use.
 type lists struct {
-	// foreign are ids of tokens of another living installation that has our name. The map is replaced, not
+	// namesakes are ids of tokens of another living installation that has our name. The map is replaced, not
 	// changed: every look at a slot reads it.
-	foreign atomic.Pointer[map[moq.RelayKey][]string]
+	namesakes atomic.Pointer[map[moq.RelayKey][]string]
 
 	mu         sync.Mutex
 	revoked    map[string]time.Duration // ids by when this process revoked them, by elapsed time
@@ -31,7 +31,7 @@ type lists struct {
 
 func newLists() *lists {
 	l := &lists{revoked: map[string]time.Duration{}}
-	l.foreign.Store(&map[moq.RelayKey][]string{})
+	l.namesakes.Store(&map[moq.RelayKey][]string{})
 	return l
 }
 
@@ -45,22 +45,22 @@ func (l *lists) noteRevoked(id string, now time.Duration) {
 		}
 	}
 	l.revoked[id] = now
-	l.forgetForeign(id)
+	l.forgetNamesakeToken(id)
 }
 
-// forgetForeign forgets a foreign token that we revoked ourselves, as a person asked: the next list may be an hour away.
-// l.mu is held.
-func (l *lists) forgetForeign(id string) {
-	for k, ids := range *l.foreign.Load() {
+// forgetNamesakeToken forgets a namesake's token that we revoked ourselves, as a person asked: the next list may be an
+// hour away. l.mu is held.
+func (l *lists) forgetNamesakeToken(id string) {
+	for k, ids := range *l.namesakes.Load() {
 		if !slices.Contains(ids, id) {
 			continue
 		}
-		next := maps.Clone(*l.foreign.Load())
+		next := maps.Clone(*l.namesakes.Load())
 		next[k] = slices.DeleteFunc(slices.Clone(ids), func(other string) bool { return other == id })
 		if len(next[k]) == 0 {
 			delete(next, k)
 		}
-		l.foreign.Store(&next)
+		l.namesakes.Store(&next)
 		return
 	}
 }
@@ -76,18 +76,18 @@ func (l *lists) withoutRevoked(list moq.TokenList, now time.Duration) moq.TokenL
 	return list
 }
 
-// foreignOf are the tokens of a relay that another living installation of our name minted.
-func (l *lists) foreignOf(k moq.RelayKey) []string { return (*l.foreign.Load())[k] }
+// namesakeTokens are the ids of the tokens of a relay that another living installation of our name minted.
+func (l *lists) namesakeTokens(k moq.RelayKey) []string { return (*l.namesakes.Load())[k] }
 
-// setForeign notes which of a relay's listed tokens are foreign, and returns those that were not known to be. One
-// stays so while it is listed: what is known of rotation ids is forgotten.
-func (l *lists) setForeign(k moq.RelayKey, list moq.TokenList, foreign []string) (fresh []string) {
+// setNamesakeTokens notes which of a relay's listed tokens are a namesake's, and returns those that were not known to
+// be. One stays so while it is listed: what is known of rotation ids is forgotten.
+func (l *lists) setNamesakeTokens(k moq.RelayKey, list moq.TokenList, theirs []string) (fresh []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	before := l.foreignOf(k)
+	before := l.namesakeTokens(k)
 	var now []string
 	for _, t := range list.Tokens {
-		if slices.Contains(before, t.ID) || slices.Contains(foreign, t.ID) {
+		if slices.Contains(before, t.ID) || slices.Contains(theirs, t.ID) {
 			now = append(now, t.ID)
 		}
 	}
@@ -99,11 +99,11 @@ func (l *lists) setForeign(k moq.RelayKey, list moq.TokenList, foreign []string)
 	if slices.Equal(before, now) {
 		return nil
 	}
-	next := maps.Clone(*l.foreign.Load())
+	next := maps.Clone(*l.namesakes.Load())
 	if next[k] = now; len(now) == 0 {
 		delete(next, k)
 	}
-	l.foreign.Store(&next)
+	l.namesakes.Store(&next)
 	return slices.DeleteFunc(slices.Clone(now), func(id string) bool { return slices.Contains(before, id) })
 }
 
@@ -119,26 +119,26 @@ func (w *worker) listRelay(ctx context.Context, p moq.Priority) (moq.TokenList, 
 		return list, err
 	}
 	list = w.engine.lists.withoutRevoked(list, w.engine.Clock.Elapsed().Elapsed)
-	w.noteForeign(list)
+	w.noteNamesakes(list)
 	return list, nil
 }
 
-// noteForeign notes tokens of another living installation that has our name, and tells of each once. What our slots
+// noteNamesakes notes tokens of another living installation that has our name, and tells of each once. What our slots
 // know is asked after the list was made.
-func (w *worker) noteForeign(list moq.TokenList) {
+func (w *worker) noteNamesakes(list moq.TokenList) {
 	e, k := w.engine, w.record.Key.OfRelay()
 	ours := func(id string) bool {
 		return e.maker.Made(id) || slices.ContainsFunc(e.slots.ofRelay(k), func(o *worker) bool { return o.hasUsed(id) })
 	}
 	var v slot.View
 	w.locked(func() { v = w.view() })
-	var foreign []string
+	var theirs []string
 	for _, t := range list.Tokens {
 		if v.OfForeignInstance(t, e.Instance, ours) {
-			foreign = append(foreign, t.ID)
+			theirs = append(theirs, t.ID)
 		}
 	}
-	for _, id := range e.lists.setForeign(k, list, foreign) {
+	for _, id := range e.lists.setNamesakeTokens(k, list, theirs) {
 		e.Log.Warn("another rotatord runs under the name of this one, and mints tokens of this relay: stop one, or give each an `instance` of its own",
 			zap.String("instance", e.Instance), zap.String("relay_id", k.RelayID), zap.String("token_id", id))
 	}

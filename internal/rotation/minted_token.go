@@ -10,8 +10,9 @@ import (
 	"github.com/rotatord/rotatord/internal/slot"
 )
 
-// acceptMinted reads what a fresh value claims, and returns why it is not to be delivered: then the record has refused
-// its mint. An in_place value is delivered whatever it claims: the one before is dead.
+// acceptMinted reads what a fresh value claims, and returns why it is not to be delivered. After an error that is
+// Ambiguous the mint is still pending, for failMint to lose; after any other the record has refused it. An in_place
+// value is delivered whatever it claims: the one before is dead.
 func (w *worker) acceptMinted(a *slot.Rotation, t moq.Token) error {
 	if a.Strategy == moq.InPlace {
 		return nil

@@ -137,7 +137,7 @@ func TestATokenThatIsLeftToExpireIsListedWithoutATimeOfItsRevocation(t *testing.
 	told := map[string]bool{}
 	for _, tok := range tokens {
 		if tok.Owner == slot.Ours {
-			told[tok.ID] = !tok.Retire.IsZero()
+			told[tok.TokenID] = !tok.Retire.IsZero()
 		}
 	}
 	if len(told) != 3 || told[held] || told[w.rec().Current.ID] || !told[w.rec().Retiring[1].ID] {

@@ -36,8 +36,8 @@ func TestALivingNamesakeIsNoticedThoughNoSlotNeedsAList(t *testing.T) {
 		t.Errorf("the relay was listed %d times in three hours", n)
 	}
 	st := w.status()
-	if !slices.Equal(st.ForeignInstance, []string{namesakesToken}) || !strings.Contains(st.Note, namesakesToken) {
-		t.Errorf("the status says %v, %q", st.ForeignInstance, st.Note)
+	if !slices.Equal(st.ForeignInstanceTokens, []string{namesakesToken}) || !strings.Contains(st.Note, namesakesToken) {
+		t.Errorf("the status says %v, %q", st.ForeignInstanceTokens, st.Note)
 	}
 	if told := logs.FilterField(zap.String("token_id", namesakesToken)).Len(); told != 1 {
 		t.Errorf("the log tells of it %d times", told)
@@ -45,8 +45,8 @@ func TestALivingNamesakeIsNoticedThoughNoSlotNeedsAList(t *testing.T) {
 	w.relay.change(slices.DeleteFunc(slices.Clone(w.relay.tokens), func(t moq.Token) bool { return t.ID == namesakesToken }))
 	w.run(time.Hour)
 	w.engine.LookAround(t.Context())
-	if st := w.status(); len(st.ForeignInstance) > 0 || st.Note != "" {
-		t.Errorf("when it is gone the status says %v, %q", st.ForeignInstance, st.Note)
+	if st := w.status(); len(st.ForeignInstanceTokens) > 0 || st.Note != "" {
+		t.Errorf("when it is gone the status says %v, %q", st.ForeignInstanceTokens, st.Note)
 	}
 }
 
@@ -55,7 +55,7 @@ func TestANamesakesTokenIsPrunedOnlyWhenItIsNamed(t *testing.T) {
 	w.run(2 * time.Hour)
 	admin := NewAdministration(w.engine)
 	tokens, err := admin.Tokens(t.Context(), "live")
-	i := slices.IndexFunc(tokens, func(t slot.RelayToken) bool { return t.ID == namesakesToken })
+	i := slices.IndexFunc(tokens, func(t slot.RelayToken) bool { return t.TokenID == namesakesToken })
 	if err != nil || i < 0 || tokens[i].Owner != slot.ForeignInstance {
 		t.Fatalf("listed as %+v, %v", tokens, err)
 	}
@@ -74,8 +74,8 @@ func TestANamesakesTokenIsPrunedOnlyWhenItIsNamed(t *testing.T) {
 	if _, ok := w.relay.byID(namesakesToken); ok || len(w.broken) != 1 { // the oracle does not know who asked
 		t.Errorf("it is still there, or more happened: %v", w.broken)
 	}
-	if st := w.status(); len(st.ForeignInstance) > 0 || st.Note != "" {
-		t.Errorf("the status still tells of it: %v, %q", st.ForeignInstance, st.Note)
+	if st := w.status(); len(st.ForeignInstanceTokens) > 0 || st.Note != "" {
+		t.Errorf("the status still tells of it: %v, %q", st.ForeignInstanceTokens, st.Note)
 	}
 }
 
@@ -100,7 +100,7 @@ func TestANamesakesTokenIsLeftAloneThoughTheClockWasAheadInALostMint(t *testing.
 	w.run(time.Minute)
 	w.ask(false)
 	w.run(3 * time.Hour)
-	if told := w.status().ForeignInstance; !slices.Equal(told, []string{namesakesToken}) || len(w.broken) > 0 {
+	if told := w.status().ForeignInstanceTokens; !slices.Equal(told, []string{namesakesToken}) || len(w.broken) > 0 {
 		t.Errorf("told: %v; broken: %v", told, w.broken)
 	}
 }
@@ -117,8 +117,8 @@ func TestATokenOfOursIsNeverTakenForANamesakes(t *testing.T) {
 	w.relay.tokens = append(w.relay.tokens, moq.Token{ // a call that was sent again shows late
 		ID: namesakesToken, Created: w.now, Label: moq.Label("test", old.RotationID),
 	})
-	if _, err := NewAdministration(w.engine).Tokens(t.Context(), "live"); err != nil || len(w.status().ForeignInstance) > 0 {
-		t.Errorf("taken for a namesake's: %v, %v", w.status().ForeignInstance, err)
+	if _, err := NewAdministration(w.engine).Tokens(t.Context(), "live"); err != nil || len(w.status().ForeignInstanceTokens) > 0 {
+		t.Errorf("taken for a namesake's: %v, %v", w.status().ForeignInstanceTokens, err)
 	}
 }
 
@@ -137,7 +137,7 @@ func TestAListThatStillShowsWhatWasRevokedIsNotBelieved(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return slices.ContainsFunc(tokens, func(t slot.RelayToken) bool { return t.ID == former.ID })
+		return slices.ContainsFunc(tokens, func(t slot.RelayToken) bool { return t.TokenID == former.ID })
 	}
 	if listed() {
 		t.Error("a token that was revoked just now is shown as a former one")

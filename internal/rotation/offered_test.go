@@ -77,7 +77,7 @@ func TestTokensThatOverlapMadeAreRemembered(t *testing.T) {
 		"not yet delivered":  {slot.Record{Rotation: &slot.Rotation{Token: &slot.Token{ID: "a"}}}, true},
 		"once, before today": {slot.Record{Current: &slot.Token{}, Retiring: []slot.Token{{ID: "a"}}}, true},
 	} {
-		if got := c.r.HasNamedToken(); got != c.want {
+		if got := c.r.HasTokenWithID(); got != c.want {
 			t.Errorf("%s: %t", name, got)
 		}
 	}

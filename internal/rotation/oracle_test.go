@@ -79,7 +79,7 @@ func (w *world) onRotate() {
 // onCall: while the value that is accepted has not come back, the journal knows that
 // consumers may be locked out.
 func (w *world) onCall() {
-	for _, id := range w.engine.lists.foreignOf(testKey.OfRelay()) {
+	for _, id := range w.engine.lists.namesakeTokens(testKey.OfRelay()) {
 		if id != namesakesToken {
 			w.breaks("7: a token of ours is taken for one of another installation")
 		}
@@ -389,7 +389,7 @@ func (w *world) atRest() {
 	if own := w.relay.own(); w.plan.Strategy == moq.Overlap && len(own) != 1 && !w.forgetful {
 		w.breaks("6: %d tokens are left at rest: %s", len(own), w.describe())
 	}
-	if next := w.status().Next; w.plan.Schedule != nil && (next.After(w.now.Add(24*time.Hour+metAhead(r, w.now))) || next.Before(w.now.Add(-time.Minute))) {
+	if next := w.status().NextRotation; w.plan.Schedule != nil && (next.After(w.now.Add(24*time.Hour+metAhead(r, w.now))) || next.Before(w.now.Add(-time.Minute))) {
 		w.breaks("12: the next run is at %s: %s", next.Format(time.DateTime), w.describe())
 	}
 	if _, ok := w.relay.byID(foreignToken); !ok && !w.plan.Matching {

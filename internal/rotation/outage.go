@@ -46,7 +46,7 @@ func (os *outages) elapsed() time.Duration { return os.clock.Elapsed().Elapsed }
 // noteOutcome takes note of the outcome of a call that began at a time, and says in its
 // error whose it is.
 func (os *outages) noteOutcome(p upstream, began time.Duration, err error) error {
-	shown, at := healthOf(err), evidenceSince(err, began, os.elapsed())
+	shown, at := upstreamStateOf(err), evidenceSince(err, began, os.elapsed())
 	if shown == healthy {
 		os.noteRecovered(p.forReads(), at)
 		if p.writes {

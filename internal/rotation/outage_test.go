@@ -85,7 +85,7 @@ func TestWhenAnOutageEndsAllWhoWaitedAreRightWithinSeconds(t *testing.T) {
 
 // failures counts the failed attempts of the present runs of failures.
 func (f *fleet) failures() (n int) {
-	f.engine.Slots(func(s *slot.Status) bool { n += s.Failures; return true })
+	f.engine.Slots(func(s *slot.Status) bool { n += s.ConsecutiveFailures; return true })
 	return n
 }
 

@@ -16,8 +16,8 @@ func TestBehindAPortalNoInPlaceRotationBegins(t *testing.T) {
 	w.relay.hide(true, portalFor)
 	w.run(5 * time.Minute)
 	s := w.status()
-	if w.relay.rotates != 1 || !s.Blackout.IsZero() || s.Failure == nil || s.Failure.Stage != slot.StagePreflight || s.Failure.Reason != string(fault.BadAnswer) {
-		t.Fatalf("%d rotate calls, blackout %v, failure %+v; want one call, none and one of the preflight", w.relay.rotates, s.Blackout, s.Failure)
+	if w.relay.rotates != 1 || !s.BlackoutSince.IsZero() || s.Failure == nil || s.Failure.Stage != slot.StagePreflight || s.Failure.Reason != string(fault.BadAnswer) {
+		t.Fatalf("%d rotate calls, blackout %v, failure %+v; want one call, none and one of the preflight", w.relay.rotates, s.BlackoutSince, s.Failure)
 	}
 	w.mustHold("value-1")
 	if !w.relay.accepts("value-1") {
@@ -50,7 +50,7 @@ func TestAPortalThatAnswersARotateCallIsAKnownBlackout(t *testing.T) {
 	w.relay.lasting = portalFor
 	w.choose = once(rotateCall, "answered by a portal")
 	w.run(5 * time.Minute)
-	if since := w.status().Blackout; since.Before(began) {
+	if since := w.status().BlackoutSince; since.Before(began) {
 		t.Errorf("the blackout is said to have begun at %v", since)
 	}
 	if n := w.relay.rotates; n < 10 {
@@ -60,7 +60,7 @@ func TestAPortalThatAnswersARotateCallIsAKnownBlackout(t *testing.T) {
 		t.Errorf("%d times the account was asked, want once: in a blackout nothing is waited for", n)
 	}
 	w.run(2 * portalFor)
-	if s := w.status(); !s.Blackout.IsZero() || !w.relay.accepts(w.sinks["sink0"].content) {
+	if s := w.status(); !s.BlackoutSince.IsZero() || !w.relay.accepts(w.sinks["sink0"].content) {
 		t.Errorf("the blackout goes on: %s", w.describe())
 	}
 	w.mustBeSound()

@@ -97,7 +97,7 @@ func (e *Engine) resumeWaits() {
 // suspectedUpstreams are those for which a slot that the journal says is failing may wait. m.mu is held.
 func (m *memory) suspectedUpstreams() (out []blame) {
 	f := m.record.Failure
-	if f == nil || healthOf(&fault.Error{Reason: fault.Reason(f.Reason)}) != down {
+	if f == nil || upstreamStateOf(&fault.Error{Reason: fault.Reason(f.Reason)}) != down {
 		return nil
 	}
 	if f.Sink != "" {

@@ -39,7 +39,7 @@ func (w *worker) revokeOrphan(a slot.RevokeOrphan) {
 		message = "a new token that was refused is revoked"
 	}
 	_ = w.updateWithEvents(func(r *slot.Record) []slot.Event {
-		r.FindOrphan(a.Orphan.Label, w.engine.now(), w.reading())
+		r.NoteOrphanFound(a.Orphan.Label, w.engine.now(), w.reading())
 		ev := w.newEvent(slot.EventReclaimed)
 		ev.About(a.Token)
 		ev.Detail = message
@@ -49,11 +49,12 @@ func (w *worker) revokeOrphan(a slot.RevokeOrphan) {
 		zap.String("rotation", a.Orphan.RotationID))
 }
 
-// adoptOrphan keeps a lost mint's token among the old ones until a newer one is verified.
+// adoptOrphan keeps a lost mint's token among the retiring ones. Its grace begins once no target serves it, or a newer
+// one is verified.
 func (w *worker) adoptOrphan(a slot.AdoptOrphan) {
 	tok := moq.Token{ID: a.Token.ID, Created: a.Token.Created.Time(), Expires: a.Token.Expires.Time()}
 	w.updateRecord(func(r *slot.Record) { r.AdoptOrphan(a.Orphan, tok, w.engine.now(), w.reading()) })
-	w.log().Warn("token of a lost mint found; a target may serve it, so it is kept until a newer one is verified",
+	w.log().Warn("token of a lost mint found; a target may serve it, so it is kept: its grace begins once none does, or a newer one is verified",
 		zap.String("token_id", a.Token.ID), zap.String("rotation", a.Orphan.RotationID))
 }
 

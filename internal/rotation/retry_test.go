@@ -59,7 +59,7 @@ func TestAnOptionalSinkIsNotUrgentInABlackout(t *testing.T) {
 	w.during(rotateCall, func() { w.sinks["sink0"].down = true })
 	w.start()
 	w.run(time.Minute)
-	if spare.content != "value-1" || w.status().Blackout.IsZero() {
+	if spare.content != "value-1" || w.status().BlackoutSince.IsZero() {
 		t.Fatalf("the optional sink was not served in the blackout: %s", w.describe())
 	}
 	if spare.urgent || !w.sinks["sink0"].urgent {

@@ -50,14 +50,14 @@ func (a Administration) Prune(ctx context.Context, relay string, ids []string, d
 		if !tokens[i].Prunable {
 			continue
 		}
-		if err := slots[0].revokeByID(tokens[i].ID); err != nil {
+		if err := slots[0].revokeByID(tokens[i].TokenID); err != nil {
 			return tokens, err
 		}
 		tokens[i].Revoked = true
 		for _, w := range slots {
-			w.forgetPruned(tokens[i].ID)
+			w.forgetPruned(tokens[i].TokenID)
 		}
-		a.engine.Log.Info("former token pruned", zap.String("relay", relay), zap.String("token_id", tokens[i].ID))
+		a.engine.Log.Info("former token pruned", zap.String("relay", relay), zap.String("token_id", tokens[i].TokenID))
 	}
 	return tokens, nil
 }
@@ -77,7 +77,7 @@ func chosenToPrune(tokens []slot.RelayToken, ids []string) ([]slot.RelayToken, e
 	var chosen []slot.RelayToken
 	for _, id := range ids {
 		i := slices.IndexFunc(tokens, func(t slot.RelayToken) bool {
-			return t.ID == id && (t.Owner == slot.Former || t.Owner == slot.ForeignInstance)
+			return t.TokenID == id && (t.Owner == slot.Former || t.Owner == slot.ForeignInstance)
 		})
 		if i < 0 {
 			return nil, fault.Newf(fault.Permanent, fault.NotFound, "prune token", id,
@@ -92,14 +92,14 @@ func chosenToPrune(tokens []slot.RelayToken, ids []string) ([]slot.RelayToken, e
 // describeToken says whose a listed token is.
 func (a Administration) describeToken(t moq.Token, slots []*worker) slot.RelayToken {
 	out := slot.RelayToken{
-		ID: t.ID, Operations: t.Operations, Label: t.Label, Created: slot.UTC(t.Created), Expires: slot.UTC(t.Expires), Owner: slot.Others,
+		TokenID: t.ID, Operations: t.Operations, Label: t.Label, Created: slot.UTC(t.Created), Expires: slot.UTC(t.Expires), Owner: slot.Others,
 	}
 	if instance, ok := moq.LabelInstance(t.Label); ok {
 		out.Instance, out.Owner = instance, slot.OtherInstance
 		if instance == a.engine.Instance {
 			out.Owner = slot.Former
 		}
-		if slices.Contains(a.engine.lists.foreignOf(slots[0].record.Key.OfRelay()), t.ID) {
+		if slices.Contains(a.engine.lists.namesakeTokens(slots[0].record.Key.OfRelay()), t.ID) {
 			out.Owner = slot.ForeignInstance
 		}
 	}
@@ -124,7 +124,7 @@ func (w *worker) markOwned(out *slot.RelayToken, t moq.Token) {
 	for _, o := range w.record.Retiring {
 		if o.ID == t.ID {
 			out.Rotation, out.Retire = o.RotationID, v.RetiresAt(&o)
-			if o.Foreign {
+			if o.TakenOver {
 				out.Owner = slot.Others
 			}
 		}
@@ -192,5 +192,5 @@ func holderOf(rc slot.Receipt, digest []byte, content secret.Value) func(*slot.R
 		return func(t *slot.RelayToken) bool { return t.Rotation == rc.RotationID }
 	}
 	ids := moq.TokenIDsIn(content)
-	return func(t *slot.RelayToken) bool { return slices.Contains(ids, t.ID) }
+	return func(t *slot.RelayToken) bool { return slices.Contains(ids, t.TokenID) }
 }

@@ -9,6 +9,6 @@ import (
 
 func TestWhetherAnUpstreamIsDownIsDecidedForEachReason(t *testing.T) {
 	faulttest.CompareVerdicts(t, "an upstream", func(f *fault.Error) string {
-		return [...]string{unclear: "unclear", healthy: "up", down: "down"}[healthOf(f)]
+		return [...]string{unclear: "unclear", healthy: "up", down: "down"}[upstreamStateOf(f)]
 	})
 }

@@ -150,7 +150,7 @@ func (w *worker) view() slot.View {
 		Record: &w.record, Plan: w.plan, Seen: seen, NextCheck: w.nextCheck, Sightings: w.sightings, Sinks: w.engine.backends.Load().configured, Taken: w.engine.left.Load().taken,
 		Inspected: w.inspected == wasInspected, UninspectedFor: w.waitForUninspected(), Times: w.times(), Since: slot.Timestamp(w.engine.since.Load()).Time(), JournalDown: w.engine.StorageErr() != nil,
 		ClockUnset:      w.engine.isClockUnset(w.record.Key.AccountID),
-		ForeignInstance: w.engine.lists.foreignOf(w.record.Key.OfRelay()),
+		ForeignInstance: w.engine.lists.namesakeTokens(w.record.Key.OfRelay()),
 	}
 }
 

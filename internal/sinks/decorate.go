@@ -18,9 +18,9 @@ import (
 type Observer interface {
 	// Delivered is called once for each Write.
 	Delivered(sink, sinkType string, ok bool, took time.Duration)
-	// Probed is called once for each Probe, Read and Write that was not cancelled. up says that the
-	// store can be reached and takes our credentials, whatever it thinks of the target.
-	Probed(sink string, up bool, at time.Time)
+	// Contacted is called once after each Probe, Read and Write that reached for the store and was not
+	// cancelled. up says that the store can be reached and takes our credentials, whatever it thinks of the target.
+	Contacted(sink string, up bool, at time.Time)
 }
 
 // Decorate gives s what every sink needs around it: a bound on each operation and
@@ -97,7 +97,7 @@ func (d *decorated) Read(ctx context.Context, target string) (h Holding, err err
 // reportContact reports what a call tells of the store, unless it was cancelled.
 func (d *decorated) reportContact(ctx context.Context, err error) {
 	if ctx.Err() == nil {
-		d.observer.Probed(d.name, isUp(err), time.Now())
+		d.observer.Contacted(d.name, isUp(err), time.Now())
 	}
 }
 
@@ -157,9 +157,9 @@ func (d *decorated) withName(op, target string, err error) error {
 	return &f
 }
 
-// isUp reports whether a probe's outcome shows a store that answers and takes
+// isUp reports whether a call's outcome shows a store that answers and takes
 // our credentials: it does, or what it refuses is about the target alone. A store that
-// limits us is up; whether slots wait for it is rotation.healthOf's to say, and what
+// limits us is up; whether slots wait for it is rotation.upstreamStateOf's to say, and what
 // a target is under such an error slot.stateUnder's. Of an account, cf.accountState
 // says it. docs/metrics.md has the four side by side.
 func isUp(err error) bool {
@@ -210,4 +210,4 @@ func panicSite() string {
 type nobody struct{}
 
 func (nobody) Delivered(string, string, bool, time.Duration) {}
-func (nobody) Probed(string, bool, time.Time)                {}
+func (nobody) Contacted(string, bool, time.Time)             {}

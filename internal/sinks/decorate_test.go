@@ -48,7 +48,7 @@ func (j *journal) Delivered(sink, typ string, ok bool, took time.Duration) {
 	j.lines = append(j.lines, fmt.Sprint("delivered ", sink, " ", typ, " ", ok, " ", took))
 }
 
-func (j *journal) Probed(sink string, up bool, at time.Time) {
+func (j *journal) Contacted(sink string, up bool, at time.Time) {
 	j.lines = append(j.lines, fmt.Sprint("probed ", sink, " ", up, " ", at.UTC().Format(time.TimeOnly)))
 }
 

@@ -85,7 +85,7 @@ func (d *Deferred) startOpening() *opening {
 func (d *Deferred) finishOpening(try *opening, s Sink, err error) {
 	d.mu.Lock()
 	if err != nil {
-		try.err = d.openingError(err)
+		try.err = d.asSetup(err)
 	}
 	try.sink, try.ended = s, time.Now()
 	close(try.done)
@@ -99,8 +99,9 @@ func (d *Deferred) finishOpening(try *opening, s Sink, err error) {
 	}
 }
 
-// openingError returns err as one to try again, about this sink, with a hint.
-func (d *Deferred) openingError(err error) error {
+// asSetup returns err as one of this sink's opening: whatever a kind of sink says of it, the opening is tried again, and
+// what is wrong with its configuration counts as setup.
+func (d *Deferred) asSetup(err error) error {
 	f := *fault.Of(err)
 	if _, classed := errors.AsType[*fault.Error](err); !classed || f.Reason == fault.Invalid {
 		f.Reason = fault.Setup

@@ -6,8 +6,9 @@ import (
 	"github.com/rotatord/rotatord/internal/secret"
 )
 
-// Redacted returns err, if it is one, as a *fault.Error whose texts are fit to be shown: without
-// secrets and what looks like one, on one line, and cut. Of its cause it keeps only whether a context ended.
+// Redacted returns err, if it is one, as a *fault.Error whose texts are fit to be shown: cause and
+// hint without secrets and what looks like one, on one line, and cut; operation and object, which are our own words,
+// only made printable. Of its cause it keeps only whether a context ended.
 func Redacted(err error, secrets ...secret.Value) error {
 	if err == nil {
 		return nil

@@ -71,7 +71,8 @@ type ProbeOptions struct {
 	Trial secret.Value
 	// Guessed says that the length of Trial is one: that it is too long is no error, then.
 	Guessed bool
-	// Ours reports whether content is what rotatord last delivered to the target. Nil: none is.
+	// Ours reports whether content is what some slot of this installation delivered to the target last, or may have: it
+	// may be replaced. Nil: none is.
 	Ours func(content secret.Value) bool
 }
 
@@ -87,7 +88,8 @@ func (Apart) Place(context.Context, string) (string, error) { return "", nil }
 // WriteOptions say what a sink may need of a write besides its content.
 type WriteOptions struct {
 	RotationID string
-	// Ours reports whether a content found there is the slot's own, and may be replaced.
+	// Ours reports whether content is what some slot of this installation delivered to the target last, or may have: it
+	// may be replaced.
 	Ours func(content secret.Value) bool
 }
 

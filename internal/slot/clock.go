@@ -58,9 +58,9 @@ func (c *Times) running() time.Duration {
 
 func (c *Times) knowsCloudflare() bool { return !c.Cloudflare.Now.IsZero() }
 
-// isWithoutCloudflare reports whether none of Cloudflare's answers has told the time for so long that our clock has
+// ourClockHasToDo reports whether none of Cloudflare's answers has told the time for so long that our clock has
 // to do.
-func (c *Times) isWithoutCloudflare() bool {
+func (c *Times) ourClockHasToDo() bool {
 	if c.knowsCloudflare() {
 		return c.Cloudflare.SampleAge >= withoutTheirs
 	}

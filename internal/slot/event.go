@@ -34,7 +34,7 @@ type EventKind string
 const (
 	EventRotated    EventKind = "rotated"    // a new token is verified everywhere it is required
 	EventSuperseded EventKind = "superseded" // an unfinished rotation gave way to a newer one
-	EventFailed     EventKind = "failed"     // the first failure of a run of failures
+	EventFailed     EventKind = "failed"     // the first failed attempt of a failure
 	EventRevoked    EventKind = "revoked"    // an old token was revoked
 	EventReclaimed  EventKind = "swept"      // the token of a lost mint was found and revoked; an older word, as it is on the wire
 	EventDrifted    EventKind = "drifted"    // a target was found missing or changed

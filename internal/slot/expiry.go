@@ -27,7 +27,7 @@ func (v *View) hasEndedAtCloudflare(t *Token) bool {
 
 // expiredLongAgo reports whether a token expired so long ago by our clock that it counts where nothing else does.
 func (c *Times) expiredLongAgo(t *Token) bool {
-	return c.isWithoutCloudflare() && !c.Now.Before(t.Expires.Time().Add(expiredByOurs))
+	return c.ourClockHasToDo() && !c.Now.Before(t.Expires.Time().Add(expiredByOurs))
 }
 
 // isListedTwice reports whether lists went well of late that are far enough apart for Cloudflare's time to be known,
@@ -61,7 +61,7 @@ func (v *View) sampledFirst(t *Token, s Stage) (Action, bool) {
 // nextSample is in how much time the relay may be listed again for its time.
 func (v *View) nextSample() time.Duration {
 	gap := askAgainIn
-	if v.isWithoutCloudflare() {
+	if v.ourClockHasToDo() {
 		gap = samplesApart
 	}
 	if v.Seen.LastListing == 0 {

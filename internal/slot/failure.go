@@ -24,7 +24,20 @@ func Stages() []Stage {
 	return []Stage{StagePreflight, StageMint, StageDeliver, StageVerify, StageRetire}
 }
 
-// Failure is the present run of failed attempts of a slot.
+// FailedAttempt is one attempt that failed.
+type FailedAttempt struct {
+	At      time.Time
+	Next    time.Time // when the next one begins
+	Stage   Stage
+	Reason  string
+	Sink    string // that is to blame, if one is
+	Message string
+
+	Permanent bool     // trying again alone will not help
+	Locations []string // of the targets that it is of
+}
+
+// Failure is the present run of failed attempts of a slot, told by the last.
 type Failure struct {
 	Count   int       `json:"count"`
 	Since   time.Time `json:"since"`

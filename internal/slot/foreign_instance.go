@@ -28,7 +28,7 @@ func (v *View) OfForeignInstance(t moq.Token, instance string, ours func(rotatio
 // agesAreUnknown reports whether nothing tells which tokens were created since this process began: our clock may be
 // wrong, and Cloudflare's time may still become known. Of a process that has just begun none was.
 func (c *Times) agesAreUnknown() bool {
-	return c.running() > bornAfter && !c.knowsCloudflare() && !c.isWithoutCloudflare()
+	return c.running() > bornAfter && !c.knowsCloudflare() && !c.ourClockHasToDo()
 }
 
 // HasUsed reports whether a mint of the slot bears a rotation id, or is known to have borne it: of those that were

@@ -25,7 +25,7 @@ func (v *View) graceOverAt(t *Token) time.Time {
 		return v.Now // adopted from a lost mint after the last rotation
 	case v.makesRoomAtOnce(t):
 		return v.Now
-	case v.gracesBeginAnew(t):
+	case v.awaitsRegrace(t):
 		return time.Time{}
 	}
 	return v.Now.Add(v.graceWait(t))
@@ -34,11 +34,11 @@ func (v *View) graceOverAt(t *Token) time.Time {
 // makesRoomAtOnce reports whether a token need not wait for its grace: a compromised slot has none.
 func (v *View) makesRoomAtOnce(t *Token) bool {
 	q := v.Record.Request
-	return q != nil && q.Compromised && !t.Foreign && (v.blockedByTokenLimit() || v.Seen.RelayFull && v.isDue())
+	return q != nil && q.Compromised && !t.TakenOver && (v.blockedByTokenLimit() || v.Seen.RelayFull && v.isDue())
 }
 
-// gracesBeginAnew reports whether a token's grace begins anew once the rotation under way is verified.
-func (v *View) gracesBeginAnew(t *Token) bool {
+// awaitsRegrace reports whether a token's grace begins anew once the rotation under way is verified.
+func (v *View) awaitsRegrace(t *Token) bool {
 	return v.Record.Unfinished() && v.Record.Rotation.Regrace && !t.Compromised && !v.makesRoomAtOnce(t)
 }
 
@@ -59,13 +59,13 @@ func (c *Times) graceWait(t *Token) time.Duration {
 	return min(askAgainIn, t.Grace) // Cloudflare's time may be known then
 }
 
-// beginsAnew reports whether a grace that began in another boot has to begin anew, because nothing tells, or will tell,
-// how much of it has passed.
-func (c *Times) beginsAnew(t *Token) bool {
+// cannotMeasureGrace reports whether nothing tells, or will tell, how much has passed of a grace that began in another
+// boot: it has to begin anew.
+func (c *Times) cannotMeasureGrace(t *Token) bool {
 	if _, sure := c.graceLeft(t); sure || t.Retire.IsZero() {
 		return false
 	}
-	return c.isWithoutCloudflare() || c.knowsCloudflare()
+	return c.ourClockHasToDo() || c.knowsCloudflare()
 }
 
 // graceEnd is when a token's grace ends, for people: as it was set down, unless a clock was set since.
@@ -130,7 +130,7 @@ func (v *View) presentGrace() time.Duration {
 // startGrace starts a token's grace, if it does not run already (or anew, when a
 // target may have served it until now); a compromised one has none but until its successor has settled.
 func (t Token) startGrace(rot *Rotation, clock Reading) Token {
-	if rot.Cause == CauseCompromised && !t.Foreign {
+	if rot.Cause == CauseCompromised && !t.TakenOver {
 		t.Compromised = true
 		return t.withGrace(rot.settlesWithinBoot(clock), rot.Finished, clock)
 	}

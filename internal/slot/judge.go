@@ -13,8 +13,8 @@ import (
 // value that an earlier process minted goes only where nothing contradicts it. (Of an overlap value the relay's list
 // tells.)
 
-// vouchedFor is for how long a value needs nothing that vouches for it.
-const vouchedFor = 10 * time.Minute
+// believedFor is for how long after its mint a value needs nothing that vouches for it.
+const believedFor = 10 * time.Minute
 
 // Found is what a target was found to hold before a mint that was not known to be delivered there.
 type Found struct {
@@ -58,7 +58,7 @@ func (v *View) judgeFirst(missing []Target) (Action, bool) {
 	expected := func(t Target) bool {
 		return v.showsContent(t) && v.Record.HeldBefore(t.Location, v.Seen.Inspections.At(t.Location).Digest)
 	}
-	if v.Now.Sub(rot.MintedAt.Time()) <= vouchedFor || slices.ContainsFunc(targets, expected) {
+	if v.Now.Sub(rot.MintedAt.Time()) <= believedFor || slices.ContainsFunc(targets, expected) {
 		return nil, true
 	}
 	if !slices.ContainsFunc(targets, func(t Target) bool { return !v.isSilent(t) }) {
@@ -67,7 +67,7 @@ func (v *View) judgeFirst(missing []Target) (Action, bool) {
 	return GiveUp{errNothingVouches()}, false
 }
 
-// isVouchedFor reports whether a required target is seen to hold the very value: it is current for all.
+// isVouchedFor reports whether a required target is seen to hold the very value: nothing newer can have been minted.
 func (v *View) isVouchedFor(rot *Rotation) bool {
 	return slices.ContainsFunc(RequiredOf(v.targetsOf(rot)), func(t Target) bool {
 		return v.showsContent(t) && v.Seen.Inspections.At(t.Location).AtHand

@@ -12,9 +12,9 @@ type Listing struct {
 	At      time.Time
 	Elapsed time.Duration // on the elapsed clock
 	moq.TokenList
-	Owners  map[string]string // which other slots of ours own listed tokens: their names, by token id
-	Foreign []string          // ids of tokens of another living installation that has our name
-	Undated bool              // it could not be told which tokens may be of one
+	Owners     map[string]string // which other slots of ours own listed tokens: their names, by token id
+	OfNamesake []string          // ids of tokens of another living installation that has our name
+	Undated    bool              // it could not be told which tokens may be of one
 }
 
 func (l *Listing) isRecent(now time.Time) bool { return l != nil && Within(l.At, now, FreshFor) }

@@ -71,8 +71,8 @@ func (v *View) tokensToTakeOver(instance string) (out []Token) {
 	for _, t := range l.Tokens {
 		owner, labelled := moq.LabelInstance(t.Label)
 		matches := t.HasOperations(v.Plan.Operations) && (!labelled || owner == instance && !l.Undated)
-		if matches && !v.Record.Owns(t) && l.Owners[t.ID] == "" && !slices.Contains(l.Foreign, t.ID) {
-			out = append(out, Token{ID: t.ID, Created: TimestampOf(t.Created), Expires: TimestampOf(t.Expires), Foreign: true})
+		if matches && !v.Record.Owns(t) && l.Owners[t.ID] == "" && !slices.Contains(l.OfNamesake, t.ID) {
+			out = append(out, Token{ID: t.ID, Created: TimestampOf(t.Created), Expires: TimestampOf(t.Expires), TakenOver: true})
 		}
 	}
 	return out

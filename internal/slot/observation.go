@@ -8,7 +8,7 @@ import (
 // How long something seen stays good enough to act on.
 const (
 	FreshFor   = 30 * time.Second // a look at a target, a listing
-	NotGoneFor = time.Minute      // that a pending token is not known to be gone
+	NotGoneFor = time.Minute      // that the token of the latest rotation is not known to be gone
 	provenFor  = 5 * time.Second  // that calls reach Cloudflare: what Prove leaves of its minute
 )
 
@@ -30,7 +30,7 @@ type Observation struct {
 	Unsaved      bool      // memory is ahead of the journal
 	Unsavable    bool      // because the journal refuses this very record
 
-	NotGoneAt Timestamp // when the pending token was last not known to be gone
+	NotGoneAt Timestamp // when the token of the latest rotation was last not known to be gone
 	Proved    Timestamp // calls are known to reach Cloudflare; cleared by a failure
 	Minted    string    // rotation whose value this process minted
 	Gone      string    // rotation whose value or token can no longer be had

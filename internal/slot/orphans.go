@@ -121,9 +121,9 @@ func (v *View) nextSearch(l Orphan) time.Duration {
 	return min(max(time.Minute, 2*swept)-lost, time.Second-over)
 }
 
-// FindOrphan notes that a token of a lost mint turned up, and was revoked or kept. One that came and was
+// NoteOrphanFound notes that a token of a lost mint turned up, and was revoked or kept. One that came and was
 // refused is all there is of its mint, which is forgotten.
-func (r *Record) FindOrphan(label string, at time.Time, clock Reading) {
+func (r *Record) NoteOrphanFound(label string, at time.Time, clock Reading) {
 	i := slices.IndexFunc(r.Orphans, func(l Orphan) bool { return l.Label == label })
 	switch {
 	case i < 0:

@@ -78,8 +78,8 @@ func (r *Record) AtRest() bool {
 		!slices.ContainsFunc(r.Retiring, func(t Token) bool { return t.Retire.IsZero() })
 }
 
-// HasNamedToken reports whether tokens of the slot were made, or seen, as only overlap does.
-func (r *Record) HasNamedToken() bool {
+// HasTokenWithID reports whether tokens of the slot were made, or seen, that have an id, as only overlap's do.
+func (r *Record) HasTokenWithID() bool {
 	known := func(t *Token) bool { return t != nil && t.ID != "" }
 	return known(r.Current) || r.Rotation != nil && known(r.Rotation.Token) ||
 		slices.ContainsFunc(r.Retiring, func(t Token) bool { return known(&t) })

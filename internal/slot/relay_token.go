@@ -5,7 +5,7 @@ import "time"
 // RelayToken is one token that a relay holds, as Cloudflare lists it and as the
 // journal knows it.
 type RelayToken struct {
-	ID         string    `json:"token_id"`
+	TokenID    string    `json:"token_id"`
 	Operations []string  `json:"operations"`
 	Label      string    `json:"label,omitempty"`
 	Created    time.Time `json:"created,omitzero"`

@@ -55,7 +55,7 @@ func (v *View) currentExpiry() time.Time {
 func (v *View) retireOrWait(t *Token) Action {
 	at, expired := v.revocableAt(t)
 	due := !at.IsZero() && !at.After(v.Now)
-	if !due && !v.mayHaveExpired(t) && !v.beginsAnew(t) {
+	if !due && !v.mayHaveExpired(t) && !v.cannotMeasureGrace(t) {
 		return Wait{v.sooner(at, t)}
 	}
 	switch until := v.Seen.NextRetirement.Time(); {
@@ -67,7 +67,7 @@ func (v *View) retireOrWait(t *Token) Action {
 		return Revoke{Token: *t, Expired: true}
 	case due:
 		return v.retireToken(t)
-	case v.beginsAnew(t):
+	case v.cannotMeasureGrace(t):
 		return BeginGrace{Token: t.withGrace(t.Grace, TimestampOf(v.Now), v.Clock), Anew: true}
 	}
 	if a, ok := v.sampledFirst(t, StageRetire); !ok {

@@ -14,22 +14,22 @@ func (v *View) Status() Status {
 	st := Status{
 		Slot: v.Plan.Slot(), Relay: v.Plan.Relay, Type: key.Type, Operations: v.Plan.Operations, RelayID: key.RelayID,
 		Account: v.Plan.Account, AccountID: key.AccountID, Strategy: v.Plan.Strategy, Labels: v.Plan.Labels,
-		State: v.state(), Manual: v.Plan.Schedule == nil, Blackout: UTC(v.Record.BlackoutSince()), Note: v.statusNote(),
-		ForeignInstance: v.ForeignInstance,
+		State: v.state(), Manual: v.Plan.Schedule == nil, BlackoutSince: UTC(v.Record.BlackoutSince()), Note: v.statusNote(),
+		ForeignInstanceTokens: v.ForeignInstance,
 	}
 	v.describeTimes(&st)
 	v.describeWork(&st)
-	st.Sinks, st.Old = v.targetStatuses(), v.retiringStatuses()
+	st.Sinks, st.OldTokens = v.targetStatuses(), v.retiringStatuses()
 	return st
 }
 
 func (v *View) describeTimes(st *Status) {
 	if t := v.Record.Current; t != nil {
-		st.TokenID, st.Created, st.Expires = t.ShownID(), t.Created.Time(), t.Expires.Time()
+		st.TokenID, st.TokenCreated, st.TokenExpires = t.ShownID(), t.Created.Time(), t.Expires.Time()
 	}
-	st.Rotated = v.Record.LastRotation.Time()
+	st.LastRotation = v.Record.LastRotation.Time()
 	if v.Plan.Schedule != nil {
-		st.Next = UTC(v.nextRun().At)
+		st.NextRotation = UTC(v.nextRun().At)
 	}
 	if from, since := v.overdueFrom(); !from.IsZero() && v.Now.After(from) {
 		st.Overdue, st.OverdueSince = true, UTC(since)
@@ -54,7 +54,7 @@ func (v *View) describeWork(st *Status) {
 	st.WaitsFor, st.WaitsUntil = v.waitsFor()
 	if f := v.Record.Failure; f != nil {
 		failure := *f
-		st.Failures, st.Failure, st.Attempt = f.Count, &failure, UTC(laterOf(f.Next, st.WaitsUntil))
+		st.ConsecutiveFailures, st.Failure, st.NextAttempt = f.Count, &failure, UTC(laterOf(f.Next, st.WaitsUntil))
 	}
 	if q := v.Record.Request; q != nil {
 		st.Requested = UTC(q.At)
@@ -95,7 +95,7 @@ func (v *View) targetStatuses() []TargetStatus {
 			RotationID: rc.RotationID, Delivered: rc.At.Time(), Checked: UTC(v.Sightings.At(t.Location).Checked.Time()),
 		}
 		if v.isOnItsWay(t) {
-			ts.Pending = v.Record.Rotation.MintedAt.Time()
+			ts.PendingSince = v.Record.Rotation.MintedAt.Time()
 		}
 		if err := v.Seen.Errors.At(t.Location); err != nil {
 			ts.Error = err.Error()
@@ -112,7 +112,7 @@ func (v *View) retiringStatuses() []TokenStatus {
 		t := &v.Record.Retiring[i]
 		ts := TokenStatus{
 			TokenID: t.ID, RotationID: t.RotationID, Created: t.Created.Time(), Expires: t.Expires.Time(),
-			Retire: v.RetiresAt(t), Released: v.leftToExpire(t),
+			Retire: v.RetiresAt(t), LeftToExpire: v.leftToExpire(t),
 		}
 		out = append(out, ts)
 	}

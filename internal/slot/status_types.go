@@ -13,11 +13,11 @@ type State string
 const (
 	StateBlackout   State = "blackout" // in_place: the old token is dead, and the new one not yet everywhere it is required
 	StateIdle       State = "idle"
-	StateMinting    State = "minting"    // probing, or calling Cloudflare
+	StateMinting    State = "minting"    // waiting for a turn in the budget, probing, or calling Cloudflare
 	StateSettling   State = "settling"   // a new token waits until relays know it
 	StateDelivering State = "delivering" // a minted value is not yet everywhere it is required
 	StateGrace      State = "grace"      // verified; older tokens wait out their grace
-	StateFailing    State = "failing"    // the last attempt failed; waiting for the next
+	StateFailing    State = "failing"    // the last attempt that ended failed: waiting for the next, or in it
 )
 
 // States lists them.
@@ -42,32 +42,32 @@ type Status struct {
 	State     State             `json:"state"`
 	Manual    bool              `json:"manual,omitempty"` // no schedule
 
-	TokenID    string    `json:"token_id,omitempty"` // served token; of in_place as its value claims, else empty
-	Created    time.Time `json:"token_created,omitzero"`
-	Expires    time.Time `json:"token_expires,omitzero"`
-	Rotated    time.Time `json:"last_rotation,omitzero"` // last verified rotation
-	Next       time.Time `json:"next_rotation,omitzero"` // jittered; the oldest unmet instant until it is met
-	Attempt    time.Time `json:"next_attempt,omitzero"`  // while failing: Failure.Next, or WaitsUntil if that is later
-	WaitsFor   WaitsFor  `json:"waits_for,omitempty"`    // what a rotation that is due waits for, though nothing failed
-	WaitsUntil time.Time `json:"waits_until,omitzero"`   // until when at least; zero when nothing tells
-	Requested  time.Time `json:"requested,omitzero"`     // somebody asked, and it is not met yet
-	Overdue    bool      `json:"overdue,omitempty"`      // an instant has been unmet for over a minute, or the token has expired
-	Blackout   time.Time `json:"blackout_since,omitzero"`
+	TokenID       string    `json:"token_id,omitempty"` // served token; of in_place as its value claims, else empty
+	TokenCreated  time.Time `json:"token_created,omitzero"`
+	TokenExpires  time.Time `json:"token_expires,omitzero"`
+	LastRotation  time.Time `json:"last_rotation,omitzero"` // last verified rotation
+	NextRotation  time.Time `json:"next_rotation,omitzero"` // jittered; the oldest unmet instant until it is met
+	NextAttempt   time.Time `json:"next_attempt,omitzero"`  // while failing: Failure.Next, or WaitsUntil if that is later
+	WaitsFor      WaitsFor  `json:"waits_for,omitempty"`    // what a rotation that is due waits for, though nothing failed
+	WaitsUntil    time.Time `json:"waits_until,omitzero"`   // until when at least; zero when nothing tells
+	Requested     time.Time `json:"requested,omitzero"`     // somebody asked, and it is not met yet
+	Overdue       bool      `json:"overdue,omitempty"`      // an instant has been unmet for over a minute, or the token has expired
+	BlackoutSince time.Time `json:"blackout_since,omitzero"`
 	// OverdueSince is that instant, or when the token expired; zero when the slot is not overdue.
 	OverdueSince time.Time `json:"overdue_since,omitzero"`
 
-	Failures int      `json:"consecutive_failures"`
-	Failure  *Failure `json:"failure,omitempty"`
+	ConsecutiveFailures int      `json:"consecutive_failures"`
+	Failure             *Failure `json:"failure,omitempty"`
 
 	Rotation string `json:"rotation,omitempty"` // id of the rotation under way
 	Phase    Phase  `json:"phase,omitempty"`    // of the rotation under way
 	Cause    Cause  `json:"cause,omitempty"`
 
-	Sinks []TargetStatus `json:"sinks"`
-	Old   []TokenStatus  `json:"old_tokens,omitempty"`
-	// ForeignInstance are ids of the relay's tokens that another living installation of our name minted.
-	ForeignInstance []string `json:"foreign_instance_tokens,omitempty"`
-	Note            string   `json:"note,omitempty"` // what a person should know: "new target waits for the schedule"
+	Sinks     []TargetStatus `json:"sinks"`
+	OldTokens []TokenStatus  `json:"old_tokens,omitempty"`
+	// ForeignInstanceTokens are ids of the relay's tokens that another living installation of our name minted.
+	ForeignInstanceTokens []string `json:"foreign_instance_tokens,omitempty"`
+	Note                  string   `json:"note,omitempty"` // what a person should know: "new target waits for the schedule"
 }
 
 // WaitsFor is what a rotation that is due waits for.
@@ -82,18 +82,18 @@ const (
 
 // TargetStatus is one target of a slot.
 type TargetStatus struct {
-	Sink       string      `json:"sink"`
-	Target     string      `json:"target"`
-	Required   bool        `json:"required"`
-	State      TargetState `json:"state"`
-	Since      time.Time   `json:"since,omitzero"`   // of the state; zero when it is ok, or nobody can say
-	Repair     string      `json:"repair,omitempty"` // when one that is missing or changed gets a value again
-	RotationID string      `json:"rotation_id,omitempty"`
-	Delivered  time.Time   `json:"delivered,omitzero"`
-	Checked    time.Time   `json:"checked,omitzero"`
-	Pending    time.Time   `json:"pending_since,omitzero"`
-	Error      string      `json:"error,omitempty"`  // of the last call about it that failed
-	Failed     bool        `json:"failed,omitempty"` // the slot's failure is of it: its message tells the error
+	Sink         string      `json:"sink"`
+	Target       string      `json:"target"`
+	Required     bool        `json:"required"`
+	State        TargetState `json:"state"`
+	Since        time.Time   `json:"since,omitzero"`   // of the state; zero when it is ok, or nobody can say
+	Repair       string      `json:"repair,omitempty"` // when one that is missing or changed gets a value again
+	RotationID   string      `json:"rotation_id,omitempty"`
+	Delivered    time.Time   `json:"delivered,omitzero"`
+	Checked      time.Time   `json:"checked,omitzero"`
+	PendingSince time.Time   `json:"pending_since,omitzero"`
+	Error        string      `json:"error,omitempty"`  // of the last call about it that failed
+	Failed       bool        `json:"failed,omitempty"` // the slot's failure is of it: its message tells the error
 }
 
 // ErrorBeside is the target's error where the slot's failure does not tell it.
@@ -116,10 +116,10 @@ func (s *Status) UnhealthyTargets() (n int) {
 
 // TokenStatus is one older token of a slot that Cloudflare may still accept.
 type TokenStatus struct {
-	TokenID    string    `json:"token_id"`
-	RotationID string    `json:"rotation_id,omitempty"`
-	Created    time.Time `json:"created,omitzero"`
-	Expires    time.Time `json:"expires,omitzero"`
-	Retire     time.Time `json:"retire,omitzero"` // when its grace ends
-	Released   bool      `json:"left_to_expire,omitempty"`
+	TokenID      string    `json:"token_id"`
+	RotationID   string    `json:"rotation_id,omitempty"`
+	Created      time.Time `json:"created,omitzero"`
+	Expires      time.Time `json:"expires,omitzero"`
+	Retire       time.Time `json:"retire,omitzero"` // when its grace ends
+	LeftToExpire bool      `json:"left_to_expire,omitempty"`
 }

@@ -32,7 +32,7 @@ func (v *View) bounds() Bounds {
 	if v.Record.Failure != nil {
 		b.Retry = TimestampOf(v.Now.Add(v.Record.longestRetry()))
 	}
-	if !v.knowsCloudflare() && !v.isWithoutCloudflare() {
+	if !v.knowsCloudflare() && !v.ourClockHasToDo() {
 		return b
 	}
 	latest := v.latestTime()

@@ -31,7 +31,7 @@ func (s TargetState) IsUnhealthy() bool {
 }
 
 // stateUnder is the state of a target that a look failed on. A store that is down says nothing of it, nor does one
-// that limits calls; one that refuses the login does, which sinks.isUp and rotation.healthOf call down: a person has
+// that limits calls; one that refuses the login does, which sinks.isUp and rotation.upstreamStateOf call down: a person has
 // to act. cf.accountState is of accounts. docs/metrics.md has the four side by side.
 func stateUnder(err error) TargetState {
 	switch f := fault.Of(err); f.Reason {

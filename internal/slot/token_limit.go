@@ -64,7 +64,7 @@ func (v *View) liveTokens() (held []*Token) {
 		held = append(held, v.Record.Rotation.Token)
 	}
 	for i := range v.Record.Retiring {
-		if t := &v.Record.Retiring[i]; !t.Foreign && !v.leftToExpire(t) {
+		if t := &v.Record.Retiring[i]; !t.TakenOver && !v.leftToExpire(t) {
 			held = append(held, t)
 		}
 	}
@@ -75,7 +75,7 @@ func (v *View) liveTokens() (held []*Token) {
 // rotation it is not known.
 func (v *View) graceEnds() (ends []time.Time) {
 	for _, t := range v.liveTokens() {
-		if !t.Retire.IsZero() && !v.gracesBeginAnew(t) {
+		if !t.Retire.IsZero() && !v.awaitsRegrace(t) {
 			ends = append(ends, v.graceEnd(t))
 		}
 	}

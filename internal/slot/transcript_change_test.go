@@ -163,7 +163,7 @@ func (s *transcript) rotate(c *clause) {
 // giveUpValue gives the value up, and counts that as a failure.
 func (s *transcript) giveUpValue() {
 	s.v.Record.GiveUpValue()
-	s.v.Record.AddFailure(Failure{At: s.v.Now, Next: s.v.Now, Stage: StageDeliver, Reason: string(fault.Lost)})
+	s.v.Record.AddFailedAttempt(FailedAttempt{At: s.v.Now, Next: s.v.Now, Stage: StageDeliver, Reason: string(fault.Lost)})
 	s.forgetLooks()
 }
 
@@ -207,7 +207,7 @@ func (s *transcript) carryOut() bool {
 		r.ForgetToken(a.Token.ID)
 		s.v.Seen.Listing = s.v.Seen.Listing.Without(a.Token.ID)
 	case RevokeOrphan:
-		r.FindOrphan(a.Orphan.Label, s.v.Now, s.v.Clock)
+		r.NoteOrphanFound(a.Orphan.Label, s.v.Now, s.v.Clock)
 		s.v.Seen.Listing = s.v.Seen.Listing.Without(a.Token.ID)
 	case AdoptOrphan:
 		r.AdoptOrphan(a.Orphan, moq.Token{ID: a.Token.ID, Created: a.Token.Created.Time(), Expires: a.Token.Expires.Time()}, s.v.Now, s.v.Clock)
@@ -228,7 +228,7 @@ func (s *transcript) carryOut() bool {
 
 // fail is an attempt that failed; one of a retirement holds up retirements alone.
 func (s *transcript) fail(c *clause) {
-	f := Failure{At: s.v.Now, Next: s.v.Now, Stage: oneOf(s, c.words[0], Stages()...), Reason: "unreachable"}
+	f := FailedAttempt{At: s.v.Now, Next: s.v.Now, Stage: oneOf(s, c.words[0], Stages()...), Reason: "unreachable"}
 	c.each(
 		form{"next attempt at TIME", func(c *clause) { f.Next = c.time(0) }},
 		form{"reason NAME", func(c *clause) { f.Reason = c.words[0] }},
@@ -241,7 +241,7 @@ func (s *transcript) fail(c *clause) {
 		s.v.Seen.NextRetirement, s.v.Seen.NextReclaim, s.v.Seen.NotRevoked = TimestampOf(f.Next), TimestampOf(f.Next), "403: not allowed"
 		return
 	}
-	s.v.Record.AddFailure(f)
+	s.v.Record.AddFailedAttempt(f)
 }
 
 // restart ends the process and begins another: only the record is left, and is loaded.

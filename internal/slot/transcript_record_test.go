@@ -117,7 +117,7 @@ func tokenLines(role string, t *Token) []string {
 	}
 	l.add(!t.Retire.IsZero(), "%s has a grace of %s until %s", about, durationText(t.Grace), timestampText(t.Retire))
 	l.add(t.Compromised, "%s is compromised", about)
-	l.add(t.Foreign, "%s is foreign", about)
+	l.add(t.TakenOver, "%s is foreign", about)
 	return l
 }
 
@@ -130,21 +130,21 @@ func statusLines(st Status) []string {
 	l.add(st.Manual, "no schedule")
 	l.add(st.Note != "", "note: %s", st.Note)
 	l.add(st.TokenID != "", "current %s", st.TokenID)
-	l.addTime("expires", st.Expires)
-	l.addTime("last rotation", st.Rotated)
-	l.addTime("next rotation", st.Next)
+	l.addTime("expires", st.TokenExpires)
+	l.addTime("last rotation", st.LastRotation)
+	l.addTime("next rotation", st.NextRotation)
 	l.add(st.Overdue, "overdue since %s", timeText(st.OverdueSince))
 	l.addTime("asked for at", st.Requested)
-	l.addTime("blackout since", st.Blackout)
+	l.addTime("blackout since", st.BlackoutSince)
 	l.add(st.Rotation != "", "rotation %s, %s, because of %s", nameOf(st.Rotation), st.Phase, st.Cause)
-	l.add(st.Failures > 0, "failures in a row: %d", st.Failures)
-	l.addTime("next attempt", st.Attempt)
+	l.add(st.ConsecutiveFailures > 0, "failures in a row: %d", st.ConsecutiveFailures)
+	l.addTime("next attempt", st.NextAttempt)
 	l.add(st.WaitsFor != "", "waits (%s)%s", st.WaitsFor, until(st.WaitsUntil))
 	for _, t := range st.Sinks {
 		l = append(l, targetText(t))
 	}
-	for _, t := range st.Old {
-		l.add(true, "retiring %s%s%s", t.TokenID, until(t.Retire), textIf(t.Released, ", left to expire"))
+	for _, t := range st.OldTokens {
+		l.add(true, "retiring %s%s%s", t.TokenID, until(t.Retire), textIf(t.LeftToExpire, ", left to expire"))
 	}
 	return l
 }
@@ -153,8 +153,8 @@ func targetText(t TargetStatus) string {
 	l := lines{string(t.State) + textIf(!t.Since.IsZero(), " since "+timeText(t.Since))}
 	l.add(t.Repair != "", "repaired %s", t.Repair)
 	l.add(t.RotationID != "", "delivered %s at %s", nameOf(t.RotationID), timeText(t.Delivered))
-	if !t.Pending.Equal(t.Since) {
-		l.addTime("lacks the value since", t.Pending)
+	if !t.PendingSince.Equal(t.Since) {
+		l.addTime("lacks the value since", t.PendingSince)
 	}
 	l.addTime("looked at", t.Checked)
 	l.add(t.Error != "", "error: %s%s", t.Error, textIf(t.Failed, ", as the failure tells"))

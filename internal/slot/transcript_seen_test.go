@@ -142,7 +142,7 @@ func (s *transcript) list(texts []string, all bool) {
 			l.Owners[t.ID] = "live/viewer"
 		}
 		if strings.HasSuffix(text, "(of a namesake)") {
-			l.Foreign = append(l.Foreign, t.ID)
+			l.OfNamesake = append(l.OfNamesake, t.ID)
 		}
 	}
 	s.v.NoteListing(l)

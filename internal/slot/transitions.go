@@ -192,18 +192,22 @@ func (r *Record) ForgetToken(id string) {
 // AdoptOrphan keeps a lost mint's token as an old one, because a target may serve it.
 func (r *Record) AdoptOrphan(l Orphan, t moq.Token, at time.Time, clock Reading) {
 	r.Retiring = append(r.Retiring, Token{ID: t.ID, RotationID: l.RotationID, Created: TimestampOf(t.Created), Expires: TimestampOf(t.Expires)})
-	r.FindOrphan(l.Label, at, clock)
+	r.NoteOrphanFound(l.Label, at, clock)
 }
 
-// BeginGrace puts an adopted token, with its grace, in the place of the one without.
+// BeginGrace puts a token whose grace begins now, an adopted one's or one that begins anew, in the place of what the
+// record had of it.
 func (r *Record) BeginGrace(t Token) {
 	r.Retiring[slices.IndexFunc(r.Retiring, func(o Token) bool { return o.ID == t.ID })] = t
 }
 
-// AddFailure adds one failed attempt.
-func (r *Record) AddFailure(f Failure) {
-	f.ClaimedOtherID = f.Stage == StageMint && f.Reason == string(fault.Mismatch)
-	f.Since, f.Count = f.At, r.failuresBefore()+1
+// AddFailedAttempt adds one attempt to the present run of failed ones, or begins it.
+func (r *Record) AddFailedAttempt(a FailedAttempt) {
+	f := Failure{
+		Count: r.failuresBefore() + 1, Since: a.At, At: a.At, Next: a.Next, Stage: a.Stage, Reason: a.Reason, Sink: a.Sink,
+		Message: a.Message, Permanent: a.Permanent, Locations: a.Locations,
+		ClaimedOtherID: a.Stage == StageMint && a.Reason == string(fault.Mismatch),
+	}
 	if r.Failure != nil {
 		f.ClaimedOtherID = f.ClaimedOtherID || r.Failure.ClaimedOtherID
 		f.Since = r.Failure.Since

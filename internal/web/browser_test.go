@@ -145,7 +145,7 @@ func extremes() *fakeDaemon {
 		if s.Failure != nil {
 			s.Failure.Sink, s.Failure.Message = name, strings.Repeat("M", 600)
 		}
-		s.Old = []slot.TokenStatus{{TokenID: strings.Repeat("c", 32), Retire: now.Add(time.Hour)}}
+		s.OldTokens = []slot.TokenStatus{{TokenID: strings.Repeat("c", 32), Retire: now.Add(time.Hour)}}
 	}
 	d.notes = []string{strings.Repeat("o", 300)}
 	d.ready = errors.New(strings.Repeat("r", 300))

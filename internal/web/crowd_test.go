@@ -34,7 +34,7 @@ func dial(t *testing.T, s *Server) net.Conn {
 	return conn
 }
 
-func healthOf(t *testing.T, s *Server) int {
+func upstreamStateOf(t *testing.T, s *Server) int {
 	t.Helper()
 	c := &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 	status, _ := call(t, c, "GET", "http://"+s.Addr()+"/-/healthy", "", "")
@@ -47,7 +47,7 @@ func TestIdleConnectionsOfOnePeerKeepNobodyOut(t *testing.T) {
 	for range 600 {
 		conns = append(conns, dial(t, s))
 	}
-	if status := healthOf(t, s); status != 200 {
+	if status := upstreamStateOf(t, s); status != 200 {
 		t.Errorf("health is %d behind 600 connections that ask for nothing", status)
 	}
 	if status, _ := call(t, http.DefaultClient, "GET", "http://"+s.Addr()+"/", "", ""); status != 200 {
@@ -79,7 +79,7 @@ func TestHealthIsAnsweredWhileEveryConnectionIsBusyWithAPage(t *testing.T) {
 	}
 	busy.Wait()
 	for range 3 * spareOf(s.limits.connections) {
-		if status := healthOf(t, s); status != 200 {
+		if status := upstreamStateOf(t, s); status != 200 {
 			t.Fatalf("health is %d", status)
 		}
 	}

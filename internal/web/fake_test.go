@@ -86,7 +86,7 @@ func (d *fakeDaemon) History(_ context.Context, relay, typ string, limit int) ([
 
 func (d *fakeDaemon) Tokens(_ context.Context, relay string) ([]adminapi.Token, error) {
 	d.note("tokens", relay)
-	return []adminapi.Token{{ID: "t1", Owner: adminapi.Ours}}, d.err
+	return []adminapi.Token{{TokenID: "t1", Owner: adminapi.Ours}}, d.err
 }
 
 func (d *fakeDaemon) Prune(_ context.Context, relay string, _ []string, dryRun bool) ([]adminapi.Token, error) {
@@ -113,7 +113,7 @@ func (d *fakeDaemon) Ready() error { return d.ready }
 func slotStatus(relay string, state slot.State) slot.Status {
 	return slot.Status{
 		Slot: relay + "/subscribe", Relay: relay, Type: moq.Subscribe, Operations: []string{"subscribe", "publish:stats"}, Account: "main", Strategy: moq.Overlap, State: state,
-		Labels: map[string]string{"team": "video"}, Next: now.Add(time.Hour), Created: now.Add(-time.Hour),
+		Labels: map[string]string{"team": "video"}, NextRotation: now.Add(time.Hour), TokenCreated: now.Add(-time.Hour),
 		Sinks: []slot.TargetStatus{{Sink: "disk", Target: "/t/" + relay, State: "ok", Required: true}},
 	}
 }

@@ -33,13 +33,13 @@ func order(page string) string {
 
 func variety() *fakeDaemon {
 	failing := slotStatus("failing", slot.StateFailing)
-	failing.Failures, failing.Attempt = 3, now.Add(90*time.Second)
+	failing.ConsecutiveFailures, failing.NextAttempt = 3, now.Add(90*time.Second)
 	failing.Failure = &slot.Failure{Count: 3, Since: now.Add(-time.Hour), Stage: slot.StageDeliver,
 		Reason: "server_error", Sink: "vault", Message: "503 Vault is sealed"}
 	dark := slotStatus("dark", slot.StateBlackout)
-	dark.Strategy, dark.Blackout = moq.InPlace, now.Add(-41*time.Second)
+	dark.Strategy, dark.BlackoutSince = moq.InPlace, now.Add(-41*time.Second)
 	overdue := slotStatus("overdue", slot.StateIdle)
-	overdue.Overdue, overdue.Next = true, now.Add(-5*time.Minute)
+	overdue.Overdue, overdue.NextRotation = true, now.Add(-5*time.Minute)
 	return &fakeDaemon{slots: []slot.Status{
 		slotStatus("a", slot.StateGrace), slotStatus("b", slot.StateIdle), dark, failing, slotStatus("minting", slot.StateMinting), overdue,
 	}}
@@ -112,7 +112,7 @@ func TestTheOverviewPagesSoThatItNeverGrowsWithoutBound(t *testing.T) {
 func TestASlotsPageShowsItAllWithItsHistory(t *testing.T) {
 	d := variety()
 	d.slots[3].Rotation, d.slots[3].Phase = "0123", slot.Minted
-	d.slots[3].Old = []slot.TokenStatus{{TokenID: "0ld", Retire: now.Add(2 * time.Hour)}, {TokenID: "0lder", Released: true}}
+	d.slots[3].OldTokens = []slot.TokenStatus{{TokenID: "0ld", Retire: now.Add(2 * time.Hour)}, {TokenID: "0lder", LeftToExpire: true}}
 	d.events = []slot.Event{
 		{At: now.Add(-time.Hour), Kind: slot.EventRotated, Took: 812 * time.Millisecond, By: "uid 0 (root)", TokenID: "t0ken"},
 		{At: now.Add(-2 * time.Hour), Kind: slot.EventFailed, Stage: slot.StageMint, Detail: "code 21006"},
@@ -147,7 +147,7 @@ func TestNothingThatComesFromElsewhereBecomesMarkup(t *testing.T) {
 	s.State, s.Strategy, s.Rotation = slot.State(hostile), moq.Strategy(hostile), hostile
 	s.Labels, s.Operations = map[string]string{hostile: hostile}, []string{hostile}
 	s.Sinks = []slot.TargetStatus{{Sink: hostile, Target: hostile, State: hostile, Error: hostile, RotationID: hostile}}
-	s.Old = []slot.TokenStatus{{TokenID: hostile, RotationID: hostile}}
+	s.OldTokens = []slot.TokenStatus{{TokenID: hostile, RotationID: hostile}}
 	s.Failure = &slot.Failure{Stage: slot.Stage(hostile), Reason: hostile, Sink: hostile, Message: hostile}
 	d := &fakeDaemon{slots: []slot.Status{s}, ready: errors.New(hostile), events: []slot.Event{{
 		Kind: slot.EventKind(hostile), Cause: slot.Cause(hostile), By: hostile, Stage: slot.Stage(hostile), Detail: hostile,
@@ -204,11 +204,11 @@ func TestAMomentIsRelativeAndExact(t *testing.T) {
 func TestWhatHasHappenedIsNeverAheadThoughTheClockWasSetBack(t *testing.T) {
 	d, ahead := variety(), now.Add(59*time.Minute)
 	s := &d.slots[2]
-	s.Created, s.Rotated, s.Blackout = ahead, ahead, ahead
-	s.Next, s.Expires = time.Time{}, time.Time{}
+	s.TokenCreated, s.LastRotation, s.BlackoutSince = ahead, ahead, ahead
+	s.NextRotation, s.TokenExpires = time.Time{}, time.Time{}
 	s.Failure = &slot.Failure{Count: 1, Since: ahead, Stage: slot.StageDeliver}
 	s.Sinks[0].State, s.Sinks[0].Since, s.Sinks[0].Delivered, s.Sinks[0].Checked = slot.TargetMissing, ahead, ahead, ahead
-	s.Old = []slot.TokenStatus{{TokenID: "0ld", Created: ahead}}
+	s.OldTokens = []slot.TokenStatus{{TokenID: "0ld", Created: ahead}}
 	d.slots = d.slots[2:3]
 	d.events = []slot.Event{{At: ahead, Kind: slot.EventRotated}}
 	for _, target := range []string{"/", "/slots/dark/subscribe"} {

@@ -44,9 +44,9 @@ type row struct {
 
 // failure is the present run of failures.
 type failure struct {
-	Step, Reason, Sink, Message string
-	Count                       int
-	Since                       moment
+	Stage, Reason, Sink, Message string
+	Count                        int
+	Since                        moment
 }
 
 // sink is one target's state.
@@ -62,8 +62,8 @@ func newRow(st *slot.Status, now time.Time) row {
 	r := row{
 		Slot: st.Slot, Relay: st.Relay, Type: string(st.Type), Link: slotLink(st.Relay, string(st.Type)),
 		State: string(st.State), Strategy: string(st.Strategy), Account: st.Account,
-		Manual: st.Manual, Overdue: st.Overdue, AnyUnhealthy: st.UnhealthyTargets() > 0, Passed: st.Next.Before(now), Blackout: pastAt(st.Blackout, now),
-		Age: ageOf(st, now), Next: momentAt(st.Next, now), Expires: momentAt(st.Expires, now), Attempt: momentAt(st.Attempt, now),
+		Manual: st.Manual, Overdue: st.Overdue, AnyUnhealthy: st.UnhealthyTargets() > 0, Passed: st.NextRotation.Before(now), Blackout: pastAt(st.BlackoutSince, now),
+		Age: ageOf(st, now), Next: momentAt(st.NextRotation, now), Expires: momentAt(st.TokenExpires, now), Attempt: momentAt(st.NextAttempt, now),
 		Failure: newFailure(st.Failure, now), Note: st.Note, Labels: labelList(st.Labels),
 	}
 	for _, t := range st.Sinks {
@@ -83,9 +83,9 @@ func slotLink(relay, typ string) string {
 
 // ageOf is since when the served token exists; under in_place that is the last rotation.
 func ageOf(st *slot.Status, now time.Time) moment {
-	since := st.Created
+	since := st.TokenCreated
 	if since.IsZero() {
-		since = st.Rotated
+		since = st.LastRotation
 	}
 	m := pastAt(since, now)
 	m.Relative = strings.TrimSuffix(m.Relative, " ago")
@@ -105,7 +105,7 @@ func newFailure(f *slot.Failure, now time.Time) *failure {
 		return nil
 	}
 	return &failure{
-		Step: string(f.Stage), Reason: strings.ReplaceAll(f.Reason, "_", " "), Sink: f.Sink,
+		Stage: string(f.Stage), Reason: strings.ReplaceAll(f.Reason, "_", " "), Sink: f.Sink,
 		Message: f.Message, Count: f.Count, Since: pastAt(f.Since, now),
 	}
 }
@@ -138,15 +138,15 @@ type detail struct {
 	Operations          string
 	Rotation, Cause     string
 	Rotated             moment
-	Steps               []step
+	Phases              []phaseShown
 	Old                 []oldToken
 	History             []event
 	HistoryError        string
 	HistoryMayGoFurther bool
 }
 
-// step is one stage of the rotation under way.
-type step struct{ Name, Class string }
+// phaseShown is one phase of the rotation under way.
+type phaseShown struct{ Name, Class string }
 
 type oldToken struct {
 	ID, RotationID           string
@@ -155,9 +155,9 @@ type oldToken struct {
 }
 
 type event struct {
-	At                              moment
-	What, Class, Cause, By, Took    string
-	Step, Detail, RotationID, Token string
+	At                               moment
+	What, Class, Cause, By, Took     string
+	Stage, Detail, RotationID, Token string
 }
 
 func (s *Server) slotPage(w http.ResponseWriter, r *http.Request) {
@@ -175,12 +175,12 @@ func (s *Server) slotPage(w http.ResponseWriter, r *http.Request) {
 func newDetail(st *slot.Status, now time.Time) detail {
 	d := detail{
 		row: newRow(st, now), RelayID: st.RelayID, TokenID: st.TokenID, Rotation: st.Rotation, Cause: inWords(string(st.Cause)),
-		Rotated: pastAt(st.Rotated, now), Steps: stepsOf(st), Operations: strings.Join(st.Operations, ", "),
+		Rotated: pastAt(st.LastRotation, now), Phases: phasesOf(st), Operations: strings.Join(st.Operations, ", "),
 	}
-	for _, t := range st.Old {
+	for _, t := range st.OldTokens {
 		d.Old = append(d.Old, oldToken{
 			ID: t.TokenID, RotationID: t.RotationID, Created: pastAt(t.Created, now), Expires: momentAt(t.Expires, now),
-			Retire: momentAt(t.Retire, now), Released: t.Released,
+			Retire: momentAt(t.Retire, now), Released: t.LeftToExpire,
 		})
 	}
 	return d
@@ -202,7 +202,7 @@ func (s *Server) addHistory(r *http.Request, d *detail, relay, typ string) {
 func newEvent(e slot.Event, now time.Time) event {
 	return event{
 		At: pastAt(e.At, now), What: inWords(string(e.Kind)), Class: eventClass(e.Kind), Cause: inWords(string(e.Cause)),
-		By: e.By, Took: timefmt.Took(e.Took), Step: string(e.Stage), Detail: e.Detail, RotationID: e.RotationID, Token: e.TokenID,
+		By: e.By, Took: timefmt.Took(e.Took), Stage: string(e.Stage), Detail: e.Detail, RotationID: e.RotationID, Token: e.TokenID,
 	}
 }
 
@@ -220,8 +220,8 @@ func eventClass(w slot.EventKind) string {
 
 func inWords(s string) string { return strings.ReplaceAll(s, "_", " ") }
 
-// stepsOf shows how far the rotation under way has come; nil without one.
-func stepsOf(st *slot.Status) []step {
+// phasesOf shows how far the rotation under way has come; nil without one.
+func phasesOf(st *slot.Status) []phaseShown {
 	if st.Rotation == "" {
 		return nil
 	}
@@ -231,14 +231,14 @@ func stepsOf(st *slot.Status) []step {
 	if st.Strategy == moq.InPlace {
 		names = names[:2] // the old token is dead already
 	}
-	var list []step
+	var list []phaseShown
 	for i, name := range names {
-		list = append(list, step{Name: fmt.Sprintf("%d. %s", i+1, name), Class: stepClass(i, now)})
+		list = append(list, phaseShown{Name: fmt.Sprintf("%d. %s", i+1, name), Class: phaseClass(i, now)})
 	}
 	return list
 }
 
-func stepClass(i, now int) string {
+func phaseClass(i, now int) string {
 	switch {
 	case i < now:
 		return "done"

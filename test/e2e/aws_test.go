@@ -21,7 +21,7 @@ func TestNothingIsMintedThatAWSWouldNotTake(t *testing.T) {
 		Defaults: "{schedule: manual, strategy: in_place, initial: now, sinks: [cloud]}",
 	})
 	d := w.start()
-	d.untilSlot("live/subscribe", func(s slot.Status) bool { return !s.Rotated.IsZero() })
+	d.untilSlot("live/subscribe", func(s slot.Status) bool { return !s.LastRotation.IsZero() })
 	w.rotatord("check", "--online").Expect(t, 0, "not tried: needs a write (whether secretsmanager:PutSecretValue is allowed")
 
 	aws.Inject(func(op, id string) *awstest.Failure {

@@ -43,7 +43,7 @@ func TestNoValueLeaks(t *testing.T) {
 	d := w.start()
 	said := &strings.Builder{}
 	for _, name := range canarySlots {
-		d.untilSlot(name, func(s slot.Status) bool { return !s.Rotated.IsZero() })
+		d.untilSlot(name, func(s slot.Status) bool { return !s.LastRotation.IsZero() })
 	}
 	pending := d.suffer(aws, vault)
 	for _, args := range [][]string{
@@ -202,10 +202,10 @@ func (d *daemon) recovers(name string) {
 		d.t.Fatal(err)
 	}
 	d.untilSlot(name, func(s slot.Status) bool {
-		if s.Failures > 0 {
+		if s.ConsecutiveFailures > 0 {
 			_, _ = d.api.Rotate(d.t.Context(), relay, typ, false)
 		}
-		return s.Failures == 0 && s.Requested.IsZero()
+		return s.ConsecutiveFailures == 0 && s.Requested.IsZero()
 	})
 }
 

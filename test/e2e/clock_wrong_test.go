@@ -96,7 +96,7 @@ func TestAClockThatIsSetAheadAndRightAgainLeavesNothingBehind(t *testing.T) {
 // What is put off is put off by elapsed time: not for the hour that the clock was set back.
 func TestAnHourBackHoldsUpNobody(t *testing.T) {
 	t.Parallel()
-	refused := func(s slot.Status) bool { return s.Failures > 1 }
+	refused := func(s slot.Status) bool { return s.ConsecutiveFailures > 1 }
 	well := func(s slot.Status) bool { return s.Failure == nil && s.Requested.IsZero() && s.Phase == "" }
 	t.Run("in_place: consumers who are locked out", func(t *testing.T) {
 		t.Parallel()

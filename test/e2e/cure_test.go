@@ -120,7 +120,7 @@ func TestAWSTroubleEndsInDelivery(t *testing.T) {
 		{"credentials expired", answer(403, "ExpiredTokenException", "The security token included in the request is expired", "DescribeSecret"), []string{"ExpiredTokenException", "credentials"}, calm},
 		{"permission withdrawn", answer(403, "AccessDeniedException", "not authorized", "PutSecretValue"), []string{"AccessDeniedException", "secretsmanager:"}, calm},
 	})
-	d.untilSlot("live/subscribe", func(s slot.Status) bool { return s.Failure == nil && len(s.Old) == 0 })
+	d.untilSlot("live/subscribe", func(s slot.Status) bool { return s.Failure == nil && len(s.OldTokens) == 0 })
 }
 
 func (w *world) vaultSink(vault *vaulttest.Server, mount string, version int) {

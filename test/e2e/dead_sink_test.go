@@ -26,7 +26,7 @@ func TestARequiredSinkThatIsDeadForWeeksLetsNobodyElsesTokenExpire(t *testing.T)
 		Defaults: "{schedule: manual, initial: now, lifetime: 30d, grace: 1h, sinks: [disk, store]}",
 	})
 	d := w.start()
-	d.untilSlot("live/subscribe", func(s slot.Status) bool { return !s.Rotated.IsZero() })
+	d.untilSlot("live/subscribe", func(s slot.Status) bool { return !s.LastRotation.IsZero() })
 	stored := readVault(t, vault, "secret/data/moq/live")
 	vault.Seal(t)
 	served := d.token("live/subscribe")

@@ -32,7 +32,7 @@ func TestConsumersWithoutAFileAreServedThoughTheSlotHasThreeTokens(t *testing.T)
 			d = lose(w, d)
 			d.served(0, "live/subscribe")
 			d.says("a target is not as it was delivered", `"state":"missing"`, `"repaired":"now"`)
-			d.untilSlot("live/subscribe", func(s slot.Status) bool { return s.State == slot.StateGrace && len(s.Old) == 3 })
+			d.untilSlot("live/subscribe", func(s slot.Status) bool { return s.State == slot.StateGrace && len(s.OldTokens) == 3 })
 
 			w.shell("rm -r tokens")
 			d.untilSlot("live/subscribe", func(s slot.Status) bool { return s.UnhealthyTargets() == 1 })

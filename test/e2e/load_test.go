@@ -201,7 +201,7 @@ func (l *load) settled(d *daemon, when string) {
 			return err
 		}
 		for _, s := range slots {
-			if s.Failures > 0 || s.Rotated.Before(since) {
+			if s.ConsecutiveFailures > 0 || s.LastRotation.Before(since) {
 				return fmt.Errorf("%s, %s has not rotated: %+v", when, s.Slot, s)
 			}
 		}
@@ -292,7 +292,7 @@ func (l *load) atRest(d *daemon) {
 	l.Put("config.yaml", strings.Replace(l.Read("config.yaml"), `schedule: "@every 1s"`, "schedule: manual", 1))
 	d.reload()
 	for _, s := range l.slots {
-		d.untilSlot(s.name(), func(st slot.Status) bool { return st.State == slot.StateIdle && len(st.Old) == 0 })
+		d.untilSlot(s.name(), func(st slot.Status) bool { return st.State == slot.StateIdle && len(st.OldTokens) == 0 })
 	}
 	for _, s := range l.slots {
 		for _, st := range l.stores {

@@ -54,7 +54,7 @@ func TestARefusedSecretIDIsNotShownBySlotAfterSlot(t *testing.T) {
 	}
 	w.Put("secret-id", role.secretID(t))
 	for n := range slots {
-		d.untilSlot(fmt.Sprintf("r%d/subscribe", n), func(s slot.Status) bool { return !s.Rotated.IsZero() })
+		d.untilSlot(fmt.Sprintf("r%d/subscribe", n), func(s slot.Status) bool { return !s.LastRotation.IsZero() })
 	}
 	d.says("a refused login has a new secret")
 }

@@ -154,7 +154,7 @@ func TestAnInPlaceValueSaysWhichTokenItIs(t *testing.T) {
 		Defaults: "{schedule: manual, initial: now, strategy: in_place, sinks: [box]}",
 	})
 	d := w.start()
-	st := d.untilSlot(mintedSlot, func(s slot.Status) bool { return !s.Rotated.IsZero() })
+	st := d.untilSlot(mintedSlot, func(s slot.Status) bool { return !s.LastRotation.IsZero() })
 	tokens := w.sim.Tokens(harness.RelayID(0))
 	made := tokens[len(tokens)-1]
 	var record struct {
@@ -164,8 +164,8 @@ func TestAnInPlaceValueSaysWhichTokenItIs(t *testing.T) {
 	if err := json.Unmarshal([]byte(w.Read("box.json")), &record); err != nil {
 		t.Fatal(err)
 	}
-	if record.TokenID != made.ID || !record.ExpiresAt.Equal(made.Expires) || st.TokenID != made.ID || !st.Expires.Equal(made.Expires) {
-		t.Errorf("the record says %+v, the status %s and %s, and it is %s until %s", record, st.TokenID, st.Expires, made.ID, made.Expires)
+	if record.TokenID != made.ID || !record.ExpiresAt.Equal(made.Expires) || st.TokenID != made.ID || !st.TokenExpires.Equal(made.Expires) {
+		t.Errorf("the record says %+v, the status %s and %s, and it is %s until %s", record, st.TokenID, st.TokenExpires, made.ID, made.Expires)
 	}
 }
 

@@ -41,8 +41,8 @@ func TestNamedTokens(t *testing.T) {
 		d.fill(harness.RelayID(0), 5)
 		d.rotatord("rotate", "--timeout", "3s", "live/studio-b").Expect(t, 1, "the relay is full")
 		s := d.slot("live/studio-b")
-		if s.State != "idle" || s.Failures > 0 || !strings.Contains(s.Note, "live/studio-a") || !strings.Contains(s.Note, "no label") {
-			t.Errorf("the slot is %s after %d failures: %s", s.State, s.Failures, s.Note)
+		if s.State != "idle" || s.ConsecutiveFailures > 0 || !strings.Contains(s.Note, "live/studio-a") || !strings.Contains(s.Note, "no label") {
+			t.Errorf("the slot is %s after %d failures: %s", s.State, s.ConsecutiveFailures, s.Note)
 		}
 		d.rotatord("status", "--check").Expect(t, 0, "live/studio-b: the relay is full")
 	})

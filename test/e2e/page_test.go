@@ -132,7 +132,7 @@ func overlapBehindPages(t *testing.T, status int, methods string) {
 	d.rotatord("rotate", "live").Expect(t, 0)
 	d.served(0, "live/subscribe")
 	// Where the wish behind the pages was met first, two are in their grace.
-	if n, old := len(d.sim.Tokens(harness.RelayID(0))), len(d.slot("live/subscribe").Old); n != 2+1+old || old > 2 {
+	if n, old := len(d.sim.Tokens(harness.RelayID(0))), len(d.slot("live/subscribe").OldTokens); n != 2+1+old || old > 2 {
 		t.Errorf("the relay holds %d tokens, want two that came with it, %d in their grace, one served", n, old)
 	}
 }
@@ -147,8 +147,8 @@ func inPlaceBehindPages(t *testing.T, status int) {
 	d := w.start()
 	d.insist(5, f)
 	d.failing("live/subscribe", "get relay", fmt.Sprint(status), "is a proxy in between? check api_url")
-	if s := d.slot("live/subscribe"); s.Failure.Stage != slot.StagePreflight || !s.Blackout.IsZero() {
-		t.Errorf("it fails in %s, with a blackout since %v", s.Failure.Stage, s.Blackout)
+	if s := d.slot("live/subscribe"); s.Failure.Stage != slot.StagePreflight || !s.BlackoutSince.IsZero() {
+		t.Errorf("it fails in %s, with a blackout since %v", s.Failure.Stage, s.BlackoutSince)
 	}
 	if n := d.sim.Counts()[cfsim.Rotate]; n != 0 {
 		t.Errorf("%d rotate calls were made", n)

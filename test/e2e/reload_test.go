@@ -44,10 +44,10 @@ func TestReloadChangesASchedule(t *testing.T) {
 	})
 	w.configure(settings{})
 	d.reload()
-	if s := d.slot("live/subscribe"); !s.Manual || !s.Next.IsZero() {
+	if s := d.slot("live/subscribe"); !s.Manual || !s.NextRotation.IsZero() {
 		t.Errorf("after the schedule was taken away: %+v", s)
 	}
-	d.untilSlot("live/subscribe", func(s slot.Status) bool { return s.State == slot.StateIdle && len(s.Old) == 0 })
+	d.untilSlot("live/subscribe", func(s slot.Status) bool { return s.State == slot.StateIdle && len(s.OldTokens) == 0 })
 	d.served(0, "live/subscribe")
 }
 
@@ -169,7 +169,7 @@ func TestReloadAddsAndRemovesSinks(t *testing.T) {
 			d.reload()
 			if strategy == "overlap" {
 				d.untilSlot("live/subscribe", func(s slot.Status) bool {
-					return !slices.ContainsFunc(s.Sinks, func(ts slot.TargetStatus) bool { return ts.State != "ok" }) && len(s.Old) == 1
+					return !slices.ContainsFunc(s.Sinks, func(ts slot.TargetStatus) bool { return ts.State != "ok" }) && len(s.OldTokens) == 1
 				})
 				if now := d.token("live/subscribe"); now == first || w.Read("second/live/subscribe.token") != now {
 					t.Error("the new sink did not get a new token together with the old sink")

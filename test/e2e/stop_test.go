@@ -149,7 +149,7 @@ func TestAStopEndsInTimeWhoeverDoesNotAnswer(t *testing.T) {
 			mute.answer()
 			d = w.start()
 			d.untilSlot("live/subscribe", func(s slot.Status) bool {
-				return s.Failure == nil && s.Requested.IsZero() && !s.Rotated.IsZero()
+				return s.Failure == nil && s.Requested.IsZero() && !s.LastRotation.IsZero()
 			})
 			d.served(0, "live/subscribe")
 			d.until(func() error {

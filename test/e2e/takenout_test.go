@@ -22,7 +22,7 @@ func (w *world) edit(part, by string) {
 
 // isVerified reports whether a slot has rotated, and nothing is left to do for it.
 func isVerified(s slot.Status) bool {
-	return s.Failure == nil && s.Requested.IsZero() && s.Phase == "" && !s.Rotated.IsZero()
+	return s.Failure == nil && s.Requested.IsZero() && s.Phase == "" && !s.LastRotation.IsZero()
 }
 
 // Somebody takes out the sink that a rotation hangs on, with its entry or without, and puts it back later.

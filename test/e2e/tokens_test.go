@@ -31,9 +31,9 @@ func TestTokens(t *testing.T) {
 	owners := map[adminapi.Owner]int{}
 	for _, tok := range tokens {
 		owners[tok.Owner]++
-		served := tok.ID == d.slot("live/subscribe").TokenID
+		served := tok.TokenID == d.slot("live/subscribe").TokenID
 		if served != (len(tok.ServedBy) == 1) || served && tok.ServedBy[0] != "disk" {
-			t.Errorf("token %s is served by %v", tok.ID, tok.ServedBy)
+			t.Errorf("token %s is served by %v", tok.TokenID, tok.ServedBy)
 		}
 	}
 	if owners[adminapi.Ours] != 2 || owners[adminapi.Others] != 2 || owners[adminapi.OtherInstance] != 1 {

@@ -26,8 +26,8 @@ func (d *daemon) failing(name string, says ...string) {
 	s := d.untilSlot(name, func(s slot.Status) bool {
 		return s.Failure != nil && containsAll(s.Failure.Message, says)
 	})
-	if s.Attempt.Before(s.Failure.At) || !s.Attempt.Equal(s.Failure.Next) {
-		d.t.Errorf("%s failed at %v and is tried again at %v", name, s.Failure.At, s.Attempt)
+	if s.NextAttempt.Before(s.Failure.At) || !s.NextAttempt.Equal(s.Failure.Next) {
+		d.t.Errorf("%s failed at %v and is tried again at %v", name, s.Failure.At, s.NextAttempt)
 	}
 	d.rotatord("status").Expect(d.t, 0, append(says, name+": failed", "next attempt")...)
 }
@@ -35,8 +35,8 @@ func (d *daemon) failing(name string, says ...string) {
 // rotates waits until a slot that runs by itself has rotated twice more.
 func (d *daemon) rotates(name string) {
 	d.t.Helper()
-	seen := map[string]bool{d.slot(name).Rotated.String(): true}
-	d.untilSlot(name, func(s slot.Status) bool { seen[s.Rotated.String()] = true; return len(seen) > 2 })
+	seen := map[string]bool{d.slot(name).LastRotation.String(): true}
+	d.untilSlot(name, func(s slot.Status) bool { seen[s.LastRotation.String()] = true; return len(seen) > 2 })
 }
 
 // TestCloudflareTrouble has one account in trouble while another goes on.
@@ -79,7 +79,7 @@ func TestCloudflareTrouble(t *testing.T) {
 			d.rotates("other/subscribe")
 			c.mended(w)
 			d.served(0, "live/subscribe")
-			d.untilSlot("live/subscribe", func(s slot.Status) bool { return s.Failures == 0 })
+			d.untilSlot("live/subscribe", func(s slot.Status) bool { return s.ConsecutiveFailures == 0 })
 		})
 	}
 }
@@ -176,7 +176,7 @@ func TestSinkTrouble(t *testing.T) {
 		d := w.start()
 		d.rotatord("rotate", "--timeout", "30s", "live").Expect(t, 0)
 		d.rotatord("rotate", "--timeout", "30s", "live").Expect(t, 0)
-		d.untilSlot("live/subscribe", func(s slot.Status) bool { return len(s.Old) == 0 }) // retired, too
+		d.untilSlot("live/subscribe", func(s slot.Status) bool { return len(s.OldTokens) == 0 }) // retired, too
 		d.served(0, "live/subscribe")
 		d.rotatord("status").Expect(t, 0, "aws pending (optional)")
 		close(hang)

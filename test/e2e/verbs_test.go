@@ -420,7 +420,7 @@ func TestStatus(t *testing.T) {
 	t.Run("while one fails", func(t *testing.T) {
 		d.sim.RemoveAPIToken(harness.APIToken)
 		d.rotatord("rotate", "--no-wait", "live").Expect(t, 0)
-		d.untilSlot("live/subscribe", func(s slot.Status) bool { return s.Failures > 0 })
+		d.untilSlot("live/subscribe", func(s slot.Status) bool { return s.ConsecutiveFailures > 0 })
 		d.rotatord("status").Expect(t, 0, "failing", "at step mint", "Invalid API Token", "next attempt")
 		d.rotatord("status", "--check").Expect(t, 1, "1 slot is failing or overdue")
 		d.rotatord("history", "-n", "1").Expect(t, 0, "failed", "mint: ")

@@ -249,7 +249,7 @@ func (w *world) checkRest() {
 		if id := w.checkSlot(s, all[s.name()]); id != "" {
 			expected[s.relayID][id] = true
 		}
-		for _, t := range all[s.name()].Old {
+		for _, t := range all[s.name()].OldTokens {
 			expected[s.relayID][t.TokenID] = true // left to expire: a place that was left may hold it
 		}
 	}

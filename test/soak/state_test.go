@@ -127,7 +127,7 @@ func (w *world) tokens() map[adminapi.Owner][]adminapi.Token {
 func ids(tokens []adminapi.Token) []string {
 	out := make([]string, 0, len(tokens))
 	for _, t := range tokens {
-		out = append(out, t.ID)
+		out = append(out, t.TokenID)
 	}
 	return slices.Sorted(slices.Values(out))
 }
@@ -332,7 +332,7 @@ func (w *world) undelivered() {
 
 // delivered is content with a slot whose sinks hold what they should.
 func delivered(_ slotSpec, s slot.Status) error {
-	if s.Phase != "" || s.Rotated.IsZero() {
+	if s.Phase != "" || s.LastRotation.IsZero() {
 		return fmt.Errorf("phase %q", s.Phase)
 	}
 	for _, t := range s.Sinks {

@@ -231,17 +231,17 @@ func (w *world) until(within time.Duration, what string, check func(slotSpec, sl
 
 func why(s slot.Status) string {
 	if s.Failure != nil {
-		return fmt.Sprintf("%s, %d failures, the last at %s: %s; next %s", s.State, s.Failures, s.Failure.Stage, s.Failure.Message,
+		return fmt.Sprintf("%s, %d failures, the last at %s: %s; next %s", s.State, s.ConsecutiveFailures, s.Failure.Stage, s.Failure.Message,
 			time.Until(s.Failure.Next).Round(time.Second))
 	}
-	return fmt.Sprintf("%s, rotated %s, note %q", s.State, s.Rotated, s.Note)
+	return fmt.Sprintf("%s, rotated %s, note %q", s.State, s.LastRotation, s.Note)
 }
 
 // atRest is content with a slot that has nothing left to do.
 func atRest(_ slotSpec, s slot.Status) error {
 	switch {
-	case s.State != slot.StateIdle || slices.ContainsFunc(s.Old, isHeld) || s.Rotated.IsZero():
-		return fmt.Errorf("it is not at rest: %d old tokens", len(s.Old))
+	case s.State != slot.StateIdle || slices.ContainsFunc(s.OldTokens, isHeld) || s.LastRotation.IsZero():
+		return fmt.Errorf("it is not at rest: %d old tokens", len(s.OldTokens))
 	}
 	for _, t := range s.Sinks {
 		if t.State != "ok" {
@@ -252,12 +252,12 @@ func atRest(_ slotSpec, s slot.Status) error {
 }
 
 // isHeld reports whether an old token is more than left to expire.
-func isHeld(t slot.TokenStatus) bool { return !t.Released }
+func isHeld(t slot.TokenStatus) bool { return !t.LeftToExpire }
 
 // rotatedSince is content with a slot that was rotated after at, and not by a clock that was ahead.
 func (w *world) rotatedSince(at time.Time) func(slotSpec, slot.Status) error {
 	return func(_ slotSpec, s slot.Status) error {
-		if !s.Rotated.After(at) || s.Rotated.After(w.now()) {
+		if !s.LastRotation.After(at) || s.LastRotation.After(w.now()) {
 			return fmt.Errorf("no rotation was verified since")
 		}
 		return nil

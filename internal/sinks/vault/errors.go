@@ -120,6 +120,7 @@ func badAnswer(what string) error {
 	return fault.Newf(fault.Retry, fault.BadAnswer, "", "", "Vault answers with %s", what)
 }
 
+// openingError says which sink cannot be opened; class and reason are for sinks.Deferred to say.
 func openingError(name string, err error) error {
 	f := &fault.Error{Class: fault.Permanent, Reason: fault.Invalid, Err: err}
 	var g *fault.Error

@@ -14,7 +14,7 @@ import (
 // answers says what each status of Vault's means here.
 var answers = fault.Table[*api.ResponseError]{
 	fault.When(byStatus(400), fault.Permanent, fault.Invalid, "correct the sink's configuration"),
-	fault.When(byStatus(403), fault.Permanent, fault.Forbidden, "the token lacks a permission"),
+	fault.When(byStatus(403), fault.Permanent, fault.Forbidden, "the token lacks a permission"), // addAdvice names the policy
 	fault.When(byStatus(404), fault.Permanent, fault.NotFound, "correct mount and namespace"),
 	fault.When(byStatus(405), fault.Permanent, fault.Invalid, "correct mount, path and kv_version"),
 	fault.When(byStatus(412), fault.Retry, fault.ServerError, "this Vault node lags behind its cluster"),

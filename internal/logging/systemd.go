@@ -26,8 +26,8 @@ func IsJournal(fd int, stream string) bool {
 	return stream != "" && unix.Fstat(fd, &st) == nil && stream == fmt.Sprintf("%d:%d", st.Dev, st.Ino)
 }
 
-// journal writes lines of JSON as entries of systemd's journal, with their fields.
-type journal struct {
+// systemdJournal writes lines of JSON as entries of systemd's journal, with their fields.
+type systemdJournal struct {
 	socket   string
 	fallback io.Writer
 	conn     *net.UnixConn
@@ -36,26 +36,26 @@ type journal struct {
 // NewJournal returns a writer of lines that become entries of the journal behind a socket. A line that the
 // journal does not take goes to fallback as it is. One goroutine at a time may write to it.
 func NewJournal(socket string, fallback io.Writer) io.Writer {
-	return &journal{socket: socket, fallback: fallback}
+	return &systemdJournal{socket: socket, fallback: fallback}
 }
 
 // format returns how a logger is to write: only JSON can be told apart into the journal's fields.
 func (l *Log) format(configured string) string {
-	if _, ok := l.out.(*journal); ok {
+	if _, ok := l.out.(*systemdJournal); ok {
 		return "json"
 	}
 	return configured
 }
 
 // Write implements io.Writer.
-func (j *journal) Write(line []byte) (int, error) {
+func (j *systemdJournal) Write(line []byte) (int, error) {
 	if j.send(entryOf(line)) == nil {
 		return len(line), nil
 	}
 	return j.fallback.Write(line)
 }
 
-func (j *journal) send(entry []byte) (err error) {
+func (j *systemdJournal) send(entry []byte) (err error) {
 	if j.conn == nil {
 		if j.conn, err = net.ListenUnixgram("unixgram", &net.UnixAddr{Net: "unixgram"}); err != nil {
 			return err

@@ -8,9 +8,9 @@ import (
 	"go.uber.org/zap/zapcore"
 )
 
-// NewCore returns a zap core that puts entries at enabled levels into l.
-func NewCore(enc zapcore.Encoder, l *Log, enabled zapcore.LevelEnabler) zapcore.Core {
-	l.Notice(func(dropped uint64) []byte {
+// newCore returns a zap core that puts entries at enabled levels into l.
+func newCore(enc zapcore.Encoder, l *Log, enabled zapcore.LevelEnabler) zapcore.Core {
+	l.setNotice(func(dropped uint64) []byte {
 		e := zapcore.Entry{Level: zapcore.WarnLevel, Time: time.Now(), Message: "lines of the log were dropped: they could not be written, or nobody took them"}
 		text, err := enc.EncodeEntry(e, []zapcore.Field{zap.Uint64("lines", dropped)})
 		if err != nil {
@@ -51,7 +51,7 @@ func (c *core) Write(e zapcore.Entry, fields []zapcore.Field) error {
 	if err != nil {
 		return err
 	}
-	c.log.Put(e.Level, text.Bytes())
+	c.log.putLine(e.Level, text.Bytes())
 	text.Free()
 	if e.Level > zapcore.ErrorLevel {
 		c.log.Sync() // it may be the last

@@ -65,14 +65,14 @@ func New(out io.Writer) *Log {
 	return l
 }
 
-// Notice sets the line that says, once there is room again, how many were dropped.
-func (l *Log) Notice(text func(dropped uint64) []byte) { l.notice.Store(&text) }
+// setNotice sets the line that says, once there is room again, how many were dropped.
+func (l *Log) setNotice(text func(dropped uint64) []byte) { l.notice.Store(&text) }
 
 // Dropped counts the lines so far that were not written.
 func (l *Log) Dropped() uint64 { return l.dropped.Load() }
 
-// Put takes a copy of a line.
-func (l *Log) Put(level zapcore.Level, text []byte) {
+// putLine takes a copy of a line.
+func (l *Log) putLine(level zapcore.Level, text []byte) {
 	done := l.addLine(rankOf(level), text)
 	if done == nil || waitFor(done, patience) {
 		return
@@ -88,7 +88,7 @@ func (l *Log) Put(level zapcore.Level, text []byte) {
 
 // Write implements io.Writer, for what is no line of a logger: it goes last.
 func (l *Log) Write(text []byte) (int, error) {
-	l.Put(zapcore.ErrorLevel, text)
+	l.putLine(zapcore.ErrorLevel, text)
 	return len(text), nil
 }
 

@@ -71,7 +71,7 @@ func TestALineIsOutWhenItWasPut(t *testing.T) {
 		defer l.Close()
 		for n := range 100 {
 			text := fmt.Appendf(nil, "line %d\n", n)
-			l.Put(zapcore.DebugLevel, text)
+			l.putLine(zapcore.DebugLevel, text)
 			copy(text, "reused") // as the logger does
 			if lines := p.lines(); len(lines) != n+1 || lines[n] != fmt.Sprintf("line %d", n) {
 				t.Fatalf("after line %d: %q", n, lines)
@@ -85,12 +85,12 @@ func TestALogThatNobodyReadsHoldsUpNobody(t *testing.T) {
 		p := newPipe()
 		l := New(p)
 		p.rest()
-		if d := took(func() { l.Put(zapcore.InfoLevel, []byte("0\n")) }); d > patience {
+		if d := took(func() { l.putLine(zapcore.InfoLevel, []byte("0\n")) }); d > patience {
 			t.Errorf("the first line took %s", d)
 		}
 		if d := took(func() {
 			for n := range 1000 {
-				l.Put(zapcore.InfoLevel, fmt.Appendf(nil, "%d\n", n+1))
+				l.putLine(zapcore.InfoLevel, fmt.Appendf(nil, "%d\n", n+1))
 			}
 		}); d != 0 {
 			t.Errorf("the lines after it took %s", d)
@@ -103,7 +103,7 @@ func TestALogThatNobodyReadsHoldsUpNobody(t *testing.T) {
 				t.Fatalf("%d lines came, line %d is %q", len(lines), n, lines[n])
 			}
 		}
-		l.Put(zapcore.InfoLevel, []byte("again\n"))
+		l.putLine(zapcore.InfoLevel, []byte("again\n"))
 		if lines := p.lines(); lines[len(lines)-1] != "again" {
 			t.Error("once all has been read, a line is not out when it was put")
 		}
@@ -122,7 +122,7 @@ func TestTheLeastImportantLinesGoFirst(t *testing.T) {
 		p.rest()
 		put := func(level zapcore.Level, n int) {
 			for range n {
-				l.Put(level, fmt.Appendf(nil, "%-65535s\n", level))
+				l.putLine(level, fmt.Appendf(nil, "%-65535s\n", level))
 			}
 		}
 		put(zapcore.ErrorLevel, 1) // in the writer's hand
@@ -164,14 +164,14 @@ func TestALineThatCannotBeWrittenCountsAndTearsNoOther(t *testing.T) {
 		p := newPipe()
 		l := New(p)
 		defer l.Close()
-		l.Put(zapcore.InfoLevel, []byte("one\n"))
+		l.putLine(zapcore.InfoLevel, []byte("one\n"))
 		p.fill(true, 2)
-		l.Put(zapcore.InfoLevel, []byte("two\n"))
+		l.putLine(zapcore.InfoLevel, []byte("two\n"))
 		p.fill(true, 0)
-		l.Put(zapcore.ErrorLevel, []byte("three\n"))
+		l.putLine(zapcore.ErrorLevel, []byte("three\n"))
 		p.fill(false, 0)
-		l.Put(zapcore.InfoLevel, []byte("four\n"))
-		l.Put(zapcore.InfoLevel, []byte("five\n"))
+		l.putLine(zapcore.InfoLevel, []byte("four\n"))
+		l.putLine(zapcore.InfoLevel, []byte("five\n"))
 		if got := strings.Join(p.lines(), " "); got != "one tw four five" || l.Dropped() != 2 {
 			t.Errorf("it reads %q, %d dropped", got, l.Dropped())
 		}
@@ -183,7 +183,7 @@ func TestTheLogTellsOnceHowMuchItLacks(t *testing.T) {
 		p := newPipe()
 		l := New(p)
 		defer l.Close()
-		log := zap.New(NewCore(zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()), l, zapcore.DebugLevel)).With(zap.Int("with", 1))
+		log := zap.New(newCore(zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()), l, zapcore.DebugLevel)).With(zap.Int("with", 1))
 		p.fill(true, 0)
 		for range 3 {
 			log.Info("lost")
@@ -203,7 +203,7 @@ func TestAnEndWaitsASecondForALogThatNobodyReads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPipe()
 		l := New(p)
-		log := zap.New(NewCore(zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()), l, zapcore.DebugLevel))
+		log := zap.New(newCore(zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()), l, zapcore.DebugLevel))
 		p.rest()
 		log.Info("late")
 		for _, end := range []func(){
@@ -245,8 +245,8 @@ func TestNoPanicKeepsWhatWasSaidBeforeIt(t *testing.T) {
 		l := New(p)
 		defer l.Close()
 		p.rest()
-		l.Put(zapcore.InfoLevel, []byte("said\n"))
-		l.Put(zapcore.InfoLevel, []byte("said too\n"))
+		l.putLine(zapcore.InfoLevel, []byte("said\n"))
+		l.putLine(zapcore.InfoLevel, []byte("said too\n"))
 		time.AfterFunc(lastWords/2, p.read)
 		func() {
 			defer func() { _ = recover() }()
@@ -266,7 +266,7 @@ func TestEveryLineIsWrittenOrCounted(t *testing.T) {
 	for n := range 8 {
 		all.Go(func() {
 			for i := range 150 {
-				l.Put(zapcore.Level(n%4-1), fmt.Appendf(nil, "%-20000d\n", i))
+				l.putLine(zapcore.Level(n%4-1), fmt.Appendf(nil, "%-20000d\n", i))
 			}
 		})
 	}

@@ -21,5 +21,5 @@ func NewLogger(l *Log, level zap.AtomicLevel, format string) *zap.Logger {
 		ec.ConsoleSeparator = "  "
 		enc = zapcore.NewConsoleEncoder(ec)
 	}
-	return zap.New(NewCore(enc, l, level), zap.ErrorOutput(zapcore.AddSync(l)))
+	return zap.New(newCore(enc, l, level), zap.ErrorOutput(zapcore.AddSync(l)))
 }

@@ -175,7 +175,7 @@ func LabelInstance(label string) (instance string, ok bool) {
 func CutLabel(label string) (instance, rotationID string, ok bool) {
 	rest, found := strings.CutPrefix(label, labelPrefix)
 	at := len(rest) - rotationIDLen
-	if !found || at < 2 || rest[at-1] != '-' || !IsRotationID(rest[at:]) {
+	if !found || at < 2 || rest[at-1] != '-' || !isRotationID(rest[at:]) {
 		return "", "", false
 	}
 	return rest[:at-1], rest[at:], true

@@ -83,7 +83,7 @@ func TestRotationIDsSortByTime(t *testing.T) {
 	var ids []string
 	for i := range 1000 {
 		id := NewRotationID(at.Add(time.Duration(i)*time.Millisecond), "")
-		if !IsRotationID(id) {
+		if !isRotationID(id) {
 			t.Fatalf("%q is no rotation id", id)
 		}
 		ids = append(ids, id)
@@ -101,12 +101,12 @@ func TestRotationIDsSortAfterTheOneBeforeThoughTheClockWasSetBack(t *testing.T) 
 	id := NewRotationID(at, "")
 	for _, back := range []time.Duration{0, time.Second, 24 * time.Hour, 365 * 24 * time.Hour} {
 		next := NewRotationID(at.Add(-back), id)
-		if next <= id || !IsRotationID(next) {
+		if next <= id || !isRotationID(next) {
 			t.Errorf("%s earlier: %s does not follow %s", back, next, id)
 		}
 		id = next
 	}
-	if next := NewRotationID(at, "no rotation id"); !IsRotationID(next) {
+	if next := NewRotationID(at, "no rotation id"); !isRotationID(next) {
 		t.Errorf("after none: %q", next)
 	}
 }
@@ -126,7 +126,7 @@ func TestAMakerKnowsItsRotationIDsAgain(t *testing.T) {
 	ours, other := NewMaker(), NewMaker()
 	for id := ""; len(id) < 1000; {
 		next := ours.NewRotationID(at, id[max(0, len(id)-26):])
-		if !IsRotationID(next) || !ours.Made(next) || other.Made(next) {
+		if !isRotationID(next) || !ours.Made(next) || other.Made(next) {
 			t.Fatalf("%s is not known again as %x's alone", next, ours)
 		}
 		id += next
@@ -141,7 +141,7 @@ func TestAMakerKnowsItsRotationIDsAgain(t *testing.T) {
 func TestWhatIsNoRotationID(t *testing.T) {
 	good := NewRotationID(time.Unix(1_800_000_000, 0), "")
 	for _, bad := range []string{"", good[1:], good + "0", strings.ToUpper(good), "u" + good[1:], "-" + good[1:], good[:20] + "\n" + good[20:]} {
-		if IsRotationID(bad) {
+		if isRotationID(bad) {
 			t.Errorf("%q counts as a rotation id", bad)
 		}
 	}

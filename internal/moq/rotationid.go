@@ -55,7 +55,7 @@ func decodeRotationID(id string) ([]byte, bool) {
 	return b, err == nil && len(b) == 16
 }
 
-// IsRotationID reports whether s has the form of a rotation id.
-func IsRotationID(s string) bool {
+// isRotationID reports whether s has the form of a rotation id.
+func isRotationID(s string) bool {
 	return len(s) == rotationIDLen && strings.Trim(s, rotationIDAlphabet) == ""
 }

@@ -106,7 +106,7 @@ func TargetDiagnostics(key, template string, locate func(string) (string, error)
 	if template == "" {
 		return []Diagnostic{{Key: key, Text: "missing", Hint: "a template over " + targetWords}}
 	}
-	target, err := RenderTarget(template, SampleNames())
+	target, err := new(Templates).RenderTarget(template, SampleNames())
 	if err != nil {
 		return []Diagnostic{{Key: key, Text: err.Error(), Hint: targetHint}}
 	}

@@ -22,7 +22,7 @@ func TestATemplateMayChangeTheCaseAndTheLettersOfAWord(t *testing.T) {
 		`{{if eq (upper .Type) "X"}}a{{end}}moq`:   "moq",
 		`{{.AccountID | upper}}/{{dns .Instance}}`: "023E/default",
 	} {
-		if got, err := sinks.RenderTarget(text, names); got != want || err != nil {
+		if got, err := new(sinks.Templates).RenderTarget(text, names); got != want || err != nil {
 			t.Errorf("%q gives %q, %v; want %q", text, got, err, want)
 		}
 	}

@@ -23,11 +23,6 @@ func (t *Templates) RenderTarget(text string, n Names) (string, error) {
 	return out, err
 }
 
-// RenderTarget is Templates.RenderTarget for a single use.
-func RenderTarget(text string, n Names) (string, error) {
-	return new(Templates).RenderTarget(text, n)
-}
-
 // RenderRecord renders a template over everything that is known of a token: the
 // fields of Names and RotationID, Token, TokenID, ExpiresAt and RotatedAt. Its
 // error never holds the token's value.

@@ -43,7 +43,7 @@ func (v *View) deadFrom(t Target) (at time.Time, known bool) {
 // have been, and no second look has agreed: what was delivered may be there.
 func (v *View) showsWhatMayBePast(t Target, l Inspection) bool {
 	rc := v.Record.Receipts.At(t.Location)
-	drift, written := DriftOf(rc, l), rc.RotationID == "" && len(rc.MayAlsoHold) > 0
+	drift, written := driftOf(rc, l), rc.RotationID == "" && len(rc.MayAlsoHold) > 0
 	return l.MayBeStale && (written || drift != "" && drift != v.Seen.Health.At(t.Location).Drift)
 }
 

@@ -186,5 +186,5 @@ func (v *View) waitsWithNewTarget() bool {
 // hasNewTarget reports whether a target has not been part of a rotation yet, though
 // others have.
 func (v *View) hasNewTarget() bool {
-	return v.Record.Rotation != nil && slices.ContainsFunc(v.Plan.Targets, func(t Target) bool { return !v.Record.Rotation.DeliversTo(t.Location) })
+	return v.Record.Rotation != nil && slices.ContainsFunc(v.Plan.Targets, func(t Target) bool { return !v.Record.Rotation.deliversTo(t.Location) })
 }

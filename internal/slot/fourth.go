@@ -60,7 +60,7 @@ func (v *View) dueByItself() Due {
 // the token that is minted now has not come there.
 func (v *View) foundUnserved() (out []Found) {
 	for _, t := range RequiredOf(v.Plan.Targets) {
-		if l := v.Seen.Inspections.At(t.Location); DriftOf(v.Record.Receipts.At(t.Location), l) != "" {
+		if l := v.Seen.Inspections.At(t.Location); driftOf(v.Record.Receipts.At(t.Location), l) != "" {
 			out = append(out, Found{t.Location, l.Digest})
 		}
 	}

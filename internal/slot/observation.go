@@ -95,8 +95,8 @@ const (
 	DriftChanged Drift = "changed"
 )
 
-// DriftOf compares a look with the target's receipt.
-func DriftOf(rc Receipt, l Inspection) Drift {
+// driftOf compares a look with the target's receipt.
+func driftOf(rc Receipt, l Inspection) Drift {
 	switch {
 	case rc.RotationID == "" || l.Err != nil || !l.Known || bytes.Equal(rc.Digest, l.Digest):
 		return ""

@@ -52,8 +52,8 @@ func (r *Record) mayBeAccepted(rotationID string) bool {
 // Label is what the rotation's token is labelled with: under the name that the instance had then.
 func (rot *Rotation) Label() string { return moq.Label(rot.Names.Instance, rot.ID) }
 
-// DeliversTo reports whether a location is one of the rotation's targets.
-func (rot *Rotation) DeliversTo(location string) bool {
+// deliversTo reports whether a location is one of the rotation's targets.
+func (rot *Rotation) deliversTo(location string) bool {
 	return TargetAt(rot.Targets, location) >= 0
 }
 
@@ -148,7 +148,7 @@ func (r *Record) HoldsForeign(t Target, l Inspection) bool {
 // write over.
 func (r *Record) mayHaveChanged(location string) bool {
 	i := r.Receipts.index(location)
-	return i >= 0 && (r.Receipts[i].MayHold != "" || r.Rotation != nil && r.Rotation.DeliversTo(location))
+	return i >= 0 && (r.Receipts[i].MayHold != "" || r.Rotation != nil && r.Rotation.deliversTo(location))
 }
 
 // hasDelivered reports whether a digest is of a content that a target was known to hold.

@@ -62,10 +62,10 @@ const placesRemembered = 8
 func (r *Record) forgetReceipts() {
 	r.forgetAmbiguousWrites()
 	r.Receipts = slices.DeleteFunc(r.Receipts, func(rc Receipt) bool {
-		return !r.Rotation.DeliversTo(rc.Location) && rc.RotationID == "" && rc.MayHold == "" && len(rc.MayAlsoHold) == 0
+		return !r.Rotation.deliversTo(rc.Location) && rc.RotationID == "" && rc.MayHold == "" && len(rc.MayAlsoHold) == 0
 	})
 	left := slices.DeleteFunc(slices.Clone(r.Receipts), func(rc Receipt) bool {
-		return r.Rotation.DeliversTo(rc.Location) || rc.MayHold != "" || len(rc.MayAlsoHold) > 0 || r.mayBeAccepted(rc.RotationID)
+		return r.Rotation.deliversTo(rc.Location) || rc.MayHold != "" || len(rc.MayAlsoHold) > 0 || r.mayBeAccepted(rc.RotationID)
 	})
 	if len(left) <= placesRemembered {
 		return
@@ -84,7 +84,7 @@ func (r *Record) forgetAmbiguousWrites() {
 		if slices.ContainsFunc(rc.MayAlsoHold, gone) {
 			rc.MayAlsoHold = slices.DeleteFunc(slices.Clone(rc.MayAlsoHold), gone)
 		}
-		if !r.Rotation.DeliversTo(rc.Location) && gone(rc.MayHold) {
+		if !r.Rotation.deliversTo(rc.Location) && gone(rc.MayHold) {
 			rc.MayHold = ""
 		}
 	}

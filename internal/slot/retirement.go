@@ -114,7 +114,7 @@ func (v *View) revokeIfSucceeded(t *Token) Action {
 	}
 	for _, h := range v.requiredTargets() {
 		l := v.Seen.Inspections.At(h.Location)
-		kind := DriftOf(v.Record.Receipts.At(h.Location), l)
+		kind := driftOf(v.Record.Receipts.At(h.Location), l)
 		if kind != "" && (v.showsSuccessor(t, l) || v.blockedByTokenLimit() && v.notServing(h, t)) {
 			continue
 		}

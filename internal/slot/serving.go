@@ -28,7 +28,7 @@ func (v *View) neverReceived(h Target, t *Token) bool {
 	case !l.Exists:
 		return rc.RotationID == ""
 	}
-	return rc.RotationID != "" && rc.RotationID != t.RotationID && DriftOf(rc, l) == ""
+	return rc.RotationID != "" && rc.RotationID != t.RotationID && driftOf(rc, l) == ""
 }
 
 func (v *View) everyRequired(ok func(Target) bool) bool {

@@ -30,7 +30,7 @@ func (h TargetHealth) After(l Inspection, rc Receipt, drifts bool, elapsed time.
 		next = next.afterFailure(l)
 	} else {
 		if drifts {
-			next = next.afterSight(DriftOf(rc, l), l, elapsed)
+			next = next.afterSight(driftOf(rc, l), l, elapsed)
 		}
 		next = next.afterSuccess(l)
 	}

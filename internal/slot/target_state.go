@@ -71,7 +71,7 @@ func (v *View) targetState(t Target) (TargetState, Timestamp) {
 func (v *View) isOnItsWay(t Target) bool {
 	rot := v.Record.Rotation
 	return rot != nil && (v.Record.Unfinished() || len(rot.Sealed) > 0) &&
-		(rot.DeliversTo(t.Location) || v.isCorrected(rot, t.Location)) &&
+		(rot.deliversTo(t.Location) || v.isCorrected(rot, t.Location)) &&
 		v.Record.Receipts.At(t.Location).RotationID != rot.ID
 }
 

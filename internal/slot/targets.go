@@ -47,7 +47,7 @@ func (v *View) correctedTargets(rot *Rotation) []Target {
 	if v.Plan == nil || rot.Phase != Minted || len(v.targetsOf(rot)) == len(rot.Targets) {
 		return nil
 	}
-	return slices.DeleteFunc(RequiredOf(v.Plan.Targets), func(t Target) bool { return rot.DeliversTo(t.Location) })
+	return slices.DeleteFunc(RequiredOf(v.Plan.Targets), func(t Target) bool { return rot.deliversTo(t.Location) })
 }
 
 // TargetsInHand are those that the slot delivers to, by its plan or by what is on its way.
@@ -82,5 +82,5 @@ func optionalOf(targets []Target) []Target {
 
 // ownTargets are those of targets that the rotation delivers to.
 func (rot *Rotation) ownTargets(targets []Target) []Target {
-	return slices.DeleteFunc(slices.Clone(targets), func(t Target) bool { return !rot.DeliversTo(t.Location) })
+	return slices.DeleteFunc(slices.Clone(targets), func(t Target) bool { return !rot.deliversTo(t.Location) })
 }

@@ -72,7 +72,7 @@ func (l *Log) ensureSession() error {
 	case l.session != nil:
 		return nil
 	case !l.recovered:
-		return ErrNoSession
+		return errNoSession
 	}
 	l.checkpointing <- struct{}{}
 	defer func() { <-l.checkpointing }()

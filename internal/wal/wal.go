@@ -44,8 +44,8 @@ var (
 	ErrTooLarge = errors.New("the record is larger than the log can take")
 	// ErrClosed says that the log is closed.
 	ErrClosed = errors.New("the log is closed")
-	// ErrNoSession is a durable.ErrLost: no log is in use until Paused.Renew succeeds.
-	ErrNoSession = durable.Lost("no log is in use since the last could not be written anew")
+	// errNoSession is a durable.ErrLost: no log is in use until Paused.Renew succeeds.
+	errNoSession = durable.Lost("no log is in use since the last could not be written anew")
 )
 
 // Store is what a log lies before. The log calls it once at a time.

@@ -393,7 +393,7 @@ func TestNothingIsAppendedAfterARenewalThatFailed(t *testing.T) {
 	}
 	p.Resume()
 	err = w.log.Append(t.Context(), entryOf("two", 0))
-	if !errors.Is(err, ErrNoSession) || !errors.Is(err, durable.ErrLost) {
+	if !errors.Is(err, errNoSession) || !errors.Is(err, durable.ErrLost) {
 		t.Errorf("err = %v", err)
 	}
 }

@@ -38,7 +38,7 @@ func File(path string) error {
 	if err := readThrough(f); err != nil {
 		return err
 	}
-	return Check(f, info.Size())
+	return checkPages(f, info.Size())
 }
 
 // readThrough reads the file once in its order. The tree leads back and forth through it, which
@@ -56,8 +56,8 @@ func readThrough(f io.Reader) error {
 	}
 }
 
-// Check checks a file of a size.
-func Check(src io.ReaderAt, size int64) error {
+// checkPages checks a file of a size.
+func checkPages(src io.ReaderAt, size int64) error {
 	h, err := readHead(src)
 	if err != nil {
 		return err

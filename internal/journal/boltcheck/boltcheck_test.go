@@ -68,7 +68,7 @@ func inspected(t *testing.T) (image []byte, f *pageFile) {
 
 func expectRefused(t *testing.T, what string, image []byte) {
 	t.Helper()
-	if err := Check(bytes.NewReader(image), int64(len(image))); !errors.Is(err, durable.ErrDamaged) {
+	if err := checkPages(bytes.NewReader(image), int64(len(image))); !errors.Is(err, durable.ErrDamaged) {
 		t.Errorf("%s: %v", what, err)
 	}
 }
@@ -154,7 +154,7 @@ func TestAFreePageThatIsInUseIsRefused(t *testing.T) {
 func TestAFileWithoutAListOfFreePagesIsSound(t *testing.T) {
 	for name, o := range map[string]bbolt.Options{"with": {}, "without": {NoFreelistSync: true}} {
 		image := sample(t, o)
-		if err := Check(bytes.NewReader(image), int64(len(image))); err != nil {
+		if err := checkPages(bytes.NewReader(image), int64(len(image))); err != nil {
 			t.Errorf("%s a list: %v", name, err)
 		}
 		if h, _ := readHead(bytes.NewReader(image)); (h.freelist == noFreelist) != (name == "without") {
@@ -184,7 +184,7 @@ func FuzzCheck(f *testing.F) {
 	f.Add(sample(f, bbolt.Options{NoFreelistSync: true}))
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, image []byte) {
-		if Check(bytes.NewReader(image), int64(len(image))) != nil {
+		if checkPages(bytes.NewReader(image), int64(len(image))) != nil {
 			return
 		}
 		path := filepath.Join(t.TempDir(), "db")

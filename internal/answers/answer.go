@@ -1,6 +1,14 @@
-// Package answers keeps what is being answered over HTTP within bounds of memory, however slowly it is
-// read: an answer is made whole, holds a place until it is written, and is shared by all who asked
-// before it was begun.
+// Package answers keeps what is being answered over HTTP within bounds of memory, however slowly it
+// is read.
+//
+// An answer is made whole before its first byte is sent: a handler may hold locks that slots need,
+// and must not wait for a client. So answers lie in memory, and a fleet's metrics are megabytes.
+// Therefore each holds one of few places (Places.Each), from before it is made until it is written;
+// a client that does not take it at a Pace is cut off, sooner while somebody waits for a place.
+// Those who ask for the same while one answer is in the making share the next (Places.Shared): it
+// is begun after the last of them asked, so nobody gets what was true before.
+//
+// Both wrap a handler and leave it as it is; package web says which answers are bounded by which.
 package answers
 
 import (

@@ -1,6 +1,16 @@
 // Package durable gives finished files their names: after a crash there is none or a whole one.
-// Publish never replaces what has the name already, on file systems without hard links too; a
-// Pending does replace it.
+//
+// There are two ways to a name. Publish gives it to a file that is whole and synced, and never
+// replaces what has it, on file systems without hard links too: so an identity or a journal comes
+// to be. A Pending does replace it: a new file under a temporary name that is locked while its
+// maker lives, so that another process can tell it from one that a crash has left. A name is
+// durable once the folder is synced, as far as its file system lets itself be asked: Publish does
+// so, after a Pending's Rename the caller does.
+//
+// A Folder is held open: what is done in it is done there, wherever its path leads by now. A
+// Watched file stays open under a name that others may take away; what became of it is one of the
+// errors here, ErrLost, ErrReplaced and ErrFolderMoved, and ErrDamaged says of any file that it is
+// not what was written.
 package durable
 
 import (

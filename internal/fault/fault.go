@@ -1,6 +1,14 @@
-// Package fault is the one error type that crosses rotatord's packages: what was
-// tried, on what, why it failed, whether trying again can help, and what a
-// person can do about it.
+// Package fault is the one error type that crosses rotatord's packages: what was tried, on what,
+// why it failed, whether trying again can help, and what a person can do about it.
+//
+// Whoever calls the outside makes an Error: a backend looks its own errors up in a Table
+// (meanings.go of each), whose rows give a Class, a Reason and a hint; what got no answer at all is
+// Transport's. Whoever decides reads it by Of, which classes any other error, too. The engine goes
+// by class and reason alone, metrics take the reason as a label, and a person reads the text:
+// operation, object, the upstream's own words, the hint in brackets.
+//
+// The text never holds a value: that is its maker's duty, who has the secrets to take out (package
+// redact).
 package fault
 
 import (

@@ -1,5 +1,8 @@
-// Package limit lets so many callers in at a time, in all or by what they are about. Who waits leaves
-// when its context ends.
+// Package limit lets so many callers in at a time: a Limiter in all, a Keyed one for each key.
+//
+// Enter waits for room and returns the function that makes it again, to be called once. Who waits
+// leaves when its context ends, with that error; who is inside is not interrupted: a call that a
+// hung file system never answers keeps its place, and takes no other.
 package limit
 
 import (

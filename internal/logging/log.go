@@ -1,5 +1,14 @@
-// Package logging writes the log so that it holds up nobody: what is not taken at
-// once waits in memory, and where there is no room any more the least important goes.
+// Package logging writes the log so that it holds up nobody.
+//
+// A Log takes whole lines. While somebody takes them at once, each is out when the call that logged
+// it returns, so that a crash loses none. When one is late, because a pipe is full or a disk hangs,
+// those after it wait in memory and nobody waits for them; where they would take too much, the
+// least important go first, and a line says later how many. One goroutine writes.
+//
+// NewLogger makes a zap.Logger on a Log, in JSON or for people. Lines may lead to standard error,
+// under a descriptor of its own (OpenStderr), or as entries with fields to systemd's journal
+// (NewJournal, in systemd.go). What is said right before the end is out before it: Close, Sync and
+// LastWords wait a second for that.
 package logging
 
 import (
@@ -18,8 +27,8 @@ const (
 	lastWords = time.Second           // how long an end waits for what is still to be written
 )
 
-// Log takes the log's lines. While they are taken at once each is out when its Put returns, so
-// that a crash loses none. When one is late, those after it wait in memory, and Put returns at once. Where
+// Log takes the log's lines. While they are taken at once each is out when it has been logged, so
+// that a crash loses none. When one is late, those after it wait in memory, and nobody waits for them. Where
 // they would take more than 8 MiB those of the lowest level go first, and are counted, as is
 // one that cannot be written. It is safe for concurrent use.
 type Log struct {

@@ -1,5 +1,14 @@
-// Package moq holds the words of the domain that every room shares: slots,
-// token types, tokens, rotation ids and labels. It does no I/O.
+// Package moq holds the words of the domain that every other package shares.
+//
+// A Key names a slot for good, by account, relay and TokenType; a Strategy says how it is rotated.
+// Each attempt to mint has a rotation id of its own, which a Maker makes: they sort by age within a
+// slot, and a process knows its own again. The Label of a token is made of the installation's name
+// and that id, and is all by which a token whose answer was lost is found: CutLabel believes a
+// label only as a whole. A Token is what Cloudflare lists, and Claims what a value says of itself,
+// which is compared and never trusted. A Priority orders the calls that wait for a budget.
+//
+// It does no I/O, and what it reads may come from anybody: ids that go into paths are checked here
+// (IsID).
 package moq
 
 import (

@@ -1,6 +1,15 @@
-// Package peers bounds the connections of an HTTP listener, in all and for each peer, so that nobody keeps
-// others out: where there is no room, the connection that is idle for the longest makes it, and
-// where none is idle, a newcomer has what is spare, for questions of health.
+// Package peers bounds the connections of an HTTP listener, in all and for each peer, so that
+// nobody keeps others out.
+//
+// A peer is an address, or an IPv6 network of 64 bits, since whoever has one address there has all.
+// Where there is no room for a newcomer, the connection that is idle for the longest makes it; one
+// that has not sent a whole request is idle, so that opening connections and saying nothing gains
+// nobody anything. Where none is idle, the newcomer is spare: it is let in beyond the bounds, and
+// its server answers it questions of health alone (Conn.IsSpare), for a monitor must learn that the
+// daemon lives.
+//
+// Bound wraps a net.Listener; its server's ConnState must be Listener.Note, by which it knows who
+// is idle.
 package peers
 
 import (

@@ -1,10 +1,15 @@
-// Package rotation is the engine: it mints, delivers, verifies and retires the
-// tokens of every slot, so that a crash, a lost answer or a silent sink at any
-// instant loses no token and revokes none that is served.
+// Package rotation is the engine: it mints, delivers, verifies and retires the tokens of every
+// slot, so that a crash, a lost answer or a silent sink at any instant loses no token and revokes
+// none that is served.
 //
-// Engine keeps the registry of slots. Each slot has a worker: it asks package slot
-// what to do next, carries the action out, and journals every step before it acts
-// on it.
+// What is done when, package slot says. Engine keeps the registry of slots; each has a worker,
+// woken by its alarm, or by what it waits for. It asks slot.Decide what to do next (runPass),
+// carries the action out (carryOut, in worker.go: the list of all there are), journals every step
+// before it acts on it, and asks again until the answer is to wait. At most one goroutine works on
+// a slot; slots share nothing but the budget, the journal and the gates of places.
+//
+// The world is reached through the interfaces in ports.go alone. Administration is what people ask
+// for beside rotations: tokens, pruning, the history, the forecast.
 package rotation
 
 import (

@@ -1,5 +1,10 @@
-// Package timefmt writes durations and instants for people: compactly, for the columns of the command
-// line, and in words, for the pages. Instants are in UTC.
+// Package timefmt writes durations and instants for people, in UTC.
+//
+// There are two voices. Columns of the command line are compact and sort by eye: Compact, Since,
+// Until, Stamp. The pages, and sentences, have words: Words, Relative, Took, Full, Clock. A
+// duration has two units at most, since who wants the seconds of three days has the instant beside
+// it. A zero time is none, and every function says so in its own way. What machines read is RFC
+// 3339, and not written here.
 package timefmt
 
 import (

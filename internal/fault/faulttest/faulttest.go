@@ -1,4 +1,6 @@
-// Package faulttest compares what a backend's errors mean with a page that says so in words.
+// Package faulttest compares what a backend's errors mean with a page that says so in words: a line
+// an error, in the backend's testdata, so that a change of a meaning is read as a change of text.
+// EveryRow wants an error on it for each row of a backend's tables.
 package faulttest
 
 import (

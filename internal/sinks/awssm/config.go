@@ -1,4 +1,14 @@
 // Package awssm is the sink that keeps each value in a secret of AWS Secrets Manager.
+//
+// A write makes a version of the secret, under an id that follows from rotation and content, so
+// that AWS takes a repeat for the same write; AWSCURRENT then says which version consumers get, and
+// AWSPREVIOUS keeps the one before (sink.go). A probe reads the secret and its description, and on
+// trial writes the current version once more, which changes nothing (probe.go). Credentials are
+// found as the SDK finds them, in the environment or on the machine (open.go); the shared files are
+// read again when a call fails and they have changed (renew.go), and a role that was refused is not
+// asked for again at once (logins.go). All that is sent, whatever client of the SDK's sends it,
+// goes over one wire, which bounds it and follows no redirect (wire.go). What AWS's errors mean is
+// in meanings.go.
 package awssm
 
 import (

@@ -1,4 +1,15 @@
-// Package file is the sink that keeps each value in a file of its own.
+// Package file is the sink that keeps each value in a file of its own, written whole or not at all.
+//
+// Everything begins with a walk to the target's folder (walk.go), which follows a link only where
+// nobody but root and we could change it; the last folder is held open, and all is done in it,
+// wherever its path leads by then. A write makes a temporary file there with its final mode, owner
+// and access list, syncs it, and renames it over the target (disk.go). A probe asks the kernel what
+// would keep it from that, and on trial goes the same way as far as nobody sees (probe.go,
+// trial.go).
+//
+// The kernel may never answer, as with a network file system that hangs: every call runs apart from
+// its caller, one at a target, and so many in all (sink.go). What each error means is in
+// meanings.go; hooks.go is what tests fail.
 package file
 
 import (

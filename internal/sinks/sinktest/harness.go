@@ -1,5 +1,9 @@
-// Package sinktest is the conformance suite that every sink passes: what the
-// comment of sinks.Sink promises, as tests.
+// Package sinktest is the conformance suite that every sink passes: what the comment of sinks.Sink
+// promises, as tests.
+//
+// A sink's own test gives Run a Harness: how to open it, how to put and read content behind its
+// back, and how to break the store. What a store cannot do the harness leaves out, and the suite
+// says so.
 package sinktest
 
 import (

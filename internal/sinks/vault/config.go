@@ -1,5 +1,14 @@
-// Package vault is the sink that keeps each value in a secret of HashiCorp
-// Vault's KV engine, version 1 or 2.
+// Package vault is the sink that keeps each value in a secret of HashiCorp Vault's KV engine,
+// version 1 or 2.
+//
+// A session keeps one login for all calls: it logs in when it is first needed, by one of the
+// methods in login.go, renews the token in the background, and logs in again when that ends or is
+// refused (session.go, renew.go). A write names the version that it saw (check-and-set), and reads
+// again where another writer was faster; with `write: merge` it keeps fields that are not ours
+// (sink.go, kv.go). Before the first call the mount is looked at, because a write in the wrong
+// version's form may succeed at the wrong place (mount.go). A probe asks for the token's
+// capabilities, and tries what those do not tell (probe.go). The API client comes from Vault; where
+// it may be led to is said by redirect.go, what Vault's answers mean by meanings.go.
 package vault
 
 import (

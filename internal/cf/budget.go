@@ -225,8 +225,8 @@ func (b *Budget) blockUntil(until time.Time) {
 
 func (b *Budget) isBlocked(now time.Time) bool { return stillLasts(b.blocked, now) }
 
-// stillLasts trusts whichever clock says that it is over: the monotonic one stands still
-// while the machine is suspended, the wall clock may be set back.
+// stillLasts reports whether a time is yet to end, and trusts whichever clock says that it is over: the monotonic one
+// stands still while the machine is suspended, the wall clock may be set back.
 func stillLasts(until, now time.Time) bool {
 	return now.Before(until) && now.Round(0).Before(until.Round(0))
 }

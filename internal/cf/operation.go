@@ -36,7 +36,7 @@ func (o operation) String() string {
 	return o.metricName() + " token"
 }
 
-// isMint: when the answer is lost, it may have been carried out, and that matters.
+// isMint reports whether the call mints: when its answer is lost, it may have been carried out, and that matters.
 func (o operation) isMint() bool { return o == createToken || o == rotateToken }
 
 // call is one operation on one relay, or on the API token.

@@ -94,8 +94,8 @@ func (r *proof) stillHolds() bool {
 	return r.isWithin(proofFor)
 }
 
-// isWithin trusts whichever clock says that more time has passed: the monotonic one
-// stands still while the machine is suspended, the wall clock may be set back. mu is held.
+// isWithin reports whether the proof is at most d old, and trusts whichever clock says that more time has passed: the
+// monotonic one stands still while the machine is suspended, the wall clock may be set back. mu is held.
 func (r *proof) isWithin(d time.Duration) bool {
 	now := time.Now()
 	return !r.at.IsZero() && now.Sub(r.at) <= d && now.Round(0).Sub(r.at.Round(0)).Abs() <= d

@@ -48,7 +48,7 @@ func (q *queue) pushWaiter(w *waiter) {
 	heap.Push(q.lineOf(w), w)
 }
 
-// removeWaiter takes w out before its turn; false when it has had its turn.
+// removeWaiter takes w out before its turn, and reports whether it has not had it.
 func (q *queue) removeWaiter(w *waiter) bool {
 	if w.index < 0 {
 		return false

@@ -112,7 +112,7 @@ func TestTheDocumentsNameEveryKey(t *testing.T) {
 	}
 }
 
-// isSecretKey tells keys that are explained in the example's head.
+// isSecretKey reports whether a key is one that is explained in the example's head.
 func isSecretKey(key string) bool { return key == "env" || key == "file" || key == "credential" }
 
 // documentedKey is the first cell of a row in the document's tables.

@@ -188,7 +188,7 @@ func expectNoLeak(t *testing.T, config string, specs map[string]func() sinks.Spe
 	}
 }
 
-// isKeyOfTheUser tells what may be repeated: keys that do not stand in place of a secret's source.
+// isKeyOfTheUser reports whether a key may be repeated: it does not stand in place of a secret's source.
 func isKeyOfTheUser(n placedNode, pasted string) bool {
 	return strings.HasPrefix(pasted, "{") && !strings.HasSuffix(n.path, "api_token.env") && !strings.HasSuffix(n.path, "auth.token.file")
 }

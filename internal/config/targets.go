@@ -99,7 +99,8 @@ func (r *resolver) renderTarget(plan *slot.Plan, spec sinks.Spec, template strin
 	return target, location, err
 }
 
-// takeLocation takes a location for the plan; another slot's, or its own, is refused.
+// takeLocation takes a location for the plan, and reports whether it may: what another slot has, or the plan itself
+// already, is refused.
 func (r *resolver) takeLocation(plan *slot.Plan, sink, location string) bool {
 	first := r.locations[location]
 	if first == nil {

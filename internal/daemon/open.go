@@ -58,7 +58,7 @@ func (d *daemon) openPatiently(ctx context.Context, cfg *config.Config) error {
 	}
 }
 
-// mayPass tells a disk's trouble, which may end by itself, from what will not.
+// mayPass reports whether an error is of a disk's trouble, which may end by itself.
 func mayPass(err error) bool {
 	for _, lasting := range []error{journal.ErrInUse, journal.ErrNewer, journal.ErrDamaged} {
 		if errors.Is(err, lasting) {

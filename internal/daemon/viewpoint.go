@@ -135,7 +135,7 @@ func (c *online) isHereAlone(t slot.Target, err error) bool {
 	return false
 }
 
-// checkTargetAsDaemon says what the daemon found at a target; false where there is none that has looked.
+// checkTargetAsDaemon says what the daemon found at a target, and reports whether there is one that has looked.
 func (c *online) checkTargetAsDaemon(p *slot.Plan, t slot.Target, where string) bool {
 	st, known := c.statusOf(p, t)
 	switch {

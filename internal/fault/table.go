@@ -85,5 +85,5 @@ func All[E any](matches ...func(E) bool) func(E) bool {
 	}
 }
 
-// Any matches everything: it is for a table's last row.
+// Any reports true of everything: it is for a table's last row.
 func Any[E any](E) bool { return true }

@@ -186,7 +186,7 @@ func checkpoint(t testing.TB, b *Bolt) {
 	}
 }
 
-// isHead tells a write of one of the two head pages, which ends a commit.
+// isHead reports whether a write is of one of the two head pages, which ends a commit.
 func isHead(off int64) bool { return off < 2*int64(os.Getpagesize()) }
 
 func TestOpenMakesFolderAndFileForTheOwnerOnly(t *testing.T) {

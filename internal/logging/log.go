@@ -217,7 +217,7 @@ func (l *Log) isEmpty() bool {
 	return l.size == 0
 }
 
-// writeLine writes a line whole, or counts it.
+// writeLine writes a line whole, or counts it, and reports which.
 func (l *Log) writeLine(text []byte) bool {
 	if len(text) > 0 && !l.writeWhole(text) {
 		l.dropped.Add(1)
@@ -226,7 +226,7 @@ func (l *Log) writeLine(text []byte) bool {
 	return true
 }
 
-// writeWhole begins a line of its own after one that is out in part.
+// writeWhole reports whether a line is out whole; after one that is out in part it begins a line of its own.
 func (l *Log) writeWhole(text []byte) bool {
 	if l.torn {
 		text = append([]byte{'\n'}, text...)

@@ -44,7 +44,7 @@ func variantOf(h http.Header) variant {
 	return variant{format, "identity"}
 }
 
-// takesGzip reads an Accept-Encoding header.
+// takesGzip reports whether an Accept-Encoding header allows gzip.
 func takesGzip(accepted string) bool {
 	for coding := range strings.SplitSeq(accepted, ",") {
 		name, quality, _ := strings.Cut(strings.ReplaceAll(coding, " ", ""), ";q=")

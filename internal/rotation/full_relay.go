@@ -13,8 +13,8 @@ import (
 	"github.com/rotatord/rotatord/internal/slot"
 )
 
-// awaitRoom has a slot whose mint the full relay refused wait for room, which is no failure yet:
-// false when it is one. What failed before the mint has gone well since. w.mu is held.
+// awaitRoom has a slot whose mint the full relay refused wait for room, which is no failure yet, and
+// reports whether it does. What failed before the mint has gone well since. w.mu is held.
 func (w *worker) awaitRoom() (waits bool) {
 	o, now := w.ensureNotes(), w.engine.now()
 	o.refusedMints++

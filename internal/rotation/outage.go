@@ -63,7 +63,7 @@ func (os *outages) noteOutcome(p upstream, began time.Duration, err error) error
 	return &upstreamError{err, []blame{{p, shown == down, at}}}
 }
 
-// addWaiting lets a slot wait for the upstream, unless that was well after what was seen at a time.
+// addWaiting lets a slot wait for the upstream, and reports so, unless that was well after what was seen at a time.
 func (o *outage) addWaiting(w *worker, seen time.Duration) (back bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -25,7 +25,7 @@ func (w *worker) save(events ...slot.Event) error {
 	return err
 }
 
-// isOfRecord tells what is wrong with one record from what is with the journal: other
+// isOfRecord reports whether what is wrong is wrong with one record, and not with the journal: other
 // slots can be saved.
 func isOfRecord(err error) bool { return err != nil && fault.Of(err).Class == fault.Permanent }
 

@@ -46,7 +46,7 @@ func (v Value) Reveal() string {
 // IsEmpty reports whether there is no secret in v.
 func (v Value) IsEmpty() bool { return v.p == nil }
 
-// Equal compares in constant time.
+// Equal reports whether two values are the same, in constant time.
 func (v Value) Equal(o Value) bool {
 	return subtle.ConstantTimeCompare([]byte(v.Reveal()), []byte(o.Reveal())) == 1
 }

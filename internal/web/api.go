@@ -182,7 +182,7 @@ func notNil[T any](list []T) []T {
 	return list
 }
 
-// decodeBody reads an optional JSON body; on false it has answered.
+// decodeBody reads an optional JSON body, and reports whether it could; else it has answered.
 func decodeBody(w http.ResponseWriter, r *http.Request, into any) bool {
 	body, err := io.ReadAll(r.Body)
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {

@@ -115,7 +115,7 @@ func limitRate(c toolkit.RateLimiterConfig, next http.Handler) http.Handler {
 	})
 }
 
-// isHealth tells the paths that ask for no password.
+// isHealth reports whether a path asks for no password.
 func isHealth(path string) bool { return path == "/-/healthy" || path == "/-/ready" }
 
 func isLoopback(a net.Addr) bool {

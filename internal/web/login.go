@@ -90,7 +90,7 @@ func hashOf(name string, users map[string]common.Secret) (hash string, known boo
 	return "", false
 }
 
-// compare waits for its turn and compares a password with its hash.
+// compare waits for its turn and reports whether a password is that of a hash.
 func (l *logins) compare(r *http.Request, known bool, name, hash, password string) bool {
 	leave, err := l.connections.Enter(r.Context(), r.RemoteAddr)
 	if err != nil {

@@ -50,7 +50,7 @@ func isIn(st *slot.Status, state string) bool {
 	return string(st.State) == state
 }
 
-// hasText looks for lower-case text in what names a slot.
+// hasText reports whether lower-case text is in what names a slot.
 func hasText(st *slot.Status, text string) bool {
 	hit := func(s string) bool { return strings.Contains(strings.ToLower(s), text) }
 	if hit(st.Slot) || hit(st.Account) || hit(st.RelayID) || hit(string(st.Strategy)) {

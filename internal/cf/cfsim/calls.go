@@ -168,7 +168,7 @@ func (s *Sim) listRelays(q *request) reply {
 	return reply{status: 200, result: list, info: map[string]int{"count": len(list), "total": total}}
 }
 
-// isWithin checks the exclusive bounds of a page; a malformed bound does not bind.
+// isWithin reports whether a time lies within the exclusive bounds of a page; a malformed bound does not bind.
 func isWithin(at time.Time, after, before string) bool {
 	if t, err := time.Parse(time.RFC3339, after); err == nil && !at.After(t) {
 		return false

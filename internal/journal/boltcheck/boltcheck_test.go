@@ -98,7 +98,7 @@ func TestEveryChangeOfAPagesHeadAndElementsIsRefused(t *testing.T) {
 	}
 }
 
-// leftToChecksums tells the bytes of a leaf that say nothing of the tree: elements' flags,
+// leftToChecksums reports whether bytes of a leaf say nothing of the tree: elements' flags,
 // of which one bit is in use, and the sizes of the last key and value.
 func leftToChecksums(at, count int) bool {
 	field := (at - pageHead) % elementSize

@@ -210,7 +210,7 @@ func hasError[E error](err error) bool {
 	return errors.As(err, &e)
 }
 
-// saysDeleted tells a secret that is marked for deletion; AWS has no code for it.
+// saysDeleted reports whether an error is of a secret that is marked for deletion; AWS has no code for it.
 func saysDeleted(err error) bool {
 	var e *types.InvalidRequestException
 	return errors.As(err, &e) &&

@@ -126,7 +126,8 @@ func notAWSs(what string) error {
 		WithHint("check endpoint_url, the AWS_* variables and the proxies on the way")
 }
 
-// mayCreate: an ARN names a secret that exists already; it cannot be created under it.
+// mayCreate reports whether a secret may be created as target: an ARN names a secret that exists already; it cannot
+// be created under it.
 func (s *sink) mayCreate(target string) bool {
 	return s.config.Create && !arnPattern.MatchString(target)
 }
@@ -155,7 +156,8 @@ func (s *sink) getValue(ctx context.Context, target, id string) (*secretsmanager
 	return s.api.GetSecretValue(ctx, in)
 }
 
-// isNotCurrent tells that a version is not there yet, or that another one is current by now: what consumers get shows then.
+// isNotCurrent reports whether a version is not there yet, or that another one is current by now: what consumers get
+// shows then.
 func isNotCurrent(out *secretsmanager.GetSecretValueOutput, err error) bool {
 	if err == nil {
 		return !slices.Contains(out.VersionStages, current)

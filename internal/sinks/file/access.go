@@ -325,7 +325,7 @@ func (c *copier) compareLists(list []attribute) {
 	}
 }
 
-// isAbsent tells that there is no such attribute, or that the file system keeps none.
+// isAbsent reports whether there is no such attribute, or that the file system keeps none.
 func isAbsent(err error) bool {
 	return errors.Is(err, unix.ENODATA) || errors.Is(err, unix.EOPNOTSUPP)
 }

@@ -56,7 +56,7 @@ func parseACL(b []byte) (acl, error) {
 	return a, nil
 }
 
-// isValid is the kernel's own rule: tags in order, each but user and group once, and a
+// isValid reports whether a list keeps to the kernel's own rule: tags in order, each but user and group once, and a
 // mask where somebody is named.
 func (a acl) isValid() bool {
 	var seen, last aclTag

@@ -94,7 +94,7 @@ func (c *Config) Render(t *sinks.Templates, r sinks.Record) (secret.Value, error
 // MaxContent implements sinks.Spec.
 func (c *Config) MaxContent() int { return maxSize }
 
-// IsOnThisMachine says where files are.
+// IsOnThisMachine reports that files are.
 func (c *Config) IsOnThisMachine() bool { return true }
 
 // Open builds the sink. It touches no file.

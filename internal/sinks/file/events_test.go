@@ -79,7 +79,7 @@ func TestAWatcherOfTheFolderSeesOneEvent(t *testing.T) {
 	}
 }
 
-// isByHand is the test's own change of an attribute.
+// isByHand reports whether an event is the test's own change of an attribute.
 func isByHand(event string) bool { return strings.HasSuffix(event, " ATTRIB") }
 
 // The lock lasts as long as the file has the temporary name, though the writer has closed it.

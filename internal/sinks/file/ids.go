@@ -27,7 +27,7 @@ func (d disk) checkIDs(o owner) error {
 	return nil
 }
 
-// isMapped reads the lines of a uid_map: first id inside, first id outside, how many.
+// isMapped reports whether the lines of a uid_map have an id: first id inside, first id outside, how many.
 func isMapped(text string, id int) bool {
 	for line := range strings.Lines(text) {
 		var inside, outside, count int

@@ -44,12 +44,12 @@ func (d disk) giveOwner(f *os.File, info fs.FileInfo, uid int) error {
 	return nil
 }
 
-// refusesModes tells the answers of file systems that keep no modes.
+// refusesModes reports whether an error is what file systems answer that keep no modes.
 func refusesModes(err error) bool {
 	return errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) || hasNoSuchCall(err)
 }
 
-// hasNoSuchCall tells the answers of file systems that do not know a call.
+// hasNoSuchCall reports whether an error is what file systems answer that do not know a call.
 func hasNoSuchCall(err error) bool {
 	return errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOSYS)
 }

@@ -43,8 +43,8 @@ func (*static) login(ctx context.Context, c *api.Client, token secret.Value) (*a
 	return &api.Secret{Auth: auth}, err
 }
 
-// current reads the source again, so that a token file that was replaced is
-// noticed at its next use.
+// current reports whether the source still has the token, if it can be read: a token file that was replaced is noticed
+// at its next use.
 func (s *static) current(token secret.Value, env secret.Environment) bool {
 	now, err := s.source.Read(env)
 	return err != nil || now.Equal(token)
@@ -174,13 +174,13 @@ func (m *Kubernetes) account(secret.Value) string {
 func (m *JWT) account(secret.Value) string  { return loginPath(m.Mount, "jwt") + " " + m.Role }
 func (m *Cert) account(secret.Value) string { return loginPath(m.Mount, "cert") + " " + m.Role }
 
-// Only Vault can tell whether a token that it gave at a login is still good.
+// current reports true: only Vault can tell whether a token that it gave at a login is still good.
 func (*AppRole) current(secret.Value, secret.Environment) bool    { return true }
 func (*Kubernetes) current(secret.Value, secret.Environment) bool { return true }
 func (*JWT) current(secret.Value, secret.Environment) bool        { return true }
 func (*Cert) current(secret.Value, secret.Environment) bool       { return true }
 
-// A token that was given is its giver's to end.
+// logsIn reports false: a token that was given is its giver's to end.
 func (*static) logsIn() bool     { return false }
 func (*AppRole) logsIn() bool    { return true }
 func (*Kubernetes) logsIn() bool { return true }

@@ -59,7 +59,7 @@ func (s *session) startRenewal(life context.Context, l *login, auth *api.SecretA
 	})
 }
 
-// keepRenewing renews a token until a new login is due; false: life ended before.
+// keepRenewing renews a token until a new login is due, and reports whether one is: else life ended before.
 func (s *session) keepRenewing(life context.Context, c *api.Client, now *lease) bool {
 	next := now.timeAtShare(renewAfter)
 	for now.renewable && next.Before(s.givesUp(now)) {

@@ -267,7 +267,7 @@ func (s *session) holdLogin(l *login) {
 	}
 }
 
-// isBatch tells a token that Vault keeps no record of, and cannot revoke.
+// isBatch reports whether a token is one that Vault keeps no record of, and cannot revoke.
 func isBatch(token secret.Value) bool {
 	return strings.HasPrefix(token.Reveal(), "hvb.") || strings.HasPrefix(token.Reveal(), "b.")
 }

@@ -198,6 +198,16 @@ config.yaml:9:3: relays.live-main.account: the relay has no account (give it her
 			`config.yaml:11:19: relays.live-main.tokens.subscribe.schedule: schedule "0 4 * *" has 4 fields: give 5 (minute hour day-of-month month day-of-week) or 6 (seconds first)
 config.yaml:12:27: relays.live-main.tokens.publish_subscribe.schedule: schedule "manuel" has 1 fields: give 5 (minute hour day-of-month month day-of-week) or 6 (seconds first) (did you mean manual?)`,
 		},
+		"schedules that every token has another of": {
+			strings.Replace(change(t, "{sinks: [disk]}\n", "{sinks: [disk], schedule: 0 4 * *}\n"), token,
+				"subscribe: {schedule: manual}\n    schedule: weekly", 1),
+			`config.yaml:6:27: defaults.schedule: schedule "0 4 * *" has 4 fields: give 5 (minute hour day-of-month month day-of-week) or 6 (seconds first)
+config.yaml:12:5: relays.live-main.schedule: schedule "weekly" has 1 fields: give 5 (minute hour day-of-month month day-of-week) or 6 (seconds first)`,
+		},
+		"a default schedule, and no relays": {
+			strings.Replace(change(t, base[strings.Index(base, "relays:"):], ""), "{sinks: [disk]}", "{schedule: 0 4 * *}", 1),
+			`config.yaml:6:12: defaults.schedule: schedule "0 4 * *" has 4 fields: give 5 (minute hour day-of-month month day-of-week) or 6 (seconds first)`,
+		},
 		"a schedule below one second, and a time zone": {
 			change(t, token, "subscribe: {schedule: '@every 10ms', timezone: Europe/Berlinn}"),
 			`config.yaml:11:19: relays.live-main.tokens.subscribe.schedule: schedule "@every 10ms": the interval must be at least 1s

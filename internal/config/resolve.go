@@ -53,19 +53,29 @@ func (r *resolver) makePlans() {
 		if relay == nil {
 			continue
 		}
-		relay.Labels = r.shareLabels(relay.Labels)
-		first := len(r.cfg.plans)
-		for _, typ := range sortedNames(relay.Tokens) {
-			if t := relay.Tokens[typ]; t != nil {
-				r.addPlan(name, relay, typ, t, all.child(name))
-			}
-		}
-		r.checkRoom(r.cfg.plans[first:], all.child(name))
-		r.checkMatching(r.cfg.plans[first:], all.child(name))
+		r.addPlans(name, relay, all.child(name))
 	}
+	r.checkSchedule(&r.cfg.Defaults.Settings, topLevel("defaults"))
 	if len(r.cfg.plans) > 0 {
 		r.warnUnused()
 	}
+}
+
+func (r *resolver) addPlans(name string, relay *Relay, p *path) {
+	relay.Labels = r.shareLabels(relay.Labels)
+	first := len(r.cfg.plans)
+	overridden := true // the relay's schedule, by each of its tokens
+	for _, typ := range sortedNames(relay.Tokens) {
+		if t := relay.Tokens[typ]; t != nil {
+			r.addPlan(name, relay, typ, t, p)
+			overridden = overridden && t.Schedule != nil
+		}
+	}
+	if overridden {
+		r.checkSchedule(&relay.Settings, p)
+	}
+	r.checkRoom(r.cfg.plans[first:], p)
+	r.checkMatching(r.cfg.plans[first:], p)
 }
 
 // shareLabels returns the first labels that were equal to these: a fleet has few kinds

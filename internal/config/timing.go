@@ -101,7 +101,7 @@ func (r *resolver) resolveTiming(plan *slot.Plan, scope *slotScope) {
 	plan.Delay = delayWithin(plan.Jitter, plan.Key)
 	t, err := r.findTiming(plan.Expr, plan.Timezone)
 	if err != nil {
-		r.diagnose(scope.pathOf(from).child("schedule"), err.Error(), didYouMean(plan.Expr, []string{manual}))
+		r.refuseSchedule(scope.pathOf(from), plan.Expr, err)
 		return
 	}
 	if t.schedule != nil {
@@ -113,6 +113,21 @@ func (r *resolver) resolveTiming(plan *slot.Plan, scope *slotScope) {
 		r.resolveSettle(plan, t, scope, from)
 		r.resolveLifetime(plan, t, scope, from)
 	}
+}
+
+// checkSchedule refuses what no slot may have asked for: a schedule that each token has another of.
+func (r *resolver) checkSchedule(s *Settings, p *path) {
+	if s.Schedule == nil {
+		return
+	}
+	expr := strings.TrimSpace(*s.Schedule)
+	if _, err := scheduler.Parse(expr, time.UTC); err != nil && expr != manual {
+		r.refuseSchedule(p, expr, err)
+	}
+}
+
+func (r *resolver) refuseSchedule(p *path, expr string, err error) {
+	r.diagnose(p.child("schedule"), err.Error(), didYouMean(expr, []string{manual}))
 }
 
 // delayWithin returns a slot's delay after each instant, which is less than jitter; nil for none.

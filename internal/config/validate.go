@@ -174,7 +174,8 @@ func (v *validator) checkSink(name string, spec sinks.Spec) {
 	}
 }
 
-// checkSettings looks at what can be said of settings where they stand.
+// checkSettings looks at what can be said of settings where they stand. Schedules are left to the resolver, which parses
+// each of a fleet once.
 func (v *validator) checkSettings(s *Settings, p *path) {
 	if s.Timezone != nil && !v.isZone(*s.Timezone) {
 		at := p.child("timezone")

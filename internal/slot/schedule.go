@@ -2,15 +2,14 @@ package slot
 
 import "time"
 
-// scheduleBase is the instant that the schedule counts from: the last one met, or when it took the place of another one,
-// or, when missed runs are not caught up, the last one before rotatord could act. A slot that fails catches up in any
-// case: what it tried when the process ended was begun, and not missed.
+// scheduleBase is what the schedule counts from: the last instant met, else the first sight; or when it took the place of
+// another schedule, or, where missed runs are not caught up, the last instant that was missed.
 func (v *View) scheduleBase() time.Time {
 	base := max(v.Record.metThrough(), v.scheduleInForce().Since).Time()
 	if !v.skipsMissed() {
 		return base
 	}
-	return laterOf(base, v.Plan.Schedule.Latest(base, v.Since))
+	return laterOf(base, v.latestDue(base, v.Since))
 }
 
 // skipsMissed reports whether missed runs are not caught up. A slot that fails catches up in any case: what it tried when
@@ -30,12 +29,18 @@ func (v *View) lastInstant() time.Time {
 	if v.Plan.Schedule == nil {
 		return time.Time{}
 	}
-	last := v.Plan.Schedule.Latest(v.scheduleBase(), v.Now)
-	for !last.IsZero() && v.withJitter(last).After(v.Now) {
-		last = v.Plan.Schedule.Latest(v.scheduleBase(), last.Add(-time.Nanosecond))
-	}
-	if owed := v.owedInstant(); last.IsZero() && !v.withJitter(owed).After(v.Now) {
+	last, owed := v.latestDue(v.scheduleBase(), v.Now), v.owedInstant()
+	if last.IsZero() && !owed.IsZero() && !v.withJitter(owed).After(v.Now) {
 		return owed
+	}
+	return last
+}
+
+// latestDue is the latest instant after base whose jitter has passed at a time; zero when there is none.
+func (v *View) latestDue(base, at time.Time) time.Time {
+	last := v.Plan.Schedule.Latest(base, at)
+	for !last.IsZero() && v.withJitter(last).After(at) {
+		last = v.Plan.Schedule.Latest(base, last.Add(-time.Nanosecond))
 	}
 	return last
 }

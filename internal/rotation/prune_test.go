@@ -1,0 +1,100 @@
+package rotation
+
+import (
+	"testing"
+	"time"
+
+	"github.com/rotatord/rotatord/internal/moq"
+)
+
+func TestPruneRevokesOnlyWhatNoSinkHolds(t *testing.T) {
+	w := newWorld(t, moq.Overlap, 1)
+	w.start()
+	w.run(24*time.Hour + time.Minute) // two tokens of ours: one served, one in its grace
+	w.sinks["sink0"].content = "header." + jwtOf(w.relay.own()[1].ID) + ".signature"
+	w.restart(func() { w.disk.saved = nil })
+	tokens, err := NewAdministration(w.engine).Prune(t.Context(), "live", nil, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	revoked := 0
+	for _, tok := range tokens {
+		if tok.Revoked {
+			revoked++
+		}
+		if tok.Revoked == (len(tok.ServedBy) > 0) {
+			t.Errorf("token %+v: revoked and served, or neither", tok)
+		}
+	}
+	if revoked != 1 || len(w.relay.tokens) != 2 {
+		t.Errorf("%d tokens pruned, %d left; want 1 pruned, the served one and somebody else's left", revoked, len(w.relay.tokens))
+	}
+}
+
+func TestPruneLeavesATokenWhoseAnswerIsOnItsWay(t *testing.T) {
+	w := newWorld(t, moq.Overlap, 1)
+	w.start()
+	w.run(time.Hour)
+	w.sinks["sink0"].content = "header." + jwtOf(w.relay.own()[0].ID) + ".signature"
+	w.during(createCall, func() {
+		made := moq.Token{ID: foreignToken[:31] + "d", Operations: moq.Subscribe.Operations(), Label: moq.Label("test", w.rec().PendingMint.ID)}
+		w.relay.tokens = append(w.relay.tokens, made)
+		tokens, err := NewAdministration(w.engine).Prune(t.Context(), "live", nil, false)
+		if err != nil || len(tokens) != 0 || len(w.relay.tokens) != 3 {
+			t.Errorf("in the middle of a mint: %v, former tokens %+v, %d left of 3", err, tokens, len(w.relay.tokens))
+		}
+	})
+	w.ask(false)
+	if w.relay.creates != 2 {
+		t.Fatalf("%d tokens were created, want 2", w.relay.creates)
+	}
+}
+
+func TestPruneLeavesEverythingWhenASinkCannotBeTold(t *testing.T) {
+	w := newWorld(t, moq.Overlap, 1)
+	w.start()
+	w.run(24*time.Hour + time.Minute)
+	w.restart(func() { w.disk.saved = nil })
+	if _, err := NewAdministration(w.engine).Prune(t.Context(), "live", nil, false); err != nil {
+		t.Fatal(err)
+	}
+	if len(w.relay.own()) != 2 {
+		t.Error("a token was pruned though the sink's content is opaque")
+	}
+}
+
+func TestPruneRevokesWhatHasExpiredThoughASinkCannotBeTold(t *testing.T) {
+	w := newWorld(t, moq.Overlap, 1)
+	w.start()
+	w.run(24*time.Hour + time.Minute)
+	w.restart(func() { w.disk.saved = nil })
+	b := *w.engine.backends.Load()
+	ours, theirs := w.now, w.relay.own()[0].Expires.Add(time.Hour)
+	for _, clocks := range []struct {
+		ours, theirs time.Time
+		left         int
+	}{{ours, theirs, 2}, {theirs, ours, 2}, {theirs, time.Time{}, 2}, {theirs, theirs, 1}} {
+		w.now, b.accounts = clocks.ours, oneAccount{telling{w.relay, moq.CloudflareTime{Now: clocks.theirs}}}
+		w.engine.backends.Store(&b)
+		if _, err := NewAdministration(w.engine).Prune(t.Context(), "live", nil, false); err != nil {
+			t.Fatal(err)
+		}
+		if own := w.relay.own(); len(own) != clocks.left {
+			t.Errorf("at %s by our clock, at %s by Cloudflare's, %d of 2 tokens are left", clocks.ours, clocks.theirs, len(own))
+		}
+	}
+}
+
+func TestPruneGoesPastATokenOfAnotherRelay(t *testing.T) {
+	w := newWorld(t, moq.Overlap, 1)
+	w.start()
+	w.run(24*time.Hour + time.Minute)
+	w.sinks["sink0"].content = jwtOfRelay("fedcba9876543210fedcba9876543210")
+	w.restart(func() { w.disk.saved = nil })
+	if _, err := NewAdministration(w.engine).Prune(t.Context(), "live", nil, false); err != nil {
+		t.Fatal(err)
+	}
+	if own := w.relay.own(); len(own) != 0 {
+		t.Errorf("not pruned, though the relays of two names were exchanged: %v", own)
+	}
+}

@@ -217,7 +217,7 @@ func (c *Client) sendOne(ctx context.Context, p moq.Priority, k call, send sende
 }
 
 func (c *Client) notSent(k call, err error) error {
-	e := fault.Transport(k.op.String(), c.objectOf(k), fmt.Errorf("waiting for the request budget: %w", err))
+	e := fault.NoAnswer(k.op.String(), c.objectOf(k), fmt.Errorf("waiting for the request budget: %w", err))
 	e.Unsent = true
 	return e
 }

@@ -106,7 +106,7 @@ func (f failedCall) isRateLimited() bool { return f.x.isThrottled() }
 
 // isUnreachable reports whether there was no connection, or it broke.
 func (f failedCall) isUnreachable() bool {
-	return f.x.err != nil && fault.Transport("", "", f.x.err).Reason == fault.Unreachable
+	return f.x.err != nil && fault.NoAnswer("", "", f.x.err).Reason == fault.Unreachable
 }
 
 // claimsSuccess reports whether the answer calls itself a success; what it has to tell is missing then.

@@ -37,7 +37,7 @@ func TestACertificateOutOfDateNamesTheClockWithBothTimes(t *testing.T) {
 
 func TestEveryErrorOfATransportNamesTheClockWhereItMayBeWrong(t *testing.T) {
 	m := Meaning{Class: Retry, Hint: "check the network"}
-	for _, e := range []*Error{m.Error("read", "x", outOfDate(x509.Expired, "api.example")), Transport("read", "x", outOfDate(x509.Expired, "api.example"))} {
+	for _, e := range []*Error{m.Error("read", "x", outOfDate(x509.Expired, "api.example")), NoAnswer("read", "x", outOfDate(x509.Expired, "api.example"))} {
 		if !strings.HasPrefix(e.Hint, "this machine's clock says 2") {
 			t.Errorf("the hint is %q", e.Hint)
 		}

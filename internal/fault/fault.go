@@ -3,7 +3,7 @@
 //
 // Whoever calls the outside makes an Error: a backend looks its own errors up in a Table
 // (meanings.go of each), whose rows give a Class, a Reason and a hint; what got no answer at all is
-// Transport's. Whoever decides reads it by Of, which classes any other error, too. The engine goes
+// NoAnswer's. Whoever decides reads it by Of, which classes any other error, too. The engine goes
 // by class and reason alone, metrics take the reason as a label, and a person reads the text:
 // operation, object, the upstream's own words, the hint in brackets.
 //
@@ -129,14 +129,14 @@ func reasonOf(err error) Reason {
 	return Internal
 }
 
-// Transport classes an error of a call that got no answer at all: a time-out,
+// NoAnswer classes an error of a call that got no answer at all: a time-out,
 // a refused connection, a failed handshake. It is Retry; a caller whose request
 // may have been carried out sets Class to Ambiguous.
-func Transport(op, object string, err error) *Error {
-	return &Error{Class: Retry, Reason: transportReason(err), Op: op, Object: object, Err: err, Hint: dateHint(err, time.Now())}
+func NoAnswer(op, object string, err error) *Error {
+	return &Error{Class: Retry, Reason: noAnswerReason(err), Op: op, Object: object, Err: err, Hint: dateHint(err, time.Now())}
 }
 
-func transportReason(err error) Reason {
+func noAnswerReason(err error) Reason {
 	if r := reasonOf(err); r != Internal {
 		return r
 	}

@@ -82,7 +82,7 @@ func TestTransportErrorsAreNeverInternal(t *testing.T) {
 	for err, want := range map[error]Reason{
 		errors.New("tls: bad certificate"): Unreachable, context.DeadlineExceeded: Timeout, context.Canceled: Canceled,
 	} {
-		f := Transport("list tokens", "relay a1", err)
+		f := NoAnswer("list tokens", "relay a1", err)
 		if f.Class != Retry || f.Reason != want || f.Op != "list tokens" || f.Object != "relay a1" || !errors.Is(f, err) {
 			t.Errorf("%v became %+v", err, f)
 		}

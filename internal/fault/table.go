@@ -11,7 +11,7 @@ import (
 // Meaning is what an error of a backend means to the engine and to a person.
 type Meaning struct {
 	Class  Class
-	Reason Reason // empty: what Transport finds in the error itself
+	Reason Reason // empty: what NoAnswer finds in the error itself
 	Hint   string // {target} and what else a backend names stand for words that are known only then
 }
 
@@ -53,7 +53,7 @@ func (t Table[E]) Find(e E) (m Meaning, ok bool) {
 func (m Meaning) Error(op, object string, cause error, words ...string) *Error {
 	reason := m.Reason
 	if reason == "" {
-		reason = transportReason(cause)
+		reason = noAnswerReason(cause)
 	}
 	hint := m.Hint
 	if len(words) > 0 {

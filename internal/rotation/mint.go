@@ -1,8 +1,6 @@
 package rotation
 
 import (
-	"time"
-
 	"go.uber.org/zap"
 
 	"github.com/rotatord/rotatord/internal/fault"
@@ -155,22 +153,4 @@ func (w *worker) completeMint(a slot.Rotation, t moq.Token, sealed []byte) {
 	}
 	w.log().Info("token minted", zap.String("rotation", a.ID), zap.String("token_id", tok.ShownID()),
 		zap.String("cause", string(a.Cause)), zap.String("strategy", string(a.Strategy)))
-}
-
-// mintedToken is what the record keeps of a token that was minted just now.
-func mintedToken(a slot.Rotation, t moq.Token, now time.Time) slot.Token {
-	tok := slot.Token{
-		ID: t.ID, RotationID: a.ID, Created: slot.TimestampOf(t.Created), Expires: slot.TimestampOf(t.Expires),
-		ValueSize: len(t.Value.Reveal()),
-	}
-	if tok.Created.IsZero() {
-		tok.Created = slot.TimestampOf(now.Truncate(time.Second))
-	}
-	if a.Strategy == moq.InPlace {
-		return claimedBy(tok, t, now)
-	}
-	if tok.Expires.IsZero() {
-		tok.Expires = a.Expires
-	}
-	return tok
 }

@@ -70,3 +70,21 @@ func claimedBy(tok slot.Token, t moq.Token, now time.Time) slot.Token {
 
 // leastInPlaceLife is how far away the renewal of an in_place token must be to be believed.
 const leastInPlaceLife = time.Minute
+
+// mintedToken is what the record keeps of a token that was minted just now.
+func mintedToken(a slot.Rotation, t moq.Token, now time.Time) slot.Token {
+	tok := slot.Token{
+		ID: t.ID, RotationID: a.ID, Created: slot.TimestampOf(t.Created), Expires: slot.TimestampOf(t.Expires),
+		ValueSize: len(t.Value.Reveal()),
+	}
+	if tok.Created.IsZero() {
+		tok.Created = slot.TimestampOf(now.Truncate(time.Second))
+	}
+	if a.Strategy == moq.InPlace {
+		return claimedBy(tok, t, now)
+	}
+	if tok.Expires.IsZero() {
+		tok.Expires = a.Expires
+	}
+	return tok
+}

@@ -54,7 +54,7 @@ func (j *journal) Contacted(sink string, up bool, at time.Time) {
 
 func hang(ctx context.Context) error {
 	<-ctx.Done()
-	return fault.Transport("write", "moq/a", ctx.Err())
+	return fault.NoAnswer("write", "moq/a", ctx.Err())
 }
 
 func write(ctx context.Context, s sinks.Sink) error {

@@ -241,7 +241,7 @@ func (d *Deferred) isOpen() bool {
 
 // hangsError is for what has not come to an end with ctx.
 func (d *Deferred) hangsError(ctx context.Context, op string) error {
-	f := fault.Transport(op, d.name, ctx.Err())
+	f := fault.NoAnswer(op, d.name, ctx.Err())
 	f.Err = errors.New("there is no end of it yet")
 	return f.WithHint("what it reads does not answer: a file system, or a metadata service")
 }

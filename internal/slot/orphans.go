@@ -1,6 +1,7 @@
 package slot
 
 import (
+	"bytes"
 	"slices"
 	"time"
 
@@ -142,4 +143,21 @@ func (r *Record) orphansAtLarge() (n int) {
 		}
 	}
 	return n
+}
+
+// holdsAsBefore reports whether a target is seen to hold what it held before a mint that a crash cut off.
+func (v *View) holdsAsBefore(t Target, l Orphan) bool {
+	look := v.Seen.Inspections.At(t.Location)
+	return look.Err == nil && look.Known && !v.showsWhatMayBePast(t, look) &&
+		slices.ContainsFunc(l.Before, func(f Found) bool { return f.Location == t.Location && bytes.Equal(f.Digest, look.Digest) })
+}
+
+// secondLookFirst has a store that may answer stale looked at twice before it tells that the token of a mint that a
+// crash cut off has not come there.
+func (v *View) secondLookFirst(l Orphan) (Action, bool) {
+	doubted := func(e LocationEntry[TargetHealth]) bool { return e.Value.Doubt != "" }
+	if v.Plan == nil || len(l.Before) == 0 || !slices.ContainsFunc(v.Seen.Health, doubted) {
+		return nil, true
+	}
+	return v.secondLook(time.Time{}), false
 }

@@ -178,7 +178,7 @@ func TestAServerThatDoesNotAnswerIsGivenUp(t *testing.T) {
 	defer server.Close()
 	defer close(gone)
 	_, err := (&http.Client{Transport: New(Options{Patience: 50 * time.Millisecond})}).Get(server.URL)
-	if f := fault.Transport("", "", err); err == nil || f.Reason != fault.Timeout {
+	if f := fault.NoAnswer("", "", err); err == nil || f.Reason != fault.Timeout {
 		t.Errorf("%v is a %s", err, f.Reason)
 	}
 }

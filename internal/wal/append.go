@@ -114,7 +114,7 @@ func (l *Log) write(entries [][]byte) error {
 		return err
 	}
 	if !l.segs.hasRoom(size) {
-		if err := l.rotate(); err != nil {
+		if err := l.switchSegments(); err != nil {
 			return err
 		}
 		go func() { _ = l.finishCheckpoint() }() // it was observed

@@ -10,7 +10,7 @@ func (l *Log) Checkpoint(ctx context.Context) error {
 	if err := l.waitTurn(ctx); err != nil {
 		return err
 	}
-	err := l.rotate()
+	err := l.switchSegments()
 	l.endTurn()
 	if err != nil {
 		l.observe(0, err)
@@ -19,9 +19,9 @@ func (l *Log) Checkpoint(ctx context.Context) error {
 	return l.finishCheckpoint()
 }
 
-// rotate goes on in the other segment, once that is checkpointed. finishCheckpoint must
+// switchSegments goes on in the other segment, once that is checkpointed. finishCheckpoint must
 // follow. Whoever calls it has the turn to write.
-func (l *Log) rotate() error {
+func (l *Log) switchSegments() error {
 	l.checkpointing <- struct{}{}
 	if err := l.checkpointSealed(); err != nil { // it failed before
 		<-l.checkpointing
@@ -38,7 +38,7 @@ func (l *Log) sealActive() {
 	l.active = nil
 }
 
-// finishCheckpoint brings into the store what rotate has sealed.
+// finishCheckpoint brings into the store what switchSegments has sealed.
 func (l *Log) finishCheckpoint() error {
 	defer func() { <-l.checkpointing }()
 	err := l.checkpointSealed()

@@ -210,7 +210,7 @@ func (l *Log) wasClosed() bool {
 
 // endStore has the store hold everything, which then needs no log.
 func (l *Log) endStore() error {
-	if err := l.rotate(); err != nil {
+	if err := l.switchSegments(); err != nil {
 		return err
 	}
 	defer func() { <-l.checkpointing }()

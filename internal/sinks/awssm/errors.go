@@ -53,7 +53,7 @@ func toFault(ctx context.Context, op, target string, err error) error {
 		return nil
 	}
 	if ctx.Err() != nil {
-		return fault.Transport(op, target, ctx.Err())
+		return fault.NoAnswer(op, target, ctx.Err())
 	}
 	if own, ok := errors.AsType[*fault.Error](err); ok { // of the transport, or a role that was refused
 		f := *own // all who wait for the same credentials are given it

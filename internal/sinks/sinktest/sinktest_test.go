@@ -50,7 +50,7 @@ func (s *store) with(ctx context.Context, op, target string, f func()) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := ctx.Err(); err != nil {
-		return fault.Transport(op, target, err)
+		return fault.NoAnswer(op, target, err)
 	}
 	if s.broken {
 		return fault.Newf(fault.Retry, fault.Unreachable, op, target, "down")

@@ -1,12 +1,12 @@
 // Package metrics is what rotatord tells Prometheus. It keeps a registry of
-// its own, takes in what the other rooms observe, and reads the slots' gauges
+// its own, takes in what the other packages observe, and reads the slots' gauges
 // from their status at each scrape.
 //
-// What happens is counted as it happens, by the methods of Metrics, which implement the Observers of the
-// other rooms. What is, is asked for: a gauge of a slot cannot be out of date, and one that left the configuration leaves
-// no series behind. Counters are there from the start, at zero, so that the first failure shows as an
-// increase. Labels come from closed sets or from the configuration; what others wrote is never one. How
-// the families of very large fleets are built is apart, in families.go, fleet.go and rotations.go.
+// What happens is counted as it happens, by the methods of Metrics, which implement the Observers of the other
+// packages. What is, is asked for: a gauge of a slot cannot be out of date, and one that left the configuration
+// leaves no series behind. Counters are there from the start, at zero, so that the first failure shows as an
+// increase. Labels come from closed sets or from the configuration; what others wrote is never one. How the families
+// of very large fleets are built is apart, in families.go, fleet.go and rotations.go.
 package metrics
 
 import (

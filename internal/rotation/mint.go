@@ -107,7 +107,7 @@ func (w *worker) failMint(err error) {
 		case lost:
 			w.record.LoseMint(w.engine.now(), w.reading(), false)
 			w.ensureNotes().Listing = nil // it cannot show what was lost just now
-		case w.record.PendingMint == nil: // refuseUnfit cleared it: its token came, and is not to be delivered
+		case w.record.PendingMint == nil: // RefuseMint cleared it: its token came, and is not to be delivered
 			w.ensureNotes().Listing = nil
 		case w.record.PendingMint.LostAt.IsZero():
 			w.record.AbandonMint()

@@ -23,8 +23,9 @@ type house struct {
 	*testing.T
 	dir   string
 	sim   *cfsim.Sim
-	api   string        // of sim
-	ahead *atomic.Int64 // sim's clock, of this machine's
+	api   string         // of sim
+	ahead *atomic.Int64  // sim's clock, of this machine's
+	logs  []*logging.Log // those of options, which all lead to the file log
 }
 
 func newHouse(t *testing.T) *house {
@@ -92,6 +93,7 @@ func (h *house) options() Options {
 		h.Fatal(err)
 	}
 	lines := logging.New(out)
+	h.logs = append(h.logs, lines)
 	h.Cleanup(func() {
 		lines.Close()
 		_ = out.Close()
@@ -99,8 +101,12 @@ func (h *house) options() Options {
 	return Options{ConfigPath: h.path("config.yaml"), Env: TakeEnvironment(), Log: lines, Version: "v1"}
 }
 
+// logged is what the log says; what was logged before is in it, however slow the machine is.
 func (h *house) logged() string {
 	h.Helper()
+	for _, l := range h.logs {
+		l.Sync()
+	}
 	text, err := os.ReadFile(h.path("log"))
 	if err != nil {
 		h.Fatal(err)

@@ -165,7 +165,7 @@ func readFrom(s secret.Source, env secret.Environment) (secret.Value, error) {
 	return v, nil
 }
 
-// Refusals of tokens have nothing to do with each other: each is its own account.
+// account is what refused logins are remembered under: refusals of tokens have nothing to do with each other.
 func (*static) account(token secret.Value) string { return "token " + secret.Fingerprint(token) }
 func (m *AppRole) account(secret.Value) string    { return loginPath(m.Mount, "approle") + " " + m.RoleID }
 func (m *Kubernetes) account(secret.Value) string {

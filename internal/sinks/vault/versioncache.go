@@ -35,7 +35,7 @@ func (c *versionCache) noteVersion(target string, version int, h sinks.Holding) 
 	c.of[target] = seenVersion{version, maphash.String(c.seed, h.Content.Reveal())}
 }
 
-// take returns the version that was seen, once, if it was not of this content.
+// takeVersion returns the version that was seen, once, if it was not of this content.
 func (c *versionCache) takeVersion(target string, content secret.Value) (version int, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

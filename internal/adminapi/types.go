@@ -2,8 +2,9 @@
 // clients, and the client that the command line uses on the admin socket.
 // Nothing in it can carry a token's value.
 //
-// What is only a shape of the wire is declared here, with Go names that are the JSON
-// names. What the engine itself speaks of, a status or an event, is the engine's type.
+// What is only a shape of the wire is declared here. What the engine itself speaks of, a
+// status or an event, is the engine's type. Go names are the JSON names in both, but for two
+// older words that the glossary lists; a test goes through them all.
 package adminapi
 
 import "github.com/rotatord/rotatord/internal/slot"

@@ -1,6 +1,11 @@
 // Package cfsim simulates the part of Cloudflare's API that manages the tokens of
 // MoQ relays, in both of its generations, with its limits, its errors and, on
 // demand, the failures of a network. It serves tests and `rotatord dev`.
+//
+// A Sim (sim.go) is told which accounts, API tokens and relays there are, and what each may do. It
+// answers over HTTP (ServeHTTP) or, for tests in virtual time, without sockets (Transport).
+// What goes wrong is said beforehand: Next for the calls that follow (fault.go), Random for any, and a
+// call that is lost may have been carried out. What it knows of tokens a test asks it directly.
 package cfsim
 
 import (

@@ -98,11 +98,16 @@ test-modules: $(TESTSUM) | $(RESULTS) ## the modules of their own that the main 
 		(cd $$mod && $(TESTSUM) --format pkgname --jsonfile $(CURDIR)/$(RESULTS)/$@-$${mod##*/}.json -- -race -timeout 10m ./...); \
 	done
 
+# Without cgo and paths, as the kube-apiserver is built: the two share much of what is compiled.
 # The vet of all that Helm brings along would take longer than the tests.
 CHART = cd test/chart && CGO_ENABLED=0
 
+.PHONY: apiserver
+apiserver: ## the kube-apiserver for tests: built once, then kept in the cache
+	@$(GO) run ./test/servers/build test/apiserver
+
 .PHONY: test-chart
-test-chart: $(TESTSUM) | $(RESULTS) ## the Helm chart and the kustomize base; the first build of Helm takes some minutes
+test-chart: $(TESTSUM) | $(RESULTS) ## the Helm chart and the kustomize base, on a kube-apiserver too; the first build takes some minutes
 	@$(CHART) $(TESTSUM) --format pkgname --jsonfile $(CURDIR)/$(RESULTS)/$@.json -- \
 		-vet=off -trimpath -count=1 -timeout 40m ./...
 
@@ -150,6 +155,9 @@ bench-parts: ## the benchmarks of single parts that BENCH (all) names
 
 # Quality --------------------------------------------------------------------
 
+# What they bring along would keep the linters busy for minutes.
+SERVERS := test/vaultserver test/apiserver
+
 .PHONY: lint
 lint: $(LINT) $(ACTIONS) ## the linters, the import table among them
 	$(GO) mod tidy -diff
@@ -158,7 +166,7 @@ lint: $(LINT) $(ACTIONS) ## the linters, the import table among them
 	@for mod in test/cfsdk77 test/packages deploy/grafana; do (cd $$mod && $(LINT) run --allow-serial-runners -c ../../.golangci.yml ./...); done
 	$(CHART) GOFLAGS=-trimpath $(LINT) run --allow-serial-runners -c ../../.golangci.yml ./...
 	$(ACTIONS) .github/workflows/*.yaml
-	@test -z "$$(gofmt -l test/vaultserver)" || { gofmt -l test/vaultserver; exit 1; }
+	@test -z "$$(gofmt -l $(SERVERS))" || { gofmt -l $(SERVERS); exit 1; }
 
 # Packaging ------------------------------------------------------------------
 

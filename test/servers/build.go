@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 )
 
@@ -66,7 +67,7 @@ func findUp(rel string) (string, error) {
 
 func hashSources(dir string) (string, error) {
 	h := sha256.New()
-	for _, pattern := range []string{"*.go", "go.mod", "go.sum"} {
+	for _, pattern := range []string{"*.go", "go.mod", "go.sum", "ldflags"} {
 		files, err := filepath.Glob(filepath.Join(dir, pattern))
 		if err != nil {
 			return "", err
@@ -100,12 +101,25 @@ func buildOnce(dir, out string) error {
 }
 
 func buildServer(dir, out string) error {
+	flags, err := linkerFlags(dir)
+	if err != nil {
+		return err
+	}
 	part := out + ".part"
-	cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", part, ".")
+	cmd := exec.Command("go", "build", "-trimpath", "-ldflags="+flags, "-o", part, ".")
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=-buildvcs=false")
 	if text, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%w\n%s", err, text)
 	}
 	return os.Rename(part, out)
+}
+
+// linkerFlags returns those of every server, and what a module's file ldflags adds.
+func linkerFlags(dir string) (string, error) {
+	more, err := os.ReadFile(filepath.Join(dir, "ldflags"))
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return "-s -w " + strings.TrimSpace(string(more)), err
 }

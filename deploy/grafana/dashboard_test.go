@@ -140,7 +140,7 @@ func named(pattern *regexp.Regexp, text string) []string {
 	return slices.Sorted(maps.Keys(names))
 }
 
-func TestAllOfAVariableIsAnyValueAndNone(t *testing.T) {
+func TestAllOfAVariableIsAnyValueAndNoneButOfTheDaemonsThoseThatAreOffered(t *testing.T) {
 	for _, b := range variables() {
 		v, err := b.Build()
 		if err != nil {
@@ -149,7 +149,11 @@ func TestAllOfAVariableIsAnyValueAndNone(t *testing.T) {
 		if v.Type != dashboard.VariableTypeQuery {
 			continue
 		}
-		if *v.AllValue != ".*" || !*v.IncludeAll || fmt.Sprint(v.Current.Value) == "" {
+		offered := v.Name == "job" || v.Name == "instance"
+		if (v.AllValue == nil) != offered || (!offered && *v.AllValue != ".*") {
+			t.Errorf("%s: all of it is %v", v.Name, v.AllValue)
+		}
+		if !*v.IncludeAll || fmt.Sprint(v.Current.Value) == "" {
 			t.Errorf("%s: %+v", v.Name, v)
 		}
 	}

@@ -39,9 +39,11 @@ func areas() drawn {
 	return graph().Min(0).LineInterpolation(common.LineInterpolationStepAfter).FillOpacity(60).Stacking(addedUp())
 }
 
-// bars are events over time, as many as each bar stands for.
+// bars are events over time, as many as happened in what each bar stands for. They are few, and so wide that an event
+// is in one of them, and not a part of it in each of several.
 func bars() drawn {
-	return graph().Min(0).DrawStyle(common.GraphDrawStyleBars).FillOpacity(80).LineWidth(0).Stacking(addedUp())
+	return graph().Min(0).DrawStyle(common.GraphDrawStyleBars).FillOpacity(80).LineWidth(0).Stacking(addedUp()).
+		MaxDataPoints(100)
 }
 
 func graph() *timeseries.PanelBuilder {
@@ -67,7 +69,7 @@ func spread() drawn {
 	return heatmap.NewPanelBuilder().HideLegend().
 		Color(heatmap.NewHeatmapColorOptionsBuilder().Mode(heatmap.HeatmapColorModeScheme).Scheme("Oranges").Steps(64)).
 		RowsFrame(heatmap.NewRowsHeatmapOptionsBuilder().Layout(common.HeatmapCellLayoutAuto)).
-		YAxis(heatmap.NewYAxisConfigBuilder().Unit(units.Seconds))
+		YAxis(heatmap.NewYAxisConfigBuilder().Unit(units.Seconds)).MaxDataPoints(100)
 }
 
 // rows is a table, whose columns are queries.

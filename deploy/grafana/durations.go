@@ -1,6 +1,10 @@
 package main
 
-import "github.com/grafana/grafana-foundation-sdk/go/units"
+import (
+	"fmt"
+
+	"github.com/grafana/grafana-foundation-sdk/go/units"
+)
 
 // durations are how late rotations begin, how long they and their parts take, and how long consumers were locked out.
 func durations() row {
@@ -97,7 +101,9 @@ func quantiles(metric, labels, prefix string, matchers ...string) []query {
 }
 
 // histogramCount is how many observations a native histogram has grown by.
-func histogramCount(metric string) string { return "histogram_count(" + grown("", own(metric)) + ")" }
+func histogramCount(metric string) string {
+	return fmt.Sprintf("histogram_count(sum (rate(%s[$__rate_interval]))) * %s", own(metric), barSeconds)
+}
 
 func heat(title, tells, metric string) panel {
 	return panel{

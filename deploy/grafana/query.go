@@ -52,9 +52,16 @@ func left(series string) string { return "(" + series + ") - time()" }
 
 func since(series string) string { return "time() - (" + series + ")" }
 
-// grown is how much counters have grown within what one point of a graph stands for, summed up by labels.
-func grown(labels, counter string) string { return grownIn("$__rate_interval", labels, counter) }
+// grown is by how much counters grow in the time that a bar stands for, summed up by labels. All bars together are all
+// that was counted: `increase` over $__rate_interval, which is longer than a bar, counts the same in several of them.
+func grown(labels, counter string) string {
+	return fmt.Sprintf("sum%s (rate(%s[$__rate_interval])) * %s", by(labels), counter, barSeconds)
+}
 
+// barSeconds is the time that a bar stands for.
+const barSeconds = "$__interval_ms / 1000"
+
+// grownIn is by how much counters have grown within a span.
 func grownIn(span, labels, counter string) string {
 	return fmt.Sprintf("sum%s (increase(%s[%s]))", by(labels), counter, span)
 }
@@ -66,10 +73,11 @@ func quantile(q float64, labels, metric string, matchers ...string) string {
 	return fmt.Sprintf("histogram_quantile(%v, %s) or histogram_quantile(%v, %s)", q, classic, q, native)
 }
 
-// heights are the counts of a histogram's buckets; of its native ones only where there are no classic ones.
+// heights are the counts of a histogram's buckets; of its native ones only where there are no classic ones. Not every
+// Prometheus that has native ones multiplies them, so that these are the counts of $__rate_interval.
 func heights(metric string) string {
-	classic := grown("le", own(metric+"_bucket"))
-	return fmt.Sprintf("%s or (%s unless on () %s)", classic, grown("", own(metric)), classic)
+	classic, native := grown("le", own(metric+"_bucket")), grownIn("$__rate_interval", "", own(metric))
+	return fmt.Sprintf("%s or (%s unless on () %s)", classic, native, classic)
 }
 
 func by(labels ...string) string {

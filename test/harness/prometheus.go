@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -21,6 +22,10 @@ type Monitoring struct {
 	Interval time.Duration       // of scrapes, and of rules that have none of their own; 0: 200 ms
 	Jobs     map[string][]string // the addresses that each job scrapes at /metrics
 	Rules    []string            // paths of rule files
+	Itself   string              // the job by which it scrapes itself; "": none
+	User     *url.Userinfo       // that scrapes log in as; nil: nobody
+	// NativeHistograms has it take in these, in place of the classic buckets.
+	NativeHistograms bool
 }
 
 // Prometheus is a real one, with a folder and a port of loopback of its own.
@@ -36,9 +41,12 @@ func (l Launcher) StartPrometheus(t testing.TB, m Monitoring) *Prometheus {
 	program := NeedTool(t, "prometheus")
 	dir := t.TempDir()
 	config, address, output := filepath.Join(dir, "prometheus.yaml"), FreeAddress(t), filepath.Join(dir, "output")
-	Check(t, os.WriteFile(config, m.config(t), 0o600))
+	Check(t, os.WriteFile(config, m.config(t, address), 0o600))
 	cmd := exec.Command(program, "--config.file="+config, "--storage.tsdb.path="+filepath.Join(dir, "data"),
 		"--web.listen-address="+address, "--scrape.discovery-reload-interval=100ms", "--log.level=warn")
+	if m.NativeHistograms {
+		cmd.Args = append(cmd.Args, "--enable-feature=native-histograms")
+	}
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), "GOMAXPROCS=1")
 	cmd.Stderr = Must[*os.File](t)(os.Create(output))
 	process := l.Start(t, cmd)
@@ -61,23 +69,38 @@ func FreeAddress(t testing.TB) string {
 	return l.Addr().String()
 }
 
-// config returns the configuration file. JSON is YAML.
-func (m Monitoring) config(t testing.TB) []byte {
+// config returns the configuration file of the Prometheus at an address. JSON is YAML.
+func (m Monitoring) config(t testing.TB, address string) []byte {
 	t.Helper()
-	type object = map[string]any
 	interval := "200ms"
 	if m.Interval > 0 {
 		interval = fmt.Sprintf("%dms", m.Interval.Milliseconds())
 	}
-	jobs := []object{}
-	for name, addresses := range m.Jobs {
-		jobs = append(jobs, object{"job_name": name, "static_configs": []object{{"targets": addresses}}})
-	}
-	return Must[[]byte](t)(json.Marshal(object{
-		"global":         object{"scrape_interval": interval, "scrape_timeout": interval, "evaluation_interval": interval},
-		"rule_files":     m.Rules,
-		"scrape_configs": jobs,
+	return Must[[]byte](t)(json.Marshal(map[string]any{
+		"global": map[string]any{
+			"scrape_interval": interval, "scrape_timeout": interval, "evaluation_interval": interval,
+		},
+		"rule_files": m.Rules, "scrape_configs": m.scrapes(address),
 	}))
+}
+
+// scrapes returns what is scraped, and how, by the Prometheus at an address.
+func (m Monitoring) scrapes(address string) []map[string]any {
+	all := map[string][]string{}
+	maps.Copy(all, m.Jobs)
+	if m.Itself != "" {
+		all[m.Itself] = []string{address}
+	}
+	jobs := []map[string]any{}
+	for name, addresses := range all {
+		job := map[string]any{"job_name": name, "static_configs": []map[string]any{{"targets": addresses}}}
+		if m.User != nil {
+			password, _ := m.User.Password()
+			job["basic_auth"] = map[string]any{"username": m.User.Username(), "password": password}
+		}
+		jobs = append(jobs, job)
+	}
+	return jobs
 }
 
 func (p *Prometheus) ready() error {
@@ -121,6 +144,8 @@ type Series struct {
 	Labels map[string]string `json:"metric"`
 	Value  Point             `json:"value"`
 	Values []Point           `json:"values"`
+	// Histograms are points that are native histograms, as Prometheus writes them.
+	Histograms []json.RawMessage `json:"histograms"`
 }
 
 // Query asks for an expression's value now, which is a vector or a scalar (a series without labels).

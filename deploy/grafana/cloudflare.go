@@ -96,6 +96,7 @@ func registry() []panel {
 		},
 		{
 			draw: bars, title: "Claims that differ", unit: units.Short, limits: anyIs("orange"), width: 8, height: 8,
+			alerts: []string{"MoQTokenClaimMismatch"},
 			tells: "New tokens whose value claims something else than Cloudflare's answer told. The log says " +
 				"which claims: tell Cloudflare.",
 			queries: []query{{grown("account", ofAccount("token_claim_mismatches_total")), "{{account}}"}},

@@ -35,10 +35,11 @@ func ages() row {
 			"MoQTokenExpiresSoon"),
 		worst("Oldest tokens", "The slots that serve the oldest tokens. Compare with their schedules.",
 			"First expiry by account", units.DurationSeconds, nil, "topk", since(slots("token_created_timestamp_seconds"))),
+		// What was due since the last scrape may have been rotated by now.
 		worst("Longest overdue", "The slots of which an instant of the schedule, or the token's life, went unmet "+
-			"for longest.",
+			"for longest, and for more than a minute.",
 			"Overdue", units.DurationSeconds, atMost(minute, 15*minute), "topk",
-			since(slots("next_rotation_timestamp_seconds"))+" > 0",
+			since(slots("next_rotation_timestamp_seconds"))+" > 60",
 			"MoQRotationOverdue"),
 		worst("Most failed attempts", "The slots with the most failed attempts since the last success. `rotatord "+
 			"history` of one says what was tried.",
@@ -82,7 +83,7 @@ func slotTable() panel {
 			{name: "Last rotation", expr: since(slots("last_rotation_timestamp_seconds")),
 				unit: units.DurationSeconds},
 			{name: "Next rotation in", expr: left(slots("next_rotation_timestamp_seconds")),
-				unit: units.DurationSeconds, limits: atLeast(0, -minute)},
+				unit: units.DurationSeconds, limits: atLeast(-minute, -15*minute)},
 			{name: "Failed attempts", expr: slots("consecutive_failures"), unit: units.Short, limits: atMost(1, 3)},
 			{name: "Unhealthy targets", expr: slots("slot_unhealthy_targets"),
 				unit: units.Short, limits: anyIs("red")},

@@ -21,6 +21,7 @@ GOLANGCI_LINT := v2.15.0
 GOTESTSUM     := v1.13.0
 NFPM          := v2.45.2
 ACTIONLINT    := v1.7.12
+CYCLONEDX     := v1.10.0
 
 # Tools are built once, and kept where a clean checkout finds them again.
 TOOLS   := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rotatord-tools
@@ -28,6 +29,7 @@ LINT    := $(TOOLS)/golangci-lint-$(GOLANGCI_LINT)/golangci-lint
 TESTSUM := $(TOOLS)/gotestsum-$(GOTESTSUM)/gotestsum
 NFPMS   := $(TOOLS)/nfpm-$(NFPM)/nfpm
 ACTIONS := $(TOOLS)/actionlint-$(ACTIONLINT)/actionlint
+SBOM    := $(TOOLS)/cyclonedx-gomod-$(CYCLONEDX)/cyclonedx-gomod
 RESULTS := tmp/test
 RUN      = $(TESTSUM) --format $(or $(FORMAT),pkgname) --hide-summary=skipped --jsonfile $(RESULTS)/$@.json --
 
@@ -232,9 +234,22 @@ archives: $(addprefix bin/linux-,$(ARCHES)) ## a .tar.gz of the binary for each 
 			$(BESIDE) -C bin/linux-$$arch rotatord | gzip -9n >$(DIST)/rotatord_$(RELEASE)_linux_$$arch.tar.gz; \
 	done
 
+# Of the binary itself: what was linked into it for its architecture. Nothing in it tells when or where it was made.
+.PHONY: sboms
+sboms: $(SBOM) $(addprefix bin/linux-,$(ARCHES)) ## a bill of materials (CycloneDX) for each of ARCHES, in dist
+	@mkdir -p $(DIST)
+	@for arch in $(ARCHES); do \
+		$(SBOM) bin -json -noserial -notimestamp -version v$(RELEASE) \
+			-output $(DIST)/rotatord_$(RELEASE)_linux_$$arch.cdx.json bin/linux-$$arch/rotatord; \
+	done
+
 .PHONY: release
-release: packages archives images ## all that a release is of, with SHA256SUMS, in dist; VERSION=v1.2.3
+release: packages archives sboms images ## all that a release is of, with SHA256SUMS, in dist; VERSION=v1.2.3
 	@cd $(DIST) && sha256sum rotatord* >SHA256SUMS && cat SHA256SUMS
+
+.PHONY: reproduce
+reproduce: ## packages, archives and bills of materials of ARCHES twice, from two folders, once without a cache: byte for byte the same
+	@.ci/reproduce packages archives sboms
 
 .PHONY: test-packages
 test-packages: ## as root: the packages installed, started, upgraded, removed and purged on machines of their own
@@ -295,6 +310,9 @@ $(TESTSUM):
 $(NFPMS):
 	@echo "building nfpm $(NFPM), once"
 	@GOBIN=$(@D) GOFLAGS= $(GO) install github.com/goreleaser/nfpm/v2/cmd/nfpm@$(NFPM)
+
+$(SBOM):
+	@GOBIN=$(@D) GOFLAGS= $(GO) install github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@$(CYCLONEDX)
 
 $(ACTIONS):
 	@GOBIN=$(@D) GOFLAGS= $(GO) install github.com/rhysd/actionlint/cmd/actionlint@$(ACTIONLINT)

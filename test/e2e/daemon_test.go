@@ -23,6 +23,7 @@ type daemon struct {
 	admin *harness.Admin
 	api   *adminapi.Client
 	logs  *output
+	at    string // the address of the listener, where the log does not tell it
 }
 
 // start runs the daemon and waits until it is ready.
@@ -102,6 +103,9 @@ func (d *daemon) ask(method, path string) (code int, body string, err error) {
 // address is that of the TCP listener, as the daemon says it.
 func (d *daemon) address() (addr string) {
 	d.t.Helper()
+	if d.at != "" {
+		return d.at
+	}
 	d.until(func() error {
 		for _, line := range d.logs.lines() {
 			if line["msg"] == "Listening on" {

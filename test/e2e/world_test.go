@@ -52,6 +52,8 @@ type settings struct {
 	Sinks    string // more sinks
 	Defaults string
 	Relays   string
+	Listen   string // address of the listener; its keys
+	Server   string
 }
 
 const (
@@ -74,7 +76,7 @@ func (w *world) configure(s settings) {
 	}
 	disk := fmt.Sprintf("  disk: {type: file, path: \"%s/{{.Relay}}/{{.Type}}.token\"%s}\n", w.Path("tokens"), s.Disk)
 	w.Configure(harness.Config{
-		Top: s.Top, State: state, APIURL: w.api.url, Account: s.Account, Accounts: s.Accounts, Sinks: disk + s.Sinks,
+		Top: s.Top, State: state, Listen: s.Listen, Server: s.Server, APIURL: w.api.url, Account: s.Account, Accounts: s.Accounts, Sinks: disk + s.Sinks,
 		Defaults: or(s.Defaults, manual), Relays: or(s.Relays, fmt.Sprintf(liveRelay, harness.RelayID(0))),
 	})
 }

@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -55,6 +56,8 @@ type Config struct {
 	Top      string // whole top-level entries
 	State    string // keys of the state; "": its path, in the folder
 	NoTCP    bool   // listen at the admin socket alone, not at a port of loopback
+	Listen   string // the listener's address; "": one of loopback that is free
+	Server   string // more keys of the server, each after a comma
 	APIURL   string // of Cloudflare
 	Account  string // more keys of the account main, each after a comma
 	Accounts string // more accounts, in lines
@@ -69,12 +72,13 @@ func (f *Folder) Configure(c Config) {
 	if c.State == "" {
 		c.State = "path: " + f.Path("state")
 	}
-	listen := "127.0.0.1:0"
+	listen := cmp.Or(c.Listen, "127.0.0.1:0")
 	if c.NoTCP {
 		listen = ""
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%sstate: {%s}\nserver: {listen: %q, admin_socket: %s}\n", c.Top, c.State, listen, f.Socket())
+	fmt.Fprintf(&b, "%sstate: {%s}\nserver: {listen: %q, admin_socket: %s%s}\n",
+		c.Top, c.State, listen, f.Socket(), c.Server)
 	fmt.Fprintf(&b, "accounts:\n  main: {account_id: %s, api_token: {file: %s}, api_url: %q%s}\n%s",
 		AccountID, f.Path("api-token"), c.APIURL, c.Account, c.Accounts)
 	fmt.Fprintf(&b, "sinks:\n%sdefaults: %s\nrelays:%s\n", c.Sinks, withoutSettling(c.Defaults), afterColon(c.Relays))

@@ -64,9 +64,18 @@ func (l Launcher) StartPrometheus(t testing.TB, m Monitoring) *Prometheus {
 // FreeAddress returns an address of loopback where nobody listens at the moment.
 func FreeAddress(t testing.TB) string {
 	t.Helper()
+	address, release := HoldAddress(t)
+	release()
+	return address
+}
+
+// HoldAddress returns an address of loopback that nobody else can listen at until it is released.
+func HoldAddress(t testing.TB) (address string, release func()) {
+	t.Helper()
 	l := Must[net.Listener](t)(net.Listen("tcp", "127.0.0.1:0"))
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
+	release = func() { _ = l.Close() }
+	t.Cleanup(release)
+	return l.Addr().String(), release
 }
 
 // config returns the configuration file of the Prometheus at an address. JSON is YAML.

@@ -112,6 +112,7 @@ func claiming(h http.Handler, edit func(claims map[string]any)) http.Handler {
 		kept := httptest.NewRecorder()
 		h.ServeHTTP(kept, r)
 		maps.Copy(w.Header(), kept.Header())
+		w.Header().Del("Content-Length") // it is another one where the claims are longer or shorter
 		w.WriteHeader(kept.Code)
 		_, _ = w.Write(jwt.ReplaceAllFunc(kept.Body.Bytes(), func(value []byte) []byte {
 			parts := strings.Split(string(value), ".")

@@ -106,7 +106,8 @@ func registry() []panel {
 			limits: anyIs("orange"), none: "none",
 			width: 16, height: 8,
 			alerts: []string{"MoQRotationFailing", "MoQRetirementPending"},
-			tells:  "Attempts at Cloudflare that failed, by step and reason.",
+			tells: "Mints and revocations that failed, by step and reason. A revocation fails, too, while a " +
+				"required target does not hold the successor.",
 			queries: []query{{
 				grown("step, reason", ofAccount("rotation_failures_total", `step=~"mint|retire"`)) + " > 0",
 				"{{step}}: {{reason}}",

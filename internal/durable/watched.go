@@ -27,6 +27,9 @@ var ErrFolderMoved = errors.New(
 // ErrDamaged says that what is read is not what was written.
 var ErrDamaged = errors.New("damaged")
 
+// ErrNewer says that what is read was written by a newer rotatord.
+var ErrNewer = errors.New("made by a newer rotatord")
+
 // ErrNotRegular says that something else is where a file should be.
 var ErrNotRegular = errors.New("it is not a regular file")
 

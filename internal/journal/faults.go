@@ -24,7 +24,7 @@ var ErrInUse = errors.New("another rotatord holds it")
 var ErrDamaged = durable.ErrDamaged
 
 // ErrNewer says that the file was written by a newer rotatord.
-var ErrNewer = errors.New("made by a newer rotatord")
+var ErrNewer = durable.ErrNewer
 
 var errClosed = errors.New("the journal is closed")
 

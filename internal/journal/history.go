@@ -9,6 +9,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/moq"
 	"github.com/rotatord/rotatord/internal/slot"
 )
@@ -91,17 +92,17 @@ func (b *Bolt) History(ctx context.Context, key *moq.Key, limit int) ([]slot.Eve
 
 func (b *Bolt) eventsOf(list []raw) ([]slot.Event, error) {
 	events := make([]slot.Event, 0, len(list))
-	var damaged damages
+	var damaged fault.Several
 	for _, r := range list {
 		var e slot.Event
 		if err := r.decode(&e); err != nil {
 			slot := bytes.TrimSuffix(slotPartOf(r.key), []byte("/"))
-			damaged.add(b.readFault(fmt.Errorf("event of slot %q: %w", slot, err)))
+			damaged.Add(b.readFault(fmt.Errorf("event of slot %q: %w", slot, err)))
 			continue
 		}
 		events = append(events, e)
 	}
-	return events, damaged.err()
+	return events, damaged.Err()
 }
 
 // newest keeps the newest events of a scan: at most twice as many as are wanted.

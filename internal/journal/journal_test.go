@@ -141,58 +141,6 @@ func write(t testing.TB, dir string, image []byte) {
 	}
 }
 
-func TestRecordsSurviveReopening(t *testing.T) {
-	dir := t.TempDir()
-	b := open(t, dir)
-	mustSave(t, b, recordOf(1, 1, 10))
-	mustSave(t, b, recordOf(2, 1, 5000))
-	mustSave(t, b, recordOf(1, 2, 10))
-	key := b.DigestKey()
-	shut(t, b)
-	b = open(t, dir)
-	expectState(t, b, map[moq.Key]int{slotKey(1): 2, slotKey(2): 1})
-	if empty, err := b.Empty(); err != nil || empty {
-		t.Errorf("Empty = %t, %v", empty, err)
-	}
-	if len(key) != digestKeySize || string(b.DigestKey()) != string(key) {
-		t.Errorf("digest key %x became %x", key, b.DigestKey())
-	}
-}
-
-func TestRecordsComeBackWhole(t *testing.T) {
-	b := open(t, t.TempDir())
-	want := recordOf(1, 1, 100)
-	want.Receipts = slot.Receipts{{Target: slot.Target{Location: "file:/x"}, Digest: []byte{1, 2}, At: slot.TimestampOf(day)}}
-	want.Retiring = []slot.Token{{ID: "1", Grace: time.Hour}}
-	mustSave(t, b, want)
-	if err := b.Load(t.Context(), func(got *slot.Record) error {
-		if !reflect.DeepEqual(got, want) {
-			t.Errorf("got %+v, want %+v", got, want)
-		}
-		return nil
-	}); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func TestLoadVisitorMaySaveAndEnd(t *testing.T) {
-	b := open(t, t.TempDir())
-	for n := range 9 {
-		mustSave(t, b, recordOf(n, 1, 10))
-	}
-	seen := 0
-	enough := errors.New("enough")
-	err := b.Load(t.Context(), func(r *slot.Record) error {
-		if seen++; seen == 3 {
-			return enough
-		}
-		return b.Save(t.Context(), r, eventOf(1, day, strings.Repeat("x", 100_000))) // the file grows
-	})
-	if seen != 3 || !errors.Is(err, enough) {
-		t.Errorf("seen %d, err %v", seen, err)
-	}
-}
-
 func TestLoadGoesThroughAllBatches(t *testing.T) {
 	for _, n := range []int{0, 1, batchSize - 1, batchSize, batchSize + 1, 2*batchSize + 1} {
 		b := open(t, t.TempDir())
@@ -255,7 +203,7 @@ func TestAJournalWithADamagedRecordIsNotTouched(t *testing.T) {
 func TestLoadNamesTheFirstOfManyDamagedRecords(t *testing.T) {
 	b := open(t, t.TempDir())
 	if err := b.db.Update(func(tx *bbolt.Tx) error {
-		for n := range namedDamages + 5 {
+		for n := range fault.NamedAtMost + 5 {
 			if err := tx.Bucket(slotBucket).Put([]byte(slotKey(n).String()), []byte("rubbish")); err != nil {
 				return err
 			}
@@ -265,7 +213,7 @@ func TestLoadNamesTheFirstOfManyDamagedRecords(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := tryState(t, b)
-	expectFault(t, err, fault.Permanent, slotKey(0).String(), slotKey(namedDamages-1).String(), "and 5 more")
+	expectFault(t, err, fault.Permanent, slotKey(0).String(), slotKey(fault.NamedAtMost-1).String(), "and 5 more")
 }
 
 func TestNoDamageIsTakenForGoodAndNoneEndsTheProcess(t *testing.T) {

@@ -4,13 +4,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"runtime"
 	"sync"
 
 	"go.etcd.io/bbolt"
 
+	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/slot"
 )
 
@@ -22,12 +22,12 @@ func (b *Bolt) Load(ctx context.Context, visit func(*slot.Record) error) error {
 	if err := b.log.Checkpoint(ctx); err != nil { // the database then holds all that was saved
 		return b.readFault(err)
 	}
-	var damaged damages
+	var damaged fault.Several
 	if err := b.visitAll(ctx, visit, &damaged); err != nil {
 		return err
 	}
 	b.Unmap()
-	if err := damaged.err(); err != nil {
+	if err := damaged.Err(); err != nil {
 		return err
 	}
 	if err := b.log.Begin(ctx); err != nil {
@@ -37,7 +37,7 @@ func (b *Bolt) Load(ctx context.Context, visit func(*slot.Record) error) error {
 }
 
 // visitAll visits what is good, and collects what is not.
-func (b *Bolt) visitAll(ctx context.Context, visit func(*slot.Record) error, damaged *damages) error {
+func (b *Bolt) visitAll(ctx context.Context, visit func(*slot.Record) error, damaged *fault.Several) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var reader sync.WaitGroup
 	defer reader.Wait()
@@ -52,7 +52,7 @@ func (b *Bolt) visitAll(ctx context.Context, visit func(*slot.Record) error, dam
 		for i := range batch {
 			d := &batch[i]
 			if d.err != nil {
-				damaged.add(b.readFault(d.err))
+				damaged.Add(b.readFault(d.err))
 			} else if err := visit(&d.record); err != nil {
 				return err
 			}
@@ -114,29 +114,6 @@ func (b *Bolt) Empty() (bool, error) {
 
 // Unmap lets go of the memory that reading and writing has mapped.
 func (b *Bolt) Unmap() { b.db.Unmap() }
-
-// damages collects what is damaged, and names the first few.
-type damages struct {
-	named []error
-	more  int
-}
-
-const namedDamages = 10
-
-func (d *damages) add(err error) {
-	if len(d.named) == namedDamages {
-		d.more++
-		return
-	}
-	d.named = append(d.named, err)
-}
-
-func (d *damages) err() error {
-	if d.more > 0 {
-		return errors.Join(append(d.named, fmt.Errorf("and %d more", d.more))...)
-	}
-	return errors.Join(d.named...)
-}
 
 // raw is an entry of the database, copied out of its transaction.
 type raw struct{ key, value []byte }

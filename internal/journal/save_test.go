@@ -118,15 +118,6 @@ func TestCloseWaitsForTheQueue(t *testing.T) {
 	})
 }
 
-func TestReadingAfterCloseFails(t *testing.T) {
-	b := open(t, t.TempDir())
-	shut(t, b)
-	_, err := tryState(t, b)
-	expectFault(t, err, fault.Retry, "closed")
-	_, err = b.History(t.Context(), nil, 0)
-	expectFault(t, err, fault.Retry, "closed")
-}
-
 func TestAFailingDiskIsReportedAndRecoveredFrom(t *testing.T) {
 	for number, hint := range map[syscall.Errno]string{
 		syscall.ENOSPC: "make room", syscall.EROFS: "read-write", syscall.EIO: "kernel's log", syscall.EACCES: "state.path", syscall.EBADF: "check the disk", syscall.ENOLCK: "lacks what the journal needs",
@@ -435,25 +426,6 @@ func TestCheckKeepsRoomForACheckpointOnAFullDisk(t *testing.T) {
 	})
 	mustSave(t, b, recordOf(1, 1, probeSize/2), eventOf(1, day, "saved without growing"))
 	checkpoint(t, b)
-}
-
-func TestConcurrentSavesOfOneSlotEndWithOneOfThem(t *testing.T) {
-	b := open(t, t.TempDir())
-	var wg sync.WaitGroup
-	for version := range 20 {
-		wg.Go(func() {
-			if err := b.Save(t.Context(), recordOf(1, version, 10), eventOf(1, day, "")); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	wg.Wait()
-	if n := len(state(t, b)); n != 1 {
-		t.Errorf("%d records", n)
-	}
-	if events, err := b.History(t.Context(), nil, 0); err != nil || len(events) != 20 {
-		t.Errorf("%d events, %v", len(events), err)
-	}
 }
 
 func BenchmarkSave(b *testing.B) {

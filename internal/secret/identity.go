@@ -2,6 +2,8 @@ package secret
 
 import (
 	"bytes"
+	"crypto/hkdf"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -158,6 +160,18 @@ func (i Identity) Open(sealed []byte) (Value, error) {
 	}
 	return New(string(text)), nil
 }
+
+// DeriveKey returns a key of 32 bytes that follows from the identity and a label: always the same, and of no use for
+// finding the identity or the key of another label.
+func (i Identity) DeriveKey(label string) (Value, error) {
+	key, err := hkdf.Key(sha256.New, []byte(i.key.String()), nil, label, derivedSize)
+	if err != nil {
+		return Value{}, fmt.Errorf("derive a key: %w", err)
+	}
+	return New(string(key)), nil
+}
+
+const derivedSize = 32
 
 // String implements fmt.Stringer; it hides the key.
 func (i Identity) String() string { return Redacted }

@@ -291,3 +291,24 @@ func BenchmarkSealAndOpen(b *testing.B) {
 		}
 	}
 }
+
+func TestAnIdentityDerivesOneKeyForEachLabel(t *testing.T) {
+	one, err1 := GenerateIdentity()
+	other, err2 := GenerateIdentity()
+	if err := errors.Join(err1, err2); err != nil {
+		t.Fatal(err)
+	}
+	derive := func(i *Identity, label string) string {
+		key, err := i.DeriveKey(label)
+		if err != nil || len(key.Reveal()) != derivedSize {
+			t.Fatalf("%d bytes, %v", len(key.Reveal()), err)
+		}
+		return key.Reveal()
+	}
+	if derive(one, "a") != derive(one, "a") {
+		t.Error("a key does not stay the same")
+	}
+	if derive(one, "a") == derive(one, "b") || derive(one, "a") == derive(other, "a") {
+		t.Error("keys of another label or another identity are the same")
+	}
+}

@@ -36,6 +36,7 @@ func slotGauges() []slotGauge {
 	}
 }
 
+// nextRotation is of slots with a schedule alone: a manual one has a first run at most.
 func nextRotation(s *slot.Status) time.Time {
 	if s.Manual {
 		return time.Time{}

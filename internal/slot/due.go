@@ -10,7 +10,7 @@ import (
 const (
 	quietMinute  = time.Minute    // a lost rotate call may commit this late
 	driftDay     = 24 * time.Hour // the period of a slot without a schedule
-	overdueAfter = time.Minute    // an instant unmet for longer is overdue
+	overdueAfter = time.Minute    // a run that is late by more is overdue
 	lostFor      = 24 * time.Hour // a lost mint is looked for this long
 )
 

@@ -26,23 +26,55 @@ func FirstForecast(p *Plan, now, until time.Time) []Run {
 	return v.Forecast(until)
 }
 
-// Forecast returns the slot's runs that begin by until, in their order.
+// Forecast returns the slot's runs that are yet to begin, and do by until, in their order: what is under way is none.
 func (v *View) Forecast(until time.Time) (out []Run) {
 	for d := v.nextRun(); d.Cause != "" && !d.At.After(until) && len(out) < maxRuns; d = v.runAfter(d) {
 		out = append(out, Run{
-			At: UTC(laterOf(d.At, v.Now)), Slot: v.Plan.Slot(), Relay: v.Plan.Relay, Type: v.Plan.Key.Type,
+			At: UTC(d.At), Slot: v.Plan.Slot(), Relay: v.Plan.Relay, Type: v.Plan.Key.Type,
 			Account: v.Plan.Account, Strategy: v.Plan.Strategy,
 		})
 	}
 	return out
 }
 
-// nextRun is the first run that is yet to begin.
-func (v *View) nextRun() Due {
+// firstUnmetRun is the oldest run that is unmet: it may be under way, or wait for its next attempt.
+func (v *View) firstUnmetRun() Due {
 	if first := v.dueInitially(); first.Cause != "" {
 		return first
 	}
 	return v.dueOnSchedule()
+}
+
+// nextRun is the first run that is yet to begin, and when it does: one that is late begins now, or when what it waits for
+// is over.
+func (v *View) nextRun() Due {
+	if v.Record.PendingMint != nil || v.Record.Unfinished() {
+		return v.without((*Record).meetUnderWay).firstUnmetRun().startedFrom(v, v.Now)
+	}
+	until, _ := v.Record.retryAt(v.Now)
+	_, free := v.waitsFor()
+	return v.firstUnmetRun().startedFrom(v, laterOf(v.Now, laterOf(until, free)))
+}
+
+// meetUnderWay makes as if what is under way had met its instants.
+func (r *Record) meetUnderWay() {
+	for _, rot := range []*Rotation{r.Rotation, r.PendingMint} {
+		if rot != nil {
+			r.Rotation, r.ScheduledThrough = rot, max(r.ScheduledThrough, rot.MeetsThrough)
+		}
+	}
+}
+
+// startedFrom is a run that begins at a time at the earliest: then it meets what has come due by then.
+func (d Due) startedFrom(v *View, earliest time.Time) Due {
+	if d.Cause == "" || !d.At.Before(earliest) {
+		return d
+	}
+	d.At = earliest
+	if v.Plan.Schedule != nil {
+		d.MeetsThrough = laterOf(d.MeetsThrough, v.latestDue(laterOf(d.MeetsThrough, v.scheduleBase()), earliest))
+	}
+	return d
 }
 
 // runAfter is the run that the schedule begins after another one, which has met all that was missed before it.

@@ -28,18 +28,16 @@ func (v *View) describeTimes(st *Status) {
 		st.TokenID, st.TokenCreated, st.TokenExpires = t.ShownID(), t.Created.Time(), t.Expires.Time()
 	}
 	st.LastRotation = v.Record.LastRotation.Time()
-	if v.Plan.Schedule != nil {
-		st.NextRotation = UTC(v.nextRun().At)
-	}
+	st.NextRotation = UTC(v.firstUnmetRun().At)
 	if from, since := v.overdueFrom(); !from.IsZero() && v.Now.After(from) {
 		st.Overdue, st.OverdueSince = true, UTC(since)
 	}
 }
 
-// overdueFrom is when the slot is overdue unless it rotates before: an instant has then been unmet for a
-// minute, or its token has expired; zero when neither can come. since is that instant, or the token's end.
+// overdueFrom is when the slot is overdue unless it rotates before: a run has then been late for a minute, or its token has
+// expired; zero when neither can come. since is when the run came due, or the token's end.
 func (v *View) overdueFrom() (from, since time.Time) {
-	if next := v.nextRun(); !next.At.IsZero() {
+	if next := v.firstUnmetRun(); !next.At.IsZero() {
 		from, since = next.At.Add(overdueAfter), next.At
 	}
 	if t := v.Record.Current; t != nil && !t.Expires.IsZero() {

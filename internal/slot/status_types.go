@@ -46,14 +46,14 @@ type Status struct {
 	TokenCreated  time.Time `json:"token_created,omitzero"`
 	TokenExpires  time.Time `json:"token_expires,omitzero"`
 	LastRotation  time.Time `json:"last_rotation,omitzero"` // last verified rotation
-	NextRotation  time.Time `json:"next_rotation,omitzero"` // jittered; the oldest unmet instant until it is met
+	NextRotation  time.Time `json:"next_rotation,omitzero"` // when the oldest unmet run is due, or was; zero when none will be
 	NextAttempt   time.Time `json:"next_attempt,omitzero"`  // while failing: Failure.Next, or WaitsUntil if that is later
 	WaitsFor      WaitsFor  `json:"waits_for,omitempty"`    // what a rotation that is due waits for, though nothing failed
 	WaitsUntil    time.Time `json:"waits_until,omitzero"`   // until when at least; zero when nothing tells
 	Requested     time.Time `json:"requested,omitzero"`     // somebody asked, and it is not met yet
-	Overdue       bool      `json:"overdue,omitempty"`      // an instant has been unmet for over a minute, or the token has expired
+	Overdue       bool      `json:"overdue,omitempty"`      // a run has been late for over a minute, or the token has expired
 	BlackoutSince time.Time `json:"blackout_since,omitzero"`
-	// OverdueSince is that instant, or when the token expired; zero when the slot is not overdue.
+	// OverdueSince is when that run came due, or when the token expired; zero when the slot is not overdue.
 	OverdueSince time.Time `json:"overdue_since,omitzero"`
 
 	ConsecutiveFailures int      `json:"consecutive_failures"`

@@ -39,7 +39,7 @@ func variety() *fakeDaemon {
 	dark := slotStatus("dark", slot.StateBlackout)
 	dark.Strategy, dark.BlackoutSince = moq.InPlace, now.Add(-41*time.Second)
 	overdue := slotStatus("overdue", slot.StateIdle)
-	overdue.Overdue, overdue.NextRotation = true, now.Add(-5*time.Minute)
+	overdue.Overdue, overdue.NextRotation, overdue.OverdueSince = true, now.Add(-5*time.Minute), now.Add(-5*time.Minute)
 	return &fakeDaemon{slots: []slot.Status{
 		slotStatus("a", slot.StateGrace), slotStatus("b", slot.StateIdle), dark, failing, slotStatus("minting", slot.StateMinting), overdue,
 	}}
@@ -197,6 +197,28 @@ func TestAMomentIsRelativeAndExact(t *testing.T) {
 	}
 	if m := momentAt(time.Time{}, now); m != (moment{}) {
 		t.Errorf("no time is %+v", m)
+	}
+}
+
+// As `rotatord status` does.
+func TestASlotWithoutAScheduleHasANextRunWhileOneIsDue(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*slot.Status)
+		want   string
+	}{
+		"nothing is due":        {func(*slot.Status) {}, "manual"},
+		"its first run is due":  {func(s *slot.Status) { s.NextRotation = now.Add(-time.Second) }, "due <time"},
+		"its token has expired": {func(s *slot.Status) { s.Overdue, s.OverdueSince = true, now.Add(-time.Hour) }, "due <time"},
+	} {
+		s := slotStatus("live", slot.StateIdle)
+		s.Manual, s.NextRotation = true, time.Time{}
+		c.change(&s)
+		for _, target := range []string{"/", "/slots/live/subscribe"} {
+			page := get(t, &fakeDaemon{slots: []slot.Status{s}}, target)
+			if !strings.Contains(page, c.want) || c.want != "manual" && strings.Contains(page, ">manual<") {
+				t.Errorf("%s: %s does not say %q of the next run:\n%s", name, target, c.want, page)
+			}
+		}
 	}
 }
 

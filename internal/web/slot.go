@@ -62,8 +62,8 @@ func newRow(st *slot.Status, now time.Time) row {
 	r := row{
 		Slot: st.Slot, Relay: st.Relay, Type: string(st.Type), Link: slotLink(st.Relay, string(st.Type)),
 		State: string(st.State), Strategy: string(st.Strategy), Account: st.Account,
-		Manual: st.Manual, Overdue: st.Overdue, AnyUnhealthy: st.UnhealthyTargets() > 0, Passed: st.NextRotation.Before(now), Blackout: pastAt(st.BlackoutSince, now),
-		Age: ageOf(st, now), Next: momentAt(st.NextRotation, now), Expires: momentAt(st.TokenExpires, now), Attempt: momentAt(st.NextAttempt, now),
+		Manual: st.Manual, Overdue: st.Overdue, AnyUnhealthy: st.UnhealthyTargets() > 0, Passed: dueAt(st).Before(now), Blackout: pastAt(st.BlackoutSince, now),
+		Age: ageOf(st, now), Next: momentAt(dueAt(st), now), Expires: momentAt(st.TokenExpires, now), Attempt: momentAt(st.NextAttempt, now),
 		Failure: newFailure(st.Failure, now), Note: st.Note, Labels: labelList(st.Labels),
 	}
 	for _, t := range st.Sinks {
@@ -75,6 +75,14 @@ func newRow(st *slot.Status, now time.Time) row {
 		}
 	}
 	return r
+}
+
+// dueAt is when the next run is due; of a slot that is overdue, when the run or the token's end was.
+func dueAt(st *slot.Status) time.Time {
+	if st.Overdue {
+		return st.OverdueSince
+	}
+	return st.NextRotation
 }
 
 func slotLink(relay, typ string) string {

@@ -138,10 +138,10 @@ type changes struct {
 
 func changesOf(loc *time.Location, from, to time.Time) changes {
 	c := changes{whole: true}
-	for p := periodAt(from, loc); !p.appliesAt(to); {
-		next := periodAt(p.end, loc)
+	for p := spanAt(from, loc); !p.appliesAt(to); {
+		next := spanAt(p.end, loc)
 		if next.offset != p.offset {
-			c.add(p.toWall(p.end), next.toWall(p.end))
+			c.add(p.toLocal(p.end), next.toLocal(p.end))
 		}
 		p = next
 	}

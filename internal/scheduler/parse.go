@@ -93,10 +93,10 @@ func fromCron(expr string, parser cron.Parser, hint string) (*Schedule, error) {
 	if !ok {
 		return nil, fmt.Errorf("schedule %q cannot be used: %s", expr, hint)
 	}
-	// The library works on wall-clock fields only; instants are ours to find.
+	// The library works on fields of local time only; instants are ours to find.
 	spec.Location = time.UTC
 	s := &Schedule{spec: *spec, everyHour: spec.Hour&allHours == allHours}
-	if s.nextWall(time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)).IsZero() {
+	if s.nextLocal(time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)).IsZero() {
 		return nil, fmt.Errorf("schedule %q never happens: no month it names has such a day", expr)
 	}
 	return s, nil

@@ -20,14 +20,14 @@ import (
 // Instants are whole seconds, in UTC.
 //
 // A schedule with chosen hours follows the local clock: a local time that a
-// spring change removes runs at the first instant after the gap, one that an
+// spring change removes runs at the first instant after the hour that is gone, one that an
 // autumn change repeats runs the first time only. A schedule of every hour
 // follows real time: it also runs in the repeated hour.
 type Schedule struct {
 	expr      string
 	loc       *time.Location
 	every     int64             // seconds; 0 for a cron expression
-	spec      cron.SpecSchedule // in UTC: it sees wall-clock fields only
+	spec      cron.SpecSchedule // in UTC: it sees fields of local time only
 	everyHour bool              // follows real time
 }
 
@@ -46,7 +46,7 @@ func (s *Schedule) Next(t time.Time) time.Time {
 	case s.everyHour:
 		return s.nextEveryHour(t)
 	}
-	w := s.nextWall(highWater(t, s.loc))
+	w := s.nextLocal(latestShown(t, s.loc))
 	if w.IsZero() {
 		return time.Time{}
 	}
@@ -56,10 +56,10 @@ func (s *Schedule) Next(t time.Time) time.Time {
 // nextEveryHour goes through the spans of constant offset one by one, so that
 // every real instant whose local fields match is found.
 func (s *Schedule) nextEveryHour(t time.Time) time.Time {
-	p := periodAt(t, s.loc)
-	w := p.toWall(t)
+	p := spanAt(t, s.loc)
+	w := p.toLocal(t)
 	for {
-		n := s.nextWall(w)
+		n := s.nextLocal(w)
 		if n.IsZero() {
 			return time.Time{}
 		}
@@ -67,14 +67,14 @@ func (s *Schedule) nextEveryHour(t time.Time) time.Time {
 			return at
 		}
 		end := p.end
-		p = periodAt(end, s.loc)
-		w = p.toWall(end).Add(-1) // so that the span's first instant counts
+		p = spanAt(end, s.loc)
+		w = p.toLocal(end).Add(-1) // so that the span's first instant counts
 	}
 }
 
-// nextWall is the first matching wall-clock time after w. The library gives up
+// nextLocal is the first matching local time after w. The library gives up
 // after five years; eight pass between two leap days around 2100.
-func (s *Schedule) nextWall(w time.Time) time.Time {
+func (s *Schedule) nextLocal(w time.Time) time.Time {
 	n := s.spec.Next(w)
 	if n.IsZero() {
 		n = s.spec.Next(time.Date(w.Year()+5, 1, 1, 0, 0, 0, 0, time.UTC).Add(-1))

@@ -37,10 +37,10 @@ type change struct {
 func TestAPeriodEndsWhereTheClockChangesInEveryZone(t *testing.T) {
 	from, to := instant(t, zonesFrom), instant(t, zonesTo)
 	everyZone(t, func(t *testing.T, loc *time.Location) {
-		p := periodAt(from, loc)
+		p := spanAt(from, loc)
 		got := []change{{from.Unix(), int(p.offset.Seconds())}}
-		for ; !p.appliesAt(to); p = periodAt(p.end, loc) {
-			if next := periodAt(p.end, loc); next.offset != p.offset {
+		for ; !p.appliesAt(to); p = spanAt(p.end, loc) {
+			if next := spanAt(p.end, loc); next.offset != p.offset {
 				got = append(got, change{p.end.Unix(), int(next.offset.Seconds())})
 			}
 		}

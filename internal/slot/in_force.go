@@ -9,13 +9,15 @@ type ScheduleInForce struct {
 	Zone string `json:"zone,omitempty"`
 	// Since is when it took the place of another one: what it says of the time before does not count.
 	Since Timestamp `json:"since,omitzero"`
-	// Next is the first instant that was unmet when the record was saved; up to Since, one of a former schedule.
+	// Next is the first instant that was unmet when the record was saved. If it is not after Since it belongs to a former
+	// schedule, and is owed.
 	Next Timestamp `json:"next,omitzero"`
 }
 
 func (f ScheduleInForce) isOf(p *Plan) bool { return f.Text == p.Expr && f.Zone == p.Timezone }
 
-// NoteSchedule notes by which schedule the slot goes and what is next by it, unless that is another one than it went by.
+// NoteSchedule notes by which schedule the slot goes and what is next by it; not while a changed schedule is yet to be
+// adopted, nor while an instant of a former one is owed.
 func (r *Record) NoteSchedule(p *Plan) {
 	f := r.inForce()
 	if p == nil || p.Expr == "" || f.Text != "" && !f.isOf(p) || r.owes(f) {

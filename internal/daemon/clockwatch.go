@@ -57,7 +57,7 @@ func (d *daemon) warnOfUnsetClock() bool {
 
 // clockWatcher is told what happened to the clocks.
 type clockWatcher interface {
-	stoodStill(gap time.Duration)
+	stoodStill(pause time.Duration)
 	clockStepped(now time.Time, by time.Duration)
 }
 
@@ -69,8 +69,8 @@ func watchClocks(ctx context.Context, read func() clocks, w clockWatcher) {
 		if step := now.stepSince(last); step != 0 {
 			w.clockStepped(now.wall, step)
 		}
-		if gap := now.elapsed - last.elapsed; gap > standstill {
-			w.stoodStill(gap)
+		if pause := now.elapsed - last.elapsed; pause > standstill {
+			w.stoodStill(pause)
 		}
 		last = now
 	}
@@ -82,8 +82,8 @@ type clockEvents struct {
 	engine *rotation.Engine
 }
 
-func (d clockEvents) stoodStill(gap time.Duration) {
-	d.log.Info("time passed without rotatord running; catching up", zap.Duration("gap", gap))
+func (d clockEvents) stoodStill(pause time.Duration) {
+	d.log.Info("time passed without rotatord running; catching up", zap.Duration("pause", pause))
 	d.engine.Resumed()
 }
 

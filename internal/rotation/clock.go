@@ -8,12 +8,13 @@ import (
 )
 
 // ClockStepped tells that somebody set the wall clock: what was armed by it is armed anew, and targets are
-// looked at again. Since must not lie ahead of a clock that was set back: instants yet to come would count as missed.
+// looked at again. activeSince must not lie ahead of a clock that was set back: instants yet to come would count as
+// missed.
 func (e *Engine) ClockStepped() {
 	now := e.now()
 	present := int64(slot.TimestampOf(now))
-	if since := e.since.Load(); since > present {
-		e.since.CompareAndSwap(since, present)
+	if since := e.activeSince.Load(); since > present {
+		e.activeSince.CompareAndSwap(since, present)
 	}
 	for _, w := range e.slots.allWorkers() {
 		w.locked(func() { w.forgetSeen(slot.Timestamp(present)) })
@@ -93,7 +94,7 @@ func (e *Engine) isClockUnset(accountID string) bool {
 // now were missed.
 func (e *Engine) Resumed() {
 	now := e.now()
-	e.since.Store(int64(slot.TimestampOf(now)))
+	e.activeSince.Store(int64(slot.TimestampOf(now)))
 	e.lookAgain(now)
 }
 

@@ -54,7 +54,7 @@ func TestASteppedClockHasEverySlotLookedAtNow(t *testing.T) {
 	w.start()
 	w.run(2 * time.Minute)
 	e := w.engine
-	e.since.Store(int64(slot.TimestampOf(e.now().Add(3 * time.Hour)))) // the clock was so far ahead at the start
+	e.activeSince.Store(int64(slot.TimestampOf(e.now().Add(3 * time.Hour)))) // the clock was so far ahead at the start
 	one := e.slots.allWorkers()[0]
 	one.locked(func() { one.nextCheck = slot.TimestampOf(e.now().Add(3 * time.Hour)) })
 	e.ClockStepped()
@@ -62,7 +62,7 @@ func TestASteppedClockHasEverySlotLookedAtNow(t *testing.T) {
 	if next := one.nextCheck.Time(); next.After(e.now().Add(w.plan.ProbeInterval)) {
 		t.Errorf("the target was not looked at: the next look is at %s, and it is %s", next, e.now())
 	}
-	if since := slot.Timestamp(e.since.Load()).Time(); since.After(e.now()) {
+	if since := slot.Timestamp(e.activeSince.Load()).Time(); since.After(e.now()) {
 		t.Errorf("instants until %s count as missed, and it is %s", since, e.now())
 	}
 }

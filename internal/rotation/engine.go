@@ -48,8 +48,8 @@ type Engine struct {
 	digestKey []byte
 	blank     slot.Observation // what a slot without notes has seen; never written to
 
-	began slot.Reading // elapsed clock at the start
-	since atomic.Int64 // a Timestamp: instants before it were missed; slot.View's Since
+	began       slot.Reading // elapsed clock at the start
+	activeSince atomic.Int64 // a Timestamp: slot.View's ActiveSince
 
 	work     context.Context // of outside calls: outlives stopping by a little
 	kill     context.CancelFunc
@@ -100,7 +100,7 @@ func New(o Options) *Engine {
 	e.backends.Store(&backends{})
 	e.left.Store(&leftLocations{})
 	e.began = e.Clock.Elapsed()
-	e.since.Store(int64(slot.TimestampOf(e.now())))
+	e.activeSince.Store(int64(slot.TimestampOf(e.now())))
 	return e
 }
 

@@ -42,7 +42,7 @@ func (s *transcript) worldForms() []form {
 		}},
 		{"the machine sleeps until TIME", func(c *clause) {
 			s.moveTo(c.time(0))
-			s.v.Since = s.v.Now
+			s.v.ActiveSince = s.v.Now
 		}},
 		{"the slot leaves the configuration", func(*clause) { s.former, s.v.Plan = s.v.Plan, nil }},
 		{"the instance is called NAME", func(c *clause) { s.instance = c.words[0] }},

@@ -21,7 +21,7 @@ type View struct {
 	BudgetUntil time.Time // for the status alone: the account's request budget lets nothing through before; zero when nothing tells
 
 	Times
-	Since       time.Time // instants before it were missed: process start, or the end of a suspension
+	ActiveSince time.Time // since when this process can act, its start or the end of a suspension: what came due before and is unmet was missed
 	JournalDown bool      // the journal cannot be written: mint nothing
 
 	ClockUnset bool // the wall clock is before the build's date, and Cloudflare's time is not known: start nothing

@@ -38,6 +38,7 @@ const lateBy = 2 * time.Minute
 // spareToken is the API token of an account to which it is given late.
 const spareToken = "the-api-token-of-another-account"
 
+// scraper is who scrapes where the listener asks for a password.
 var scraper = url.UserPassword("prometheus", "scrape")
 
 func beginHour(t *testing.T, job string, perSlot bool) *hour {
@@ -93,6 +94,7 @@ func (w *world) configureHour(perSlot bool) *awstest.Server {
 	w.Put("spare-token", spareToken)
 	w.configure(settings{
 		Top:     fmt.Sprintf("metrics: {per_slot: %t}\n", perSlot),
+		Server:  w.withLogin(scraper),
 		Account: ", rate_limit: {requests: 100000, per: 5m, share: 1}",
 		Accounts: fmt.Sprintf("  spare: {account_id: %s, api_token: {file: %s}, api_url: %q}\n",
 			otherAccount, w.Path("spare-token"), w.api.url),
@@ -103,10 +105,16 @@ func (w *world) configureHour(perSlot bool) *awstest.Server {
 			"\n  both: " + relay(3, `schedule: "@every 3s", sinks: [disk, aws]`) +
 			"\n  spare: {account: spare, " + relay(4, "schedule: manual")[1:],
 	})
-	hash := harness.Must[[]byte](w.t)(bcrypt.GenerateFromPassword([]byte("scrape"), bcrypt.MinCost))
-	w.Put("web.yaml", fmt.Sprintf("basic_auth_users: {%s: %q}\n", scraper.Username(), hash))
-	w.edit("admin_socket: ", "web_config_file: "+w.Path("web.yaml")+", admin_socket: ")
 	return aws
+}
+
+// withLogin has the listener let in nobody but a user. It returns the server's key for it.
+func (w *world) withLogin(user *url.Userinfo) string {
+	w.t.Helper()
+	password, _ := user.Password()
+	hash := harness.Must[[]byte](w.t)(bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost))
+	w.Put("web.yaml", fmt.Sprintf("basic_auth_users: {%s: %q}\n", user.Username(), hash))
+	return ", web_config_file: " + w.Path("web.yaml")
 }
 
 // writeAlert writes a rule under the name of one of rotatord's that fires at once.

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -12,26 +11,20 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"golang.org/x/crypto/bcrypt"
-
 	"github.com/rotatord/rotatord/test/harness"
 )
 
 // Logins fail, and the disk is full that the log, which tells it, goes to.
 func logAlerts(j *job) {
-	const password = "scrape"
 	w := j.world(1)
-	hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
-	harness.Check(j.t, err)
-	w.Put("web.yaml", fmt.Sprintf("basic_auth_users:\n  prometheus: %q\n", hash))
 	listen, release := harness.HoldAddress(j.t)
-	w.configure(settings{Listen: listen, Server: ", web_config_file: " + w.Path("web.yaml")})
+	w.configure(settings{Listen: listen, Server: w.withLogin(scraper)})
 	w.stderr = harness.Must[*os.File](j.t)(os.OpenFile("/dev/full", os.O_WRONLY, 0))
 	release()
 	d := w.start()
 	_ = w.stderr.Close() // the daemon's own is left
 	d.at = listen
-	j.standBefore(d, j.listen(), url.UserPassword("prometheus", password), func(text string) string { return text })
+	j.standBefore(d, j.listen(), scraper, func(text string) string { return text })
 	j.firesWhile(func() { guessPasswords(listen, 15) }, "MoQFailedLogins", "MoQLogLinesDropped")
 	d.stop()
 	w.stderr = nil

@@ -73,13 +73,18 @@ func (s *shown) ask(p panel, c choices, from time.Time) (answers []answer) {
 	s.t.Helper()
 	for _, q := range p.Targets {
 		expr := c.substitute(s.t, q.Expr)
-		series, err := s.prom.QueryRange(expr, from, time.Now(), time.Second)
-		if err != nil {
-			s.t.Fatalf("%s %s: %v", p.Title, q.RefID, err)
-		}
-		answers = append(answers, answer{q, expr, series})
+		answers = append(answers, answer{q, expr, s.seconds(expr, from)})
 	}
 	return answers
+}
+
+// seconds returns an expression's values of each second, of which the last is now.
+func (s *shown) seconds(expr string, from time.Time) []harness.Series {
+	s.t.Helper()
+	now := time.Now()
+	series, err := s.prom.QueryRange(expr, now.Add(-now.Sub(from).Truncate(time.Second)), now, time.Second)
+	harness.Check(s.t, err)
+	return series
 }
 
 // isEmpty reports whether Grafana has nothing to show.

@@ -53,7 +53,7 @@ build: ## the static binary, bin/rotatord
 # Tests ----------------------------------------------------------------------
 
 # The packages whose tests need neither a server nor the built binary, but for the heart.
-UNIT = $(GO) list ./... | grep -vE '/test/(e2e|soak|bench)$$|/internal/(rotation|sinks/vault.*)$$'
+UNIT = $(GO) list ./... | grep -vE '/test/(e2e|soak|bench)$$|/internal/(rotation|sinks/vault.*|journal/etcdjournal.*)$$'
 
 .PHONY: check
 check: lint ## before each commit: lint, unit tests, the exploration one deep; two or three minutes
@@ -74,8 +74,9 @@ test: ## all tests: with the race detector, on a real Vault, the whole explorati
 	test -z "$$failed" || { echo "FAILED:$$failed"; exit 1; }
 
 .PHONY: test-vault
-test-vault: $(TESTSUM) | $(RESULTS) ## the Vault server for tests: built once, then kept in the cache
-	@echo "the first build of the Vault server takes some minutes"
+test-vault: $(TESTSUM) | $(RESULTS) ## the Vault and the etcd server for tests: built once, then kept in the cache
+	@echo "the first build of the servers for tests takes some minutes"
+	@$(GO) run ./test/servers/build test/etcdserver
 	@$(RUN) -timeout 40m ./internal/sinks/vault/vaulttest
 
 .PHONY: test-race
@@ -158,7 +159,7 @@ bench-parts: ## the benchmarks of single parts that BENCH (all) names
 # Quality --------------------------------------------------------------------
 
 # What they bring along would keep the linters busy for minutes.
-SERVERS := test/vaultserver test/apiserver
+SERVERS := test/vaultserver test/etcdserver test/apiserver
 
 .PHONY: lint
 lint: $(LINT) $(ACTIONS) ## the linters, the import table among them

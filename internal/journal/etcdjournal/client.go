@@ -1,0 +1,63 @@
+package etcdjournal
+
+import (
+	"context"
+	"crypto/tls"
+	"strings"
+
+	"go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/rotatord/rotatord/internal/secret"
+)
+
+// Access says how etcd is reached.
+type Access struct {
+	Endpoints []string    // https://host:port, of each member
+	TLS       *tls.Config // nil: an https endpoint is checked with the system's authorities
+	Username  string
+	Password  secret.Value
+}
+
+// Dial makes a client. With a name and a password it logs in, and that can fail; else it returns at once, and the first
+// call finds out whether etcd can be reached.
+func Dial(a Access) (*clientv3.Client, error) { return dialWith(a) }
+
+func dialWith(a Access, more ...grpc.DialOption) (*clientv3.Client, error) {
+	client, err := clientv3.New(clientv3.Config{
+		Endpoints: a.Endpoints, TLS: a.TLS, Username: a.Username, Password: a.Password.Reveal(),
+		DialTimeout: callTime, DialKeepAliveTime: pingInterval, DialKeepAliveTimeout: pingTime,
+		DialOptions: append(more, grpc.WithContextDialer(dialMember), grpc.WithChainUnaryInterceptor(tellWhy)),
+		Logger:      zap.NewNop(), // what is wrong, errors say
+	})
+	if err != nil {
+		return nil, faultAt(opening, a.Endpoints, "", err)
+	}
+	return client, nil
+}
+
+// tellWhy has a call that waited for a connection in vain say why there was none. The client's own error is that time
+// was up, and no more.
+func tellWhy(
+	ctx context.Context, method string, request, reply any, to *grpc.ClientConn, call grpc.UnaryInvoker, o ...grpc.CallOption,
+) error {
+	err := call(ctx, method, request, reply, to, o...)
+	if s, ok := status.FromError(err); ok && s.Code() == codes.DeadlineExceeded && strings.Contains(s.Message(), "connection error") {
+		return noConnection(s.Message())
+	}
+	return err
+}
+
+// noConnection is a context.DeadlineExceeded that says what was waited for.
+type noConnection string
+
+// Error says why there was no connection, as far as gRPC tells.
+func (e noConnection) Error() string {
+	return "no connection: " + strings.TrimPrefix(string(e), "latest balancer error: ")
+}
+
+// Is makes it a context.DeadlineExceeded.
+func (noConnection) Is(target error) bool { return target == context.DeadlineExceeded }

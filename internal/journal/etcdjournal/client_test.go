@@ -1,0 +1,74 @@
+package etcdjournal
+
+import (
+	"crypto/tls"
+	"net"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/journal/etcdjournal/etcdtest"
+	"github.com/rotatord/rotatord/internal/secret"
+	"github.com/rotatord/rotatord/internal/sinks/vault/vaulttest"
+)
+
+func TestWhyEtcdCannotBeReachedIsTold(t *testing.T) {
+	ca, other := vaulttest.NewCA(t), vaulttest.NewCA(t)
+	w := newWorld(t, 1, etcdtest.TLS(ca.TLS(), func(host string) (string, string) { return ca.ClientCert(t, host) }))
+	s, err := w.tryAccess(t, ca.TLS())
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustSave(t, s, 1, 1)
+	_, err = w.tryAccess(t, other.TLS())
+	expectFault(t, err, fault.Retry, fault.Storage, "open journal", "unknown authority", w.Members[0].Endpoint, "ca_file")
+	w.Members[0].Kill()
+	_, err = w.tryAccess(t, ca.TLS())
+	expectFault(t, err, fault.Retry, fault.Storage, "connection refused", w.Members[0].Endpoint, "endpoints of state.etcd")
+	_, err = Dial(Access{})
+	expectFault(t, err, fault.Retry, fault.Storage, "open journal")
+}
+
+// tryAccess opens a store that waits no longer than it must.
+func (w world) tryAccess(t *testing.T, trust *tls.Config) (*Store, error) {
+	t.Helper()
+	client, err := Dial(Access{Endpoints: w.Endpoints(), TLS: trust})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = client.Close() })
+	o := Options{Prefix: w.prefix, Keys: []secret.Value{w.key}, call: time.Second, patience: 2 * time.Second}
+	return Open(t.Context(), client, o)
+}
+
+// A machine that is gone says nothing; the kernel tells of it in seconds.
+func TestTheKernelIsAskedToNoticeAMemberThatIsGone(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	conn, err := dialMember(t.Context(), l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	raw, err := conn.(syscall.Conn).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for option, want := range map[int]int{
+		unix.TCP_KEEPIDLE: 1, unix.TCP_KEEPINTVL: 1, unix.TCP_KEEPCNT: 3, unix.TCP_USER_TIMEOUT: 3000,
+	} {
+		if err := raw.Control(func(fd uintptr) {
+			if got, err := unix.GetsockoptInt(int(fd), unix.IPPROTO_TCP, option); err != nil || got != want {
+				t.Errorf("option %d is %d (%v), want %d", option, got, err, want)
+			}
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

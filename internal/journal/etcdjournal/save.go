@@ -1,0 +1,151 @@
+package etcdjournal
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"go.etcd.io/etcd/api/v3/mvccpb"
+	"go.etcd.io/etcd/client/v3"
+
+	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/moq"
+	"github.com/rotatord/rotatord/internal/slot"
+)
+
+// maxRecord is how large a record's value may be: etcd's limit of a request is three times as much.
+const maxRecord = 512 << 10
+
+// Save makes r, and the events if any, durable in one transaction before it returns. Its time is bounded, whatever ctx
+// says. After an error that may pass it is not known whether r was kept, or may be yet: that ends with the next save of
+// the slot that succeeds, which comes after it.
+func (s *Store) Save(ctx context.Context, r *slot.Record, events ...slot.Event) error {
+	began := time.Now()
+	err := s.save(ctx, r, events)
+	if s.options.Observe != nil {
+		s.options.Observe(time.Since(began), err)
+	}
+	return err
+}
+
+func (s *Store) save(ctx context.Context, r *slot.Record, events []slot.Event) error {
+	text, err := json.Marshal(r)
+	if err != nil {
+		return recordFault("encode", r, err)
+	}
+	if size := envelopeHead + len(text); size > maxRecord {
+		return recordFault("save", r, fmt.Errorf("its %d bytes are more than the %d that fit", size, maxRecord))
+	}
+	if err := s.over.why(); err != nil {
+		return s.faultOf(writing, err)
+	}
+	ctx, cancel := s.bound(ctx)
+	defer cancel()
+	slotKnown, end, err := s.revisions.begin(ctx, r.Key)
+	if err != nil {
+		return s.faultOf(writing, err)
+	}
+	w := &write{store: s, slot: r.Key, known: slotKnown, sequence: s.sequence.Add(1), events: events}
+	w.value = s.signer.seal(slotKey(r.Key), w.sequence, text)
+	err = w.carryOut(ctx)
+	end(w.known)
+	if err != nil {
+		return s.faultOf(writing, err)
+	}
+	return nil
+}
+
+// recordFault is about one record: the others can be saved.
+func recordFault(op string, r *slot.Record, err error) error {
+	return &fault.Error{
+		Class: fault.Permanent, Reason: fault.Internal, Op: op, Object: "record of slot " + r.Key.String(), Err: err,
+		Hint: "this is a fault of rotatord: please report it; the other slots go on",
+	}
+}
+
+// write is one save under way; the only one of its slot.
+type write struct {
+	store    *Store
+	slot     moq.Key
+	known    known // of the slot's record
+	sequence uint64
+	value    string
+	events   []slot.Event
+}
+
+// carryOut sends the transaction until it is known to be kept or refused.
+func (w *write) carryOut(ctx context.Context) error {
+	select {
+	case w.store.places <- struct{}{}:
+		defer func() { <-w.store.places }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return w.store.repeat(ctx, w.send)
+}
+
+func (w *write) send(ctx context.Context) error {
+	s := w.store
+	puts, err := w.puts(ctx)
+	if err != nil {
+		return err
+	}
+	key := s.full(slotKey(w.slot))
+	reads := []clientv3.Op{clientv3.OpGet(key)}
+	if s.term != (Term{}) {
+		reads = append(reads, s.readFence())
+	}
+	answer, err := s.client.Txn(ctx).
+		If(append(s.fence(), clientv3.Compare(clientv3.ModRevision(key), "=", w.known.revision))...).
+		Then(puts...).Else(reads...).Commit()
+	switch {
+	case err != nil:
+		return err
+	case answer.Succeeded:
+		w.known = known{answer.Header.Revision, w.sequence}
+		return nil
+	case s.term != (Term{}) && !s.isFenceIn(answer.Responses[1].GetResponseRange().Kvs):
+		return s.over.set(ErrNotLeader)
+	}
+	return w.judge(answer.Responses[0].GetResponseRange().Kvs)
+}
+
+// puts returns what is to be written.
+func (w *write) puts(ctx context.Context) ([]clientv3.Op, error) {
+	ops := []clientv3.Op{clientv3.OpPut(w.store.full(slotKey(w.slot)), w.value)}
+	if len(w.events) == 0 {
+		return ops, nil
+	}
+	history, err := w.store.extendHistory(ctx, w.slot, w.sequence, w.events)
+	if err != nil {
+		return nil, err
+	}
+	return append(ops, clientv3.OpPut(w.store.full(historyKey(w.slot)), history)), nil
+}
+
+func (s *Store) isFenceIn(found []*mvccpb.KeyValue) bool {
+	return len(found) == 1 && found[0].CreateRevision == s.term.Revision
+}
+
+// judge says what it means that the slot's record is not at the revision that was known, though the fence is intact. It
+// is a save of this store whose answer was lost: this very one, which is then kept, or one before it. Of what was
+// acknowledged all came before; so anything else is not what this store left there.
+func (w *write) judge(found []*mvccpb.KeyValue) error {
+	if len(found) == 0 {
+		return w.store.over.set(fmt.Errorf("%w: the record of slot %s is gone", ErrRestored, w.slot))
+	}
+	_, by, err := w.store.signer.open(slotKey(w.slot), found[0].Value)
+	switch {
+	case err != nil:
+		return w.store.over.set(fmt.Errorf("%w: the record of slot %s: %w", ErrRestored, w.slot, err))
+	case !w.store.signer.isOurs(by), by.sequence <= w.known.sequence, by.sequence > w.sequence:
+		return w.store.over.set(fmt.Errorf("%w: the record of slot %s is another", ErrRestored, w.slot))
+	}
+	w.known.revision = found[0].ModRevision
+	if by.sequence < w.sequence {
+		return errLate
+	}
+	w.known.sequence = w.sequence
+	return nil
+}

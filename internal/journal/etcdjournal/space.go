@@ -1,0 +1,67 @@
+package etcdjournal
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	"go.etcd.io/etcd/client/v3"
+)
+
+// Space is how full the fullest member is.
+type Space struct {
+	Size, Quota int64 // bytes
+	Full        bool  // nothing can be written, leases and candidacies included, until somebody makes room
+}
+
+// Space asks all members, and tells of those that answer.
+func (s *Store) Space(ctx context.Context) (Space, error) {
+	var fullest Space
+	var errs []error
+	members := s.client.Endpoints()
+	for _, endpoint := range members {
+		found, err := s.spaceOf(ctx, endpoint)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		if found.share() >= fullest.share() {
+			fullest = Space{found.Size, found.Quota, found.Full || fullest.Full}
+		}
+	}
+	if len(errs) == len(members) {
+		return Space{}, s.faultOf(reading, errors.Join(errs...))
+	}
+	return fullest, nil
+}
+
+// share is the part of the quota that is used.
+func (p Space) share() float64 { return float64(p.Size) / float64(max(1, p.Quota)) }
+
+func (s *Store) spaceOf(ctx context.Context, endpoint string) (Space, error) {
+	var answer *clientv3.StatusResponse
+	err := s.callOnce(ctx, func(ctx context.Context) (err error) {
+		answer, err = s.client.Status(ctx, endpoint)
+		return err
+	})
+	if err != nil {
+		return Space{}, err
+	}
+	full := slices.ContainsFunc(answer.Errors, func(alarm string) bool { return strings.Contains(alarm, "NOSPACE") })
+	return Space{answer.DbSize, answer.DbSizeQuota, full}, nil
+}
+
+// CanRead reports whether a revision can still be read: nobody has compacted etcd up to it. One that is a day old and
+// can be read shows that nobody does, and that etcd will be full some day.
+func (s *Store) CanRead(ctx context.Context, revision int64) (bool, error) {
+	_, err := s.get(ctx, s.full(formatKey), clientv3.WithRev(revision), clientv3.WithKeysOnly())
+	switch {
+	case errors.Is(err, rpctypes.ErrCompacted):
+		return false, nil
+	case err != nil:
+		return false, s.faultOf(reading, err)
+	}
+	return true, nil
+}

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"bufio"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,75 +10,6 @@ import (
 
 	"github.com/rotatord/rotatord/test/harness"
 )
-
-// shownCommand is one that a document shows.
-type shownCommand struct {
-	file, text string
-}
-
-// shownCommands returns the commands of a document's blocks: those that are fenced as sh, and the indented ones.
-func shownCommands(t *testing.T, file string) (out []shownCommand) {
-	t.Helper()
-	for _, block := range commandBlocks(readDocument(t, file)) {
-		block = strings.ReplaceAll(block, "\\\n", " ")
-		for line := range strings.Lines(block) {
-			line, _, _ = strings.Cut(" "+line, " #")
-			if text := strings.TrimSpace(line); text != "" {
-				out = append(out, shownCommand{file, text})
-			}
-		}
-	}
-	return out
-}
-
-// commandBlocks finds the blocks that are commands: YAML, which begins with a key, is not.
-func commandBlocks(text string) (out []string) {
-	block, fence, blank := "", "", true
-	keep := func() {
-		if !regexp.MustCompile(`^\s*[\w./-]+:(\s|$)`).MatchString(block) && block != "" {
-			out = append(out, block)
-		}
-		block = ""
-	}
-	for lines := bufio.NewScanner(strings.NewReader(text)); lines.Scan(); {
-		line := lines.Text()
-		switch {
-		case strings.HasPrefix(strings.TrimLeft(line, " "), "```"):
-			keep()
-			fence = map[bool]string{true: strings.TrimSpace(line)}[fence == ""]
-		case fence == "```sh", fence == "" && strings.HasPrefix(line, "    ") && (blank || block != ""):
-			block += line + "\n"
-		case fence == "":
-			keep()
-		}
-		blank = line == ""
-	}
-	keep()
-	return out
-}
-
-func readDocument(t *testing.T, file string) string {
-	t.Helper()
-	text, err := os.ReadFile(filepath.Join("../..", file))
-	harness.Check(t, err)
-	return string(text)
-}
-
-// documents returns the paths of all that tell a user what to type.
-func documents(t *testing.T) (out []string) {
-	t.Helper()
-	for _, pattern := range []string{"*.md", "docs/*.md", ".github/*.md"} {
-		found, err := filepath.Glob(filepath.Join("../..", pattern))
-		harness.Check(t, err)
-		for _, path := range found {
-			out = append(out, strings.TrimPrefix(path, "../../"))
-		}
-	}
-	if len(out) < 15 {
-		t.Fatalf("only %q were found", out)
-	}
-	return out
-}
 
 // notHere are the programs whose commands this test does not run, with who does.
 var notHere = map[string]string{
@@ -101,6 +31,7 @@ var notHere = map[string]string{
 	"aws":              "nobody: there is no AWS",
 	"vault":            "nobody: there is no client; the policies are tried in internal/sinks/vault",
 	"cosign":           "nobody: nothing is signed yet",
+	"skopeo":           "nobody: there is no registry",
 	"sha256sum":        "nobody: nothing is released yet",
 }
 
@@ -133,31 +64,16 @@ func TestTheCommandsOfTheDocumentsDoWhatTheyAreShownFor(t *testing.T) {
 // Commands within a line of text have placeholders: their verbs and flags are those that the program has.
 func TestTheVerbsAndFlagsThatDocumentsNameExist(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 1)
-	help := map[string]string{}
+	h := helpPages{newWorld(t, 1), map[string]string{}}
 	named := 0
 	for _, file := range append(documents(t), "deploy/prometheus/rotatord.rules.yaml", "deploy/packages/config.yaml") {
 		for _, m := range regexp.MustCompile("`(?:sudo -u rotatord )?rotatord\\s([a-z-][^`|]*)").FindAllStringSubmatch(readDocument(t, file), -1) {
-			words := strings.Fields(m[1])
 			if m[1] == "is ready" { // what the log says
 				continue
 			}
 			named++
-			verb := words[:1]
-			if len(words) > 1 && words[1] == "prune" {
-				verb = words[:2]
-			}
-			key := strings.Join(verb, " ")
-			if help[key] == "" {
-				help[key] = w.rotatord(append(verb, "--help")...).Expect(t, 0).Out
-			}
-			if !strings.HasPrefix(key, "-") && !strings.Contains(help[key], "rotatord "+key) {
-				t.Errorf("%s: `rotatord %s`: there is no such verb", file, m[1])
-			}
-			for _, flag := range regexp.MustCompile(`(?:^| )(--?[a-z-]+)`).FindAllStringSubmatch(m[1], -1) {
-				if !regexp.MustCompile(`(?m)[ ,]` + flag[1] + `\b`).MatchString(help[key]) {
-					t.Errorf("%s: `rotatord %s`: there is no flag %s", file, m[1], flag[1])
-				}
+			for _, missing := range h.unknownIn(m[1]) {
+				t.Errorf("%s: `rotatord %s`: there is no %s", file, m[1], missing)
 			}
 		}
 	}
@@ -166,27 +82,27 @@ func TestTheVerbsAndFlagsThatDocumentsNameExist(t *testing.T) {
 	}
 }
 
-// words returns the command without the variables before it.
-func (c shownCommand) words() []string {
-	words := strings.Fields(c.text)
-	for len(words) > 1 && regexp.MustCompile(`^[A-Z_]+=`).MatchString(words[0]) {
-		words = words[1:]
+// helpPages are what rotatord says of its verbs, each asked for once.
+type helpPages struct {
+	*world
+	pages map[string]string
+}
+
+// unknownIn returns the verb and the flags of a use that rotatord does not have.
+func (h helpPages) unknownIn(use string) (missing []string) {
+	verb := regexp.MustCompile(`^(tokens prune|\S+)`).FindString(use)
+	if h.pages[verb] == "" {
+		h.pages[verb] = h.rotatord(append(strings.Fields(verb), "--help")...).Expect(h.t, 0).Out
 	}
-	return words
-}
-
-func (c shownCommand) program() string { return filepath.Base(c.words()[0]) }
-
-// inner returns what it has rotatord do in a container or a pod.
-func (c shownCommand) inner() (string, bool) {
-	_, args, ok := strings.Cut(c.text, " /rotatord ")
-	return "rotatord " + args, ok
-}
-
-// isRun reports whether it can be run beside a daemon on this machine.
-func (c shownCommand) isRun() bool {
-	_, inside := c.inner()
-	return inside || c.program() == "rotatord" || strings.Contains(c.text, "--unix-socket")
+	if !strings.HasPrefix(verb, "-") && !strings.Contains(h.pages[verb], "rotatord "+verb) {
+		missing = append(missing, "verb "+verb)
+	}
+	for _, flag := range regexp.MustCompile(`(?:^|\s)(--?[a-z-]+)`).FindAllStringSubmatch(use, -1) {
+		if !regexp.MustCompile(`[ ,]` + flag[1] + `\b`).MatchString(h.pages[verb]) {
+			missing = append(missing, "flag "+flag[1])
+		}
+	}
+	return missing
 }
 
 // reader follows the documents, beside a daemon with the relay that they speak of.

@@ -6,7 +6,7 @@ import (
 	"errors"
 	"time"
 
-	"go.etcd.io/etcd/client/v3"
+	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
 // How long etcd may take. Its client has no deadline of its own: it waits for a connection for ever.

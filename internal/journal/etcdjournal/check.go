@@ -5,7 +5,7 @@ import (
 	"errors"
 	"iter"
 
-	"go.etcd.io/etcd/client/v3"
+	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/rotatord/rotatord/internal/slot"
 )

@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"strconv"
 
-	"go.etcd.io/etcd/client/v3"
+	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/rotatord/rotatord/internal/durable"
 )

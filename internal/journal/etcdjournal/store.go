@@ -17,7 +17,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"go.etcd.io/etcd/client/v3"
+	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/rotatord/rotatord/internal/secret"
 )
@@ -91,7 +91,7 @@ func (s *Store) Revision() int64 { return s.revision.Load() }
 
 // Close ends what is in hand. A save that was on its way is then not known to be kept or not.
 func (s *Store) Close() error {
-	s.over.set(errClosed)
+	_ = s.over.set(errClosed)
 	s.close()
 	return nil
 }

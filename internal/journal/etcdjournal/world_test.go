@@ -9,7 +9,7 @@ import (
 	"sync"
 	"testing"
 
-	"go.etcd.io/etcd/client/v3"
+	clientv3 "go.etcd.io/etcd/client/v3"
 	"google.golang.org/grpc"
 
 	"github.com/rotatord/rotatord/internal/fault"

@@ -16,31 +16,32 @@ import (
 )
 
 func TestWhyEtcdCannotBeReachedIsTold(t *testing.T) {
+	const brief = 3 * time.Second // and long enough to be refused
 	ca, other := vaulttest.NewCA(t), vaulttest.NewCA(t)
 	w := newWorld(t, 1, etcdtest.TLS(ca.TLS(), func(host string) (string, string) { return ca.ClientCert(t, host) }))
-	s, err := w.tryAccess(t, ca.TLS())
+	s, err := w.tryAccess(t, ca.TLS(), patience)
 	if err != nil {
 		t.Fatal(err)
 	}
 	mustSave(t, s, 1, 1)
-	_, err = w.tryAccess(t, other.TLS())
+	_, err = w.tryAccess(t, other.TLS(), brief)
 	expectFault(t, err, fault.Retry, fault.Storage, "open journal", "unknown authority", w.Members[0].Endpoint, "ca_file")
 	w.Members[0].Kill()
-	_, err = w.tryAccess(t, ca.TLS())
+	_, err = w.tryAccess(t, ca.TLS(), brief)
 	expectFault(t, err, fault.Retry, fault.Storage, "connection refused", w.Members[0].Endpoint, "endpoints of state.etcd")
 	_, err = Dial(Access{})
 	expectFault(t, err, fault.Retry, fault.Storage, "open journal")
 }
 
-// tryAccess opens a store that waits no longer than it must.
-func (w world) tryAccess(t *testing.T, trust *tls.Config) (*Store, error) {
+// tryAccess opens a store that waits no longer than so.
+func (w world) tryAccess(t *testing.T, trust *tls.Config, patience time.Duration) (*Store, error) {
 	t.Helper()
 	client, err := Dial(Access{Endpoints: w.Endpoints(), TLS: trust})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = client.Close() })
-	o := Options{Prefix: w.prefix, Keys: []secret.Value{w.key}, call: time.Second, patience: 2 * time.Second}
+	o := Options{Prefix: w.prefix, Keys: []secret.Value{w.key}, patience: patience}
 	return Open(t.Context(), client, o)
 }
 

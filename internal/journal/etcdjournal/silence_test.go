@@ -52,8 +52,9 @@ func (w world) memberThat(t *testing.T, leads bool) *etcdtest.Member {
 
 func TestNobodyWaitsForAnEtcdThatIsSilent(t *testing.T) {
 	w := newWorld(t, 3)
-	s := w.open(t, Options{call: 200 * time.Millisecond, patience: time.Second})
+	s := w.open(t, Options{})
 	mustSave(t, s, 1, 1)
+	s.options.call, s.options.patience = 200*time.Millisecond, time.Second
 	for _, m := range w.Members {
 		m.Freeze(t)
 	}

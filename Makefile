@@ -53,7 +53,7 @@ build: ## the static binary, bin/rotatord
 # Tests ----------------------------------------------------------------------
 
 # The packages whose tests need neither a server nor the built binary, but for the heart.
-UNIT = $(GO) list ./... | grep -vE '/test/(e2e|soak|bench)$$|/internal/(rotation|sinks/vault.*|journal/etcdjournal.*)$$'
+UNIT = $(GO) list ./... | grep -vE '/test/(e2e|soak|bench)$$|/internal/(rotation|sinks/vault.*|journal/etcdjournal.*|leadership)$$'
 
 .PHONY: check
 check: lint ## before each commit: lint, unit tests, the exploration one deep; two or three minutes

@@ -1,0 +1,110 @@
+package leadership
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.etcd.io/etcd/client/v3/concurrency"
+)
+
+// ErrOver says that a term is over: another replica leads, or may lead.
+var ErrOver = errors.New("this replica leads no more")
+
+// proofHolds is for how long etcd's word that a term goes on is good for a call that changes something.
+const proofHolds = time.Second
+
+// Term is the time for which a replica was elected. It is safe for concurrent use.
+type Term struct {
+	client   *clientv3.Client
+	lease    *lease
+	session  *concurrency.Session
+	election *concurrency.Election
+	stop     context.CancelFunc // of what keeps the lease
+
+	provedAt atomic.Int64 // elapsed time of the last question that was answered well; 0 is none
+	over     chan struct{}
+	ended    sync.Once
+	why      error // set before over is closed
+}
+
+// Fence is the election's key, and the revision that made it. A transaction that compares them writes in this term
+// or not at all.
+func (t *Term) Fence() (key string, revision int64) { return t.election.Key(), t.election.Rev() }
+
+// Over is closed when the term is over; Err then says why.
+func (t *Term) Over() <-chan struct{} { return t.over }
+
+// Err returns nil while the term goes on, and ErrOver with its reason afterwards.
+func (t *Term) Err() error {
+	select {
+	case <-t.over:
+		return t.why
+	default:
+		return nil
+	}
+}
+
+// End ends the term because of what a fenced transaction was told, say. The first reason counts.
+func (t *Term) End(why error) {
+	t.ended.Do(func() {
+		t.why = errors.Join(ErrOver, why)
+		close(t.over)
+		t.stop()
+	})
+}
+
+// MayAct returns nil as long as no other replica can have been elected. It asks nobody, and is to be read right before
+// each request that changes something leaves.
+func (t *Term) MayAct() error {
+	switch {
+	case t.Err() != nil:
+		return t.Err()
+	case !t.lease.isConfirmed():
+		return errUnconfirmed
+	}
+	return nil
+}
+
+var errUnconfirmed = errors.New("etcd has not confirmed the leader's lease in time: another replica may lead")
+
+// Prove returns nil if etcd said, within the last second, that the term goes on; it asks where that is longer ago.
+func (t *Term) Prove(ctx context.Context) error {
+	if t.MayAct() == nil && t.lease.elapsed() < time.Duration(t.provedAt.Load())+proofHolds && t.provedAt.Load() > 0 {
+		return nil
+	}
+	asked := t.lease.elapsed()
+	key, revision := t.Fence()
+	held, err := t.client.Get(ctx, key)
+	if err != nil {
+		return err
+	}
+	if len(held.Kvs) != 1 || held.Kvs[0].CreateRevision != revision {
+		t.End(errors.New("the election's key is gone"))
+		return t.Err()
+	}
+	t.provedAt.Store(int64(asked))
+	return t.MayAct()
+}
+
+// Resign has the next replica be elected at once. Nothing of this term may be under way. Where etcd does not answer
+// before ctx ends, the lease has to end by itself.
+func (t *Term) Resign(ctx context.Context) error {
+	t.End(errors.New("it resigned"))
+	return t.giveLeaseBack(ctx)
+}
+
+// patience is for how long etcd is asked to take a lease back that would end by itself.
+const patience = time.Second
+
+// giveLeaseBack takes the election's key with it.
+func (t *Term) giveLeaseBack(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	t.session.Orphan()
+	_, err := t.client.Revoke(ctx, t.lease.id)
+	return err
+}

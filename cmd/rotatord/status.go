@@ -50,7 +50,7 @@ func (a *app) printStatus(all adminapi.SlotList) error {
 	rows := make([][]string, len(slots))
 	for i, s := range slots {
 		rows[i] = []string{
-			s.Slot, string(s.State), string(s.Strategy), timefmt.Since(now, s.LastRotation), nextRun(now, s),
+			s.Slot, string(s.State), string(s.Strategy), timefmt.Since(now, s.LastRotation), nextRunColumn(now, s),
 			timefmt.Until(now, s.TokenExpires), sinkStates(s),
 		}
 	}
@@ -126,7 +126,7 @@ func failWhen(check bool, slots []slot.Status) error {
 	return errors.New(count(bad, "slot") + " are failing or overdue, or have an unhealthy target")
 }
 
-func nextRun(now time.Time, s slot.Status) string {
+func nextRunColumn(now time.Time, s slot.Status) string {
 	switch {
 	case s.Overdue:
 		return "overdue " + timefmt.Since(now, s.OverdueSince)

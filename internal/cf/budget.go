@@ -174,7 +174,7 @@ func (b *Budget) Observe(h http.Header, status int) {
 	now := time.Now()
 	if p, ok := parsePolicy(h); ok {
 		b.policy = p.scaledTo(b)
-		b.policy.until = now.Add(believed)
+		b.policy.until = now.Add(limitsCountFor)
 	}
 	if l, ok := parseLeft(h); ok {
 		b.followRemaining(now, l)

@@ -9,9 +9,9 @@ import (
 	"github.com/rotatord/rotatord/internal/fault"
 )
 
-// believed is how long what an answer says of its limits counts: no answer stops a
+// limitsCountFor is how long what an answer says of its limits counts: no answer stops a
 // budget for longer, whatever it asks for.
-const believed = 10 * time.Minute
+const limitsCountFor = fault.LongestBlock
 
 // policy is Cloudflare's own limit as far as it binds us; zero when unknown.
 type policy struct {
@@ -72,7 +72,7 @@ func parseLeft(h http.Header) (left, bool) {
 
 // untilReset is when to ask again; one window is long enough, whatever the header says.
 func (l left) untilReset(window time.Duration) time.Duration {
-	window = min(window, believed)
+	window = min(window, limitsCountFor)
 	if l.reset < 0 {
 		return window
 	}
@@ -112,12 +112,12 @@ func parseCount(text string) (int, bool) {
 	return int(n), err == nil
 }
 
-// retryAfter is what a Retry-After asks for: at least a second, at most what is
-// believed; fallback when it is absent or malformed.
+// retryAfter is what a Retry-After asks for: at least a second, at most as long
+// as limits count; fallback when it is absent or malformed.
 func retryAfter(h http.Header, now time.Time, fallback time.Duration) time.Duration {
 	d, ok := fault.RetryAfter(h, now)
 	if !ok {
 		d = fallback
 	}
-	return min(max(d, time.Second), believed)
+	return min(max(d, time.Second), limitsCountFor)
 }

@@ -55,7 +55,7 @@ func (r *resolver) makePlans() {
 		}
 		r.addPlans(name, relay, all.child(name))
 	}
-	r.checkSchedule(&r.cfg.Defaults.Settings, topLevel("defaults"))
+	r.checkUnusedSchedule(&r.cfg.Defaults.Settings, topLevel("defaults"))
 	if len(r.cfg.plans) > 0 {
 		r.warnUnused()
 	}
@@ -72,7 +72,7 @@ func (r *resolver) addPlans(name string, relay *Relay, p *path) {
 		}
 	}
 	if overridden {
-		r.checkSchedule(&relay.Settings, p)
+		r.checkUnusedSchedule(&relay.Settings, p)
 	}
 	r.checkRoom(r.cfg.plans[first:], p)
 	r.checkMatching(r.cfg.plans[first:], p)

@@ -115,8 +115,9 @@ func (r *resolver) resolveTiming(plan *slot.Plan, scope *slotScope) {
 	}
 }
 
-// checkSchedule refuses what no slot may have asked for: a schedule that each token has another of.
-func (r *resolver) checkSchedule(s *Settings, p *path) {
+// checkUnusedSchedule parses a schedule that perhaps no slot goes by, because each token overrides it: resolveTiming
+// would not see what is wrong with it.
+func (r *resolver) checkUnusedSchedule(s *Settings, p *path) {
 	if s.Schedule == nil {
 		return
 	}

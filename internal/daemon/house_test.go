@@ -132,7 +132,7 @@ func (h *house) opened() *daemon {
 // slotNames are what a daemon works at.
 func slotNames(d *daemon) string {
 	var names []string
-	for s := range d.Slots {
+	for s := range d.Statuses {
 		names = append(names, fmt.Sprintf("%s (%s)", s.Slot, s.Strategy))
 	}
 	return strings.Join(names, ", ")

@@ -75,7 +75,7 @@ func (c *core) quiesce(ctx context.Context) {
 }
 
 func (c *core) failing() (failing []slot.Status) {
-	c.engine.Slots(func(s *slot.Status) bool {
+	c.engine.Statuses(func(s *slot.Status) bool {
 		if s.ConsecutiveFailures > 0 {
 			failing = append(failing, *s)
 		}
@@ -87,7 +87,7 @@ func (c *core) failing() (failing []slot.Status) {
 // unfinished returns an error about the slots that have something left to do at once; nil when none has.
 func (c *core) unfinished() error {
 	var e errUnfinished
-	c.engine.Slots(func(*slot.Status) bool { e.of++; return true })
+	c.engine.Statuses(func(*slot.Status) bool { e.of++; return true })
 	c.engine.Unfinished(func(s *slot.Status) {
 		if e.count++; e.count <= namedUnfinished {
 			e.names = append(e.names, fmt.Sprintf("%s (%s)", s.Slot, s.State))

@@ -96,6 +96,7 @@ func (d *daemon) openCore(ctx context.Context, cfg *config.Config, opened *teard
 	if err := c.engine.Load(ctx, cfg.Plans()); err != nil {
 		return nil, err
 	}
+	// As at a reload: Configure sets each slot's alarm.
 	if _, err := d.apply(ctx, cfg, c.engine); err != nil {
 		return nil, err
 	}

@@ -20,23 +20,23 @@ func (d *daemon) Ready() error {
 	return d.core.Load().engine.StorageErr()
 }
 
-// Slots visits every slot; none while rotatord is starting.
-func (d *daemon) Slots(yield func(*slot.Status) bool) {
+// Statuses visits every slot; none while rotatord is starting.
+func (d *daemon) Statuses(yield func(*slot.Status) bool) {
 	if c := d.core.Load(); c != nil {
-		c.engine.Slots(yield)
+		c.engine.Statuses(yield)
 	}
 }
 
 // Notes are what a person should know of the installation, beside its slots.
 func (d *daemon) Notes() []string { return append(d.accounts.notes(), d.restartNotes()...) }
 
-// Slot returns one slot's status.
-func (d *daemon) Slot(relay, typ string) (slot.Status, bool) {
+// StatusOf returns one slot's status.
+func (d *daemon) StatusOf(relay, typ string) (slot.Status, bool) {
 	c := d.core.Load()
 	if c == nil {
 		return slot.Status{}, false
 	}
-	return c.engine.Slot(relay, typ)
+	return c.engine.StatusOf(relay, typ)
 }
 
 // Rotate makes a request durable.

@@ -100,7 +100,7 @@ func TestWhileItStartsADaemonAnswersThatItIsNotReady(t *testing.T) {
 	if got := slotNames(d); got != "" {
 		t.Errorf("it shows %s", got)
 	}
-	_, known := d.Slot("live", "subscribe")
+	_, known := d.StatusOf("live", "subscribe")
 	_, rotate := d.Rotate(t.Context(), "live", "subscribe", "a test", false)
 	_, history := d.History(t.Context(), "", "", 0)
 	_, tokens := d.Tokens(t.Context(), "live")

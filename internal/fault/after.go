@@ -8,6 +8,10 @@ import (
 	"time"
 )
 
+// LongestBlock is how long a 429 of Cloudflare may hold anybody up: whatever it asks for, its budget is stopped no
+// longer, and no slot waits longer for it.
+const LongestBlock = 10 * time.Minute
+
 // RetryAfter reads an answer's Retry-After header, in seconds or as an HTTP date; false when
 // it is absent or malformed. A date is read against the answer's own, or now where it has none: the
 // clocks may differ. What comes back may be absurd, and a date may have passed: whoever waits bounds it.

@@ -363,7 +363,7 @@ func testAKeptStateIsOpenedAndFinished(t *testing.T, name string) {
 		}
 		<-time.After(26 * time.Hour)
 		for _, p := range keptSlots() {
-			s, ok := d.engine.Slot(p.Relay, "subscribe")
+			s, ok := d.engine.StatusOf(p.Relay, "subscribe")
 			if !ok {
 				t.Fatalf("%s is unknown", p.Relay)
 			}

@@ -42,7 +42,7 @@ func (m *Metrics) slotFamilies() []*dto.MetricFamily {
 	}
 	m.configured.mu.Unlock()
 	if source := m.source.Load(); source != nil {
-		(*source).Slots(f.addSlot)
+		(*source).Statuses(f.addSlot)
 	}
 	m.rotations.each(f.perSlot, f.addRotations)
 	return f.list()

@@ -17,7 +17,7 @@ var now = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
 type fleet []slot.Status
 
-func (f fleet) Slots(yield func(*slot.Status) bool) {
+func (f fleet) Statuses(yield func(*slot.Status) bool) {
 	var shared slot.Status // as a source may: valid during the yield only
 	for _, s := range f {
 		shared = s

@@ -42,7 +42,7 @@ type Options struct {
 // Source is asked for the slots' present status. The *Status is valid during its
 // yield only. Yields are quick and do no I/O, so the source may hold a lock.
 type Source interface {
-	Slots(yield func(*slot.Status) bool)
+	Statuses(yield func(*slot.Status) bool)
 }
 
 // Metrics holds every metric of the documentation. All methods are safe for

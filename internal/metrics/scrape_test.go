@@ -75,7 +75,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	for _, g := range gauges {
 		descs = append(descs, desc(g.name, "relay", "type"))
 	}
-	(*c.m.source.Load()).Slots(func(s *slot.Status) bool {
+	(*c.m.source.Load()).Statuses(func(s *slot.Status) bool {
 		for i, g := range gauges {
 			if v, ok := g.value(s); ok {
 				send(descs[i], prometheus.GaugeValue, v, s.Relay, string(s.Type))

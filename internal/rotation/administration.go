@@ -10,7 +10,7 @@ import (
 	"github.com/rotatord/rotatord/internal/slot"
 )
 
-// Administration answers what people ask beyond the status of a slot: what a relay
+// Administration answers what people ask beyond the status of a slot (that is Engine.Statuses): what a relay
 // holds, what has happened, what will. Its methods are safe for concurrent use.
 type Administration struct{ engine *Engine }
 

@@ -117,10 +117,10 @@ func TestSlotsAreListedByRelayThenTypeAndFoundByName(t *testing.T) {
 		for i := range plans { // one new one at a time: they are saved side by side
 			w.engine.Configure(plans[:i+1], w, w, []string{"sink0"})
 		}
-		w.engine.Slots(func(st *slot.Status) bool { names = append(names, st.Slot); return true })
+		w.engine.Statuses(func(st *slot.Status) bool { names = append(names, st.Slot); return true })
 		return names
 	}
-	found := func(relay string, typ moq.TokenType) bool { _, ok := w.engine.Slot(relay, string(typ)); return ok }
+	found := func(relay string, typ moq.TokenType) bool { _, ok := w.engine.StatusOf(relay, string(typ)); return ok }
 
 	first := configure(plan("b", 'c', moq.Subscribe), plan("a", 'd', moq.Subscribe), plan("b", 'c', moq.PublishSubscribe))
 	if want := []string{"a/subscribe", "b/publish_subscribe", "b/subscribe"}; !slices.Equal(first, want) {

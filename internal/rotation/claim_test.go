@@ -91,7 +91,7 @@ func (w *shared) ask(i int) {
 }
 
 func (w *shared) status(i int) slot.Status {
-	s, _ := w.engine.Slot(w.plans[i].Relay, string(moq.Subscribe))
+	s, _ := w.engine.StatusOf(w.plans[i].Relay, string(moq.Subscribe))
 	return s
 }
 
@@ -182,7 +182,7 @@ func TestAPlaceIsFreeOnceItsSlotLeavesIt(t *testing.T) {
 				w.configure()
 				w.wipe() // what it left there would be somebody else's
 				w.wait(time.Hour)
-				s, _ := w.engine.Slot(relay, string(moq.Subscribe))
+				s, _ := w.engine.StatusOf(relay, string(moq.Subscribe))
 				if s.Failure != nil || s.LastRotation.IsZero() {
 					t.Errorf("the other slot: %+v", s.Failure)
 				}

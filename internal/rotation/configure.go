@@ -152,7 +152,9 @@ func (w *worker) applyPlan(e *Engine, p *slot.Plan, watch time.Time, kept func(u
 		detachRotations(&w.record)
 		sharePlanWords(&w.record, p)
 	}
-	if w.record.InForce == nil { // an older version kept none; what is kept is right since the last save
+	// w.plan is still the former plan: a record of an older version does not say by which schedule the slot went, and must
+	// before the new one comes, or nobody sees that it changed. Later records say it since their last save.
+	if w.record.InForce == nil {
 		w.record.NoteSchedule(w.plan)
 	}
 	w.plan, w.nextCheck = p, slot.TimestampOf(watch)

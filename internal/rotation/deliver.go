@@ -18,11 +18,11 @@ import (
 
 // delivery is the outcome of bringing a value to one target.
 type delivery struct {
-	target slot.Target
-	digest []byte
-	held   time.Time  // the sink acknowledged the write
-	where  slot.Stage // where it failed
-	err    error
+	target       slot.Target
+	digest       []byte
+	acknowledged time.Time  // when the sink acknowledged the write
+	where        slot.Stage // where it failed
+	err          error
 }
 
 // deliverRequired brings the value to required targets, side by side, and records who has
@@ -108,7 +108,7 @@ func (w *worker) writeContent(sink sinks.Sink, content secret.Value, rotationID 
 	o := sinks.WriteOptions{RotationID: rotationID, Ours: w.recognisesOurs(d.target)}
 	d.digest = w.digest(content)
 	if d.err = sink.Write(w.callContext(d.target), d.target.Target, content, o); d.err == nil {
-		d.held = w.acknowledgedAt(d.target.Location, slot.TimestampOf(w.engine.now())).Time()
+		d.acknowledged = w.acknowledgedAt(d.target.Location, slot.TimestampOf(w.engine.now())).Time()
 		_ = w.claimPlace(sink, d.target, holding, sinks.Holding{}) // the write may have made its folder
 	}
 }
@@ -208,7 +208,7 @@ func (w *worker) noteDelivery(rotationID string, d delivery) []healthChange {
 	if w.record.Receipts.At(loc).RotationID > rotationID {
 		return nil // a newer value went there meanwhile
 	}
-	w.record.Acknowledge(d.target, rotationID, d.digest, d.held)
+	w.record.Acknowledge(d.target, rotationID, d.digest, d.acknowledged)
 	o.unacknowledged.Remove(loc)
 	w.sightings.Edit(loc).Checked = 0
 	return w.changeOf(d.target, o.NoteDelivered(d.target), slot.TargetHealth{}, slot.Inspection{})
@@ -217,7 +217,7 @@ func (w *worker) noteDelivery(rotationID string, d delivery) []healthChange {
 // conclude makes the value the served one: every required target holds it.
 func (w *worker) conclude() {
 	var rot *slot.Rotation
-	var held slot.Timestamp
+	var acknowledged slot.Timestamp
 	var ev slot.Event
 	w.locked(func() { rot = w.record.Rotation })
 	former := w.digestsAtFormerTargets(rot)
@@ -226,7 +226,7 @@ func (w *worker) conclude() {
 		r.DropLeftTargets(w.plan)
 		r.Conclude(now, w.reading())
 		r.AddServedDigests(former)
-		rot, held = r.Rotation, r.LastRequiredReceipt()
+		rot, acknowledged = r.Rotation, r.LastRequiredReceipt()
 		if v := w.view(); len(v.TargetsLacking(rot, false)) == 0 {
 			r.DropValue(w.plan)
 			w.ensureNotes().value = heldValue{}
@@ -235,7 +235,7 @@ func (w *worker) conclude() {
 		ev.Took = w.passedSince(rot.Clock, rot.Started)
 		return []slot.Event{ev}
 	})
-	w.announceRotated(rot, ev, held)
+	w.announceRotated(rot, ev, acknowledged)
 }
 
 // blackoutOf is how long consumers were locked out by a rotation that took so long: not while it was read back what
@@ -247,13 +247,13 @@ func blackoutOf(took, readBack time.Duration) time.Duration {
 	return took - readBack
 }
 
-// announceRotated tells everybody of a verified rotation.
-func (w *worker) announceRotated(rot *slot.Rotation, ev slot.Event, held slot.Timestamp) {
+// announceRotated tells everybody of a verified rotation, which the last required target acknowledged at a time.
+func (w *worker) announceRotated(rot *slot.Rotation, ev slot.Event, acknowledged slot.Timestamp) {
 	if plan := w.currentPlan(); plan != nil {
 		w.engine.Observer.RotationDone(plan, rot.Strategy, slot.ResultSuccess, ev.Took)
 	}
 	if rot.Strategy == moq.InPlace {
-		w.engine.Observer.BlackoutEnded(blackoutOf(ev.Took, ev.At.Sub(held.Time())))
+		w.engine.Observer.BlackoutEnded(blackoutOf(ev.Took, ev.At.Sub(acknowledged.Time())))
 	}
 	fields := []zap.Field{
 		zap.String("rotation", rot.ID), zap.String("cause", string(rot.Cause)),

@@ -200,9 +200,9 @@ func (e *Engine) mayCarryOut(a slot.Action) bool {
 	return !e.stopping.Load() || saves || slot.Urgent(a) && !e.isCutOff()
 }
 
-// Slots calls yield with the status of every configured slot, sorted by relay, then
+// Statuses calls yield with the status of every configured slot, sorted by relay, then
 // type, until it returns false. The status is only valid during the call.
-func (e *Engine) Slots(yield func(*slot.Status) bool) {
+func (e *Engine) Statuses(yield func(*slot.Status) bool) {
 	for _, n := range *e.slots.configured.Load() {
 		st := n.slot.status()
 		if st.Slot != "" && !yield(&st) {
@@ -221,8 +221,8 @@ func (e *Engine) Unfinished(yield func(*slot.Status)) {
 	}
 }
 
-// Slot returns one slot's status.
-func (e *Engine) Slot(relay, typ string) (slot.Status, bool) {
+// StatusOf returns one slot's status.
+func (e *Engine) StatusOf(relay, typ string) (slot.Status, bool) {
 	w, err := e.slots.findConfigured(relay, typ)
 	if err != nil {
 		return slot.Status{}, false

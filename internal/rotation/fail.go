@@ -20,8 +20,9 @@ func (w *worker) failInternally(what string) time.Time {
 	return w.engine.now().Add(time.Minute)
 }
 
-// noteFailure records one failed attempt, of targets if it failed on some, and when the next is made. What
-// was cut short for something more urgent, or by a stop, is no failure.
+// noteFailure records one failed attempt, of targets if it failed on some, and when the next is made. One to retire is
+// put off by itself (failRetirement), and is no part of the slot's Failure. What was cut short for something more
+// urgent, or by a stop, is no failure.
 func (w *worker) noteFailure(where slot.Stage, err error, of ...slot.Target) {
 	if errors.Is(err, errPreempted) {
 		return
@@ -102,8 +103,8 @@ func isPermanent(f *fault.Error) bool { return f.Class == fault.Permanent && f.R
 func (w *worker) addFailedAttempt(a slot.FailedAttempt, err error) slot.Failure {
 	now, pause := w.engine.now(), w.record.Backoff()
 	a.At = now
+	a.Next = now.Add(w.engine.jittered(pause, w.record.FailuresBefore()+1, requestedWait(err, pause.Longest)))
 	w.record.AddFailedAttempt(a)
-	w.record.Failure.Next = now.Add(w.engine.jittered(pause, w.record.Failure.Count, requestedWait(err, pause.Longest)))
 	w.ensureNotes().blames = blamesOf(err)
 	return *w.record.Failure
 }
@@ -145,7 +146,7 @@ func (e *Engine) jittered(b slot.Backoff, n int, asked time.Duration) time.Durat
 func requestedWait(err error, longest time.Duration) time.Duration {
 	f := fault.Of(err)
 	if f.Reason == fault.RateLimited && blamesAccount(err) {
-		longest = slot.LongestBlock
+		longest = fault.LongestBlock
 	}
 	return min(f.After, longest)
 }

@@ -97,7 +97,7 @@ func (f *fleet) kill() {
 // lastRotation is when the last slot was right; zero while one is not since a time.
 func (f *fleet) lastRotation(since time.Time) (last time.Time) {
 	all := true
-	f.engine.Slots(func(s *slot.Status) bool {
+	f.engine.Statuses(func(s *slot.Status) bool {
 		all = all && s.Failure == nil && s.LastRotation.After(since)
 		if s.LastRotation.After(last) {
 			last = s.LastRotation

@@ -77,7 +77,7 @@ func (h *handover) restart() {
 // wrong says what is not right at rest: each place holds the token of the slot that has it now.
 func (h *handover) wrong() (out []string) {
 	for _, p := range h.plans {
-		s, _ := h.engine.Slot(p.Relay, string(moq.Subscribe))
+		s, _ := h.engine.StatusOf(p.Relay, string(moq.Subscribe))
 		if s.Failure != nil {
 			out = append(out, fmt.Sprintf("%s fails: %s", p.Relay, s.Failure.Message))
 		}
@@ -143,7 +143,7 @@ func TestAPlaceThatAFormerSlotDeliveredToAndThatHoldsSomethingElseIsForeign(t *t
 		h.disk.held["path0"] = "somebody else's"
 		h.anew()
 		h.wait(time.Hour)
-		s, _ := h.engine.Slot(h.plans[0].Relay, string(moq.Subscribe))
+		s, _ := h.engine.StatusOf(h.plans[0].Relay, string(moq.Subscribe))
 		if s.Failure == nil || s.Failure.Reason != "foreign" || h.disk.held["path0"] != "somebody else's" {
 			t.Errorf("%+v; it holds %q", s.Failure, h.disk.held["path0"])
 		}

@@ -96,7 +96,7 @@ func TestANamedTokenIsMadeWithItsOwnOperations(t *testing.T) {
 		w.rotate("b", false)
 		for _, tok := range w.tokensOf("live") {
 			want := []string{"publish"}
-			if s, _ := w.engine.Slot("live", "b"); tok.TokenID == s.TokenID {
+			if s, _ := w.engine.StatusOf("live", "b"); tok.TokenID == s.TokenID {
 				want = []string{"subscribe", "publish:stats"}
 			}
 			if !slices.Equal(tok.Operations, want) {

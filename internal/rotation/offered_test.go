@@ -36,7 +36,7 @@ func TestWhatWasOfferedBeforeIsAnotherAccountsOrAnotherTokensFault(t *testing.T)
 					f.start()
 					synctest.Wait()
 				}
-				st, _ := f.engine.Slot("relay0", string(moq.Subscribe))
+				st, _ := f.engine.StatusOf("relay0", string(moq.Subscribe))
 				if st.Failure == nil || st.Failure.Reason != string(fault.NotOffered) || !strings.Contains(st.Failure.Message, "404: 7003 Could not route ("+c.hint) {
 					t.Errorf("failure = %+v, want the hint %q", st.Failure, c.hint)
 				}

@@ -43,9 +43,9 @@ func (os *outages) outageOf(p upstream) *outage {
 // elapsed is the elapsed-time clock, on which all outages are told.
 func (os *outages) elapsed() time.Duration { return os.clock.Elapsed().Elapsed }
 
-// noteOutcome takes note of the outcome of a call that began at a time, and says in its
+// noteCallOutcome takes note of the outcome of a call that began at a time, and says in its
 // error whose it is.
-func (os *outages) noteOutcome(p upstream, began time.Duration, err error) error {
+func (os *outages) noteCallOutcome(p upstream, began time.Duration, err error) error {
 	shown, at := upstreamStateOf(err), evidenceSince(err, began, os.elapsed())
 	if shown == healthy {
 		os.noteRecovered(p.forReads(), at)
@@ -61,6 +61,30 @@ func (os *outages) noteOutcome(p upstream, began time.Duration, err error) error
 		os.outageOf(p).noteDown(at, fault.Of(err).Reason == fault.RateLimited)
 	}
 	return &upstreamError{err, []blame{{p, shown == down, at}}}
+}
+
+// evidenceSince is since when an outcome says something: without an answer, since the call began.
+func evidenceSince(err error, began, now time.Duration) time.Duration {
+	if err == nil {
+		return now
+	}
+	if r := fault.Of(err).Reason; r == fault.Timeout || r == fault.Unreachable {
+		return began
+	}
+	return now
+}
+
+// awaitUpstreams lets the slot be released when those are back for which it waits.
+// What is older than a healthy answer is nothing to wait for.
+func (w *worker) awaitUpstreams(blames []blame) {
+	for _, k := range blames {
+		if !k.down {
+			continue
+		}
+		if back := w.engine.outages.outageOf(k.upstream).addWaiting(w, k.at); back {
+			w.releaseFor(k.upstream)
+		}
+	}
 }
 
 // addWaiting lets a slot wait for the upstream, and reports so, unless that was well after what was seen at a time.

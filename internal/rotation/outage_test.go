@@ -85,7 +85,7 @@ func TestWhenAnOutageEndsAllWhoWaitedAreRightWithinSeconds(t *testing.T) {
 
 // failures counts the failed attempts of the present runs of failures.
 func (f *fleet) failures() (n int) {
-	f.engine.Slots(func(s *slot.Status) bool { n += s.ConsecutiveFailures; return true })
+	f.engine.Statuses(func(s *slot.Status) bool { n += s.ConsecutiveFailures; return true })
 	return n
 }
 
@@ -101,7 +101,7 @@ func waitingFleet(t *testing.T) (f *fleet, sink *store, since time.Time) {
 // that they let go has run.
 func (f *fleet) goodAnswers(n int, sink string) {
 	for range n {
-		_ = f.engine.outages.noteOutcome(upstream{name: sink}, f.engine.outages.elapsed(), nil)
+		_ = f.engine.outages.noteCallOutcome(upstream{name: sink}, f.engine.outages.elapsed(), nil)
 	}
 	synctest.Wait()
 }
@@ -219,7 +219,7 @@ func TestAnAnswerThatWasOvertakenByAGoodOneIsNotWaitedFor(t *testing.T) {
 		s := f.engine.slots.workerOf(f.plans[0].Key)
 		hung := fault.Newf(fault.Retry, fault.Timeout, "write", "it", "no answer")
 		hung.After = time.Hour // so that it is no short backoff by chance
-		s.noteFailure(slot.StageDeliver, f.engine.outages.noteOutcome(upstream{name: "vault"}, began, hung))
+		s.noteFailure(slot.StageDeliver, f.engine.outages.noteCallOutcome(upstream{name: "vault"}, began, hung))
 		if left := time.Until(s.record.Failure.Next); left > releaseGap {
 			t.Errorf("the next attempt is %s away", left)
 		}
@@ -282,7 +282,7 @@ func TestAReloadFreesOnlyWhatItChanged(t *testing.T) {
 
 // triedSince are the relays whose slots made an attempt, well or not.
 func (f *fleet) triedSince(t time.Time) (relays []string) {
-	f.engine.Slots(func(s *slot.Status) bool {
+	f.engine.Statuses(func(s *slot.Status) bool {
 		if s.Failure == nil || !s.Failure.At.Before(t) {
 			relays = append(relays, s.Relay)
 		}
@@ -384,7 +384,7 @@ func TestACallThatWasNeverSentShowsNoOutage(t *testing.T) {
 	for name, p := range map[string]upstream{"an account": {account: true, name: testAccount, writes: true}, "a sink": {name: "sink0"}} {
 		unsent := fault.Newf(fault.Retry, fault.Timeout, "rotate", "", "no turn in time")
 		unsent.Unsent = true
-		err := w.engine.outages.noteOutcome(p, w.engine.outages.elapsed(), unsent)
+		err := w.engine.outages.noteCallOutcome(p, w.engine.outages.elapsed(), unsent)
 		if blames := blamesOf(err); len(blames) != 1 || blames[0].down {
 			t.Errorf("%s is taken to be down: %+v", name, blames)
 		}

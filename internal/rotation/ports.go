@@ -93,7 +93,9 @@ type Sinks interface {
 // methods do not block and are safe for concurrent use.
 type Observer interface {
 	RotationDone(p *slot.Plan, s moq.Strategy, result slot.Result, took time.Duration)
-	// AttemptFailed is told each failed attempt: rotatord_rotation_failures_total.
+	// AttemptFailed is told each failed attempt, and each mint that a full relay refused:
+	// rotatord_rotation_failures_total. Not those of optional deliveries: rotatord_sink_deliveries_total counts them where
+	// they came to a write.
 	AttemptFailed(account string, step slot.Stage, reason string)
 	// LagMeasured is told the time from the due instant to the mint call: of each attempt that the schedule began, but
 	// not of an in_place one that is called again.

@@ -8,19 +8,6 @@ import (
 	"github.com/rotatord/rotatord/internal/slot"
 )
 
-// awaitUpstreams lets the slot be released when those are back for which it waits.
-// What is older than a healthy answer is nothing to wait for.
-func (w *worker) awaitUpstreams(blames []blame) {
-	for _, k := range blames {
-		if !k.down {
-			continue
-		}
-		if back := w.engine.outages.outageOf(k.upstream).addWaiting(w, k.at); back {
-			w.releaseFor(k.upstream)
-		}
-	}
-}
-
 // releaseFor has what a slot leaves undone because of p be tried at once, or as soon as
 // the gap since its last release allows; false when nothing waits for p.
 func (w *worker) releaseFor(p upstream) bool {

@@ -262,7 +262,7 @@ func accountOutage(w *world) {
 // othersFindWell has calls of other slots go well, and the time pass that two releases are apart.
 func (w *world) othersFindWell(p upstream) {
 	for range 2 {
-		_ = w.engine.outages.noteOutcome(upstream{account: p.account, name: p.name, writes: true}, w.engine.outages.elapsed(), nil)
+		_ = w.engine.outages.noteCallOutcome(upstream{account: p.account, name: p.name, writes: true}, w.engine.outages.elapsed(), nil)
 		w.settle()
 	}
 	w.calmly(releaseGap + time.Second)

@@ -31,9 +31,6 @@ func (r *Record) Backoff() Backoff {
 	return blackoutBackoff()
 }
 
-// LongestBlock is how long a 429 of Cloudflare may hold anybody up: its budget is stopped that long.
-const LongestBlock = 10 * time.Minute
-
 // retryAt tells until when the present run of failures forbids another try.
 func (r *Record) retryAt(now time.Time) (until time.Time, waits bool) {
 	f := r.Failure
@@ -46,7 +43,7 @@ func (r *Record) retryAt(now time.Time) (until time.Time, waits bool) {
 // longestRetry is as far ahead as a failure may put the next attempt.
 func (r *Record) longestRetry() time.Duration {
 	if f := r.Failure; f.Reason == string(fault.RateLimited) && f.Sink == "" {
-		return LongestBlock
+		return fault.LongestBlock
 	}
 	return r.Backoff().Longest
 }

@@ -90,9 +90,9 @@ func (v *View) awaits(location string) bool {
 	return v.Plan != nil && TargetAt(RequiredOf(v.Plan.Targets), location) >= 0
 }
 
-// failuresBefore is how many failures in a row are behind one that comes now: values that were given up count, though a
+// FailuresBefore is how many failures in a row are behind one that comes now: values that were given up count, though a
 // mint came after each.
-func (r *Record) failuresBefore() (n int) {
+func (r *Record) FailuresBefore() (n int) {
 	if r.Failure != nil {
 		n = r.Failure.Count
 	}

@@ -28,7 +28,7 @@ func FirstForecast(p *Plan, now, until time.Time) []Run {
 
 // Forecast returns the slot's runs that are yet to begin, and do by until, in their order: what is under way is none.
 func (v *View) Forecast(until time.Time) (out []Run) {
-	for d := v.nextRun(); d.Cause != "" && !d.At.After(until) && len(out) < maxRuns; d = v.runAfter(d) {
+	for d := v.firstForecastRun(); d.Cause != "" && !d.At.After(until) && len(out) < maxRuns; d = v.runAfter(d) {
 		out = append(out, Run{
 			At: UTC(d.At), Slot: v.Plan.Slot(), Relay: v.Plan.Relay, Type: v.Plan.Key.Type,
 			Account: v.Plan.Account, Strategy: v.Plan.Strategy,
@@ -37,7 +37,9 @@ func (v *View) Forecast(until time.Time) (out []Run) {
 	return out
 }
 
-// firstUnmetRun is the oldest run that is unmet: it may be under way, or wait for its next attempt.
+// firstUnmetRun is the oldest run that is unmet: as a rule one that is yet to come, else one that is late, under way or
+// waiting for its next attempt. Status, page and metrics show it as next and judge by it what is overdue; `plan` shows
+// firstForecastRun, which leaves out what is under way.
 func (v *View) firstUnmetRun() Due {
 	if first := v.dueInitially(); first.Cause != "" {
 		return first
@@ -45,9 +47,9 @@ func (v *View) firstUnmetRun() Due {
 	return v.dueOnSchedule()
 }
 
-// nextRun is the first run that is yet to begin, and when it does: one that is late begins now, or when what it waits for
-// is over.
-func (v *View) nextRun() Due {
+// firstForecastRun is the first run that is yet to begin, and when it does: one that is late begins now, or when what it
+// waits for is over.
+func (v *View) firstForecastRun() Due {
 	if v.Record.PendingMint != nil || v.Record.Unfinished() {
 		return v.without((*Record).meetUnderWay).firstUnmetRun().startedFrom(v, v.Now)
 	}

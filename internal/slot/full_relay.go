@@ -12,8 +12,8 @@ func (v *View) RoomWait(next time.Time) (until time.Time, waits bool) {
 	return earlierOf(next, overdue), true
 }
 
-// nextRoomAt is when a mint that a full relay refused is tried again; zero when it may be now.
-func (v *View) nextRoomAt() time.Time {
+// fullRelayUntil is when a mint that a full relay refused is tried again; zero when it may be now.
+func (v *View) fullRelayUntil() time.Time {
 	next := v.Seen.NextRoom.Time()
 	if !v.waitsUntil(next, RoutineBackoff().Longest) {
 		return time.Time{}

@@ -3,6 +3,8 @@ package slot
 import (
 	"slices"
 	"time"
+
+	"github.com/rotatord/rotatord/internal/fault"
 )
 
 // deliverOptional serves optional targets beside the required ones, waiting for none, and
@@ -28,7 +30,7 @@ func (v *View) deliverOptional() Action {
 	var next time.Time
 	missing = slices.DeleteFunc(missing, func(t Target) bool {
 		at := v.Seen.NextOptional.At(t.Location).Time()
-		waits := v.waitsUntil(at, LongestBlock)
+		waits := v.waitsUntil(at, fault.LongestBlock)
 		if waits {
 			next = earlierOf(next, at)
 		}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/moq"
 )
 
@@ -34,7 +35,7 @@ func (v *View) revokeRefused() (Action, bool) {
 	if i < 0 {
 		return nil, true
 	}
-	if until := v.Seen.NextRetirement.Time(); v.waitsUntil(until, LongestBlock) {
+	if until := v.Seen.NextRetirement.Time(); v.waitsUntil(until, fault.LongestBlock) {
 		return Wait{until}, false
 	}
 	l := v.Record.Orphans[i]
@@ -45,7 +46,7 @@ func (v *View) revokeRefused() (Action, bool) {
 // again on its way makes two.
 func (v *View) reclaim(l Orphan, t moq.Token) Action {
 	tok := Token{ID: t.ID, RotationID: l.RotationID, Created: TimestampOf(t.Created), Expires: TimestampOf(t.Expires)}
-	if until := v.Seen.NextRetirement.Time(); v.waitsUntil(until, LongestBlock) {
+	if until := v.Seen.NextRetirement.Time(); v.waitsUntil(until, fault.LongestBlock) {
 		return Wait{until}
 	}
 	if !l.Crashed { // its value never came: no target can have it
@@ -76,19 +77,19 @@ func (v *View) reclaimOrphans() Action {
 	if v.ClockUnset {
 		return Wait{v.Now.Add(askAgainIn)}
 	}
-	if until := v.Seen.NextReclaim.Time(); v.waitsUntil(until, LongestBlock) {
+	if until := v.Seen.NextReclaim.Time(); v.waitsUntil(until, fault.LongestBlock) {
 		return Wait{until}
 	}
 	if s, ok := v.reclaimListed(); !ok {
 		return s
 	}
-	next, sooner := time.Duration(0), false
+	next, found := time.Duration(0), false
 	for _, l := range v.Record.Orphans {
 		if v.presence(l.Label, v.lateFor(l)) == Absent {
 			return ForgetOrphan{l}
 		}
-		if left := v.nextSearch(l); !sooner || left < next {
-			next, sooner = left, true
+		if left := v.nextSearch(l); !found || left < next {
+			next, found = left, true
 		}
 	}
 	if next <= 0 {
@@ -111,15 +112,15 @@ func (c *Times) lateFor(l Orphan) time.Duration {
 // token can turn up; then lists are made until they agree, ever more seldom.
 func (v *View) nextSearch(l Orphan) time.Duration {
 	lost, _ := v.passedSince(l.Clock)
-	swept, over, listed := time.Duration(0), v.lateFor(l)-lagging, time.Duration(0)
+	lookedAfter, pastWindow, sinceList := time.Duration(0), v.lateFor(l)-lagging, time.Duration(0)
 	if v.Seen.LastListing > 0 {
-		listed = v.Clock.Elapsed - v.Seen.LastListing
-		swept = lost - listed // after how long it was last looked for
+		sinceList = v.Clock.Elapsed - v.Seen.LastListing
+		lookedAfter = lost - sinceList
 	}
-	if v.Seen.LastListing > 0 && over > listed {
-		return max(listsApart, over-listed) - listed
+	if v.Seen.LastListing > 0 && pastWindow > sinceList {
+		return max(listsApart, pastWindow-sinceList) - sinceList
 	}
-	return min(max(time.Minute, 2*swept)-lost, time.Second-over)
+	return min(max(time.Minute, 2*lookedAfter)-lost, time.Second-pastWindow)
 }
 
 // NoteOrphanFound notes that a token of a lost mint turned up, and was revoked or kept. One that came and was

@@ -19,9 +19,11 @@ type Plan struct {
 
 	Operations []string // of the slot's tokens, as configured
 
-	Schedule Schedule                              // nil: manual
-	Expr     string                                // the schedule as written, to tell whether a reload changed it
-	Delay    func(instant time.Time) time.Duration // jitter after an instant: of Key and Jitter alone; nil: none
+	Schedule Schedule // nil: manual
+	// Expr is the schedule as written, or the default, without the space around it: with Timezone it tells, at a reload and
+	// across a restart, whether the schedule changed. It is empty only in plans that no configuration made.
+	Expr  string
+	Delay func(instant time.Time) time.Duration // jitter after an instant: of Key and Jitter alone; nil: none
 
 	Targets []Target
 }

@@ -129,10 +129,10 @@ func (v *View) isUnlisted() bool {
 	return rot.Strategy == moq.Overlap && l != nil && l.Complete && v.absenceOf(rot.Token.ID) >= 0 && v.presenceOfLatest() == Unknown
 }
 
-// mayBeRevoked reports whether the token of the latest rotation may be listed only because lists lag. Who knows of
+// mayHaveBeenRevoked reports whether the token of the latest rotation may be listed only because lists lag. Who knows of
 // no revocation may have a journal that was restored: what was revoked before this process began, lists show for a
 // minute from then on.
-func (v *View) mayBeRevoked() bool {
+func (v *View) mayHaveBeenRevoked() bool {
 	l, rot := v.Seen.Listing, v.Record.Rotation
 	if rot.Strategy != moq.Overlap || v.Seen.Minted == rot.ID {
 		return false

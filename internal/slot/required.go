@@ -42,7 +42,7 @@ func (v *View) deliverRequired() Action {
 	if rot.Strategy == moq.Overlap && v.hasEndedAtCloudflare(rot.Token) {
 		return v.deliverEnded(missing)
 	}
-	if v.isUnlisted() || v.mayBeRevoked() {
+	if v.isUnlisted() || v.mayHaveBeenRevoked() {
 		return v.deliverUnconfirmed(missing)
 	}
 	return v.deliverTo(missing)
@@ -104,7 +104,7 @@ func (v *View) givesWay() bool {
 	if v.Plan == nil || v.supersedeCause() == "" {
 		return false
 	}
-	if !v.nextRoomAt().IsZero() {
+	if !v.fullRelayUntil().IsZero() {
 		return false // the relay is full
 	}
 	f := v.Record.Failure

@@ -31,8 +31,8 @@ func (v *View) retireTokens() Action {
 	return Wait{next}
 }
 
-// sooner is when a token that is not to be revoked before at is looked at again: an expired one waits for nobody.
-func (v *View) sooner(at time.Time, t *Token) time.Time {
+// orExpiry is when a token that is not to be revoked before at is looked at again: an expired one waits for nobody.
+func (v *View) orExpiry(at time.Time, t *Token) time.Time {
 	if end := v.expiryAt(t); end.After(v.Now) {
 		return earlierOf(at, end)
 	}
@@ -45,7 +45,7 @@ func (v *View) currentExpiry() time.Time {
 	if t == nil || t.ID == "" || t.Expires.IsZero() {
 		return time.Time{}
 	}
-	if until := v.Seen.NextRetirement.Time(); v.waitsUntil(until, LongestBlock) {
+	if until := v.Seen.NextRetirement.Time(); v.waitsUntil(until, fault.LongestBlock) {
 		return laterOf(v.expiryAt(t), until)
 	}
 	return v.expiryAt(t)
@@ -56,10 +56,10 @@ func (v *View) retireOrWait(t *Token) Action {
 	at, expired := v.revocableAt(t)
 	due := !at.IsZero() && !at.After(v.Now)
 	if !due && !v.mayHaveExpired(t) && !v.cannotMeasureGrace(t) {
-		return Wait{v.sooner(at, t)}
+		return Wait{v.orExpiry(at, t)}
 	}
 	switch until := v.Seen.NextRetirement.Time(); {
-	case v.waitsUntil(until, LongestBlock):
+	case v.waitsUntil(until, fault.LongestBlock):
 		return Wait{until}
 	case v.Seen.Unsaved:
 		return Wait{}
@@ -135,7 +135,7 @@ func errStillServed(t Target, kind Drift) error {
 func (v *View) currentFirst() (Action, bool) {
 	t := v.Record.Current
 	switch {
-	case t == nil || t.ID == "" || v.waitsUntil(v.Seen.NextRetirement.Time(), LongestBlock):
+	case t == nil || t.ID == "" || v.waitsUntil(v.Seen.NextRetirement.Time(), fault.LongestBlock):
 		return nil, true
 	case v.expired(t):
 		return Revoke{Token: *t, Expired: true}, false

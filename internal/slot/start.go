@@ -15,7 +15,7 @@ func (v *View) startDue() Action {
 	if until, shut := v.Record.retryAt(v.Now); shut {
 		return Wait{until}
 	}
-	if until := v.nextRoomAt(); !until.IsZero() {
+	if until := v.fullRelayUntil(); !until.IsZero() {
 		return Wait{until}
 	}
 	if v.JournalDown || v.Seen.Unsaved {
@@ -27,7 +27,7 @@ func (v *View) startDue() Action {
 	if a := v.Record.PendingMint; a != nil {
 		return v.reserveBefore(Mint{d}) // a rotate call was lost: consumers are locked out, and nothing is looked at first
 	}
-	for _, check := range []func(*View) (Action, bool){(*View).roomFirst, (*View).listedFirst, (*View).reclaimedFirst, (*View).placesKnownFirst} {
+	for _, check := range []func(*View) (Action, bool){(*View).tokenLimitFirst, (*View).listedFirst, (*View).reclaimedFirst, (*View).placesKnownFirst} {
 		if s, ok := check(v); !ok {
 			return s
 		}

@@ -36,8 +36,8 @@ func (v *View) mainNote() string {
 		return "the journal cannot be written: nothing is minted until it can"
 	case v.Seen.Unsavable:
 		return "the journal refuses the slot's record, see the log: nothing is minted for it until it can be saved"
-	case !v.blockedUntil().IsZero():
-		return v.blockedNote()
+	case !v.graceAwaitedUntil().IsZero():
+		return v.tokenLimitNote()
 	case v.waitsForRoom():
 		return v.fullRelayNote()
 	case v.isSettling():

@@ -94,8 +94,8 @@ func (v *View) Repair(t Target, s TargetState) string {
 		return "at the next run, " + dayAndTime(next) + how
 	case waits:
 		return "with the next attempt, " + dayAndTime(attempt)
-	case !v.blockedUntil().IsZero():
-		return "once there is room for a token, " + dayAndTime(v.blockedUntil())
+	case !v.graceAwaitedUntil().IsZero():
+		return "once there is room for a token, " + dayAndTime(v.graceAwaitedUntil())
 	}
 	return "now"
 }

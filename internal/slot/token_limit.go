@@ -11,8 +11,8 @@ import (
 // MaxTokens is the most tokens a slot has at Cloudflare, but for a fourth while nobody is served (fourthToken).
 const MaxTokens = 3
 
-// roomFirst keeps a slot at three tokens: a fourth waits for the oldest grace to end, unless nobody is served.
-func (v *View) roomFirst() (Action, bool) {
+// tokenLimitFirst keeps a slot at three tokens: a fourth waits for the oldest grace to end, unless nobody is served.
+func (v *View) tokenLimitFirst() (Action, bool) {
 	if v.Plan.Strategy != moq.Overlap {
 		return nil, true
 	}
@@ -38,7 +38,7 @@ var errTokenLimit = fault.Newf(fault.Retry, fault.Full, "start rotation", "",
 // expiredFirst revokes a token that has expired and whose room is needed. A served one stays otherwise, so that people
 // see it.
 func (v *View) expiredFirst() (Action, bool) {
-	if v.waitsUntil(v.Seen.NextRetirement.Time(), LongestBlock) || !v.Seen.RelayFull && v.countLiveTokens() < MaxTokens {
+	if v.waitsUntil(v.Seen.NextRetirement.Time(), fault.LongestBlock) || !v.Seen.RelayFull && v.countLiveTokens() < MaxTokens {
 		return nil, true
 	}
 	for _, t := range v.liveTokens() {

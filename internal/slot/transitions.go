@@ -10,9 +10,10 @@ import (
 	"github.com/rotatord/rotatord/internal/moq"
 )
 
-// The changes that a record goes through, each as one pure function. What a
-// record points to is never changed in place: a clone may still be on its way
-// to the journal.
+// The changes that a record goes through in a rotation without a hitch, and when a mint is lost or an attempt fails,
+// each as one pure function. Those of one part alone lie beside it: RefuseMint, GiveUpValue, ForgetOrphan,
+// NoteOrphanFound, Redirect. What a record points to is never changed in place: a clone may still be on its way to the
+// journal.
 
 // Clone copies r far enough that no transition of r shows in the copy.
 func (r *Record) Clone() *Record {
@@ -204,7 +205,7 @@ func (r *Record) BeginGrace(t Token) {
 // AddFailedAttempt adds one attempt to the present run of failed ones, or begins it.
 func (r *Record) AddFailedAttempt(a FailedAttempt) {
 	f := Failure{
-		Count: r.failuresBefore() + 1, Since: a.At, At: a.At, Next: a.Next, Stage: a.Stage, Reason: a.Reason, Sink: a.Sink,
+		Count: r.FailuresBefore() + 1, Since: a.At, At: a.At, Next: a.Next, Stage: a.Stage, Reason: a.Reason, Sink: a.Sink,
 		Message: a.Message, Permanent: a.Permanent, Locations: a.Locations,
 		ClaimedOtherID: a.Stage == StageMint && a.Reason == string(fault.Mismatch),
 	}

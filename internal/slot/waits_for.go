@@ -12,8 +12,8 @@ import (
 // waitsFor is what a rotation that is due waits for, and until when as far as that is known.
 func (v *View) waitsFor() (what WaitsFor, until time.Time) {
 	switch {
-	case !v.blockedUntil().IsZero():
-		return WaitsForGrace, UTC(v.blockedUntil())
+	case !v.graceAwaitedUntil().IsZero():
+		return WaitsForGrace, UTC(v.graceAwaitedUntil())
 	case v.waitsForRoom():
 		return WaitsForRoom, UTC(v.Seen.NextRoom.Time())
 	case v.Seen.Reserving:
@@ -40,17 +40,17 @@ func (v *View) budgetNote() string {
 	return "waiting for the account's request budget, which lets nothing through before " + UTC(v.BudgetUntil).Format(time.DateTime+"Z")
 }
 
-func (v *View) blockedNote() string {
-	until := UTC(v.blockedUntil()).Format(time.DateTime + "Z")
+func (v *View) tokenLimitNote() string {
+	until := UTC(v.graceAwaitedUntil()).Format(time.DateTime + "Z")
 	if v.countLiveTokens() > MaxTokens {
 		return "the slot has four tokens, one more than it may have: it rotates when two graces have ended, at " + until
 	}
 	return "the slot has three tokens, the most it may have: it rotates when the oldest grace ends, at " + until
 }
 
-// blockedUntil returns until when a rotation that is due waits for a grace to end; zero when none makes room for its token. Who asked to end a
-// compromise waits for none, who serves nobody neither, and what has expired goes first.
-func (v *View) blockedUntil() time.Time {
+// graceAwaitedUntil returns until when a rotation that is due waits for a grace to end; zero when none makes room for its
+// token. Who asked to end a compromise waits for none, who serves nobody neither, and what has expired goes first.
+func (v *View) graceAwaitedUntil() time.Time {
 	over, q := v.countLiveTokens()-MaxTokens, v.Record.Request
 	if v.Plan.Strategy != moq.Overlap || over < 0 || q != nil && q.Compromised || slices.ContainsFunc(v.liveTokens(), v.expired) || !v.isDue() {
 		return time.Time{}

@@ -62,7 +62,7 @@ func (s *Server) encodeSlots() (_ []byte, err error) {
 	var b bytes.Buffer
 	b.WriteString(`{"slots":[`)
 	enc, first := json.NewEncoder(&b), true
-	s.Daemon.Slots(func(st *slot.Status) bool {
+	s.Daemon.Statuses(func(st *slot.Status) bool {
 		if !first {
 			b.WriteByte(',')
 		}
@@ -81,7 +81,7 @@ func (s *Server) encodeSlots() (_ []byte, err error) {
 
 func (s *Server) getSlot(w http.ResponseWriter, r *http.Request) {
 	relay, typ := r.PathValue("relay"), r.PathValue("type")
-	st, ok := s.Daemon.Slot(relay, typ)
+	st, ok := s.Daemon.StatusOf(relay, typ)
 	if !ok {
 		writeError(w, r, http.StatusNotFound, noSlot(relay, typ))
 		return
@@ -99,7 +99,7 @@ func (s *Server) serveRotate(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	relay, typ := r.PathValue("relay"), r.PathValue("type")
-	if _, ok := s.Daemon.Slot(relay, typ); !ok {
+	if _, ok := s.Daemon.StatusOf(relay, typ); !ok {
 		writeError(w, r, http.StatusNotFound, noSlot(relay, typ))
 		return
 	}

@@ -53,7 +53,7 @@ func (d *fakeDaemon) lastAsked() string {
 
 func (d *fakeDaemon) Notes() []string { return d.notes }
 
-func (d *fakeDaemon) Slots(yield func(*slot.Status) bool) {
+func (d *fakeDaemon) Statuses(yield func(*slot.Status) bool) {
 	var shared slot.Status // valid during the yield only
 	for _, s := range d.slots {
 		shared = s
@@ -64,7 +64,7 @@ func (d *fakeDaemon) Slots(yield func(*slot.Status) bool) {
 	}
 }
 
-func (d *fakeDaemon) Slot(relay, typ string) (slot.Status, bool) {
+func (d *fakeDaemon) StatusOf(relay, typ string) (slot.Status, bool) {
 	for _, s := range d.slots {
 		if s.Relay == relay && string(s.Type) == typ {
 			return s, true
@@ -75,7 +75,7 @@ func (d *fakeDaemon) Slot(relay, typ string) (slot.Status, bool) {
 
 func (d *fakeDaemon) Rotate(_ context.Context, relay, typ, by string, compromised bool) (slot.Status, error) {
 	d.note("rotate", relay, typ, "by", by, map[bool]string{true: "compromised"}[compromised])
-	s, _ := d.Slot(relay, typ)
+	s, _ := d.StatusOf(relay, typ)
 	return s, d.err
 }
 

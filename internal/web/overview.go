@@ -98,7 +98,7 @@ type found struct {
 func (s *Server) surveySlots(f filter) survey {
 	sv := survey{counts: map[string]int{}}
 	var ranks [lastRank + 1][]found // each is in the order of the slots
-	s.Daemon.Slots(func(st *slot.Status) bool {
+	s.Daemon.Statuses(func(st *slot.Status) bool {
 		sv.countSlot(st)
 		if f.matchesSlot(st) {
 			r := rankOf(st)
@@ -205,7 +205,7 @@ func (s *Server) rowsOf(list []found) []row {
 	now := s.Now()
 	rows := make([]row, 0, len(list))
 	for _, f := range list {
-		if st, ok := s.Daemon.Slot(f.relay, f.typ); ok {
+		if st, ok := s.Daemon.StatusOf(f.relay, f.typ); ok {
 			rows = append(rows, newRow(&st, now))
 		}
 	}

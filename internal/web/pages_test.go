@@ -256,4 +256,4 @@ func BenchmarkOverview100kSlots(b *testing.B) {
 // bigDaemon finds a slot without a search.
 type bigDaemon struct{ *fakeDaemon }
 
-func (d *bigDaemon) Slot(string, string) (slot.Status, bool) { return d.slots[0], true }
+func (d *bigDaemon) StatusOf(string, string) (slot.Status, bool) { return d.slots[0], true }

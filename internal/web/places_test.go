@@ -38,10 +38,10 @@ func (d *slowDaemon) History(ctx context.Context, relay, typ string, limit int) 
 	return d.fakeDaemon.History(ctx, relay, typ, limit)
 }
 
-func (d *slowDaemon) Slots(yield func(*slot.Status) bool) {
+func (d *slowDaemon) Statuses(yield func(*slot.Status) bool) {
 	d.scanning.Add(1)
 	<-d.mayGoOn
-	d.fakeDaemon.Slots(yield)
+	d.fakeDaemon.Statuses(yield)
 }
 
 // wantNoPlace demands that whoever asks for a path is told to ask again, after as long as a place is waited for.

@@ -170,7 +170,7 @@ type event struct {
 
 func (s *Server) slotPage(w http.ResponseWriter, r *http.Request) {
 	relay, typ := r.PathValue("relay"), r.PathValue("type")
-	st, ok := s.Daemon.Slot(relay, typ)
+	st, ok := s.Daemon.StatusOf(relay, typ)
 	if !ok {
 		s.render(w, r, http.StatusNotFound, "missing.html", "no such slot", noSlot(relay, typ))
 		return

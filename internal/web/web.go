@@ -36,11 +36,11 @@ import (
 // for concurrent use. Errors are written for people; a *fault.Error also
 // chooses the HTTP status. relay and typ come from a URL and may name nothing.
 type Daemon interface {
-	// Slots visits every slot, by relay, then type. The *Status is valid during its yield only; yields
+	// Statuses visits every slot, by relay, then type. The *Status is valid during its yield only; yields
 	// do no I/O, so the daemon may hold a lock.
-	Slots(yield func(*slot.Status) bool)
-	// Slot returns one slot's status, a copy.
-	Slot(relay, typ string) (slot.Status, bool)
+	Statuses(yield func(*slot.Status) bool)
+	// StatusOf returns one slot's status, a copy.
+	StatusOf(relay, typ string) (slot.Status, bool)
 	// Rotate makes a request by somebody for a rotation durable and returns at once.
 	Rotate(ctx context.Context, relay, typ, by string, compromised bool) (slot.Status, error)
 	// History returns at most limit events, newest first: of all slots when relay is

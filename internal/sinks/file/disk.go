@@ -189,7 +189,7 @@ func (d disk) syncFolder(at *durable.Folder) error {
 	return d.syncNames(at)
 }
 
-// pending is a file on its way to target. It ends with exactly one of commit and Cancel.
+// pending is a file on its way to target. It ends with exactly one of commitFile and Cancel.
 type pending struct {
 	disk
 	*durable.Pending

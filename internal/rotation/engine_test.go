@@ -464,3 +464,15 @@ func TestNoValueIsPrintedWithARecord(t *testing.T) {
 		}
 	}
 }
+
+type unknownAction struct{ slot.Action }
+
+// An action that is left out would be decided for ever.
+func TestAnActionThatNobodyCarriesOutIsToldAtOnce(t *testing.T) {
+	defer func() {
+		if told := fmt.Sprint(recover()); !strings.Contains(told, "unknownAction") {
+			t.Errorf("told: %s", told)
+		}
+	}()
+	(&worker{}).carryOut(unknownAction{})
+}

@@ -1,6 +1,7 @@
 package rotation
 
 import (
+	"fmt"
 	"sync"
 	"time"
 
@@ -206,5 +207,7 @@ func (w *worker) carryOutDelivery(a slot.Action) {
 		w.deliverOptional(a.Targets)
 	case slot.Drop:
 		w.dropValue()
+	default:
+		panic(fmt.Sprintf("no worker carries out a %T", a)) // else the slot would decide the same for ever
 	}
 }

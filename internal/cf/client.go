@@ -223,13 +223,14 @@ func (c *Client) notSent(k call, err error) error {
 }
 
 // concludeCall turns what came of a request into an error or nil, and tells proof, budget and metrics whether the
-// account is up. To the first two an account that forbids a call is down, since none would be carried out.
+// account is up. To proof and budget one that forbids a call is down, since none would be carried out; to the metric it is
+// up, since a 403 of Cloudflare's has accepted the API token.
 func (c *Client) concludeCall(k call, x *exchange, problem string) error {
 	e := c.classify(k, x, problem)
 	if up, known := accountState(e); known && k.op != verifyAPIToken { // who may not ask for it may do all the rest
 		c.proof.noteOutcome(e == nil, up)
-		c.observer.Up(c.account, up || e.Reason == fault.Forbidden) // who is told that it may not was known by its login
 		c.budget.wentWell(up)
+		c.observer.Up(c.account, up || e.Reason == fault.Forbidden)
 	}
 	if e == nil {
 		return nil

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/rotatord/rotatord/internal/config"
+	"github.com/rotatord/rotatord/internal/rotation"
 	"github.com/rotatord/rotatord/internal/slot"
 )
 
@@ -19,6 +20,15 @@ func ForecastOf(cfg *config.Config, now, until time.Time) []slot.Run {
 		runs = append(runs, slot.FirstForecast(p, now, until)...)
 	}
 	return soonestFirst(runs)
+}
+
+// Forecast lists the runs within the given time from now.
+func (d *daemon) Forecast(within time.Duration) []slot.Run {
+	c := d.core.Load()
+	if c == nil {
+		return nil
+	}
+	return soonestFirst(rotation.NewAdministration(c.engine).Forecast(time.Now().Add(within)))
 }
 
 func soonestFirst(runs []slot.Run) []slot.Run {

@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"time"
 
 	"github.com/rotatord/rotatord/internal/rotation"
 	"github.com/rotatord/rotatord/internal/slot"
@@ -74,13 +73,4 @@ func (d *daemon) Prune(ctx context.Context, relay string, ids []string, dryRun b
 		return nil, errStarting
 	}
 	return rotation.NewAdministration(c.engine).Prune(ctx, relay, ids, dryRun)
-}
-
-// Forecast lists the runs within the given time from now.
-func (d *daemon) Forecast(within time.Duration) []slot.Run {
-	c := d.core.Load()
-	if c == nil {
-		return nil
-	}
-	return soonestFirst(rotation.NewAdministration(c.engine).Forecast(time.Now().Add(within)))
 }

@@ -7,8 +7,8 @@
 // by class and reason alone, metrics take the reason as a label, and a person reads the text:
 // operation, object, the upstream's own words, the hint in brackets.
 //
-// The text never holds a value: that is its maker's duty, who has the secrets to take out (package
-// redact).
+// A text that leaves its package holds no value: cf cleans what it makes (package redact); a sink
+// says what is secret (sinks.Confide), and its decorator cleans (sinks.Redacted).
 package fault
 
 import (

@@ -30,7 +30,7 @@ func slotKey(n int) moq.Key {
 // recordOf is a record of slot n that tells version from version, size bytes or a little more long.
 func recordOf(n, version, size int) *slot.Record {
 	return &slot.Record{
-		Key: slotKey(n), FirstSeen: slot.TimestampOf(day), ScheduledThrough: slot.TimestampOf(day.Add(time.Duration(version) * time.Second)),
+		Key: slotKey(n), FirstSeen: slot.TimestampOf(day), MetThrough: slot.TimestampOf(day.Add(time.Duration(version) * time.Second)),
 		Rotation: &slot.Rotation{ID: fmt.Sprint(version), Phase: slot.Minted, Sealed: make([]byte, size*3/4)},
 	}
 }
@@ -98,7 +98,7 @@ func tryState(t testing.TB, b *Bolt) (map[moq.Key]int, error) {
 	t.Helper()
 	found := map[moq.Key]int{}
 	err := b.Load(t.Context(), func(r *slot.Record) error {
-		found[r.Key] = int(r.ScheduledThrough.Time().Sub(day) / time.Second)
+		found[r.Key] = int(r.MetThrough.Time().Sub(day) / time.Second)
 		return nil
 	})
 	return found, err

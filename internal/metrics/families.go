@@ -49,7 +49,7 @@ func newSlotFamilies(now time.Time, perSlot bool) *slotFamilies {
 	return f
 }
 
-// addSlot takes in one slot; it is the yield of Source.Slots.
+// addSlot takes in one slot; it is the yield of Source.Statuses.
 func (f *slotFamilies) addSlot(st *slot.Status) bool {
 	f.addBacklogs(st)
 	f.sums.sumUp(st)

@@ -308,7 +308,7 @@ func mayBeElsewhere(r *slot.Record) bool {
 	case slices.ContainsFunc(r.Receipts, func(rc slot.Receipt) bool { return sinks.HasManyNames(rc.Location) }):
 		return true
 	}
-	return r.DeliveryPending() && slices.ContainsFunc(r.LatestRotation().Targets, func(t slot.Target) bool { return sinks.HasManyNames(t.Location) })
+	return r.DeliveryPending() && slices.ContainsFunc(r.PendingOrLatest().Targets, func(t slot.Target) bool { return sinks.HasManyNames(t.Location) })
 }
 
 // waitForUninspected is for how long other slots that were not looked at yet are still waited for; w.mu is held.

@@ -160,7 +160,8 @@ func blamesAccount(err error) bool {
 	return false
 }
 
-// correctHint returns err, with the hint of WithOfferedHint where the slot's account has made tokens before. m.mu is held.
+// correctHint returns err, with the hint of WithOfferedHint where overlap has worked for this slot: it has a token with an
+// id, and no call of in_place is meant. m.mu is held.
 func (m *memory) correctHint(where slot.Stage, err error) error {
 	if rotates := where == slot.StageMint && m.strategy() == moq.InPlace; rotates || !m.record.HasTokenWithID() {
 		return err

@@ -65,7 +65,7 @@ func (p *leftLocations) addLeft(w *worker, plan *slot.Plan) {
 	for i := range w.record.Receipts {
 		p.addLocation(w.record.Receipts[i].Location, w, plan)
 	}
-	if rot := w.record.LatestRotation(); rot != nil {
+	if rot := w.record.PendingOrLatest(); rot != nil {
 		for _, t := range rot.Targets {
 			p.addLocation(t.Location, w, plan)
 		}

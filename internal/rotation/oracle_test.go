@@ -400,7 +400,7 @@ func (w *world) atRest() {
 // metAhead is how far ahead the instant is that was met last: a clock that was three hours ahead showed it too early, and
 // the one after it is next.
 func metAhead(r *slot.Record, now time.Time) time.Duration {
-	return max(0, min(r.ScheduledThrough.Time().Sub(now), 3*time.Hour))
+	return max(0, min(r.MetThrough.Time().Sub(now), 3*time.Hour))
 }
 
 func (w *world) describe() string {

@@ -87,7 +87,8 @@ func (w *worker) awaitUpstreams(blames []blame) {
 	}
 }
 
-// addWaiting lets a slot wait for the upstream, and reports so, unless that was well after what was seen at a time.
+// addWaiting has a slot wait for the upstream. If that was well after what was seen at a time, the slot does not wait, and
+// back is true.
 func (o *outage) addWaiting(w *worker, seen time.Duration) (back bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -72,7 +72,7 @@ func (v *View) dueAt(c Cause, t time.Time) Due {
 	case t.After(v.Now):
 		return Due{Cause: c, At: t} // which other instants it meets is known when it comes
 	}
-	return Due{Cause: c, At: t, MeetsThrough: v.lastInstant()}
+	return Due{Cause: c, At: t, MeetsThrough: v.meetsThroughNow()}
 }
 
 // supersedeCause says why an unfinished rotation must give way to a newer one, if it must.

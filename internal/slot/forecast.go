@@ -62,7 +62,7 @@ func (v *View) firstForecastRun() Due {
 func (r *Record) meetUnderWay() {
 	for _, rot := range []*Rotation{r.Rotation, r.PendingMint} {
 		if rot != nil {
-			r.Rotation, r.ScheduledThrough = rot, max(r.ScheduledThrough, rot.MeetsThrough)
+			r.Rotation, r.MetThrough = rot, max(r.MetThrough, rot.MeetsThrough)
 		}
 	}
 }

@@ -60,3 +60,28 @@ func (v *View) NoteListing(l Listing) {
 		o.Gone = rot.ID
 	}
 }
+
+// listedFirst lists the relay when the next steps need to know what it accepts.
+func (v *View) listedFirst() (Action, bool) {
+	if v.Seen.RelayFull && slices.ContainsFunc(v.Record.Retiring, func(t Token) bool { return v.expired(&t) || v.mayHaveExpired(&t) }) {
+		if a := v.retireTokens(); !isWait(a) {
+			return a, false
+		}
+	}
+	need := len(v.Record.Orphans) > 0 || v.Plan.Matching || v.Seen.RelayFull
+	if !need || v.Plan.Strategy != moq.Overlap || v.Seen.Listing.isRecent(v.Now) {
+		return nil, true
+	}
+	return List{StagePreflight}, false
+}
+
+// listedAgain has the relay listed again when that may tell more than the list before.
+func (v *View) listedAgain(stage Stage) Action {
+	if v.Seen.Listing == nil {
+		return List{stage}
+	}
+	if again := v.Seen.Listing.Elapsed + listsApart; v.Clock.Elapsed < again {
+		return Wait{v.Now.Add(again - v.Clock.Elapsed)}
+	}
+	return List{stage}
+}

@@ -1,7 +1,6 @@
 package slot
 
 import (
-	"bytes"
 	"time"
 )
 
@@ -84,24 +83,4 @@ func (l Inspection) isFresh(now time.Time) bool { return Within(l.At, now, Fresh
 // clock set back does not make an observation good for ever.
 func Within(at, now time.Time, d time.Duration) bool {
 	return !at.IsZero() && now.Sub(at).Abs() <= d
-}
-
-// Drift says how a target differs from what was delivered; "" when it does not.
-type Drift string
-
-// The kinds of drift.
-const (
-	DriftMissing Drift = "missing"
-	DriftChanged Drift = "changed"
-)
-
-// driftOf compares a look with the target's receipt.
-func driftOf(rc Receipt, l Inspection) Drift {
-	switch {
-	case rc.RotationID == "" || l.Err != nil || !l.Known || bytes.Equal(rc.Digest, l.Digest):
-		return ""
-	case !l.Exists:
-		return DriftMissing
-	}
-	return DriftChanged
 }

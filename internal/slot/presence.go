@@ -139,14 +139,3 @@ func (v *View) mayHaveBeenRevoked() bool {
 	}
 	return l == nil || l.Complete && l.Elapsed-v.Start.Elapsed < lagging
 }
-
-// listedAgain has the relay listed again when that may tell more than the list before.
-func (v *View) listedAgain(stage Stage) Action {
-	if v.Seen.Listing == nil {
-		return List{stage}
-	}
-	if again := v.Seen.Listing.Elapsed + listsApart; v.Clock.Elapsed < again {
-		return Wait{v.Now.Add(again - v.Clock.Elapsed)}
-	}
-	return List{stage}
-}

@@ -62,8 +62,8 @@ func (r *Record) DeliveryPending() bool {
 	return r.PendingMint != nil || r.Unfinished() || r.Rotation != nil && len(r.Rotation.Sealed) > 0
 }
 
-// LatestRotation is the mint under way, else the latest rotation.
-func (r *Record) LatestRotation() *Rotation {
+// PendingOrLatest is the pending mint, else the latest rotation.
+func (r *Record) PendingOrLatest() *Rotation {
 	if r.PendingMint != nil {
 		return r.PendingMint
 	}
@@ -87,7 +87,7 @@ func (r *Record) HasTokenWithID() bool {
 
 // Operations returns the rights of the slot's tokens, those of its latest rotation.
 func (r *Record) Operations() []string {
-	if rot := r.LatestRotation(); rot != nil && len(rot.Operations) > 0 {
+	if rot := r.PendingOrLatest(); rot != nil && len(rot.Operations) > 0 {
 		return rot.Operations
 	}
 	return r.Key.Type.Operations()

@@ -14,9 +14,9 @@ type Record struct {
 	Key       moq.Key   `json:"key"`
 	FirstSeen Timestamp `json:"first_seen"`
 
-	// ScheduledThrough is up to when the schedule is met: by a verified rotation, or as far as it can have been
+	// MetThrough is up to when the schedule is met: by a verified rotation, or as far as it can have been
 	// (TakeBack). Instants up to it never fire again.
-	ScheduledThrough Timestamp `json:"met,omitzero"`
+	MetThrough Timestamp `json:"met,omitzero"`
 
 	// InForce is the schedule that the slot goes by; nil: not known.
 	InForce *ScheduleInForce `json:"schedule,omitempty"`

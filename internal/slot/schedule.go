@@ -5,7 +5,7 @@ import "time"
 // scheduleBase is what the schedule counts from: the last instant met, else the first sight; or when it took the place of
 // another schedule, or, where missed runs are not caught up, the last instant that was missed.
 func (v *View) scheduleBase() time.Time {
-	base := max(v.Record.metThrough(), v.scheduleInForce().Since).Time()
+	base := max(v.Record.noneMissedThrough(), v.scheduleInForce().Since).Time()
 	if !v.skipsMissed() {
 		return base
 	}
@@ -24,8 +24,9 @@ func (v *View) firstUnmet() time.Time {
 	return v.Plan.Schedule.Next(v.scheduleBase())
 }
 
-// lastInstant is the latest instant whose jitter has passed, however many were missed.
-func (v *View) lastInstant() time.Time {
+// meetsThroughNow is the instant through which a rotation that begins now meets the schedule: the latest that is due, else
+// one that is owed and due; zero when there is none.
+func (v *View) meetsThroughNow() time.Time {
 	if v.Plan.Schedule == nil {
 		return time.Time{}
 	}

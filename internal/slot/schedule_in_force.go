@@ -9,8 +9,8 @@ type ScheduleInForce struct {
 	Zone string `json:"zone,omitempty"`
 	// Since is when it took the place of another one: what it says of the time before does not count.
 	Since Timestamp `json:"since,omitzero"`
-	// Next is the first instant that was unmet when the record was saved. If it is not after Since it belongs to a former
-	// schedule, and is owed.
+	// Next is the first unmet instant of Text, when the record was saved. Right after a change it may be that of the
+	// former schedule instead, which is not after Since: it is owed (owes) until it is met.
 	Next Timestamp `json:"next,omitzero"`
 }
 
@@ -25,7 +25,7 @@ func (r *Record) NoteSchedule(p *Plan) {
 	}
 	f.Text, f.Zone, f.Next = p.Expr, p.Timezone, 0
 	if p.Schedule != nil {
-		f.Next = TimestampOf(p.Schedule.Next(max(r.metThrough(), f.Since).Time()))
+		f.Next = TimestampOf(p.Schedule.Next(max(r.noneMissedThrough(), f.Since).Time()))
 	}
 	r.keep(f)
 }
@@ -45,11 +45,13 @@ func (r *Record) inForce() (f ScheduleInForce) {
 	return f
 }
 
-// metThrough is the instant up to which nothing is missed, whatever the schedule.
-func (r *Record) metThrough() Timestamp { return max(r.ScheduledThrough, r.FirstSeen) }
+// noneMissedThrough is the instant up to which nothing is missed, whatever the schedule.
+func (r *Record) noneMissedThrough() Timestamp { return max(r.MetThrough, r.FirstSeen) }
 
 // owes reports whether an instant of a former schedule is unmet.
-func (r *Record) owes(f ScheduleInForce) bool { return f.Next > r.metThrough() && f.Next <= f.Since }
+func (r *Record) owes(f ScheduleInForce) bool {
+	return f.Next > r.noneMissedThrough() && f.Next <= f.Since
+}
 
 // AdoptSchedule has the slot go by the plan's schedule from a time on. What was due by the former one and is unmet stays
 // due, unless there is none any more.
@@ -60,7 +62,7 @@ func (r *Record) adopted(p *Plan, now Timestamp) ScheduleInForce {
 	if f.isOf(p) {
 		return f
 	}
-	f = ScheduleInForce{Text: p.Expr, Zone: p.Timezone, Since: now, Next: f.Next}
+	f = ScheduleInForce{Text: p.Expr, Zone: p.Timezone, Since: now, Next: f.Next} // the former's, if it is owed
 	if p.Schedule == nil || !r.owes(f) {
 		f.Next = 0
 	}

@@ -1,8 +1,6 @@
 package slot
 
 import (
-	"slices"
-
 	"github.com/rotatord/rotatord/internal/moq"
 )
 
@@ -78,20 +76,6 @@ func (v *View) proofBefore(a Action) Action {
 		return a
 	}
 	return Prove{}
-}
-
-// listedFirst lists the relay when the next steps need to know what it accepts.
-func (v *View) listedFirst() (Action, bool) {
-	if v.Seen.RelayFull && slices.ContainsFunc(v.Record.Retiring, func(t Token) bool { return v.expired(&t) || v.mayHaveExpired(&t) }) {
-		if a := v.retireTokens(); !isWait(a) {
-			return a, false
-		}
-	}
-	need := len(v.Record.Orphans) > 0 || v.Plan.Matching || v.Seen.RelayFull
-	if !need || v.Plan.Strategy != moq.Overlap || v.Seen.Listing.isRecent(v.Now) {
-		return nil, true
-	}
-	return List{StagePreflight}, false
 }
 
 // reclaimedFirst deals with the tokens of lost mints before another one is minted.

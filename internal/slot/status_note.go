@@ -61,7 +61,7 @@ func (v *View) mainNote() string {
 
 // changesOperations reports whether the next rotation makes a token with other rights than the last did.
 func (v *View) changesOperations() bool {
-	return v.Record.LatestRotation() != nil && !moq.SameOperations(v.Record.Operations(), v.Plan.Operations)
+	return v.Record.PendingOrLatest() != nil && !moq.SameOperations(v.Record.Operations(), v.Plan.Operations)
 }
 
 // leftOut are the required targets that could not be given the value which others have.

@@ -49,13 +49,13 @@ const furthest = Timestamp(1<<63 - 1)
 // namesInstantAfter reports whether an instant was met that is later than t.
 func (r *Record) namesInstantAfter(t Timestamp) bool {
 	after := func(rot *Rotation) bool { return rot != nil && rot.MeetsThrough > t }
-	return r.ScheduledThrough > t || after(r.PendingMint) || after(r.Rotation)
+	return r.MetThrough > t || after(r.PendingMint) || after(r.Rotation)
 }
 
 // namesTimeBeyond reports whether the record names a time beyond the bounds.
 func (r *Record) namesTimeBeyond(b Bounds) bool {
 	lostAhead := func(l Orphan) bool { return max(TimestampOf(l.At), l.Found) > b.Present }
-	return max(r.FirstSeen, r.inForce().Since) > b.Latest || r.ScheduledThrough > b.Met || r.PendingMint.startedBeyond(b) || r.Rotation.startedBeyond(b) ||
+	return max(r.FirstSeen, r.inForce().Since) > b.Latest || r.MetThrough > b.Met || r.PendingMint.startedBeyond(b) || r.Rotation.startedBeyond(b) ||
 		slices.ContainsFunc(r.Orphans, lostAhead) || r.Request.askedBeyond(b) || r.Failure.failedBeyond(b)
 }
 
@@ -72,7 +72,7 @@ func (f *Failure) failedBeyond(b Bounds) bool {
 // TakeBack takes back what lies beyond the bounds. What the record points to stays as it is: a copy may be on its way
 // to the journal.
 func (r *Record) TakeBack(b Bounds) {
-	r.FirstSeen, r.ScheduledThrough = min(r.FirstSeen, b.Latest), b.believed(r.ScheduledThrough)
+	r.FirstSeen, r.MetThrough = min(r.FirstSeen, b.Latest), b.believed(r.MetThrough)
 	if f := r.inForce(); f.Since > b.Latest {
 		f.Since = b.Latest
 		r.keep(f)

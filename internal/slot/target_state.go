@@ -13,7 +13,7 @@ type TargetState string
 // The states; a target is in exactly one.
 const (
 	TargetOK       TargetState = "ok"
-	TargetPending  TargetState = "pending"  // it lacks the current rotation
+	TargetPending  TargetState = "pending"  // a value is on its way to it, or it never got one
 	TargetMissing  TargetState = "missing"  // it holds nothing any more
 	TargetChanged  TargetState = "changed"  // it holds something else than was delivered
 	TargetUnusable TargetState = "unusable" // the store answers, and refuses it

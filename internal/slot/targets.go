@@ -56,7 +56,7 @@ func (v *View) TargetsInHand() (all []Target) {
 		all = v.Plan.Targets
 	}
 	if v.Record.DeliveryPending() {
-		all = slices.Concat(all, v.targetsOf(v.Record.LatestRotation()))
+		all = slices.Concat(all, v.targetsOf(v.Record.PendingOrLatest()))
 	}
 	return all
 }

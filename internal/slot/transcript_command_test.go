@@ -81,7 +81,7 @@ func (s *transcript) recordQuestions() []form {
 		{"at rest", func(*clause) { s.print("%s", yesOrNo(r.AtRest())) }},
 		{"a delivery is pending", func(*clause) { s.print("%s", yesOrNo(r.DeliveryPending())) }},
 		{"a token has a name", func(*clause) { s.print("%s", yesOrNo(r.HasTokenWithID())) }},
-		{"latest rotation", func(*clause) { s.print("%s, %s", nameOf(r.LatestRotation().ID), r.LatestRotation().Phase) }},
+		{"latest rotation", func(*clause) { s.print("%s, %s", nameOf(r.PendingOrLatest().ID), r.PendingOrLatest().Phase) }},
 		{"NAME was an attempt of its own", func(c *clause) { s.print("%s", yesOrNo(r.HasUsed(s.rotationID(c.words[0])))) }},
 		{"latest rotation id", func(*clause) { s.print("%s", nameOf(r.LatestID())) }},
 		{"last acknowledged", func(*clause) { s.print("%s", timeOr(r.LastRequiredReceipt(), "by nobody")) }},

@@ -95,7 +95,7 @@ func (s *transcript) known() (out []Target) {
 	if s.v.Plan != nil {
 		out = slices.Clone(s.v.Plan.Targets)
 	}
-	if rot := s.v.Record.LatestRotation(); rot != nil {
+	if rot := s.v.Record.PendingOrLatest(); rot != nil {
 		out = append(out, rot.Targets...)
 	}
 	return out

@@ -139,7 +139,7 @@ func (r *Record) Conclude(at time.Time, clock Reading) {
 	served := *rot.Token
 	served.ServedDigests = r.digestsOf(rot.ID)
 	r.Current, r.Rotation, r.Failure, r.LastRotation = &served, &rot, nil, rot.Finished
-	r.ScheduledThrough = max(r.ScheduledThrough, rot.MeetsThrough)
+	r.MetThrough = max(r.MetThrough, rot.MeetsThrough)
 	if r.Request != nil && r.Request.metBy(&rot) {
 		r.Request = nil
 	}

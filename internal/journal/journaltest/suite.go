@@ -148,13 +148,13 @@ func NumberOf(k moq.Key) (n int) {
 func Record(n, version, size int) *slot.Record {
 	return &slot.Record{
 		Key: Key(n), FirstSeen: slot.TimestampOf(Day()),
-		ScheduledThrough: slot.TimestampOf(Day().Add(time.Duration(version) * time.Second)),
-		Rotation:         &slot.Rotation{ID: fmt.Sprint(version), Phase: slot.Minted, Sealed: make([]byte, size*3/4)},
+		MetThrough: slot.TimestampOf(Day().Add(time.Duration(version) * time.Second)),
+		Rotation:   &slot.Rotation{ID: fmt.Sprint(version), Phase: slot.Minted, Sealed: make([]byte, size*3/4)},
 	}
 }
 
 // VersionOf is the version of a Record.
-func VersionOf(r *slot.Record) int { return int(r.ScheduledThrough.Time().Sub(Day()) / time.Second) }
+func VersionOf(r *slot.Record) int { return int(r.MetThrough.Time().Sub(Day()) / time.Second) }
 
 // Event is an event of slot n, so many minutes after Day.
 func Event(n, minute int, detail string) slot.Event {

@@ -4,7 +4,8 @@ import (
 	"github.com/rotatord/rotatord/internal/slot"
 )
 
-// newEvent starts a history line about the slot as it is; w.mu is held.
+// newEvent starts a history line about the slot as it is: rotation, token, cause and who asked are those of the latest
+// minted value. w.mu is held.
 func (w *worker) newEvent(kind slot.EventKind) slot.Event {
 	ev := slot.Event{At: w.engine.now().UTC(), Slot: w.nameLocked(), Key: w.record.Key, Kind: kind, Strategy: w.strategy()}
 	if rot := w.record.Rotation; rot != nil {
@@ -13,6 +14,19 @@ func (w *worker) newEvent(kind slot.EventKind) slot.Event {
 			ev.TokenID = rot.Token.ShownID()
 		}
 	}
+	return ev
+}
+
+// newFailedEvent starts the line about a failed attempt: before its token is there it is about what is due, and not about
+// the rotation before it. w.mu is held.
+func (w *worker) newFailedEvent() slot.Event {
+	ev := w.newEvent(slot.EventFailed)
+	if w.record.Unfinished() {
+		return ev
+	}
+	v := w.view()
+	ev.RotationID, ev.TokenID = "", ""
+	ev.Cause, ev.By = v.WhyDue()
 	return ev
 }
 

@@ -476,3 +476,29 @@ func TestAnActionThatNobodyCarriesOutIsToldAtOnce(t *testing.T) {
 	}()
 	(&worker{}).carryOut(unknownAction{})
 }
+
+// What failed is not the rotation before it.
+func TestTheHistoryTellsOfAFailedAttemptWhyItWasMadeAndWhoAsked(t *testing.T) {
+	for _, asked := range []bool{false, true} {
+		w := newWorld(t, moq.Overlap, 1)
+		w.start()
+		ask := func(by string) { _, _ = w.engine.Rotate(t.Context(), "live", string(moq.Subscribe), by, false) }
+		ask("alice")
+		w.run(time.Hour)
+		w.sinks["sink0"].down = true
+		want := slot.Event{Cause: slot.CauseSchedule}
+		if asked {
+			ask("bob")
+			want = slot.Event{Cause: slot.CauseManual, By: "bob"}
+		}
+		w.run(24 * time.Hour)
+		i := slices.IndexFunc(w.disk.events, func(e slot.Event) bool { return e.Kind == slot.EventFailed })
+		if i < 0 {
+			t.Fatal("nothing failed")
+		}
+		got := w.disk.events[i]
+		if got.Cause != want.Cause || got.By != want.By || got.RotationID != "" || got.TokenID != "" {
+			t.Errorf("cause %q, by %q, rotation %q, token %q", got.Cause, got.By, got.RotationID, got.TokenID)
+		}
+	}
+}

@@ -56,6 +56,21 @@ func (v *View) isDue() bool {
 	return d.Cause != "" && !d.At.After(v.Now)
 }
 
+// WhyDue is why a rotation is to be started now, and who asked for it; "" when none is.
+func (v *View) WhyDue() (c Cause, by string) {
+	if !v.isDue() {
+		return "", ""
+	}
+	c = v.nextDue().Cause
+	switch p, q := v.Record.PendingMint, v.Record.Request; {
+	case p != nil:
+		return c, p.By
+	case q != nil && c == CauseOf(*q):
+		return c, q.By
+	}
+	return c, ""
+}
+
 // without is the view as it would be if the record lacked something.
 func (v *View) without(forget func(*Record)) *View {
 	w, r := *v, *v.Record

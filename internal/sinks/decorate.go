@@ -18,8 +18,8 @@ import (
 type Observer interface {
 	// Delivered is called once for each Write.
 	Delivered(sink, sinkType string, ok bool, took time.Duration)
-	// Contacted is called once after each Probe, Read and Write that reached for the store and was not
-	// cancelled. up says that the store can be reached and takes our credentials, whatever it thinks of the target.
+	// Contacted is called once after each Probe, Read and Write that was neither cancelled nor refused for its
+	// size. up says that the store can be reached and takes our credentials, whatever it thinks of the target.
 	Contacted(sink string, up bool, at time.Time)
 }
 
@@ -74,10 +74,11 @@ func (d *decorated) Place(ctx context.Context, target string) (place string, err
 
 func (d *decorated) Write(ctx context.Context, target string, content secret.Value, o WriteOptions) error {
 	began := time.Now()
+	if large := Fits("write", target, content, d.MaxContent()); large != nil {
+		d.observer.Delivered(d.name, d.typ, false, time.Since(began))
+		return d.withName("write", target, large)
+	}
 	err := d.callBounded(ctx, "write", target, func(ctx context.Context) error {
-		if large := Fits("write", target, content, d.MaxContent()); large != nil {
-			return large
-		}
 		return confideContent(ctx, d.Sink.Write(ctx, target, content, o), content)
 	})
 	d.observer.Delivered(d.name, d.typ, err == nil, time.Since(began))

@@ -202,3 +202,18 @@ func TestACancelledProbeSaysNothingOfTheSink(t *testing.T) {
 		t.Errorf("heard %q", j.lines)
 	}
 }
+
+func TestAContentThatIsTooLargeSaysNothingOfTheStore(t *testing.T) {
+	told := &journal{}
+	s := sinks.Decorate("vault-prod", "vault", fake{func(context.Context) error {
+		t.Error("the store was called")
+		return nil
+	}}, time.Second, told)
+	err := s.Write(t.Context(), "moq/a", secret.New(strings.Repeat("x", 101)), sinks.WriteOptions{RotationID: "r1"})
+	if f := fault.Of(err); f.Reason != fault.Invalid || !strings.Contains(f.Error(), "vault-prod moq/a") {
+		t.Errorf("err = %v", err)
+	}
+	if len(told.lines) != 1 || !strings.HasPrefix(told.lines[0], "delivered vault-prod vault false") {
+		t.Errorf("told %q", told.lines)
+	}
+}

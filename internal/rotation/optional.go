@@ -5,6 +5,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/moq"
 	"github.com/rotatord/rotatord/internal/slot"
 )
@@ -33,7 +34,7 @@ func (w *worker) deliverOptionalTo(t slot.Target, rotationID string) {
 	case err == nil:
 		err = w.checkAccepted(rot, t)
 	}
-	d := delivery{target: t, err: err}
+	d := delivery{target: t, err: err, where: slot.StageDeliver}
 	if err == nil {
 		d = w.write(t, rec, w.valueNeedsJudging(rot))
 		w.readBack(rot, &d)
@@ -62,8 +63,8 @@ func (w *worker) noteOptional(rot *slot.Rotation, d delivery) []healthChange {
 	next := w.engine.now().Add(w.engine.jittered(slot.RoutineBackoff(), int(o.failedOptional), requestedWait(d.err, slot.RoutineBackoff().Longest)))
 	o.NextOptional.Set(loc, slot.TimestampOf(next))
 	o.optionalBlames.Set(loc, blamesOf(d.err))
-	w.logLocked().Warn("optional delivery failed", zap.String("step", string(d.where)), zap.String("sink", d.target.Sink),
-		zap.String("target", d.target.Target), zap.Error(d.err))
+	w.logLocked().Warn("optional delivery failed", zap.String("step", string(d.where)), zap.String("reason", string(fault.Of(d.err).Reason)),
+		zap.String("sink", d.target.Sink), zap.String("target", d.target.Target), zap.Error(d.err), zap.Time("next_attempt", next))
 	return changed
 }
 

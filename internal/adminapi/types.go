@@ -52,7 +52,7 @@ type (
 	Token = slot.RelayToken
 	// Owner says whose a token is.
 	Owner = slot.Owner
-	// Run is one rotation that a schedule will start.
+	// Run is one rotation that a schedule, or `initial: now`, will begin.
 	Run = slot.Run
 )
 

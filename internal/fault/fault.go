@@ -4,7 +4,7 @@
 // Whoever calls the outside makes an Error: a backend looks its own errors up in a Table
 // (meanings.go of each), whose rows give a Class, a Reason and a hint; what got no answer at all is
 // NoAnswer's. Whoever decides reads it by Of, which classes any other error, too. The engine goes
-// by class and reason alone, metrics take the reason as a label, and a person reads the text:
+// by class and reason, by how long it is to wait (After) and whether the call left (Unsent), never by the text; metrics take the reason as a label, and a person reads the text:
 // operation, object, the upstream's own words, the hint in brackets.
 //
 // A text that leaves its package holds no value: cf cleans what it makes (package redact); a sink
@@ -24,7 +24,9 @@ import (
 type Class uint8
 
 // The classes. The zero value is Retry, so that an unclassed error is tried again. The engine tries all three
-// again, by one backoff; the class tells it whether a mint has to be looked for, and people whether they have to act.
+// again, by one backoff. The class tells it whether a mint has to be looked for (Ambiguous); whether a target that could
+// not be read is only silent (Retry) or will not be read, and is written all the same (Permanent); whether a disk is in
+// trouble (Retry) or one file or record is (Permanent). People it tells whether they have to act.
 const (
 	Retry     Class = iota // may be repeated as it is, whether or not it was carried out; that may help
 	Permanent              // nothing was changed; it will fail again until somebody acts

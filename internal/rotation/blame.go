@@ -21,7 +21,7 @@ type upstreamError struct {
 	blames []blame
 }
 
-// Unwrap returns errors.Is and errors.As the cause.
+// Unwrap returns the cause, for errors.Is and errors.As.
 func (p *upstreamError) Unwrap() error { return p.error }
 
 func blamesOf(err error) []blame {

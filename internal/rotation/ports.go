@@ -47,7 +47,8 @@ type Cloudflare interface {
 // different slots are grouped into one commit, without a delay.
 type Journal interface {
 	// Save makes r, and the events if any, durable in one commit before it returns.
-	// On an error nothing of it is kept. A permanent one is of this record alone.
+	// On an error nothing of it counts as kept: the next save takes back what may have reached the disk, and only a
+	// crash before that can bring it back. A permanent one is of this record alone.
 	Save(ctx context.Context, r *slot.Record, events ...slot.Event) error
 	// Load calls visit for every record. The record is visit's to keep, but its words
 	// are parts of longer texts.

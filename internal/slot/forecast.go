@@ -38,8 +38,8 @@ func (v *View) Forecast(until time.Time) (out []Run) {
 }
 
 // firstUnmetRun is the oldest run that is unmet: as a rule one that is yet to come, else one that is late, under way or
-// waiting for its next attempt. Status, page and metrics show it as next and judge by it what is overdue; `plan` shows
-// firstForecastRun, which leaves out what is under way.
+// waiting for its next attempt. Status and metrics give it as next; what is overdue is judged by it or by the token's end
+// (overdueFrom). `plan` shows firstForecastRun, which leaves out what is under way.
 func (v *View) firstUnmetRun() Due {
 	if first := v.dueInitially(); first.Cause != "" {
 		return first
@@ -48,7 +48,7 @@ func (v *View) firstUnmetRun() Due {
 }
 
 // firstForecastRun is the first run that is yet to begin, and when it does: one that is late begins now, or when what it
-// waits for is over.
+// waits for is over, but for a turn in the budget, which the core does not know.
 func (v *View) firstForecastRun() Due {
 	if v.Record.PendingMint != nil || v.Record.Unfinished() {
 		return v.without((*Record).meetUnderWay).firstUnmetRun().startedFrom(v, v.Now)

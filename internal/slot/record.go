@@ -38,7 +38,8 @@ type Record struct {
 	// Retiring lists the slot's other tokens that may still be accepted, oldest first.
 	Retiring []Token `json:"old,omitempty"`
 
-	// Orphans lists overlap mints whose answer never came; their labels are looked for.
+	// Orphans lists overlap mints whose token is to be found and to go: the answer was lost, and their labels are looked
+	// for; or the token came, and was refused.
 	Orphans []Orphan `json:"lost,omitempty"`
 
 	*ForgottenMints // nil when no lost mint was forgotten

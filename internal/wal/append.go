@@ -16,7 +16,8 @@ type waiter struct {
 	done  chan error
 }
 
-// Append makes an entry durable before it returns; on an error nothing of it is kept. It must
+// Append makes an entry durable before it returns; after an error it counts as not kept: the next
+// batch takes back what may have reached the disk, and only a crash before that can bring it back. It must
 // tell by itself where it ends, since a batch's entries are read back as one, and must not be
 // changed afterwards. One that still waits ends with ctx; once it is in a batch, the result is
 // awaited.

@@ -89,7 +89,7 @@ func slotLink(relay, typ string) string {
 	return "/slots/" + url.PathEscape(relay) + "/" + url.PathEscape(typ)
 }
 
-// ageOf is since when the served token exists; under in_place that is the last rotation.
+// ageOf is since when the served token exists, by Cloudflare's word; under in_place, by our clock at the mint.
 func ageOf(st *slot.Status, now time.Time) moment {
 	since := st.TokenCreated
 	if since.IsZero() {

@@ -214,8 +214,8 @@ packages: $(NFPMS) $(addprefix bin/linux-,$(ARCHES)) share ## the .deb and .rpm 
 
 .PHONY: images
 images: $(addprefix bin/linux-,$(ARCHES)) bin/rootfs ## one image for all of ARCHES, in dist (OCI archive with a list of manifests)
-	@mkdir -p $(DIST) && rm -f $(DIST)/rotatord_$(RELEASE)_image.tar
-	@buildah --storage-driver vfs rmi rotatord:$(RELEASE) >/dev/null 2>&1 || true
+	@mkdir -p $(DIST)
+	@buildah --storage-driver vfs manifest rm rotatord:$(RELEASE) >/dev/null 2>&1 || true
 	@for arch in $(ARCHES); do \
 		buildah --storage-driver vfs bud --isolation chroot --timestamp $(BUILT_AT) --platform linux/$$arch \
 			--manifest rotatord:$(RELEASE) --build-arg BINARY=bin/linux-$$arch/rotatord \
@@ -223,7 +223,10 @@ images: $(addprefix bin/linux-,$(ARCHES)) bin/rootfs ## one image for all of ARC
 			--label org.opencontainers.image.revision=$$(git rev-parse HEAD) \
 			--label org.opencontainers.image.created=$$(date -u -d @$(BUILT_AT) +%FT%TZ) .; \
 	done
-	buildah --storage-driver vfs manifest push --all rotatord:$(RELEASE) oci-archive:$(DIST)/rotatord_$(RELEASE)_image.tar
+	@rm -rf bin/image
+	buildah --storage-driver vfs manifest push --all rotatord:$(RELEASE) oci:bin/image
+	@tar -c --sort=name --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX --mtime=@$(BUILT_AT) \
+		-C bin/image blobs index.json oci-layout >$(DIST)/rotatord_$(RELEASE)_image.tar
 
 BESIDE := LICENSE README.md CHANGELOG.md config.example.yaml
 

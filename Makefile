@@ -22,6 +22,7 @@ GOTESTSUM     := v1.13.0
 NFPM          := v2.45.2
 ACTIONLINT    := v1.7.12
 CYCLONEDX     := v1.10.0
+GORELEASER    := v2.15.1
 
 # Tools are built once, and kept where a clean checkout finds them again.
 TOOLS   := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rotatord-tools
@@ -30,15 +31,17 @@ TESTSUM := $(TOOLS)/gotestsum-$(GOTESTSUM)/gotestsum
 NFPMS   := $(TOOLS)/nfpm-$(NFPM)/nfpm
 ACTIONS := $(TOOLS)/actionlint-$(ACTIONLINT)/actionlint
 SBOM    := $(TOOLS)/cyclonedx-gomod-$(CYCLONEDX)/cyclonedx-gomod
+RELEASER := $(TOOLS)/goreleaser-$(GORELEASER)/goreleaser
 RESULTS := tmp/test
 RUN      = $(TESTSUM) --format $(or $(FORMAT),pkgname) --hide-summary=skipped --jsonfile $(RESULTS)/$@.json --
 
 # Functions begin at every 16th byte in place of every 32nd: one part in a hundred of the binary.
 LDFLAGS := -s -w -funcalign=16 $(if $(VERSION),-X main.buildVersion=$(VERSION))
 # Nothing of AWS's and Vault's clients is inlined: two parts in a hundred of the binary, for some microseconds of a call.
-# The tests' build of the binary (test/harness) has the same flags.
+# The tests' build of the binary (test/harness) has the same flags, and goreleaser is handed them.
 GCFLAGS := -gcflags=github.com/aws/...=-l -gcflags=github.com/hashicorp/...=-l
-BUILD    = CGO_ENABLED=0 $(GO) build -trimpath $(GCFLAGS) -ldflags "$(LDFLAGS)"
+FLAGS   := -trimpath $(GCFLAGS)
+BUILD    = CGO_ENABLED=0 $(GO) build $(FLAGS) -ldflags "$(LDFLAGS)"
 
 .PHONY: help
 help: ## list the targets
@@ -228,32 +231,23 @@ images: $(addprefix bin/linux-,$(ARCHES)) bin/rootfs ## one image for all of ARC
 	@tar -c --sort=name --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX --mtime=@$(BUILT_AT) \
 		-C bin/image blobs index.json oci-layout >$(DIST)/rotatord_$(RELEASE)_image.tar
 
-BESIDE := LICENSE README.md CHANGELOG.md config.example.yaml
-
-.PHONY: archives
-archives: $(addprefix bin/linux-,$(ARCHES)) ## a .tar.gz of the binary for each of ARCHES, in dist
-	@mkdir -p $(DIST)
-	@for arch in $(ARCHES); do \
-		tar -c --sort=name --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX --mtime=@$(BUILT_AT) \
-			$(BESIDE) -C bin/linux-$$arch rotatord | gzip -9n >$(DIST)/rotatord_$(RELEASE)_linux_$$arch.tar.gz; \
-	done
-
-# Of the binary itself: what was linked into it for its architecture. Nothing in it tells when or where it was made.
-.PHONY: sboms
-sboms: $(SBOM) $(addprefix bin/linux-,$(ARCHES)) ## a bill of materials (CycloneDX) for each of ARCHES, in dist
-	@mkdir -p $(DIST)
-	@for arch in $(ARCHES); do \
-		$(SBOM) bin -json -noserial -notimestamp -version v$(RELEASE) \
-			-output $(DIST)/rotatord_$(RELEASE)_linux_$$arch.cdx.json bin/linux-$$arch/rotatord; \
-	done
+# goreleaser refuses a VERSION that is not the commit's tag, and a folder in which something was changed since. It is
+# told what go is told by go's own settings (go env -w), too, in whose place GOFLAGS comes.
+RELEASED = $(if $(VERSION),--skip=publish,--snapshot)
 
 .PHONY: release
-release: packages archives sboms images ## all that a release is of, with SHA256SUMS, in dist; VERSION=v1.2.3
-	@cd $(DIST) && sha256sum rotatord* >SHA256SUMS && cat SHA256SUMS
+release: $(RELEASER) $(SBOM) ## all that a release is of, with SHA256SUMS, in dist; VERSION=v1.2.3, if the commit has that tag
+	@rm -f $(DIST)/rotatord* $(DIST)/SHA256SUMS*
+	@$(MAKE) packages images
+	PATH="$(dir $(SBOM)):$$PATH" DIST=$(DIST) RELEASE=$(RELEASE) GORELEASER_CURRENT_TAG=v$(RELEASE) \
+		BUILT_AT=$(BUILT_AT) COMMITTED=$$(date -u -d @$(BUILT_AT) +%FT%TZ) \
+		CGO_ENABLED=0 GOFLAGS="$$($(GO) env GOFLAGS) $(FLAGS)" LDFLAGS="$(LDFLAGS)" $(RELEASER) release --clean $(RELEASED)
+	@cp tmp/goreleaser/{*.tar.gz,*.cdx.json,SHA256SUMS} $(DIST)
+	@cd $(DIST) && cat SHA256SUMS && sha256sum --check --quiet SHA256SUMS
 
 .PHONY: reproduce
-reproduce: ## packages, archives and bills of materials of ARCHES twice, from two folders, once without a cache: byte for byte the same
-	@.ci/reproduce packages archives sboms
+reproduce: ## a release twice, from two folders, the second time without a cache: byte for byte the same
+	@.ci/reproduce release
 
 .PHONY: test-packages
 test-packages: ## as root: the packages installed, started, upgraded, removed and purged on machines of their own
@@ -317,6 +311,10 @@ $(NFPMS):
 
 $(SBOM):
 	@GOBIN=$(@D) GOFLAGS= $(GO) install github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@$(CYCLONEDX)
+
+$(RELEASER):
+	@echo "building goreleaser $(GORELEASER), once: a quarter of an hour on two processors"
+	@GOBIN=$(@D) GOFLAGS= $(GO) install github.com/goreleaser/goreleaser/v2@$(GORELEASER)
 
 $(ACTIONS):
 	@GOBIN=$(@D) GOFLAGS= $(GO) install github.com/rhysd/actionlint/cmd/actionlint@$(ACTIONLINT)

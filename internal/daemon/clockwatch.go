@@ -11,7 +11,7 @@ import (
 
 const (
 	clockCheck = 30 * time.Second
-	standstill = 2 * time.Minute // between two checks that means the process was not running
+	standstill = 2 * time.Minute // from one check to the next, clockCheck of it awake, that means the process was not running
 	clockStep  = time.Second     // what the wall clock differs by from the elapsed one when somebody set it: both are slewed alike
 	atOnce     = 100 * time.Millisecond
 	clockReads = 10 // a process that is stopped between two clocks reads them again

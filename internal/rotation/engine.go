@@ -4,8 +4,8 @@
 //
 // What is done when, package slot says. Engine keeps the registry of slots; each has a worker,
 // woken by its alarm, or by what it waits for. It asks slot.Decide what to do next (runPass),
-// carries the action out (carryOut, in worker.go: the list of all there are), journals every step
-// before it acts on it, and asks again until the answer is to wait. At most one goroutine works on
+// carries the action out (carryOut, in worker.go: the list of all there are), journals what
+// came of it (a mint before the call, its value before it goes anywhere), and asks again until the answer is to wait. At most one goroutine works on
 // a slot; slots share nothing but the budget, the journal and the gates of places.
 //
 // The world is reached through the interfaces in ports.go alone. Administration is what people ask

@@ -19,7 +19,7 @@ type memory struct {
 	ticket    int32                          // tells one reservation from the next
 	running   bool
 	again     bool
-	visited   bool // a pass was made since the configuration came into force
+	visited   bool // it was decided on since the start of the process, by a pass or by armIfIdle
 	inspected inspectedState
 }
 

@@ -68,7 +68,7 @@ type Conclude struct{}
 // DeliverOptional brings the value to optional targets, on the side.
 type DeliverOptional struct{ Targets []Target }
 
-// Drop forgets the value: every target holds it.
+// Drop forgets the value: every target holds it, or it is of no use any more.
 type Drop struct{}
 
 // BeginGrace has an adopted token, which no target serves any more, live on for a grace.

@@ -8,7 +8,7 @@ import (
 )
 
 // deliverOptional serves optional targets beside the required ones, waiting for none, and
-// forgets the value when all have it.
+// forgets the value when all have it, or it is gone.
 func (v *View) deliverOptional() Action {
 	rot := v.Record.Rotation
 	if rot == nil || len(rot.Sealed) == 0 || v.Record.PendingMint != nil {

@@ -136,7 +136,7 @@ func (r *Record) NoteOrphanFound(label string, at time.Time, clock Reading) {
 	}
 }
 
-// orphansAtLarge counts the lost mints of which no token was found.
+// orphansAtLarge counts the mints, lost or refused, whose token was not found yet.
 func (r *Record) orphansAtLarge() (n int) {
 	for _, l := range r.Orphans {
 		if l.Found.IsZero() {

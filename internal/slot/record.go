@@ -35,7 +35,8 @@ type Record struct {
 	// read. Its ID is empty for in_place.
 	Current *Token `json:"served,omitempty"`
 
-	// Retiring lists the slot's other tokens that may still be accepted, oldest first.
+	// Retiring lists the slot's other tokens that may still be accepted, in the order in which they were
+	// put aside.
 	Retiring []Token `json:"old,omitempty"`
 
 	// Orphans lists overlap mints whose token is to be found and to go: the answer was lost, and their labels are looked
@@ -116,7 +117,7 @@ type Rotation struct {
 	Existing []Token `json:"existing,omitempty"`
 
 	Token  *Token `json:"token,omitempty"`  // what was minted
-	Sealed []byte `json:"sealed,omitempty"` // its value, age-encrypted; dropped once every target holds it
+	Sealed []byte `json:"sealed,omitempty"` // its value, age-encrypted; dropped once every target holds it, or it is of no use
 }
 
 // Names are the configuration's words for a slot, kept with a rotation.

@@ -1,9 +1,9 @@
 // Package fault is the one error type that crosses rotatord's packages: what was tried, on what,
 // why it failed, whether trying again can help, and what a person can do about it.
 //
-// Whoever calls the outside makes an Error: a backend looks its own errors up in a Table
-// (meanings.go of each), whose rows give a Class, a Reason and a hint; what got no answer at all is
-// NoAnswer's. Whoever decides reads it by Of, which classes any other error, too. The engine goes
+// Whoever calls the outside makes an Error: a backend looks up in a Table (meanings.go of each) what
+// its own errors mean, a lost answer among them; its rows give a Class, a Reason and a hint. What
+// ended before a table could be asked, such as a wait, is NoAnswer's. Whoever decides reads it by Of, which classes any other error, too. The engine goes
 // by class and reason, by how long it is to wait (After) and whether the call left (Unsent), never by the text; metrics take the reason as a label, and a person reads the text:
 // operation, object, the upstream's own words, the hint in brackets.
 //
@@ -131,9 +131,8 @@ func reasonOf(err error) Reason {
 	return Internal
 }
 
-// NoAnswer classes an error of a call that got no answer at all: a time-out,
-// a refused connection, a failed handshake. It is Retry; a caller whose request
-// may have been carried out sets Class to Ambiguous.
+// NoAnswer classes what ended, by its context or by the network, without an answer that a Table could
+// be asked about. It is Retry: that a mint may have been carried out is for a row of a table to say.
 func NoAnswer(op, object string, err error) *Error {
 	return &Error{Class: Retry, Reason: noAnswerReason(err), Op: op, Object: object, Err: err, Hint: dateHint(err, time.Now())}
 }

@@ -74,7 +74,7 @@ func (m *Metrics) RateLimit(account string, remaining int) {
 	m.remaining.WithLabelValues(account).Set(float64(remaining))
 }
 
-// Up notes whether a request of the account was answered and authorised.
+// Up notes whether an answer showed the account to be reachable and its API token to be accepted, if not for this call.
 func (m *Metrics) Up(account string, up bool) { m.accountContacts.note(account, up, m.now()) }
 
 // AccountDown notes that an account cannot work as things are, whatever its requests came to before.

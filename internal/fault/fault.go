@@ -3,9 +3,11 @@
 //
 // Whoever calls the outside makes an Error: a backend looks up in a Table (meanings.go of each) what
 // its own errors mean, a lost answer among them; its rows give a Class, a Reason and a hint. What
-// ended before a table could be asked, such as a wait, is NoAnswer's. Whoever decides reads it by Of, which classes any other error, too. The engine goes
-// by class and reason, by how long it is to wait (After) and whether the call left (Unsent), never by the text; metrics take the reason as a label, and a person reads the text:
-// operation, object, the upstream's own words, the hint in brackets.
+// ended before a table could be asked, such as a wait, is NoAnswer's. Whoever decides reads it by
+// Of, which classes any other error, too. The engine goes by class and reason, by how long it is to
+// wait (After) and whether the call left (Unsent), never by the text; metrics take the reason as a
+// label, and a person reads the text: operation, object, the upstream's own words, the hint in
+// brackets.
 //
 // A text that leaves its package holds no value: cf cleans what it makes (package redact); a sink
 // says what is secret (sinks.Confide), and its decorator cleans (sinks.Redacted).

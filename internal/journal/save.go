@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/slot"
 	"github.com/rotatord/rotatord/internal/wal"
 )
@@ -16,7 +15,7 @@ import (
 func (b *Bolt) Save(ctx context.Context, r *slot.Record, events ...slot.Event) error {
 	entry, err := b.entryOf(r, events)
 	if err != nil {
-		return recordFault("encode", r, err)
+		return slot.RecordFault("encode", r, err)
 	}
 	if err := b.db.WhyBroken(); err != nil { // nothing could bring it home
 		return b.writeFault(err)
@@ -24,19 +23,11 @@ func (b *Bolt) Save(ctx context.Context, r *slot.Record, events ...slot.Event) e
 	err = b.log.Append(ctx, entry)
 	switch {
 	case errors.Is(err, wal.ErrTooLarge):
-		return recordFault("save", r, fmt.Errorf("%w: its %d bytes do not fit", err, len(entry)))
+		return slot.RecordFault("save", r, fmt.Errorf("%w: its %d bytes do not fit", err, len(entry)))
 	case err != nil:
 		return b.writeFault(err)
 	}
 	return nil
-}
-
-// recordFault is about one record: the others can be saved.
-func recordFault(op string, r *slot.Record, err error) error {
-	return &fault.Error{
-		Class: fault.Permanent, Reason: fault.Internal, Op: op, Object: "record of slot " + r.Key.String(), Err: err,
-		Hint: "this is a fault of rotatord: please report it; the other slots go on",
-	}
 }
 
 // Bytes that a change takes beside its key and content, and that an event usually takes.

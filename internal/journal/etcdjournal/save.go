@@ -9,7 +9,6 @@ import (
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
-	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/moq"
 	"github.com/rotatord/rotatord/internal/slot"
 )
@@ -32,10 +31,10 @@ func (s *Store) Save(ctx context.Context, r *slot.Record, events ...slot.Event) 
 func (s *Store) save(ctx context.Context, r *slot.Record, events []slot.Event) error {
 	text, err := json.Marshal(r)
 	if err != nil {
-		return recordFault("encode", r, err)
+		return slot.RecordFault("encode", r, err)
 	}
 	if size := envelopeHead + len(text); size > maxRecord {
-		return recordFault("save", r, fmt.Errorf("its %d bytes are more than the %d that fit", size, maxRecord))
+		return slot.RecordFault("save", r, fmt.Errorf("its %d bytes are more than the %d that fit", size, maxRecord))
 	}
 	if err := s.over.why(); err != nil {
 		return s.faultOf(writing, err)
@@ -54,14 +53,6 @@ func (s *Store) save(ctx context.Context, r *slot.Record, events []slot.Event) e
 		return s.faultOf(writing, err)
 	}
 	return nil
-}
-
-// recordFault is about one record: the others can be saved.
-func recordFault(op string, r *slot.Record, err error) error {
-	return &fault.Error{
-		Class: fault.Permanent, Reason: fault.Internal, Op: op, Object: "record of slot " + r.Key.String(), Err: err,
-		Hint: "this is a fault of rotatord: please report it; the other slots go on",
-	}
 }
 
 // write is one save under way; the only one of its slot.

@@ -15,6 +15,7 @@ func TestTheNoteOfASlotTellsWhyAnOldTokenIsNotRevokedUntilOneIs(t *testing.T) {
 		f := newFleet(t, moq.Overlap, 1, "disk")
 		f.start()
 		defer f.kill()
+		synctest.Wait() // or the slot's first mint meets the refusal, too
 		w := f.engine.slots.workerOf(f.plans[0].Key)
 		w.locked(func() { w.record.Retiring = []slot.Token{{ID: "old"}, {ID: "older"}} })
 		refused := fault.Newf(fault.Permanent, fault.Forbidden, "revoke token", "old", "403: not allowed")

@@ -2,7 +2,6 @@ package rotation
 
 import (
 	"bytes"
-	"cmp"
 	"errors"
 	"slices"
 	"time"
@@ -170,7 +169,7 @@ func (w *worker) checkHolds(t slot.Target, want []byte) error {
 func (w *worker) noteDeliveries(rot *slot.Rotation, results []delivery) {
 	var errs []error
 	var failed []slot.Target
-	var where slot.Stage
+	var stages []slot.Stage
 	var changed []healthChange
 	w.locked(func() {
 		v := w.view()
@@ -179,8 +178,7 @@ func (w *worker) noteDeliveries(rot *slot.Rotation, results []delivery) {
 				continue // nobody waits for it any more
 			}
 			if d.err != nil {
-				errs, failed = append(errs, d.err), append(failed, d.target)
-				where = cmp.Or(where, d.where) // of the first, whose reason joinErrors keeps
+				errs, failed, stages = append(errs, d.err), append(failed, d.target), append(stages, d.where)
 			}
 			changed = append(changed, w.noteDelivery(rot.ID, d)...)
 		}
@@ -191,7 +189,7 @@ func (w *worker) noteDeliveries(rot *slot.Rotation, results []delivery) {
 	case lost >= 0:
 		w.giveUpValue(errs[lost])
 	case len(errs) > 0:
-		w.noteFailure(where, joinErrors(errs), failed...) // saves the receipts too
+		w.noteFailures(stages, errs, failed) // saves the receipts too
 	}
 }
 

@@ -398,14 +398,16 @@ func TestASlotThatPanicsIsTriedAgain(t *testing.T) {
 	w.mustHold("value-3")
 }
 
-func TestStageAndReasonAreThoseOfOneTarget(t *testing.T) {
+func TestStageReasonAndSinkAreThoseOfOneTarget(t *testing.T) {
 	for name, c := range map[string]struct {
 		first, second string // what comes of the writes
 		stage         slot.Stage
 		reason        fault.Reason
+		sink          string
 	}{
-		"the first is not written":   {"lost before", "acknowledged and not kept", slot.StageDeliver, fault.Unreachable},
-		"the first does not keep it": {"acknowledged and not kept", "lost before", slot.StageVerify, fault.Mismatch},
+		"the first is not written":  {"lost before", "acknowledged and not kept", slot.StageDeliver, fault.Unreachable, "sink0"},
+		"the second is not written": {"acknowledged and not kept", "lost before", slot.StageDeliver, fault.Unreachable, "sink1"},
+		"none keeps it":             {"acknowledged and not kept", "acknowledged and not kept", slot.StageVerify, fault.Mismatch, "sink0"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, moq.Overlap, 2)
@@ -418,8 +420,8 @@ func TestStageAndReasonAreThoseOfOneTarget(t *testing.T) {
 			w.start()
 			w.run(time.Minute)
 			f := w.rec().Failure
-			if f == nil || f.Stage != c.stage || f.Reason != string(c.reason) {
-				t.Errorf("it failed at %+v, want %s for %s", f, c.stage, c.reason)
+			if f == nil || f.Stage != c.stage || f.Reason != string(c.reason) || f.Sink != c.sink {
+				t.Errorf("it failed at %+v, want %s for %s of %s", f, c.stage, c.reason, c.sink)
 			}
 		})
 	}

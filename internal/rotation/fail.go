@@ -73,7 +73,7 @@ func (w *worker) failAttempt(where slot.Stage, f *fault.Error, err error, of []s
 	blames := blamesOf(err)
 	attempt := slot.FailedAttempt{
 		Stage: where, Reason: string(f.Reason), Permanent: isPermanent(f), Locations: locationsOf(of),
-		Sink: blamedSink(blames), Message: boundedMessage(err.Error()),
+		Sink: failedSink(of, blames), Message: boundedMessage(err.Error()),
 	}
 	var failure slot.Failure
 	var ev slot.Event

@@ -2,6 +2,7 @@ package rotation
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -172,7 +173,7 @@ func (w *worker) carryOut(a slot.Action) {
 	case slot.Prove:
 		w.prove()
 	case slot.Fail:
-		w.noteFailure(a.Stage, joinErrors(a.Errs), a.Targets...)
+		w.noteFailures(slices.Repeat([]slot.Stage{a.Stage}, len(a.Errs)), a.Errs, a.Targets)
 	case slot.EndFailure:
 		w.endFailure()
 	case slot.Mint:

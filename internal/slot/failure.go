@@ -30,7 +30,7 @@ type FailedAttempt struct {
 	Next    time.Time // when the next one begins
 	Stage   Stage
 	Reason  string
-	Sink    string // that is to blame, if one is: of several one that is down, which Stage and Reason, of the first, need not be of
+	Sink    string // that is to blame, if one is
 	Message string
 
 	Permanent bool     // trying again alone will not help

@@ -39,7 +39,7 @@ func (a *app) printTokens(tokens []adminapi.Token) error {
 			timefmt.Until(now, t.Expires), timefmt.Until(now, t.Retire), orDash(strings.Join(t.ServedBy, ", ")),
 		}
 	}
-	return a.print(tokens, "TOKEN\tRIGHTS\tOWNER\tAGE\tEXPIRES\tREVOKED\tSERVED BY", rows)
+	return a.print(tokens, "TOKEN\tRIGHTS\tOWNER\tAGE\tEXPIRES\tGRACE ENDS\tSERVED BY", rows)
 }
 
 func ownerWords(t adminapi.Token) string {

@@ -24,7 +24,7 @@ func slotNumbers() []panel {
 			"which step and why. Consumers are served the old token meanwhile.",
 			"sum("+once("max", "account", ofAccount("slots", `state="failing"`))+")", anyIs("red"),
 			"MoQRotationFailing"),
-		figure("Overdue", "Slots of which an instant of the schedule went unmet for a minute, or whose token has "+
+		figure("Overdue", "Slots of which a due instant, jitter included, went unmet for a minute, or whose token has "+
 			"expired. Look at failures, the budget and the sinks, in this order.",
 			"sum("+once("max", "account", ofAccount("slots_overdue"))+")", anyIs("red"), "MoQRotationOverdue"),
 		figure("Locked out", "Slots in blackout: the old token is dead, and a required target does not hold the "+

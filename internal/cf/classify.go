@@ -20,7 +20,8 @@ func (c *Client) classify(k call, x *exchange, problem string) *fault.Error {
 	}
 	after := x.asksToWait()
 	m, _ := meanings.Find(failedCall{k.op, x})
-	// x.err, which is not redacted, is read for reason and hint alone; what is shown is causeOf's.
+	// x.err, which is not redacted, is read for reason and hint alone; of it the hint shows at most a certificate's
+	// name and dates, quoted. What is shown besides is causeOf's.
 	e := m.Error(k.op.String(), c.objectOf(k), x.err, "{after}", after.Round(time.Second).String(), "{clock}", c.clockDifference())
 	e.After = after
 	e.Err = c.causeOf(x, problem)

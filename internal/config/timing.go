@@ -91,7 +91,7 @@ func (r *resolver) loadZone(zone string) *time.Location {
 	return loc
 }
 
-// resolveTiming resolves the plan's schedule and, under overlap, its grace and lifetime.
+// resolveTiming resolves the plan's schedule and, under overlap, its grace, lifetime and settle time.
 func (r *resolver) resolveTiming(plan *slot.Plan, scope *slotScope) {
 	var from origin
 	plan.Expr, from = nearestOf(scope, func(s *Settings) *string { return s.Schedule }, defaultSchedule)

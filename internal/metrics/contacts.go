@@ -88,7 +88,8 @@ func (k contact) last() time.Time {
 func (m *Metrics) upstreamFamilies() []*dto.MetricFamily {
 	now := m.now()
 	sinkUp := gaugeFamily("sink_up",
-		"Whether a call was accepted within the last probe interval, or forbidden while the login is good (1), or none was and one failed (0).")
+		"Whether a call within the last probe interval was accepted, or refused for its target's sake or for too many calls while the login "+
+			"is good (1), or none was and one failed (0).")
 	lastProbe := gaugeFamily("sink_last_probe_timestamp_seconds", "When the sink was last probed, read or written.")
 	accountUp := gaugeFamily("account_up",
 		"Whether a request was accepted within the last minute, or forbidden while the API token is good (1), or none was and one failed (0).")

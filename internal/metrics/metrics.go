@@ -116,7 +116,7 @@ func (m *Metrics) makeRotationMetrics() {
 	m.blackout = m.histogram("blackout_seconds",
 		"Time during which an in_place rotation left consumers without a valid token.", slow())
 	m.lag = m.histogram("schedule_lag_seconds",
-		"Time from the jittered due instant of a rotation until its mint call.", slow())
+		"Time from the due instant of a rotation until its mint call.", slow())
 }
 
 func (m *Metrics) makeSinkMetrics() {

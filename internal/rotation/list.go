@@ -18,11 +18,15 @@ func (w *worker) listTokens(a slot.List) {
 	err := w.waitForBudget(func(ctx context.Context, p moq.Priority) error { return w.listAndNote(ctx, p) })
 	if err != nil {
 		w.noteFailure(a.Stage, err)
+		w.locked(func() { w.ensureNotes().listFailed = a.Stage == slot.StageRetire })
 		return
 	}
 	var rot *slot.Rotation
 	var gone bool
 	w.locked(func() {
+		if o := w.ensureNotes(); o.listFailed {
+			o.endRetirementFailures()
+		}
 		rot = w.record.Rotation
 		gone = a.Stage == slot.StageDeliver && w.ensureNotes().Gone == rot.ID
 	})

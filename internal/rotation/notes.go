@@ -18,6 +18,7 @@ type notes struct {
 
 	failedSaves       int32 // failed saves in a row
 	failedRetirements int32 // failed retirements in a row
+	listFailed        bool  // the last of them was a list
 	failedOptional    int32 // failed optional rounds in a row
 	refusedMints      int32 // mints in a row that the full relay refused
 
@@ -48,6 +49,11 @@ func (m *memory) forgetIfIdle(now, until time.Time) {
 	if !o.RelayFull && !o.Unsaved && o.failedRetirements == 0 && o.value.rotationID == "" && len(o.Health)+len(o.Errors) == 0 {
 		m.notes = nil
 	}
+}
+
+// endRetirementFailures makes as if no retirement had failed: the one that did has gone well.
+func (o *notes) endRetirementFailures() {
+	o.failedRetirements, o.listFailed, o.NotRevoked = 0, false, ""
 }
 
 // isUnderway reports whether something goes on beside the passes, and will wake the slot.

@@ -82,7 +82,8 @@ func (w *worker) revokeByID(id string) error {
 		w.engine.lists.noteRevoked(id, w.engine.Clock.Elapsed().Elapsed)
 		w.locked(func() {
 			o := w.ensureNotes()
-			o.failedRetirements, o.NotRevoked, o.Listing = 0, "", o.Listing.Without(id)
+			o.endRetirementFailures()
+			o.Listing = o.Listing.Without(id)
 		})
 	}
 	return err

@@ -21,13 +21,43 @@ func TestTheNoteOfASlotTellsWhyAnOldTokenIsNotRevokedUntilOneIs(t *testing.T) {
 		refused := fault.Newf(fault.Permanent, fault.Forbidden, "revoke token", "old", "403: not allowed")
 		f.account.fails(0, refused)
 		w.revokeToken(slot.Revoke{Token: slot.Token{ID: "old"}})
-		if st := w.status(); st.Failure != nil || !contains(st.Note, "old token is not revoked yet: revoke token old: 403: not allowed; tried again at 2") {
+		if st := w.status(); st.Failure != nil || !contains(st.Note, "an old token, or a lost mint's, is not revoked yet: revoke token old: 403: not allowed; tried again at 2") {
 			t.Errorf("the note: %q, a failure: %v", st.Note, st.Failure)
 		}
 		f.account.fails(0, nil)
 		w.revokeToken(slot.Revoke{Token: slot.Token{ID: "old"}})
 		if st := w.status(); contains(st.Note, "not revoked") {
 			t.Errorf("once one was revoked: %q", st.Note)
+		}
+	})
+}
+
+// What keeps a token from being revoked may be the list that comes before it.
+func TestTheNoteOfARetirementThatFailedEndsWhenWhatFailedGoesWell(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, moq.Overlap, 1, "disk")
+		f.start()
+		defer f.kill()
+		synctest.Wait()
+		w := f.engine.slots.workerOf(f.plans[0].Key)
+		w.locked(func() { w.record.Retiring = []slot.Token{{ID: "old"}} })
+		look := slot.List{Stage: slot.StageRetire}
+		f.account.fails(0, fault.Newf(fault.Permanent, fault.Forbidden, "list tokens", "", "403: not allowed"))
+		w.listTokens(look)
+		if note := w.status().Note; !contains(note, "not revoked yet: list tokens: 403") {
+			t.Errorf("after a list that failed: %q", note)
+		}
+		f.account.fails(0, nil)
+		w.listTokens(look)
+		if note, failed := w.status().Note, w.notes.failedRetirements; note != "" || failed != 0 {
+			t.Errorf("after one that went well: %q, %d failed", note, failed)
+		}
+		f.account.fails(0, fault.Newf(fault.Permanent, fault.Forbidden, "revoke token", "old", "403: not allowed"))
+		w.revokeToken(slot.Revoke{Token: slot.Token{ID: "old"}})
+		f.account.fails(0, nil)
+		w.listTokens(look)
+		if note := w.status().Note; !contains(note, "revoke token old") {
+			t.Errorf("a list does not mend a revocation: %q", note)
 		}
 	})
 }

@@ -36,7 +36,7 @@ const (
 	EventSuperseded EventKind = "superseded" // an unfinished rotation gave way to a newer one
 	EventFailed     EventKind = "failed"     // the first failed attempt of a failure
 	EventRevoked    EventKind = "revoked"    // an old token was revoked
-	EventReclaimed  EventKind = "swept"      // the token of a lost mint was found and revoked; an older word, as it is on the wire
+	EventReclaimed  EventKind = "swept"      // the token of a lost or refused mint was revoked; an older word, as it is on the wire
 	EventDrifted    EventKind = "drifted"    // a target was found missing or changed
 	EventRequested  EventKind = "requested"  // somebody asked for a rotation
 )

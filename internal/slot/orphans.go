@@ -2,6 +2,7 @@ package slot
 
 import (
 	"bytes"
+	"fmt"
 	"slices"
 	"time"
 
@@ -49,7 +50,7 @@ func (v *View) reclaim(l Orphan, t moq.Token) Action {
 	if until := v.Seen.NextRetirement.Time(); v.waitsUntil(until, fault.LongestBlock) {
 		return Wait{until}
 	}
-	if !l.Crashed { // its value never came: no target can have it
+	if !l.Crashed { // its value was given to no target
 		return RevokeOrphan{l, tok}
 	}
 	if s, ok := v.inspectedFirst(v.requiredTargets(), DepthRead); !ok {
@@ -136,14 +137,25 @@ func (r *Record) NoteOrphanFound(label string, at time.Time, clock Reading) {
 	}
 }
 
-// orphansAtLarge counts the mints, lost or refused, whose token was not found yet.
-func (r *Record) orphansAtLarge() (n int) {
+// orphansNote says which mints are not seen to an end yet: lost ones whose token did not turn up, and tokens that came,
+// were refused and are not revoked.
+func (r *Record) orphansNote() string {
+	var lost, refused int
 	for _, l := range r.Orphans {
-		if l.Found.IsZero() {
-			n++
+		switch {
+		case l.TokenID != "":
+			refused++
+		case l.Found.IsZero():
+			lost++
 		}
 	}
-	return n
+	switch {
+	case lost > 0:
+		return fmt.Sprintf("%d mint(s) with a lost answer are being looked for", lost)
+	case refused > 0:
+		return fmt.Sprintf("%d new token(s) that were refused are to be revoked", refused)
+	}
+	return ""
 }
 
 // holdsAsBefore reports whether a target is seen to hold what it held before a mint that a crash cut off.

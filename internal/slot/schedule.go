@@ -53,7 +53,8 @@ func (v *View) withJitter(instant time.Time) time.Time {
 	return instant.Add(v.Plan.Delay(instant))
 }
 
-// driftPeriodStart returns the first instant of the present period of the schedule.
+// driftPeriodStart returns the first instant of the present period of the schedule; of `@every`, counted from the first
+// sight of the slot.
 func (v *View) driftPeriodStart() time.Time {
 	if v.Plan.Schedule == nil {
 		return v.Now.UTC().Truncate(driftDay)

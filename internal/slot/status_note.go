@@ -20,7 +20,7 @@ func (v *View) notRevokedNote() string {
 	if v.Seen.NotRevoked == "" || len(v.Record.Retiring)+len(v.Record.Orphans) == 0 {
 		return ""
 	}
-	note := "an old token is not revoked yet: " + v.Seen.NotRevoked
+	note := "an old token, or a lost mint's, is not revoked yet: " + v.Seen.NotRevoked
 	if next := v.Seen.NextRetirement.Time(); next.After(v.Now) {
 		note += "; tried again at " + next.UTC().Format(time.DateTime+"Z")
 	}
@@ -53,10 +53,8 @@ func (v *View) mainNote() string {
 			v.Record.Rotation.Token.Expires.Time().Format(time.DateTime+"Z"))
 	case v.changesOperations():
 		return "its operations have changed: the next rotation makes a token that has them"
-	case v.Record.orphansAtLarge() > 0:
-		return fmt.Sprintf("%d mint(s) with a lost answer are being looked for", v.Record.orphansAtLarge())
 	}
-	return ""
+	return v.Record.orphansNote()
 }
 
 // changesOperations reports whether the next rotation makes a token with other rights than the last did.

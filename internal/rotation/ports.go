@@ -65,6 +65,29 @@ type Journal interface {
 	DigestKey() []byte
 }
 
+// AccountNotes keeps what is to be known of accounts at the next start, beside the records; a Journal does. Safe for
+// concurrent use.
+type AccountNotes interface {
+	// SaveAccount makes a note durable before it returns, in the place of the account's former one.
+	SaveAccount(ctx context.Context, n slot.AccountNote) error
+	// LoadAccounts returns the notes of all accounts, in no order.
+	LoadAccounts(ctx context.Context) ([]slot.AccountNote, error)
+}
+
+// Term is a leader's term, of one of several replicas. Safe for concurrent use.
+type Term interface {
+	// MayAct returns nil as long as no other replica can lead. It asks nobody.
+	MayAct() error
+	// Prove returns nil if the store said within the last second that the term goes on; it asks where that is longer ago.
+	Prove(ctx context.Context) error
+}
+
+// LeaderClock is what the wall clock of the last leader told, as it was journalled; the zero value: nothing was heard.
+type LeaderClock struct {
+	Wall  time.Time     // the leader's
+	Heard time.Duration // our elapsed-time clock when we heard it
+}
+
 // Sealer seals values for the journal. Safe for concurrent use.
 type Sealer interface {
 	// Seal is quick: consumers may be waiting.

@@ -32,7 +32,7 @@ func layout(t *testing.T, dirMode, fileMode fs.FileMode) (dir, file string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(file, []byte(id.key.String()), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(id.keys[0].String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.Chmod(dir, 0o700) }) // so that it can be removed

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,17 +21,17 @@ import (
 
 const identityPrefix = "AGE-SECRET-KEY-1"
 
-// Identity seals values for a disk and opens them again: an age X25519 key. What it
-// seals the ordinary age tool opens with the same key. It prints as Redacted. It is
-// immutable and safe for concurrent use.
+// Identity seals values for a disk and opens them again: one or several age X25519 keys, of which the first
+// seals and all open. What it seals the ordinary age tool opens with the same keys. It prints as Redacted. It
+// is immutable and safe for concurrent use.
 type Identity struct {
-	key    *age.X25519Identity
+	keys   []*age.X25519Identity // one at least
 	sealer *sealer
 }
 
-func newIdentity(key *age.X25519Identity) (*Identity, error) {
-	s, err := newSealer(key.Recipient())
-	return &Identity{key, s}, err
+func newIdentity(keys ...*age.X25519Identity) (*Identity, error) {
+	s, err := newSealer(keys[0].Recipient())
+	return &Identity{keys, s}, err
 }
 
 // GenerateIdentity makes a new identity, in memory only.
@@ -42,7 +43,7 @@ func GenerateIdentity() (*Identity, error) {
 	return newIdentity(key)
 }
 
-// LoadIdentity reads an identity from a file as age-keygen writes it. A file that
+// LoadIdentity reads an identity from a file of keys as age-keygen writes them. A file that
 // others may have read is refused; who counts as such, access says.
 func LoadIdentity(path string, access Access) (*Identity, error) {
 	text, err := readPrivate(path, access)
@@ -65,10 +66,10 @@ func readPrivate(path string, access Access) (string, error) {
 	})
 }
 
-// parseIdentity finds the one key between comments. Errors of the age library are not
+// parseIdentity finds the keys between comments. Errors of the age library are not
 // passed on: they quote parts of what they cannot read, which is the key.
 func parseIdentity(text string) (*Identity, error) {
-	var found *age.X25519Identity
+	var keys []*age.X25519Identity
 	n := 0
 	for line := range strings.Lines(text) {
 		n++
@@ -76,18 +77,15 @@ func parseIdentity(text string) (*Identity, error) {
 			continue
 		}
 		key, err := age.ParseX25519Identity(line)
-		switch {
-		case err != nil:
+		if err != nil {
 			return nil, fmt.Errorf("line %d is no age X25519 key: it must be %s…, as age-keygen writes it", n, identityPrefix)
-		case found != nil:
-			return nil, fmt.Errorf("line %d is a second key: keep one in the file", n)
 		}
-		found = key
+		keys = append(keys, key)
 	}
-	if found == nil {
+	if len(keys) == 0 {
 		return nil, errors.New("there is no key in it: restore it from a backup, or put the output of age-keygen there")
 	}
-	return newIdentity(found)
+	return newIdentity(keys...)
 }
 
 // CreateIdentity makes a new identity and keeps it in a new file at path, mode 0600,
@@ -114,13 +112,12 @@ func (i Identity) Restore(path string) error {
 }
 
 func (i Identity) save(path string) error {
-	text := fmt.Sprintf("# created: %s\n# public key: %s\n%s\n", time.Now().UTC().Format(time.RFC3339), i.key.Recipient(), i.key)
 	temp, err := os.CreateTemp(filepath.Dir(path), ".identity-*") // 0600
 	if err != nil {
 		return err
 	}
 	defer func() { _ = os.Remove(temp.Name()) }()
-	_, err = temp.WriteString(text)
+	_, err = temp.WriteString(i.fileText(time.Now()))
 	if err = errors.Join(err, temp.Sync(), temp.Close()); err != nil {
 		return err
 	}
@@ -131,8 +128,23 @@ func (i Identity) save(path string) error {
 	return err
 }
 
-// Recipient is the public key, for encrypting to the identity.
-func (i Identity) Recipient() string { return i.key.Recipient().String() }
+// fileText is what the identity's file holds, as age-keygen writes it.
+func (i Identity) fileText(now time.Time) string {
+	var text strings.Builder
+	fmt.Fprintf(&text, "# created: %s\n", now.UTC().Format(time.RFC3339))
+	for _, key := range i.keys {
+		fmt.Fprintf(&text, "# public key: %s\n%s\n", key.Recipient(), key)
+	}
+	return text.String()
+}
+
+// Recipient is the public key of what seals, for encrypting to the identity.
+func (i Identity) Recipient() string { return i.keys[0].Recipient().String() }
+
+// Opens reports whether the identity opens what is sealed for a recipient.
+func (i Identity) Opens(recipient string) bool {
+	return slices.ContainsFunc(i.keys, func(key *age.X25519Identity) bool { return key.Recipient().String() == recipient })
+}
 
 // Seal encrypts v; only the same identity opens it.
 func (i Identity) Seal(v Value) ([]byte, error) {
@@ -146,7 +158,7 @@ func (i Identity) Seal(v Value) ([]byte, error) {
 // Open decrypts what Seal made. It fails when another identity sealed it, or when a
 // byte was changed.
 func (i Identity) Open(sealed []byte) (Value, error) {
-	r, err := age.Decrypt(bytes.NewReader(sealed), i.key)
+	r, err := age.Decrypt(bytes.NewReader(sealed), i.ageIdentities()...)
 	var other *age.NoIdentityMatchError
 	switch {
 	case errors.As(err, &other):
@@ -161,14 +173,36 @@ func (i Identity) Open(sealed []byte) (Value, error) {
 	return New(string(text)), nil
 }
 
-// DeriveKey returns a key of 32 bytes that follows from the identity and a label: always the same, and of no use for
+func (i Identity) ageIdentities() []age.Identity {
+	out := make([]age.Identity, len(i.keys))
+	for n, key := range i.keys {
+		out[n] = key
+	}
+	return out
+}
+
+// DeriveKey returns a key of 32 bytes that follows from what seals and a label: always the same, and of no use for
 // finding the identity or the key of another label.
-func (i Identity) DeriveKey(label string) (Value, error) {
-	key, err := hkdf.Key(sha256.New, []byte(i.key.String()), nil, label, derivedSize)
+func (i Identity) DeriveKey(label string) (Value, error) { return deriveFrom(i.keys[0], label) }
+
+// DeriveKeys is DeriveKey for each key of the identity: the first is that of what seals.
+func (i Identity) DeriveKeys(label string) ([]Value, error) {
+	out := make([]Value, len(i.keys))
+	for n, key := range i.keys {
+		var err error
+		if out[n], err = deriveFrom(key, label); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func deriveFrom(key *age.X25519Identity, label string) (Value, error) {
+	derived, err := hkdf.Key(sha256.New, []byte(key.String()), nil, label, derivedSize)
 	if err != nil {
 		return Value{}, fmt.Errorf("derive a key: %w", err)
 	}
-	return New(string(key)), nil
+	return New(string(derived)), nil
 }
 
 const derivedSize = 32

@@ -149,7 +149,7 @@ func TestCreateIdentityNeverReplacesOne(t *testing.T) {
 }
 
 func TestLoadIdentityRefusesWithWhatToDo(t *testing.T) {
-	second, key := generate(t), generate(t).key.String()
+	second, key := generate(t), generate(t).keys[0].String()
 	for name, c := range map[string]struct {
 		text string
 		mode fs.FileMode
@@ -162,7 +162,7 @@ func TestLoadIdentityRefusesWithWhatToDo(t *testing.T) {
 		"one letter changed": {key[:40] + changed(key[40:41]) + key[41:], 0o600, "line 1"},
 		"a mistyped 1":       {key[:60] + "1" + key[61:], 0o600, "line 1"},
 		"public key":         {second.Recipient(), 0o600, "line 1"},
-		"two keys":           {key + "\n" + second.key.String(), 0o600, "second key"},
+		"one of two broken":  {second.keys[0].String() + "\n" + key[:50], 0o600, "line 2"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "identity")
@@ -196,7 +196,7 @@ func changed(letter string) string {
 
 func TestIdentityFileMayHoldComments(t *testing.T) {
 	id := generate(t)
-	got, err := parseIdentity("# a comment\r\n\r\n  " + id.key.String() + " \r\n")
+	got, err := parseIdentity("# a comment\r\n\r\n  " + id.keys[0].String() + " \r\n")
 	if err != nil || got.Recipient() != id.Recipient() {
 		t.Errorf("%v, %v", got, err)
 	}
@@ -204,7 +204,7 @@ func TestIdentityFileMayHoldComments(t *testing.T) {
 
 func TestIdentityIsNotPrinted(t *testing.T) {
 	id := generate(t)
-	if !strings.HasPrefix(id.key.String(), identityPrefix) {
+	if !strings.HasPrefix(id.keys[0].String(), identityPrefix) {
 		t.Fatal("the key is not in the identity: the test could not fail")
 	}
 	var out bytes.Buffer

@@ -92,5 +92,5 @@ func sign(with secret.Value, key string, envelope []byte) []byte {
 var errForeign = fmt.Errorf(
 	"%w: it is not signed with this identity's key: somebody else wrote it, or it was moved to another key", durable.ErrDamaged)
 
-// KeyOf returns the key that an identity's values are signed with.
-func KeyOf(i *secret.Identity) (secret.Value, error) { return i.DeriveKey("rotatord etcd record") }
+// KeysOf returns the keys that values are signed with: the first by what seals, and each of the identity's is believed.
+func KeysOf(i *secret.Identity) ([]secret.Value, error) { return i.DeriveKeys("rotatord etcd record") }

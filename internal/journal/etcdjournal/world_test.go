@@ -41,11 +41,11 @@ func newKey(t testing.TB) secret.Value {
 	if err != nil {
 		t.Fatal(err)
 	}
-	key, err := KeyOf(id)
+	keys, err := KeysOf(id)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return key
+	return keys[0]
 }
 
 // at is another place in the same etcd.

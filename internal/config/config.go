@@ -26,9 +26,9 @@ type Config struct {
 	// Where rotatord keeps its journal.
 	State State `yaml:"state"`
 	// The ways in: HTTP and the admin socket.
-	Server Server `yaml:"server"`
+	Server Server `yaml:"server" digest:"-"`
 	// What is logged, and how.
-	Log Log `yaml:"log"`
+	Log Log `yaml:"log" digest:"-"`
 	// What is measured.
 	Metrics Metrics `yaml:"metrics"`
 	// How long a stop may take: for the steps in hand, and to close all.
@@ -45,34 +45,19 @@ type Config struct {
 	plans    []*slot.Plan // sorted by relay and type
 	timings  []timing     // in the order of the plans
 	warnings Diagnostics
+
+	replicas replicaFacts
 }
 
 // State says where the journal is kept.
 type State struct {
-	// Folder of the embedded store.
-	Path string `yaml:"path" jsonschema:"default=/var/lib/rotatord"`
-	// age identity that seals pending values; default: in state.path, made while the journal is empty.
-	IdentityFile string `yaml:"identity_file"`
-	// Shared store for several replicas. Not supported yet in this version.
+	// Folder of the embedded store; not used with etcd.
+	Path string `yaml:"path" jsonschema:"default=/var/lib/rotatord" digest:"-"`
+	// File of age identities: the first seals pending values, all open them; default: in state.path, made while the
+	// journal is empty. With etcd it is required, the same for every replica, and never made.
+	IdentityFile string `yaml:"identity_file" digest:"-"`
+	// Store that several replicas share, one of which leads.
 	Etcd *Etcd `yaml:"etcd"`
-}
-
-// Etcd is a store shared by several replicas.
-type Etcd struct {
-	// Addresses of the cluster.
-	Endpoints []string `yaml:"endpoints"`
-	// Prefix of every key.
-	Prefix string `yaml:"prefix"`
-	// Certificates that the servers are checked against.
-	CAFile string `yaml:"ca_file"`
-	// Client certificate.
-	CertFile string `yaml:"cert_file"`
-	// The client certificate's key.
-	KeyFile string `yaml:"key_file"`
-	// User name.
-	Username string `yaml:"username"`
-	// The user's password.
-	Password secret.Source `yaml:"password"`
 }
 
 // Server says how people and machines reach rotatord.
@@ -87,6 +72,8 @@ type Server struct {
 	AdminSocketMode string `yaml:"admin_socket_mode" jsonschema:"default=0600"`
 	// Group of the admin socket: a name or an id.
 	AdminSocketGroup string `yaml:"admin_socket_group"`
+	// With etcd: where other replicas reach this one, https://host:port; default: ROTATORD_ADVERTISE.
+	Advertise string `yaml:"advertise"`
 	// Let changes through over plain http on an address off loopback: for a listener behind a proxy that ends TLS.
 	Insecure bool `yaml:"insecure" jsonschema:"default=false"`
 }

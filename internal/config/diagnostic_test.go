@@ -129,12 +129,11 @@ config.yaml:12:1: instance: must be 1 to 16 characters of a-z, 0-9 and -, not "n
 			`config.yaml:10:14: relays.live-main.labels.a-b: a label's name is made of letters, digits and _`,
 		},
 		"the server and the state": {
-			base + "server: {listen: 9476, admin_socket: '', admin_socket_mode: rw}\nstate: {path: '', etcd: {endpoints: [a]}}\n",
+			base + "server: {listen: 9476, admin_socket: '', admin_socket_mode: rw}\nstate: {path: ''}\n",
 			`config.yaml:12:10: server.listen: must be host:port, not "9476" (such as 127.0.0.1:9476, or "" to turn it off)
 config.yaml:12:24: server.admin_socket: must be a path of at most 107 bytes
 config.yaml:12:42: server.admin_socket_mode: must be permissions in octal, not "rw" (such as "0600")
-config.yaml:13:9: state.path: must name a folder
-config.yaml:13:19: state.etcd: state.etcd is not supported yet in this version (remove it; state.path is the embedded store)`,
+config.yaml:13:9: state.path: must name a folder`,
 		},
 		"a sink's type": {
 			change(t, "type: vault", "type: vaullt") + "",

@@ -82,12 +82,16 @@ func (c *Config) reparse(name string, data []byte, specs map[string]func() sinks
 	}
 	f := &pathReport{report: found, warnings: newReport(name), doc: doc}
 	usable := validate(cfg, f)
-	newResolver(cfg, f, usable, c.knownTimings()).makePlans()
+	r := newResolver(cfg, f, usable, c.knownTimings())
+	r.makePlans()
 	if err := found.result(); err != nil {
 		return nil, err
 	}
 	f.warnings.list.sort()
 	cfg.warnings = f.warnings.list
+	if cfg.State.Etcd != nil {
+		cfg.replicas = replicaFacts{digestOf(cfg, specs), r.sharedFolders()}
+	}
 	return cfg, nil
 }
 

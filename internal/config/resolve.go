@@ -29,6 +29,7 @@ type resolver struct {
 	policies      map[slot.Policy]*slot.Policy
 	locations     map[string]*slot.Plan // by the location of a target
 	tried         map[contentKind]bool
+	folders       map[SharedFolder]bool
 }
 
 func newResolver(cfg *Config, f *pathReport, usable map[string]sinks.Spec, known []timing) *resolver {
@@ -40,6 +41,7 @@ func newResolver(cfg *Config, f *pathReport, usable map[string]sinks.Spec, known
 		labels: map[string]map[string]string{}, rights: map[string][]string{}, policies: map[slot.Policy]*slot.Policy{},
 		locations: make(map[string]*slot.Plan, 2*len(cfg.Relays)),
 		tried:     map[contentKind]bool{},
+		folders:   map[SharedFolder]bool{},
 	}
 }
 

@@ -42,6 +42,7 @@ func (r *resolver) addTarget(plan *slot.Plan, ref *SinkRef, spec sinks.Spec, p *
 	if !r.takeLocation(plan, ref.Sink, location) {
 		return
 	}
+	r.noteFolder(ref.Sink, spec, template)
 	r.tryContent(plan, ref.Sink, spec)
 	shared := spec.Shared()
 	plan.Targets = append(plan.Targets, slot.Target{

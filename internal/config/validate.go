@@ -70,10 +70,7 @@ func (v *validator) require(ok bool, p *path, text, hint string) {
 func (v *validator) checkInstance() {
 	p, name := topLevel("instance"), v.cfg.Instance
 	v.require(instancePattern.MatchString(name), p, "must be 1 to 16 characters of a-z, 0-9 and -"+butNot(p, name), "")
-	state := topLevel("state")
-	v.require(v.cfg.State.Path != "", state.child("path"), "must name a folder", "")
-	v.require(v.cfg.State.Etcd == nil, state.child("etcd"), "state.etcd is not supported yet in this version",
-		"remove it; state.path is the embedded store")
+	v.checkState()
 	v.require(v.cfg.ShutdownTimeout >= time.Second, topLevel("shutdown_timeout"), "must be at least 1s", "")
 	v.checkServer()
 }

@@ -33,6 +33,7 @@ func (v *validator) checkServer() {
 		at := p.child("listen")
 		v.diagnose(at, text+butNot(at, s.Listen), hint)
 	}
+	v.checkAdvertise(s, p.child("advertise"))
 	v.checkAdminSocket(p.child("admin_socket"), s.AdminSocket)
 	mode, err := strconv.ParseUint(s.AdminSocketMode, 8, 32)
 	at := p.child("admin_socket_mode")

@@ -25,3 +25,14 @@ func IsOnThisMachine(spec Spec) bool {
 	s, ok := spec.(interface{ IsOnThisMachine() bool })
 	return ok && s.IsOnThisMachine()
 }
+
+// SharedFolderOf returns the folder, of those that template leads to, which replicas on other machines see as the same.
+// ok is false where they do not: spec says so by a method SharedFolder(template string) (folder string, ok bool).
+func SharedFolderOf(spec Spec, template string) (folder string, ok bool) {
+	if s, is := spec.(interface {
+		SharedFolder(template string) (folder string, ok bool)
+	}); is {
+		return s.SharedFolder(template)
+	}
+	return "", false
+}

@@ -46,6 +46,8 @@ type Config struct {
 	Owner string `yaml:"owner"`
 	// Name or id of the file's group.
 	Group string `yaml:"group"`
+	// With etcd: path lies on one file system that all replicas see.
+	OneForAll bool `yaml:"shared"`
 }
 
 // NewConfig returns a configuration with the documented defaults.
@@ -96,6 +98,13 @@ func (c *Config) MaxContent() int { return maxSize }
 
 // IsOnThisMachine reports that files are.
 func (c *Config) IsOnThisMachine() bool { return true }
+
+// SharedFolder returns the folder of a template's targets as far as they have one in common; ok is false where the
+// sink is not said to be one for all replicas.
+func (c *Config) SharedFolder(template string) (folder string, ok bool) {
+	common, _, _ := strings.Cut(template, "{{")
+	return filepath.Clean("/" + common[:strings.LastIndexByte(common, '/')+1]), c.OneForAll
+}
 
 // Open builds the sink. It touches no file.
 func (c *Config) Open(_ context.Context, o sinks.OpenOptions) (sinks.Sink, error) {

@@ -41,7 +41,7 @@ type Config struct {
 	// Vault Enterprise namespace.
 	Namespace string `yaml:"namespace"`
 	// PEM file of the authorities that sign Vault's certificate, instead of the system's.
-	CAFile string `yaml:"ca_file"`
+	CAFile string `yaml:"ca_file" digest:"-"`
 	// host[:port] that a 307 or 308 of Vault may point to, with no wildcards; without a port any. The address's own
 	// host and port always may.
 	RedirectHosts []string `yaml:"redirect_hosts"`
@@ -58,7 +58,7 @@ type Config struct {
 	// Check-and-set (KV version 2).
 	CAS bool `yaml:"cas" jsonschema:"default=true"`
 	// How rotatord proves who it is: exactly one of the keys.
-	Auth Auth `yaml:"auth" jsonschema:"required"`
+	Auth Auth `yaml:"auth" jsonschema:"required" digest:"-"`
 }
 
 // WriteMode says what becomes of fields that are not ours.

@@ -55,7 +55,7 @@ func (d *daemon) parts(c *core) []func(context.Context) {
 		keepWatchdogQuiet,
 		func(ctx context.Context) {
 			for told := true; told; told = wait(ctx, statusPause) {
-				notifyStatus(statusLine(c.engine.Statuses))
+				notifyStatus(statusLine(c.engine.CountSlots()))
 			}
 		},
 	}

@@ -4,28 +4,17 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/rotatord/rotatord/internal/slot"
+	"github.com/rotatord/rotatord/internal/rotation"
 )
 
 // statusLine says of all slots, in one line, how many there are, and how many are in trouble.
-func statusLine(slots func(yield func(*slot.Status) bool)) string {
-	total, failing, blackout := 0, 0, 0
-	slots(func(s *slot.Status) bool {
-		total++
-		if s.Failure != nil {
-			failing++
-		}
-		if !s.BlackoutSince.IsZero() {
-			blackout++
-		}
-		return true
-	})
-	parts := []string{fmt.Sprintf("%d slots", total)}
-	if failing > 0 {
-		parts = append(parts, fmt.Sprintf("%d failing", failing))
+func statusLine(c rotation.Counts) string {
+	parts := []string{fmt.Sprintf("%d slots", c.Slots)}
+	if c.Failing > 0 {
+		parts = append(parts, fmt.Sprintf("%d failing", c.Failing))
 	}
-	if blackout > 0 {
-		parts = append(parts, fmt.Sprintf("%d in blackout", blackout))
+	if c.InBlackout > 0 {
+		parts = append(parts, fmt.Sprintf("%d in blackout", c.InBlackout))
 	}
 	return strings.Join(parts, ", ")
 }

@@ -2,23 +2,17 @@ package daemon
 
 import (
 	"testing"
-	"time"
 
-	"github.com/rotatord/rotatord/internal/slot"
+	"github.com/rotatord/rotatord/internal/rotation"
 )
 
 func TestTheStatusLineTellsOfSlotsInTrouble(t *testing.T) {
-	for want, all := range map[string][]slot.Status{
-		"0 slots":                           nil,
-		"2 slots":                           {{}, {}},
-		"3 slots, 2 failing, 1 in blackout": {{}, {Failure: &slot.Failure{}}, {Failure: &slot.Failure{}, BlackoutSince: time.Now()}},
+	for want, counts := range map[string]rotation.Counts{
+		"0 slots":                           {},
+		"2 slots":                           {Slots: 2},
+		"3 slots, 2 failing, 1 in blackout": {Slots: 3, Failing: 2, InBlackout: 1},
 	} {
-		got := statusLine(func(yield func(*slot.Status) bool) {
-			for i := range all {
-				yield(&all[i])
-			}
-		})
-		if got != want {
+		if got := statusLine(counts); got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}

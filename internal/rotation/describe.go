@@ -30,6 +30,21 @@ func (w *worker) newFailedEvent() slot.Event {
 	return ev
 }
 
+func (w *worker) countIn(c *Counts) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.plan == nil {
+		return
+	}
+	c.Slots++
+	if w.record.Failure != nil {
+		c.Failing++
+	}
+	if !w.record.BlackoutSince().IsZero() {
+		c.InBlackout++
+	}
+}
+
 // status describes the slot; zero when it is not configured any more.
 func (w *worker) status() slot.Status {
 	w.mu.Lock()

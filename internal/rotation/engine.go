@@ -211,6 +211,17 @@ func (e *Engine) Statuses(yield func(*slot.Status) bool) {
 	}
 }
 
+// Counts are how many slots are configured, and how many of them are in trouble.
+type Counts struct{ Slots, Failing, InBlackout int }
+
+// CountSlots looks at the records alone, which costs a small part of a status.
+func (e *Engine) CountSlots() (c Counts) {
+	for _, n := range *e.slots.configured.Load() {
+		n.slot.countIn(&c)
+	}
+	return c
+}
+
 // Unfinished calls yield with the status of every configured slot that has something left to do at once and did not
 // fail: what a stop has left.
 func (e *Engine) Unfinished(yield func(*slot.Status)) {

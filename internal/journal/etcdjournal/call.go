@@ -17,28 +17,28 @@ const (
 	longRest  = 800 * time.Millisecond // but no longer
 )
 
-// bound returns a context that ends with ctx, with the store, or when etcd's time is up.
-func (s *Store) bound(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithTimeout(ctx, cmp.Or(s.options.patience, patience))
-	stop := context.AfterFunc(s.closing, cancel)
+// bound returns a context that ends with ctx, with the place, or when etcd's time is up.
+func (p *place) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(p.limits.patience, patience))
+	stop := context.AfterFunc(p.closing, cancel)
 	return ctx, func() { stop(); cancel() }
 }
 
 // patiently is repeat for whoever has not bound ctx yet.
-func (s *Store) patiently(ctx context.Context, call func(context.Context) error) error {
-	ctx, cancel := s.bound(ctx)
+func (p *place) patiently(ctx context.Context, call func(context.Context) error) error {
+	ctx, cancel := p.bound(ctx)
 	defer cancel()
-	return s.repeat(ctx, call)
+	return p.repeat(ctx, call)
 }
 
 // repeat calls until there is an answer: again after an error that may pass, each call with a deadline of its own,
 // until ctx ends. Whatever is called may be called again.
-func (s *Store) repeat(ctx context.Context, call func(context.Context) error) error {
-	for rest := cmp.Or(s.options.rest, firstRest); ; rest = min(2*rest, longRest) {
-		if err := cmp.Or(s.hasEnded(), ctx.Err()); err != nil {
+func (p *place) repeat(ctx context.Context, call func(context.Context) error) error {
+	for rest := cmp.Or(p.limits.rest, firstRest); ; rest = min(2*rest, longRest) {
+		if err := cmp.Or(p.hasEnded(), ctx.Err()); err != nil {
 			return err
 		}
-		err := s.callOnce(ctx, call)
+		err := p.callOnce(ctx, call)
 		if err == nil || isFinal(err) {
 			return err
 		}
@@ -48,16 +48,16 @@ func (s *Store) repeat(ctx context.Context, call func(context.Context) error) er
 	}
 }
 
-func (s *Store) hasEnded() error {
-	if s.closing.Err() != nil {
+func (p *place) hasEnded() error {
+	if p.closing.Err() != nil {
 		return errClosed
 	}
 	return nil
 }
 
 // callOnce calls a member that has a leader: one that has none says so at once.
-func (s *Store) callOnce(ctx context.Context, call func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(clientv3.WithRequireLeader(ctx), cmp.Or(s.options.call, callTime))
+func (p *place) callOnce(ctx context.Context, call func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(clientv3.WithRequireLeader(ctx), cmp.Or(p.limits.call, callTime))
 	defer cancel()
 	return call(ctx)
 }

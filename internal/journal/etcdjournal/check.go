@@ -5,30 +5,19 @@ import (
 	"errors"
 	"iter"
 
-	clientv3 "go.etcd.io/etcd/client/v3"
-
 	"github.com/rotatord/rotatord/internal/slot"
 )
 
-// Check writes a small probe as a save would be written. What is written stays in etcd until it compacts.
+// Check writes a small probe as a save would be written, which tells what this leader's clocks say. What is written stays
+// in etcd until it compacts.
 func (s *Store) Check(ctx context.Context) error {
 	if err := s.over.why(); err != nil {
 		return s.faultOf(writing, err)
 	}
-	probe := clientv3.OpPut(s.full(probeKey), "")
-	if err := s.patiently(ctx, func(ctx context.Context) error { return s.commitFenced(ctx, probe) }); err != nil {
+	if err := s.putLatest(ctx, probeKey, s.readClock); err != nil {
 		return s.faultOf(writing, err)
 	}
 	return nil
-}
-
-// commitFenced does what nothing but the term's end forbids.
-func (s *Store) commitFenced(ctx context.Context, ops ...clientv3.Op) error {
-	answer, err := s.client.Txn(ctx).If(s.fence()...).Then(ops...).Commit()
-	if err == nil && !answer.Succeeded {
-		err = s.over.set(ErrNotLeader)
-	}
-	return err
 }
 
 // Restore fails: what etcd has lost comes back from a snapshot of etcd's, or is copied there.

@@ -41,7 +41,7 @@ func (w world) tryAccess(t *testing.T, trust *tls.Config, patience time.Duration
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = client.Close() })
-	o := Options{Prefix: w.prefix, Keys: []secret.Value{w.key}, patience: patience}
+	o := Options{Prefix: w.prefix, Keys: []secret.Value{w.key}, limits: limits{patience: patience}}
 	return Open(t.Context(), client, o)
 }
 

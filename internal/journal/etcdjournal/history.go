@@ -90,7 +90,7 @@ type ranked struct {
 
 func (n *newest) read(ctx context.Context, key *moq.Key) error {
 	if key == nil {
-		_, err := n.store.list(ctx, historyFolder, n.add, func() { n.list, n.damaged = nil, fault.Several{} })
+		_, err := n.store.list(ctx, folder(historyFolder), n.add, func() { n.list, n.damaged = nil, fault.Several{} })
 		return err
 	}
 	answer, err := n.store.get(ctx, n.store.full(historyKey(*key)))

@@ -15,17 +15,41 @@ const (
 	formatKey     = "meta/format"
 	digestKey     = "meta/digest-key"
 	probeKey      = "meta/probe"
+	termKey       = "meta/term" // what is told of the term
+	recipientKey  = "meta/recipient"
+	metaFolder    = "meta/"
+	sharedFolder  = "meta/shared/"  // keys that all replicas know
+	accountFolder = "meta/account/" // notes of accounts
 )
 
 func slotKey(k moq.Key) string { return slotFolder + k.String() }
 
 func historyKey(k moq.Key) string { return historyFolder + k.String() }
 
+func isRecord(key string) bool { return strings.HasPrefix(key, slotFolder) }
+
+// slotOf is the slot of a record's key.
+func slotOf(key string) (k moq.Key, ok bool) {
+	parts := strings.SplitN(strings.TrimPrefix(key, slotFolder), "/", 3)
+	if len(parts) < 3 {
+		return moq.Key{}, false
+	}
+	return moq.Key{AccountID: parts[0], RelayID: parts[1], Type: moq.TokenType(parts[2])}, true
+}
+
 // full is a key as etcd has it.
-func (s *Store) full(key string) string { return s.prefix + key }
+func (p *place) full(key string) string { return p.prefix + key }
 
 // below is a key without the prefix.
-func (s *Store) below(full []byte) string { return strings.TrimPrefix(string(full), s.prefix) }
+func (p *place) below(full []byte) string { return strings.TrimPrefix(string(full), p.prefix) }
+
+// span is a range of keys below the prefix, its end excluded.
+type span struct{ from, end string }
+
+func folder(name string) span { return span{name, clientv3.GetPrefixRangeEnd(name)} }
+
+// followed is what a standby's copy follows, in one range: all but history and election.
+func followed() span { return span{metaFolder, folder(slotFolder).end} }
 
 // fence is what every transaction compares first: whether the term is not over.
 func (s *Store) fence() []clientv3.Cmp {

@@ -63,7 +63,7 @@ func TestNoChangedByteIsBelieved(t *testing.T) {
 func TestLoadGoesThroughAllPages(t *testing.T) {
 	w := newWorld(t, 1)
 	want := map[int]int{}
-	s := w.open(t, Options{page: 3})
+	s := w.open(t, Options{limits: limits{page: 3}})
 	for n := range 7 {
 		expectVersions(t, s, want)
 		mustSave(t, s, n, 1, journaltest.Event(n, n, "an event"))
@@ -79,7 +79,7 @@ func TestLoadGoesThroughAllPages(t *testing.T) {
 func TestLoadBeginsAnewWhereEtcdCompactsMeanwhile(t *testing.T) {
 	w := newWorld(t, 1)
 	var armed, calls atomic.Int32
-	s := w.open(t, Options{page: 2}, between("Range", func(ctx context.Context, request any, call func(context.Context) error) error {
+	s := w.open(t, Options{limits: limits{page: 2}}, between("Range", func(ctx context.Context, request any, call func(context.Context) error) error {
 		if armed.Load() > 0 && request.(*etcdserverpb.RangeRequest).Revision > 0 && armed.Add(-1) >= 0 {
 			calls.Add(1)
 			answer, err := w.Client.Put(ctx, "elsewhere", "")

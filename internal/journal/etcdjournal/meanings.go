@@ -26,8 +26,13 @@ var meanings = fault.Table[error]{
 	fault.When(fault.Is(ErrNotLeader), fault.Retry, fault.Conflict, "who leads goes on; this replica stands by"),
 	fault.When(fault.Is(ErrRestored), fault.Retry, fault.Conflict,
 		"all is read anew; if no snapshot of etcd was restored, find out who else writes below {prefix}"),
+	fault.When(fault.Is(errNotRead, errHandedOver, errStopped, errLost), fault.Retry, fault.Storage, "it is read anew"),
+	fault.When(fault.Is(errBehind, errSilent), fault.Retry, fault.Storage,
+		"see whether etcd's members reach each other, and whether their disks are slow"),
 	fault.When(fault.Is(durable.ErrNewer), fault.Permanent, fault.Invalid,
 		"run the rotatord that made it, or a newer one; nothing was touched"),
+	fault.When(fault.Is(ErrOtherIdentity), fault.Permanent, fault.Invalid,
+		"give all replicas one identity_file; it may hold several identities, of which all open"),
 	fault.When(fault.Is(errForeign), fault.Permanent, fault.Invalid,
 		"give all replicas one identity_file; if they have, find out who else writes below {prefix}, and restore a snapshot"),
 	fault.When(fault.Is(durable.ErrDamaged), fault.Permanent, fault.Invalid,
@@ -59,7 +64,7 @@ var meanings = fault.Table[error]{
 // isFinal reports whether it would be in vain to call again: etcd or this store has refused, and nothing was done.
 func isFinal(err error) bool {
 	return fault.Is(
-		errClosed, ErrNotLeader, ErrRestored, durable.ErrNewer, durable.ErrDamaged, errNoRestore, errGone, context.Canceled,
+		errClosed, ErrNotLeader, ErrRestored, ErrOtherIdentity, durable.ErrNewer, durable.ErrDamaged, errNoRestore, errGone, context.Canceled,
 		rpctypes.ErrNoSpace, rpctypes.ErrCorrupt, rpctypes.ErrPermissionDenied, rpctypes.ErrUserEmpty, rpctypes.ErrAuthFailed,
 		rpctypes.ErrRequestTooLarge, rpctypes.ErrCompacted, rpctypes.ErrFutureRev,
 	)(err)
@@ -84,11 +89,11 @@ func containsAny(err error, words ...string) bool {
 }
 
 // faultOf says what was tried where, and what it means that it failed.
-func (s *Store) faultOf(tried string, err error) error {
-	if s.closing.Err() != nil && errors.Is(err, context.Canceled) {
+func (p *place) faultOf(tried string, err error) error {
+	if p.closing.Err() != nil && errors.Is(err, context.Canceled) {
 		err = errClosed
 	}
-	return faultAt(tried, s.client.Endpoints(), s.prefix, err)
+	return faultAt(tried, p.client.Endpoints(), p.prefix, err)
 }
 
 func faultAt(tried string, endpoints []string, prefix string, err error) error {

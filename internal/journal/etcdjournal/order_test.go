@@ -100,7 +100,7 @@ func TestASaveWhoseAnswerWasLostIsSavedOnceWhateverLandsLate(t *testing.T) {
 	for n := range 8 {
 		all.Go(func() {
 			f := &fateful{}
-			s := w.at(fmt.Sprint("/place", n)).open(t, Options{rest: time.Microsecond}, between("Txn", f.transact))
+			s := w.at(fmt.Sprint("/place", n)).open(t, Options{limits: limits{rest: time.Microsecond}}, between("Txn", f.transact))
 			tried := 0
 			for script := range scripts {
 				tried++
@@ -188,7 +188,7 @@ func toldOnce(t *testing.T, s *Store, n int, want []string) error {
 func TestASaveWhoseAnswerIsSwallowedIsMadeOnce(t *testing.T) {
 	w := newWorld(t, 1)
 	p := newProxy(t, strings.TrimPrefix(w.Members[0].Endpoint, "http://"))
-	s := w.openAt(t, []string{"http://" + p.address}, Options{call: 500 * time.Millisecond})
+	s := w.openAt(t, []string{"http://" + p.address}, Options{limits: limits{call: 500 * time.Millisecond}})
 	mustSave(t, s, 1, 1)
 	watched := w.Client.Watch(t.Context(), w.full(1))
 	p.swallow()

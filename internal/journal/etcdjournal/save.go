@@ -82,24 +82,15 @@ func (w *write) send(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	key := s.full(slotKey(w.slot))
-	reads := []clientv3.Op{clientv3.OpGet(key)}
-	if s.term != (Term{}) {
-		reads = append(reads, s.readFence())
-	}
-	answer, err := s.client.Txn(ctx).
-		If(append(s.fence(), clientv3.Compare(clientv3.ModRevision(key), "=", w.known.revision))...).
-		Then(puts...).Else(reads...).Commit()
+	at, there, err := s.replace(ctx, slotKey(w.slot), w.known.revision, puts...)
 	switch {
 	case err != nil:
 		return err
-	case answer.Succeeded:
-		w.known = known{answer.Header.Revision, w.sequence}
+	case at > 0:
+		w.known = known{at, w.sequence}
 		return nil
-	case s.term != (Term{}) && !s.isFenceIn(answer.Responses[1].GetResponseRange().Kvs):
-		return s.over.set(ErrNotLeader)
 	}
-	return w.judge(answer.Responses[0].GetResponseRange().Kvs)
+	return w.judge(there)
 }
 
 // puts returns what is to be written.
@@ -113,10 +104,6 @@ func (w *write) puts(ctx context.Context) ([]clientv3.Op, error) {
 		return nil, err
 	}
 	return append(ops, clientv3.OpPut(w.store.full(historyKey(w.slot)), history)), nil
-}
-
-func (s *Store) isFenceIn(found []*mvccpb.KeyValue) bool {
-	return len(found) == 1 && found[0].CreateRevision == s.term.Revision
 }
 
 // judge says what it means that the slot's record is not at the revision that was known, though the fence is intact. It

@@ -15,7 +15,7 @@ import (
 
 func TestSavesGoOnWhileOneMemberIsSilent(t *testing.T) {
 	w := newWorld(t, 3)
-	s := w.open(t, Options{call: 300 * time.Millisecond, patience: time.Minute})
+	s := w.open(t, Options{limits: limits{call: 300 * time.Millisecond, patience: time.Minute}})
 	version := 0
 	saveSome := func() {
 		for range 4 { // the client asks the members in turn
@@ -54,7 +54,7 @@ func TestNobodyWaitsForAnEtcdThatIsSilent(t *testing.T) {
 	w := newWorld(t, 3)
 	s := w.open(t, Options{})
 	mustSave(t, s, 1, 1)
-	s.options.call, s.options.patience = 200*time.Millisecond, time.Second
+	s.limits.call, s.limits.patience = 200*time.Millisecond, time.Second
 	for _, m := range w.Members {
 		m.Freeze(t)
 	}
@@ -74,7 +74,7 @@ func TestNobodyWaitsForAnEtcdThatIsSilent(t *testing.T) {
 	for _, m := range w.Members {
 		m.Thaw(t)
 	}
-	s.options.call, s.options.patience = time.Second, time.Minute // the members may have to elect a leader
+	s.limits.call, s.limits.patience = time.Second, time.Minute // the members may have to elect a leader
 	mustSave(t, s, 1, 3)
 	expectVersions(t, s, map[int]int{1: 3})
 }
@@ -84,7 +84,7 @@ func TestTheEndOfTheStoreEndsWhatIsInHand(t *testing.T) {
 	w := newWorld(t, 1)
 	sent := make(chan struct{})
 	var armed atomic.Bool
-	forever := Options{call: time.Hour, patience: time.Hour}
+	forever := Options{limits: limits{call: time.Hour, patience: time.Hour}}
 	s := w.open(t, forever, between("Txn", func(ctx context.Context, _ any, call func(context.Context) error) error {
 		if armed.Load() {
 			close(sent)

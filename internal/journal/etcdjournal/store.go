@@ -12,7 +12,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,48 +21,46 @@ import (
 	"github.com/rotatord/rotatord/internal/secret"
 )
 
-// Term is a leadership: the election's key and the revision at which it was made. A save is refused
-// once the key is gone, or made anew. The zero Term is nobody's: whoever has it excludes others by
-// other means, such as by holding the election.
-type Term struct {
-	Key      string
-	Revision int64
-}
-
 // Options of a store.
 type Options struct {
 	// Prefix begins every key, such as /rotatord. A role that may read and write below it suffices.
 	Prefix string
 	// Term is that of this store: a new leadership opens a store of its own.
 	Term Term
+	// TermRecord is what all are told of the term; Open adds the term's revision.
+	TermRecord TermRecord
 	// Keys are what values are signed with: the first signs, and all are believed. There is one at least.
 	Keys []secret.Value
+	// Identity, if set, has to open what the first leader's sealed.
+	Identity *secret.Identity
+	// Copy, if set, is what Load tells the records from, without a list, if it gets up to date soon. It follows no more
+	// once Open has succeeded.
+	Copy *Copy
+	// Clock, if set, is told to the next leader with every Check.
+	Clock Clock
 	// Observe, if set, is called once per save with how long it took and how it ended. It must not block.
 	Observe func(took time.Duration, err error)
 
-	call     time.Duration // of one call; 0: callTime
-	patience time.Duration // of a save or a reading with all its calls; 0: patience
-	rest     time.Duration // between two calls; 0: firstRest
-	page     int64         // how many keys are listed at a time; 0: pageSize
+	limits limits
 }
 
 // Store is rotation's Journal in an etcd. It is safe for concurrent use.
 type Store struct {
-	client    *clientv3.Client
+	*place
 	options   Options
-	prefix    string // ends with a slash
-	signer    signer
 	term      Term
 	digestKey []byte
 
+	termRevision int64       // of the term's record
+	former       LeaderClock // of the term before
+
+	loaded    atomic.Pointer[contents] // of the copy, until the first Load
 	revisions *revisions
+	latest    latest
 	sequence  atomic.Uint64 // of the latest value that this store made
 	revision  atomic.Int64  // that the latest Load read
 	places    chan struct{} // one is held during a transaction
 	over      ending
-
-	closing context.Context // over when the store is closed
-	close   context.CancelFunc
 }
 
 // Most transactions at a time: etcd batches what it is sent together, and an answer is not to wait for thousands.
@@ -73,10 +70,9 @@ const maxInFlight = 256
 // signed with one of the keys, are refused and left alone. The client stays the caller's to close.
 func Open(ctx context.Context, client *clientv3.Client, o Options) (*Store, error) {
 	s := &Store{
-		client: client, options: o, term: o.Term, prefix: strings.TrimSuffix(o.Prefix, "/") + "/",
-		signer: newSigner(o.Keys, o.Term), revisions: newRevisions(), places: make(chan struct{}, maxInFlight),
+		place: newPlace(client, o.Prefix, newSigner(o.Keys, o.Term), o.limits), options: o, term: o.Term,
+		revisions: newRevisions(), latest: newLatest(), places: make(chan struct{}, maxInFlight),
 	}
-	s.closing, s.close = context.WithCancel(context.Background())
 	if err := s.prepare(ctx); err != nil {
 		return nil, s.faultOf(opening, err)
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/rotatord/rotatord/internal/durable"
 	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/journal/journaltest"
 	"github.com/rotatord/rotatord/internal/moq"
 	"github.com/rotatord/rotatord/internal/slot"
 )
@@ -65,8 +66,10 @@ func testLostFilesAreWrittenAnew(t *testing.T, o Options) {
 				b := openWith(t, dir, o)
 				held := map[moq.Key]int{slotKey(1): 1, slotKey(2): 1}
 				mustSave(t, b, recordOf(1, 1, 100), eventOf(1, day, "checkpointed"))
+				mustNote(t, b, journaltest.Note(1, 1))
 				checkpoint(t, b)
 				mustSave(t, b, recordOf(2, 1, 100), eventOf(2, day, "in the log"))
+				mustNote(t, b, journaltest.Note(2, 2))
 				key := b.DigestKey()
 				for _, w := range which {
 					if err := lose(both(b)[w]); err != nil {
@@ -94,6 +97,10 @@ func testLostFilesAreWrittenAnew(t *testing.T, o Options) {
 				expectState(t, b, held)
 				if !slices.Equal(b.DigestKey(), key) {
 					t.Error("the digest key is another")
+				}
+				notes, err := b.LoadAccounts(t.Context())
+				if want := []slot.AccountNote{journaltest.Note(1, 1), journaltest.Note(2, 2)}; err != nil || !slices.Equal(notes, want) {
+					t.Errorf("the notes are %v (%v), want %v", notes, err, want)
 				}
 				events := details(t, b, nil, 0)
 				if want := []string{"checkpointed", "in the log", "after"}; which[0] == "database" && strings.HasPrefix(name, "cut") {

@@ -60,6 +60,7 @@ type Bolt struct {
 	db      *database
 	log     *wal.Log
 	events  atomic.Uint64 // sequence number of the latest event
+	notes   notes
 }
 
 // Size is how many bytes the journal's files have; -1 while they cannot be found.
@@ -104,7 +105,7 @@ func (b *Bolt) openLog() error {
 		return logFault(path, err)
 	}
 	b.events.Store(b.log.LastSeq() << 24) // above those of all batches: no process gives a number again
-	if err := b.log.Recover(); err != nil {
+	if err := errors.Join(b.log.Recover(), b.readNotes()); err != nil {
 		return openFault(b.path, err)
 	}
 	if consent {

@@ -99,7 +99,7 @@ func (b *Bolt) writeAll(to *boltfile.File, s wal.State, unapplied [][]byte, reco
 	}); err != nil {
 		return err
 	}
-	if err := b.copyHistory(to); err != nil {
+	if err := errors.Join(b.writeNotes(to), b.copyHistory(to)); err != nil {
 		return err
 	}
 	if err := to.Update(func(tx *bbolt.Tx) error { return applyChanges(tx, latestOfEach(changes)) }); err != nil {

@@ -287,13 +287,46 @@ func checkChangesNothing(t *testing.T, s *store) {
 	}
 }
 
+func notesSurviveReopening(_ *testing.T, s *store) {
+	s.expectNotes()
+	s.mustSave(Record(1, 1, 10))
+	s.mustNote(Note(1, 5))
+	s.mustNote(Note(2, 7))
+	s.mustNote(Note(1, 9))
+	for range 2 {
+		s.expectNotes(Note(1, 9), Note(2, 7))
+		s.expect(map[int]int{1: 1})
+		s.restart()
+	}
+	s.mustNote(Note(2, 0))
+	s.expectNotes(Note(1, 9), Note(2, 0))
+}
+
+func lastNoteCounts(t *testing.T, s *store) {
+	var all sync.WaitGroup
+	for n := range 8 {
+		all.Go(func() {
+			for minute := range 5 {
+				if err := s.SaveAccount(t.Context(), Note(n%4, minute+1)); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	s.restart()
+	s.expectNotes(Note(0, 5), Note(1, 5), Note(2, 5), Note(3, 5))
+}
+
 func nothingAfterTheEnd(t *testing.T, s *store) {
 	s.mustSave(Record(1, 1, 10))
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
 	_, history := s.History(t.Context(), nil, 0)
+	_, notes := s.LoadAccounts(t.Context())
 	for call, err := range map[string]error{
+		"SaveAccount": s.SaveAccount(t.Context(), Note(1, 1)), "LoadAccounts": notes,
 		"Save": s.Save(t.Context(), Record(1, 2, 10)), "Load": s.Load(t.Context(), nil), "History": history,
 		"Check": s.Check(t.Context()),
 	} {

@@ -3,7 +3,9 @@
 package journaltest
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +18,7 @@ import (
 // Journal is a store under test.
 type Journal interface {
 	rotation.Journal
+	rotation.AccountNotes
 	Close() error
 }
 
@@ -53,6 +56,8 @@ func Run(t *testing.T, h Harness) {
 		{"saves of many slots at a time are all kept", manySlotsAtATime},
 		{"saves of one slot at a time end with one of them", oneSlotAtATime},
 		{"a check succeeds, and changes nothing that is read", checkChangesNothing},
+		{"the notes of accounts survive reopening", notesSurviveReopening},
+		{"of notes of an account the last one counts", lastNoteCounts},
 		{"after the end nothing succeeds", nothingAfterTheEnd},
 	} {
 		t.Run(strings.ReplaceAll(c.sentence, " ", "_"), func(t *testing.T) {
@@ -116,6 +121,22 @@ func (s *store) expect(versions map[int]int) {
 	}
 }
 
+func (s *store) mustNote(n slot.AccountNote) {
+	s.t.Helper()
+	if err := s.SaveAccount(s.t.Context(), n); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *store) expectNotes(want ...slot.AccountNote) {
+	s.t.Helper()
+	got, err := s.LoadAccounts(s.t.Context())
+	slices.SortFunc(got, func(a, b slot.AccountNote) int { return cmp.Compare(a.AccountID, b.AccountID) })
+	if err != nil || !slices.Equal(got, want) {
+		s.t.Errorf("the store holds the notes %v (%v), want %v", got, err, want)
+	}
+}
+
 // details returns what History tells, an event after the other.
 func (s *store) details(key *moq.Key, limit int) string {
 	s.t.Helper()
@@ -136,6 +157,13 @@ func Day() time.Time { return time.Date(2026, 11, 23, 4, 0, 0, 0, time.UTC) }
 // Key is the key of slot n.
 func Key(n int) moq.Key {
 	return moq.Key{AccountID: strings.Repeat("a", 32), RelayID: fmt.Sprintf("%032x", n), Type: moq.Subscribe}
+}
+
+// Note is a note of account n, which is blocked until so many minutes after Day.
+func Note(n, minute int) slot.AccountNote {
+	return slot.AccountNote{
+		AccountID: fmt.Sprintf("%032x", n), BlockedUntil: slot.TimestampOf(Day().Add(time.Duration(minute) * time.Minute)),
+	}
 }
 
 // NumberOf is the n of a Key.

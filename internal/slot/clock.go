@@ -37,6 +37,9 @@ type Times struct {
 	Clock      Reading            // elapsed-time clock now
 	Start      Reading            // elapsed-time clock when this process began
 	Cloudflare moq.CloudflareTime // what the slot's account tells of Cloudflare's time
+
+	TakenOver   bool // this process goes on from another replica's records: Start is when its term began
+	ClockAgrees bool // and our clock is as good as the same as the former leader's
 }
 
 // passedSince returns how much time has passed since a reading was taken. What only says that it was in another boot

@@ -28,7 +28,7 @@ func Decide(v View) Action {
 		(*View).takeBack, (*View).adoptSchedule, (*View).flush, (*View).endFailure, (*View).deliverOptional, (*View).deliverRequired, (*View).startDue,
 		(*View).retireTokens, (*View).reclaimOrphans, (*View).checkDrift,
 	} {
-		a := part(&v)
+		a := v.afterTakeOver(part(&v))
 		wait, nothing := a.(Wait)
 		if !nothing {
 			return a

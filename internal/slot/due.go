@@ -150,7 +150,7 @@ func (v *View) dueOnSchedule() Due {
 	if next.IsZero() {
 		return Due{}
 	}
-	d := v.dueAt(CauseSchedule, v.withJitter(next))
+	d := v.dueAt(CauseSchedule, v.byScheduleClock(v.withJitter(next)))
 	d.MeetsThrough = laterOf(next, d.MeetsThrough)
 	return d
 }
@@ -187,10 +187,19 @@ func (v *View) dueOnDrift() Due {
 // dueForNewTarget makes an overlap slot due when the configuration has a target that the
 // last rotation did not deliver to.
 func (v *View) dueForNewTarget() Due {
-	if v.Plan.Strategy != moq.Overlap || !v.hasNewTarget() {
+	if v.Plan.Strategy != moq.Overlap || !v.hasNewTarget() || !v.newTargetCounts() {
 		return Due{}
 	}
 	return v.dueAt(CauseNewTarget, v.Now)
+}
+
+// newTargetCounts reports whether one of the new targets was given no value in the present period. Replicas whose
+// configurations differ would else rotate with every take-over.
+func (v *View) newTargetCounts() bool {
+	start := TimestampOf(v.byScheduleClock(v.driftPeriodStart()))
+	return !v.TakenOver || slices.ContainsFunc(v.Plan.Targets, func(t Target) bool {
+		return !v.Record.Rotation.deliversTo(t.Location) && v.Record.Receipts.At(t.Location).At < start
+	})
 }
 
 // waitsWithNewTarget reports whether there is a new target to which not even the value at hand goes.

@@ -21,7 +21,7 @@ func (v *View) retireTokens() Action {
 		next = v.currentExpiry()
 	}
 	for i := range v.Record.Retiring {
-		a := v.retireOrWait(&v.Record.Retiring[i])
+		a := v.afterTakeOver(v.retireOrWait(&v.Record.Retiring[i]))
 		wait, nothing := a.(Wait)
 		if !nothing {
 			return a

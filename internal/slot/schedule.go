@@ -9,7 +9,7 @@ func (v *View) scheduleBase() time.Time {
 	if !v.skipsMissed() {
 		return base
 	}
-	return laterOf(base, v.latestDue(base, v.ActiveSince))
+	return laterOf(base, v.latestDue(base, v.onSchedule(v.ActiveSince)))
 }
 
 // skipsMissed reports whether missed runs are not caught up. A slot that fails catches up in any case: what it tried when
@@ -30,8 +30,8 @@ func (v *View) meetsThroughNow() time.Time {
 	if v.Plan.Schedule == nil {
 		return time.Time{}
 	}
-	last, owed := v.latestDue(v.scheduleBase(), v.Now), v.owedInstant()
-	if last.IsZero() && !owed.IsZero() && !v.withJitter(owed).After(v.Now) {
+	last, owed := v.latestDue(v.scheduleBase(), v.ScheduleNow()), v.owedInstant()
+	if last.IsZero() && !owed.IsZero() && !v.withJitter(owed).After(v.ScheduleNow()) {
 		return owed
 	}
 	return last
@@ -57,10 +57,10 @@ func (v *View) withJitter(instant time.Time) time.Time {
 // sight of the slot.
 func (v *View) driftPeriodStart() time.Time {
 	if v.Plan.Schedule == nil {
-		return v.Now.UTC().Truncate(driftDay)
+		return v.ScheduleNow().UTC().Truncate(driftDay)
 	}
 	seen := v.Record.FirstSeen.Time()
-	return laterOf(seen, v.Plan.Schedule.Latest(seen, v.Now))
+	return laterOf(seen, v.Plan.Schedule.Latest(seen, v.ScheduleNow()))
 }
 
 func laterOf(a, b time.Time) time.Time {

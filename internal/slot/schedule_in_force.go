@@ -89,7 +89,7 @@ func (v *View) changesSchedule() bool {
 // scheduleInForce is the schedule that the slot goes by, or is about to.
 func (v *View) scheduleInForce() ScheduleInForce {
 	if v.changesSchedule() {
-		return v.Record.adopted(v.Plan, TimestampOf(v.Now))
+		return v.Record.adopted(v.Plan, TimestampOf(v.ScheduleNow()))
 	}
 	return v.Record.inForce()
 }
@@ -97,7 +97,7 @@ func (v *View) scheduleInForce() ScheduleInForce {
 // owedInstant is an instant of a former schedule that is to be made up for; zero when there is none.
 func (v *View) owedInstant() time.Time {
 	f := v.scheduleInForce()
-	if !v.Record.owes(f) || v.skipsMissed() && !v.withJitter(f.Next.Time()).After(v.ActiveSince) {
+	if !v.Record.owes(f) || v.skipsMissed() && !v.withJitter(f.Next.Time()).After(v.onSchedule(v.ActiveSince)) {
 		return time.Time{}
 	}
 	return f.Next.Time()

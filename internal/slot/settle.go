@@ -30,7 +30,11 @@ func (c *Times) settlesFor(rot *Rotation) time.Duration {
 	if rot.mintReading().Boot == c.Clock.Boot {
 		return rot.settlesWithinBoot(c.Clock)
 	}
-	left := max(rot.MintedAt.Add(rot.Settle).Time().Sub(c.Now), rot.Settle-c.Clock.Elapsed)
+	since := c.Clock.Elapsed // the boot began
+	if c.TakenOver {         // a term has a boot of its own, which began with it
+		since = c.running()
+	}
+	left := max(rot.MintedAt.Add(rot.Settle).Time().Sub(c.Now), rot.Settle-since)
 	return max(0, min(left, rot.Settle-c.running()))
 }
 

@@ -25,6 +25,9 @@ func (v *View) startDue() Action {
 	if a := v.Record.PendingMint; a != nil {
 		return v.reserveBefore(Mint{d}) // a rotate call was lost: consumers are locked out, and nothing is looked at first
 	}
+	if d.Cause == CauseSchedule && v.awaitsTime() {
+		return Wait{v.Now.Add(samplesApart)}
+	}
 	for _, check := range []func(*View) (Action, bool){(*View).tokenLimitFirst, (*View).listedFirst, (*View).reclaimedFirst, (*View).placesKnownFirst} {
 		if s, ok := check(v); !ok {
 			return s
@@ -83,5 +86,9 @@ func (v *View) reclaimedFirst() (Action, bool) {
 	if v.Plan.Strategy != moq.Overlap {
 		return nil, true
 	}
-	return v.reclaimListed()
+	a, ok := v.reclaimListed()
+	if !ok && !isWait(a) && isWait(v.afterTakeOver(a)) {
+		return nil, true // it is known, and counts; revoked it is once no call of the former leader can come any more
+	}
+	return a, ok
 }

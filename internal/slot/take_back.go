@@ -28,14 +28,15 @@ func (v *View) takeBack() Action {
 // bounds are those of the present. Which instants were met is believed as far as our clock or Cloudflare's reaches, and
 // while Cloudflare's time may still become known, however far.
 func (v *View) bounds() Bounds {
-	b := Bounds{Present: TimestampOf(v.Now), Met: furthest, Latest: furthest, Retry: furthest}
+	slack := v.clockSlack()
+	b := Bounds{Present: TimestampOf(v.Now.Add(slack)), Met: furthest, Latest: furthest, Retry: furthest}
 	if v.Record.Failure != nil {
 		b.Retry = TimestampOf(v.Now.Add(v.Record.longestRetry()))
 	}
 	if !v.knowsCloudflare() && !v.ourClockHasToDo() {
 		return b
 	}
-	latest := v.latestTime()
+	latest := v.latestTime().Add(slack)
 	b.Latest = TimestampOf(latest)
 	if b.Met = b.Latest; v.Plan != nil && v.Plan.Schedule != nil && v.Record.namesInstantAfter(b.Met) {
 		b.Met = max(b.Met, TimestampOf(v.Plan.Schedule.Next(latest)))

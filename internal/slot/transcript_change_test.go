@@ -255,6 +255,14 @@ func (s *transcript) restart() {
 	}
 }
 
+// takeOver begins a term on another machine, which has been up for long.
+func (s *transcript) takeOver() {
+	s.v.Clock = Reading{s.v.Clock.Boot + " of another term", 900 * time.Hour, s.v.Clock.Cloudflare}
+	s.restart()
+	s.v.TakenOver, s.v.ClockAgrees = true, false
+	s.v.Record.TakeOver(s.v.Now, s.v.Clock)
+}
+
 // moveTo has time pass until a time, on both clocks.
 func (s *transcript) moveTo(t time.Time) {
 	if s.v.Now.IsZero() {

@@ -40,6 +40,8 @@ func (s *transcript) worldForms() []form {
 			s.v.Clock = Reading{s.v.Clock.Boot + " and another", time.Minute, s.v.Clock.Cloudflare}
 			s.restart()
 		}},
+		{"another replica takes over", func(*clause) { s.takeOver() }},
+		{"our clock agrees with the former leader's", func(*clause) { s.v.ClockAgrees = true }},
 		{"the machine sleeps until TIME", func(c *clause) {
 			s.moveTo(c.time(0))
 			s.v.ActiveSince = s.v.Now

@@ -51,8 +51,10 @@ type Engine struct {
 	began       slot.Reading // elapsed clock at the start
 	activeSince atomic.Int64 // a Timestamp: slot.View's ActiveSince
 
-	work     context.Context // of outside calls: outlives stopping by a little
+	minting  context.Context // of mints: outlives stopping by a little
 	kill     context.CancelFunc
+	work     context.Context // of all other outside calls: within minting
+	cut      context.CancelFunc
 	starting sync.Mutex // makes stopping certain: no pass starts after it
 	stopping atomic.Bool
 	passes   sync.WaitGroup
@@ -93,7 +95,8 @@ type backends struct {
 func New(o Options) *Engine {
 	e := &Engine{Options: o, slots: newRegistry(), together: sideBySide, draw: rand.N[time.Duration], digestKey: o.Journal.DigestKey()}
 	e.spawn, e.idle = e.passes.Go, sync.NewCond(&e.idleMu)
-	e.work, e.kill = context.WithCancel(context.Background())
+	e.minting, e.kill = context.WithCancel(context.Background())
+	e.work, e.cut = context.WithCancel(e.minting)
 	e.lists, e.maker = newLists(), moq.NewMaker()
 	e.outages = &outages{clock: o.Clock, log: o.Log}
 	e.claims.seed, e.claims.of = maphash.MakeSeed(), map[uint64]claim{}
@@ -172,15 +175,30 @@ func (e *Engine) now() time.Time { return e.Clock.Now().Round(0) }
 // Stop finishes the steps in hand and leaves the rest to the journal. When ctx
 // ends first, outside calls are cut off, which is nobody's failure.
 func (e *Engine) Stop(ctx context.Context) {
-	e.starting.Lock()
-	e.stopping.Store(true) // no pass starts from here on
-	e.starting.Unlock()
+	e.beginNothing()
 	defer e.kill()
 	defer context.AfterFunc(ctx, e.cutOff)()
 	e.passes.Wait()
+	if e.isHalted() {
+		return // the journal is another's to look after
+	}
 	if e.CheckStorage() != nil { // what was lost since the last one would be missed by the next start
 		_ = e.CheckStorage() // it may have been written anew
 	}
+}
+
+// Halt is for who may not act any more: nothing begins from here on, and calls in hand are cut off, which is nobody's
+// failure. Mints are not, as their answers are worth keeping: Stop waits for those.
+func (e *Engine) Halt() {
+	e.beginNothing()
+	e.cut()
+}
+
+// beginNothing has no pass start from here on.
+func (e *Engine) beginNothing() {
+	e.starting.Lock()
+	defer e.starting.Unlock()
+	e.stopping.Store(true)
 }
 
 func (e *Engine) cutOff() {
@@ -188,7 +206,10 @@ func (e *Engine) cutOff() {
 	e.kill()
 }
 
-// isCutOff reports whether no outside call is made any more.
+// isHalted reports whether mints alone may still be in hand.
+func (e *Engine) isHalted() bool { return e.isCutOff() && e.minting.Err() == nil }
+
+// isCutOff reports whether no outside call is begun any more.
 func (e *Engine) isCutOff() bool { return e.work.Err() != nil }
 
 // saving is the context of what is written to the journal, also once outside calls are cut off.

@@ -26,7 +26,7 @@ type Candidate struct {
 	Client  *clientv3.Client
 	Prefix  string               // of the election's keys, without a slash at the end
 	Length  time.Duration        // of the lease, in whole seconds
-	Card    string               // what the others are told of this replica, beside its key
+	Card    Card                 // what the others are told of this replica
 	Elapsed func() time.Duration // since boot, suspension included
 }
 
@@ -46,7 +46,7 @@ func (c Candidate) Campaign(ctx context.Context) (*Term, error) {
 		election: concurrency.NewElection(session, c.Prefix), over: make(chan struct{}),
 	}
 	t.keepLease()
-	if err := t.awaitElection(ctx, c.Card); err != nil {
+	if err := t.awaitElection(ctx, c.Card.text()); err != nil {
 		t.End(err)
 		_ = t.giveLeaseBack(context.WithoutCancel(ctx)) // else it ends by itself
 		return nil, err

@@ -14,6 +14,41 @@ import (
 	"github.com/rotatord/rotatord/internal/journal/etcdjournal/etcdtest"
 )
 
+func TestALeaderMayTellSomethingElseOfItself(t *testing.T) {
+	t.Parallel()
+	cluster := etcdtest.Start(t, 1)
+	term := mustLead(t, candidate(t, cluster, "before"))
+	if err := term.Proclaim(t.Context(), Card{Replica: "after", Config: "digest"}); err != nil {
+		t.Fatal(err)
+	}
+	found, err := Cards(t.Context(), cluster.Client, "/rotatord/election")
+	if err != nil || len(found) != 1 || found[0].Replica != "after" || found[0].Config != "digest" {
+		t.Errorf("it tells %+v, %v", found, err)
+	}
+	term.provedAt.Store(0) // ask
+	if err := term.Prove(t.Context()); err != nil {
+		t.Errorf("its term does not go on: %v", err)
+	}
+}
+
+func TestACampaignThatIsGivenUpLeavesNothingBehind(t *testing.T) {
+	t.Parallel()
+	cluster := etcdtest.Start(t, 1)
+	mustLead(t, candidate(t, cluster, "leader"))
+	ctx, cancel := context.WithCancel(t.Context())
+	next := campaign(ctx, t, candidate(t, cluster, "next"), cluster, 2)
+	cancel()
+	if o := await(t, next); !errors.Is(o.err, context.Canceled) {
+		t.Errorf("it ended with %v", o.err)
+	}
+	if all := cards(t, cluster); !slices.Equal(all, []string{"leader"}) {
+		t.Errorf("candidates %q", all)
+	}
+	if leases, err := cluster.Client.Leases(t.Context()); err != nil || len(leases.Leases) != 1 {
+		t.Errorf("leases %v, %v", leases, err)
+	}
+}
+
 func byAge() []clientv3.OpOption {
 	return []clientv3.OpOption{clientv3.WithPrefix(), clientv3.WithSort(clientv3.SortByCreateRevision, clientv3.SortAscend)}
 }

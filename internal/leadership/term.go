@@ -3,10 +3,12 @@ package leadership
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.etcd.io/etcd/client/v3/concurrency"
 )
@@ -51,7 +53,7 @@ func (t *Term) Err() error {
 // End ends the term because of what a fenced transaction was told, say. The first reason counts.
 func (t *Term) End(why error) {
 	t.ended.Do(func() {
-		t.why = errors.Join(ErrOver, why)
+		t.why = fmt.Errorf("%w: %w", ErrOver, why)
 		close(t.over)
 		t.stop()
 	})
@@ -105,6 +107,8 @@ func (t *Term) giveLeaseBack(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	t.session.Orphan()
-	_, err := t.client.Revoke(ctx, t.lease.id)
-	return err
+	if _, err := t.client.Revoke(ctx, t.lease.id); !errors.Is(err, rpctypes.ErrLeaseNotFound) {
+		return err
+	}
+	return nil
 }

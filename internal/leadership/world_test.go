@@ -33,7 +33,7 @@ func candidate(t *testing.T, cluster *etcdtest.Cluster, name string) Candidate {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = client.Close() })
-	return Candidate{Client: client, Prefix: "/rotatord/election", Length: length, Card: name, Elapsed: newClock().elapsed}
+	return Candidate{Client: client, Prefix: "/rotatord/election", Length: length, Card: Card{Replica: name}, Elapsed: newClock().elapsed}
 }
 
 func mustLead(t *testing.T, c Candidate) *Term {
@@ -62,15 +62,15 @@ func campaign(ctx context.Context, t *testing.T, c Candidate, cluster *etcdtest.
 	return ended
 }
 
-// cards are what etcd holds of candidates, the leader first.
+// cards are the names of the candidates that etcd knows of, the leader first.
 func cards(t *testing.T, cluster *etcdtest.Cluster) (all []string) {
 	t.Helper()
-	found, err := cluster.Client.Get(t.Context(), "/rotatord/election/", byAge()...)
+	found, err := Cards(t.Context(), cluster.Client, "/rotatord/election")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, kv := range found.Kvs {
-		all = append(all, string(kv.Value))
+	for _, c := range found {
+		all = append(all, c.Replica)
 	}
 	return all
 }

@@ -1,0 +1,42 @@
+package leadership
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+)
+
+// Card is what a replica tells the others of itself, beside its key in the election.
+type Card struct {
+	Replica   string    `json:"replica"`             // its name, for people
+	Advertise string    `json:"advertise,omitempty"` // where the others reach it: https://host:port
+	SPKI      string    `json:"spki,omitempty"`      // digest of its certificate's key there
+	Config    string    `json:"config"`              // digest of its configuration
+	Since     time.Time `json:"since"`               // it leads, or stands by where it does not lead, by its own clock
+}
+
+// text is the card as etcd keeps it.
+func (c Card) text() string {
+	text, _ := json.Marshal(c) // strings and a time
+	return string(text)
+}
+
+// Cards returns the cards of all candidates of the election below prefix, that of the leader first. One that cannot be
+// read is of another version: it is there, and says nothing.
+func Cards(ctx context.Context, client *clientv3.Client, prefix string) ([]Card, error) {
+	found, err := client.Get(clientv3.WithRequireLeader(ctx), prefix+"/",
+		clientv3.WithPrefix(), clientv3.WithSort(clientv3.SortByCreateRevision, clientv3.SortAscend))
+	if err != nil {
+		return nil, err
+	}
+	all := make([]Card, len(found.Kvs))
+	for i, kv := range found.Kvs {
+		_ = json.Unmarshal(kv.Value, &all[i])
+	}
+	return all, nil
+}
+
+// Proclaim has the others see another card of the leader's.
+func (t *Term) Proclaim(ctx context.Context, c Card) error { return t.election.Proclaim(ctx, c.text()) }

@@ -35,7 +35,7 @@ func (a *app) rotateCommand() *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&f.all, "all", false, "rotate every slot")
 	cmd.Flags().BoolVar(&f.noWait, "no-wait", false, "return as soon as the daemon has taken the request down")
-	cmd.Flags().BoolVar(&f.compromised, "compromised", false, "a token is known to others: revoke every older token as soon as the new one is served, without grace")
+	cmd.Flags().BoolVar(&f.compromised, "compromised", false, "a token is known to others: revoke every older one that rotatord made, without grace, once the new one is served and has settled")
 	cmd.Flags().DurationVar(&f.timeout, "timeout", 5*time.Minute, "how long to wait")
 	return cmd
 }

@@ -76,7 +76,7 @@ func (a *app) pruneCommand() *cobra.Command {
 	var ids []string
 	cmd := &cobra.Command{
 		Use:   "prune RELAY",
-		Short: "Revoke former tokens of this installation that no sink of ours holds",
+		Short: "Revoke former tokens of this installation that no configured target holds",
 		Args:  usage(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			client := a.client()
@@ -137,7 +137,7 @@ func (a *app) agreed(yes bool) (bool, error) {
 }
 
 func (a *app) confirmed() bool {
-	_, _ = fmt.Fprint(a.out, "\nRevoke the tokens that no sink holds? [y/N] ")
+	_, _ = fmt.Fprint(a.out, "\nRevoke the tokens that no configured target holds? [y/N] ")
 	var answer string
 	_, _ = fmt.Fscanln(a.in, &answer)
 	if strings.EqualFold(answer, "y") || strings.EqualFold(answer, "yes") {

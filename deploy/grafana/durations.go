@@ -24,7 +24,7 @@ func lagAndRotations() []panel {
 		{
 			draw: lines, title: "Duration of rotations", unit: units.Seconds, limits: atMost(minute, 5*minute),
 			width: 12, height: 8,
-			tells: "From the mint call until the last required sink was verified, settling included. Long ones " +
+			tells: "From the first mint call until every required sink was verified, settling included. Long ones " +
 				"wait for a sink.",
 			queries: quantiles("rotation_duration_seconds", "strategy", "{{strategy}} "),
 		},

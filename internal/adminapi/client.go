@@ -108,8 +108,8 @@ func (c *Client) Tokens(ctx context.Context, relay string) ([]Token, error) {
 	return out.Tokens, err
 }
 
-// Prune revokes, or with dryRun only lists, the former tokens of this
-// installation that no sink of ours holds: all, or those with the given ids.
+// Prune revokes the former tokens of this installation that no configured target holds: of all, or of those with the
+// given ids, which it returns, kept ones too. With dryRun it only lists them, and says which it would revoke.
 func (c *Client) Prune(ctx context.Context, relay string, ids []string, dryRun bool) ([]Token, error) {
 	var out TokenList
 	err := c.do(ctx, http.MethodPost, path("tokens", relay, "prune"), PruneRequest{DryRun: dryRun, TokenIDs: ids}, &out)

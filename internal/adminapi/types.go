@@ -32,7 +32,7 @@ type TokenList struct {
 
 // PruneRequest is the optional body of POST /api/v1/tokens/{relay}/prune.
 type PruneRequest struct {
-	DryRun   bool     `json:"dry_run,omitempty"`   // only list what would be revoked
+	DryRun   bool     `json:"dry_run,omitempty"`   // only list, and say which would be revoked
 	TokenIDs []string `json:"token_ids,omitempty"` // these alone, of another living installation of this one's name too
 }
 

@@ -112,7 +112,7 @@ func (m *Metrics) makeRotationMetrics() {
 	m.failures = m.counterVec("rotation_failures_total",
 		"Failed attempts of a rotation's step, by account and reason.", "account", "step", "reason")
 	m.took = m.histogramVec("rotation_duration_seconds",
-		"Time from the mint call until the last required sink was verified.", slow(), "strategy")
+		"Time from the first mint call until the rotation was concluded: every required sink verified.", slow(), "strategy")
 	m.blackout = m.histogram("blackout_seconds",
 		"Time during which an in_place rotation left consumers without a valid token.", slow())
 	m.lag = m.histogram("schedule_lag_seconds",

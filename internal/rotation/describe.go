@@ -18,15 +18,13 @@ func (w *worker) newEvent(kind slot.EventKind) slot.Event {
 }
 
 // newFailedEvent starts the line about a failed attempt: before its token is there it is about what is due, and not about
-// the rotation before it. w.mu is held.
-func (w *worker) newFailedEvent() slot.Event {
-	ev := w.newEvent(slot.EventFailed)
-	if w.record.Unfinished() {
-		return ev
+// the rotation before it, nor about an unfinished one whose place it was to take. w.mu is held.
+func (w *worker) newFailedEvent(where slot.Stage) slot.Event {
+	ev, v := w.newEvent(slot.EventFailed), w.view()
+	delivers := where == slot.StageDeliver || where == slot.StageVerify
+	if cause, by := v.WhyDue(); !w.record.Unfinished() || cause != "" && !delivers {
+		ev.RotationID, ev.TokenID, ev.Cause, ev.By = "", "", cause, by
 	}
-	v := w.view()
-	ev.RotationID, ev.TokenID = "", ""
-	ev.Cause, ev.By = v.WhyDue()
 	return ev
 }
 

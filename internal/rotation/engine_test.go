@@ -504,3 +504,27 @@ func TestTheHistoryTellsOfAFailedAttemptWhyItWasMadeAndWhoAsked(t *testing.T) {
 		}
 	}
 }
+
+// Nor is it the unfinished one whose place it was to take.
+func TestTheHistoryTellsOfAFailedAttemptToSupersedeWhyItWasMade(t *testing.T) {
+	w := newWorld(t, moq.Overlap, 1)
+	w.start()
+	w.run(time.Minute)
+	w.change(func(p *slot.Plan) { p.Settle = time.Hour })
+	w.ask(false)
+	w.run(time.Minute)
+	if !w.rec().Unfinished() {
+		t.Fatal("nothing is unfinished")
+	}
+	w.relay.down = true
+	w.ask(true)
+	w.run(time.Minute)
+	i := slices.IndexFunc(w.disk.events, func(e slot.Event) bool { return e.Kind == slot.EventFailed })
+	if i < 0 {
+		t.Fatal("nothing failed")
+	}
+	got := w.disk.events[i]
+	if got.Cause != slot.CauseCompromised || got.By == "" || got.RotationID != "" || got.TokenID != "" {
+		t.Errorf("step %s: cause %q, by %q, rotation %q, token %q", got.Stage, got.Cause, got.By, got.RotationID, got.TokenID)
+	}
+}

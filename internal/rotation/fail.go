@@ -79,7 +79,7 @@ func (w *worker) failAttempt(where slot.Stage, f *fault.Error, err error, of []s
 	var ev slot.Event
 	var account string
 	w.locked(func() {
-		failure, account, ev = w.addFailedAttempt(attempt, err), w.accountName(), w.newFailedEvent()
+		failure, account, ev = w.addFailedAttempt(attempt, err), w.accountName(), w.newFailedEvent(where)
 		ev.Stage, ev.Detail = failure.Stage, failure.Message
 	})
 	w.engine.Observer.AttemptFailed(account, failure.Stage, failure.Reason)

@@ -39,7 +39,7 @@ func (w *worker) mint(d slot.Due) {
 	}
 	sealed, err := w.engine.Sealer.Seal(tok.Value)
 	if err != nil {
-		w.log().Error("the value cannot be sealed: it is delivered from memory", zap.Error(err))
+		w.log().Error("the value cannot be sealed: it is delivered from memory, to the required targets alone", zap.Error(err))
 	}
 	w.completeMint(a, tok, sealed)
 }

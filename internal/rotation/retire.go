@@ -54,7 +54,7 @@ func (w *worker) revokeOrphan(a slot.RevokeOrphan) {
 func (w *worker) adoptOrphan(a slot.AdoptOrphan) {
 	tok := moq.Token{ID: a.Token.ID, Created: a.Token.Created.Time(), Expires: a.Token.Expires.Time()}
 	w.updateRecord(func(r *slot.Record) { r.AdoptOrphan(a.Orphan, tok, w.engine.now(), w.reading()) })
-	w.log().Warn("token of a lost mint found; a target may serve it, so it is kept: its grace begins once none does, or a newer one is verified",
+	w.log().Warn("token of a lost mint found; a target may serve it, or did until now, so it is kept: its grace begins once none does, or a newer one is verified",
 		zap.String("token_id", a.Token.ID), zap.String("rotation", a.Orphan.RotationID))
 }
 

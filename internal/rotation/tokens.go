@@ -31,9 +31,9 @@ func (a Administration) Tokens(ctx context.Context, relay string) ([]slot.RelayT
 	return out, nil
 }
 
-// Prune revokes the former tokens of this installation that no sink of ours
+// Prune revokes the former tokens of this installation that no configured target
 // holds: all, or those with the given ids, which may then be of another living installation that
-// has our name. With dryRun it only says which.
+// has our name. It returns those that it keeps, too. With dryRun it only says which.
 func (a Administration) Prune(ctx context.Context, relay string, ids []string, dryRun bool) ([]slot.RelayToken, error) {
 	tokens, err := a.Tokens(ctx, relay)
 	if err != nil {
@@ -137,7 +137,8 @@ func (w *worker) markOwned(out *slot.RelayToken, t moq.Token) {
 	}
 }
 
-// findServing reads every target of the slots and says which token each holds.
+// findServing reads every configured target of the slots and says which token each holds; what slots or targets left is
+// not read.
 // A target whose content cannot be told forbids all pruning, but that of what lets nobody in any more.
 func (a Administration) findServing(ctx context.Context, tokens []slot.RelayToken, slots []*worker) {
 	certain := true

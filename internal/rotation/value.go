@@ -49,7 +49,7 @@ func namesOf(k moq.Key, n slot.Names) sinks.Names {
 	}
 }
 
-// dropValue forgets the value: every target holds it.
+// dropValue forgets the value: every target holds it, or it is of no use any more.
 func (w *worker) dropValue() {
 	w.updateRecord(func(r *slot.Record) {
 		r.DropValue(w.plan)

@@ -77,7 +77,7 @@ type BeginGrace struct {
 	Anew  bool // instead: its grace began in another boot, and nothing tells how much of it has passed
 }
 
-// Revoke revokes a token that is not served any more.
+// Revoke revokes a token that no required target is to be serving any more, or one that has expired, the current one too.
 type Revoke struct {
 	Token   Token
 	Expired bool // it was dead already

@@ -17,7 +17,7 @@ type Event struct {
 	Strategy   moq.Strategy  `json:"strategy,omitempty"`
 	Cause      Cause         `json:"cause,omitempty"`
 	By         string        `json:"by,omitempty"`
-	Took       time.Duration `json:"took,omitempty"` // mint call to last required sink verified
+	Took       time.Duration `json:"took,omitempty"` // from the first mint call to the conclusion: every required target holds the value
 	Stage      Stage         `json:"step,omitempty"`
 	Detail     string        `json:"detail,omitempty"`
 }

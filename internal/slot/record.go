@@ -32,7 +32,7 @@ type Record struct {
 	LastRotation Timestamp `json:"last_rotation,omitzero"`
 
 	// Current is the token that the last verified rotation delivered: what consumers
-	// read. Its ID is empty for in_place.
+	// read. Its ID is empty for in_place, and once it was revoked.
 	Current *Token `json:"served,omitempty"`
 
 	// Retiring lists the slot's other tokens that may still be accepted, in the order in which they were
@@ -76,7 +76,7 @@ type Rotation struct {
 	Phase        Phase        `json:"phase"`
 	Strategy     moq.Strategy `json:"strategy"`
 	Cause        Cause        `json:"cause"`
-	By           string       `json:"by,omitempty"`     // who asked, for a manual one
+	By           string       `json:"by,omitempty"`     // who asked for a rotation that this one meets, whatever its cause
 	MeetsThrough Timestamp    `json:"instant,omitzero"` // every schedule instant up to it is met by this rotation
 	DueAt        Timestamp    `json:"due,omitzero"`     // due instant of one that the schedule began, for its lag
 	Period       Timestamp    `json:"period,omitzero"`  // the period whose drift this rotation answers

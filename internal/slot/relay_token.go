@@ -17,7 +17,7 @@ type RelayToken struct {
 	Rotation string    `json:"rotation,omitempty"`  // the rotation that minted it
 	Retire   time.Time `json:"retire,omitzero"`     // when its grace ends
 	ServedBy []string  `json:"served_by,omitempty"` // the sinks that hold it
-	Prunable bool      `json:"prunable,omitempty"`  // a former token of ours that no sink of ours holds
+	Prunable bool      `json:"prunable,omitempty"`  // former, or (by its id) a namesake's: no configured target holds it, or it has expired
 	Revoked  bool      `json:"revoked,omitempty"`   // by this very prune
 }
 

@@ -6,7 +6,7 @@ import (
 	"github.com/rotatord/rotatord/internal/fault"
 )
 
-// Result is how a rotation ended; a metric label.
+// Result is how a rotation ended, or that an attempt of one failed; a metric label.
 type Result string
 
 // The results.

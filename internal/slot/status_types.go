@@ -67,7 +67,7 @@ type Status struct {
 	OldTokens []TokenStatus  `json:"old_tokens,omitempty"`
 	// ForeignInstanceTokens are ids of the relay's tokens that another living installation of our name minted.
 	ForeignInstanceTokens []string `json:"foreign_instance_tokens,omitempty"`
-	Note                  string   `json:"note,omitempty"` // what a person should know: "new target waits for the schedule"
+	Note                  string   `json:"note,omitempty"` // what a person should know, such as for what a new target waits
 }
 
 // WaitsFor is what a rotation that is due waits for.

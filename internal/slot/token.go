@@ -20,7 +20,7 @@ func (t *Token) ShownID() string { return cmp.Or(t.ID, t.ClaimedID) }
 
 // Token is a token that rotatord minted (or may retire), without its value.
 type Token struct {
-	ID         string    `json:"id,omitempty"`         // jti; empty for in_place
+	ID         string    `json:"id,omitempty"`         // jti; empty for in_place, and of one that was revoked
 	ClaimedID  string    `json:"claimed_id,omitempty"` // of in_place: the id that its value claims
 	RotationID string    `json:"rotation_id,omitempty"`
 	Created    Timestamp `json:"created"`

@@ -11,9 +11,9 @@ import (
 )
 
 // The changes that a record goes through in a rotation without a hitch, and when a mint is lost or an attempt fails,
-// each as one pure function. Those of one part alone lie beside it: RefuseMint, GiveUpValue, ForgetOrphan,
-// NoteOrphanFound, Redirect. What a record points to is never changed in place: a clone may still be on its way to the
-// journal.
+// each as one pure function. Those of one part alone lie beside it, such as RefuseMint, GiveUpValue, DropLeftTargets,
+// AdoptSchedule or TakeBack. What a record points to by a pointer is never changed in place: a clone may still be on its
+// way to the journal.
 
 // Clone copies r far enough that no transition of r shows in the copy.
 func (r *Record) Clone() *Record {
@@ -167,7 +167,7 @@ func (r *Record) digestsOf(rotationID string) (out [][]byte) {
 	return out
 }
 
-// DropValue forgets the sealed value: every target that the slot still has holds it.
+// DropValue forgets the sealed value: every target that the slot still has holds it, or it is of no use any more.
 func (r *Record) DropValue(p *Plan) {
 	r.DropLeftTargets(p)
 	rot := *r.Rotation

@@ -48,7 +48,8 @@ type Daemon interface {
 	History(ctx context.Context, relay, typ string, limit int) ([]slot.Event, error)
 	// Tokens lists what a relay holds.
 	Tokens(ctx context.Context, relay string) ([]adminapi.Token, error)
-	// Prune revokes, or with dryRun only lists, former tokens of this installation: all, or those with the ids.
+	// Prune revokes former tokens of this installation, of all or of those with the ids, and returns these, kept ones
+	// too; with dryRun it only lists them.
 	Prune(ctx context.Context, relay string, ids []string, dryRun bool) ([]adminapi.Token, error)
 	// Forecast lists the runs within the given time from now, soonest first, bounded in number.
 	Forecast(within time.Duration) []adminapi.Run

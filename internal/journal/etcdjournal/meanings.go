@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/rotatord/rotatord/internal/durable"
 	"github.com/rotatord/rotatord/internal/fault"
@@ -41,6 +42,11 @@ var meanings = fault.Table[error]{
 	fault.When(fault.Is(rpctypes.ErrNoSpace), fault.Retry, fault.Storage,
 		"etcd is full: compact and defragment it, or raise its quota, then disarm its alarm (etcdctl alarm disarm); "+
 			"have it compact by itself (--auto-compaction-retention)"),
+	fault.When(fault.Is(errTight), fault.Retry, fault.Storage,
+		"have etcd compact by itself (--auto-compaction-retention), defragment it, or raise its quota (--quota-backend-bytes): "+
+			"once it is full, nothing is minted, and no replica can be elected"),
+	fault.When(fault.Is(errUncompacted), fault.Retry, fault.Storage,
+		"start its members with --auto-compaction-retention=1h; else it becomes full"),
 	fault.When(fault.Is(rpctypes.ErrCorrupt), fault.Retry, fault.Storage,
 		"a member of etcd found its data damaged: see etcd's log, and replace the member"),
 	fault.When(fault.Is(rpctypes.ErrPermissionDenied, rpctypes.ErrUserEmpty), fault.Retry, fault.Storage,
@@ -94,6 +100,11 @@ func (p *place) faultOf(tried string, err error) error {
 		err = errClosed
 	}
 	return faultAt(tried, p.client.Endpoints(), p.prefix, err)
+}
+
+// FaultOf says the same of what was tried in etcd beside the journal, such as a candidacy.
+func FaultOf(tried string, client *clientv3.Client, prefix string, err error) error {
+	return faultAt(tried, client.Endpoints(), strings.TrimSuffix(prefix, "/")+"/", err)
 }
 
 func faultAt(tried string, endpoints []string, prefix string, err error) error {

@@ -31,6 +31,8 @@ func TestWhatErrorsMean(t *testing.T) {
 		{"no envelope", fmt.Errorf("key %q: %w: 3 bytes are too few", "/rotatord/slots/a/b/subscribe", durable.ErrDamaged)},
 		{"records are to be restored", errNoRestore},
 		{"etcd is full", rpctypes.ErrNoSpace},
+		{"etcd is nearly full", fmt.Errorf("%w: 1300 of 2048 MiB are used", errTight)},
+		{"nobody compacts etcd", errUncompacted},
 		{"a member is corrupt", rpctypes.ErrCorrupt},
 		{"a permission is missing", rpctypes.ErrPermissionDenied},
 		{"nobody is logged in", rpctypes.ErrUserEmpty},

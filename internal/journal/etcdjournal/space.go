@@ -17,12 +17,12 @@ type Space struct {
 }
 
 // Space asks all members, and tells of those that answer.
-func (s *Store) Space(ctx context.Context) (Space, error) {
+func (p *place) Space(ctx context.Context) (Space, error) {
 	var fullest Space
 	var errs []error
-	members := s.client.Endpoints()
+	members := p.client.Endpoints()
 	for _, endpoint := range members {
-		found, err := s.spaceOf(ctx, endpoint)
+		found, err := p.spaceOf(ctx, endpoint)
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -32,18 +32,18 @@ func (s *Store) Space(ctx context.Context) (Space, error) {
 		}
 	}
 	if len(errs) == len(members) {
-		return Space{}, s.faultOf(reading, errors.Join(errs...))
+		return Space{}, p.faultOf(reading, errors.Join(errs...))
 	}
 	return fullest, nil
 }
 
 // share is the part of the quota that is used.
-func (p Space) share() float64 { return float64(p.Size) / float64(max(1, p.Quota)) }
+func (s Space) share() float64 { return float64(s.Size) / float64(max(1, s.Quota)) }
 
-func (s *Store) spaceOf(ctx context.Context, endpoint string) (Space, error) {
+func (p *place) spaceOf(ctx context.Context, endpoint string) (Space, error) {
 	var answer *clientv3.StatusResponse
-	err := s.callOnce(ctx, func(ctx context.Context) (err error) {
-		answer, err = s.client.Status(ctx, endpoint)
+	err := p.callOnce(ctx, func(ctx context.Context) (err error) {
+		answer, err = p.client.Status(ctx, endpoint)
 		return err
 	})
 	if err != nil {
@@ -55,13 +55,13 @@ func (s *Store) spaceOf(ctx context.Context, endpoint string) (Space, error) {
 
 // CanRead reports whether a revision can still be read: nobody has compacted etcd up to it. One that is a day old and
 // can be read shows that nobody does, and that etcd will be full some day.
-func (s *Store) CanRead(ctx context.Context, revision int64) (bool, error) {
-	_, err := s.get(ctx, s.full(formatKey), clientv3.WithRev(revision), clientv3.WithKeysOnly())
+func (p *place) CanRead(ctx context.Context, revision int64) (bool, error) {
+	_, err := p.get(ctx, p.full(formatKey), clientv3.WithRev(revision), clientv3.WithKeysOnly())
 	switch {
 	case errors.Is(err, rpctypes.ErrCompacted):
 		return false, nil
 	case err != nil:
-		return false, s.faultOf(reading, err)
+		return false, p.faultOf(reading, err)
 	}
 	return true, nil
 }

@@ -2,14 +2,18 @@ package etcdjournal
 
 import (
 	"errors"
+	"fmt"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/journal/etcdjournal/etcdtest"
+	"github.com/rotatord/rotatord/internal/journal/journaltest"
 )
 
 func TestAnEtcdThatIsFullIsToldByName(t *testing.T) {
@@ -17,19 +21,31 @@ func TestAnEtcdThatIsFullIsToldByName(t *testing.T) {
 	w := newWorld(t, 1, etcdtest.Quota(quota))
 	s := w.open(t, Options{})
 	mustSave(t, s, 1, 1)
+	watch := NewSpaceWatch(w.Client, w.prefix)
+	if size := watch.Size(); size != -1 {
+		t.Errorf("before the first look its size is %d", size)
+	}
+	expectLook(t, watch, "")
 	if space, err := s.Space(t.Context()); err != nil || space.Full || space.Quota != quota || space.Size <= 0 {
 		t.Errorf("space %+v, %v", space, err)
 	}
+	var tight sync.Once
 	for full := false; !full; {
 		_, err := w.Client.Put(t.Context(), "filler", strings.Repeat("x", 512<<10))
 		if full = errors.Is(err, rpctypes.ErrNoSpace); err != nil && !full {
 			t.Fatal(err)
 		}
+		if space, err := s.Space(t.Context()); err == nil && space.share() > tightShare && !space.Full {
+			tight.Do(func() { expectLook(t, watch, "becomes scarce", "--auto-compaction-retention") })
+		}
 	}
+	expectLook(t, watch, "space exceeded", "no replica can be elected", "etcd is full")
 	for _, err := range []error{save(t, s, 1, 2), save(t, s, 2, 1), s.Check(t.Context())} {
 		expectFault(t, err, fault.Retry, fault.Storage, "write journal", "space exceeded", "etcd is full", "quota", "alarm disarm")
 	}
-	if space, err := s.Space(t.Context()); err != nil || !space.Full || space.share() < 0.9 {
+	_, err := w.Client.Grant(t.Context(), 60)
+	expectFault(t, FaultOf("campaign", w.Client, w.prefix, err), fault.Retry, fault.Storage, "campaign", "etcd is full", w.prefix+"/")
+	if space, err := s.Space(t.Context()); err != nil || !space.Full || space.share() < 0.8 {
 		t.Errorf("space %+v, %v", space, err)
 	}
 	expectVersions(t, s, map[int]int{1: 1}) // it can be read
@@ -37,6 +53,26 @@ func TestAnEtcdThatIsFullIsToldByName(t *testing.T) {
 	mustSave(t, s, 1, 3)
 	if space, err := s.Space(t.Context()); err != nil || space.Full || space.share() > 0.5 {
 		t.Errorf("space %+v, %v", space, err)
+	}
+	expectLook(t, watch, "")
+}
+
+// expectLook has the watch look, and wants it to tell of one thing (none: ""), in these words.
+func expectLook(t *testing.T, watch *SpaceWatch, words ...string) {
+	t.Helper()
+	before := fmt.Sprint(watch.Errs())
+	changed, err := watch.look(t.Context())
+	errs := watch.Errs()
+	if err != nil || watch.Size() <= 0 || len(errs) > 1 || (len(errs) == 0) != (words[0] == "") {
+		t.Fatalf("it tells %v (%v)", errs, err)
+	}
+	if now := fmt.Sprint(errs); changed != (before != now) {
+		t.Errorf("it is told: %t; before %s, now %s", changed, before, now)
+	}
+	for _, word := range words {
+		if !strings.Contains(fmt.Sprint(errs), word) {
+			t.Errorf("%v lacks %q", errs, word)
+		}
 	}
 }
 
@@ -58,6 +94,41 @@ func (w world) makeRoom(t *testing.T) {
 	if _, err := w.Client.AlarmDisarm(t.Context(), &clientv3.AlarmMember{}); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func TestAnEtcdThatNobodyCompactsIsToldAfterADay(t *testing.T) {
+	w := newWorld(t, 1)
+	s := w.open(t, Options{})
+	watch := NewSpaceWatch(w.Client, w.prefix)
+	now := journaltest.Day()
+	watch.now = func() time.Time { return now }
+	version := 0
+	pass := func(hours int, compacted bool) {
+		for range hours {
+			now = now.Add(time.Hour)
+			version++
+			mustSave(t, s, 1, version)
+			if compacted {
+				if _, err := w.Client.Compact(t.Context(), watch.marks[len(watch.marks)-1].revision+1); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, err := watch.look(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	expectLook(t, watch, "")
+	pass(23, false)
+	expectLook(t, watch, "")
+	pass(1, false)
+	expectLook(t, watch, "nobody compacts etcd", "--auto-compaction-retention")
+	pass(3, false)
+	if len(watch.marks) > 25 {
+		t.Errorf("%d revisions are remembered", len(watch.marks))
+	}
+	pass(1, true)
+	expectLook(t, watch, "")
 }
 
 func TestARevisionCanBeReadUntilEtcdIsCompacted(t *testing.T) {

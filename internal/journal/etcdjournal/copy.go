@@ -1,6 +1,7 @@
 package etcdjournal
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -120,7 +121,7 @@ func (c *Copy) hasSeen(revision int64) (ready bool, changed <-chan struct{}, err
 
 // handOver returns what the copy holds once it is ready, and ends it; nil when it is not ready soon.
 func (c *Copy) handOver(ctx context.Context, revision int64) *contents {
-	ctx, cancel := context.WithTimeout(ctx, handOverTime)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(c.limits.call, callTime))
 	defer cancel()
 	err := c.Ready(ctx, revision)
 	c.Close()
@@ -135,9 +136,6 @@ func (c *Copy) handOver(ctx context.Context, revision int64) *contents {
 	}
 	return all
 }
-
-// handOverTime is for how long a copy is waited for before all is read anew.
-const handOverTime = 5 * time.Second
 
 // Term is the record of who leads, or led last; false when nobody did yet, or it is not known.
 func (c *Copy) Term() (TermRecord, bool) {

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/grpc"
+
 	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/journal/journaltest"
 	"github.com/rotatord/rotatord/internal/secret"
@@ -13,9 +15,14 @@ import (
 )
 
 // follow begins a copy.
-func (w world) follow(t testing.TB, o FollowOptions) *Copy {
+func (w world) follow(t testing.TB, o FollowOptions, more ...grpc.DialOption) *Copy {
 	t.Helper()
-	client, err := Dial(Access{Endpoints: w.Endpoints()})
+	return w.followAt(t, w.Endpoints(), o, more...)
+}
+
+func (w world) followAt(t testing.TB, endpoints []string, o FollowOptions, more ...grpc.DialOption) *Copy {
+	t.Helper()
+	client, err := dialWith(Access{Endpoints: endpoints}, more...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -74,9 +74,6 @@ func (c *Copy) readAll(ctx context.Context) (int64, error) {
 // errSilent ends a watch that etcd says nothing in, though it was asked.
 var errSilent = errors.New("etcd is silent in its watch")
 
-// askEvery is how often etcd is asked whether the copy has all.
-const askEvery = time.Second
-
 // watch follows from a revision on until something ends it.
 func (c *Copy) watch(ctx context.Context, from int64) error {
 	ctx, cancel := context.WithCancel(clientv3.WithRequireLeader(ctx))
@@ -86,7 +83,7 @@ func (c *Copy) watch(ctx context.Context, from int64) error {
 	of := followed()
 	answers := w.Watch(ctx, c.full(of.from), clientv3.WithRange(c.full(of.end)), clientv3.WithRev(from), clientv3.WithFragment(),
 		clientv3.WithCreatedNotify())
-	ask := time.NewTicker(askEvery)
+	ask := time.NewTicker(c.silence() / 5)
 	defer ask.Stop()
 	silent := time.NewTimer(c.silence())
 	defer silent.Stop()
@@ -111,6 +108,7 @@ func (c *Copy) watch(ctx context.Context, from int64) error {
 	}
 }
 
+// silence is for how long etcd may say nothing; it is asked several times meanwhile.
 func (c *Copy) silence() time.Duration { return cmp.Or(c.limits.call, callTime) }
 
 // following is one watch.

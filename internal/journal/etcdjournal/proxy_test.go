@@ -12,6 +12,7 @@ import (
 type proxy struct {
 	address string
 	silent  atomic.Bool // answers go nowhere
+	away    atomic.Bool // nobody is let in
 
 	mu    sync.Mutex
 	conns []net.Conn
@@ -32,6 +33,10 @@ func newProxy(t testing.TB, to string) *proxy {
 				return
 			}
 			far, err := net.Dial("tcp", to)
+			if err == nil && p.away.Load() {
+				_ = far.Close()
+				err = net.ErrClosed
+			}
 			if err != nil {
 				_ = near.Close()
 				continue

@@ -4,9 +4,11 @@ package etcdtest
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -153,6 +155,21 @@ func (m *Member) Kill() {
 	if m.process != nil {
 		m.process.Kill()
 		m.process = nil
+	}
+}
+
+// Keep returns what puts the member's folder back as it is now, as an old snapshot. It does not run, now and then.
+func (m *Member) Keep(t testing.TB) (putBack func()) {
+	t.Helper()
+	kept := t.TempDir()
+	if err := os.CopyFS(kept, os.DirFS(m.settings.Folder)); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		t.Helper()
+		if err := errors.Join(os.RemoveAll(m.settings.Folder), os.CopyFS(m.settings.Folder, os.DirFS(kept))); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

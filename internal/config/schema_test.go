@@ -57,11 +57,11 @@ func TestTheExampleIsValidForTheCodeAndTheSchema(t *testing.T) {
 
 func TestSchemaAndCodeAgreeOnUnknownKeys(t *testing.T) {
 	schema := compile(t, fakeSpecs())
-	if err := conforms(t, schema, withEtcd); err != nil {
+	if err := conforms(t, schema, full); err != nil {
 		t.Fatalf("the schema refuses a full configuration: %v", err)
 	}
 	for _, at := range structPaths(reflect.TypeFor[Config](), "$") {
-		text, _ := withUnknownKey(t, withEtcd, at)
+		text, _ := withUnknownKey(t, full, at)
 		if conforms(t, schema, text) == nil {
 			t.Errorf("the schema accepts an unknown key at %s", at)
 		}

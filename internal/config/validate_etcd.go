@@ -52,8 +52,8 @@ func (v *validator) checkShared(spec sinks.Spec, p *path) {
 func (v *validator) checkEtcd(e *Etcd, p *path) {
 	v.checkEndpoints(e.Endpoints, p.child("endpoints"))
 	at := p.child("prefix")
-	v.require(prefixPattern.MatchString(e.Prefix), at, "must begin with /, not end with one, and be of letters, digits, ., _, - and single /"+
-		butNot(at, e.Prefix), "such as /rotatord")
+	v.require(prefixPattern.MatchString(e.Prefix), at,
+		"must be one or several parts of letters, digits, ., _ and -, each behind a single /"+butNot(at, e.Prefix), "such as /rotatord")
 	v.checkPair(p, "cert_file", e.CertFile != "", "key_file", e.KeyFile != "")
 	v.checkPair(p, "username", e.Username != "", "password", e.Password != secret.Source{})
 	if (e.Password != secret.Source{}) {

@@ -23,23 +23,28 @@ const (
 )
 
 // startBackground runs the alarms, and watches clocks, storage, logins and memory, until ctx ends or
-// the daemon stops.
-func (d *daemon) startBackground(ctx context.Context, c *core) {
+// started is stopped.
+func (d *daemon) startBackground(ctx context.Context, c *core, started *teardown) {
+	d.startParts(ctx, "background work", append(d.partsOf(c), d.parts()...), started)
+}
+
+// startParts runs parts until ctx ends or started is stopped.
+func (d *daemon) startParts(ctx context.Context, name string, parts []func(context.Context), started *teardown) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		runParts(ctx, d.lines, d.parts(c))
+		runParts(ctx, d.lines, parts)
 	}()
-	d.teardown.add("background work", backgroundTime, func(context.Context) error {
+	started.add(name, backgroundTime, func(context.Context) error {
 		cancel()
 		<-done
 		return nil
 	})
 }
 
-// parts are what runs beside the slots. Each ends with its context.
-func (d *daemon) parts(c *core) []func(context.Context) {
+// partsOf are what runs beside the slots. Each ends with its context.
+func (d *daemon) partsOf(c *core) []func(context.Context) {
 	return []func(context.Context){
 		func(ctx context.Context) { c.queue.Run(ctx, c.engine.Wake) },
 		func(ctx context.Context) { watchClocks(ctx, readClocks, clockEvents{d, c.engine}) },
@@ -51,13 +56,25 @@ func (d *daemon) parts(c *core) []func(context.Context) {
 				c.engine.LookAround(ctx)
 			}
 		},
-		func(ctx context.Context) { returnMemory(ctx, c.journal.Unmap) },
+	}
+}
+
+// parts are what runs whether there are slots to work at or not.
+func (d *daemon) parts() []func(context.Context) {
+	return []func(context.Context){
+		func(ctx context.Context) { returnMemory(ctx, d.unmap) },
 		keepWatchdogQuiet,
 		func(ctx context.Context) {
 			for told := true; told; told = wait(ctx, statusPause) {
-				notifyStatus(statusLine(c.engine.CountSlots()))
+				notifyStatus(d.statusLine())
 			}
 		},
+	}
+}
+
+func (d *daemon) unmap() {
+	if c := d.core.Load(); c != nil {
+		c.journal.Unmap()
 	}
 }
 

@@ -33,7 +33,7 @@ func working(t *testing.T, dir string) (_ *daemon, logged *observer.ObservedLogs
 	if err := d.open(t.Context(), cfg); err != nil {
 		t.Fatal(err)
 	}
-	d.startBackground(t.Context(), d.core.Load())
+	d.startBackground(t.Context(), d.core.Load(), &d.teardown)
 	t.Cleanup(func() {
 		if err := d.teardown.run(usualStop); err != nil {
 			t.Error(err)

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"time"
@@ -22,6 +23,12 @@ func NewSystemClock() SystemClock {
 		return SystemClock{boot: "process-" + time.Now().UTC().Format(time.RFC3339Nano)}
 	}
 	return SystemClock{boot: strings.TrimSpace(string(b))}
+}
+
+// during returns the same clocks for one term of several: what was read in another is of another boot. Machines that were
+// cloned share a boot's id, and replicas share records.
+func (c SystemClock) during(term int64) SystemClock {
+	return SystemClock{boot: fmt.Sprintf("%s/%d", c.boot, term)}
 }
 
 // Now is the wall clock.

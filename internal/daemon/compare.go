@@ -9,6 +9,7 @@ import (
 	"github.com/rotatord/rotatord/internal/adminapi"
 	"github.com/rotatord/rotatord/internal/config"
 	"github.com/rotatord/rotatord/internal/rotation"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 // liveSettings are the keys of the whole installation whose new values a reload puts into force.
@@ -33,8 +34,16 @@ func (d *daemon) compare(before, cfg *config.Config, e *rotation.Engine) (out ad
 		}
 	}
 	out.Status = "configuration reloaded"
-	out.Slots, out.Sinks, out.Accounts = e.Compare(cfg.Plans()), before.ChangedSinks(cfg), before.ChangedAccounts(cfg)
+	out.Slots, out.Sinks, out.Accounts = d.compareSlots(cfg, e), before.ChangedSinks(cfg), before.ChangedAccounts(cfg)
 	return out, errors.Join(refused...)
+}
+
+// compareSlots says what cfg changes of the slots; e is nil where another replica leads.
+func (d *daemon) compareSlots(cfg *config.Config, e *rotation.Engine) slot.Changes {
+	if e == nil {
+		return slot.ComparePlans(d.replica.Load().fleet.Load().Plans(), cfg.Plans())
+	}
+	return e.Compare(cfg.Plans())
 }
 
 // restartNotes tell what of the file waits for a restart.

@@ -58,7 +58,8 @@ type daemon struct {
 	backends      atomic.Pointer[backends]
 	former        formerBackends
 	accounts      *accountWatch
-	core          atomic.Pointer[core] // nil until the journal is open
+	core          atomic.Pointer[core]    // nil until the journal is open, and while another replica leads
+	replica       atomic.Pointer[replica] // nil where this process is alone
 	starting      atomic.Pointer[error]
 	teardown      teardown // of the goroutine that opens and stops
 }
@@ -73,13 +74,16 @@ func newDaemon(cfg *config.Config, o Options) *daemon {
 		Version: o.Version, Revision: o.Revision, PerSlot: cfg.Metrics.PerSlot, LogDropped: o.Log.Dropped,
 	})
 	d.metrics.Watch(d)
-	d.metrics.WatchState(func() int64 { return freeBytes(cfg.State.Path) })
+	d.metrics.WatchJournal(d.journalSize)
+	if cfg.State.Etcd == nil {
+		d.metrics.WatchState(func() int64 { return freeBytes(cfg.State.Path) })
+	}
 	d.accounts = &accountWatch{
 		lines: o.Log, log: d.log, metrics: d.metrics, backends: d.backends.Load, elapsed: sinceBoot, seen: map[string]*seenAccount{},
 	}
 	d.metrics.WatchClocks(d.accounts.eachOffset)
 	d.metrics.WatchWaits(d.eachAccountsWaiting)
-	d.metrics.Leader(true) // without replicas there is nobody else
+	d.metrics.Leader(cfg.State.Etcd == nil) // without replicas there is nobody else
 	d.metrics.Configure(metricNames(cfg))
 	d.metrics.Reloaded(true, time.Now())
 	d.unready(errStarting)

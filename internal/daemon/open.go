@@ -10,10 +10,7 @@ import (
 	"github.com/rotatord/rotatord/internal/config"
 	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/journal"
-	"github.com/rotatord/rotatord/internal/moq"
 	"github.com/rotatord/rotatord/internal/redact"
-	"github.com/rotatord/rotatord/internal/rotation"
-	"github.com/rotatord/rotatord/internal/scheduler"
 	"github.com/rotatord/rotatord/internal/secret"
 )
 
@@ -28,17 +25,6 @@ const (
 const startRetry = 2 * time.Second
 
 var errStarting = errors.New("rotatord is starting")
-
-// core is what needs the journal.
-type core struct {
-	journal  *journal.Bolt
-	identity *secret.Identity
-	// identityErr is why the identity could not be written anew, the last time; who watches the storage uses it.
-	identityErr error
-
-	engine *rotation.Engine
-	queue  *scheduler.Queue[*moq.Key]
-}
 
 // openPatiently opens the journal. A folder that cannot be written is waited
 // for, not ready meanwhile; what only a person can mend ends the start. So does the end of ctx,
@@ -87,13 +73,8 @@ func (d *daemon) openCore(ctx context.Context, cfg *config.Config, opened *teard
 	if err != nil {
 		return nil, err
 	}
-	d.metrics.WatchJournal(c.journal.Size)
 	opened.add("journal", journalTime, func(context.Context) error { return c.journal.Close() })
-	c.engine = rotation.New(rotation.Options{
-		Instance: cfg.Instance, BuiltAt: d.builtAt, Journal: c.journal, Sealer: c.identity, Alarm: c.queue,
-		Clock: NewSystemClock(), Observer: d.metrics, Log: d.log,
-	})
-	if err := c.engine.Load(ctx, cfg.Plans()); err != nil {
+	if err := d.load(ctx, c, cfg, NewSystemClock()); err != nil {
 		return nil, err
 	}
 	// As at a reload: Configure sets each slot's alarm.
@@ -112,27 +93,7 @@ func (d *daemon) openJournal(cfg *config.Config) (*core, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &core{journal: j, identity: id, queue: scheduler.NewQueue[*moq.Key](time.Now)}, nil
-}
-
-// stopSlots finishes the steps in hand. What is missing of the state's files is written anew while all is known.
-// Some of its time is kept for writing down what came of calls that have to be cut off.
-func (d *daemon) stopSlots(ctx context.Context, c *core) error {
-	if end, ok := ctx.Deadline(); ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, end.Add(-timeToSave(time.Until(end))))
-		defer cancel()
-	}
-	c.engine.Stop(ctx)
-	if c.engine.StorageErr() == nil {
-		d.keepIdentity(c)
-	}
-	return nil
-}
-
-// timeToSave returns how much of a time to stop is kept for writing: an eighth, and where that is little a second.
-func timeToSave(left time.Duration) time.Duration {
-	return max(left/8, min(time.Second, left/2))
+	return newCore(j, id, lifelong{}), nil
 }
 
 // closeBackends closes every account and sink. One that does not answer is no fault of the stop: what it was told last,

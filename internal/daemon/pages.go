@@ -13,13 +13,24 @@ func (d *daemon) unready(err error) { d.starting.Store(&err) }
 
 // Ready is nil, or why this daemon cannot do its work at present.
 func (d *daemon) Ready() error {
+	if r := d.replica.Load(); r != nil {
+		return r.ready()
+	}
 	if err := *d.starting.Load(); err != nil {
 		return err
 	}
 	return d.core.Load().engine.StorageErr()
 }
 
-// Statuses visits every slot; none while rotatord is starting.
+// notWorking says why nothing works at the slots here.
+func (d *daemon) notWorking() error {
+	if r := d.replica.Load(); r != nil {
+		return r.standingBy()
+	}
+	return errStarting
+}
+
+// Statuses visits every slot; none while nothing works at them here.
 func (d *daemon) Statuses(yield func(*slot.Status) bool) {
 	if c := d.core.Load(); c != nil {
 		c.engine.Statuses(yield)
@@ -42,7 +53,7 @@ func (d *daemon) StatusOf(relay, typ string) (slot.Status, bool) {
 func (d *daemon) Rotate(ctx context.Context, relay, typ, by string, compromised bool) (slot.Status, error) {
 	c := d.core.Load()
 	if c == nil {
-		return slot.Status{}, errStarting
+		return slot.Status{}, d.notWorking()
 	}
 	d.backends.Load().logins.AllowOnce() // who asks may have mended what was refused
 	return c.engine.Rotate(ctx, relay, typ, by, compromised)
@@ -52,7 +63,7 @@ func (d *daemon) Rotate(ctx context.Context, relay, typ, by string, compromised 
 func (d *daemon) History(ctx context.Context, relay, typ string, limit int) ([]slot.Event, error) {
 	c := d.core.Load()
 	if c == nil {
-		return nil, errStarting
+		return nil, d.notWorking()
 	}
 	return rotation.NewAdministration(c.engine).History(ctx, relay, typ, limit)
 }
@@ -61,7 +72,7 @@ func (d *daemon) History(ctx context.Context, relay, typ string, limit int) ([]s
 func (d *daemon) Tokens(ctx context.Context, relay string) ([]slot.RelayToken, error) {
 	c := d.core.Load()
 	if c == nil {
-		return nil, errStarting
+		return nil, d.notWorking()
 	}
 	return rotation.NewAdministration(c.engine).Tokens(ctx, relay)
 }
@@ -70,7 +81,7 @@ func (d *daemon) Tokens(ctx context.Context, relay string) ([]slot.RelayToken, e
 func (d *daemon) Prune(ctx context.Context, relay string, ids []string, dryRun bool) ([]slot.RelayToken, error) {
 	c := d.core.Load()
 	if c == nil {
-		return nil, errStarting
+		return nil, d.notWorking()
 	}
 	return rotation.NewAdministration(c.engine).Prune(ctx, relay, ids, dryRun)
 }

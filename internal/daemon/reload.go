@@ -35,27 +35,29 @@ func (d *daemon) Reload(ctx context.Context) (adminapi.ReloadResult, error) {
 
 // reload is Reload. d.reloading is held.
 func (d *daemon) reload(ctx context.Context) (out adminapi.ReloadResult, err error) {
-	c := d.core.Load()
+	inForce := d.backends.Load()
 	switch {
-	case c == nil:
+	case inForce == nil:
 		return out, errStarting
 	case d.stopping:
 		return out, errStopping
 	}
-	before := d.backends.Load().cfg
+	before, e := inForce.cfg, d.engine()
 	cfg, err := before.Reload(d.configPath, all.Specs())
 	if err != nil {
 		return out, refusedReload(err)
 	}
-	if out, err = d.compare(before, cfg, c.engine); err != nil {
+	if out, err = d.compare(before, cfg, e); err != nil {
 		return out, refusedReload(err)
 	}
-	found, err := d.apply(ctx, cfg, c.engine)
+	found, err := d.apply(ctx, cfg, e)
 	if err != nil {
 		return out, refusedReload(err)
 	}
 	d.awaitsRestart.Store(&out.NeedsRestart)
-	c.engine.Retry(d.backends.Load().logins.AllowOnce())
+	if names := d.backends.Load().logins.AllowOnce(); e != nil {
+		e.Retry(names)
+	}
 	for _, t := range found {
 		out.Warnings = append(out.Warnings, t.err.Error())
 	}
@@ -72,7 +74,7 @@ func refusedReload(err error) error {
 }
 
 // apply puts a configuration into force, at a start and at a reload, and returns what of it does not work as
-// things are. Opening is all that can fail, and comes first.
+// things are. Opening is all that can fail, and comes first. Without an engine it is that of the next term's.
 func (d *daemon) apply(ctx context.Context, cfg *config.Config, e *rotation.Engine) ([]trouble, error) {
 	next, err := d.opener().open(ctx, cfg, d.backends.Load())
 	if err != nil {
@@ -92,7 +94,12 @@ func (d *daemon) swapIn(cfg *config.Config, next *backends, e *rotation.Engine) 
 	d.metrics.SetPerSlot(cfg.Metrics.PerSlot)
 	d.metrics.Configure(metricNames(cfg))
 	before := d.backends.Swap(next)
-	e.Configure(cfg.Plans(), next, next, next.sinkNames())
+	if r := d.replica.Load(); r != nil {
+		r.fleet.Store(cfg)
+	}
+	if e != nil {
+		e.Configure(cfg.Plans(), next, next, next.sinkNames())
+	}
 	if before != nil {
 		d.former.closeLater(before, next)
 	}

@@ -34,18 +34,33 @@ func Run(ctx context.Context, cfg *config.Config, o Options) error {
 	if err != nil {
 		return err
 	}
-	err = d.openPatiently(ctx, cfg)
-	if c := d.core.Load(); err == nil && c != nil { // else it was told to stop meanwhile
+	announce := func() {
 		d.announceReady(server.Addr(), cfg)
 		if o.Started != nil {
 			o.Started(server.Addr())
 		}
-		_ = d.warnOfUnsetClock()
-		d.startBackground(ctx, c)
+	}
+	if cfg.State.Etcd == nil {
+		err = d.startAlone(ctx, cfg, announce)
+	} else {
+		err = d.startReplica(ctx, cfg, replicaName(server.Addr()), announce)
+	}
+	if err == nil && d.backends.Load() != nil { // else it was told to stop meanwhile
 		err = d.serve(ctx, served, o.Hangups.reloads())
 	}
 	err = errors.Join(err, d.teardown.run(d.shutdownTimeout(cfg)))
 	d.log.Info("stopped")
+	return err
+}
+
+// startAlone opens the journal of this machine and has the slots work, patiently.
+func (d *daemon) startAlone(ctx context.Context, cfg *config.Config, announce func()) error {
+	err := d.openPatiently(ctx, cfg)
+	if c := d.core.Load(); err == nil && c != nil {
+		announce()
+		_ = d.warnOfUnsetClock()
+		d.startBackground(ctx, c, &d.teardown)
+	}
 	return err
 }
 

@@ -67,7 +67,7 @@ func TestADaemonStopsInReverse(t *testing.T) {
 	if err := d.open(t.Context(), h.load()); err != nil {
 		t.Fatal(err)
 	}
-	d.startBackground(t.Context(), d.core.Load())
+	d.startBackground(t.Context(), d.core.Load(), &d.teardown)
 	var names []string
 	for _, s := range d.teardown.steps {
 		names = append(names, s.name)

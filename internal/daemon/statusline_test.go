@@ -12,7 +12,7 @@ func TestTheStatusLineTellsOfSlotsInTrouble(t *testing.T) {
 		"2 slots":                           {Slots: 2},
 		"3 slots, 2 failing, 1 in blackout": {Slots: 3, Failing: 2, InBlackout: 1},
 	} {
-		if got := statusLine(counts); got != want {
+		if got := slotsLine(counts); got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}

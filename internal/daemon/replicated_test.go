@@ -1,0 +1,163 @@
+package daemon
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/rotatord/rotatord/internal/adminapi"
+	"github.com/rotatord/rotatord/internal/config"
+	"github.com/rotatord/rotatord/internal/journal/etcdjournal/etcdtest"
+	"github.com/rotatord/rotatord/internal/leadership"
+	"github.com/rotatord/rotatord/internal/secret"
+	"github.com/rotatord/rotatord/internal/sinks/all"
+)
+
+// replicated is a house in which several replicas live, beside an etcd.
+type replicated struct {
+	*house
+	etcd *etcdtest.Cluster
+}
+
+func newReplicated(t *testing.T) *replicated {
+	t.Helper()
+	h := &replicated{newHouse(t), etcdtest.Start(t, 1)}
+	if _, err := secret.CreateIdentity(h.path("identity.txt")); err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// configFor writes the configuration of one of them, and returns its path.
+func (h *replicated) configFor(name string, endpoints []string, replacing ...string) string {
+	h.Helper()
+	h.configure("", append([]string{
+		"state: {path: " + h.dir + "/state}", "state: {identity_file: " + h.path("identity.txt") +
+			", etcd: {lease_ttl: 3s, endpoints: [" + strings.Join(endpoints, ", ") + "]}}",
+		"admin.sock", name + ".sock",
+		"type: file,", "type: file, shared: true,",
+	}, replacing...)...)
+	path := h.path(name + ".yaml")
+	if err := os.Rename(h.path("config.yaml"), path); err != nil {
+		h.Fatal(err)
+	}
+	return path
+}
+
+// tenant is a replica that runs.
+type tenant struct {
+	*replicated
+	name  string
+	stop  context.CancelFunc
+	ended chan struct{}
+	err   error // set before ended is closed
+}
+
+// run starts a replica, and waits until it leads or stands by.
+func (h *replicated) run(name string) *tenant {
+	h.Helper()
+	r := h.start(name, h.configFor(name, h.etcd.Endpoints()))
+	h.eventually(name+" is ready", func() bool { return r.client().Ready(h.Context()) == nil })
+	return r
+}
+
+// start starts a replica, and waits until it listens.
+func (h *replicated) start(name, path string) *tenant {
+	h.Helper()
+	cfg, err := config.Load(path, all.Specs())
+	if err != nil {
+		h.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	r := &tenant{replicated: h, name: name, stop: stop, ended: make(chan struct{})}
+	o := h.options()
+	o.ConfigPath = path
+	h.Cleanup(r.end)
+	go func() {
+		defer close(r.ended)
+		r.err = Run(ctx, cfg, o)
+	}()
+	h.eventually(name+" listens", func() bool {
+		_, err := os.Stat(cfg.Server.AdminSocket)
+		return err == nil
+	})
+	return r
+}
+
+// end stops the replica, and waits until it has.
+func (r *tenant) end() {
+	r.Helper()
+	r.stop()
+	<-r.ended
+	if r.err != nil {
+		r.Errorf("%s: %v", r.name, r.err)
+	}
+}
+
+func (r *tenant) client() *adminapi.Client { return adminapi.NewClient(r.path(r.name + ".sock")) }
+
+// leads reports whether the metrics say so.
+func (r *tenant) leads() bool { return r.metric("rotatord_leader") == "1" }
+
+// metric returns the value of one series; "" where there is none.
+func (r *tenant) metric(series string) string {
+	r.Helper()
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", r.path(r.name+".sock"))
+	}
+	client := &http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}
+	resp, err := client.Get("http://admin/metrics")
+	if err != nil {
+		return ""
+	}
+	defer resp.Body.Close()
+	text, _ := io.ReadAll(resp.Body)
+	_, rest, _ := strings.Cut(string(text), "\n"+series+" ")
+	value, _, _ := strings.Cut(rest, "\n")
+	return value
+}
+
+// rotate asks a leader for a rotation, and waits until its value is delivered.
+func (r *tenant) rotate() {
+	r.Helper()
+	before, _ := os.ReadFile(r.path("live-subscribe.token"))
+	if _, err := r.client().Rotate(r.Context(), "live", "subscribe", false); err != nil {
+		r.Fatalf("%s: %v", r.name, err)
+	}
+	r.eventually(r.name+" has delivered", func() bool {
+		after, err := os.ReadFile(r.path("live-subscribe.token"))
+		return err == nil && string(after) != string(before)
+	})
+}
+
+// leadersLease is the lease of who leads.
+func (h *replicated) leadersLease() clientv3.LeaseID {
+	h.Helper()
+	found, err := h.etcd.Client.Get(h.Context(), "/rotatord/election/", clientv3.WithFirstCreate()...)
+	if err != nil || len(found.Kvs) != 1 {
+		h.Fatalf("nobody leads: %v, %v", found, err)
+	}
+	return clientv3.LeaseID(found.Kvs[0].Lease)
+}
+
+// candidates is how many replicas lead or stand by.
+func (h *replicated) candidates() int {
+	all, _ := leadership.Cards(h.Context(), h.etcd.Client, "/rotatord/election")
+	return len(all)
+}
+
+func (h *replicated) eventually(what string, holds func() bool) {
+	h.Helper()
+	for end := time.Now().Add(time.Minute); !holds(); <-time.After(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			h.Fatalf("not in a minute: %s; the log:\n%s", what, h.logged())
+		}
+	}
+}

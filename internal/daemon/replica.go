@@ -3,7 +3,6 @@ package daemon
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"os"
 	"sync"
@@ -23,33 +22,39 @@ import (
 // How long the parts of a replica may take to stop, of usualStop.
 const (
 	replicaTime = 27 * time.Second // a term with all that is in it
-	resignTime  = 2 * time.Second
 	etcdTime    = time.Second
 )
 
 const (
-	// lostTermTime is for how long mints under way are waited for, of whose term is over.
-	lostTermTime = 20 * time.Second
+	// fitCheck is the time between two looks whether this replica may campaign.
+	fitCheck = 200 * time.Millisecond
+	// quietFor is for how long a replica may not be fit before a person is told: it reads etcd first.
+	quietFor = 3 * time.Second
 	// lastingRest is the time between tries where only a person can mend what is wrong.
 	lastingRest = 15 * time.Second
 )
 
-// replica is this process as one of several that share an etcd. It looks whether it could lead, campaigns, opens
-// the store of its term, leads until the term is over, and begins anew. What lives as long as the
-// process, such as the pages, accounts and sinks, is not touched by that.
+// replica is this process as one of several that share an etcd. It follows what the leader writes until it could
+// lead, campaigns, opens the store of its term, leads until the term is over, and begins anew:
+//
+//	connect -> follow -> campaign -> open -> lead -> (over) -> follow
+//
+// What lives as long as the process, such as the pages, accounts and sinks, is not touched by that.
 type replica struct {
 	*daemon
 	etcd      *config.Etcd
 	name      string
 	advertise string // where others reach it; "" nowhere
-	announce  func() // is called once it leads or stands by for the first time
 	identity  *secret.Identity
+	keys      []secret.Value // of the identity, that records are signed with
 
 	client  *clientv3.Client // of the loop; nil until there is one
 	fleet   atomic.Pointer[config.Config]
-	trouble atomic.Pointer[error]    // why this replica cannot lead at present, nor will
-	seen    atomic.Pointer[sighting] // nil before the first
-	told    sync.Once                // that it works
+	copy    atomic.Pointer[etcdjournal.Copy] // of what the leader writes; nil before the first, and while this replica leads
+	trouble atomic.Pointer[error]            // why this replica cannot lead, beside what the copy says
+	seen    atomic.Pointer[sighting]         // nil before the first
+
+	announce func() // is called once it leads or stands by for the first time
 
 	end   context.CancelFunc
 	ended chan struct{}
@@ -59,7 +64,10 @@ type replica struct {
 // startReplica opens what lives as long as the process, and has the replica lead or stand by from then on. An error is of
 // the configuration or the identity.
 func (d *daemon) startReplica(ctx context.Context, cfg *config.Config, name string, announce func()) error {
-	r := &replica{daemon: d, etcd: cfg.State.Etcd, name: name, announce: announce, ended: make(chan struct{}), left: teardown{lines: d.lines}}
+	r := &replica{
+		daemon: d, etcd: cfg.State.Etcd, name: name, announce: sync.OnceFunc(announce),
+		ended: make(chan struct{}), left: teardown{lines: d.lines},
+	}
 	if err := r.readIdentity(cfg); err != nil {
 		return err
 	}
@@ -77,7 +85,7 @@ func (d *daemon) startReplica(ctx context.Context, cfg *config.Config, name stri
 		r.run(ctx)
 	}()
 	d.teardown.add("replica", replicaTime, r.stop)
-	d.startParts(ctx, "background work", d.parts(), &d.teardown)
+	d.startParts(ctx, "background work", append(d.parts(), r.watchOthers), &d.teardown)
 	return nil
 }
 
@@ -87,11 +95,17 @@ func (r *replica) readIdentity(cfg *config.Config) (err error) {
 		return err
 	}
 	access := secret.ThisProcess(r.env.Environment, func(text string) { r.log.Warn("permissions: " + text) })
-	r.identity, err = secret.LoadIdentity(cfg.State.IdentityFile, access)
+	if r.identity, err = secret.LoadIdentity(cfg.State.IdentityFile, access); err != nil {
+		return err
+	}
+	r.keys, err = etcdjournal.KeysOf(r.identity)
 	return err
 }
 
 func (r *replica) hangUp(context.Context) error {
+	if c := r.copy.Load(); c != nil {
+		c.Close()
+	}
 	if r.client == nil {
 		return nil
 	}
@@ -112,15 +126,29 @@ func (r *replica) stop(ctx context.Context) error {
 
 // run leads whenever this replica is elected, until ctx ends. A term in force is left to stop.
 func (r *replica) run(ctx context.Context) {
-	watching := sync.OnceFunc(func() { go r.watchOthers(ctx) })
-	for rest := time.Duration(0); wait(ctx, rest) && ctx.Err() == nil; {
-		err := r.connect()
-		if err == nil {
-			watching()
-			err = r.serveOnce(ctx)
+	for ctx.Err() == nil {
+		if err := r.serveOnce(ctx); err != nil && ctx.Err() == nil {
+			r.noteTrouble(err)
+			wait(ctx, restAfter(err))
 		}
-		rest = r.noteTrouble(ctx, err)
 	}
+}
+
+// serveOnce campaigns, and leads for one term. It returns nil when a term is over.
+func (r *replica) serveOnce(ctx context.Context) error {
+	if err := r.connect(); err != nil {
+		return err
+	}
+	r.follow()
+	r.awaitFitness(ctx)
+	t, err := r.campaign(ctx)
+	if err != nil {
+		return err
+	}
+	if t == nil {
+		return nil // it is not fit any more
+	}
+	return r.lead(ctx, t)
 }
 
 func (r *replica) connect() (err error) {
@@ -130,39 +158,60 @@ func (r *replica) connect() (err error) {
 	return err
 }
 
-// noteTrouble says why this replica cannot lead, once for each reason, and returns how long to wait.
-func (r *replica) noteTrouble(ctx context.Context, err error) (rest time.Duration) {
-	before := r.trouble.Swap(&err)
-	if err == nil || ctx.Err() != nil {
-		return 0
+// follow begins to follow what the leader writes, unless the last term could not begin, and it still does.
+func (r *replica) follow() {
+	if r.copy.Load() == nil {
+		r.copy.Store(etcdjournal.Follow(r.client, etcdjournal.FollowOptions{Prefix: r.etcd.Prefix, Keys: r.keys, Identity: r.identity}))
 	}
-	rest = startRetry
-	if fault.Of(err).Class == fault.Permanent {
-		rest = lastingRest
-	}
-	if before == nil || *before == nil || (*before).Error() != err.Error() {
-		r.log.Error("this replica cannot lead; trying again", zap.Error(err), zap.Duration("retry_in", rest))
-	}
-	return rest
 }
 
-// serveOnce campaigns, and leads for one term. It returns nil when a term is over.
-func (r *replica) serveOnce(ctx context.Context) error {
-	if err := r.lookAround(ctx); err != nil {
-		return err
+// unfit is why this replica may not campaign; nil when it may.
+func (r *replica) unfit() error {
+	c := r.copy.Load()
+	if c == nil {
+		return nil // it was elected meanwhile
 	}
-	r.trouble.Store(new(error))
+	return c.Err()
+}
+
+// awaitFitness returns when this replica may campaign, or when ctx ends.
+func (r *replica) awaitFitness(ctx context.Context) {
+	for began := sinceBoot(); ; {
+		err := r.unfit()
+		if err == nil || !wait(ctx, fitCheck) {
+			return
+		}
+		if sinceBoot()-began > quietFor {
+			r.noteTrouble(err)
+		}
+	}
+}
+
+// campaign returns the term for which this replica was elected; neither a term nor an error when it is not fit any more.
+func (r *replica) campaign(ctx context.Context) (*leadership.Term, error) {
+	r.noteTrouble(nil)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		for wait(ctx, fitCheck) {
+			if err := r.unfit(); fault.Of(err) != nil && fault.Of(err).Class == fault.Permanent {
+				cancel()
+			}
+		}
+	}()
 	t, err := r.candidate().Campaign(ctx)
-	if err != nil {
-		return fmt.Errorf("campaign: %w", err)
+	switch {
+	case ctx.Err() != nil:
+		return nil, nil //nolint:nilnil // as it says
+	case err != nil:
+		return nil, etcdjournal.FaultOf("campaign", r.client, r.etcd.Prefix, err)
 	}
-	return r.lead(ctx, t)
+	return t, nil
 }
 
 func (r *replica) candidate() leadership.Candidate {
 	return leadership.Candidate{
-		Client: r.client, Prefix: r.etcd.Prefix + electionFolder, Length: r.etcd.LeaseTTL, Elapsed: sinceBoot,
-		Card: r.card(),
+		Client: r.client, Prefix: r.etcd.Prefix + electionFolder, Length: r.etcd.LeaseTTL, Elapsed: sinceBoot, Card: r.card(),
 	}
 }
 
@@ -170,89 +219,27 @@ func (r *replica) card() leadership.Card {
 	return leadership.Card{Replica: r.name, Advertise: r.advertise, Config: r.fleet.Load().Digest(), Since: time.Now()}
 }
 
-// lead works until the term is over, or until ctx ends, which leaves the term to stop. An error is why the term could
-// not begin.
-func (r *replica) lead(ctx context.Context, t *leadership.Term) error {
-	opened := teardown{lines: r.lines}
-	opened.add("leadership", resignTime, func(ctx context.Context) error { return r.resign(ctx, t) })
-	c, err := r.openTerm(ctx, t, &opened)
-	if err != nil {
-		return errors.Join(err, opened.run(lostTermTime))
+// noteTrouble notes why this replica cannot lead, and says so once for each reason; nil ends it.
+func (r *replica) noteTrouble(err error) {
+	before := r.trouble.Swap(&err)
+	if err != nil && (before == nil || !isSameTrouble(*before, err)) {
+		r.log.Error("this replica cannot lead; trying again", zap.Error(err))
 	}
-	r.startTerm(ctx, t, c, &opened)
-	select {
-	case <-ctx.Done():
-		r.left.takeOver(&opened)
-	case <-t.Over():
-		r.endTerm(t, &opened)
-	}
-	return nil
 }
 
-// resign has the next replica be elected at once, if etcd answers.
-func (r *replica) resign(ctx context.Context, t *leadership.Term) error {
-	if err := t.Resign(ctx); err != nil {
-		r.log.Warn("etcd does not take the leader's lease back: the next replica is elected when it ends", zap.Error(err))
+// isSameTrouble goes by what has to be done: a text may tell the time.
+func isSameTrouble(a, b error) bool {
+	if a == nil || b == nil {
+		return a == b
 	}
-	r.metrics.Leader(false)
-	return nil
+	return fault.Of(a).Reason == fault.Of(b).Reason && fault.Of(a).Hint == fault.Of(b).Hint
 }
 
-// openTerm opens the store of a term and has the slots work. No reload comes between.
-func (r *replica) openTerm(ctx context.Context, t *leadership.Term, opened *teardown) (*core, error) {
-	s, err := r.openStore(ctx, t)
-	if err != nil {
-		return nil, err
+func restAfter(err error) time.Duration {
+	if fault.Of(err).Class == fault.Permanent {
+		return lastingRest
 	}
-	c := newCore(s, r.identity, t)
-	opened.add("journal", journalTime, func(context.Context) error { return c.journal.Close() })
-	r.reloading.Lock()
-	defer r.reloading.Unlock()
-	cfg, b := r.fleet.Load(), r.backends.Load()
-	_, revision := t.Fence()
-	if err := r.load(ctx, c, cfg, NewSystemClock().during(revision)); err != nil {
-		return nil, err
-	}
-	c.engine.Configure(cfg.Plans(), b, b, b.sinkNames())
-	opened.add("slots", slotsTime, func(ctx context.Context) error { return r.stopSlots(ctx, c) })
-	r.core.Store(c)
-	return c, nil
-}
-
-func (r *replica) openStore(ctx context.Context, t *leadership.Term) (store, error) {
-	keys, err := etcdjournal.KeysOf(r.identity)
-	if err != nil {
-		return nil, err
-	}
-	var fence etcdjournal.Term
-	fence.Key, fence.Revision = t.Fence()
-	s, err := etcdjournal.Open(ctx, r.client, etcdjournal.Options{
-		Prefix: r.etcd.Prefix, Term: fence, Keys: keys, Observe: r.metrics.JournalWrite,
-	})
-	if err != nil {
-		return nil, err
-	}
-	return termStore{s, t}, nil
-}
-
-// startTerm has everything know that this replica leads.
-func (r *replica) startTerm(ctx context.Context, t *leadership.Term, c *core, opened *teardown) {
-	_ = r.warnOfUnsetClock()
-	r.startParts(ctx, "background work of the term", r.partsOf(c), opened)
-	r.metrics.Leader(true)
-	_, revision := t.Fence()
-	r.log.Info("this replica leads now", zap.String("replica", r.name), zap.Int64("term", revision))
-	r.told.Do(r.announce)
-}
-
-// endTerm stops what a term has begun, as who may not act any more.
-func (r *replica) endTerm(t *leadership.Term, opened *teardown) {
-	r.log.Warn("this replica leads no more: it begins nothing, and stands by", zap.String("replica", r.name), zap.Error(t.Err()))
-	r.metrics.Leader(false)
-	r.core.Store(nil)
-	if err := opened.run(lostTermTime); err != nil {
-		r.log.Error("what the former term had begun does not end", zap.Error(err))
-	}
+	return startRetry
 }
 
 // replicaName is that of this machine, with the port of its pages: several may run on one.

@@ -2,17 +2,17 @@ package daemon
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
 	"go.uber.org/zap"
 
+	"github.com/rotatord/rotatord/internal/journal/etcdjournal"
 	"github.com/rotatord/rotatord/internal/leadership"
 )
 
 const (
-	lookPause = 2 * time.Second // between two looks at the election
+	lookPause = time.Second     // between two looks at the election
 	lookTime  = 5 * time.Second // for which etcd may take to answer
 )
 
@@ -22,49 +22,39 @@ type sighting struct {
 	err   error             // why it saw nothing
 }
 
-// watchOthers looks who leads, until ctx ends.
-func (r *replica) watchOthers(ctx context.Context) {
-	defer r.lines.LastWords()
-	for wait(ctx, lookPause) {
-		_ = r.lookAround(ctx) // told by readiness
-	}
-}
-
-// lookAround looks who leads, and tells what has changed. It fails where etcd does not answer.
-func (r *replica) lookAround(ctx context.Context) error {
-	answered, cancel := context.WithTimeout(ctx, lookTime)
-	defer cancel()
-	cards, err := leadership.Cards(answered, r.client, r.etcd.Prefix+electionFolder)
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	now := &sighting{cards, err}
-	before := r.seen.Swap(now)
-	r.tellSighting(before, now)
-	if r.ready() == nil {
-		r.told.Do(r.announce)
-	}
-	return err
-}
-
-func (r *replica) tellSighting(before, now *sighting) {
-	switch {
-	case now.err != nil && (before == nil || before.err == nil):
-		r.log.Error("etcd cannot be asked who leads; trying again", zap.Error(now.err))
-	case now.err == nil && before != nil && before.err != nil:
-		r.log.Info("etcd can be asked who leads again")
-	}
-	if now.err == nil && r.core.Load() == nil && now.leader() != before.leader() && now.leader() != "" {
-		r.log.Info("this replica stands by", zap.String("replica", r.name), zap.String("leader", now.leader()))
-	}
-}
-
 // leader is the name of who leads; "" where nobody is seen to.
 func (s *sighting) leader() string {
 	if s == nil || len(s.cards) == 0 {
 		return ""
 	}
 	return s.cards[0].Replica
+}
+
+// watchOthers looks who leads, until ctx ends.
+func (r *replica) watchOthers(ctx context.Context) {
+	for wait(ctx, lookPause) {
+		if r.copy.Load() != nil || r.core.Load() != nil { // there is a client
+			r.lookAround(ctx)
+		}
+		if r.ready() == nil {
+			r.announce()
+		}
+	}
+}
+
+// lookAround looks who leads, and tells when that is another than before.
+func (r *replica) lookAround(ctx context.Context) {
+	answered, cancel := context.WithTimeout(ctx, lookTime)
+	defer cancel()
+	cards, err := leadership.Cards(answered, r.client, r.etcd.Prefix+electionFolder)
+	if ctx.Err() != nil {
+		return
+	}
+	now := &sighting{cards, err}
+	before := r.seen.Swap(now)
+	if leader := now.leader(); leader != "" && leader != before.leader() && leader != r.name {
+		r.log.Info("this replica stands by", zap.String("replica", r.name), zap.String("leader", leader))
+	}
 }
 
 // ready is nil where this replica leads, or could take over.
@@ -78,14 +68,18 @@ func (r *replica) ready() error {
 	if err := r.trouble.Load(); err != nil && *err != nil {
 		return *err
 	}
-	seen := r.seen.Load()
-	switch {
-	case seen == nil:
-		return errStarting
-	case seen.err != nil:
-		return fmt.Errorf("etcd cannot be asked who leads: %w", seen.err)
+	if c := r.copy.Load(); c != nil {
+		return c.Err()
 	}
-	return nil
+	return errStarting
+}
+
+// term is the record of who leads, or led last; false where that is not known.
+func (r *replica) term() (etcdjournal.TermRecord, bool) {
+	if c := r.copy.Load(); c != nil {
+		return c.Term()
+	}
+	return etcdjournal.TermRecord{}, false
 }
 
 // standingBy says why this replica cannot do what is asked of who leads.
@@ -93,7 +87,10 @@ func (r *replica) standingBy() error {
 	if leader := r.seen.Load().leader(); leader != "" {
 		return fmt.Errorf("this replica stands by: %s leads", leader)
 	}
-	return errors.New("this replica stands by, and nobody leads")
+	if last, ok := r.term(); ok {
+		return fmt.Errorf("this replica stands by, and nobody leads; %s did last", last.Replica)
+	}
+	return fmt.Errorf("this replica stands by, and nobody leads")
 }
 
 // line says in one line what this replica does.

@@ -1,0 +1,101 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/rotatord/rotatord/internal/journal/etcdjournal"
+	"github.com/rotatord/rotatord/internal/leadership"
+)
+
+const (
+	resignTime = 2 * time.Second // of usualStop
+	// lostTermTime is for how long what a term has begun may take to stop once it is over: mints under way.
+	lostTermTime = 20 * time.Second
+)
+
+// lead works until the term is over, or until ctx ends, which leaves the term to stop. An error is why the term could
+// not begin.
+func (r *replica) lead(ctx context.Context, t *leadership.Term) error {
+	opened := teardown{lines: r.lines}
+	opened.add("leadership", resignTime, func(ctx context.Context) error { return r.resign(ctx, t) })
+	c, err := r.openTerm(ctx, t, &opened)
+	if err != nil {
+		return errors.Join(err, opened.run(lostTermTime))
+	}
+	r.startTerm(ctx, t, c, &opened)
+	select {
+	case <-ctx.Done():
+		r.left.takeOver(&opened)
+	case <-t.Over():
+		r.endTerm(t, &opened)
+	}
+	return nil
+}
+
+// openTerm opens the store of a term and has the slots work. No reload comes between.
+func (r *replica) openTerm(ctx context.Context, t *leadership.Term, opened *teardown) (*core, error) {
+	r.reloading.Lock()
+	defer r.reloading.Unlock()
+	cfg, b := r.fleet.Load(), r.backends.Load()
+	_, revision := t.Fence()
+	clock := NewSystemClock().during(revision)
+	s, err := r.openStore(ctx, t, clock)
+	if err != nil {
+		return nil, err
+	}
+	c := newCore(termStore{s, t}, r.identity, t)
+	opened.add("journal", journalTime, func(context.Context) error { return c.journal.Close() })
+	r.copy.Store(nil) // it was handed over
+	if err := r.load(ctx, c, cfg, clock); err != nil {
+		return nil, err
+	}
+	c.engine.Configure(cfg.Plans(), b, b, b.sinkNames())
+	opened.add("slots", slotsTime, func(ctx context.Context) error { return r.stopSlots(ctx, c) })
+	r.core.Store(c)
+	return c, nil
+}
+
+// openStore tells all that this replica leads, by the first write of its term.
+func (r *replica) openStore(ctx context.Context, t *leadership.Term, clock SystemClock) (*etcdjournal.Store, error) {
+	var fence etcdjournal.Term
+	fence.Key, fence.Revision = t.Fence()
+	card := r.card()
+	return etcdjournal.Open(ctx, r.client, etcdjournal.Options{
+		Prefix: r.etcd.Prefix, Term: fence, Keys: r.keys, Identity: r.identity, Copy: r.copy.Load(), Clock: clock,
+		TermRecord: etcdjournal.TermRecord{Replica: card.Replica, Advertise: card.Advertise, Since: card.Since, Config: card.Config},
+		Observe:    r.metrics.JournalWrite,
+	})
+}
+
+// startTerm has everything know that this replica leads.
+func (r *replica) startTerm(ctx context.Context, t *leadership.Term, c *core, opened *teardown) {
+	_ = r.warnOfUnsetClock()
+	r.startParts(ctx, "background work of the term", r.partsOf(c), opened)
+	r.metrics.Leader(true)
+	_, revision := t.Fence()
+	r.log.Info("this replica leads now", zap.String("replica", r.name), zap.Int64("term", revision))
+	r.announce()
+}
+
+// endTerm stops what a term has begun, as who may not act any more.
+func (r *replica) endTerm(t *leadership.Term, opened *teardown) {
+	r.log.Warn("this replica leads no more: it begins nothing, and stands by", zap.String("replica", r.name), zap.Error(t.Err()))
+	r.metrics.Leader(false)
+	r.core.Store(nil)
+	if err := opened.run(lostTermTime); err != nil {
+		r.log.Error("what the former term had begun does not end", zap.Error(err))
+	}
+}
+
+// resign has the next replica be elected at once, if etcd answers.
+func (r *replica) resign(ctx context.Context, t *leadership.Term) error {
+	if err := t.Resign(ctx); err != nil {
+		r.log.Warn("etcd does not take the leader's lease back: the next replica is elected when it ends", zap.Error(err))
+	}
+	r.metrics.Leader(false)
+	return nil
+}

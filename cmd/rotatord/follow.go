@@ -19,6 +19,7 @@ type followed struct {
 	compromised bool
 	said        string    // of its progress, last
 	waits       time.Time // since when it has been waiting for the same; zero when it does not
+	verified    bool      // a rotation is since the request; what is still waited for are revocations
 	over        bool
 	err         error // why it is not waited for any more; nil when the request is met
 }
@@ -77,7 +78,10 @@ func (a *app) followOnce(ctx context.Context, client *adminapi.Client, open []*f
 	return nil
 }
 
-var errTimeout = errors.New("not verified in time")
+var (
+	errTimeout  = errors.New("not verified in time")
+	errStillOld = errors.New("verified, but older tokens are not revoked in time")
+)
 
 // statusesOf asks for the present status of slots: for all at once, when there are several. One that has left the
 // configuration has none.
@@ -104,7 +108,7 @@ func (a *app) advance(s *followed, now slot.Status, deadline time.Time) {
 	case now.Slot == "":
 		s.end(errors.New("the slot has left the configuration"))
 		return
-	case s.met(now):
+	case s.isMet(now):
 		a.say("%s: rotated and verified%s", now.Slot, tokenWords(now))
 		s.over = true
 		return
@@ -120,7 +124,10 @@ func (a *app) advance(s *followed, now slot.Status, deadline time.Time) {
 
 // end has the slot not be waited for any more.
 func (s *followed) end(why error) {
-	if errors.Is(why, errTimeout) {
+	if errors.Is(why, errTimeout) && s.verified {
+		why = errStillOld
+	}
+	if errors.Is(why, errTimeout) || errors.Is(why, errStillOld) {
 		why = fmt.Errorf("%w (%s); rotatord goes on, see `rotatord status`", why, cmp.Or(s.said, "it has just been asked for"))
 	}
 	s.over, s.err = true, fmt.Errorf("%s: %w", s.asked.Slot, why)
@@ -134,14 +141,13 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// met reports whether the request is: verified after it, and, when compromised, no
-// older token left in a grace.
-func (s *followed) met(now slot.Status) bool {
+// isMet reports whether the request is met: verified after it, and, when compromised, no older token left that has no
+// grace. One that was taken over has: stillAccepted names it.
+func (s *followed) isMet(now slot.Status) bool {
 	at := s.asked.Requested
-	if !now.Requested.IsZero() && !now.Requested.After(at) || now.LastRotation.Before(at) {
-		return false
-	}
-	return !s.compromised || !slices.ContainsFunc(now.OldTokens, func(t slot.TokenStatus) bool { return t.Created.Before(at) })
+	s.verified = (now.Requested.IsZero() || now.Requested.After(at)) && !now.LastRotation.Before(at)
+	isLeft := func(t slot.TokenStatus) bool { return !t.TakenOver && t.Created.Before(at) }
+	return s.verified && !(s.compromised && slices.ContainsFunc(now.OldTokens, isLeft))
 }
 
 func tokenWords(s slot.Status) string {
@@ -163,7 +169,7 @@ func (s *followed) progress(now slot.Status) string {
 	case now.Note != "":
 		return now.Note
 	case now.Requested.IsZero():
-		return "revoking the old tokens"
+		return "waiting until the old tokens are revoked"
 	}
 	return "minting"
 }

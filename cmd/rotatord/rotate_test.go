@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ func TestWhenARequestIsMet(t *testing.T) {
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	asked := slot.Status{Requested: at}
 	old := []slot.TokenStatus{{TokenID: "old", Created: at.Add(-time.Hour)}}
+	takenOver := []slot.TokenStatus{{TokenID: "theirs", Created: at.Add(-time.Hour), TakenOver: true}}
 	for name, c := range map[string]struct {
 		s           slot.Status
 		compromised bool
@@ -24,10 +26,31 @@ func TestWhenARequestIsMet(t *testing.T) {
 		"rotated, the old one in grace":  {slot.Status{LastRotation: at.Add(time.Second), OldTokens: old}, false, true},
 		"compromised, the old one there": {slot.Status{LastRotation: at.Add(time.Second), OldTokens: old}, true, false},
 		"compromised, the old one gone":  {slot.Status{LastRotation: at.Add(time.Second)}, true, true},
+		"compromised, one taken over":    {slot.Status{LastRotation: at.Add(time.Second), OldTokens: takenOver}, true, true},
 	} {
 		s := followed{asked: asked, compromised: c.compromised}
-		if got := s.met(c.s); got != c.want {
+		if got := s.isMet(c.s); got != c.want {
 			t.Errorf("%s: met %v, want %v", name, got, c.want)
+		}
+	}
+}
+
+func TestWhatEndsTooEarlyIsSaidToBeVerifiedWhereItIs(t *testing.T) {
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	a := &app{stdio: stdio{out: io.Discard}}
+	for name, c := range map[string]struct {
+		now  slot.Status
+		want string
+	}{
+		"asked for yet": {slot.Status{Slot: "live/subscribe", Requested: at}, "live/subscribe: not verified in time (minting)"},
+		"verified": {slot.Status{Slot: "live/subscribe", LastRotation: at.Add(time.Second), OldTokens: []slot.TokenStatus{{Created: at.Add(-time.Hour)}}},
+			"live/subscribe: verified, but older tokens are not revoked in time (waiting until the old tokens are revoked)"},
+	} {
+		s := &followed{asked: slot.Status{Slot: "live/subscribe", Requested: at}, compromised: true}
+		a.advance(s, c.now, at.Add(time.Hour))
+		s.end(errTimeout)
+		if got := s.err.Error(); !strings.HasPrefix(got, c.want) {
+			t.Errorf("%s: %s", name, got)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -18,7 +19,7 @@ func (a *app) statusCommand() *cobra.Command {
 	var check, ready bool
 	cmd := a.listing(&cobra.Command{
 		Use:   "status",
-		Short: "Show every slot: state, age, next run, expiry, sinks",
+		Short: "Show every slot: state, token's age, next run, expiry, sinks",
 		Args:  usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if check && ready {
@@ -50,7 +51,7 @@ func (a *app) printStatus(all adminapi.SlotList) error {
 	rows := make([][]string, len(slots))
 	for i, s := range slots {
 		rows[i] = []string{
-			s.Slot, string(s.State), string(s.Strategy), timefmt.Since(now, s.LastRotation), nextRunColumn(now, s),
+			s.Slot, string(s.State), string(s.Strategy), timefmt.Since(now, cmp.Or(s.TokenCreated, s.LastRotation)), nextRunColumn(now, s),
 			timefmt.Until(now, s.TokenExpires), sinkStates(s),
 		}
 	}

@@ -40,7 +40,7 @@ func someSlots() []slot.Status {
 		},
 		{
 			Slot: "live/publish_subscribe", Relay: "live", Type: moq.PublishSubscribe, Operations: moq.PublishSubscribe.Operations(), Account: "main", Strategy: moq.Overlap,
-			State: slot.StateFailing, LastRotation: in(-26 * time.Hour), NextRotation: in(-2 * time.Hour), Overdue: true, OverdueSince: in(-2 * time.Hour), TokenExpires: in(-time.Minute),
+			State: slot.StateFailing, TokenCreated: in(-49 * time.Hour), LastRotation: in(-26 * time.Hour), NextRotation: in(-2 * time.Hour), Overdue: true, OverdueSince: in(-2 * time.Hour), TokenExpires: in(-time.Minute),
 			ConsecutiveFailures: 3, Failure: &slot.Failure{Count: 3, Stage: slot.StageDeliver, Message: "disk: no space left", Next: in(40 * time.Second)},
 			NextAttempt: in(10 * time.Minute), WaitsFor: slot.WaitsForGrace, WaitsUntil: in(10 * time.Minute),
 			Sinks: []slot.TargetStatus{
@@ -258,10 +258,10 @@ func TestProgressSaysWhatIsWaitedFor(t *testing.T) {
 	for want, s := range map[string]slot.Status{
 		"minting":    {Requested: now(), Failure: no(-time.Second)},
 		"delivering": {Requested: now(), Phase: slot.Minted},
-		"waiting until relays know the new token": {Requested: now(), Phase: slot.Minted, State: slot.StateSettling},
-		"revoking the old tokens":                 {},
-		"it waits for the budget":                 {Requested: now(), Note: "it waits for the budget"},
-		"failed at step mint: no; trying again":   {Requested: now(), Phase: slot.Minted, Failure: no(time.Second)},
+		"waiting until relays know the new token":  {Requested: now(), Phase: slot.Minted, State: slot.StateSettling},
+		"waiting until the old tokens are revoked": {},
+		"it waits for the budget":                  {Requested: now(), Note: "it waits for the budget"},
+		"failed at step mint: no; trying again":    {Requested: now(), Phase: slot.Minted, Failure: no(time.Second)},
 	} {
 		f := followed{asked: slot.Status{Requested: now()}}
 		if got := f.progress(s); got != want {

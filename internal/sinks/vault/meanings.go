@@ -13,6 +13,7 @@ import (
 
 // answers says what each status of Vault's means here.
 var answers = fault.Table[*api.ResponseError]{
+	fault.When(fault.All(isNotVaults, byStatus(400, 403, 404, 405)), fault.Retry, fault.BadAnswer, ""),
 	fault.When(byStatus(400), fault.Permanent, fault.Invalid, "correct the sink's configuration"),
 	fault.When(byStatus(403), fault.Permanent, fault.Forbidden, "the token lacks a permission"), // addAdvice names the policy
 	fault.When(byStatus(404), fault.Permanent, fault.NotFound, "correct mount and namespace"),
@@ -35,6 +36,7 @@ var loginAnswers = fault.Table[*api.ResponseError]{
 	fault.When(turnsDown, fault.Permanent, fault.Unauthorized,
 		"check the sink's auth, its mount and its role in Vault"),
 	fault.When(byStatus(400, 403), fault.Retry, fault.BadAnswer, "the credential was not looked at"),
+	fault.When(fault.All(isNotVaults, byStatus(404)), fault.Retry, fault.BadAnswer, "the credential was not looked at"),
 	fault.When(byStatus(404), fault.Permanent, fault.NotFound,
 		"check that the auth method is enabled at the sink's auth mount"),
 }
@@ -52,10 +54,14 @@ func byStatus(statuses ...int) func(*api.ResponseError) bool {
 	return func(r *api.ResponseError) bool { return slices.Contains(statuses, r.StatusCode) }
 }
 
+// isNotVaults reports whether somebody else answers, or not in Vault's form: a proxy refuses with a page what Vault
+// was never asked.
+func isNotVaults(r *api.ResponseError) bool { return r.RawError }
+
 func isServersFault(r *api.ResponseError) bool { return r.StatusCode >= 500 }
 
 // turnsDown reports whether Vault itself refuses a login. A proxy's page does not: the credential was
 // not looked at.
 func turnsDown(r *api.ResponseError) bool {
-	return byStatus(400, 403)(r) && !r.RawError && len(r.Errors) > 0
+	return byStatus(400, 403)(r) && !isNotVaults(r) && len(r.Errors) > 0
 }

@@ -131,6 +131,31 @@ func TestACopyForgetsWhatARestoredEtcdNeverHeld(t *testing.T) {
 	expectCopied(t, c, map[int]int{1: 1, 2: 8})
 }
 
+// What the restored etcd holds may be of revisions that the copy has been past.
+func TestACopyTakesWhatARestoredEtcdHoldsAtRevisionsThatWereBefore(t *testing.T) {
+	w := newWorld(t, 1)
+	s := w.open(t, Options{})
+	mustSave(t, s, 1, 1)
+	member := w.Members[0]
+	member.Kill()
+	putBack := member.Keep(t)
+	member.Run(t)
+	for range 20 {
+		w.put(t, "/elsewhere", nil)
+	}
+	p := newProxy(t, strings.TrimPrefix(member.Endpoint, "http://"))
+	c := w.followAt(t, []string{"http://" + p.address}, brief())
+	expectCopied(t, c, map[int]int{1: 1})
+	p.away.Store(true)
+	p.cut()
+	member.Kill()
+	putBack()
+	member.Run(t)
+	mustSave(t, s, 1, 2)
+	p.away.Store(false)
+	expectCopied(t, c, map[int]int{1: 2})
+}
+
 func TestACopyFollowsOnThoughAMemberIsSilent(t *testing.T) {
 	w := newWorld(t, 3)
 	s := w.open(t, Options{limits: limits{call: 300 * time.Millisecond, patience: time.Minute}})

@@ -10,9 +10,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"filippo.io/age"
 	"go.uber.org/zap"
@@ -202,8 +204,74 @@ func TestIdentityFileMayHoldComments(t *testing.T) {
 	}
 }
 
+func TestTheFirstOfSeveralKeysSealsAndEachOpens(t *testing.T) {
+	old, next, stranger := generate(t), generate(t), generate(t)
+	both := together(t, next, old)
+	if both.Recipient() != next.Recipient() {
+		t.Error("the first is not what seals")
+	}
+	for _, c := range []struct {
+		by, with *Identity
+		opens    bool
+	}{{both, next, true}, {both, old, false}, {old, both, true}, {next, both, true}, {together(t, old, next), both, true}, {stranger, both, false}} {
+		sealed, err := c.by.Seal(New(canary))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v, err := c.with.Open(sealed); (err == nil) != c.opens || c.opens && v.Reveal() != canary {
+			t.Errorf("%v: %v", c.opens, err)
+		}
+		if c.with.Opens(c.by.Recipient()) != c.opens {
+			t.Errorf("%v: Opens says otherwise", c.opens)
+		}
+	}
+}
+
+// together is an identity of several, as their files one behind the other make it.
+func together(t *testing.T, all ...*Identity) *Identity {
+	t.Helper()
+	var text strings.Builder
+	for _, id := range all {
+		text.WriteString(id.fileText(time.Now()))
+	}
+	id, err := parseIdentity(text.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+func TestAnIdentityOfSeveralKeysIsRestoredWhole(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "identity")
+	both := together(t, generate(t), generate(t))
+	if err := both.Restore(path); err != nil {
+		t.Fatal(err)
+	}
+	again, err := LoadIdentity(path, ThisProcess(nil, nil))
+	if err != nil || !slices.EqualFunc(again.keys, both.keys, func(a, b *age.X25519Identity) bool { return a.String() == b.String() }) {
+		t.Errorf("%d of %d keys, %v", len(again.keys), len(both.keys), err)
+	}
+}
+
+func TestNoErrorQuotesAKeyOfSeveral(t *testing.T) {
+	first, second := generate(t).keys[0].String(), generate(t).keys[0].String()
+	for _, text := range []string{
+		first + "\n" + second[1:], first + second, first + " " + second, "x" + first + "\n" + second, first + "\n\n# a comment\n" + second[:60] + "\n",
+	} {
+		_, err := parseIdentity(text)
+		if err == nil {
+			t.Errorf("%d bytes are taken", len(text))
+		}
+		for _, key := range []string{first, second} {
+			if strings.Contains(fmt.Sprint(err), key[20:30]) {
+				t.Errorf("it quotes a key: %v", err)
+			}
+		}
+	}
+}
+
 func TestIdentityIsNotPrinted(t *testing.T) {
-	id := generate(t)
+	id := together(t, generate(t), generate(t))
 	if !strings.HasPrefix(id.keys[0].String(), identityPrefix) {
 		t.Fatal("the key is not in the identity: the test could not fail")
 	}
@@ -311,5 +379,18 @@ func TestAnIdentityDerivesOneKeyForEachLabel(t *testing.T) {
 	}
 	if first == derive(one, "b") || first == derive(other, "a") {
 		t.Error("keys of another label or another identity are the same")
+	}
+}
+
+func TestEachKeyOfAnIdentityDerivesItsOwn(t *testing.T) {
+	next, old := generate(t), generate(t)
+	derived, err := together(t, next, old).DeriveKeys("a")
+	if err != nil || len(derived) != 2 {
+		t.Fatalf("%d, %v", len(derived), err)
+	}
+	for n, alone := range []*Identity{next, old} {
+		if key, err := alone.DeriveKey("a"); err != nil || !key.Equal(derived[n]) {
+			t.Errorf("key %d is not that of its identity alone: %v", n, err)
+		}
 	}
 }

@@ -62,6 +62,10 @@ func (c *Config) Diagnostics() []sinks.Diagnostic {
 	if _, err := parseMode(c.Mode); err != nil {
 		out = append(out, sinks.Diagnostic{Key: "mode", Text: err.Error(), Hint: `put it in quotes: mode: "0640"`})
 	}
+	if folder, shared := c.SharedFolder(c.Path); shared && folder == "/" && c.Path != "" {
+		out = append(out, sinks.Diagnostic{Key: "path", Text: "shared: true, and no folder is the same for all targets",
+			Hint: "begin path with the folder where the shared file system is mounted"})
+	}
 	return out
 }
 

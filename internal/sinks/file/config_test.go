@@ -28,6 +28,9 @@ func TestDiagnosticsNameTheirKey(t *testing.T) {
 		"mode that YAML took for a number": {func(c *Config) { c.Mode = "420" }, "mode", "three octal digits"},
 		"mode with setuid":                 {func(c *Config) { c.Mode = "4640" }, "mode", "three octal digits"},
 		"mode for everybody":               {func(c *Config) { c.Mode = "0666" }, "mode", "everybody"},
+		"shared, in a folder":              {func(c *Config) { c.OneForAll = true }, "", ""},
+		"shared, in no folder of its own":  {func(c *Config) { c.OneForAll, c.Path = true, "/{{.Relay}}/x" }, "path", "no folder"},
+		"shared, without a path":           {func(c *Config) { c.OneForAll, c.Path = true, "" }, "path", "missing"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			config := NewConfig()

@@ -39,7 +39,7 @@ func TestWhatIsNoMembersAddressIsRefused(t *testing.T) {
 		"https://etcd.example:0": "65535", "https://etcd.example:65536": "65535",
 		"https://etcd.example:2379/": "end with the port", "https://etcd.example:2379/v3": "end with the port", "https://etcd.example:2379?a=b": "end with the port",
 		"https://etcd.example:2379?": "end with the port", "https://etcd.example:2379#": "end with the port",
-		"https://u:p@etcd.example:2379": "no user", "https://0.0.0.0:2379": "no machine", "https://[::]:2379": "no machine",
+		"https://a:1,https://b:1": "one address", "https://u:p@etcd.example:2379": "no user", "https://0.0.0.0:2379": "no machine", "https://[::]:2379": "no machine",
 		"https://224.0.0.1:2379": "one machine's", "https://256.1.1.1:2379": "one machine's", "https://-a:2379": "one machine's",
 	} {
 		text := strings.Replace(withReplicas(""), "https://etcd.example:2379", address, 1)
@@ -82,6 +82,9 @@ func TestWhatEtcdCannotBeReachedWithIsRefused(t *testing.T) {
 			"12:90: state.etcd.password: must say where the secret is found, not hold the secret (write {env: NAME}, {file: PATH} or {credential: NAME})"},
 		"two passwords": {withReplicas("username: u, password: {env: P, file: /p}"),
 			"12:90: state.etcd.password: exactly one of env, file, credential must be given (write {env: NAME}, {file: PATH} or {credential: NAME})"},
+		"no mapping": {base + "state: {identity_file: /i, etcd: yes}\n", "12:28: state.etcd: must be a mapping of keys to values"},
+		"TLS over plain http": {strings.Replace(withReplicas("ca_file: /c"), "https://etcd.example", "http://127.0.0.1", 1),
+			"12:73: state.etcd.ca_file: has no meaning with plain http (remove it, or use https endpoints)"},
 		"no identity": {strings.Replace(withReplicas(""), "identity_file: /i, ", "", 1),
 			"12:1: state.identity_file: is required with state.etcd: each replica must open what another has sealed " +
 				"(make one with age-keygen -o FILE, give it to each replica, mode 0600, and name it here)"},

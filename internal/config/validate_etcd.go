@@ -28,7 +28,9 @@ func (v *validator) checkState() {
 	if s.Etcd == nil {
 		return
 	}
-	v.checkEtcd(s.Etcd, p.child("etcd"))
+	if at := p.child("etcd"); !v.reported[at.String()] {
+		v.checkEtcd(s.Etcd, at)
+	}
 	v.require(s.IdentityFile != "", p.child("identity_file"),
 		"is required with state.etcd: each replica must open what another has sealed",
 		"make one with age-keygen -o FILE, give it to each replica, mode 0600, and name it here")
@@ -54,6 +56,9 @@ func (v *validator) checkEtcd(e *Etcd, p *path) {
 	at := p.child("prefix")
 	v.require(prefixPattern.MatchString(e.Prefix), at,
 		"must be one or several parts of letters, digits, ., _ and -, each behind a single /"+butNot(at, e.Prefix), "such as /rotatord")
+	if len(e.Endpoints) > 0 && schemeOf(e.Endpoints[0]) == "http" {
+		v.refuseTLSKeys(e, p)
+	}
 	v.checkPair(p, "cert_file", e.CertFile != "", "key_file", e.KeyFile != "")
 	v.checkPair(p, "username", e.Username != "", "password", e.Password != secret.Source{})
 	if (e.Password != secret.Source{}) {
@@ -64,6 +69,13 @@ func (v *validator) checkEtcd(e *Etcd, p *path) {
 		fmt.Sprintf("must be whole seconds from %s to %s, not %s",
 			formatDuration(shortestLease), formatDuration(longestLease), formatDuration(e.LeaseTTL)),
 		"it is how long a leader that is gone is missed before another leads")
+}
+
+// refuseTLSKeys refuses what plain http has no use for.
+func (v *validator) refuseTLSKeys(e *Etcd, p *path) {
+	for key, value := range map[string]string{"ca_file": e.CAFile, "cert_file": e.CertFile, "key_file": e.KeyFile} {
+		v.require(value == "", p.child(key), "has no meaning with plain http", "remove it, or use https endpoints")
+	}
 }
 
 // checkPair refuses one of two keys without the other.
@@ -121,6 +133,9 @@ func wrongAdvertise(address string) (text, hint string) {
 // parseAddress reads https://host:port or http://host:port, behind which nothing stands; text says why it is none.
 func parseAddress(address, example string) (u *url.URL, text, hint string) {
 	hint = "such as " + example
+	if strings.Contains(address, ",") {
+		return nil, "must be one address", "give each an entry of its own: [https://…, https://…]"
+	}
 	if !strings.HasPrefix(address, "https://") && !strings.HasPrefix(address, "http://") {
 		return nil, "must begin with https://", hint
 	}

@@ -50,8 +50,8 @@ help: ## list the targets
 .PHONY: build
 build: ## the static binary, bin/rotatord
 	$(BUILD) -o bin/rotatord ./cmd/rotatord
-	@stat -c '%n: %s bytes (at most 25000000)' bin/rotatord
-	@test "$$(stat -c %s bin/rotatord)" -le 25000000
+	@stat -c '%n: %s bytes (at most 45000000)' bin/rotatord
+	@test "$$(stat -c %s bin/rotatord)" -le 45000000
 
 # Tests ----------------------------------------------------------------------
 

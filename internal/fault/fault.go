@@ -62,7 +62,7 @@ const (
 	Mismatch     Reason = "mismatch"     // read back something else than was written, or a token's value claims something else than its answer
 	Lost         Reason = "lost"         // the value or its token is gone
 	Storage      Reason = "storage"      // the journal or a local disk cannot be written
-	Canceled     Reason = "canceled"     // rotatord is stopping, or the slot has left the configuration
+	Canceled     Reason = "canceled"     // rotatord is stopping, leads no more, or the slot has left the configuration
 	Internal     Reason = "internal"     // a fault of rotatord's own
 )
 
@@ -82,7 +82,7 @@ type Error struct {
 	Object string        // on what: "relay a1b2…", "vault-prod secret/moq/live-main"
 	Hint   string        // what a person can do; may be empty
 	After  time.Duration // do not try again before; zero when unknown
-	Unsent bool          // the call was given up while it waited for its turn: it shows nothing of the other side
+	Unsent bool          // the call was given up before anything of it left: it shows nothing of the other side
 	Err    error         // the cause, with the upstream's own code and message
 }
 

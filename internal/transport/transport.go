@@ -38,6 +38,14 @@ type Options struct {
 
 	// Dial and DialTLS make connections, ended by Connect. nil: the usual way, within DialTimeout.
 	Dial, DialTLS func(ctx context.Context, network, addr string) (net.Conn, error)
+
+	// MayAct, unless it is nil, is asked before anything of a request leaves; its error, which says why this process
+	// may not act any more, then fails the request, as a *fault.Error. It does not block. What DialTLS returns has to lie
+	// over connections of Dialer.
+	MayAct func() error
+	// Free reports whether a request may leave whatever MayAct says, since it changes nothing that others
+	// have. nil: none.
+	Free func(*http.Request) bool
 }
 
 // Transport is an http.RoundTripper whose every step is bounded: connecting, the
@@ -79,15 +87,12 @@ func (t *Transport) Longest() time.Duration { return 2*DialTimeout + 2*t.options
 // newSender makes what sends, for the authorities as they are known now.
 func (t *Transport) newSender() *http.Transport {
 	o := t.options
-	if o.Dial == nil {
-		o.Dial = (&net.Dialer{Timeout: DialTimeout, KeepAlive: keepAlive}).DialContext
-	}
 	return &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
-		DialContext:            o.Dial,
+		Protocols:              o.protocols(),
+		DialContext:            Dialer(o),
 		DialTLSContext:         o.DialTLS,
 		TLSClientConfig:        t.tlsConfig(),
-		ForceAttemptHTTP2:      true,
 		HTTP2:                  &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingWait},
 		TLSHandshakeTimeout:    DialTimeout,
 		ResponseHeaderTimeout:  o.Patience,
@@ -96,6 +101,22 @@ func (t *Transport) newSender() *http.Transport {
 		MaxConnsPerHost:        o.Connections,
 		MaxIdleConnsPerHost:    cmp.Or(o.Connections, manyIdle),
 	}
+}
+
+// protocols are HTTP/1.1 and HTTP/2, or the former alone where connections are guarded.
+func (o Options) protocols() *http.Protocols {
+	p := &http.Protocols{}
+	p.SetHTTP1(true)
+	p.SetHTTP2(o.MayAct == nil)
+	return p
+}
+
+// NextProtos names them as a TLS handshake does.
+func (o Options) NextProtos() []string {
+	if o.protocols().HTTP2() {
+		return []string{"h2", "http/1.1"}
+	}
+	return []string{"http/1.1"}
 }
 
 func (t *Transport) tlsConfig() *tls.Config {
@@ -112,6 +133,9 @@ func (t *Transport) tlsConfig() *tls.Config {
 
 // RoundTrip implements http.RoundTripper; answers are bounded as those of Bound.
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	if o := t.options; o.MayAct != nil {
+		return Bound(guard{t.inForce(), o.MayAct, o.Free}, o.Patience).RoundTrip(r)
+	}
 	return Bound(t.inForce(), t.options.Patience).RoundTrip(r)
 }
 

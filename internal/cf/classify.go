@@ -18,6 +18,11 @@ func (c *Client) classify(k call, x *exchange, problem string) *fault.Error {
 	if x.isSuccess() && problem == "" {
 		return nil
 	}
+	if x.held != nil {
+		e := *x.held
+		e.Op, e.Object = k.op.String(), c.objectOf(k)
+		return &e
+	}
 	after := x.asksToWait()
 	m, _ := meanings.Find(failedCall{k.op, x})
 	// x.err, which is not redacted, is read for reason and hint alone; of it the hint shows at most a certificate's

@@ -52,6 +52,9 @@ type Options struct {
 	HTTP *http.Client
 	// Connections bounds the connections of that client; 0: 128.
 	Connections int
+	// MayAct, unless it is nil, is asked before anything of a request leaves that client, as in transport.Options. Of a
+	// mint that has begun to leave the rest follows, and its answer is read, whatever MayAct says by then.
+	MayAct func() error
 	// Budget is shared by the accounts that use the same API token. nil: unlimited.
 	Budget *Budget
 	// Observer may be nil.
@@ -101,8 +104,9 @@ func New(o Options) (*Client, error) {
 		clock: o.Clock, warn: o.Warn, relays: sdk.NewRelayService(option.WithBaseURL(base.String()), option.WithMaxRetries(0)),
 	}
 	if o.HTTP == nil {
-		c.dialer = newDialer()
-		o.HTTP = &http.Client{Timeout: callTimeout, Transport: c.dialer.newTransport(o.Connections)}
+		var sender *transport.Transport
+		c.dialer, sender = o.newTransport()
+		o.HTTP = &http.Client{Timeout: callTimeout, Transport: sender}
 	}
 	c.http = withBoundedAnswers(o.HTTP)
 	if c.budget == nil {
@@ -194,7 +198,7 @@ func (c *Client) sendOne(ctx context.Context, p moq.Priority, k call, send sende
 	if err := c.acquire(ctx, p); err != nil {
 		return c.notSent(k, err)
 	}
-	x := &exchange{ctx: ctx, http: c.http, now: c.clock.elapsed}
+	x := &exchange{ctx: ctx, http: c.http, now: c.clock.elapsed, toEnd: k.op.isMint()}
 	defer func() { c.budget.Release(x.begun && x.trace.mayHaveLeft()) }()
 	var err error
 	if x.apiToken, err = c.readToken(); err != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptrace"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/cloudflare/cloudflare-go/v7/option"
 
+	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/secret"
 	"github.com/rotatord/rotatord/internal/transport"
 )
@@ -25,8 +27,10 @@ type exchange struct {
 	http     *http.Client
 	apiToken secret.Value
 	now      func() time.Duration // of the elapsed-time clock
+	toEnd    bool                 // what has begun to leave is sent to its end
 
-	begun   bool // a request was handed to the HTTP client
+	begun   bool         // a request was handed to the HTTP client, which did not hold it back
+	held    *fault.Error // that it was held back, or cut off: this process may not act any more
 	trace   trace
 	took    time.Duration
 	sent    time.Duration // when, by the elapsed-time clock
@@ -97,7 +101,7 @@ func (x *exchange) sdkContext() context.Context { return context.WithoutCancel(x
 // Do implements the SDK's HTTPClient: it sends req, reads the answer whole and
 // keeps what is needed to judge it.
 func (x *exchange) Do(req *http.Request) (*http.Response, error) {
-	req = req.WithContext(httptrace.WithClientTrace(x.ctx, x.trace.clientTrace()))
+	req = req.WithContext(httptrace.WithClientTrace(x.sendingContext(), x.trace.clientTrace()))
 	req.Header.Set("Authorization", "Bearer "+x.apiToken.Reveal())
 	req.Header.Set("User-Agent", "rotatord")
 	x.begun = true
@@ -107,7 +111,7 @@ func (x *exchange) Do(req *http.Request) (*http.Response, error) {
 	res, err := x.http.Do(req)
 	x.heard = x.now()
 	if err != nil {
-		x.err = err
+		x.noteUnanswered(err)
 		return nil, err
 	}
 	defer res.Body.Close() //nolint:errcheck // it was read
@@ -118,6 +122,21 @@ func (x *exchange) Do(req *http.Request) (*http.Response, error) {
 	res.Header.Set("Content-Type", "application/json") // or the SDK would not look at the body
 	res.Body = io.NopCloser(bytes.NewReader(x.body))
 	return res, nil
+}
+
+func (x *exchange) sendingContext() context.Context {
+	if x.toEnd {
+		return transport.ToItsEnd(x.ctx)
+	}
+	return x.ctx
+}
+
+// noteUnanswered keeps why there was no answer. The transport alone returns faults of its own: it held the request back.
+func (x *exchange) noteUnanswered(err error) {
+	x.err = err
+	if x.held, _ = errors.AsType[*fault.Error](err); x.held != nil {
+		x.begun = !x.held.Unsent
+	}
 }
 
 func (x *exchange) read(res *http.Response) {

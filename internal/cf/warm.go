@@ -1,6 +1,7 @@
 package cf
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"net"
@@ -41,7 +42,8 @@ func goesThroughProxy(u *url.URL) bool {
 // dialer makes TLS connections, one of them perhaps ahead of its use. It is safe
 // for concurrent use.
 type dialer struct {
-	tls.Dialer
+	connect func(ctx context.Context, network, addr string) (net.Conn, error)
+	Config  *tls.Config
 
 	mu    sync.Mutex
 	used  time.Time // when a request was sent last
@@ -50,21 +52,17 @@ type dialer struct {
 	timer *time.Timer
 }
 
-func newDialer() *dialer {
-	return &dialer{Dialer: tls.Dialer{
-		NetDialer: &net.Dialer{Timeout: dialTimeout, KeepAlive: 15 * time.Second},
-		Config:    &tls.Config{NextProtos: []string{"h2", "http/1.1"}, MinVersion: tls.VersionTLS12},
-	}}
-}
-
-func (d *dialer) newTransport(connections int) *transport.Transport {
-	if connections == 0 {
-		connections = maxConnections
+// newTransport sends over connections of d, which it makes, too.
+func (o Options) newTransport() (*dialer, *transport.Transport) {
+	to := transport.Options{
+		Idle: idleTime, Patience: callTimeout, MayAct: o.MayAct,
+		Connections: min(cmp.Or(o.Connections, maxConnections), maxConnections),
 	}
-	return transport.New(transport.Options{
-		Dial: d.NetDialer.DialContext, DialTLS: d.DialTLS, Idle: idleTime, Patience: callTimeout,
-		Connections: min(connections, maxConnections),
-	})
+	d := &dialer{
+		connect: transport.Dialer(to), Config: &tls.Config{NextProtos: to.NextProtos(), MinVersion: tls.VersionTLS12},
+	}
+	to.DialTLS = d.DialTLS
+	return d, transport.New(to)
 }
 
 // DialTLS returns the connection that was made ahead, or else makes one.
@@ -74,13 +72,28 @@ func (d *dialer) DialTLS(ctx context.Context, network, addr string) (net.Conn, e
 	}
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	return d.DialContext(ctx, network, addr)
+	return d.dialTLS(ctx, network, addr)
+}
+
+func (d *dialer) dialTLS(ctx context.Context, network, addr string) (net.Conn, error) {
+	plain, err := d.connect(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	config := d.Config.Clone()
+	config.ServerName, _, _ = net.SplitHostPort(addr)
+	conn := tls.Client(plain, config)
+	if err := conn.HandshakeContext(ctx); err != nil {
+		_ = plain.Close()
+		return nil, err
+	}
+	return conn, nil
 }
 
 func (d *dialer) dialAhead(ctx context.Context, addr string) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	conn, err := d.DialContext(ctx, "tcp", addr)
+	conn, err := d.dialTLS(ctx, "tcp", addr)
 	if err != nil {
 		return
 	}

@@ -25,16 +25,22 @@ const (
 type overTLS struct {
 	*Client
 	connections atomic.Int32
+	before      func(*http.Request) // of each request; may be nil
 }
 
-func newOverTLS(t *testing.T) *overTLS {
+func newOverTLS(t *testing.T, change ...func(*Options)) *overTLS {
 	t.Helper()
 	sim := cfsim.New(cfsim.Options{})
 	sim.AddAccount(testAccount, cfsim.Both)
 	sim.AddAPIToken(testToken, cfsim.Edit, testAccount)
 	sim.AddRelay(testAccount, testRelay, "live")
 	w := new(overTLS)
-	server := httptest.NewUnstartedServer(sim)
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(a http.ResponseWriter, r *http.Request) {
+		if w.before != nil {
+			w.before(r)
+		}
+		sim.ServeHTTP(a, r)
+	}))
 	server.EnableHTTP2 = true
 	server.Config.ConnState = func(_ net.Conn, s http.ConnState) {
 		if s == http.StateNew {
@@ -43,11 +49,15 @@ func newOverTLS(t *testing.T) *overTLS {
 	}
 	server.StartTLS()
 	t.Cleanup(server.Close)
-	var err error
-	w.Client, err = New(Options{
+	o := Options{
 		Account: "main", AccountID: testAccount, APIURL: server.URL + cfsim.BasePath,
 		Token: func() (secret.Value, error) { return secret.New(testToken), nil },
-	})
+	}
+	for _, f := range change {
+		f(&o)
+	}
+	var err error
+	w.Client, err = New(o)
 	if err != nil {
 		t.Fatal(err)
 	}

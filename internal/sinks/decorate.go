@@ -19,7 +19,7 @@ type Observer interface {
 	// Delivered is called once for each Write.
 	Delivered(sink, sinkType string, ok bool, took time.Duration)
 	// Contacted is called once after each Probe, Read and Write that was neither cancelled nor refused for its
-	// size. up says that the store can be reached and takes our credentials, whatever it thinks of the target.
+	// size, nor held back. up says that the store can be reached and takes our credentials, whatever it thinks of the target.
 	Contacted(sink string, up bool, at time.Time)
 }
 
@@ -95,9 +95,9 @@ func (d *decorated) Read(ctx context.Context, target string) (h Holding, err err
 	return h, err
 }
 
-// reportContact reports what a call tells of the store, unless it was cancelled.
+// reportContact reports what a call tells of the store: nothing, where it was cancelled or did not leave.
 func (d *decorated) reportContact(ctx context.Context, err error) {
-	if ctx.Err() == nil {
+	if ctx.Err() == nil && (err == nil || !fault.Of(err).Unsent) {
 		d.observer.Contacted(d.name, isUp(err), time.Now())
 	}
 }

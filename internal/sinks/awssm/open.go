@@ -104,10 +104,10 @@ func warnOfProcess(from []aws.CredentialSource, o sinks.OpenOptions) {
 
 // load has the SDK find its configuration, and lets everything that is made of it send over w.
 func (c *Config) load(ctx context.Context, o sinks.OpenOptions) (cfg aws.Config, w *wire, err error) {
-	w = c.newWire(nil, o.Connections)
+	w = c.newWire(nil, o)
 	cfg, err = config.LoadDefaultConfig(ctx, c.loadOptions(w, o)...)
 	if err == nil {
-		*w = *c.newWire(settingsOf(cfg.HTTPClient), o.Connections)
+		*w = *c.newWire(settingsOf(cfg.HTTPClient), o)
 	}
 	return cfg, w, err
 }

@@ -2,6 +2,7 @@ package awssm
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -16,6 +17,7 @@ import (
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
+	"github.com/rotatord/rotatord/internal/sinks"
 	"github.com/rotatord/rotatord/internal/transport"
 )
 
@@ -35,12 +37,11 @@ const (
 type wire struct{ http, metadata *http.Client }
 
 // newWire sends with the TLS settings that the SDK has found.
-func (c *Config) newWire(settings *tls.Config, connections int) *wire {
-	if connections == 0 {
-		connections = 2 * maxConnections
-	}
+func (c *Config) newWire(settings *tls.Config, o sinks.OpenOptions) *wire {
+	connections := cmp.Or(o.Connections, 2*maxConnections)
 	services := transport.New(transport.Options{
 		TLS: settings, Patience: c.Timeout, Connections: max(1, min(connections/2, maxConnections)), // of two hosts: one is STS's
+		MayAct: o.MayAct,
 	})
 	metadata := transport.New(transport.Options{
 		Dial: (&net.Dialer{Timeout: metadataPatience}).DialContext, Patience: metadataPatience, Connections: 1,

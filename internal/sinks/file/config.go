@@ -113,6 +113,9 @@ func (c *Config) SharedFolder(template string) (folder string, ok bool) {
 // Open builds the sink. It touches no file.
 func (c *Config) Open(_ context.Context, o sinks.OpenOptions) (sinks.Sink, error) {
 	s, err := c.open(hooks{})
+	if err == nil {
+		s.disk.mayAct = o.MayAct
+	}
 	if err == nil && 0 < o.Files && o.Files < maxBusy {
 		s.busy = newBusy(o.Files)
 	}

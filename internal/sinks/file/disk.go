@@ -35,7 +35,21 @@ const (
 )
 
 // disk does the file system's part. It is stateless.
-type disk struct{ hooks hooks }
+type disk struct {
+	hooks  hooks
+	mayAct func() error // nil: it may
+}
+
+// checkMayAct returns why no file may be made or named any more.
+func (d disk) checkMayAct() error {
+	if d.mayAct == nil {
+		return nil
+	}
+	if why := d.mayAct(); why != nil {
+		return fault.HeldBack(why, false)
+	}
+	return nil
+}
 
 // read returns what target holds, never following a symbolic link at target.
 func (d disk) read(target string) (sinks.Holding, error) {
@@ -131,6 +145,9 @@ func (d disk) lstatTarget(w *way) (fs.FileInfo, error) {
 // write makes target a file that holds content, whole or not at all. What the former file
 // grants beside its mode goes on, if ours knows what it holds.
 func (d disk) write(ctx context.Context, target string, content secret.Value, mode fs.FileMode, who owner, ours func(secret.Value) bool) error {
+	if err := d.checkMayAct(); err != nil {
+		return err
+	}
 	w, err := walk(target)
 	if err != nil {
 		return err
@@ -253,7 +270,7 @@ func (p *pending) commitFile() error {
 	if err := p.CloseWriter(); err != nil {
 		return errors.Join(err, p.Cancel())
 	}
-	if err := p.beforeStep(stepRename); err != nil {
+	if err := errors.Join(p.beforeStep(stepRename), p.checkMayAct()); err != nil {
 		return errors.Join(err, p.Cancel())
 	}
 	if err := p.Rename(p.way.name); err != nil {

@@ -25,7 +25,7 @@ func TestIDsThatTheUserNamespaceLacksAreRefused(t *testing.T) {
 	proc := t.TempDir()
 	must(t, os.WriteFile(proc+"/uid_map", []byte("         0     100000      65536\n"), 0o600))
 	must(t, os.WriteFile(proc+"/gid_map", []byte("0 1000 1\n1 100000 100\n"), 0o600))
-	d := disk{hooks{proc: proc}}
+	d := disk{hooks: hooks{proc: proc}}
 	for _, c := range []struct {
 		who  owner
 		want string
@@ -43,7 +43,7 @@ func TestIDsThatTheUserNamespaceLacksAreRefused(t *testing.T) {
 	for _, who := range []owner{{-1, -1, -1}, {0, 0, 0}, {65535, 100, 100}} {
 		must(t, d.checkIDs(who))
 	}
-	must(t, disk{hooks{proc: t.TempDir()}}.checkIDs(owner{1 << 30, 1, 1})) // a kernel without user namespaces
+	must(t, disk{hooks: hooks{proc: t.TempDir()}}.checkIDs(owner{1 << 30, 1, 1})) // a kernel without user namespaces
 }
 
 // What no look tells, the chown of a write and of a trial does.
@@ -58,7 +58,7 @@ func TestAnOwnerThatIsRefusedIsExplained(t *testing.T) {
 		unix.EPERM:     {fault.Permanent, fault.Forbidden, squashed},
 	} {
 		for _, who := range []owner{{4711, -1, -1}, {-1, 4711, -1}, {-1, -1, 4711}} {
-			d := disk{hooks{chown: func(f *os.File, _, _ int) error { return &os.PathError{Op: "chown", Path: f.Name(), Err: errno} }}}
+			d := disk{hooks: hooks{chown: func(f *os.File, _, _ int) error { return &os.PathError{Op: "chown", Path: f.Name(), Err: errno} }}}
 			dir := t.TempDir()
 			err := d.write(t.Context(), dir+"/a/token", secret.New("value"), 0o640, who, nil)
 			wantRefusal(t, "write", toFault("write", dir+"/a/token", err), want)

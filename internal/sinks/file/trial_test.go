@@ -191,7 +191,7 @@ func TestOrdinaryPermissionsAreNoWarning(t *testing.T) {
 
 // Some file systems take a chown and do nothing.
 func TestAnOwnerThatIsNotTakenIsTold(t *testing.T) {
-	d := disk{hooks{chown: func(*os.File, int, int) error { return nil }}}
+	d := disk{hooks: hooks{chown: func(*os.File, int, int) error { return nil }}}
 	warnings, err := d.tryWrite(filepath.Join(t.TempDir(), "token"), secret.New("x"), 0o640, owner{4711, 4712, -1}, grant{}, true)
 	must(t, err)
 	if text := strings.Join(warnings, ""); !strings.Contains(text, "instead of 4711") || !strings.Contains(text, "instead of 4712") {
@@ -211,7 +211,7 @@ func TestAFileThatCannotBeReadBackIsFoundByTheTrial(t *testing.T) {
 // The kernel's calls in this order take CAP_CHOWN alone: who gave a file away may not set its mode.
 func TestTheFileIsGivenAwayLast(t *testing.T) {
 	var calls []string
-	d := disk{hooks{
+	d := disk{hooks: hooks{
 		chown: func(_ *os.File, uid, _ int) error {
 			calls = append(calls, map[bool]string{true: "owner", false: "group"}[uid >= 0])
 			return nil

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -14,6 +16,7 @@ import (
 
 	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/secret"
+	"github.com/rotatord/rotatord/internal/sinks"
 	"github.com/rotatord/rotatord/internal/transport"
 )
 
@@ -50,16 +53,22 @@ func (c *Config) withEnvironment(env secret.Environment) (*Config, error) {
 // maxConnections bounds the connections of one sink: as many calls as a fleet makes side by side.
 const maxConnections = 64
 
-func (c *Config) newTransport(connections int) (*transport.Transport, error) {
-	if connections == 0 {
-		connections = maxConnections
-	}
+func (c *Config) newTransport(o sinks.OpenOptions) (*transport.Transport, error) {
+	connections := cmp.Or(o.Connections, maxConnections)
 	if len(c.RedirectHosts) > 0 {
 		connections = max(1, connections/2) // each host has so many
 	}
 	return transport.WithAuthorities(transport.Options{
 		TLS: c.tlsConfig(), Patience: c.Timeout, Connections: min(connections, maxConnections),
+		MayAct: o.MayAct, Free: c.isOfLogin,
 	}, c.CAFile)
+}
+
+// isOfLogin reports whether a request is about this process's own token: who may not act any more keeps it, or gives it
+// back.
+func (c *Config) isOfLogin(r *http.Request) bool {
+	u, err := url.Parse(c.Address)
+	return err == nil && strings.HasPrefix(r.URL.Path, strings.TrimRight(u.Path, "/")+"/v1/auth/")
 }
 
 func (c *Config) tlsConfig() *tls.Config {

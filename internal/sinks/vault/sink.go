@@ -36,7 +36,7 @@ func (c *Config) open(o sinks.OpenOptions) (*sink, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := r.newTransport(o.Connections)
+	t, err := r.newTransport(o)
 	if err != nil {
 		return nil, err
 	}

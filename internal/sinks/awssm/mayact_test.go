@@ -1,0 +1,43 @@
+package awssm
+
+import (
+	"errors"
+	"sync/atomic"
+	"testing"
+
+	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/secret"
+	"github.com/rotatord/rotatord/internal/sinks"
+	"github.com/rotatord/rotatord/internal/sinks/awssm/awstest"
+)
+
+func TestWhoLeadsNoMoreWritesNothing(t *testing.T) {
+	server := awstest.New(t)
+	credentials(t, server)
+	for name, role := range map[string]string{"keys": "", "a-role": "arn:aws:iam::123456789012:role/rotatord"} {
+		t.Run(name, func(t *testing.T) {
+			var over atomic.Bool
+			why := errors.New("its lease is not confirmed")
+			c := configFor(server)
+			c.RoleARN = role
+			s, err := c.Open(t.Context(), sinks.OpenOptions{Name: "aws-prod", MayAct: func() error {
+				if over.Load() {
+					return why
+				}
+				return nil
+			}})
+			must(t, err)
+			defer func() { must(t, s.Close()) }()
+			over.Store(true)
+			err = s.Write(t.Context(), name, secret.New("new"), sinks.WriteOptions{RotationID: "r"})
+			if f := fault.Of(err); f == nil || f.Class != fault.Retry || f.Reason != fault.Canceled || !f.Unsent || !errors.Is(err, why) {
+				t.Errorf("error = %v, want that it leads no more", err)
+			}
+			if _, there := server.Value(name); there {
+				t.Error("the secret was written")
+			}
+			over.Store(false)
+			put(t, s, name, "newer", "s")
+		})
+	}
+}

@@ -7,12 +7,24 @@
 // older words that the glossary lists; a test goes through them all.
 package adminapi
 
-import "github.com/rotatord/rotatord/internal/slot"
+import (
+	"time"
+
+	"github.com/rotatord/rotatord/internal/slot"
+)
 
 // SlotList answers GET /api/v1/slots.
 type SlotList struct {
 	Slots []slot.Status `json:"slots"`
 	Notes []string      `json:"notes,omitempty"` // what a person should know of the installation: "the clock is 3 h ahead"
+	// Leader is the replica that leads; nil on one machine.
+	Leader *Leader `json:"leader,omitempty"`
+}
+
+// Leader is the replica that leads.
+type Leader struct {
+	Replica string    `json:"replica"`
+	Since   time.Time `json:"since"`
 }
 
 // RotateRequest is the optional body of POST /api/v1/slots/{relay}/{type}/rotate.

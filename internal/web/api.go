@@ -75,6 +75,10 @@ func (s *Server) encodeSlots() (_ []byte, err error) {
 		b.WriteString(`,"notes":`)
 		err = enc.Encode(notes)
 	}
+	if l := s.leadership(); err == nil && l != nil {
+		b.WriteString(`,"leader":`)
+		err = enc.Encode(l)
+	}
 	b.WriteString("}\n")
 	return b.Bytes(), err
 }

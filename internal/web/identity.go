@@ -12,6 +12,8 @@ type (
 	peerKey struct{} // a connection's uid
 	byKey   struct{} // a request's authenticated user
 	connKey struct{} // a connection to the TCP listener
+	// throughKey is the replica that has sent a request on.
+	throughKey struct{}
 )
 
 // withPeer remembers who is at the other end of an admin connection. The name

@@ -84,6 +84,7 @@ type page struct {
 	Instance string
 	Now      moment
 	NotReady string
+	Leader   string // which replica leads, since when; "" on one machine
 	Notes    []string
 	Refresh  int // seconds
 	Body     any
@@ -96,7 +97,7 @@ func (s *Server) render(w http.ResponseWriter, r *http.Request, status int, name
 	now := s.Now()
 	p := page{
 		Title: title, Version: s.Version, Instance: s.Instance, Now: momentAt(now, now), Refresh: refreshSeconds, Body: body,
-		Notes: s.Daemon.Notes(),
+		Notes: s.Daemon.Notes(), Leader: s.leaderLine(r, now),
 	}
 	if err := s.Daemon.Ready(); err != nil {
 		p.NotReady = err.Error()

@@ -37,21 +37,21 @@ func (m methods) allowHeader() string {
 // publicHandler serves the TCP listener.
 func (s *Server) publicHandler(on listening, c *webConfig) http.Handler {
 	health, rest := http.NewServeMux(), http.NewServeMux()
-	handle(health, s.healthRoutes())
-	handle(rest, s.commonRoutes())
+	s.handle(health, s.healthRoutes())
+	s.handle(rest, s.commonRoutes())
 	rest.HandleFunc("/", serveNothing)
 	logins := newLogins(c, s.Log, s.AuthFailed)
 	s.logins = logins
 	guarded := limitRate(c.get().RateLimiterConfig, logins.require(on.guardPublic(rest)))
-	return s.withLimits(c.setOwnHeaders, guardSpare(on.guardHealth(health), guarded))
+	return s.withLimits(c.setOwnHeaders, guardSpare(on.guardHealth(health), s.receiveForwarded(guarded)))
 }
 
 // adminHandler serves the admin socket: everything.
 func (s *Server) adminHandler() http.Handler {
 	mux := http.NewServeMux()
-	handle(mux, s.healthRoutes())
-	handle(mux, s.commonRoutes())
-	handle(mux, s.adminRoutes())
+	s.handle(mux, s.healthRoutes())
+	s.handle(mux, s.commonRoutes())
+	s.handle(mux, s.adminRoutes())
 	addProfiles(mux)
 	mux.HandleFunc("/", serveNothing)
 	return s.withLimits(func(http.Header) {}, http.NewCrossOriginProtection().Handler(mux))
@@ -61,13 +61,17 @@ func (s *Server) adminHandler() http.Handler {
 type route struct {
 	path string
 	methods
-	gate func(http.Handler) http.Handler // what get waits for; nil: nothing
+	gate    func(http.Handler) http.Handler // what get waits for; nil: nothing
+	leaders bool                            // only who leads can answer
 }
 
-func handle(mux *http.ServeMux, routes []route) {
+func (s *Server) handle(mux *http.ServeMux, routes []route) {
 	for _, r := range routes {
 		if r.gate != nil {
 			r.get = r.gate(r.get).ServeHTTP
+		}
+		if r.leaders && s.Replicas != nil {
+			r.methods = methods{get: s.answerOrForward(r.get), post: s.answerOrForward(r.post)}
 		}
 		mux.Handle(r.path, r.methods)
 	}
@@ -84,14 +88,14 @@ func (s *Server) healthRoutes() []route {
 func (s *Server) commonRoutes() []route {
 	each := s.places.Each
 	return []route{
-		{path: "/{$}", methods: methods{get: s.overviewPage}, gate: each},
-		{path: "/slots/{relay}/{type}", methods: methods{get: s.slotPage}, gate: each},
+		{path: "/{$}", methods: methods{get: s.overviewPage}, gate: each, leaders: true},
+		{path: "/slots/{relay}/{type}", methods: methods{get: s.slotPage}, gate: each, leaders: true},
 		{path: "/metrics", methods: methods{get: s.Metrics.ServeHTTP}}, // it has places of its own
 		{path: "/-/reload", methods: methods{post: s.serveReload}},
-		{path: "/api/v1/slots", methods: methods{get: s.listSlots}, gate: s.sharedList},
-		{path: "/api/v1/slots/{relay}/{type}", methods: methods{get: s.getSlot}, gate: each},
-		{path: "/api/v1/slots/{relay}/{type}/rotate", methods: methods{post: s.serveRotate}},
-		{path: "/api/v1/history", methods: methods{get: s.serveHistory}, gate: each},
+		{path: "/api/v1/slots", methods: methods{get: s.listSlots}, gate: s.sharedList, leaders: true},
+		{path: "/api/v1/slots/{relay}/{type}", methods: methods{get: s.getSlot}, gate: each, leaders: true},
+		{path: "/api/v1/slots/{relay}/{type}/rotate", methods: methods{post: s.serveRotate}, leaders: true},
+		{path: "/api/v1/history", methods: methods{get: s.serveHistory}, gate: each, leaders: true},
 		{path: "/api/v1/openapi.yaml", methods: methods{get: serveDescription}},
 	}
 }
@@ -103,9 +107,9 @@ func (s *Server) sharedList(next http.Handler) http.Handler {
 
 func (s *Server) adminRoutes() []route {
 	return []route{
-		{path: "/api/v1/tokens/{relay}", methods: methods{get: s.serveTokens}},
-		{path: "/api/v1/tokens/{relay}/prune", methods: methods{post: s.servePrune}},
-		{path: "/api/v1/plan", methods: methods{get: s.servePlan}},
+		{path: "/api/v1/tokens/{relay}", methods: methods{get: s.serveTokens}, leaders: true},
+		{path: "/api/v1/tokens/{relay}/prune", methods: methods{post: s.servePrune}, leaders: true},
+		{path: "/api/v1/plan", methods: methods{get: s.servePlan}, leaders: true},
 	}
 }
 

@@ -27,6 +27,7 @@ import (
 	"github.com/rotatord/rotatord/internal/adminapi"
 	"github.com/rotatord/rotatord/internal/answers"
 	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/forward"
 	"github.com/rotatord/rotatord/internal/limit"
 	"github.com/rotatord/rotatord/internal/peers"
 	"github.com/rotatord/rotatord/internal/slot"
@@ -80,6 +81,9 @@ type Options struct {
 	AdminSocket      string      // path; "" for none
 	AdminSocketMode  fs.FileMode // permission bits; zero means 0600
 	AdminSocketGroup string      // name or id; "" leaves it
+
+	// Replicas sends on to the leader what a standby cannot answer, and lets in what others send on; nil on one machine.
+	Replicas *forward.Replica
 
 	Now func() time.Time // nil means time.Now
 }
@@ -136,7 +140,11 @@ func New(o Options) *Server {
 	}
 	l := defaultLimits()
 	l.connections = cmp.Or(o.Connections, l.connections)
-	return &Server{Options: o, limits: l, pages: newPages(), scans: limit.New(l.scans), places: answers.NewPlaces(l.pages, l.pace)}
+	s := &Server{Options: o, limits: l, pages: newPages(), scans: limit.New(l.scans), places: answers.NewPlaces(l.pages, l.pace)}
+	if o.Replicas != nil {
+		o.Replicas.Certificate = s.certificate
+	}
+	return s
 }
 
 // Listen checks the options and the web configuration, and binds the socket and the listener. On

@@ -141,6 +141,24 @@ func tlsConfigOf(c *toolkit.Config) (*tls.Config, error) {
 	return config, nil
 }
 
+// certificate is the one that a client is shown now; nil without TLS.
+func (c *webConfig) certificate() *tls.Certificate {
+	if c == nil || !c.hasTLS() {
+		return nil
+	}
+	shown, err := c.forClient(nil)
+	if err != nil {
+		return nil
+	}
+	return &shown.Certificates[0]
+}
+
+func (c *webConfig) hasTLS() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.tls != nil
+}
+
 // setOwnHeaders sets the headers that the file asks for.
 func (c *webConfig) setOwnHeaders(h http.Header) {
 	for name, value := range c.get().HTTPConfig.Header {

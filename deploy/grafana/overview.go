@@ -69,7 +69,7 @@ func daemonNumbers() []panel {
 			"sum("+chosen("up")+")", []limit{{-1, "red"}, {1, "green"}}, "MoQReplicaDown", "MoQAbsent"),
 		figure("Leaders", "Replicas that rotate, of the installation that has the fewest: exactly one should.",
 			"min(sum by ("+installation+") ("+own("leader")+"))", exactly(1), "MoQNoLeader"),
-		figure("Accounts down", "Accounts whose requests fail: Cloudflare does not answer, or refuses the API token.",
+		figure("Accounts down", "Accounts whose requests fail: Cloudflare does not answer, or refuses the API token, or that cannot be read.",
 			"sum(1 - "+once("min", "account", ofAccount("account_up"))+")", anyIs("red"), "MoQCloudflareAccountDown"),
 		figure("Sinks down", "Sinks whose store does not answer, or refuses rotatord's credentials. Nothing is "+
 			"minted for slots that need them.",

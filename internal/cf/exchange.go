@@ -163,15 +163,15 @@ func (x *exchange) isUnanswered() bool { return x.status == 0 }
 // isCutShort reports whether the beginning of an answer alone came, and does not tell enough.
 func (x *exchange) isCutShort() bool { return !x.isUnanswered() && x.err != nil && !x.isThrottled() }
 
-// isThrottled reports whether Cloudflare says that there were too many requests: nobody
-// else has its headers or its envelope.
+// isThrottled reports whether a 429 is taken for Cloudflare's: it has the envelope, a Ratelimit, or a Retry-After, which
+// Cloudflare's edge sends without an envelope, and which others may send, too.
 func (x *exchange) isThrottled() bool {
 	return x.status == http.StatusTooManyRequests &&
 		(x.isRefusal() || x.header.Get("Ratelimit") != "" || x.header.Get("Retry-After") != "")
 }
 
-// statusForBudget is the status as far as the budget has to heed it: a 429 that somebody in
-// between made up stops nobody else's calls.
+// statusForBudget is the status as far as the budget has to heed it: a 429 that is not taken for Cloudflare's stops
+// nobody else's calls.
 func (x *exchange) statusForBudget() int {
 	if x.status == http.StatusTooManyRequests && !x.isThrottled() {
 		return 0

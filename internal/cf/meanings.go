@@ -50,7 +50,7 @@ var meanings = fault.Table[failedCall]{
 	fault.When(fault.All(failedCall.brokeOff, failedCall.isUnreachable), fault.Ambiguous, fault.BadAnswer, ""),
 	fault.When(failedCall.brokeOff, fault.Ambiguous, "", ""),
 
-	// An answer came that is no refusal, or not of Cloudflare.
+	// An answer came that is no refusal, or not of Cloudflare; but for its 429.
 	fault.When(failedCall.claimsSuccess, fault.Ambiguous, fault.BadAnswer, ""),
 	fault.When(failedCall.isServerError, fault.Ambiguous, fault.ServerError, ""),
 	fault.When(failedCall.isRateLimited, fault.Retry, fault.RateLimited,

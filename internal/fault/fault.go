@@ -27,12 +27,13 @@ type Class uint8
 
 // The classes. The zero value is Retry, so that an unclassed error is tried again. The engine tries all three
 // again, by one backoff. The class tells it whether a mint has to be looked for (Ambiguous); whether a target that could
-// not be read is only silent (Retry) or will not be read, and is written all the same (Permanent); whether a disk is in
-// trouble (Retry) or one file or record is (Permanent). People it tells whether they have to act.
+// not be read is only silent (Retry) or will not be read, and is written all the same (Permanent); whether trouble with
+// a disk may end by itself (Retry) or not, as of a read-only file system or a record that cannot be saved (Permanent).
+// People it tells whether they have to act.
 const (
 	Retry     Class = iota // may be repeated as it is, whether or not it was carried out; that may help
 	Permanent              // nothing was changed; it will fail again until somebody acts
-	Ambiguous              // of a mint: it may or may not have been carried out, and repeating it would mint again
+	Ambiguous              // of a mint: it was carried out, or may have been, and repeating it would mint again
 )
 
 // String returns the class's name.

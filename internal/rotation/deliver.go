@@ -2,7 +2,6 @@ package rotation
 
 import (
 	"bytes"
-	"errors"
 	"slices"
 	"time"
 
@@ -127,8 +126,8 @@ func (w *worker) acknowledgedAt(location string, at slot.Timestamp) slot.Timesta
 	return at
 }
 
-// errLeft says that a delivery ended because its target left the slot.
-var errLeft = errors.New("the target has left the slot")
+// errLeft says that a delivery ended because its target left the slot. It is told where that is back by the end of the round.
+var errLeft = fault.Newf(fault.Retry, fault.Canceled, "deliver", "", "the target had left the slot")
 
 // stillDelivers reports whether the slot's latest rotation goes to a target, by the present configuration.
 func (w *worker) stillDelivers(t slot.Target) bool {

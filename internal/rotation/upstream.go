@@ -49,7 +49,7 @@ func upstreamStateOf(err error) upstreamState {
 		return down
 	case fault.NotFound, fault.Forbidden, fault.Conflict, fault.Full:
 		return healthy
-	case fault.Storage: // a disk in trouble
+	case fault.Storage: // a disk in trouble that may end by itself
 		if f.Class == fault.Retry {
 			return down
 		}

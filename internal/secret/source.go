@@ -60,7 +60,7 @@ func (s Source) Remedy() string {
 	case s.Env != "":
 		return "set the variable and start rotatord anew: the environment is read once, at start"
 	case s.Credential != "":
-		return "mend the credential; it is read at each use"
+		return "mend the credential and start rotatord anew: systemd copies it when the service starts"
 	}
 	return "mend the file; it is read at each use"
 }

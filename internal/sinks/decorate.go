@@ -19,7 +19,8 @@ type Observer interface {
 	// Delivered is called once for each Write.
 	Delivered(sink, sinkType string, ok bool, took time.Duration)
 	// Contacted is called once after each Probe, Read and Write that was neither cancelled nor refused for its
-	// size, nor held back. up says that the store can be reached and takes our credentials, whatever it thinks of the target.
+	// size, nor held back. up says that the store can be reached, takes our credentials and has room (isUp), whatever it
+	// thinks of the target.
 	Contacted(sink string, up bool, at time.Time)
 }
 
@@ -159,8 +160,8 @@ func (d *decorated) withName(op, target string, err error) error {
 }
 
 // isUp reports whether a call's outcome shows a store that answers and takes
-// our credentials: it does, or what it refuses is about the target alone. A store that
-// limits us is up; whether slots wait for it is rotation.upstreamStateOf's to say, and what
+// our credentials: it does, or what it refuses is about the target alone, which a full
+// disk is not. A store that limits us is up; whether slots wait for it is rotation.upstreamStateOf's to say, and what
 // a target is under such an error slot.stateUnder's. Of an account, cf.accountState
 // says it. docs/metrics.md has the four side by side.
 func isUp(err error) bool {

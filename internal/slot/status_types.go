@@ -11,7 +11,7 @@ type State string
 
 // The states; a slot is in exactly one.
 const (
-	StateBlackout   State = "blackout" // in_place: the old token is dead, and the new one not yet everywhere it is required
+	StateBlackout   State = "blackout" // in_place: the old token is dead, or may be, and the new one not yet everywhere it is required
 	StateIdle       State = "idle"
 	StateMinting    State = "minting"    // waiting for a turn in the budget, probing, or calling Cloudflare
 	StateSettling   State = "settling"   // a new token waits until relays know it

@@ -38,7 +38,7 @@ func stateUnder(err error) TargetState {
 	case fault.Unreachable, fault.Timeout, fault.ServerError, fault.RateLimited, fault.BadAnswer, fault.Setup,
 		fault.Canceled, fault.Internal:
 		return TargetUnknown
-	case fault.Storage: // a disk in trouble
+	case fault.Storage: // a disk in trouble that may end by itself
 		if f.Class == fault.Retry {
 			return TargetUnknown
 		}

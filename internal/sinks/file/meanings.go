@@ -45,5 +45,7 @@ var meanings = fault.Table[error]{
 	fault.When(fault.Is(context.DeadlineExceeded), fault.Retry, fault.Timeout,
 		"check the disk under {folder}: a network file system may hang"),
 	fault.When(fault.Is(context.Canceled), fault.Retry, fault.Canceled, ""),
+	fault.When(fault.Is(unix.EMFILE, unix.ENFILE), fault.Retry, fault.Storage,
+		"raise the limit of open files (LimitNOFILE=, fs.file-max)"),
 	fault.When(fault.Any[error], fault.Retry, fault.Storage, "check the disk under {folder}"),
 }

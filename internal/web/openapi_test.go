@@ -144,7 +144,7 @@ func TestTheDescriptionHasEveryFieldOfTheAPIAndNoOther(t *testing.T) {
 		"ReloadResult": adminapi.ReloadResult{}, "SlotList": adminapi.SlotList{}, "EventList": adminapi.EventList{},
 		"TokenList": adminapi.TokenList{}, "RunList": adminapi.RunList{}, "Slot": slot.Status{}, "Failure": slot.Failure{},
 		"Target": slot.TargetStatus{}, "OldToken": slot.TokenStatus{}, "Event": slot.Event{}, "Token": adminapi.Token{},
-		"Run": adminapi.Run{}, "Changes": slot.Changes{}, "Change": slot.Change{},
+		"Run": adminapi.Run{}, "Leader": adminapi.Leader{}, "Changes": slot.Changes{}, "Change": slot.Change{},
 	} {
 		var want []string
 		for f := range reflect.TypeOf(v).Fields() {
@@ -156,7 +156,7 @@ func TestTheDescriptionHasEveryFieldOfTheAPIAndNoOther(t *testing.T) {
 			t.Errorf("%s has %v, described are %v", name, want, got)
 		}
 	}
-	if n := len(d.at(t, "components", "schemas")); n != 17+1 { // and Time
+	if n := len(d.at(t, "components", "schemas")); n != 18+1 { // and Time
 		t.Errorf("%d schemas are described", n)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -173,8 +174,31 @@ func (m *Member) Keep(t testing.TB) (putBack func()) {
 	}
 }
 
-// Freeze has a member stand still; connections to it stay open.
-func (m *Member) Freeze(t testing.TB) { m.signal(t, syscall.SIGSTOP) }
+// Freeze has a member stand still; connections to it stay open. On a machine with much to do that takes a while, which is
+// waited for.
+func (m *Member) Freeze(t testing.TB) {
+	t.Helper()
+	m.signal(t, syscall.SIGSTOP)
+	for end := time.Now().Add(patience); !m.standsStill(t); <-time.After(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the member does not stand still")
+		}
+	}
+}
+
+// standsStill reports whether all threads do.
+func (m *Member) standsStill(t testing.TB) bool {
+	t.Helper()
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", m.process.OS().Pid))
+	if err != nil || len(threads) == 0 {
+		t.Fatal("the member has no threads: ", err)
+	}
+	return !slices.ContainsFunc(threads, func(path string) bool {
+		stat, err := os.ReadFile(path)
+		_, state, _ := strings.Cut(string(stat), ") ")
+		return err == nil && !strings.HasPrefix(state, "T")
+	})
+}
 
 // Thaw has a frozen member go on.
 func (m *Member) Thaw(t testing.TB) { m.signal(t, syscall.SIGCONT) }

@@ -76,34 +76,31 @@ var errSilent = errors.New("etcd is silent in its watch")
 
 // watch follows from a revision on until something ends it.
 func (c *Copy) watch(ctx context.Context, from int64) error {
-	ctx, cancel := context.WithCancel(clientv3.WithRequireLeader(ctx))
-	defer cancel()
+	ctx, end := context.WithCancelCause(clientv3.WithRequireLeader(ctx))
+	defer end(nil)
+	silent := time.AfterFunc(c.silence(), func() { end(errSilent) }) // to begin may take for ever, too
+	defer silent.Stop()
 	w := clientv3.NewWatchFromWatchClient(&oneStream{WatchClient: etcdserverpb.NewWatchClient(c.client.ActiveConnection())}, c.client)
 	defer func() { _ = w.Close() }()
 	of := followed()
 	answers := w.Watch(ctx, c.full(of.from), clientv3.WithRange(c.full(of.end)), clientv3.WithRev(from), clientv3.WithFragment(),
 		clientv3.WithCreatedNotify())
-	ask := time.NewTicker(c.silence() / 5)
-	defer ask.Stop()
-	silent := time.NewTimer(c.silence())
-	defer silent.Stop()
-	f := following{ctx: ctx, copy: c, watcher: w}
+	f := following{ctx: ctx, copy: c, watcher: w, again: time.NewTimer(c.silence())}
+	defer f.again.Stop()
 	for {
 		select {
 		case answer, ok := <-answers:
 			if !ok {
-				return cmp.Or(ctx.Err(), errStopped)
+				return cmp.Or(context.Cause(ctx), errLost)
 			}
 			silent.Reset(c.silence())
 			if err := f.take(&answer); err != nil {
 				return err
 			}
-		case <-ask.C:
+		case <-f.again.C:
 			if err := f.ask(); err != nil {
 				return err
 			}
-		case <-silent.C:
-			return errSilent
 		}
 	}
 }
@@ -116,18 +113,16 @@ type following struct {
 	ctx     context.Context // with which it was begun: it names the stream
 	copy    *Copy
 	watcher clientv3.Watcher
-	created time.Time
-	asked   time.Time // whether there is more; zero: not now
+	asked   time.Time   // whether there is more; zero: not now
+	again   *time.Timer // when it is to be asked next
 }
 
-// ask asks etcd whether there is more. It does not answer while it is behind itself.
+// ask asks etcd whether there is more. It does not answer while it is behind itself: then it is asked again soon.
 func (f *following) ask() error {
-	if f.created.IsZero() {
-		return nil
-	}
 	if f.asked.IsZero() {
 		f.asked = time.Now()
 	}
+	f.again.Reset(f.copy.silence() / 50)
 	return f.watcher.RequestProgress(f.ctx)
 }
 
@@ -137,11 +132,11 @@ func (f *following) take(a *clientv3.WatchResponse) error {
 	}
 	switch {
 	case a.Created:
-		f.created = time.Now()
 		return f.ask()
 	case a.IsProgressNotify():
 		f.copy.isUpToDate(f.asked)
 		f.asked = time.Time{}
+		f.again.Reset(f.copy.silence() / 5)
 		return nil
 	}
 	return f.copy.apply(a.Events)

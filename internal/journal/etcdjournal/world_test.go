@@ -3,8 +3,10 @@ package etcdjournal
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"maps"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -208,4 +210,13 @@ func TestEtcdIsAJournal(t *testing.T) {
 		KeptEvents: keptEvents,
 		TooLarge:   maxRecord,
 	})
+}
+
+// TestMain has more tests run side by side than there are processors: mostly they wait.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
 }

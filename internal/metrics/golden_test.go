@@ -70,7 +70,8 @@ func everyKindOfSeries(t *testing.T, perSlot bool) *Metrics {
 	m.Request("other", "create", "201", time.Second/5)
 	m.JournalWrite(time.Millisecond, os.ErrClosed)
 	m.Reloaded(true, now)
-	m.Leader(true)
+	m.Leader(now)
+	m.ReplicaConfig("moq1:9476", "0123")
 	return m
 }
 

@@ -78,6 +78,8 @@ func exercise(m *Metrics) {
 	m.Up("main", true)
 	m.Blocked("main", now.Add(time.Minute))
 	m.APITokenExpires("main", now.Add(time.Hour))
+	m.Leader(now)
+	m.ReplicaConfig("moq1:9476", "0123")
 	m.WatchClocks(func(yield func(string, time.Duration)) { yield("main", -90*time.Second) })
 }
 

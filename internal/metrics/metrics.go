@@ -82,6 +82,9 @@ type Metrics struct {
 	reloadOK     prometheus.Gauge
 	reloadTime   prometheus.Gauge
 	leader       prometheus.Gauge
+
+	leaderSince   *prometheus.GaugeVec // no labels, and no series on a standby
+	replicaConfig *prometheus.GaugeVec // replica, digest; of this replica alone
 }
 
 // New makes the metrics on a registry of their own. Call Watch and Configure
@@ -161,6 +164,10 @@ func (m *Metrics) makeDaemonMetrics(o Options) {
 		Help: "Lines of the log that could not be written, or that nobody took while there was room.",
 	}, func() float64 { return float64(o.LogDropped()) }))
 	m.leader = m.gauge("leader", "Whether this replica does the rotating (1) or stands by (0).")
+	m.leaderSince = m.gaugeVec("leader_since_timestamp_seconds",
+		"Since when this replica does the rotating; absent while it stands by.")
+	m.replicaConfig = m.gaugeVec("replica_config_info",
+		"The digest of the configuration that this replica has in force; always 1, absent without replicas.", "replica", "digest")
 	m.gaugeVec("build_info", "What this rotatord was built from; always 1.", "version", "revision", "goversion").
 		WithLabelValues(o.Version, o.Revision, runtime.Version()).Set(1)
 	m.registry.MustRegister(

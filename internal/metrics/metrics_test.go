@@ -76,6 +76,8 @@ var contract = []struct {
 	{"config_last_reload_successful", dto.MetricType_GAUGE, ""},
 	{"config_last_reload_success_timestamp_seconds", dto.MetricType_GAUGE, ""},
 	{"leader", dto.MetricType_GAUGE, ""},
+	{"leader_since_timestamp_seconds", dto.MetricType_GAUGE, ""},
+	{"replica_config_info", dto.MetricType_GAUGE, "digest replica"},
 	{"build_info", dto.MetricType_GAUGE, "goversion revision version"},
 }
 
@@ -181,7 +183,8 @@ func TestObservationsAreCounted(t *testing.T) {
 	m.JournalWrite(time.Millisecond, errors.New("disk full"))
 	m.Reloaded(true, now)
 	m.Reloaded(false, now.Add(time.Hour))
-	m.Leader(true)
+	m.Leader(now)
+	m.ReplicaConfig("moq1:9476", "0123")
 	m.Contacted("disk", false, now)
 
 	got := gather(t, m)
@@ -210,10 +213,25 @@ func TestObservationsAreCounted(t *testing.T) {
 		{"config_last_reload_successful", "", 0},
 		{"config_last_reload_success_timestamp_seconds", "", seconds(now)},
 		{"leader", "", 1},
+		{"leader_since_timestamp_seconds", "", seconds(now)},
+		{"replica_config_info", "digest=0123 replica=moq1:9476", 1},
 	} {
 		if v, ok := series(got[namespace+"_"+want.name])[want.labels]; !ok || v != want.value {
 			t.Errorf("%s{%s} = %v (there: %v), want %v", want.name, want.labels, v, ok, want.value)
 		}
+	}
+}
+
+func TestAStandbyLeadsSinceNoTime(t *testing.T) {
+	m := newMetrics(t, true)
+	m.Leader(now)
+	m.Leader(time.Time{})
+	got := gather(t, m)
+	if v := series(got[namespace+"_leader"])[""]; v != 0 {
+		t.Errorf("leader is %v", v)
+	}
+	if f := got[namespace+"_leader_since_timestamp_seconds"]; f != nil {
+		t.Errorf("it leads since %v", f)
 	}
 }
 

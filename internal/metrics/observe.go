@@ -100,8 +100,21 @@ func (m *Metrics) Reloaded(ok bool, at time.Time) {
 // AuthFailed counts a failed login at the TCP listener.
 func (m *Metrics) AuthFailed() { m.authFailures.Inc() }
 
-// Leader notes whether this replica does the rotating.
-func (m *Metrics) Leader(leading bool) { m.leader.Set(truth(leading)) }
+// Leader notes since when this replica does the rotating; the zero time: it stands by.
+func (m *Metrics) Leader(since time.Time) {
+	m.leader.Set(truth(!since.IsZero()))
+	if since.IsZero() {
+		m.leaderSince.Reset()
+		return
+	}
+	m.leaderSince.WithLabelValues().Set(seconds(since))
+}
+
+// ReplicaConfig notes the digest of the configuration that a replica has in force.
+func (m *Metrics) ReplicaConfig(replica, digest string) {
+	m.replicaConfig.Reset()
+	m.replicaConfig.WithLabelValues(replica, digest).Set(1)
+}
 
 func truth(b bool) float64 {
 	if b {

@@ -31,19 +31,21 @@ type core struct {
 	engine *rotation.Engine
 	queue  *scheduler.Queue[*moq.Key]
 	term   term
+	since  time.Time // it leads, of several replicas
 }
 
 // term is for how long this process does the rotating.
 type term interface {
-	MayAct() error         // why not, at present
+	rotation.Term
 	Over() <-chan struct{} // closed when it is over for good
 }
 
 // lifelong is the term of who is alone.
 type lifelong struct{}
 
-func (lifelong) MayAct() error         { return nil }
-func (lifelong) Over() <-chan struct{} { return nil }
+func (lifelong) MayAct() error               { return nil }
+func (lifelong) Prove(context.Context) error { return nil }
+func (lifelong) Over() <-chan struct{}       { return nil }
 
 func newCore(s store, id *secret.Identity, t term) *core {
 	return &core{journal: s, identity: id, queue: scheduler.NewQueue[*moq.Key](time.Now), term: t}
@@ -68,6 +70,9 @@ func (d *daemon) engine() *rotation.Engine {
 
 // journalSize is how many bytes the journal takes; -1 while that is not known.
 func (d *daemon) journalSize() int64 {
+	if r := d.replica.Load(); r != nil {
+		return r.size()
+	}
 	if c := d.core.Load(); c != nil {
 		return c.journal.Size()
 	}

@@ -83,7 +83,9 @@ func newDaemon(cfg *config.Config, o Options) *daemon {
 	}
 	d.metrics.WatchClocks(d.accounts.eachOffset)
 	d.metrics.WatchWaits(d.eachAccountsWaiting)
-	d.metrics.Leader(cfg.State.Etcd == nil) // without replicas there is nobody else
+	if cfg.State.Etcd == nil {
+		d.metrics.Leader(time.Now()) // there is nobody else
+	}
 	d.metrics.Configure(metricNames(cfg))
 	d.metrics.Reloaded(true, time.Now())
 	d.unready(errStarting)

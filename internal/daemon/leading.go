@@ -7,6 +7,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/journal/etcdjournal"
 	"github.com/rotatord/rotatord/internal/leadership"
 )
@@ -36,6 +37,42 @@ func (r *replica) lead(ctx context.Context, t *leadership.Term) error {
 	return nil
 }
 
+// handOverTime is for how long a single run waits to be elected, beyond the lease of who led and is gone.
+const handOverTime = 5 * time.Second
+
+// leadOnce opens a term for who does what is due and ends. It is refused while another replica leads.
+func (r *replica) leadOnce(ctx context.Context) error {
+	if err := r.connect(ctx); err != nil {
+		return err
+	}
+	r.follow()
+	patient, cancel := context.WithTimeout(ctx, r.etcd.LeaseTTL+handOverTime)
+	defer cancel()
+	r.awaitFitness(patient)
+	t, err := r.campaign(patient)
+	if err == nil && t == nil {
+		return r.notElected(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	opened := teardown{lines: r.lines}
+	opened.add("leadership", resignTime, func(ctx context.Context) error { return r.resign(ctx, t) })
+	_, err = r.openTerm(ctx, t, &opened)
+	r.teardown.takeOver(&opened)
+	return err
+}
+
+// notElected says why a single run may not work.
+func (r *replica) notElected(ctx context.Context) error {
+	if err := r.unfit(); err != nil {
+		return err
+	}
+	r.lookAround(ctx)
+	return fault.Newf(fault.Retry, fault.Conflict, "run --once", "", "%w", r.standingBy()).
+		WithHint("who leads does what is due; `rotatord rotate` asks it for more. To work without it, stop all replicas first")
+}
+
 // openTerm opens the store of a term and has the slots work. No reload comes between.
 func (r *replica) openTerm(ctx context.Context, t *leadership.Term, opened *teardown) (*core, error) {
 	r.reloading.Lock()
@@ -50,6 +87,8 @@ func (r *replica) openTerm(ctx context.Context, t *leadership.Term, opened *tear
 	c := newCore(termStore{s, t}, r.identity, t)
 	opened.add("journal", journalTime, func(context.Context) error { return c.journal.Close() })
 	r.copy.Store(nil) // it was handed over
+	digest := cfg.Digest()
+	r.applied.Store(&digest)
 	if err := r.load(ctx, c, cfg, clock); err != nil {
 		return nil, err
 	}
@@ -75,8 +114,9 @@ func (r *replica) openStore(ctx context.Context, t *leadership.Term, clock Syste
 func (r *replica) startTerm(ctx context.Context, t *leadership.Term, c *core, opened *teardown) {
 	_ = r.warnOfUnsetClock()
 	r.startParts(ctx, "background work of the term", r.partsOf(c), opened)
-	r.metrics.Leader(true)
 	_, revision := t.Fence()
+	c.since = time.Now()
+	r.metrics.Leader(c.since)
 	r.log.Info("this replica leads now", zap.String("replica", r.name), zap.Int64("term", revision))
 	r.announce()
 }
@@ -84,7 +124,7 @@ func (r *replica) startTerm(ctx context.Context, t *leadership.Term, c *core, op
 // endTerm stops what a term has begun, as who may not act any more.
 func (r *replica) endTerm(t *leadership.Term, opened *teardown) {
 	r.log.Warn("this replica leads no more: it begins nothing, and stands by", zap.String("replica", r.name), zap.Error(t.Err()))
-	r.metrics.Leader(false)
+	r.metrics.Leader(time.Time{})
 	r.core.Store(nil)
 	if err := opened.run(lostTermTime); err != nil {
 		r.log.Error("what the former term had begun does not end", zap.Error(err))
@@ -96,6 +136,6 @@ func (r *replica) resign(ctx context.Context, t *leadership.Term) error {
 	if err := t.Resign(ctx); err != nil {
 		r.log.Warn("etcd does not take the leader's lease back: the next replica is elected when it ends", zap.Error(err))
 	}
-	r.metrics.Leader(false)
+	r.metrics.Leader(time.Time{})
 	return nil
 }

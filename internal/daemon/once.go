@@ -47,7 +47,7 @@ func RunOnce(ctx context.Context, cfg *config.Config, o Options) (failed []slot.
 	d := newDaemon(cfg, o)
 	d.warnOfRoot()
 	defer hearLibraries(d.log)()
-	if err := d.open(ctx, cfg); ctx.Err() != nil {
+	if err := d.openOnce(ctx, cfg); ctx.Err() != nil {
 		return nil, errors.Join(errToldToStop, d.teardown.run(cfg.ShutdownTimeout))
 	} else if err != nil {
 		return nil, err
@@ -57,6 +57,8 @@ func RunOnce(ctx context.Context, cfg *config.Config, o Options) (failed []slot.
 		d.core.Load().engine.WakeAll()
 	}
 	c := d.core.Load()
+	ctx, cancel = c.untilOver(ctx)
+	defer cancel()
 	c.quiesce(ctx)
 	told := ctx.Err() != nil
 	err = d.teardown.run(cfg.ShutdownTimeout)
@@ -64,6 +66,34 @@ func RunOnce(ctx context.Context, cfg *config.Config, o Options) (failed []slot.
 		err = errors.Join(c.unfinished(), err)
 	}
 	return c.failing(), err
+}
+
+// openOnce opens what a single run works with. Of several replicas it has to lead.
+func (d *daemon) openOnce(ctx context.Context, cfg *config.Config) error {
+	if cfg.State.Etcd == nil {
+		return d.open(ctx, cfg)
+	}
+	r, err := d.newReplica(ctx, cfg, replicaName(""), func() {})
+	if err == nil {
+		err = r.leadOnce(ctx)
+	}
+	if err != nil && ctx.Err() == nil {
+		err = errors.Join(err, d.teardown.run(cfg.ShutdownTimeout))
+	}
+	return err
+}
+
+// untilOver returns a context that ends with the term.
+func (c *core) untilOver(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	go func() {
+		select {
+		case <-c.term.Over():
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, cancel
 }
 
 // quiesce runs the alarms until no slot has anything left to do at once.

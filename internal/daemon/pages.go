@@ -38,7 +38,13 @@ func (d *daemon) Statuses(yield func(*slot.Status) bool) {
 }
 
 // Notes are what a person should know of the installation, beside its slots.
-func (d *daemon) Notes() []string { return append(d.accounts.notes(), d.restartNotes()...) }
+func (d *daemon) Notes() []string {
+	notes := append(d.accounts.notes(), d.restartNotes()...)
+	if r := d.replica.Load(); r != nil {
+		notes = append(r.notes(), notes...)
+	}
+	return notes
+}
 
 // StatusOf returns one slot's status.
 func (d *daemon) StatusOf(relay, typ string) (slot.Status, bool) {

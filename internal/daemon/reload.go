@@ -61,6 +61,9 @@ func (d *daemon) reload(ctx context.Context) (out adminapi.ReloadResult, err err
 	for _, t := range found {
 		out.Warnings = append(out.Warnings, t.err.Error())
 	}
+	if r := d.replica.Load(); r != nil {
+		out.Warnings = append(out.Warnings, r.otherConfigs()...)
+	}
 	return out, nil
 }
 

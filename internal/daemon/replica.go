@@ -1,8 +1,10 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"sync"
@@ -17,6 +19,7 @@ import (
 	"github.com/rotatord/rotatord/internal/journal/etcdjournal"
 	"github.com/rotatord/rotatord/internal/leadership"
 	"github.com/rotatord/rotatord/internal/secret"
+	"github.com/rotatord/rotatord/internal/timefmt"
 )
 
 // How long the parts of a replica may take to stop, of usualStop.
@@ -53,6 +56,11 @@ type replica struct {
 	copy    atomic.Pointer[etcdjournal.Copy] // of what the leader writes; nil before the first, and while this replica leads
 	trouble atomic.Pointer[error]            // why this replica cannot lead, beside what the copy says
 	seen    atomic.Pointer[sighting]         // nil before the first
+	space   atomic.Pointer[etcdjournal.SpaceWatch]
+
+	equalAt  atomic.Int64           // elapsed time at which a replica with the configuration applied last was seen
+	differed atomic.Bool            // that this one's differs was told
+	applied  atomic.Pointer[string] // digest that the others know this leader to have applied
 
 	announce func() // is called once it leads or stands by for the first time
 
@@ -61,23 +69,12 @@ type replica struct {
 	left  teardown // of the term in force at the stop
 }
 
-// startReplica opens what lives as long as the process, and has the replica lead or stand by from then on. An error is of
-// the configuration or the identity.
+// startReplica has the replica lead or stand by, until it is told to stop.
 func (d *daemon) startReplica(ctx context.Context, cfg *config.Config, name string, announce func()) error {
-	r := &replica{
-		daemon: d, etcd: cfg.State.Etcd, name: name, announce: sync.OnceFunc(announce),
-		ended: make(chan struct{}), left: teardown{lines: d.lines},
-	}
-	if err := r.readIdentity(cfg); err != nil {
+	r, err := d.newReplica(ctx, cfg, name, announce)
+	if err != nil {
 		return err
 	}
-	r.fleet.Store(cfg)
-	d.replica.Store(r)
-	if _, err := d.apply(ctx, cfg, nil); err != nil {
-		return err
-	}
-	d.teardown.add("accounts and sinks", backendsTime, d.closeBackends)
-	d.teardown.add("etcd", etcdTime, r.hangUp)
 	ctx, r.end = context.WithCancel(ctx)
 	go func() {
 		defer d.lines.LastWords()
@@ -87,6 +84,26 @@ func (d *daemon) startReplica(ctx context.Context, cfg *config.Config, name stri
 	d.teardown.add("replica", replicaTime, r.stop)
 	d.startParts(ctx, "background work", append(d.parts(), r.watchOthers), &d.teardown)
 	return nil
+}
+
+// newReplica opens what lives as long as the process. An error is of the configuration or the identity.
+func (d *daemon) newReplica(ctx context.Context, cfg *config.Config, name string, announce func()) (*replica, error) {
+	r := &replica{
+		daemon: d, etcd: cfg.State.Etcd, name: name, announce: sync.OnceFunc(announce),
+		ended: make(chan struct{}), left: teardown{lines: d.lines},
+	}
+	if err := r.readIdentity(cfg); err != nil {
+		return nil, err
+	}
+	r.fleet.Store(cfg)
+	r.equalAt.Store(int64(sinceBoot()))
+	d.replica.Store(r)
+	if _, err := d.apply(ctx, cfg, nil); err != nil {
+		return nil, err
+	}
+	d.teardown.add("accounts and sinks", backendsTime, d.closeBackends)
+	d.teardown.add("etcd", etcdTime, r.hangUp)
+	return r, nil
 }
 
 // readIdentity reads who this replica is: its address, and the identity, which is one for all and never made here.
@@ -136,7 +153,7 @@ func (r *replica) run(ctx context.Context) {
 
 // serveOnce campaigns, and leads for one term. It returns nil when a term is over.
 func (r *replica) serveOnce(ctx context.Context) error {
-	if err := r.connect(); err != nil {
+	if err := r.connect(ctx); err != nil {
 		return err
 	}
 	r.follow()
@@ -151,11 +168,21 @@ func (r *replica) serveOnce(ctx context.Context) error {
 	return r.lead(ctx, t)
 }
 
-func (r *replica) connect() (err error) {
-	if r.client == nil {
-		r.client, err = dialEtcd(r.etcd, r.env.Environment)
+// connect makes the client, and has etcd's room be watched until ctx ends.
+func (r *replica) connect(ctx context.Context) (err error) {
+	if r.client != nil {
+		return nil
 	}
-	return err
+	if r.client, err = dialEtcd(r.etcd, r.env.Environment); err != nil {
+		return err
+	}
+	w := etcdjournal.NewSpaceWatch(r.client, r.etcd.Prefix)
+	r.space.Store(w)
+	go func() {
+		defer r.lines.LastWords()
+		w.Run(ctx, spaceCheck, func(etcdjournal.SpaceNotes) { r.tellSpace(w) })
+	}()
+	return nil
 }
 
 // follow begins to follow what the leader writes, unless the last term could not begin, and it still does.
@@ -171,7 +198,7 @@ func (r *replica) unfit() error {
 	if c == nil {
 		return nil // it was elected meanwhile
 	}
-	return c.Err()
+	return cmp.Or(c.Err(), r.yields(c))
 }
 
 // awaitFitness returns when this replica may campaign, or when ctx ends.
@@ -181,7 +208,7 @@ func (r *replica) awaitFitness(ctx context.Context) {
 		if err == nil || !wait(ctx, fitCheck) {
 			return
 		}
-		if sinceBoot()-began > quietFor {
+		if sinceBoot()-began > quietFor && !errors.Is(err, errOtherConfig) {
 			r.noteTrouble(err)
 		}
 	}
@@ -192,14 +219,15 @@ func (r *replica) campaign(ctx context.Context) (*leadership.Term, error) {
 	r.noteTrouble(nil)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	card := r.card()
 	go func() {
 		for wait(ctx, fitCheck) {
-			if err := r.unfit(); fault.Of(err) != nil && fault.Of(err).Class == fault.Permanent {
+			if r.isToGiveUp(card) {
 				cancel()
 			}
 		}
 	}()
-	t, err := r.candidate().Campaign(ctx)
+	t, err := r.candidate(card).Campaign(ctx)
 	switch {
 	case ctx.Err() != nil:
 		return nil, nil //nolint:nilnil // as it says
@@ -209,9 +237,16 @@ func (r *replica) campaign(ctx context.Context) (*leadership.Term, error) {
 	return t, nil
 }
 
-func (r *replica) candidate() leadership.Candidate {
+// isToGiveUp reports whether a candidacy is to end: for good, or to begin anew with another card.
+func (r *replica) isToGiveUp(card leadership.Card) bool {
+	err := r.unfit()
+	return errors.Is(err, errOtherConfig) || err != nil && fault.Of(err).Class == fault.Permanent ||
+		card.Config != r.fleet.Load().Digest()
+}
+
+func (r *replica) candidate(card leadership.Card) leadership.Candidate {
 	return leadership.Candidate{
-		Client: r.client, Prefix: r.etcd.Prefix + electionFolder, Length: r.etcd.LeaseTTL, Elapsed: sinceBoot, Card: r.card(),
+		Client: r.client, Prefix: r.etcd.Prefix + electionFolder, Length: r.etcd.LeaseTTL, Elapsed: sinceBoot, Card: card,
 	}
 }
 
@@ -252,4 +287,38 @@ func replicaName(listens string) string {
 		return host + ":" + port
 	}
 	return host
+}
+
+const spaceCheck = time.Minute
+
+// tellSpace says what is to be done for etcd's room; nothing any more is told by silence.
+func (r *replica) tellSpace(w *etcdjournal.SpaceWatch) {
+	for _, err := range w.Errs() {
+		r.log.Warn("etcd's room", zap.Error(err))
+	}
+}
+
+// size is that of the fullest member's database; -1 while it is not known.
+func (r *replica) size() int64 {
+	if w := r.space.Load(); w != nil {
+		return w.Size()
+	}
+	return -1
+}
+
+// notes say who leads, and what a person should know of the replicas.
+func (r *replica) notes() (notes []string) {
+	if c := r.core.Load(); c != nil {
+		notes = append(notes, fmt.Sprintf("this replica (%s) leads since %s", r.name, timefmt.Stamp(c.since)))
+	} else if last, ok := r.term(); ok && r.seen.Load().leader() == last.Replica {
+		notes = append(notes, fmt.Sprintf("%s leads since %s; this replica (%s) stands by", last.Replica, timefmt.Stamp(last.Since), r.name))
+	} else {
+		notes = append(notes, r.standingBy().Error())
+	}
+	if w := r.space.Load(); w != nil {
+		for _, err := range w.Errs() {
+			notes = append(notes, err.Error())
+		}
+	}
+	return append(notes, r.otherConfigs()...)
 }

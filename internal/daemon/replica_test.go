@@ -3,8 +3,11 @@ package daemon
 import (
 	"context"
 	"net"
+	"os"
 	"strings"
 	"testing"
+
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 func TestOneReplicaLeadsAndTheNextGoesOnWhenItStops(t *testing.T) {
@@ -80,4 +83,67 @@ func TestAReplicaGoesOnWhenEtcdIsBack(t *testing.T) {
 	h.etcd.Members[0].Run(t)
 	h.eventually("it leads again", func() bool { return only.leads() && only.client().Ready(t.Context()) == nil })
 	only.rotate()
+}
+
+func TestASingleRunLeadsIfNobodyElseDoes(t *testing.T) {
+	h := newReplicated(t)
+	path := h.configFor("once", h.etcd.Endpoints(), "initial: schedule", "initial: now")
+	once := func() ([]slot.Status, error) { return RunOnce(t.Context(), h.loadFrom(path), h.options()) }
+	failed, err := once()
+	if err != nil || len(failed) > 0 {
+		t.Fatalf("%+v, %v", failed, err)
+	}
+	if _, err := os.Stat(h.path("live-subscribe.token")); err != nil {
+		t.Error(err)
+	}
+	if n := h.candidates(); n > 0 {
+		t.Errorf("it has left %d candidates", n)
+	}
+	leader := h.run("leader")
+	h.eventually("it leads", leader.leads)
+	if _, err := once(); err == nil || !strings.Contains(err.Error(), "leads") {
+		t.Errorf("beside who leads: %v", err)
+	}
+}
+
+func TestAStandbyTakesAReloadForItsTermAndTellsTheOthers(t *testing.T) {
+	h := newReplicated(t)
+	first := h.run("first")
+	h.eventually("the first leads", first.leads)
+	second := h.run("second")
+	for _, r := range []*tenant{second, first} {
+		h.configFor(r.name, h.etcd.Endpoints(), "tokens: {subscribe: {}}", "tokens: {subscribe: {}, publish: {}}")
+		got, err := r.client().Reload(t.Context())
+		if err != nil || strings.Join(got.Slots.Added, " ") != "live/publish" {
+			t.Errorf("%s: %+v, %v", r.name, got, err)
+		}
+	}
+	h.eventually("the first tells its digest", func() bool { return h.configs() == 1 })
+	first.end()
+	h.eventually("the second leads", second.leads)
+	if all, err := second.client().Slots(t.Context()); err != nil || len(all) != 2 {
+		t.Errorf("it works at %+v, %v", all, err)
+	}
+}
+
+func TestAReplicaWithAnotherConfigurationLeavesLeadingToTheOthers(t *testing.T) {
+	h := newReplicated(t)
+	first := h.run("first")
+	h.eventually("the first leads", first.leads)
+	h.configFor("other", h.etcd.Endpoints(), "tokens: {subscribe: {}}", "tokens: {subscribe: {}, publish: {}}")
+	other := h.start("other", h.path("other.yaml"))
+	h.eventually("it stands by", func() bool { return other.client().Ready(t.Context()) == nil })
+	h.eventually("it says so", func() bool { return strings.Contains(h.logged(), "this replica's configuration differs") })
+	if n := h.candidates(); n != 1 {
+		t.Errorf("%d candidates", n)
+	}
+	equal := h.run("equal")
+	h.eventually("an equal one is a candidate", func() bool { return h.candidates() == 2 })
+	first.end()
+	h.eventually("the equal one leads", equal.leads)
+	if other.leads() {
+		t.Error("the other leads")
+	}
+	equal.end()
+	h.eventually("the other leads, as nobody else is there", other.leads)
 }

@@ -28,6 +28,7 @@ type replicated struct {
 
 func newReplicated(t *testing.T) *replicated {
 	t.Helper()
+	t.Parallel()
 	h := &replicated{newHouse(t), etcdtest.Start(t, 1)}
 	if _, err := secret.CreateIdentity(h.path("identity.txt")); err != nil {
 		t.Fatal(err)
@@ -68,13 +69,29 @@ func (h *replicated) run(name string) *tenant {
 	return r
 }
 
-// start starts a replica, and waits until it listens.
-func (h *replicated) start(name, path string) *tenant {
+func (h *replicated) loadFrom(path string) *config.Config {
 	h.Helper()
 	cfg, err := config.Load(path, all.Specs())
 	if err != nil {
 		h.Fatal(err)
 	}
+	return cfg
+}
+
+// configs is how many configurations the candidates have.
+func (h *replicated) configs() int {
+	all, _ := leadership.Cards(h.Context(), h.etcd.Client, "/rotatord/election")
+	digests := map[string]bool{}
+	for _, c := range all {
+		digests[c.Config] = true
+	}
+	return len(digests)
+}
+
+// start starts a replica, and waits until it listens.
+func (h *replicated) start(name, path string) *tenant {
+	h.Helper()
+	cfg := h.loadFrom(path)
 	ctx, stop := context.WithCancel(context.Background())
 	r := &tenant{replicated: h, name: name, stop: stop, ended: make(chan struct{})}
 	o := h.options()

@@ -30,11 +30,15 @@ func (s *sighting) leader() string {
 	return s.cards[0].Replica
 }
 
-// watchOthers looks who leads, until ctx ends.
+// watchOthers looks who leads, and tells the others what has changed here, until ctx ends.
 func (r *replica) watchOthers(ctx context.Context) {
 	for wait(ctx, lookPause) {
-		if r.copy.Load() != nil || r.core.Load() != nil { // there is a client
+		if c := r.core.Load(); c != nil {
+			r.tellApplied(ctx, c)
 			r.lookAround(ctx)
+		} else if c := r.copy.Load(); c != nil {
+			r.lookAround(ctx)
+			r.compareConfig(c)
 		}
 		if r.ready() == nil {
 			r.announce()

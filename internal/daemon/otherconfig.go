@@ -1,0 +1,97 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/rotatord/rotatord/internal/journal/etcdjournal"
+)
+
+// errOtherConfig says why a replica leaves leading to others.
+var errOtherConfig = errors.New("another configuration than this replica's was applied last, and a replica that has it is alive")
+
+// yields is why this replica leaves leading to others: a leader has applied another configuration than it has, and a
+// replica with that one was alive within two leases.
+func (r *replica) yields(c *etcdjournal.Copy) error {
+	if !r.differs(c) || sinceBoot() >= r.aliveUntil() {
+		return nil
+	}
+	return errOtherConfig
+}
+
+// differs reports whether a leader applied another configuration than this replica's.
+func (r *replica) differs(c *etcdjournal.Copy) bool {
+	last, _ := c.Term()
+	return last.Config != "" && last.Config != r.fleet.Load().Digest()
+}
+
+// compareConfig notes whether a replica is alive with the configuration that was applied last, and tells that this
+// one's differs, or no more.
+func (r *replica) compareConfig(c *etcdjournal.Copy) {
+	last, _ := c.Term()
+	if r.seen.Load().isAliveWith(last.Config) {
+		r.equalAt.Store(int64(sinceBoot()))
+	}
+	mine, differs := r.fleet.Load().Digest(), r.differs(c)
+	r.metrics.ReplicaConfig(r.name, mine)
+	switch {
+	case differs == r.differed.Swap(differs):
+	case differs:
+		r.log.Warn("this replica's configuration differs from the one that leads: it leads only if no replica with that one is alive; "+
+			"give all replicas one configuration, and reload", zap.String("replica", r.name), zap.String("digest", mine),
+			zap.String("leader", last.Replica), zap.String("leaders_digest", last.Config))
+	default:
+		r.log.Info("this replica's configuration is the one that leads again", zap.String("replica", r.name))
+	}
+}
+
+// tellApplied tells the others which configuration this leader has applied, if that has changed.
+func (r *replica) tellApplied(ctx context.Context, c *core) {
+	s, ok := c.journal.(termStore)
+	card := r.card()
+	r.metrics.ReplicaConfig(r.name, card.Config)
+	if !ok || *r.applied.Load() == card.Config {
+		return
+	}
+	card.Since = c.since
+	if err := errors.Join(s.SetConfig(ctx, card.Config), s.term.Proclaim(ctx, card)); err != nil {
+		return // it is tried again
+	}
+	r.applied.Store(&card.Config)
+}
+
+// isAliveWith reports whether a candidate has a configuration.
+func (s *sighting) isAliveWith(digest string) bool {
+	if s == nil {
+		return false
+	}
+	for _, c := range s.cards {
+		if c.Config == digest {
+			return true
+		}
+	}
+	return false
+}
+
+// otherConfigs names the candidates whose configuration differs from this replica's.
+func (r *replica) otherConfigs() (notes []string) {
+	seen, mine := r.seen.Load(), r.fleet.Load().Digest()
+	if seen == nil {
+		return nil
+	}
+	for _, c := range seen.cards {
+		if c.Config != mine && c.Replica != r.name {
+			notes = append(notes, fmt.Sprintf("replica %s has another configuration than %s: give both the same, and reload", c.Replica, r.name))
+		}
+	}
+	return notes
+}
+
+// aliveUntil is the elapsed time until which a replica with the configuration applied last counts as alive.
+func (r *replica) aliveUntil() time.Duration {
+	return time.Duration(r.equalAt.Load()) + 2*r.etcd.LeaseTTL
+}

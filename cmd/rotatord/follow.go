@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"time"
 
@@ -68,6 +69,9 @@ func (a *app) followOnce(ctx context.Context, client *adminapi.Client, open []*f
 		return errTimeout
 	case ctx.Err() != nil:
 		return errors.New("not waited for any longer; rotatord goes on")
+	case isOfFailover(err):
+		a.sayOfAll(open, err.Error())
+		return nil
 	case err != nil:
 		return err
 	}
@@ -82,6 +86,23 @@ var (
 	errTimeout  = errors.New("not verified in time")
 	errStillOld = errors.New("verified, but older tokens are not revoked in time")
 )
+
+// isOfFailover reports whether no replica leads that could be asked, as between two leaders. What was asked for is
+// in the journal, and the next one goes on with it.
+func isOfFailover(err error) bool {
+	e, ok := errors.AsType[*adminapi.Error](err)
+	return ok && (e.Status == http.StatusServiceUnavailable || e.Status == http.StatusGatewayTimeout)
+}
+
+// sayOfAll tells once what is true of all that are waited for.
+func (a *app) sayOfAll(open []*followed, words string) {
+	if open[0].said != words {
+		a.say("%s", words)
+	}
+	for _, s := range open {
+		s.said = words
+	}
+}
 
 // statusesOf asks for the present status of slots: for all at once, when there are several. One that has left the
 // configuration has none.

@@ -1,11 +1,16 @@
 package main
 
 import (
+	"bytes"
 	"io"
+	"net"
+	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/rotatord/rotatord/internal/adminapi"
 	"github.com/rotatord/rotatord/internal/slot"
 )
 
@@ -52,6 +57,39 @@ func TestWhatEndsTooEarlyIsSaidToBeVerifiedWhereItIs(t *testing.T) {
 		if got := s.err.Error(); !strings.HasPrefix(got, c.want) {
 			t.Errorf("%s: %s", name, got)
 		}
+	}
+}
+
+// Between two leaders nobody can be asked; what was asked for is in the journal.
+func TestRotateGoesOnWaitingWhileNoReplicaLeads(t *testing.T) {
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	socket := filepath.Join(t.TempDir(), "s")
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := 0
+	daemon := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if asked++; asked <= 2 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			_, _ = io.WriteString(w, `{"error":"no replica leads now; a led last"}`)
+			return
+		}
+		_, _ = io.WriteString(w, `{"slot":"live/subscribe","last_rotation":"2026-03-01T12:00:05Z"}`)
+	})}
+	go func() { _ = daemon.Serve(l) }()
+	client := adminapi.NewClient(socket)
+	t.Cleanup(func() { client.Close(); _ = daemon.Close() })
+	var out bytes.Buffer
+	a := &app{stdio: stdio{out: &out}}
+	s := &followed{asked: slot.Status{Slot: "live/subscribe", Relay: "live", Type: "subscribe", Requested: at}}
+	for n, over := range []bool{false, false, true} {
+		if err := a.followOnce(t.Context(), client, []*followed{s}); err != nil || s.over != over || s.err != nil {
+			t.Errorf("look %d: %v, over: %t (%v)", n+1, err, s.over, s.err)
+		}
+	}
+	if strings.Count(out.String(), "no replica leads now; a led last") != 1 || !strings.Contains(out.String(), "rotated and verified") {
+		t.Errorf("it says:\n%s", out.String())
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rotatord/rotatord/internal/adminapi"
+	"github.com/rotatord/rotatord/internal/redact"
 	"github.com/rotatord/rotatord/internal/slot"
 	"github.com/rotatord/rotatord/internal/timefmt"
 )
@@ -63,6 +64,9 @@ func (a *app) printStatus(all adminapi.SlotList) error {
 	}
 	for _, note := range all.Notes {
 		a.say("\n%s", note)
+	}
+	if l := all.Leader; l != nil {
+		a.say("\nreplica %s leads, since %s", redact.Name(l.Replica), timefmt.Stamp(l.Since))
 	}
 	return nil
 }

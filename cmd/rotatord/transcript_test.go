@@ -34,6 +34,7 @@ var (
 type fakeDaemon struct {
 	Slots  []slot.Status
 	Notes  []string
+	Leader *adminapi.Leader
 	Events []slot.Event
 	Tokens []adminapi.Token
 	Former []adminapi.Token // what prune lists
@@ -75,7 +76,7 @@ func (d *fakeDaemon) answer(r *http.Request, body string) (int, any) {
 	case part[0] == "tokens":
 		return http.StatusOK, adminapi.TokenList{Tokens: d.Pruned}
 	case len(part) == 1:
-		return http.StatusOK, adminapi.SlotList{Slots: d.present(), Notes: d.Notes}
+		return http.StatusOK, adminapi.SlotList{Slots: d.present(), Notes: d.Notes, Leader: d.Leader}
 	default:
 		return d.slot(part[1]+"/"+part[2], len(part) == 4)
 	}

@@ -67,6 +67,8 @@ func TestStatusShowsASlotALineAndBelowWhatIsWrong(t *testing.T) {
 	})
 	noted := &fakeDaemon{Slots: someSlots()[:1], Notes: []string{"account main: this machine's clock is 3 h ahead of Cloudflare's"}}
 	record(t, "status-noted.txt", noted, func(tr *transcript) { tr.run("status", "--check") })
+	led := &fakeDaemon{Slots: someSlots()[:1], Leader: &adminapi.Leader{Replica: "host-a:9476", Since: time.Date(1999, 12, 31, 22, 0, 0, 0, time.UTC)}}
+	record(t, "status-led.txt", led, func(tr *transcript) { tr.run("status") })
 }
 
 // A token that has expired makes a slot overdue that has no schedule, and one whose next run is yet to come.

@@ -97,7 +97,7 @@ func withNonce(next http.HandlerFunc) http.HandlerFunc {
 func send(p *Replica, method string) (answer *httptest.ResponseRecorder, failure *Failure, brokeOff bool) {
 	answer = httptest.NewRecorder()
 	defer func() {
-		if recover() == http.ErrAbortHandler { //nolint:errorlint // a sentinel panic
+		if recover() == http.ErrAbortHandler {
 			brokeOff = true
 		}
 	}()
@@ -162,7 +162,7 @@ func TestAnAnswersOwnHeadersAreHandedOnAndNoOthers(t *testing.T) {
 		w.WriteHeader(http.StatusTeapot)
 	}))
 	w := httptest.NewRecorder()
-	r := httptest.NewRequest("GET", "/", nil)
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
 	r.Header.Set("Authorization", "Basic x")
 	r.Header.Set("Cookie", "y")
 	if failure := p.Send(w, r, "ada"); failure != nil {

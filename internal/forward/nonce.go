@@ -39,7 +39,7 @@ const (
 )
 
 func (n *nonces) giveOut() string {
-	b := binary.BigEndian.AppendUint64(nil, uint64(time.Since(n.began))) //nolint:gosec // it is not negative
+	b := binary.BigEndian.AppendUint64(nil, uint64(time.Since(n.began)))
 	b = append(b, randomBytes(codeFrom-timeSize)...)
 	return base64.RawURLEncoding.EncodeToString(append(b, n.codeOf(b)...))
 }
@@ -61,7 +61,7 @@ func (n *nonces) givenOut(nonce string) (at time.Duration, good bool) {
 	if err != nil || len(b) != codeFrom+sha256.Size || !hmac.Equal(b[codeFrom:], n.codeOf(b[:codeFrom])) {
 		return 0, false
 	}
-	at = time.Duration(binary.BigEndian.Uint64(b)) //nolint:gosec // it was made of one
+	at = time.Duration(binary.BigEndian.Uint64(b))
 	return at, time.Since(n.began)-at < n.life
 }
 

@@ -175,7 +175,7 @@ func (p *Replica) refusedBy(l Leader, answer *http.Response) *Failure {
 
 // newRequest is r once more, with nothing of who sent it but what was asked. It has no GetBody: it is sent once.
 func newRequest(ctx context.Context, r *http.Request, l Leader, body []byte) (*http.Request, error) {
-	to, err := http.NewRequestWithContext(ctx, r.Method, strings.TrimRight(l.Advertise, "/")+r.URL.RequestURI(), nil)
+	to, err := http.NewRequestWithContext(ctx, r.Method, strings.TrimRight(l.Advertise, "/")+r.URL.RequestURI(), nil) //nolint:gosec // the leader's address
 	if err != nil {
 		return nil, err
 	}
@@ -190,15 +190,17 @@ func newRequest(ctx context.Context, r *http.Request, l Leader, body []byte) (*h
 	return to, nil
 }
 
-// handedOn are the headers of an answer that who asked is to see. Its page's style and script are the leader's, and so is
-// what allows them.
-var handedOn = [...]string{
-	"Content-Type", "Content-Length", "Content-Encoding", "Vary", "Retry-After", "Content-Security-Policy", "Cache-Control",
+// handedOn returns the headers of an answer that who asked is to see. Its page's style and script are the leader's, and
+// so is what allows them.
+func handedOn() []string {
+	return []string{
+		"Content-Type", "Content-Length", "Content-Encoding", "Vary", "Retry-After", "Content-Security-Policy", "Cache-Control",
+	}
 }
 
 // handOn writes an answer as it comes, and says whenever some of it did.
 func handOn(w http.ResponseWriter, answer *http.Response, came func()) {
-	for _, name := range handedOn {
+	for _, name := range handedOn() {
 		if v := answer.Header.Get(name); v != "" {
 			w.Header().Set(name, v)
 		}

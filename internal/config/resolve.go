@@ -30,6 +30,8 @@ type resolver struct {
 	locations     map[string]*slot.Plan // by the location of a target
 	tried         map[contentKind]bool
 	folders       map[SharedFolder]bool
+
+	usesDefaultSinks bool // some slot does
 }
 
 func newResolver(cfg *Config, f *pathReport, usable map[string]sinks.Spec, known []timing) *resolver {
@@ -58,6 +60,9 @@ func (r *resolver) makePlans() {
 		r.addPlans(name, relay, all.child(name))
 	}
 	r.checkUnusedSchedule(&r.cfg.Defaults.Settings, topLevel("defaults"))
+	if !r.usesDefaultSinks {
+		r.checkUnusedSinks(&r.cfg.Defaults.Settings, topLevel("defaults"))
+	}
 	if len(r.cfg.plans) > 0 {
 		r.warnUnused()
 	}
@@ -66,16 +71,12 @@ func (r *resolver) makePlans() {
 func (r *resolver) addPlans(name string, relay *Relay, p *path) {
 	relay.Labels = r.shareLabels(relay.Labels)
 	first := len(r.cfg.plans)
-	overridden := true // the relay's schedule, by each of its tokens
 	for _, typ := range sortedNames(relay.Tokens) {
 		if t := relay.Tokens[typ]; t != nil {
 			r.addPlan(name, relay, typ, t, p)
-			overridden = overridden && t.Schedule != nil
 		}
 	}
-	if overridden {
-		r.checkUnusedSchedule(&relay.Settings, p)
-	}
+	r.checkOverridden(relay, p)
 	r.checkRoom(r.cfg.plans[first:], p)
 	r.checkMatching(r.cfg.plans[first:], p)
 }

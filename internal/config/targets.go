@@ -21,6 +21,7 @@ func (r *resolver) resolveTargets(plan *slot.Plan, scope *slotScope) {
 		r.diagnose(list, "the slot has no sink", "give sinks here, on the relay or in defaults")
 		return
 	}
+	r.usesDefaultSinks = r.usesDefaultSinks || from == inDefaults
 	plan.Targets = make([]slot.Target, 0, len(refs))
 	for i := range refs {
 		if spec := r.usable[refs[i].Sink]; spec != nil {

@@ -115,18 +115,6 @@ func (r *resolver) resolveTiming(plan *slot.Plan, scope *slotScope) {
 	}
 }
 
-// checkUnusedSchedule parses a schedule that perhaps no slot goes by, because each token overrides it: resolveTiming
-// would not see what is wrong with it.
-func (r *resolver) checkUnusedSchedule(s *Settings, p *path) {
-	if s.Schedule == nil {
-		return
-	}
-	expr := strings.TrimSpace(*s.Schedule)
-	if _, err := scheduler.Parse(expr, time.UTC); err != nil && expr != manual {
-		r.refuseSchedule(p, expr, err)
-	}
-}
-
 func (r *resolver) refuseSchedule(p *path, expr string, err error) {
 	r.diagnose(p.child("schedule"), err.Error(), didYouMean(expr, []string{manual}))
 }
@@ -197,8 +185,7 @@ func (r *resolver) resolveLifetime(plan *slot.Plan, t *timing, scope *slotScope,
 	}
 	least := plan.LeastLife
 	switch {
-	case plan.Lifetime > year:
-		r.diagnose(scope.pathOf(from).child("lifetime"), "must be at most one year ("+formatDuration(year)+")", "")
+	case plan.Lifetime > year || plan.Lifetime == 0: // checkSettings has refused it
 	case plan.Lifetime <= least && least >= year:
 		r.diagnose(scope.conflictPath("lifetime", from, schedule),
 			"no lifetime can exceed longest gap + jitter + grace ("+formatDuration(least)+"): one year is the most",

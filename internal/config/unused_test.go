@@ -30,3 +30,26 @@ func TestSinksAndAccountsThatNobodyUsesAreWarnedOf(t *testing.T) {
 		t.Errorf("where there is no relay yet: %v", got)
 	}
 }
+
+// What each token overrides counts for no slot, and may be what the next token goes by.
+func TestWhatNoSlotGoesByIsCheckedWhereItStands(t *testing.T) {
+	for given, c := range map[string]struct{ token, want string }{
+		"schedule: never":                    {"schedule: manual", "schedule: "},
+		"lifetime: 400d":                     {"lifetime: 60d", "lifetime: must be at most one year (365d)"},
+		"lifetime: 0s":                       {"lifetime: 60d", "lifetime: must be longer than 0"},
+		"timezone: Nowhere":                  {"timezone: UTC", "timezone: must be a time zone that is known here"},
+		"sinks: [{sink: disk, path: 'a b'}]": {"sinks: [disk]", "sinks[0].path: a target holds no spaces"},
+		"sinks: [{sink: disk, path: '{{.'}]": {"sinks: [disk]", "sinks[0].path: template: "},
+	} {
+		onRelay := strings.Replace(change(t, "subscribe: {}", "subscribe: {"+c.token+"}"), "    tokens:", "    "+given+"\n    tokens:", 1)
+		inDefaults := strings.Replace(change(t, "subscribe: {}", "subscribe: {"+c.token+"}"), "defaults: {sinks: [disk]}", "defaults: {"+given+"}", 1)
+		if !strings.Contains(c.token, "sinks") {
+			inDefaults = strings.Replace(inDefaults, "    tokens:", "    sinks: [disk]\n    tokens:", 1)
+		}
+		for at, text := range map[string]string{"relays.live-main.": onRelay, "defaults.": inDefaults} {
+			if got := diagnosticsOf(t, text); strings.Count(got, "\n") > 0 || !strings.Contains(got, ": "+at+c.want) {
+				t.Errorf("%s, with %s on the token: %s", given, c.token, got)
+			}
+		}
+	}
+}

@@ -171,13 +171,18 @@ func (v *validator) checkSink(name string, spec sinks.Spec) {
 	}
 }
 
-// checkSettings looks at what can be said of settings where they stand. Schedules are left to the resolver, which parses
-// each of a fleet once.
+// checkSettings looks at what can be said of settings where they stand. Schedules and the paths of targets are left to
+// the resolver, which parses each of a fleet once.
 func (v *validator) checkSettings(s *Settings, p *path) {
 	if s.Timezone != nil && !v.isZone(*s.Timezone) {
 		at := p.child("timezone")
 		v.diagnose(at, "must be a time zone that is known here"+butNot(at, *s.Timezone),
 			"use a name such as UTC or Europe/Berlin")
+	}
+	if s.Lifetime != nil {
+		at := p.child("lifetime")
+		v.require(*s.Lifetime <= year, at, "must be at most one year ("+formatDuration(year)+")", "")
+		v.require(*s.Lifetime > 0, at, "must be longer than 0", "leave it out for the default")
 	}
 	if s.Sinks != nil {
 		v.checkSinkRefs(s.Sinks, p.child("sinks"))

@@ -208,3 +208,37 @@ func TestAnotherLeaderIsReachedOverItsOwnConnections(t *testing.T) {
 		t.Error("who shows nothing is let pass")
 	}
 }
+
+func TestASignatureIsOverAllThatIsAsked(t *testing.T) {
+	key, body := secret.New("key"), []byte("body")
+	signed := func() *http.Request {
+		r := httptest.NewRequest(http.MethodPost, "/a?b=c", nil)
+		sign(r, key, body, 7, "nonce", "replica b", "user ada")
+		return r
+	}
+	if !isSigned(signed(), "/a?b=c", key, body) {
+		t.Fatal("none is good: the test cannot fail")
+	}
+	for name, change := range map[string]func(r *http.Request, target *string, key *secret.Value, body *[]byte){
+		"its method": func(r *http.Request, _ *string, _ *secret.Value, _ *[]byte) { r.Method = http.MethodGet },
+		"its path":   func(_ *http.Request, target *string, _ *secret.Value, _ *[]byte) { *target = "/b?b=c" },
+		"its query":  func(_ *http.Request, target *string, _ *secret.Value, _ *[]byte) { *target = "/a" },
+		"the key":    func(_ *http.Request, _ *string, key *secret.Value, _ *[]byte) { *key = secret.New("other") },
+		"its body":   func(_ *http.Request, _ *string, _ *secret.Value, body *[]byte) { *body = nil },
+		"the term":   func(r *http.Request, _ *string, _ *secret.Value, _ *[]byte) { r.Header.Set(headerTerm, "8") },
+		"the nonce":  func(r *http.Request, _ *string, _ *secret.Value, _ *[]byte) { r.Header.Set(headerNonce, "x") },
+		"replica":    func(r *http.Request, _ *string, _ *secret.Value, _ *[]byte) { r.Header.Set(headerReplica, "c") },
+		"caller":     func(r *http.Request, _ *string, _ *secret.Value, _ *[]byte) { r.Header.Set(headerCaller, "root") },
+		"two that are shifted": func(r *http.Request, _ *string, _ *secret.Value, _ *[]byte) {
+			r.Header.Set(headerReplica, r.Header.Get(headerReplica)+r.Header.Get(headerCaller)[:1])
+			r.Header.Set(headerCaller, r.Header.Get(headerCaller)[1:])
+		},
+		"none": func(r *http.Request, _ *string, _ *secret.Value, _ *[]byte) { r.Header.Del(headerSignature) },
+	} {
+		r, target, key, body := signed(), "/a?b=c", key, body
+		change(r, &target, &key, &body)
+		if isSigned(r, target, key, body) {
+			t.Errorf("it is good with %s changed", name)
+		}
+	}
+}

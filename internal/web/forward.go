@@ -25,7 +25,7 @@ func (s *Server) answerOrForward(here http.HandlerFunc) http.HandlerFunc {
 		switch {
 		case s.Replicas.Standing().Leads:
 			here(w, r)
-		case throughOf(r) != "": // it is sent on once
+		case isSentOn(r): // it is sent on once
 			forward.MarkRefused(w)
 			writeError(w, r, http.StatusServiceUnavailable, "this replica leads no more: ask again in a moment")
 		default:
@@ -85,6 +85,8 @@ func (s *Server) serveForwarded(mux http.Handler, w http.ResponseWriter, r *http
 	mux.ServeHTTP(w, r.WithContext(context.WithValue(ctx, throughKey{}, through)))
 }
 
+func isSentOn(r *http.Request) bool { return r.Context().Value(throughKey{}) != nil }
+
 // throughOf names the replica that has sent a request on; "" where it came from whoever asks.
 func throughOf(r *http.Request) string {
 	name, _ := r.Context().Value(throughKey{}).(string)
@@ -129,8 +131,8 @@ func (s *Server) leaderLine(r *http.Request, now time.Time) string {
 		return "No replica leads now."
 	}
 	text := "Replica " + redact.Name(l.Replica) + " leads, since " + timefmt.Full(l.Since) + " (" + timefmt.Relative(now, l.Since) + ")."
-	if through := throughOf(r); through != "" {
-		text += " This page is its, through replica " + redact.Name(through) + ", which stands by."
+	if isSentOn(r) {
+		text += " This page is its, through replica " + redact.Name(throughOf(r)) + ", which stands by."
 	}
 	return text
 }

@@ -34,6 +34,14 @@ type replica struct {
 	mu       sync.Mutex
 	standing forward.Standing
 	key      string
+	onKey    func() // whenever it is asked for; may be nil
+}
+
+func (p *replica) sharedKey() (secret.Value, error) {
+	if p.onKey != nil {
+		p.onKey()
+	}
+	return secret.New(p.key), nil
 }
 
 func (p *replica) stand(change func(*forward.Standing)) {
@@ -59,7 +67,7 @@ func newReplica(t *testing.T, a *authority, name, more string) *replica {
 	writeFile(t, o.WebConfigFile, fmt.Sprintf("tls_server_config: {cert_file: %s.pem, key_file: %s.key%s}\n%s", name, name, more, users()))
 	o.AdminSocket = filepath.Join(t.TempDir(), "run", "admin.sock")
 	o.Replicas = forward.New(forward.Options{
-		Name: name, Standing: p.stands, Key: func() (secret.Value, error) { return secret.New(p.key), nil },
+		Name: name, Standing: p.stands, Key: p.sharedKey,
 	})
 	p.Server = New(o)
 	start(t, p.Server)
@@ -206,6 +214,18 @@ func TestALeaderWhoseTermHasEndedLetsNothingIn(t *testing.T) {
 	status, answer := b.ask(t, "POST", rotateIt, "")
 	if status != 503 || !strings.Contains(answer, "nothing was done") || len(a.daemon.asked) > 0 {
 		t.Errorf("%d, asked %q: %s", status, a.daemon.asked, answer)
+	}
+}
+
+// Else two replicas that take each other for the leader would send it to and fro.
+func TestARequestIsSentOnOnce(t *testing.T) {
+	a, b := newPair(t, "")
+	b.Replicas.Name = ""
+	back := forward.Leader{Replica: "b", Advertise: "https://" + b.Addr(), SPKI: b.SPKI(), Term: 8}
+	a.onKey = func() { a.stand(func(s *forward.Standing) { *s = forward.Standing{Leader: back} }) } // its term ends after the request was let in
+	status, answer := b.ask(t, "POST", rotateIt, "")
+	if status != 503 || !strings.Contains(answer, "nothing was done: this replica leads no more") || len(a.daemon.asked)+len(b.daemon.asked) > 0 {
+		t.Errorf("%d, asked %q and %q: %s", status, a.daemon.asked, b.daemon.asked, answer)
 	}
 }
 

@@ -26,6 +26,14 @@ func NewFolder(t testing.TB) *Folder {
 	return f
 }
 
+// Within makes a folder in this one, for another installation.
+func (f *Folder) Within(name string) *Folder {
+	f.t.Helper()
+	inner := &Folder{f.Path(name), f.t}
+	inner.Put("api-token", APIToken+"\n")
+	return inner
+}
+
 // Remove deletes the folder, before the test ends.
 func (f *Folder) Remove() { _ = os.RemoveAll(f.Dir) }
 

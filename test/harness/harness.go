@@ -1,7 +1,7 @@
 // Package harness is what the tests of the real rotatord share: the binary, a
 // folder with its configuration, a simulated Cloudflare, its admin socket, small
-// disks, and waiting for a condition. test/e2e drives rotatord as its users do,
-// test/soak kills it under fire, and test/bench measures it.
+// disks, a network that can be cut, and waiting for a condition. test/e2e drives
+// rotatord as its users do, test/soak kills it under fire, and test/bench measures it.
 //
 // What fails here fails the test that asked for it; nothing outlives the tests.
 package harness

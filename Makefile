@@ -11,6 +11,7 @@ VERSION   ?=
 FUZZTIME  ?= 1m
 EXECS     ?= 2000000
 KILLS     ?= 500
+FAILOVERS ?= 100
 WALKS     ?= 100000
 STATES    ?= 68000
 SEED      ?= 1
@@ -145,8 +146,8 @@ fuzz-answers: ## what Cloudflare and the sinks' stores may answer: each target E
 		while read -r package target; do .ci/fuzz "$$package" "$$target" $(EXECS) </dev/null; done
 
 .PHONY: soak
-soak: ## the long forms: KILLS (500) kills of the real binary, a minute of load, WALKS (100000) new random walks a scenario
-	$(GO) test -count=1 -v -timeout 3h ./test/soak -soak.kills=$(KILLS)
+soak: ## the long forms: KILLS (500) kills of the real binary, FAILOVERS (100) of several replicas, a minute of load, WALKS (100000) new random walks a scenario
+	$(GO) test -count=1 -v -timeout 3h ./test/soak -soak.kills=$(KILLS) -soak.failovers=$(FAILOVERS)
 	$(GO) test -count=1 -v -timeout 1h ./test/e2e -e2e.minute
 	$(GO) test -count=1 -v -timeout 3h -run '^TestNoCombination' ./internal/rotation -explore.all -explore.depth=2 -explore.walks=$(WALKS)
 

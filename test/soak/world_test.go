@@ -1,6 +1,7 @@
 package soak
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -26,13 +27,17 @@ import (
 type world struct {
 	testing.TB
 	*harness.Folder
-	sim   *cfsim.Sim
-	api   string
-	down  atomic.Bool // Cloudflare does not answer at all
-	given given
-	aws   *awstest.Server
-	vault *vaulttest.Server // nil in the short form
-	slots []slotSpec
+	sim    *cfsim.Sim
+	api    string
+	down   atomic.Bool         // Cloudflare does not answer at all
+	called func(*http.Request) // each call, before it is answered; nil: nobody is told
+	given  given
+	aws    *awstest.Server
+	vault  *vaulttest.Server // nil in the short form
+	// awsAt and vaultAt are where rotatord reaches them, if not where they are.
+	awsAt, vaultAt string
+	shared         bool // files are on a file system that several replicas share
+	slots          []slotSpec
 
 	disturbed atomic.Int64        // counts what is done to sinks and clocks
 	others    map[string]stranger // tokens that were there before rotatord, by id
@@ -56,6 +61,7 @@ type slotSpec struct {
 	typ            moq.TokenType
 	strategy       moq.Strategy
 	every, grace   time.Duration
+	cron           string        // the schedule in its place; "": @every
 	settle         time.Duration // of an overlap slot
 	sinks          []string      // the name of an optional one ends with a question mark
 	roams          bool          // its configuration moves
@@ -111,11 +117,16 @@ func (w *world) serve(rw http.ResponseWriter, r *http.Request) {
 	if w.down.Load() {
 		panic(http.ErrAbortHandler)
 	}
+	if w.called != nil {
+		w.called(r)
+	}
 	harness.Overhear(w.sim, w.given.note).ServeHTTP(rw, r)
 }
 
 // configure writes the configuration for the slots as they are.
-func (w *world) configure() {
+func (w *world) configure() { w.Configure(w.configuration()) }
+
+func (w *world) configuration() harness.Config {
 	var relays strings.Builder
 	initial := "now"
 	if w.manual {
@@ -129,23 +140,27 @@ func (w *world) configure() {
 		}
 		fmt.Fprintf(&relays, "\n      %s: {%s}", s.typ, w.settings(s))
 	}
-	w.Configure(harness.Config{
+	return harness.Config{
 		Top: "instance: soak\nlog: {level: debug}\n", NoTCP: true, APIURL: w.api,
 		Account: ", rate_limit: {requests: 100000, per: 10s, share: 1}",
 		Sinks:   w.sinks(), Defaults: "{account: main, initial: " + initial + "}", Relays: relays.String(),
-	})
+	}
 }
 
 // sinks are all sinks, in YAML.
 func (w *world) sinks() string {
-	text := fmt.Sprintf(`  disk: {type: file, path: "%[1]s/disk/{{.Relay}}/{{.Type}}", timeout: 2s, probe_interval: 3s, existing: %[4]s}
-  box: {type: file, path: "%[1]s/box/{{.Relay}}-{{.Type}}.json", format: json, timeout: 2s, probe_interval: 3s, existing: %[4]s}
-  spare: {type: file, path: "%[1]s/spare/{{.Relay}}-{{.Type}}.env", format: env, timeout: 2s, probe_interval: 3s, existing: %[4]s}
+	shared := ""
+	if w.shared {
+		shared = ", shared: true"
+	}
+	text := fmt.Sprintf(`  disk: {type: file, path: "%[1]s/disk/{{.Relay}}/{{.Type}}", timeout: 2s, probe_interval: 3s, existing: %[4]s%[5]s}
+  box: {type: file, path: "%[1]s/box/{{.Relay}}-{{.Type}}.json", format: json, timeout: 2s, probe_interval: 3s, existing: %[4]s%[5]s}
+  spare: {type: file, path: "%[1]s/spare/{{.Relay}}-{{.Type}}.env", format: env, timeout: 2s, probe_interval: 3s, existing: %[4]s%[5]s}
   aws: {type: aws_secrets_manager, region: %[2]s, endpoint_url: %[3]q, secret_id: "moq/{{.Relay}}/{{.Type}}", timeout: 2s, probe_interval: 5s, existing: %[4]s}
-`, w.Dir, awstest.Region, w.aws.URL, w.existing)
+`, w.Dir, awstest.Region, cmp.Or(w.awsAt, w.aws.URL), w.existing, shared)
 	if w.vault != nil {
 		text += fmt.Sprintf("  vault: {type: vault, address: %q, path: \"moq/{{.Relay}}/{{.Type}}\", timeout: 2s, probe_interval: 5s, existing: adopt, auth: {token: {file: %s/vault-token}}}\n",
-			w.vault.Address, w.Dir)
+			cmp.Or(w.vaultAt, w.vault.Address), w.Dir)
 	}
 	return text + w.gainedSink()
 }
@@ -153,7 +168,7 @@ func (w *world) sinks() string {
 func (w *world) settings(s slotSpec) string {
 	schedule := "manual"
 	if !w.manual && s.every > 0 {
-		schedule = "@every " + s.every.String()
+		schedule = cmp.Or(s.cron, "@every "+s.every.String())
 	}
 	text := fmt.Sprintf("strategy: %s, schedule: %q", s.strategy, schedule)
 	if s.strategy == moq.Overlap {

@@ -28,6 +28,8 @@ type world struct {
 
 	binary      *harness.Binary // that is run
 	identity    string          // path of the identity file, if not in the state folder
+	etcd        string          // keys of an etcd that has the state; "": it is in a folder
+	files       string          // folder of the sink disk; "": tokens
 	descriptors int             // that a process may have open; 0: as many as this one
 	stderr      *os.File        // of a daemon, if it is not to be read
 }
@@ -71,10 +73,13 @@ func (w *world) configure(s settings) {
 		return text
 	}
 	state := "path: " + or(s.State, w.Path("state"))
+	if w.etcd != "" {
+		state = "etcd: {" + w.etcd + "}"
+	}
 	if w.identity != "" {
 		state += ", identity_file: " + w.identity
 	}
-	disk := fmt.Sprintf("  disk: {type: file, path: \"%s/{{.Relay}}/{{.Type}}.token\"%s}\n", w.Path("tokens"), s.Disk)
+	disk := fmt.Sprintf("  disk: {type: file, path: \"%s/{{.Relay}}/{{.Type}}.token\"%s}\n", or(w.files, w.Path("tokens")), s.Disk)
 	w.Configure(harness.Config{
 		Top: s.Top, State: state, Listen: s.Listen, Server: s.Server, APIURL: w.api.url, Account: s.Account, Accounts: s.Accounts, Sinks: disk + s.Sinks,
 		Defaults: or(s.Defaults, manual), Relays: or(s.Relays, fmt.Sprintf(liveRelay, harness.RelayID(0))),

@@ -63,7 +63,11 @@ func newFleet(tb testing.TB, slots int) *fleet {
 }
 
 // configure writes the configuration.
-func (w *fleet) configure(probes, initial string) {
+func (w *fleet) configure(probes, initial string) { w.configureWith(harness.Config{}, probes, initial) }
+
+// configureWith writes the configuration with what is set of another one; after the probes' interval the sink may have
+// more keys.
+func (w *fleet) configureWith(c harness.Config, probes, initial string) {
 	var relays strings.Builder
 	for i := 0; i < w.slots; i += 2 {
 		fmt.Fprintf(&relays, "\n  relay-%d:\n    id: %s\n    labels: {team: video}\n    tokens:\n      publish_subscribe: {schedule: \"%s\"}",
@@ -72,11 +76,10 @@ func (w *fleet) configure(probes, initial string) {
 			fmt.Fprintf(&relays, "\n      subscribe: {schedule: \"%s\"}", schedule(i+1))
 		}
 	}
-	w.Configure(harness.Config{
-		Top: "log: {level: warn}\n", APIURL: w.api, Account: ", rate_limit: {requests: 1000000, per: 1s, share: 1}",
-		Sinks:    fmt.Sprintf("  disk: {type: file, path: \"%s/{{.Relay}}/{{.Type}}.token\", probe_interval: %s}\n", w.Path("tokens"), probes),
-		Defaults: fmt.Sprintf("{sinks: [disk], initial: %s}", initial), Relays: relays.String(),
-	})
+	c.Top, c.APIURL, c.Account = "log: {level: warn}\n", w.api, ", rate_limit: {requests: 1000000, per: 1s, share: 1}"
+	c.Sinks = fmt.Sprintf("  disk: {type: file, path: \"%s/{{.Relay}}/{{.Type}}.token\", probe_interval: %s}\n", w.Path("tokens"), probes)
+	c.Defaults, c.Relays = fmt.Sprintf("{sinks: [disk], initial: %s}", initial), relays.String()
+	w.Configure(c)
 }
 
 // schedule is a weekly schedule like no other's, the day after tomorrow or later.

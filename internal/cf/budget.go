@@ -35,20 +35,21 @@ type Budget struct {
 	share float64
 	conf  int // the quota as configured; 0: unlimited
 
-	mu        sync.Mutex
-	policy    policy // Cloudflare's own, as last seen
-	low       scarce // set while others use up the same API token's quota
-	queue     queue
-	inFlight  int
-	held      int // reservations granted and not yet used
-	window    window
-	nextPaced time.Time // when the next routine request is due, were there no bursts (GCRA)
-	blocked   time.Time // until when Cloudflare refuses everything; zero when it does not
-	failing   time.Time // since when no request went well; zero when the last did
-	timer     *time.Timer
-	wakeAt    time.Time
-	watchers  map[int]func(until time.Time)
-	watcher   int
+	mu          sync.Mutex
+	policy      policy // Cloudflare's own, as last seen
+	low         scarce // set while others use up the same API token's quota
+	queue       queue
+	inFlight    int
+	held        int // reservations granted and not yet used
+	window      window
+	nextPaced   time.Time // when the next routine request is due, were there no bursts (GCRA)
+	blocked     time.Time // until when Cloudflare refuses everything; zero when it does not
+	firstWindow time.Time // until when a term's first window lasts; zero when none does
+	failing     time.Time // since when no request went well; zero when the last did
+	timer       *time.Timer
+	wakeAt      time.Time
+	watchers    map[int]func(until time.Time)
+	watcher     int
 }
 
 // NewBudget allows share × requests in any stretch of time of length per. A

@@ -29,6 +29,9 @@ func (b *Budget) dropExpired(now time.Time) {
 	if !stillLasts(b.policy.until, now) {
 		b.policy = policy{}
 	}
+	if b.isNewTerm() && !stillLasts(b.firstWindow, now) {
+		b.firstWindow = time.Time{}
+	}
 	if !b.blocked.IsZero() && !b.isBlocked(now) {
 		b.blocked = time.Time{}
 		b.notifyWatchers(b.blocked)
@@ -62,6 +65,9 @@ func (b *Budget) readyAt(now time.Time, w *waiter) (at time.Time, ok bool) {
 		return now, true
 	}
 	limit := b.limitFor(u)
+	if w.prio.Revoke {
+		limit += b.keptBack(b.windowQuota(), u)
+	}
 	if w.prio.Reserved {
 		limit = b.limitFor(moq.Blackout)
 	}
@@ -69,7 +75,7 @@ func (b *Budget) readyAt(now time.Time, w *waiter) (at time.Time, ok bool) {
 	if u == moq.Routine && !w.prio.Reserved {
 		at = laterOf(at, b.paceAllows(now))
 	}
-	for _, end := range []time.Time{b.low.until, b.policy.until} { // then there may be more room
+	for _, end := range []time.Time{b.low.until, b.policy.until, b.firstWindow} { // then there may be more room
 		if !end.IsZero() && (!ok || at.After(end)) {
 			at, ok = end, true
 		}
@@ -109,7 +115,7 @@ func (b *Budget) limitFor(u moq.Urgency) int {
 	case b.low.isActive() && u != moq.Blackout:
 		n = min(n, b.low.limit)
 	}
-	return n - (n+100)/200*int(u)
+	return n - max((n+100)/200*int(u), b.keptBack(n, u))
 }
 
 // OpensAt is when the next call that waits may go at the soonest; zero when none waits, or when only the end of another

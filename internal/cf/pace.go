@@ -12,6 +12,9 @@ func (b *Budget) paceInterval() time.Duration {
 }
 
 func (b *Budget) burstSize() int {
+	if b.isNewTerm() {
+		return 1
+	}
 	n := b.windowQuota()
 	burst := max(min(n/5, maxBurst), min(n, usefulBurst), int(float64(n)/b.per.Seconds()))
 	if b.policy.burst > 0 {

@@ -168,6 +168,9 @@ type keptCloudflare struct{ *outside }
 
 func (keptCloudflare) Time() moq.CloudflareTime                          { return moq.CloudflareTime{} }
 func (keptCloudflare) Warm(context.Context)                              {}
+func (keptCloudflare) WatchBlock(func(time.Time)) func()                 { return func() {} }
+func (keptCloudflare) Block(time.Time)                                   {}
+func (keptCloudflare) BeginTerm()                                        {}
 func (keptCloudflare) OpensAt() time.Time                                { return time.Time{} }
 func (keptCloudflare) Prove(context.Context, moq.Priority, string) error { return nil }
 

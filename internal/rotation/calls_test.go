@@ -26,6 +26,7 @@ const (
 	saveCall
 	orderCall // of what runs side by side: no call, but chosen like one
 	clockCall // a moment at which somebody may set the wall clock: neither
+	landCall  // a moment at which a former leader's call that is under way may be carried out: neither
 	callKinds
 )
 
@@ -43,6 +44,8 @@ type outcome struct {
 	readBack bool          // only a read-back finds it out: not possible without one
 	stale    bool          // it shows for a while what was there before: possible of a store that may answer so, once a run
 	step     time.Duration // by how much the wall clock is set
+	lands    bool          // another replica leads, and the call is carried out later
+	still    time.Duration // another replica leads for so long, while this one stands still in the call
 	class    fault.Class   // of the error
 	reason   fault.Reason  // of the error; "": there is none
 }
@@ -120,12 +123,35 @@ var calls = [callKinds]callTable{
 		{name: "steps 400 days ahead", step: 400 * 24 * time.Hour},
 		{name: "steps an hour back", step: -time.Hour},
 	}},
+	landCall: {name: "landing", outcomes: []outcome{
+		{name: "is under way"},
+		{name: "is carried out"},
+	}},
 }
 
 // deaths are what may become of any call besides.
 var deaths = []outcome{
 	{name: "process dies before"},
 	{name: "process dies after", done: true},
+}
+
+// turns are the ways in which another replica may come to lead at a call that changes something, besides.
+var turns = []outcome{
+	{name: "another leads before"},
+	{name: "another leads and it is carried out later", lands: true},
+	{name: "another leads for 5 s and it goes on", still: 5 * time.Second},
+	{name: "another leads for 40 s and it goes on", still: 40 * time.Second},
+}
+
+// turnsAt are those of a kind of call: where nothing is changed, it matters only what the former leader does next.
+func turnsAt(k callKind) []outcome {
+	switch k {
+	case createCall, rotateCall, revokeCall, writeCall, saveCall:
+		return turns
+	case orderCall, clockCall, landCall:
+		return nil
+	}
+	return turns[len(turns)-1:]
 }
 
 func (k callKind) String() string { return calls[k].name }
@@ -155,15 +181,19 @@ type choice struct {
 	number int // of the calls of its kind, from 1
 	lives  int // how many outcomes of its table are possible
 	deaths int // how many deaths are possible
+	turns  int // how many ways are for another replica to lead
 	taken  int // 0: it goes well
 }
 
 // options is among how much is chosen.
-func (c choice) options() int { return c.lives + c.deaths }
+func (c choice) options() int { return c.lives + c.deaths + c.turns }
 
 // option returns the ith outcome that is possible.
 func (c choice) option(i int) *outcome {
-	if i >= c.lives {
+	switch {
+	case i >= c.lives+c.deaths:
+		return &turnsAt(c.kind)[i-c.lives-c.deaths]
+	case i >= c.lives:
 		return &deaths[i-c.lives]
 	}
 	return &calls[c.kind].outcomes[i]
@@ -199,8 +229,8 @@ func (c choice) alternatives() []string {
 
 // everyChoice is a call of a kind of which all is possible that is possible of any.
 func everyChoice(k callKind) choice {
-	c := choice{kind: k, lives: len(calls[k].outcomes), deaths: len(deaths)}
-	if k == orderCall || k == clockCall {
+	c := choice{kind: k, lives: len(calls[k].outcomes), deaths: len(deaths), turns: len(turnsAt(k))}
+	if k == orderCall || k == clockCall || k == landCall {
 		c.deaths = 0
 	}
 	return c

@@ -46,6 +46,7 @@ func (w *worker) times() slot.Times {
 	return slot.Times{
 		Now: w.engine.now(), Clock: w.reading(), Start: w.engine.began,
 		Cloudflare: w.engine.cloudflareTime(w.record.Key.AccountID),
+		TakenOver:  w.engine.TakeOver, ClockAgrees: w.engine.clockAgrees(),
 	}
 }
 
@@ -67,7 +68,8 @@ func (w *worker) takeBack(a slot.TakeBack) {
 func (w *worker) adoptSchedule() {
 	w.updateRecord(func(r *slot.Record) {
 		if w.plan != nil {
-			r.AdoptSchedule(w.plan, slot.TimestampOf(w.engine.now()))
+			t := w.times()
+			r.AdoptSchedule(w.plan, slot.TimestampOf(t.ScheduleNow()))
 		}
 	})
 }

@@ -19,12 +19,16 @@ func (e *Engine) Configure(plans []*slot.Plan, accounts Accounts, sinks Sinks, s
 		next.configured[n] = true
 	}
 	before := e.backends.Swap(next)
-	fresh, changed := e.assignPlans(plans, before.keptBy(next))
+	first := before.configured == nil
+	fresh, changed := e.assignPlans(plans, before.keptBy(next), first)
 	e.claims.releaseMoved()
 	e.saveNew(fresh)
-	if before.configured == nil {
+	open := accountsOf(plans, accounts)
+	if first {
+		e.obeyBlocks(open)
 		e.resumeWaits()
 	}
+	e.watchBlocks(open)
 	e.wakeChanged(changed)
 }
 
@@ -76,20 +80,24 @@ func (before *backends) keptBy(next *backends) func(upstream) bool {
 
 // assignPlans puts each slot's plan into force. It returns the slots seen for the first time,
 // and all that have something new to look at.
-func (e *Engine) assignPlans(plans []*slot.Plan, kept func(upstream) bool) (fresh, changed []*worker) {
+func (e *Engine) assignPlans(plans []*slot.Plan, kept func(upstream) bool, first bool) (fresh, changed []*worker) {
 	now := e.now()
 	next := make(roster, 0, len(plans))
 	e.slots.mu.Lock()
 	defer e.slots.mu.Unlock()
 	e.left.Store(e.findLeftLocations(plans))
-	for _, p := range plans {
+	for i, p := range plans {
 		w := e.slots.workerOfLocked(p.Key)
 		if w == nil {
 			w = e.slots.addWorker(e, slot.Record{Key: p.Key, FirstSeen: slot.TimestampOf(now.Truncate(time.Second))})
 			fresh = append(fresh, w)
 		}
 		if !w.unaffectedBy(p, kept) {
-			w.applyPlan(e, p, now.Add(staggered(len(changed))), kept)
+			wait := staggered(len(changed))
+			if first && e.TakeOver {
+				wait = w.firstLook(p, i, len(plans))
+			}
+			w.applyPlan(e, p, now.Add(wait), kept)
 			changed = append(changed, w)
 		}
 		next = append(next, entry{w.currentPlan(), w})
@@ -120,6 +128,16 @@ func (e *Engine) removePlans(next roster, now time.Time, kept func(upstream) boo
 
 // staggered puts the first looks of many slots apart, so that a start is no stampede.
 func staggered(i int) time.Duration { return time.Duration(i) * 500 * time.Microsecond }
+
+// firstLook is in how much time the targets of a slot that was taken over are looked at, as the nth of so many. Others
+// wait until it is known whose a place is that has several names.
+func (w *worker) firstLook(p *slot.Plan, n, of int) time.Duration {
+	wait := w.record.FirstLook(p, n, of)
+	if mayBeElsewhere(&w.record) {
+		return min(wait, staggered(n))
+	}
+	return wait
+}
 
 // unaffectedBy reports whether a reload under which the slot has plan p changes nothing for
 // it: neither the plan, nor its account, nor a sink that it delivers to.

@@ -26,7 +26,7 @@ import (
 	"github.com/rotatord/rotatord/internal/slot"
 )
 
-// Options are what an Engine works with. All but BuiltAt are required.
+// Options are what an Engine works with. All but BuiltAt are required, and what replicas alone have.
 type Options struct {
 	Instance string    // names this installation in token labels
 	BuiltAt  time.Time // no clock that is right is before it; zero: not known
@@ -36,6 +36,11 @@ type Options struct {
 	Clock    Clock
 	Observer Observer
 	Log      *zap.Logger
+
+	// With replicas an Engine works for one term, and its Clock counts the term as a boot of its own.
+	Term        Term        // nil: nobody else can lead
+	TakeOver    bool        // it goes on from another replica's records
+	LeaderClock LeaderClock // the former leader's
 }
 
 // Engine carries out rotations. Its methods are safe for concurrent use.
@@ -55,7 +60,8 @@ type Engine struct {
 	kill     context.CancelFunc
 	work     context.Context // of all other outside calls: within minting
 	cut      context.CancelFunc
-	starting sync.Mutex // makes stopping certain: no pass starts after it
+	fencedAt atomic.Int64 // elapsed time at which the latest save that succeeded began; 0: none did
+	starting sync.Mutex   // makes stopping certain: no pass starts after it
 	stopping atomic.Bool
 	passes   sync.WaitGroup
 
@@ -74,6 +80,7 @@ type Engine struct {
 	uninspected atomic.Int64 // configured slots that delivered before and were not looked at yet
 
 	outages *outages
+	blocks  *blocks
 	lists   *lists
 	maker   moq.Maker // of rotation ids
 
@@ -97,7 +104,7 @@ func New(o Options) *Engine {
 	e.spawn, e.idle = e.passes.Go, sync.NewCond(&e.idleMu)
 	e.minting, e.kill = context.WithCancel(context.Background())
 	e.work, e.cut = context.WithCancel(e.minting)
-	e.lists, e.maker = newLists(), moq.NewMaker()
+	e.lists, e.blocks, e.maker = newLists(), newBlocks(), moq.NewMaker()
 	e.outages = &outages{clock: o.Clock, log: o.Log}
 	e.claims.seed, e.claims.of = maphash.MakeSeed(), map[uint64]claim{}
 	e.backends.Store(&backends{})
@@ -157,6 +164,9 @@ func (e *Engine) signalRest() {
 // What failed is not waited for.
 func (e *Engine) Quiesce(ctx context.Context) {
 	defer context.AfterFunc(ctx, e.signalRest)()
+	if e.TakeOver {
+		e.lookAgain(e.now()) // who waits for the end waits for no pace
+	}
 	e.idleMu.Lock()
 	defer e.idleMu.Unlock()
 	for busy := e.slots.anyBusy(); busy != nil && ctx.Err() == nil; {
@@ -179,6 +189,7 @@ func (e *Engine) Stop(ctx context.Context) {
 	defer e.kill()
 	defer context.AfterFunc(ctx, e.cutOff)()
 	e.passes.Wait()
+	e.letGo()
 	if e.isHalted() {
 		return // the journal is another's to look after
 	}
@@ -201,6 +212,17 @@ func (e *Engine) beginNothing() {
 	e.stopping.Store(true)
 }
 
+// letGo hands back what outlives a term: turns in budgets that nobody will use, and who is to be told of blocks.
+func (e *Engine) letGo() {
+	e.watchBlocks(nil)
+	if e.Term == nil {
+		return // the budgets end with the process
+	}
+	for _, w := range e.slots.allWorkers() {
+		w.locked(w.cancelReservation)
+	}
+}
+
 func (e *Engine) cutOff() {
 	e.Log.Warn("calls that are not answered are cut off, as the time to stop is up; the next start goes on from the journal")
 	e.kill()
@@ -218,7 +240,7 @@ func (e *Engine) saving() context.Context { return context.WithoutCancel(e.work)
 // mayCarryOut reports whether an action may still be carried out.
 func (e *Engine) mayCarryOut(a slot.Action) bool {
 	_, saves := a.(slot.Save)
-	return !e.stopping.Load() || saves || slot.Urgent(a) && !e.isCutOff()
+	return !e.stopping.Load() || saves && !e.isHalted() || slot.Urgent(a) && !e.isCutOff()
 }
 
 // Statuses calls yield with the status of every configured slot, sorted by relay, then

@@ -69,6 +69,10 @@ func (s scenario) run(t testing.TB, seed uint64, choose func(choice) int, seen m
 	if s.timeless {
 		w.timeless, w.steps = true, 0
 	}
+	if s.replicas {
+		w.withReplicas(s.skew)
+		w.steps = 0
+	}
 	if *exploreAll {
 		w.lags = 3
 	}
@@ -131,6 +135,9 @@ func (w *world) hash() uint64 {
 		if s := w.sinks[t.Sink]; s != nil {
 			put("served", t.Sink, w.age(s.content), s.down)
 		}
+	}
+	if w.replicas != nil {
+		put("replicas", w.machine, w.handovers, len(w.inFlight), w.isStale())
 	}
 	if r := w.disk.record(); r != nil {
 		w.hashRecord(put, r)

@@ -24,11 +24,15 @@ func (w *worker) failInternally(what string) time.Time {
 // put off by itself (failRetirement), and is no part of the slot's Failure. What was cut short for something more
 // urgent, or by a stop, is no failure.
 func (w *worker) noteFailure(where slot.Stage, err error, of ...slot.Target) {
-	if errors.Is(err, errPreempted) {
+	if isNoFailure(err) {
 		return
 	}
 	if w.engine.isCutOff() {
-		_ = w.save() // what came of the call before; the next start makes it at once, as nothing failed
+		w.keepOutcome()
+		return
+	}
+	if w.engine.mayLead() != nil {
+		w.locked(func() { w.ensureNotes().Unsaved = true }) // it is saved if the lease is confirmed anew
 		return
 	}
 	f := fault.Of(err)
@@ -42,6 +46,19 @@ func (w *worker) noteFailure(where slot.Stage, err error, of ...slot.Target) {
 		return
 	}
 	w.failAttempt(where, f, err, of)
+}
+
+// isNoFailure reports whether an error is of what was cut short for something more urgent, was not to be done any more, or is
+// left to another replica.
+func isNoFailure(err error) bool {
+	return errors.Is(err, errPreempted) || errors.Is(err, errLeft) || errors.Is(err, errHeldBack)
+}
+
+// keepOutcome saves what came of a call that was cut off; the next start makes it at once, as nothing failed.
+func (w *worker) keepOutcome() {
+	if !w.engine.isHalted() { // else the journal takes nothing more
+		_ = w.save()
+	}
 }
 
 // failRetirement puts the slot's retirements off; its rotations are not held up.

@@ -19,6 +19,7 @@ type fakeDisk struct {
 	w          *world
 	saved      *slot.Record // never changed once it is here
 	neighbour  *slot.Record // of another slot of the relay, which left the configuration
+	accounts   []slot.AccountNote
 	events     []slot.Event
 	full       bool
 	half       bool // saves succeed, checks do not
@@ -26,11 +27,16 @@ type fakeDisk struct {
 	stuck      bool // and cannot be written anew
 	unfit      bool // it refuses the record
 	failedOnce bool
+	term       int // the latest, of replicas
 	saves      int
 }
 
 func (d *fakeDisk) Save(_ context.Context, r *slot.Record, events ...slot.Event) error {
+	term := d.w.term
 	return d.w.call(saveCall, "", func(o *outcome) error {
+		if term != d.term && (d.w.replicas == nil || !d.w.unfenced) {
+			return errFenced()
+		}
 		if o.fails() || d.full {
 			d.failedOnce = true
 			return errors.New("no space left on device")
@@ -103,6 +109,17 @@ func (d *fakeDisk) Restore(_ context.Context, records iter.Seq[*slot.Record]) er
 	}
 	return nil
 }
+
+func (d *fakeDisk) SaveAccount(_ context.Context, n slot.AccountNote) error {
+	if d.full {
+		return errors.New("no space left on device")
+	}
+	d.accounts = slices.DeleteFunc(d.accounts, func(o slot.AccountNote) bool { return o.AccountID == n.AccountID })
+	d.accounts = append(d.accounts, n)
+	return nil
+}
+
+func (d *fakeDisk) LoadAccounts(context.Context) ([]slot.AccountNote, error) { return d.accounts, nil }
 
 func (d *fakeDisk) DigestKey() []byte { return []byte("0123456789abcdef0123456789abcdef") }
 

@@ -49,6 +49,10 @@ type fakeRelay struct {
 	forwards bool          // the portal lets calls through, and still answers in its place
 	lasting  time.Duration // how long one stands that comes up at a mint
 	unknown  bool          // the value that is accepted has not come back
+
+	tellBlock func(until time.Time) // nil: nobody watches
+	obeyed    []time.Time           // the blocks that it was told to obey
+	terms     int                   // how many terms began
 }
 
 const (
@@ -127,6 +131,15 @@ func (f *fakeRelay) mayBeThere(value string, now time.Time) bool {
 func (f *fakeRelay) Warm(context.Context) {}
 
 func (f *fakeRelay) OpensAt() time.Time { return time.Time{} }
+
+func (f *fakeRelay) WatchBlock(tell func(time.Time)) func() {
+	f.tellBlock = tell
+	return func() { f.tellBlock = nil }
+}
+
+func (f *fakeRelay) Block(until time.Time) { f.obeyed = append(f.obeyed, until) }
+
+func (f *fakeRelay) BeginTerm() { f.terms++ }
 
 func (f *fakeRelay) Reserve(_ moq.Priority, granted func()) func() {
 	granted()
@@ -324,7 +337,7 @@ func (f *fakeRelay) Rotate(_ context.Context, _ moq.Priority, _ string, _ moq.To
 	if err := f.mint(rotateCall, func() { f.inPlace, f.unknown = v, true }); err != nil {
 		return secret.Value{}, err
 	}
-	f.unknown = false
+	f.unknown = f.w.isStale() // then nobody is given the value
 	return secret.New(v), nil
 }
 

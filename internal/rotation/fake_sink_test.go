@@ -107,8 +107,10 @@ func (s *fakeSink) Write(ctx context.Context, _ string, v secret.Value, asked si
 		if !o.done || s.down {
 			return s.trouble("write")
 		}
-		s.w.onWrite(s, v.Reveal())
-		s.w.mustStillDeliver(s.name, plan)
+		if !s.w.isLate() {
+			s.w.onWrite(s, v.Reveal())
+			s.w.mustStillDeliver(s.name, plan)
+		}
 		if s.content != v.Reveal() {
 			s.replace(v.Reveal())
 			s.rotation, s.since = asked.RotationID, s.w.now

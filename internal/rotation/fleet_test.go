@@ -238,6 +238,13 @@ func (f *fleet) Prove(_ context.Context, _ moq.Priority, relayID string) error {
 
 func (f *fleet) OpensAt() time.Time { return time.Time{} }
 
+func (f *fleet) WatchBlock(func(time.Time)) func() { return func() {} }
+func (f *fleet) Block(time.Time)                   {}
+func (f *fleet) BeginTerm()                        {}
+
+func (f *fleet) SaveAccount(context.Context, slot.AccountNote) error      { return nil }
+func (f *fleet) LoadAccounts(context.Context) ([]slot.AccountNote, error) { return nil, nil }
+
 func (f *fleet) Reserve(_ moq.Priority, granted func()) func() { granted(); return func() {} }
 
 func (f *fleet) Create(_ context.Context, _ moq.Priority, relayID string, t moq.NewToken) (moq.Token, error) {

@@ -46,7 +46,8 @@ func (w *worker) noteInspections(targets []slot.Target, looks []slot.Inspection,
 	first = w.inspected == awaited
 	w.inspected = wasInspected
 	if !w.record.Unfinished() && w.record.PendingMint == nil { // else drift is not noted
-		w.nextCheck = slot.TimestampOf(w.engine.now().Add(w.plan.CheckInterval()))
+		v := w.view()
+		w.nextCheck = slot.TimestampOf(v.Now.Add(v.NextLook()))
 	}
 	return first, changed
 }

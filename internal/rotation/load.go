@@ -14,6 +14,9 @@ func (e *Engine) Load(ctx context.Context, plans []*slot.Plan) error {
 	for _, p := range plans {
 		planned[p.Key] = p
 	}
+	if err := e.loadBlocks(ctx); err != nil {
+		return err
+	}
 	return e.Journal.Load(ctx, func(r *slot.Record) error {
 		if r.Failure != nil {
 			r.Failure.Message = boundedMessage(r.Failure.Message)
@@ -22,6 +25,9 @@ func (e *Engine) Load(ctx context.Context, plans []*slot.Plan) error {
 		w := e.slots.addWorker(e, *r)
 		if w.record.PendingMint != nil {
 			w.record.LoseMint(e.now(), e.began, true) // a crash came in between: it may have been carried out
+		}
+		if e.TakeOver {
+			w.record.TakeOver(e.now(), e.began)
 		}
 		return nil
 	})

@@ -84,7 +84,8 @@ func (w *worker) rollbackIntent(before *slot.Rotation, err error) {
 // again.
 func (w *worker) observeLag(a slot.Rotation, before *slot.Rotation) {
 	if before == nil && !a.DueAt.IsZero() {
-		w.engine.Observer.LagMeasured(max(0, w.engine.now().Sub(a.DueAt.Time())))
+		t := w.times()
+		w.engine.Observer.LagMeasured(max(0, t.ScheduleNow().Sub(a.DueAt.Time())))
 	}
 }
 

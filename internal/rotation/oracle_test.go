@@ -247,6 +247,7 @@ func (w *world) onSave(r *slot.Record) {
 	w.onMet(r)
 	if before := w.disk.record(); r.Rotation != nil && (before == nil || before.Rotation == nil || before.Rotation.ID != r.Rotation.ID) {
 		w.onFresh()
+		w.onBegun(r.Rotation)
 	}
 	f := r.Failure
 	if f == nil || !f.At.Equal(w.now) {

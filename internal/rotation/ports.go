@@ -31,7 +31,14 @@ import (
 //
 // Warm makes sure that the next call finds a connection open; it sends no request
 // and returns soon, whether it succeeded or not.
+//
+// WatchBlock calls f with until when Cloudflare refuses all calls, whenever that begins or is put off, and with zero when
+// it ends; f does not block. Block has calls wait as an earlier process was told to; BeginTerm has them begin
+// without a burst, as it is not known what a former leader used of the budget.
 type Cloudflare interface {
+	WatchBlock(f func(until time.Time)) (stop func())
+	Block(until time.Time)
+	BeginTerm()
 	Time() moq.CloudflareTime
 	Warm(ctx context.Context)
 	Prove(ctx context.Context, p moq.Priority, relayID string) error
@@ -46,6 +53,7 @@ type Cloudflare interface {
 // Journal keeps records and history durably. Safe for concurrent use; writes of
 // different slots are grouped into one commit, without a delay.
 type Journal interface {
+	AccountNotes
 	// Save makes r, and the events if any, durable in one commit before it returns.
 	// On an error nothing of it counts as kept: the next save takes back what may have reached the disk, and only a
 	// crash before that can bring it back. A permanent one is of this record alone.
@@ -65,8 +73,7 @@ type Journal interface {
 	DigestKey() []byte
 }
 
-// AccountNotes keeps what is to be known of accounts at the next start, beside the records; a Journal does. Safe for
-// concurrent use.
+// AccountNotes keeps what is to be known of accounts at the next start, beside the records. Safe for concurrent use.
 type AccountNotes interface {
 	// SaveAccount makes a note durable before it returns, in the place of the account's former one.
 	SaveAccount(ctx context.Context, n slot.AccountNote) error

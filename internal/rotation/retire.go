@@ -2,6 +2,7 @@ package rotation
 
 import (
 	"context"
+	"errors"
 
 	"go.uber.org/zap"
 
@@ -76,8 +77,15 @@ func (w *worker) revokeByID(id string) error {
 	}
 	err = w.waitForBudget(func(ctx context.Context, p moq.Priority) error {
 		p.Revoke = true
+		if err := w.engine.prove(ctx, "revoke token"); err != nil {
+			return err
+		}
 		return cf.Revoke(ctx, p, w.record.Key.RelayID, id)
 	})
+	if errors.Is(err, errHeldBack) {
+		soon := slot.TimestampOf(w.engine.now().Add(confirmedSoon))
+		w.locked(func() { w.ensureNotes().NextRetirement, w.ensureNotes().NextReclaim = soon, soon })
+	}
 	if err == nil {
 		w.engine.lists.noteRevoked(id, w.engine.Clock.Elapsed().Elapsed)
 		w.locked(func() {

@@ -15,8 +15,15 @@ func (w *worker) save(events ...slot.Event) error {
 	w.saving.Lock()
 	defer w.saving.Unlock()
 	w.locked(func() { w.record.NoteSchedule(w.plan) })
+	began := w.engine.Clock.Elapsed().Elapsed
 	err := w.engine.Journal.Save(w.engine.saving(), w.read(), events...)
 	w.locked(func() { w.noteSave(err) })
+	if w.engine.haltsFor(err) {
+		return err
+	}
+	if err == nil {
+		w.engine.noteFenced(began)
+	}
 	if isOfRecord(err) {
 		w.log().Error("the slot's record cannot be saved: nothing is minted for it until it can", zap.Error(err))
 		return err
@@ -91,6 +98,9 @@ func (e *Engine) StorageErr() error {
 // are written anew: the next check reports whether that helped.
 func (e *Engine) CheckStorage() error {
 	err := e.Journal.Check(e.saving())
+	if e.haltsFor(err) {
+		return err
+	}
 	e.noteStorage(err, true)
 	if errors.Is(err, slot.ErrRecordsLost) {
 		e.restoreJournal()
@@ -115,7 +125,7 @@ func (e *Engine) restoreJournal() {
 
 // errStorage is about a step that was not taken because it could not be journalled.
 func errStorage(err error) error {
-	if isOfRecord(err) {
+	if isOfRecord(err) || fault.Of(err).Reason == fault.Conflict {
 		return err
 	}
 	return fault.Newf(fault.Retry, fault.Storage, "journal", "", "%w", err).

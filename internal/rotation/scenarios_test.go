@@ -16,9 +16,11 @@ type scenario struct {
 	strategy moq.Strategy
 	sinks    int
 	optional int
-	standby  bool // its sinks may once answer with what they held before
-	long     bool // its runs are many: one fault less, except in the soak
-	timeless bool // no answer of Cloudflare's tells the time: our clock has to do, and is right but for what the story tells
+	standby  bool             // its sinks may once answer with what they held before
+	long     bool             // its runs are many: one fault less, except in the soak
+	timeless bool             // no answer of Cloudflare's tells the time: our clock has to do, and is right but for what the story tells
+	replicas bool             // two take turns
+	skew     [2]time.Duration // how wrong their wall clocks are
 	plan     func(*slot.Plan)
 	story    func(*world)
 }
@@ -93,7 +95,48 @@ func scenarios() []scenario {
 		},
 		scenario{name: "overlap/compromised twice, a mint not journalled", long: true, strategy: moq.Overlap, sinks: 1, story: compromisedUnjournalled},
 		scenario{name: "overlap/expiry in delivery", strategy: moq.Overlap, sinks: 2, story: expiryInDelivery},
+		scenario{name: "overlap/replicas", replicas: true, strategy: moq.Overlap, sinks: 1, story: plainStory},
+		scenario{name: "in_place/replicas", replicas: true, strategy: moq.InPlace, sinks: 1, story: plainStory},
+		scenario{name: "overlap/replicas, two sinks", long: true, replicas: true, strategy: moq.Overlap, sinks: 2, story: plainStory},
+		scenario{name: "in_place/replicas, two sinks", long: true, replicas: true, strategy: moq.InPlace, sinks: 2, story: plainStory},
+		scenario{name: "overlap/replicas, manual in a grace", long: true, replicas: true, strategy: moq.Overlap, sinks: 1, story: manualInGrace},
+		scenario{name: "overlap/replicas, compromised in a grace", long: true, replicas: true, strategy: moq.Overlap, sinks: 1, story: compromisedInGrace},
+		scenario{name: "in_place/replicas, compromised", long: true, replicas: true, strategy: moq.InPlace, sinks: 1, story: compromisedInGrace},
+		scenario{
+			name: "overlap/replicas, one's clock ahead", long: true, replicas: true, skew: [2]time.Duration{0, 3 * time.Hour},
+			strategy: moq.Overlap, sinks: 1, plan: hourly, story: handedOver,
+		},
+		scenario{
+			name: "overlap/replicas, one's clock behind", long: true, replicas: true, skew: [2]time.Duration{0, -3 * time.Hour},
+			strategy: moq.Overlap, sinks: 1, plan: hourly, story: handedOver,
+		},
+		scenario{
+			name: "in_place/replicas, one's clock ahead", long: true, replicas: true, skew: [2]time.Duration{0, 3 * time.Hour},
+			strategy: moq.InPlace, sinks: 1, plan: hourly, story: handedOver,
+		},
+		scenario{
+			name: "overlap/replicas, unverified", long: true, replicas: true, strategy: moq.Overlap, sinks: 1,
+			plan: func(p *slot.Plan) { p.Verify = false }, story: plainStory,
+		},
+		scenario{
+			name: "overlap/replicas, compromised, unverified", long: true, replicas: true, strategy: moq.Overlap, sinks: 1,
+			plan: func(p *slot.Plan) { p.Verify = false }, story: compromisedInGrace,
+		},
 	)
+}
+
+// hourly has a replica's turn last for several runs.
+func hourly(p *slot.Plan) { p.Schedule, p.Grace = every(time.Hour), 10*time.Minute }
+
+// handedOver: replicas take turns while all goes well, and once between two runs.
+func handedOver(w *world) {
+	w.calmly(2*time.Hour + 30*time.Minute)
+	w.restart(func() {})
+	w.calmly(25 * time.Minute)
+	w.run(15 * time.Minute)
+	w.calmly(50 * time.Minute)
+	w.restart(func() {})
+	w.run(time.Hour + 30*time.Minute)
 }
 
 // behindAPortal: when a rotation is due, something answers in Cloudflare's place.

@@ -56,6 +56,7 @@ func fragile(choose func(choice) int) (r runResult) {
 	died := false
 	call := func(kind callKind, of string, number int) (came string) {
 		c := everyChoice(kind)
+		c.turns = 0
 		if c.number = number; died {
 			c.deaths = 0
 		}
@@ -94,14 +95,15 @@ func exploreFragile(t testing.TB) (*explorer, *listener) {
 }
 
 func TestAWrongScriptSaysWhatThereIs(t *testing.T) {
-	const ofSave = "there are: disk full, process dies before, process dies after"
+	const ofSave = "there are: disk full, process dies before, process dies after, another leads before, another leads and it is carried out later, " +
+		"another leads for 5 s and it goes on, another leads for 40 s and it goes on"
 	for _, c := range []struct{ script, want string }{
 		{"", `"" is not of the form "create #2: lost after", or "every call goes well" for all of a script`},
 		{"create 2: lost after", `"create 2: lost after" is not of the form`},
 		{"create #0: lost after", `"create #0: lost after" is not of the form`},
 		{"create #2: lost after;", `"" is not of the form`},
 		{"mint #2: lost after", `"mint #2: lost after": there is no call "mint"; there are: ` +
-			`create, rotate, list, revoke, prove, probe, read, write, save, order, clock`},
+			`create, rotate, list, revoke, prove, probe, read, write, save, order, clock, landing`},
 		{"create #2", `create has no outcome ""; there are: lost before, lost after, refused, `},
 		{"save #2: lost after", `save has no outcome "lost after"; ` + ofSave},
 		{"save #2: goes well", `save has no outcome "goes well"; ` + ofSave},

@@ -128,8 +128,8 @@ func (w *worker) runPass() (until time.Time) {
 		if wait, nothing := a.(slot.Wait); nothing {
 			return wait.Until
 		}
-		if !w.engine.mayCarryOut(a) {
-			return time.Time{}
+		if may, until := w.engine.mayBegin(a); !may {
+			return until
 		}
 		w.carryOut(a)
 	}

@@ -25,20 +25,17 @@ const oneYear = 365 * 24 * time.Hour // the longest life of a token
 // table (calls_test.go): to go well, which is the default, to fail in one of its ways, or
 // to be where the process dies.
 type world struct {
-	t     testing.TB
-	now   time.Time
-	boot  slot.Reading
+	t testing.TB
+	process
 	plan  *slot.Plan
 	names []string // of the installation, the present one last
 	relay *fakeRelay
 	sinks map[string]*fakeSink
 	disk  *fakeDisk
 
-	engine *Engine
-	log    *zap.Logger // nil: none
-	alarm  time.Time
-	queue  []func()
-	dead   bool // the process has died; nothing it does has an effect
+	log *zap.Logger // nil: none
+	*replicas
+	landing bool // a call of a former leader is carried out
 
 	random *rand.Rand // of the waits after failures: a script has one course
 
@@ -51,15 +48,13 @@ type world struct {
 	sane    bool             // no more trouble
 
 	identityLost, compromised, removed, forgetful bool
-	timeless                                      bool          // no answer tells Cloudflare's time
-	passed                                        time.Duration // since the world began, whatever the clocks say
-	told                                          toldTime
+	timeless                                      bool                    // no answer tells Cloudflare's time
+	passed                                        time.Duration           // since the world began, whatever the clocks say
 	met                                           map[slot.Timestamp]bool // instants met by the schedule; true: when they had passed
 	fresh                                         []time.Duration         // when new values came, in true time
 	backup                                        *slot.Record
 
 	born       time.Time
-	opened     time.Time         // when the present process opened its journal
 	beforeNext [callKinds]func() // what happens just before the next call of a kind
 	check      func(w *world)    // after every call
 	broken     []string          // promises seen broken
@@ -99,7 +94,7 @@ func (d every) Latest(after, now time.Time) time.Time {
 // newWorld has a relay with one token of somebody else's and n file-like sinks, all required.
 func newWorld(t testing.TB, strategy moq.Strategy, n int) *world {
 	w := &world{
-		t: t, now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), boot: slot.Reading{Boot: "one", Elapsed: time.Hour},
+		t: t, process: process{now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), boot: slot.Reading{Boot: "one", Elapsed: time.Hour}},
 		sinks: map[string]*fakeSink{}, choose: func(choice) int { return 0 }, check: func(*world) {},
 		random: rand.New(rand.NewPCG(1, 0)), names: []string{"test"},
 	}
@@ -140,9 +135,11 @@ func (w *world) start() {
 	w.dead, w.queue, w.alarm, w.told = false, nil, time.Time{}, toldTime{}
 	w.relay.missed, w.opened = map[string]time.Time{}, w.theirs()
 	w.askForTime()
-	w.engine = New(Options{
+	o := Options{
 		Instance: w.names[len(w.names)-1], Journal: w.disk, Sealer: fakeSealer{w}, Alarm: w, Clock: w, Observer: w, Log: cmp.Or(w.log, zap.NewNop()),
-	})
+	}
+	w.beginTerm(&o)
+	w.engine = New(o)
 	w.engine.draw = func(limit time.Duration) time.Duration { return time.Duration(w.random.Int64N(int64(limit))) }
 	w.engine.spawn = func(f func()) { w.queue = append(w.queue, f) }
 	w.engine.together = w.inSomeOrder
@@ -188,6 +185,10 @@ func (w *world) settle() {
 			w.alarm = time.Time{}
 			w.engine.Wake(&testKey)
 		}
+		if len(w.queue) == 0 && w.successor != nil {
+			w.giveWay()
+			continue
+		}
 		if len(w.queue) == 0 {
 			return
 		}
@@ -208,7 +209,7 @@ func (w *world) run(d time.Duration) {
 			w.pass(max(0, w.alarm.Sub(w.now)))
 		}
 	}
-	w.pass(end - w.passed)
+	w.pass(max(0, end-w.passed))
 	w.settle()
 }
 
@@ -231,6 +232,7 @@ func (w *world) passAtOnce(d time.Duration) {
 	w.passed += d
 	w.askForTime()
 	w.relay.commitLate()
+	w.landLate()
 }
 
 // truth is the time that no clock of the engine's shows: it never jumps.
@@ -270,6 +272,10 @@ func (w *world) call(kind callKind, of string, effect func(*outcome) error) erro
 	if w.dead {
 		return errDead
 	}
+	if w.isStale() {
+		return w.callOfFormer(kind, of, effect)
+	}
+	w.landNow()
 	w.onCall()
 	if kind != listCall && kind != proveCall && kind != probeCall && kind != readCall {
 		w.setClock()
@@ -282,6 +288,7 @@ func (w *world) call(kind callKind, of string, effect func(*outcome) error) erro
 	c := choice{kind: kind, number: w.called[kind], lives: 1}
 	if !w.sane {
 		c.lives, c.deaths = w.possible(kind, of)
+		c.turns = w.possibleTurns(kind)
 	}
 	if c.options() > 1 {
 		c.taken = w.choose(c)
@@ -290,6 +297,9 @@ func (w *world) call(kind callKind, of string, effect func(*outcome) error) erro
 	o := c.option(c.taken)
 	if o.stale {
 		w.stale--
+	}
+	if c.taken >= c.lives+c.deaths {
+		return w.takeTurns(kind, of, o, effect)
 	}
 	if c.taken >= c.lives {
 		return w.die(kind, o, effect)
@@ -315,6 +325,14 @@ func (w *world) possible(kind callKind, of string) (lives, died int) {
 		died = len(deaths)
 	}
 	return lives, died
+}
+
+// possibleTurns returns in how many ways another replica may come to lead at a call.
+func (w *world) possibleTurns(kind callKind) int {
+	if w.replicas == nil || w.handovers == 0 {
+		return 0
+	}
+	return len(turnsAt(kind))
 }
 
 // die ends the process at a call.
@@ -356,13 +374,17 @@ func (w *world) RotationDone(_ *slot.Plan, _ moq.Strategy, r slot.Result, _ time
 	case slot.ResultSuccess:
 		w.stats.success++
 	case slot.ResultFailure:
+		w.mayFail()
 		w.stats.failure++
 	case slot.ResultSuperseded:
 		w.stats.superseded++
 	}
 }
-func (w *world) AttemptFailed(_ string, s slot.Stage, _ string) { w.stats.steps[s]++ }
-func (w *world) LagMeasured(lag time.Duration)                  { w.stats.lag = append(w.stats.lag, lag) }
-func (w *world) BlackoutEnded(time.Duration)                    { w.stats.blackouts++ }
-func (w *world) ClaimsContradicted(string)                      { w.stats.contradicted++ }
-func (w *world) Drifted(string)                                 { w.stats.drifts++ }
+func (w *world) AttemptFailed(_ string, s slot.Stage, _ string) {
+	w.mayFail()
+	w.stats.steps[s]++
+}
+func (w *world) LagMeasured(lag time.Duration) { w.stats.lag = append(w.stats.lag, lag) }
+func (w *world) BlackoutEnded(time.Duration)   { w.stats.blackouts++ }
+func (w *world) ClaimsContradicted(string)     { w.stats.contradicted++ }
+func (w *world) Drifted(string)                { w.stats.drifts++ }

@@ -1,0 +1,65 @@
+package rotation
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/rotatord/rotatord/internal/moq"
+	"github.com/rotatord/rotatord/internal/slot"
+)
+
+func TestUntilWhenCloudflareRefusesAnAccountsCallsOutlivesTheProcess(t *testing.T) {
+	w := newWorld(t, moq.Overlap, 1)
+	w.start()
+	w.run(time.Minute)
+	until := w.now.Add(5 * time.Minute)
+	w.relay.tellBlock(until)
+	w.relay.tellBlock(until) // each account of a budget is told
+	w.relay.tellBlock(time.Time{})
+	w.settle()
+	want := []slot.AccountNote{{AccountID: testAccount, BlockedUntil: slot.TimestampOf(until)}}
+	if !slices.Equal(w.disk.accounts, want) || w.relay.obeyed != nil {
+		t.Fatalf("journalled %+v, and obeyed before a start %v; want %+v", w.disk.accounts, w.relay.obeyed, want)
+	}
+	w.restart(func() {})
+	if len(w.relay.obeyed) != 1 || !w.relay.obeyed[0].Equal(until) || w.relay.terms != 0 {
+		t.Errorf("the next process obeys %v, and begins %d terms; want %v and none", w.relay.obeyed, w.relay.terms, until)
+	}
+	w.run(10 * time.Minute)
+	w.restart(func() {})
+	if len(w.relay.obeyed) != 1 {
+		t.Errorf("what is over is obeyed: %v", w.relay.obeyed)
+	}
+}
+
+func TestABlockThatCouldNotBeJournalledIsSoWithTheNext(t *testing.T) {
+	w := newWorld(t, moq.Overlap, 1)
+	w.start()
+	w.run(time.Minute)
+	w.disk.full = true
+	w.relay.tellBlock(w.now.Add(time.Minute))
+	w.settle()
+	w.disk.full = false
+	w.relay.tellBlock(w.now.Add(2 * time.Minute))
+	w.settle()
+	if n := w.disk.accounts; len(n) != 1 || !n[0].BlockedUntil.Time().Equal(w.now.Add(2*time.Minute)) {
+		t.Errorf("journalled %+v", n)
+	}
+}
+
+func TestAReloadHearsOfTheBlocksOfTheAccountsInForceAlone(t *testing.T) {
+	w := newWorld(t, moq.Overlap, 1)
+	w.start()
+	w.run(time.Minute)
+	former := w.relay
+	w.relay = newFakeRelay(w)
+	w.configure()
+	if former.tellBlock != nil || w.relay.tellBlock == nil || w.relay.obeyed != nil {
+		t.Errorf("the former account is heard: %t, the present one: %t", former.tellBlock != nil, w.relay.tellBlock != nil)
+	}
+	w.engine.Stop(t.Context())
+	if w.relay.tellBlock != nil {
+		t.Error("an engine that has stopped hears of blocks")
+	}
+}

@@ -73,6 +73,10 @@ func (s termStore) Save(ctx context.Context, r *slot.Record, events ...slot.Even
 }
 
 // Check implements rotation.Journal.
+func (s termStore) SaveAccount(ctx context.Context, n slot.AccountNote) error {
+	return s.heed(s.Store.SaveAccount(ctx, n))
+}
+
 func (s termStore) Check(ctx context.Context) error { return s.heed(s.Store.Check(ctx)) }
 
 // heed ends the term where etcd says that it is over, or holds what this term did not leave there.

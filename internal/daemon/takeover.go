@@ -1,0 +1,29 @@
+package daemon
+
+import (
+	"time"
+
+	"github.com/rotatord/rotatord/internal/journal/etcdjournal"
+	"github.com/rotatord/rotatord/internal/rotation"
+)
+
+// takingOver adds to an engine's options what it has to know of a term of several replicas.
+func (c *core) takingOver(o rotation.Options) rotation.Options {
+	t, isOfReplicas := c.term.(rotation.Term)
+	if !isOfReplicas {
+		return o
+	}
+	o.Term, o.TakeOver = t, true
+	if s, ok := c.journal.(interface{ FormerLeaderClock() etcdjournal.LeaderClock }); ok {
+		o.LeaderClock = leaderClock(s.FormerLeaderClock(), o.Clock)
+	}
+	return o
+}
+
+// leaderClock is what a former leader told of its clock, if it was heard as it was told.
+func leaderClock(told etcdjournal.LeaderClock, ours rotation.Clock) rotation.LeaderClock {
+	if told.Seen.IsZero() {
+		return rotation.LeaderClock{}
+	}
+	return rotation.LeaderClock{Wall: told.Wall, Heard: ours.Elapsed().Elapsed - time.Since(told.Seen)}
+}

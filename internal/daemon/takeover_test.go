@@ -1,0 +1,38 @@
+package daemon
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/rotatord/rotatord/internal/journal/etcdjournal"
+	"github.com/rotatord/rotatord/internal/rotation"
+)
+
+// replicasTerm is a term of one of several replicas.
+type replicasTerm struct{ lifelong }
+
+func (replicasTerm) Prove(context.Context) error { return nil }
+
+func TestAnEngineTakesOverInATermOfReplicasAlone(t *testing.T) {
+	o := rotation.Options{Clock: NewSystemClock()}
+	if alone := newCore(nil, nil, lifelong{}).takingOver(o); alone.TakeOver || alone.Term != nil {
+		t.Errorf("who is alone takes over: %+v", alone)
+	}
+	if one := newCore(nil, nil, replicasTerm{}).takingOver(o); !one.TakeOver || one.Term == nil {
+		t.Errorf("one of several does not take over: %+v", one)
+	}
+}
+
+func TestAFormerLeadersClockCountsOnlyIfItWasHeardAsItTold(t *testing.T) {
+	clock := NewSystemClock()
+	told := etcdjournal.LeaderClock{Wall: time.Now()}
+	if c := leaderClock(told, clock); !c.Wall.IsZero() {
+		t.Errorf("what was found is believed: %+v", c)
+	}
+	told.Seen = time.Now().Add(-time.Minute)
+	c := leaderClock(told, clock)
+	if ago := clock.Elapsed().Elapsed - c.Heard; !c.Wall.Equal(told.Wall) || (ago-time.Minute).Abs() > time.Second {
+		t.Errorf("%+v was heard %s ago", c, ago)
+	}
+}

@@ -76,6 +76,7 @@ func (c *online) askDaemon(ctx context.Context) {
 
 func (c *online) checkAll(ctx context.Context) error {
 	c.checkHere()
+	c.checkEtcd(ctx)
 	for _, t := range c.backends.troubles {
 		level := Warning
 		if t.kind == "account" && c.daemon != nil {

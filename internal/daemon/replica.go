@@ -112,7 +112,7 @@ func (r *replica) readIdentity(cfg *config.Config) (err error) {
 		return err
 	}
 	access := secret.ThisProcess(r.env.Environment, func(text string) { r.log.Warn("permissions: " + text) })
-	if r.identity, err = secret.LoadIdentity(cfg.State.IdentityFile, access); err != nil {
+	if r.identity, err = sharedIdentity(cfg.State.IdentityFile, access); err != nil {
 		return err
 	}
 	r.keys, err = etcdjournal.KeysOf(r.identity)

@@ -121,6 +121,16 @@ func openIdentity(s config.State, j *journal.Bolt, access secret.Access) (*secre
 	return id, nil
 }
 
+// sharedIdentity loads the identity that replicas share: none of them makes it.
+func sharedIdentity(path string, access secret.Access) (*secret.Identity, error) {
+	id, err := secret.LoadIdentity(path, access)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fault.Newf(fault.Permanent, fault.Setup, "", "", "%w", err).
+			WithHint("copy it from another replica; before the first start, make it with age-keygen -o %s, and give it to all", path)
+	}
+	return id, err
+}
+
 // errIdentityLost stops the start: values may be sealed with what is gone.
 type errIdentityLost struct{ path string }
 

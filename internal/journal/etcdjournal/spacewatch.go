@@ -74,6 +74,12 @@ func (w *SpaceWatch) Run(ctx context.Context, every time.Duration, tell func(Spa
 	}
 }
 
+// Ask looks once.
+func (w *SpaceWatch) Ask(ctx context.Context) error {
+	_, err := w.look(ctx)
+	return err
+}
+
 func (w *SpaceWatch) look(ctx context.Context) (changed bool, err error) {
 	found, err := w.Space(ctx)
 	if err != nil {

@@ -3,12 +3,15 @@ package e2e
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/rotatord/rotatord/internal/cf/cfsim"
 	"github.com/rotatord/rotatord/internal/journal/etcdjournal/etcdtest"
 	"github.com/rotatord/rotatord/internal/secret"
+	"github.com/rotatord/rotatord/internal/sinks/vault/vaulttest"
 	"github.com/rotatord/rotatord/internal/slot"
 	"github.com/rotatord/rotatord/test/harness"
 )
@@ -20,11 +23,12 @@ type replicas struct {
 	all  []*daemon
 }
 
-// startReplicas starts three, each in a folder of its own, and waits until they are ready.
+// startReplicas starts three, each in a folder of its own and with a certificate of its own, and waits until they are
+// ready.
 func startReplicas(t *testing.T, s settings) *replicas {
 	t.Helper()
 	g := &replicas{t: t, etcd: etcdtest.Start(t, 3)}
-	first := newWorld(t, 1)
+	first, ca := newWorld(t, 1), vaulttest.NewCA(t)
 	_ = harness.Must[*secret.Identity](t)(secret.CreateIdentity(first.Path("identity.txt")))
 	s.Disk = ", shared: true"
 	for n := range 3 {
@@ -36,6 +40,10 @@ func startReplicas(t *testing.T, s settings) *replicas {
 		}
 		w.identity, w.files = w.Path("identity.txt"), first.Path("tokens")
 		w.etcd = fmt.Sprintf("endpoints: [%s], lease_ttl: 3s", strings.Join(g.etcd.Endpoints(), ", "))
+		cert, key := ca.ClientCert(t, "127.0.0.1") // for servers, too
+		w.Put("web.yml", fmt.Sprintf("tls_server_config: {cert_file: %s, key_file: %s}\n", cert, key))
+		s.Listen = harness.FreeAddress(t)
+		s.Server = fmt.Sprintf(", web_config_file: %s, advertise: \"https://%s\"", w.Path("web.yml"), s.Listen)
 		w.configure(s)
 		g.all = append(g.all, w.start())
 	}
@@ -47,19 +55,15 @@ func (g *replicas) leader() (leader *daemon) {
 	g.t.Helper()
 	harness.Eventually(g.t, patience, "one leader", func() error {
 		leader = nil
-		for _, d := range g.all {
-			if d.State() != nil {
-				continue
-			}
-			s, err := d.scrape()
-			if err != nil {
+		for _, d := range g.running() {
+			_, metrics, err := d.get("/metrics")
+			switch {
+			case err != nil:
 				return err
-			}
-			leads, _, _ := s.value("leader")
-			if leads == 1 && leader != nil {
+			case !strings.Contains(metrics, "\nrotatord_leader 1\n"):
+			case leader != nil:
 				return errors.New("two say that they lead")
-			}
-			if leads == 1 {
+			default:
 				leader = d
 			}
 		}
@@ -69,6 +73,11 @@ func (g *replicas) leader() (leader *daemon) {
 		return nil
 	})
 	return leader
+}
+
+// running are those that run.
+func (g *replicas) running() []*daemon {
+	return slices.DeleteFunc(slices.Clone(g.all), func(d *daemon) bool { return d.State() != nil })
 }
 
 func TestOfSeveralReplicasOneLeadsAndTheNextGoesOn(t *testing.T) {
@@ -88,5 +97,22 @@ func TestOfSeveralReplicasOneLeadsAndTheNextGoesOn(t *testing.T) {
 		next := g.leader()
 		since := time.Now()
 		next.untilSlot("live/subscribe", func(s slot.Status) bool { return s.LastRotation.After(since) })
+	}
+}
+
+func TestAnyReplicaCanBeAsked(t *testing.T) {
+	t.Parallel()
+	g := startReplicas(t, settings{})
+	leader := g.leader()
+	for n, d := range g.running() {
+		before := leader.slot("live/subscribe").LastRotation
+		d.rotatord("rotate", "live").Expect(t, 0, "live/subscribe")
+		leader.untilSlot("live/subscribe", func(s slot.Status) bool { return s.LastRotation.After(before) })
+		if made := g.all[0].sim.Counts()[cfsim.Create]; made != n+1 {
+			t.Errorf("%d tokens were made after %d were asked for", made, n+1)
+		}
+		d.rotatord("status").Expect(t, 0, "live/subscribe")
+		d.rotatord("history", "live").Expect(t, 0, "live/subscribe")
+		d.rotatord("tokens", "live").Expect(t, 0)
 	}
 }

@@ -137,7 +137,7 @@ func (g *replicas) logs() map[string]string {
 
 // timeOf is the time of a line of the log, or of the test's own notes.
 func timeOf(line string) string {
-	if _, rest, found := strings.Cut(line, `"ts":"`); found {
+	if _, rest, found := strings.Cut(line, `"time":"`); found {
 		at, _, _ := strings.Cut(rest, `"`)
 		return at
 	}

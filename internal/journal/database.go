@@ -26,12 +26,17 @@ type database struct {
 }
 
 // openDatabase opens the database, or makes it. It finishes a first start
-// that was cut short, or one of an older format.
-func openDatabase(path string, publish boltfile.Publisher) (*database, error) {
+// that was cut short, or one of an older format. One whose journal was moved is refused, but by who moves it.
+func openDatabase(path string, publish boltfile.Publisher, toMove bool) (*database, error) {
 	if err := boltfile.Ensure(path, publish, fillEmpty); err != nil {
 		return nil, err
 	}
-	f, err := boltfile.Open(path, checkFormat)
+	f, err := boltfile.Open(path, func(tx *bbolt.Tx) error {
+		if err := checkFormat(tx); err != nil || toMove {
+			return err
+		}
+		return checkUsable(tx)
+	})
 	if err != nil {
 		return nil, err
 	}

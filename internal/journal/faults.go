@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/rotatord/rotatord/internal/durable"
 	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/journal/moving"
 	"github.com/rotatord/rotatord/internal/slot"
 	"github.com/rotatord/rotatord/internal/wal"
 )
@@ -170,6 +172,9 @@ func faultOf(tried, path string, err error, known []meaning) error {
 	}
 	if i := slices.IndexFunc(known, func(m meaning) bool { return isAny(err, m.errs) }); i >= 0 {
 		known[i].explain(f)
+	}
+	if r, ok := errors.AsType[*moving.Refusal](err); ok {
+		r.Explain(f, filepath.Dir(path))
 	}
 	if errors.Is(err, durable.ErrLost) {
 		f.Err = lost{err}

@@ -10,17 +10,19 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"github.com/rotatord/rotatord/internal/journal/moving"
 	"github.com/rotatord/rotatord/internal/wal"
 )
 
 // What is in the database beside the records, which are slot.Record as JSON (save.go).
 
 const (
-	formatVersion = 3
-	oldVersion    = 1 // knew no log
-	sessionsSince = 3 // the database says which log is in use
-	digestKeySize = 32
-	idSize        = 16
+	formatVersion   = 3
+	unusableVersion = 1000 + formatVersion // of a database that a move forbids to use; its format is ours
+	oldVersion      = 1                    // knew no log
+	sessionsSince   = 3                    // the database says which log is in use
+	digestKeySize   = 32
+	idSize          = 16
 )
 
 // The buckets, and the keys of the bucket meta.
@@ -35,6 +37,7 @@ var (
 	idKey      = []byte("id")
 	heldKey    = []byte("held")    // checkpointSeq: the latest batch of the log that the database holds
 	sessionKey = []byte("session") // of the log that is in use; empty when none is
+	moveKey    = []byte("move")    // moving.Note; none where the journal was never moved
 )
 
 // buckets lists the buckets; each begins with a letter of its own.
@@ -46,6 +49,7 @@ type meta struct {
 	digestKey []byte // of the installation
 	id        []byte // of the database, which its log is named after
 	log       wal.State
+	move      moving.Note
 }
 
 // logName is the log's file name: it belongs to one database, whatever else is
@@ -71,14 +75,17 @@ func readMeta(tx *bbolt.Tx) (m meta, err error) {
 		m.log.Seq = binary.BigEndian.Uint64(held)
 	}
 	m.digestKey, m.id, m.log.Session = get(digestKey), get(idKey), get(sessionKey)
-	return m, errors.Join(errs...)
+	m.move, err = noteOf(tx)
+	return m, errors.Join(append(errs, err)...)
 }
 
 // putState notes the state of the log, and that the format is ours by now.
 func putState(tx *bbolt.Tx, s wal.State) error {
 	bucket := tx.Bucket(metaBucket)
+	note, err := noteOf(tx)
 	return errors.Join(
-		bucket.Put(versionKey, thisVersion()),
+		err,
+		bucket.Put(versionKey, versionOf(note)),
 		bucket.Put(heldKey, encodeEnvelope(heldKey, encodeNumber(s.Seq))),
 		bucket.Put(sessionKey, encodeEnvelope(sessionKey, s.Session)),
 	)
@@ -90,6 +97,7 @@ func putIdentity(tx *bbolt.Tx, m meta) error {
 	return errors.Join(
 		bucket.Put(digestKey, encodeEnvelope(digestKey, m.digestKey)),
 		bucket.Put(idKey, encodeEnvelope(idKey, m.id)),
+		putNote(tx, m.move),
 	)
 }
 
@@ -107,6 +115,7 @@ func checkFormat(tx *bbolt.Tx) error {
 		return damagedf("it names no format version")
 	}
 	switch v := binary.BigEndian.Uint32(version); {
+	case v == unusableVersion && bucket.Get(moveKey) != nil:
 	case v > formatVersion:
 		return fmt.Errorf("%w: it is of format version %d, and this one reads up to %d", ErrNewer, v, formatVersion)
 	case v < oldVersion:
@@ -118,10 +127,8 @@ func checkFormat(tx *bbolt.Tx) error {
 // isCurrent reports whether the database is whole and of this format.
 func isCurrent(tx *bbolt.Tx) bool {
 	bucket := tx.Bucket(metaBucket)
-	return bucket != nil && bytes.Equal(bucket.Get(versionKey), thisVersion())
+	return bucket != nil && (bytes.Equal(bucket.Get(versionKey), versionOf(moving.Note{})) || bucket.Get(moveKey) != nil)
 }
-
-func thisVersion() []byte { return binary.BigEndian.AppendUint32(nil, formatVersion) }
 
 // fillEmpty writes what an empty journal holds, as far as it is missing.
 func fillEmpty(tx *bbolt.Tx) error {
@@ -132,7 +139,7 @@ func fillEmpty(tx *bbolt.Tx) error {
 	}
 	bucket := tx.Bucket(metaBucket)
 	if bucket.Get(versionKey) == nil { // the version of an older one is changed once its log is read
-		if err := bucket.Put(versionKey, thisVersion()); err != nil {
+		if err := bucket.Put(versionKey, versionOf(moving.Note{})); err != nil {
 			return err
 		}
 	}

@@ -35,6 +35,8 @@ type Options struct {
 	Observe func(took time.Duration, err error)
 	// Warn, if set, is told what a person should know.
 	Warn func(text string)
+	// ToMove opens a journal that was moved, or is not whole yet, too.
+	ToMove bool
 
 	publish boltfile.Publisher      // nil: as this machine's kernel does
 	wrapLog func(wal.File) wal.File // for tests
@@ -77,13 +79,13 @@ func (b *Bolt) Size() (n int64) {
 
 // Open opens the journal in the folder dir, or makes both: the folder 0700, the file
 // 0600. It fails with ErrInUse when another process has it open, and refuses,
-// without touching it, a file of a newer format or one that is damaged.
+// without touching it, a file of a newer format, one that is damaged, and one whose journal was moved.
 func Open(dir string, opts Options) (*Bolt, error) {
 	path := filepath.Join(dir, FileName)
 	if opts.publish == nil {
 		opts.publish = durable.Kernel().Publish
 	}
-	db, err := openDatabase(path, opts.publish)
+	db, err := openDatabase(path, opts.publish, opts.ToMove)
 	if err != nil {
 		return nil, openFault(path, err)
 	}

@@ -1,6 +1,7 @@
 package etcdjournal
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -45,14 +46,14 @@ func (c *contents) clear() {
 	*c = contents{place: c.place, records: map[moq.Key]held{}, damaged: map[string]error{}, small: map[string][]byte{}}
 }
 
-// checkForm refuses what is newer, or sealed for others.
+// checkForm refuses what is newer, sealed for others, or not to be used because of a move.
 func (c *contents) checkForm(i *secret.Identity) error {
 	if format, ok := c.small[formatKey]; ok {
 		if err := c.place.checkFormat(format); err != nil {
 			return err
 		}
 	}
-	return checkRecipient(i, c.small[recipientKey])
+	return cmp.Or(checkRecipient(i, c.small[recipientKey]), c.place.checkUsable(c.small[moveKey]))
 }
 
 // addPage adds what a list found.

@@ -29,6 +29,12 @@ func (s *Store) prepare(ctx context.Context) error {
 	if err := s.prepareFormat(ctx, found); err != nil {
 		return err
 	}
+	if s.note, err = s.noteIn(found[moveKey]); err != nil {
+		return err
+	}
+	if err := s.note.Err(); err != nil && !s.options.ToMove {
+		return err
+	}
 	if err := s.prepareKeys(ctx, found); err != nil {
 		return err
 	}

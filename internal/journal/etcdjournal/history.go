@@ -102,25 +102,36 @@ func (n *newest) read(ctx context.Context, key *moq.Key) error {
 
 func (n *newest) add(kvs []*mvccpb.KeyValue) {
 	for _, kv := range kvs {
-		var list []entry
-		if err := n.store.decode(n.store.below(kv.Key), kv.Value, &list); err != nil {
-			n.damaged.Add(n.store.faultOf(reading, fmt.Errorf("key %q: %w", kv.Key, err)))
-			continue
+		list, err := n.store.decodeHistory(kv)
+		if err != nil {
+			n.damaged.Add(n.store.faultOf(reading, err))
 		}
-		for i, e := range list {
-			n.list = append(n.list, ranked{e, i})
-		}
+		n.list = append(n.list, list...)
 	}
 	if len(n.list) > 2*n.limit {
 		n.sorted()
 	}
 }
 
+func (s *Store) decodeHistory(kv *mvccpb.KeyValue) (found []ranked, err error) {
+	var list []entry
+	if err := s.decode(s.below(kv.Key), kv.Value, &list); err != nil {
+		return nil, fmt.Errorf("key %q: %w", kv.Key, err)
+	}
+	for i, e := range list {
+		found = append(found, ranked{e, i})
+	}
+	return found, nil
+}
+
+// compareEntries orders entries as they were saved.
+func compareEntries(a, b ranked) int {
+	return cmp.Or(cmp.Compare(a.Term, b.Term), cmp.Compare(a.Sequence, b.Sequence), cmp.Compare(a.place, b.place))
+}
+
 // sorted drops all but the newest, and returns these, the newest first.
 func (n *newest) sorted() []ranked {
-	slices.SortFunc(n.list, func(a, b ranked) int {
-		return cmp.Or(cmp.Compare(b.Term, a.Term), cmp.Compare(b.Sequence, a.Sequence), cmp.Compare(b.place, a.place))
-	})
+	slices.SortFunc(n.list, func(a, b ranked) int { return compareEntries(b, a) })
 	n.list = n.list[:min(n.limit, len(n.list))]
 	return n.list
 }

@@ -17,6 +17,7 @@ const (
 	probeKey      = "meta/probe"
 	termKey       = "meta/term" // what is told of the term
 	recipientKey  = "meta/recipient"
+	moveKey       = "meta/move" // moving.Note
 	metaFolder    = "meta/"
 	sharedFolder  = "meta/shared/"  // keys that all replicas know
 	accountFolder = "meta/account/" // notes of accounts

@@ -11,6 +11,7 @@ import (
 
 	"github.com/rotatord/rotatord/internal/durable"
 	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/journal/moving"
 )
 
 // What was tried when the journal failed.
@@ -107,13 +108,17 @@ func FaultOf(tried string, client *clientv3.Client, prefix string, err error) er
 	return faultAt(tried, client.Endpoints(), strings.TrimSuffix(prefix, "/")+"/", err)
 }
 
-func faultAt(tried string, endpoints []string, prefix string, err error) error {
+func faultAt(tried string, endpoints []string, prefix string, err error) (f *fault.Error) {
 	object := strings.TrimSpace("etcd " + strings.Join(endpoints, ",") + " " + prefix)
 	if errors.Is(err, context.Canceled) { // the caller's
-		f := fault.Of(err)
+		f = fault.Of(err)
 		f.Op, f.Object = tried, object
 		return f
 	}
 	m, _ := meanings.Find(err) // the last row is for all
-	return m.Error(tried, object, err, "{prefix}", prefix)
+	f = m.Error(tried, object, err, "{prefix}", prefix)
+	if r, ok := errors.AsType[*moving.Refusal](err); ok {
+		r.Explain(f, MoveArgument)
+	}
+	return f
 }

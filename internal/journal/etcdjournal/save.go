@@ -21,14 +21,24 @@ const maxRecord = 512 << 10
 // the slot that succeeds, which comes after it.
 func (s *Store) Save(ctx context.Context, r *slot.Record, events ...slot.Event) error {
 	began := time.Now()
-	err := s.save(ctx, r, events)
+	var history historyMaker
+	if len(events) > 0 {
+		history = func(ctx context.Context, sequence uint64) (string, error) {
+			return s.extendHistory(ctx, r.Key, sequence, events)
+		}
+	}
+	err := s.save(ctx, r, history)
 	if s.options.Observe != nil {
 		s.options.Observe(time.Since(began), err)
 	}
 	return err
 }
 
-func (s *Store) save(ctx context.Context, r *slot.Record, events []slot.Event) error {
+// historyMaker returns the value that a slot's history is to have, for each try anew.
+type historyMaker func(ctx context.Context, sequence uint64) (string, error)
+
+// save leaves a slot's history alone where history is nil.
+func (s *Store) save(ctx context.Context, r *slot.Record, history historyMaker) error {
 	text, err := json.Marshal(r)
 	if err != nil {
 		return slot.RecordFault("encode", r, err)
@@ -45,7 +55,7 @@ func (s *Store) save(ctx context.Context, r *slot.Record, events []slot.Event) e
 	if err != nil {
 		return s.faultOf(writing, err)
 	}
-	w := &write{store: s, slot: r.Key, known: slotKnown, sequence: s.sequence.Add(1), events: events}
+	w := &write{store: s, slot: r.Key, known: slotKnown, sequence: s.sequence.Add(1), history: history}
 	w.value = s.signer.seal(slotKey(r.Key), w.sequence, text)
 	err = w.carryOut(ctx)
 	end(w.known)
@@ -62,7 +72,7 @@ type write struct {
 	known    known // of the slot's record
 	sequence uint64
 	value    string
-	events   []slot.Event
+	history  historyMaker
 }
 
 // carryOut sends the transaction until it is known to be kept or refused.
@@ -96,10 +106,10 @@ func (w *write) send(ctx context.Context) error {
 // puts returns what is to be written.
 func (w *write) puts(ctx context.Context) ([]clientv3.Op, error) {
 	ops := []clientv3.Op{clientv3.OpPut(w.store.full(slotKey(w.slot)), w.value)}
-	if len(w.events) == 0 {
+	if w.history == nil {
 		return ops, nil
 	}
-	history, err := w.store.extendHistory(ctx, w.slot, w.sequence, w.events)
+	history, err := w.history(ctx, w.sequence)
 	if err != nil {
 		return nil, err
 	}

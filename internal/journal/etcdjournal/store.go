@@ -18,6 +18,7 @@ import (
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 
+	"github.com/rotatord/rotatord/internal/journal/moving"
 	"github.com/rotatord/rotatord/internal/secret"
 )
 
@@ -38,6 +39,8 @@ type Options struct {
 	Copy *Copy
 	// Clock, if set, is told to the next leader with every Check.
 	Clock Clock
+	// ToMove opens a journal that was moved, or is not whole yet, too.
+	ToMove bool
 	// Observe, if set, is called once per save with how long it took and how it ended. It must not block.
 	Observe func(took time.Duration, err error)
 
@@ -50,6 +53,7 @@ type Store struct {
 	options   Options
 	term      Term
 	digestKey []byte
+	note      moving.Note
 
 	termRevision int64       // of the term's record
 	former       LeaderClock // of the term before

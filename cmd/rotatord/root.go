@@ -106,7 +106,7 @@ func newRoot(a *app) *cobra.Command {
 	})
 	root.AddCommand(
 		a.runCommand(), a.checkCommand(), a.rotateCommand(), a.reloadCommand(), a.statusCommand(), a.planCommand(),
-		a.historyCommand(), a.tokensCommand(), a.devCommand(), a.schemaCommand(), a.versionCommand(),
+		a.historyCommand(), a.tokensCommand(), a.stateCommand(), a.devCommand(), a.schemaCommand(), a.versionCommand(),
 	)
 	root.InitDefaultCompletionCmd()
 	if completion, _, err := root.Find([]string{"completion"}); err == nil {

@@ -19,7 +19,8 @@ func (a *app) planCommand() *cobra.Command {
 	cmd := a.listing(&cobra.Command{
 		Use:   "plan",
 		Short: "Show when each slot will run",
-		Long: "Show when each slot will run.\n\nWhat is under way is not shown; what is late is, with the time of its next attempt or of\nwhat it waits for, else as now.\n" +
+		Long: "Show when each slot will run.\n\nWhat is under way is not shown; what is late is, with the time of its next attempt or of\nwhat it waits for, else as now. " +
+			"Rotations for other reasons (somebody asks,\na token nears its expiry, a target drifted) are no runs.\n" +
 			"With a daemon running, from what it knows; without one, from the configuration alone,\n" +
 			"as if every slot were seen for the first time now.",
 		Args: usage(cobra.NoArgs),

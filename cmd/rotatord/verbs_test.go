@@ -93,7 +93,7 @@ func TestStatusReadyIsWhatTheProbeWouldBeTold(t *testing.T) {
 func TestStatusSaysOfATargetThatIsNotWellSinceWhenAndWhenItIsRepaired(t *testing.T) {
 	missing := slot.TargetStatus{
 		Sink: "disk", Target: "/moq/live", Required: true, State: slot.TargetMissing, Since: in(-20 * time.Minute),
-		Repair: "at the next run, Sun 2000-01-02 04:00Z",
+		Repair: "at the next rotation, Sun 2000-01-02 04:00Z",
 	}
 	unusable := slot.TargetStatus{
 		Sink: "spare", Target: "moq/live", State: slot.TargetUnusable, Since: in(-time.Hour), Error: "403: permission denied",

@@ -83,7 +83,8 @@ type clockEvents struct {
 }
 
 func (d clockEvents) stoodStill(pause time.Duration) {
-	d.log.Info("time passed without rotatord running; catching up", zap.Duration("pause", pause))
+	d.log.Info("time passed without rotatord running; every slot decides anew, and `catch_up: false` leaves out "+
+		"what came due meanwhile", zap.Duration("pause", pause))
 	d.engine.Resumed()
 }
 

@@ -92,8 +92,8 @@ func (e *Engine) isClockUnset(accountID string) bool {
 	return e.now().Before(e.BuiltAt) && e.cloudflareTime(accountID).Now.IsZero()
 }
 
-// Resumed tells that the process stood still until now, on a machine that was suspended. Instants before
-// now were missed.
+// Resumed tells that the process stood still until now, on a machine that was suspended. What came due before
+// now, the pause's or not, counts as missed.
 func (e *Engine) Resumed() {
 	now := e.now()
 	e.activeSince.Store(int64(slot.TimestampOf(now)))

@@ -79,12 +79,13 @@ func (d Due) startedFrom(v *View, earliest time.Time) Due {
 	return d
 }
 
-// runAfter is the run that the schedule begins after another one, which has met all that was missed before it.
+// runAfter is the run that the schedule begins after another one, which meets all that is due when it begins.
 func (v *View) runAfter(d Due) Due {
 	if v.Plan.Schedule == nil {
 		return Due{}
 	}
-	next := v.Plan.Schedule.Next(laterOf(d.MeetsThrough, v.scheduleBase()))
+	met := laterOf(d.MeetsThrough, v.scheduleBase())
+	next := v.Plan.Schedule.Next(laterOf(met, v.latestDue(met, d.At)))
 	if next.IsZero() {
 		return Due{}
 	}

@@ -91,7 +91,7 @@ func (v *View) Repair(t Target, s TargetState) string {
 	case next.IsZero():
 		return "with the next rotation" + how
 	case next.After(v.Now):
-		return "at the next run, " + dayAndTime(next) + how
+		return "at the next rotation, " + dayAndTime(next) + how
 	case waits:
 		return "with the next attempt, " + dayAndTime(attempt)
 	case !v.graceAwaitedUntil().IsZero():

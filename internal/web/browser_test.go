@@ -139,7 +139,7 @@ func extremes() *fakeDaemon {
 		for _, state := range []slot.TargetState{slot.TargetOK, slot.TargetPending, slot.TargetUnusable} {
 			s.Sinks = append(s.Sinks, slot.TargetStatus{
 				Sink: name, Target: "/" + strings.Repeat("p", 400), State: state, Required: true, Since: now.Add(-time.Hour),
-				Error: "403 " + strings.Repeat("E", 500), Repair: "at the next run, Sun 2000-01-02 04:00Z",
+				Error: "403 " + strings.Repeat("E", 500), Repair: "at the next rotation, Sun 2000-01-02 04:00Z",
 			})
 		}
 		if s.Failure != nil {

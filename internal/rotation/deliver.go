@@ -2,6 +2,7 @@ package rotation
 
 import (
 	"bytes"
+	"errors"
 	"slices"
 	"time"
 

@@ -28,6 +28,7 @@ type contents struct {
 	clock    LeaderClock
 	anchor   anchor
 	revision int64 // up to which all is known
+	words    words
 }
 
 // held is a record that is not changed any more: the next one takes its place.
@@ -117,6 +118,7 @@ func (c *contents) keep(kv *mvccpb.KeyValue, r *slot.Record, err error) {
 		return
 	}
 	delete(c.damaged, key)
+	c.words.share(r)
 	c.records[r.Key] = held{r, kv.ModRevision}
 }
 

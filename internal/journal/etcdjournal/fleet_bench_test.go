@@ -77,13 +77,20 @@ func recordAtRest(n int) *slot.Record {
 	r.Rotation.Phase, r.Rotation.Strategy, r.Rotation.Cause = slot.Verified, "overlap", "schedule"
 	r.Rotation.Started, r.Rotation.MintedAt, r.Rotation.Finished, r.Rotation.Expires = at, at, at, at
 	r.Rotation.Names = slot.Names{Relay: fmt.Sprint("relay-", n), Account: "main", Instance: "default"}
-	r.Current = &slot.Token{ID: fmt.Sprintf("%032x", n+1), Grace: time.Hour}
-	r.Retiring = []slot.Token{{ID: fmt.Sprintf("%032x", n+2), Grace: time.Hour}}
+	r.Rotation.ID = fmt.Sprintf("%026x", n)
+	clock := slot.Reading{Boot: "0b8b5e4c-9d0c-4c8e-8d55-6f1f2f3f4f5f/1234567", Elapsed: time.Hour, Cloudflare: at}
+	r.Rotation.Clock = clock
+	token := func(id int) slot.Token {
+		return slot.Token{ID: fmt.Sprintf("%032x", id), RotationID: r.Rotation.ID, Clock: clock, Created: at, Expires: at, Grace: time.Hour}
+	}
+	current := token(n + 1)
+	r.Current = &current
+	r.Retiring = []slot.Token{token(n + 2)}
 	for _, sink := range []string{"disk", "vault"} {
 		path := fmt.Sprintf("/var/lib/moq/relay-%d/subscribe", n)
 		target := slot.Target{Sink: sink, Target: path, Location: sink + ":" + path, Required: true}
 		r.Rotation.Targets = append(r.Rotation.Targets, target)
-		r.Receipts = append(r.Receipts, slot.Receipt{Target: target, Digest: make([]byte, 32), At: at})
+		r.Receipts = append(r.Receipts, slot.Receipt{Target: target, RotationID: r.Rotation.ID, Digest: make([]byte, 32), At: at})
 	}
 	return r
 }

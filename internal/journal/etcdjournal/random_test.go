@@ -22,7 +22,7 @@ func TestACopyEndsWithWhatEtcdHoldsWhateverHappens(t *testing.T) {
 }
 
 func newHardship(t *testing.T, seed uint64) *hardship {
-	h := &hardship{world: newWorld(t, 1), t: t, draw: rand.New(rand.NewPCG(seed, 0)), putBack: func() {}} //nolint:gosec // a fixed sequence
+	h := &hardship{world: newWorld(t, 1), t: t, draw: rand.New(rand.NewPCG(seed, 0)), putBack: func() {}}
 	h.proxy = newProxy(t, strings.TrimPrefix(h.Members[0].Endpoint, "http://"))
 	return h
 }

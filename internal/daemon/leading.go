@@ -77,6 +77,9 @@ func (r *replica) notElected(ctx context.Context) error {
 func (r *replica) openTerm(ctx context.Context, t *leadership.Term, opened *teardown) (*core, error) {
 	r.reloading.Lock()
 	defer r.reloading.Unlock()
+	if err := r.checkFolders(ctx); err != nil { // it may have stood by for long
+		return nil, err
+	}
 	cfg, b := r.fleet.Load(), r.backends.Load()
 	_, revision := t.Fence()
 	clock := NewSystemClock().during(revision)
@@ -94,6 +97,7 @@ func (r *replica) openTerm(ctx context.Context, t *leadership.Term, opened *tear
 	}
 	c.engine.Configure(cfg.Plans(), b, b, b.sinkNames())
 	opened.add("slots", slotsTime, func(ctx context.Context) error { return r.stopSlots(ctx, c) })
+	r.markFolders(ctx, s)
 	r.core.Store(c)
 	return c, nil
 }

@@ -62,6 +62,8 @@ type replica struct {
 	differed atomic.Bool            // that this one's differs was told
 	applied  atomic.Pointer[string] // digest that the others know this leader to have applied
 
+	markers sync.Map // *file.Marker by config.SharedFolder
+
 	announce func() // is called once it leads or stands by for the first time
 
 	end   context.CancelFunc
@@ -158,6 +160,9 @@ func (r *replica) serveOnce(ctx context.Context) error {
 	}
 	r.follow()
 	r.awaitFitness(ctx)
+	if err := r.checkFolders(ctx); err != nil {
+		return err
+	}
 	t, err := r.campaign(ctx)
 	if err != nil {
 		return err

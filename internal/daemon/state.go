@@ -20,10 +20,6 @@ import (
 // openState opens the journal and the identity that seals its values. The
 // identity is made only while the journal is empty.
 func openState(s config.State, o journal.Options, access secret.Access) (*journal.Bolt, *secret.Identity, error) {
-	if s.Etcd != nil {
-		return nil, nil, fault.Newf(fault.Permanent, fault.Setup, "", "", "several replicas (state.etcd) are not wired in yet").
-			WithHint("remove state.etcd")
-	}
 	if err := checkState(s.Path, access); err != nil {
 		return nil, nil, fmt.Errorf("state.path: %w", err)
 	}

@@ -21,6 +21,7 @@ const (
 	metaFolder    = "meta/"
 	sharedFolder  = "meta/shared/"  // keys that all replicas know
 	accountFolder = "meta/account/" // notes of accounts
+	markerFolder  = "meta/marker/"  // what replicas see in the folders that they share
 )
 
 func slotKey(k moq.Key) string { return slotFolder + k.String() }

@@ -79,3 +79,24 @@ func TestWhoMayNotWriteIsToldWithoutWriting(t *testing.T) {
 	expectFault(t, MayWrite(t.Context(), w.login(t, "stranger"), w.prefix), fault.Retry, fault.Storage,
 		"write journal", "permission denied", "readwrite on /rotatord/")
 }
+
+func TestWhatTheFirstLeaderSawInASharedFolderIsWhatAllAreToSee(t *testing.T) {
+	w := newWorld(t, 1)
+	var s *Store
+	for _, text := range []string{"first", "second"} {
+		s = w.open(t, Options{})
+		if got, err := s.NoteMarker(t.Context(), "/srv/moq", text); err != nil || got != "first" {
+			t.Errorf("%s: got %q, %v", text, got, err)
+		}
+	}
+	c := Follow(w.Client, FollowOptions{Prefix: w.prefix, Keys: []secret.Value{w.key}})
+	defer c.Close()
+	if err := c.Ready(t.Context(), s.TermRevision()); err != nil {
+		t.Fatal(err)
+	}
+	for folder, want := range map[string]string{"/srv/moq": "first", "/srv": ""} {
+		if got, err := c.Marker(folder); err != nil || got != want {
+			t.Errorf("%s: %q, %v, want %q", folder, got, err, want)
+		}
+	}
+}

@@ -1,0 +1,41 @@
+package etcdjournal
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/url"
+)
+
+func markerKey(folder string) string { return markerFolder + url.PathEscape(folder) }
+
+// NoteMarker tells all replicas what a leader has found in a folder that they share, or put there, and returns what they
+// know of it: an earlier leader's word stays.
+func (s *Store) NoteMarker(ctx context.Context, folder, text string) (string, error) {
+	content, _ := json.Marshal(text) // a string
+	key := markerKey(folder)
+	there, err := s.ensure(ctx, key, s.signer.seal(key, s.sequence.Add(1), content))
+	if err != nil {
+		return "", s.faultOf(writing, err)
+	}
+	return s.readMarker(folder, there)
+}
+
+// Marker returns what a replica has to see in a folder; "" where no leader has told.
+func (c *Copy) Marker(folder string) (string, error) {
+	c.mu.Lock()
+	there, known := c.contents.small[markerKey(folder)]
+	c.mu.Unlock()
+	if !known {
+		return "", nil
+	}
+	return c.readMarker(folder, there)
+}
+
+func (p *place) readMarker(folder string, value []byte) (text string, err error) {
+	key := markerKey(folder)
+	if err := p.decode(key, value, &text); err != nil {
+		return "", p.faultOf(reading, fmt.Errorf("key %q: %w", p.full(key), err))
+	}
+	return text, nil
+}

@@ -51,7 +51,7 @@ type Replica struct {
 
 // limits bound what others can take of this replica, and how long it waits for them.
 type limits struct {
-	dial   time.Duration
+	dial   time.Duration // for a connection, and for a nonce
 	quick  time.Duration // for the beginning of an answer that needs nobody else
 	slow   time.Duration // for one that takes calls of Cloudflare's
 	nonce  time.Duration // for how long one is good

@@ -66,7 +66,7 @@ func TestNoMoreNoncesAreRememberedThanMayBe(t *testing.T) {
 	})
 }
 
-// world is a leader, as a handler, and a standby that is not patient.
+// world is a leader, as a handler, and a standby.
 func world(t *testing.T, leader http.HandlerFunc) *Replica {
 	t.Helper()
 	s := httptest.NewTLSServer(leader)
@@ -77,7 +77,6 @@ func world(t *testing.T, leader http.HandlerFunc) *Replica {
 			return Standing{Leader: Leader{Replica: "a", Advertise: s.URL, SPKI: PinOf(s.Certificate()), Term: 1}}
 		},
 	})
-	p.limits.quick = 100 * time.Millisecond
 	t.Cleanup(func() { p.sender.transport.CloseIdleConnections() })
 	return p
 }
@@ -105,50 +104,99 @@ func send(p *Replica, method string) (answer *httptest.ResponseRecorder, failure
 	return answer, failure, false
 }
 
+// slowWay is a leader whose answers take time, of which a bubble has enough.
+type slowWay func(r *http.Request) (io.Reader, error)
+
+func (slowWay) CloseIdleConnections() {}
+
+// RoundTrip gives nonces out, and leaves the rest to w.
+func (w slowWay) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.URL.Path == pathNonce {
+		return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader("nonce"))}, nil
+	}
+	body, err := w(r)
+	if err != nil {
+		return nil, err
+	}
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(body)}, nil
+}
+
+// hang waits until who asked has gone.
+func hang(r *http.Request) error {
+	<-r.Context().Done()
+	return r.Context().Err()
+}
+
+// reader makes an io.Reader of a function.
+type reader func(b []byte) (int, error)
+
+func (f reader) Read(b []byte) (int, error) { return f(b) }
+
+// throughWay is a standby that reaches its leader by w.
+func throughWay(w way) *Replica {
+	l := Leader{Replica: "a", Advertise: "https://a:1", SPKI: "x", Term: 1}
+	p := New(Options{
+		Name: "b", Key: func() (secret.Value, error) { return secret.New("key"), nil }, Standing: func() Standing { return Standing{Leader: l} },
+	})
+	p.sender.to, p.sender.transport = wayTo(l), w
+	return p
+}
+
+// deaf is a leader that answers nothing, asked for a nonce either.
+type deaf struct{ slowWay }
+
+func (deaf) RoundTrip(r *http.Request) (*http.Response, error) { return nil, hang(r) }
+
 func TestALeaderThatHangsIsNotWaitedForForEver(t *testing.T) {
+	hangs := slowWay(func(r *http.Request) (io.Reader, error) { return nil, hang(r) })
+	stops := slowWay(func(r *http.Request) (io.Reader, error) {
+		return io.MultiReader(strings.NewReader("half"), reader(func([]byte) (int, error) { return 0, hang(r) })), nil
+	})
 	for _, tt := range []struct {
 		name, method string
-		leader       http.HandlerFunc
+		leader       way
+		after        time.Duration
 		status       int
 		words        string
 		brokeOff     bool
 	}{
-		{"before anything is asked", "POST", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, 503, "Nothing was asked", false},
-		{"with a request", "POST", withNonce(func(_ http.ResponseWriter, r *http.Request) {
-			_, _ = io.ReadAll(r.Body) // or nobody tells that the other side has gone
-			<-r.Context().Done()
-		}), 504, "It is not known whether it took the request down", false},
-		{"with a question", "GET", withNonce(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }), 504, "Ask again", false},
-		{"in its answer", "GET", withNonce(func(w http.ResponseWriter, r *http.Request) {
-			_, _ = io.WriteString(w, "half")
-			_ = http.NewResponseController(w).Flush()
-			<-r.Context().Done()
-		}), 0, "", true},
+		{"before anything is asked", "POST", deaf{}, 5 * time.Second, 503, "no answer in time. Nothing was asked", false},
+		{"with a request", "POST", hangs, 30 * time.Second, 504, "It is not known whether it took the request down", false},
+		{"with a question", "GET", hangs, 30 * time.Second, 504, "Ask again", false},
+		{"in its answer", "GET", stops, 30 * time.Second, 0, "", true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			_, failure, brokeOff := send(world(t, tt.leader), tt.method)
-			switch {
-			case brokeOff != tt.brokeOff:
-				t.Errorf("it broke off: %t (%v)", brokeOff, failure)
-			case !brokeOff && (failure == nil || failure.Status != tt.status || !strings.Contains(failure.Text, tt.words)):
-				t.Errorf("got %+v, want %d and %q", failure, tt.status, tt.words)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				begin := time.Now()
+				_, failure, brokeOff := send(throughWay(tt.leader), tt.method)
+				switch {
+				case brokeOff != tt.brokeOff || time.Since(begin) != tt.after:
+					t.Errorf("it broke off: %t, after %s (%v)", brokeOff, time.Since(begin), failure)
+				case !brokeOff && (failure == nil || failure.Status != tt.status || !strings.Contains(failure.Text, tt.words)):
+					t.Errorf("got %+v, want %d and %q", failure, tt.status, tt.words)
+				}
+			})
 		})
 	}
 }
 
 func TestALongAnswerMayTakeItsTimeIfItComes(t *testing.T) {
-	p := world(t, withNonce(func(w http.ResponseWriter, _ *http.Request) {
-		for range 10 {
-			_, _ = io.WriteString(w, "part ")
-			_ = http.NewResponseController(w).Flush()
-			<-time.After(20 * time.Millisecond)
+	synctest.Test(t, func(t *testing.T) {
+		left := 10
+		answer, failure, brokeOff := send(throughWay(slowWay(func(*http.Request) (io.Reader, error) {
+			return reader(func(b []byte) (int, error) {
+				if left == 0 {
+					return 0, io.EOF
+				}
+				left--
+				<-time.After(20 * time.Second)
+				return copy(b, "part "), nil
+			}), nil
+		})), "GET")
+		if failure != nil || brokeOff || answer.Body.String() != strings.Repeat("part ", 10) {
+			t.Errorf("%v, %t: %s", failure, brokeOff, answer.Body)
 		}
-	}))
-	answer, failure, brokeOff := send(p, "GET")
-	if failure != nil || brokeOff || answer.Body.String() != strings.Repeat("part ", 10) {
-		t.Errorf("%v, %t: %s", failure, brokeOff, answer.Body)
-	}
+	})
 }
 
 func TestAnAnswersOwnHeadersAreHandedOnAndNoOthers(t *testing.T) {

@@ -47,13 +47,19 @@ func pinnedTo(pin string, own func() *tls.Certificate) *tls.Config {
 type sender struct {
 	mu        sync.Mutex
 	to        string // address and pin
-	transport *http.Transport
+	transport way
 }
 
-func (s *sender) transportTo(l Leader, o Options, limits limits) *http.Transport {
+// way is how a leader is reached.
+type way interface {
+	http.RoundTripper
+	CloseIdleConnections()
+}
+
+func (s *sender) transportTo(l Leader, o Options, limits limits) way {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if to := l.Advertise + " " + l.SPKI; s.to != to {
+	if to := wayTo(l); s.to != to {
 		if s.transport != nil {
 			s.transport.CloseIdleConnections()
 		}
@@ -61,6 +67,8 @@ func (s *sender) transportTo(l Leader, o Options, limits limits) *http.Transport
 	}
 	return s.transport
 }
+
+func wayTo(l Leader) string { return l.Advertise + " " + l.SPKI }
 
 // newTransport goes straight there: no proxy has the key. What a client would unpack is handed on as it is.
 func newTransport(l Leader, o Options, limits limits) *http.Transport {

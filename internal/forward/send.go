@@ -32,14 +32,15 @@ func (p *Replica) Send(w http.ResponseWriter, r *http.Request, by string) *Failu
 	}
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)
-	patience := p.patienceFor(r)
-	silent := time.AfterFunc(patience, func() { cancel(errSilent) })
+	silent := time.AfterFunc(p.limits.dial, func() { cancel(errSilent) })
 	defer silent.Stop()
 	through := p.sender.transportTo(l, p.Options, p.limits)
 	nonce, failure := p.fetchNonce(ctx, through, l)
 	if failure != nil {
 		return failure
 	}
+	patience := p.patienceFor(r)
+	silent.Reset(patience)
 	to, err := newRequest(ctx, r, l, body)
 	if err != nil {
 		return &Failure{http.StatusBadRequest, err.Error()}

@@ -289,7 +289,7 @@ func (s *Server) Serve() error {
 }
 
 func (s *Server) serveTCP() error {
-	if s.config.tls == nil {
+	if !s.config.hasTLS() {
 		return s.tcp.Serve(s.tcpListener)
 	}
 	return s.tcp.ServeTLS(s.tcpListener, "", "")

@@ -9,17 +9,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// dialFunc makes connections.
-type dialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
-
 // Dialer returns how a transport with o connects, for who speaks TLS on its connections himself.
 func Dialer(o Options) func(ctx context.Context, network, addr string) (net.Conn, error) {
-	dial := dialFunc(o.Dial)
+	dial := o.Dial
 	switch {
 	case dial == nil && o.MayAct == nil:
 		dial = (&net.Dialer{Timeout: DialTimeout, KeepAlive: keepAlive}).DialContext
-	case dial == nil:
-		dial = watchedDialer().DialContext
+	case dial == nil: // the kernel finds out that a peer is gone as soon as HTTP/2 would
+		d := WatchedDialer(pingAfter, 1, pingAfter+pingWait)
+		d.Timeout = DialTimeout
+		dial = d.DialContext
 	}
 	if o.MayAct == nil {
 		return dial
@@ -33,23 +32,22 @@ func Dialer(o Options) func(ctx context.Context, network, addr string) (net.Conn
 	}
 }
 
-// watchedDialer has the kernel find out that a peer is gone, as soon as HTTP/2's questions would. What was sent,
-// and lies in its buffers, does not arrive later than that either.
-func watchedDialer() *net.Dialer {
+// WatchedDialer has the kernel find out that the other side is gone. After silence it asks so many questions, as far
+// apart; what was sent stays unacknowledged for no longer than unsaid, and so arrives no later than that.
+func WatchedDialer(silence time.Duration, questions int, unsaid time.Duration) *net.Dialer {
 	return &net.Dialer{
-		Timeout:         DialTimeout,
-		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: pingAfter, Interval: pingWait, Count: 1},
-		Control: func(_, _ string, c syscall.RawConn) error {
-			var err error
-			if e := c.Control(func(fd uintptr) { err = limitUnacknowledged(int(fd), pingAfter+pingWait) }); e != nil {
-				return e
-			}
-			return err
-		},
+		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: silence, Interval: silence, Count: questions},
+		Control:         func(_, _ string, c syscall.RawConn) error { return limitUnacknowledged(c, unsaid) },
 	}
 }
 
 // limitUnacknowledged sets for how long the other side may acknowledge nothing of what was sent.
-func limitUnacknowledged(fd int, d time.Duration) error {
-	return unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(d.Milliseconds()))
+func limitUnacknowledged(c syscall.RawConn, unsaid time.Duration) (err error) {
+	control := c.Control(func(fd uintptr) {
+		err = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(unsaid.Milliseconds()))
+	})
+	if control != nil {
+		return control
+	}
+	return err
 }

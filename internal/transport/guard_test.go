@@ -14,6 +14,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/rotatord/rotatord/internal/fault"
 )
 
@@ -303,6 +305,46 @@ func TestAConnectionThatIsNotGuardedIsNotUsed(t *testing.T) {
 	tr.current.DialContext = (&net.Dialer{}).DialContext
 	if _, err := post(t.Context(), tr, s.URL, large); err == nil || !strings.Contains(err.Error(), "not guarded") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// Without HTTP/2's questions, the kernel has to notice that a peer is gone; where they are asked, nothing changes.
+func TestTheKernelIsAskedToNoticeAPeerThatIsGone(t *testing.T) {
+	s := newService(t, false)
+	for name, tt := range map[string]struct {
+		mayAct  func() error
+		options map[int]int
+	}{
+		"guarded": {func() error { return nil }, map[int]int{
+			unix.TCP_KEEPIDLE: 5, unix.TCP_KEEPINTVL: 5, unix.TCP_KEEPCNT: 1, unix.TCP_USER_TIMEOUT: 10_000,
+		}},
+		"not guarded": {nil, map[int]int{unix.TCP_KEEPIDLE: 15, unix.TCP_KEEPINTVL: 15, unix.TCP_USER_TIMEOUT: 0}},
+	} {
+		conn, err := Dialer(Options{MayAct: tt.mayAct})(t.Context(), "tcp", s.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		c, guarded := conn.(*guardedConn)
+		if guarded {
+			conn = c.Conn
+		}
+		if guarded != (tt.mayAct != nil) {
+			t.Errorf("%s: the connection is guarded: %t", name, guarded)
+		}
+		raw, err := conn.(*net.TCPConn).SyscallConn()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for option, want := range tt.options {
+			if err := raw.Control(func(fd uintptr) {
+				if got, err := unix.GetsockoptInt(int(fd), unix.IPPROTO_TCP, option); err != nil || got != want {
+					t.Errorf("%s: option %d is %d (%v), want %d", name, option, got, err, want)
+				}
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 }
 

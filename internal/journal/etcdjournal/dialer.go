@@ -3,10 +3,9 @@ package etcdjournal
 import (
 	"context"
 	"net"
-	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/rotatord/rotatord/internal/transport"
 )
 
 // A member that is silent is left after these times. The kernel tells of a machine that is gone; of a process that
@@ -21,20 +20,5 @@ const (
 
 // dialMember connects to a member.
 func dialMember(ctx context.Context, address string) (net.Conn, error) {
-	d := net.Dialer{
-		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: silence, Interval: silence, Count: questions},
-		Control:         limitUnacknowledged,
-	}
-	return d.DialContext(ctx, "tcp", address)
-}
-
-// limitUnacknowledged sets for how long the other side may acknowledge nothing of what was sent.
-func limitUnacknowledged(_, _ string, c syscall.RawConn) (err error) {
-	control := c.Control(func(fd uintptr) {
-		err = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(unsaid.Milliseconds()))
-	})
-	if control != nil {
-		return control
-	}
-	return err
+	return transport.WatchedDialer(silence, questions, unsaid).DialContext(ctx, "tcp", address)
 }

@@ -28,7 +28,7 @@ func (b *backends) openAccounts(old *backends, o opener) error {
 			Clock: b.clockOf(name, old), Warn: o.warn,
 			Token:       func() (secret.Value, error) { return token.read(context.Background(), tokenPatience) },
 			TokenHint:   a.APIToken.Remedy(),
-			Connections: open.connections,
+			Connections: open.connections, MayAct: o.mayAct,
 		})
 		if err != nil {
 			errs = append(errs, err)

@@ -60,6 +60,7 @@ type opener struct {
 	env     Environment
 	metrics *metrics.Metrics
 	warn    func(text string)
+	mayAct  func() error // asked before anything is changed; nil: it always may
 }
 
 // open opens what cfg names, taking over from old (which may be nil) what

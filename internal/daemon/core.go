@@ -31,21 +31,23 @@ type core struct {
 	engine *rotation.Engine
 	queue  *scheduler.Queue[*moq.Key]
 	term   term
-	since  time.Time // it leads, of several replicas
+
+	// Of several replicas:
+	since    time.Time // it leads
+	revision int64     // of the term
 }
 
 // term is for how long this process does the rotating.
 type term interface {
-	rotation.Term
+	MayAct() error         // why not, at present
 	Over() <-chan struct{} // closed when it is over for good
 }
 
 // lifelong is the term of who is alone.
 type lifelong struct{}
 
-func (lifelong) MayAct() error               { return nil }
-func (lifelong) Prove(context.Context) error { return nil }
-func (lifelong) Over() <-chan struct{}       { return nil }
+func (lifelong) MayAct() error         { return nil }
+func (lifelong) Over() <-chan struct{} { return nil }
 
 func newCore(s store, id *secret.Identity, t term) *core {
 	return &core{journal: s, identity: id, queue: scheduler.NewQueue[*moq.Key](time.Now), term: t}

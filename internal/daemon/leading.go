@@ -27,7 +27,7 @@ func (r *replica) lead(ctx context.Context, t *leadership.Term) error {
 	if err != nil {
 		return errors.Join(err, opened.run(lostTermTime))
 	}
-	r.startTerm(ctx, t, c, &opened)
+	r.startTerm(ctx, c, &opened)
 	select {
 	case <-ctx.Done():
 		r.left.takeOver(&opened)
@@ -90,8 +90,9 @@ func (r *replica) openTerm(ctx context.Context, t *leadership.Term, opened *tear
 	c := newCore(termStore{s, t}, r.identity, t)
 	opened.add("journal", journalTime, func(context.Context) error { return c.journal.Close() })
 	r.copy.Store(nil) // it was handed over
-	digest := cfg.Digest()
-	r.applied.Store(&digest)
+	r.told.Store(nil)
+	r.key.Store(nil)
+	c.since, c.revision = time.Now(), revision
 	if err := r.load(ctx, c, cfg, clock); err != nil {
 		return nil, err
 	}
@@ -109,19 +110,19 @@ func (r *replica) openStore(ctx context.Context, t *leadership.Term, clock Syste
 	card := r.card()
 	return etcdjournal.Open(ctx, r.client, etcdjournal.Options{
 		Prefix: r.etcd.Prefix, Term: fence, Keys: r.keys, Identity: r.identity, Copy: r.copy.Load(), Clock: clock,
-		TermRecord: etcdjournal.TermRecord{Replica: card.Replica, Advertise: card.Advertise, Since: card.Since, Config: card.Config},
-		Observe:    r.metrics.JournalWrite,
+		Observe: r.metrics.JournalWrite,
+		TermRecord: etcdjournal.TermRecord{
+			Replica: card.Replica, Advertise: card.Advertise, Since: card.Since, Config: card.Config,
+		},
 	})
 }
 
 // startTerm has everything know that this replica leads.
-func (r *replica) startTerm(ctx context.Context, t *leadership.Term, c *core, opened *teardown) {
+func (r *replica) startTerm(ctx context.Context, c *core, opened *teardown) {
 	_ = r.warnOfUnsetClock()
 	r.startParts(ctx, "background work of the term", r.partsOf(c), opened)
-	_, revision := t.Fence()
-	c.since = time.Now()
 	r.metrics.Leader(c.since)
-	r.log.Info("this replica leads now", zap.String("replica", r.name), zap.Int64("term", revision))
+	r.log.Info("this replica leads now", zap.String("replica", r.name), zap.Int64("term", c.revision))
 	r.announce()
 }
 
@@ -131,7 +132,7 @@ func (r *replica) endTerm(t *leadership.Term, opened *teardown) {
 	r.metrics.Leader(time.Time{})
 	r.core.Store(nil)
 	if err := opened.run(lostTermTime); err != nil {
-		r.log.Error("what the former term had begun does not end", zap.Error(err))
+		r.log.Warn("what the former term had begun does not end in time, and is left to itself", zap.Error(err))
 	}
 }
 

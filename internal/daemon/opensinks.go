@@ -17,7 +17,7 @@ func (b *backends) openSinks(old *backends, o opener) {
 		}
 		b.deferred[name] = sinks.Defer(spec, sinks.OpenOptions{
 			Name: name, Logins: b.logins, Env: o.env.Environment, Withheld: o.env.withheld, Warn: o.warn,
-			Connections: open.connections, Files: open.files,
+			Connections: open.connections, Files: open.files, MayAct: o.mayAct,
 		})
 		b.sinks[name] = b.decorateSink(name, o)
 	}

@@ -49,19 +49,24 @@ func (r *replica) compareConfig(c *etcdjournal.Copy) {
 	}
 }
 
-// tellApplied tells the others which configuration this leader has applied, if that has changed.
-func (r *replica) tellApplied(ctx context.Context, c *core) {
+// tellAll tells the others of this leader, at first and when something has changed, such as the configuration it has applied.
+func (r *replica) tellAll(ctx context.Context, c *core) {
 	s, ok := c.journal.(termStore)
-	card := r.card()
-	r.metrics.ReplicaConfig(r.name, card.Config)
-	if !ok || *r.applied.Load() == card.Config {
-		return
-	}
-	card.Since = c.since
-	if err := errors.Join(s.SetConfig(ctx, card.Config), s.term.Proclaim(ctx, card)); err != nil {
+	if !ok || r.learnKey(ctx, s) != nil {
 		return // it is tried again
 	}
-	r.applied.Store(&card.Config)
+	card, before := r.card(), r.told.Load()
+	card.Since = c.since
+	r.metrics.ReplicaConfig(r.name, card.Config)
+	if before != nil && before.SaysTheSame(card) {
+		return
+	}
+	if before != nil && before.Config != card.Config && s.SetConfig(ctx, card.Config) != nil {
+		return
+	}
+	if s.term.Proclaim(ctx, card) == nil {
+		r.told.Store(&card)
+	}
 }
 
 // isAliveWith reports whether a candidate has a configuration.

@@ -30,10 +30,12 @@ func (d *daemon) notWorking() error {
 	return errStarting
 }
 
-// Statuses visits every slot; none while nothing works at them here.
+// Statuses visits every slot; none while rotatord is starting.
 func (d *daemon) Statuses(yield func(*slot.Status) bool) {
 	if c := d.core.Load(); c != nil {
 		c.engine.Statuses(yield)
+	} else if r := d.replica.Load(); r != nil {
+		r.statuses(yield)
 	}
 }
 

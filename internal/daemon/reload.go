@@ -109,7 +109,11 @@ func (d *daemon) swapIn(cfg *config.Config, next *backends, e *rotation.Engine) 
 }
 
 func (d *daemon) opener() opener {
-	return opener{env: d.env, metrics: d.metrics, warn: func(text string) { d.log.Warn(text) }}
+	o := opener{env: d.env, metrics: d.metrics, warn: func(text string) { d.log.Warn(text) }}
+	if r := d.replica.Load(); r != nil {
+		o.mayAct = r.mayAct
+	}
+	return o
 }
 
 // logTroubles tells of what is amiss, a line for each.

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"os"
 	"sync"
@@ -19,7 +18,7 @@ import (
 	"github.com/rotatord/rotatord/internal/journal/etcdjournal"
 	"github.com/rotatord/rotatord/internal/leadership"
 	"github.com/rotatord/rotatord/internal/secret"
-	"github.com/rotatord/rotatord/internal/timefmt"
+	"github.com/rotatord/rotatord/internal/web"
 )
 
 // How long the parts of a replica may take to stop, of usualStop.
@@ -47,7 +46,8 @@ type replica struct {
 	*daemon
 	etcd      *config.Etcd
 	name      string
-	advertise string // where others reach it; "" nowhere
+	advertise string        // where others reach it; "" nowhere
+	spki      func() string // digest of its certificate's key there
 	identity  *secret.Identity
 	keys      []secret.Value // of the identity, that records are signed with
 
@@ -58,9 +58,10 @@ type replica struct {
 	seen    atomic.Pointer[sighting]         // nil before the first
 	space   atomic.Pointer[etcdjournal.SpaceWatch]
 
-	equalAt  atomic.Int64           // elapsed time at which a replica with the configuration applied last was seen
-	differed atomic.Bool            // that this one's differs was told
-	applied  atomic.Pointer[string] // digest that the others know this leader to have applied
+	equalAt  atomic.Int64                    // elapsed time at which a replica with the configuration applied last was seen
+	differed atomic.Bool                     // that this one's differs was told
+	told     atomic.Pointer[leadership.Card] // of this leader, to all
+	key      atomic.Pointer[secret.Value]    // shared by all; nil before this leader knows it
 
 	markers sync.Map // *file.Marker by config.SharedFolder
 
@@ -72,11 +73,12 @@ type replica struct {
 }
 
 // startReplica has the replica lead or stand by, until it is told to stop.
-func (d *daemon) startReplica(ctx context.Context, cfg *config.Config, name string, announce func()) error {
-	r, err := d.newReplica(ctx, cfg, name, announce)
+func (d *daemon) startReplica(ctx context.Context, cfg *config.Config, pages *web.Server, announce func()) error {
+	r, err := d.newReplica(ctx, cfg, replicaName(pages.Addr()), announce)
 	if err != nil {
 		return err
 	}
+	r.spki = pages.SPKI
 	ctx, r.end = context.WithCancel(ctx)
 	go func() {
 		defer d.lines.LastWords()
@@ -92,7 +94,7 @@ func (d *daemon) startReplica(ctx context.Context, cfg *config.Config, name stri
 func (d *daemon) newReplica(ctx context.Context, cfg *config.Config, name string, announce func()) (*replica, error) {
 	r := &replica{
 		daemon: d, etcd: cfg.State.Etcd, name: name, announce: sync.OnceFunc(announce),
-		ended: make(chan struct{}), left: teardown{lines: d.lines},
+		spki: func() string { return "" }, ended: make(chan struct{}), left: teardown{lines: d.lines},
 	}
 	if err := r.readIdentity(cfg); err != nil {
 		return nil, err
@@ -138,6 +140,9 @@ func (r *replica) stop(ctx context.Context) error {
 	case <-r.ended:
 	case <-ctx.Done():
 		return errors.New("what was being opened or ended does not end")
+	}
+	if c := r.core.Load(); c != nil && c.term.MayAct() != nil {
+		_ = c.journal.Close() // etcd is away: nothing can be saved, and nobody waits for that
 	}
 	end, _ := ctx.Deadline()
 	return r.left.run(time.Until(end))
@@ -234,6 +239,8 @@ func (r *replica) campaign(ctx context.Context) (*leadership.Term, error) {
 	}()
 	t, err := r.candidate(card).Campaign(ctx)
 	switch {
+	case ctx.Err() != nil && err == nil:
+		return nil, t.Resign(context.WithoutCancel(ctx))
 	case ctx.Err() != nil:
 		return nil, nil //nolint:nilnil // as it says
 	case err != nil:
@@ -246,7 +253,7 @@ func (r *replica) campaign(ctx context.Context) (*leadership.Term, error) {
 func (r *replica) isToGiveUp(card leadership.Card) bool {
 	err := r.unfit()
 	return errors.Is(err, errOtherConfig) || err != nil && fault.Of(err).Class == fault.Permanent ||
-		card.Config != r.fleet.Load().Digest()
+		!card.SaysTheSame(r.card())
 }
 
 func (r *replica) candidate(card leadership.Card) leadership.Candidate {
@@ -256,7 +263,9 @@ func (r *replica) candidate(card leadership.Card) leadership.Candidate {
 }
 
 func (r *replica) card() leadership.Card {
-	return leadership.Card{Replica: r.name, Advertise: r.advertise, Config: r.fleet.Load().Digest(), Since: time.Now()}
+	return leadership.Card{
+		Replica: r.name, Advertise: r.advertise, SPKI: r.spki(), Config: r.fleet.Load().Digest(), Since: time.Now(),
+	}
 }
 
 // noteTrouble notes why this replica cannot lead, and says so once for each reason; nil ends it.
@@ -311,15 +320,8 @@ func (r *replica) size() int64 {
 	return -1
 }
 
-// notes say who leads, and what a person should know of the replicas.
+// notes say what a person should know of the replicas and of etcd.
 func (r *replica) notes() (notes []string) {
-	if c := r.core.Load(); c != nil {
-		notes = append(notes, fmt.Sprintf("this replica (%s) leads since %s", r.name, timefmt.Stamp(c.since)))
-	} else if last, ok := r.term(); ok && r.seen.Load().leader() == last.Replica {
-		notes = append(notes, fmt.Sprintf("%s leads since %s; this replica (%s) stands by", last.Replica, timefmt.Stamp(last.Since), r.name))
-	} else {
-		notes = append(notes, r.standingBy().Error())
-	}
 	if w := r.space.Load(); w != nil {
 		for _, err := range w.Errs() {
 			notes = append(notes, err.Error())

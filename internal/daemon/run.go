@@ -43,7 +43,7 @@ func Run(ctx context.Context, cfg *config.Config, o Options) error {
 	if cfg.State.Etcd == nil {
 		err = d.startAlone(ctx, cfg, announce)
 	} else {
-		err = d.startReplica(ctx, cfg, replicaName(server.Addr()), announce)
+		err = d.startReplica(ctx, cfg, server, announce)
 	}
 	if err == nil && d.backends.Load() != nil { // else it was told to stop meanwhile
 		err = d.serve(ctx, served, o.Hangups.reloads())
@@ -75,10 +75,13 @@ func (d *daemon) startPages(cfg *config.Config) (_ *web.Server, served <-chan er
 		Listen: cfg.Server.Listen, WebConfigFile: cfg.Server.WebConfigFile, Connections: descriptorsFor(cfg).pages,
 		Insecure: cfg.Server.Insecure, AuthFailed: d.metrics.AuthFailed,
 		AdminSocket: cfg.Server.AdminSocket, AdminSocketMode: fs.FileMode(mode),
-		AdminSocketGroup: cfg.Server.AdminSocketGroup,
+		AdminSocketGroup: cfg.Server.AdminSocketGroup, Replicas: d.newForward(cfg.State.Etcd != nil),
 	})
 	if err := s.Listen(); err != nil {
 		return nil, nil, err
+	}
+	if s.Replicas != nil {
+		s.Replicas.Name = replicaName(s.Addr())
 	}
 	ended := make(chan error, 1)
 	go func() {

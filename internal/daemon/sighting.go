@@ -34,7 +34,7 @@ func (s *sighting) leader() string {
 func (r *replica) watchOthers(ctx context.Context) {
 	for wait(ctx, lookPause) {
 		if c := r.core.Load(); c != nil {
-			r.tellApplied(ctx, c)
+			r.tellAll(ctx, c)
 			r.lookAround(ctx)
 		} else if c := r.copy.Load(); c != nil {
 			r.lookAround(ctx)

@@ -15,6 +15,14 @@ type Card struct {
 	SPKI      string    `json:"spki,omitempty"`      // digest of its certificate's key there
 	Config    string    `json:"config"`              // digest of its configuration
 	Since     time.Time `json:"since"`               // it leads, or stands by where it does not lead, by its own clock
+
+	Term int64 `json:"-"` // the revision of its key: of the term, if it leads
+}
+
+// SaysTheSame reports whether two cards differ in their times at most.
+func (c Card) SaysTheSame(o Card) bool {
+	c.Since, o.Since, c.Term, o.Term = time.Time{}, time.Time{}, 0, 0
+	return c == o
 }
 
 // text is the card as etcd keeps it.
@@ -34,6 +42,7 @@ func Cards(ctx context.Context, client *clientv3.Client, prefix string) ([]Card,
 	all := make([]Card, len(found.Kvs))
 	for i, kv := range found.Kvs {
 		_ = json.Unmarshal(kv.Value, &all[i])
+		all[i].Term = kv.CreateRevision
 	}
 	return all, nil
 }

@@ -1,0 +1,52 @@
+package daemon
+
+import (
+	"time"
+
+	"github.com/rotatord/rotatord/internal/journal/etcdjournal"
+	"github.com/rotatord/rotatord/internal/slot"
+)
+
+// statuses visits every slot as the leader has journalled it. What a leader knows besides, such as what targets were seen
+// to hold, is not told.
+func (r *replica) statuses(yield func(*slot.Status) bool) {
+	c := r.copy.Load()
+	if c == nil {
+		return
+	}
+	v := slot.View{Seen: &slot.Observation{}, Sinks: r.backends.Load().configured(), Times: slot.Times{Now: time.Now().Round(0)}}
+	v.Clock = NewSystemClock().Elapsed()
+	v.Start = v.Clock
+	for _, v.Plan = range r.fleet.Load().Plans() {
+		if !describeFrom(c, &v, yield) {
+			return
+		}
+	}
+}
+
+// describeFrom tells the status of v's slot, whose record a copy has, and reports whether to go on.
+func describeFrom(c *etcdjournal.Copy, v *slot.View, yield func(*slot.Status) bool) (goOn bool) {
+	describe := func(record *slot.Record) {
+		v.Record = record
+		st := v.Status()
+		goOn = yield(&st)
+	}
+	known := false
+	c.Visit(&v.Plan.Key, func(record *slot.Record) {
+		known = true
+		describe(record)
+	})
+	if !known {
+		describe(&slot.Record{Key: v.Plan.Key})
+	}
+	return goOn
+}
+
+// configured has the sinks of the configuration.
+func (b *backends) configured() map[string]bool {
+	all := make(map[string]bool, len(b.sinks))
+	for name := range b.sinks {
+		all[name] = true
+	}
+	return all
+}

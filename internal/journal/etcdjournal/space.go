@@ -38,7 +38,12 @@ func (p *place) Space(ctx context.Context) (Space, error) {
 }
 
 // share is the part of the quota that is used.
-func (s Space) share() float64 { return float64(s.Size) / float64(max(1, s.Quota)) }
+func (s Space) share() float64 {
+	if s.Quota <= 0 {
+		return 0 // etcd tells it from version 3.6 on
+	}
+	return float64(s.Size) / float64(s.Quota)
+}
 
 func (p *place) spaceOf(ctx context.Context, endpoint string) (Space, error) {
 	var answer *clientv3.StatusResponse

@@ -96,6 +96,12 @@ func (w world) makeRoom(t *testing.T) {
 	}
 }
 
+func TestAnEtcdThatTellsNoQuotaIsNotCalledTight(t *testing.T) {
+	if share := (Space{Size: 1 << 30}).share(); share != 0 {
+		t.Errorf("of no quota %g are used", share)
+	}
+}
+
 func TestAnEtcdThatNobodyCompactsIsToldAfterADay(t *testing.T) {
 	w := newWorld(t, 1)
 	s := w.open(t, Options{})

@@ -22,6 +22,13 @@ func TestTheKustomizeBaseIsTheChart(t *testing.T) {
 	checkMade(t, "deploy/kustomize/monitoring/monitoring.yaml", encode(t, monitoring))
 }
 
+func TestTheKustomizeBaseOfReplicasIsTheChart(t *testing.T) {
+	t.Parallel()
+	base, _, config := split(replicas(t, ``))
+	checkMade(t, "deploy/kustomize/replicas/rotatord.yaml", encode(t, base))
+	checkMade(t, "deploy/kustomize/replicas/config.yaml", []byte(exampleConfig+config))
+}
+
 const exampleConfig = "# An example: an overlay puts its own in its place. What stands under server and state is to stay.\n"
 
 // split tells the base from the component; the configuration is a file of its own, of

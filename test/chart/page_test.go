@@ -47,7 +47,27 @@ func TestKustomizeBuildsTheOverlayOfThePageOnKubernetes(t *testing.T) {
 	t.Errorf("the Pod mounts %q, which is not named after its content", name)
 }
 
-func TestRotatordTakesTheConfigurationOfTheKustomizeBase(t *testing.T) {
+// The page has it that the base of replicas takes the place of the other one.
+func TestKustomizeBuildsTheOverlayOfReplicas(t *testing.T) {
 	t.Parallel()
-	checkConfig(t, repositoryFile(t, "deploy/kustomize/base/config.yaml"))
+	_, overlays, err := PageExamples()
+	if err != nil || len(overlays) != 1 {
+		t.Fatalf("%d overlays were found: %v", len(overlays), err)
+	}
+	at := overlays[0]["resources"].([]any)
+	at[0] = strings.Replace(at[0].(string), "/base?", "/replicas?", 1)
+	all, err := Kustomize(t.TempDir(), overlays[0], "instance: overlay\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	expect(t, all, "StatefulSet spec.replicas", `3`)
+	expect(t, all, "PodDisruptionBudget metadata.namespace", `moq`)
+	expect(t, all, "ServiceMonitor metadata.namespace", `moq`)
+}
+
+func TestRotatordTakesTheConfigurationsOfTheKustomizeBases(t *testing.T) {
+	t.Parallel()
+	for _, base := range []string{"base", "replicas"} {
+		checkConfig(t, repositoryFile(t, "deploy/kustomize/"+base+"/config.yaml"))
+	}
 }

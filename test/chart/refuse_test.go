@@ -9,7 +9,11 @@ import (
 func TestTheChartRefuses(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, values, want string }{
-		{"a second replica", `replicas: 2`, "at '/replicas': value must be 1"},
+		{"no replica", `replicas: 0`, "at '/replicas': minimum"},
+		{"a second replica on a volume", `replicas: 2`, "replicas is 2, and only replicas that share an etcd can be more than one"},
+		{"one whose configuration nobody sees", `{config: null, existingConfigMap: mine, replicas: 2}`, "etcd.identitySecret"},
+		{"an etcd without an identity", `config: {state: {etcd: {endpoints: ["https://etcd:2379"]}}}`, "config.state.etcd needs etcd.identitySecret"},
+		{"an identity without an etcd", `etcd: {identitySecret: mine}`, "name that under config.state.etcd"},
 		{"an unknown value", `replica: 1`, "additional properties 'replica' not allowed"},
 		{"an unknown value further down", `persistence: {storageclass: fast}`, "additional properties 'storageclass' not allowed"},
 		{"an unknown key of the configuration", `config: {acounts: {}}`, "additional properties 'acounts' not allowed"},

@@ -95,6 +95,7 @@ func TestTheChartRenders(t *testing.T) {
 			`{eks.amazonaws.com/role-arn: arn}`},
 		{"an account of one's own", `serviceAccount: {create: false, name: mine}`, pod + ".serviceAccountName", `mine`},
 		{"a ConfigMap of one's own", `{config: null, existingConfigMap: mine}`, pod + ".volumes.config.configMap", `{name: mine}`},
+		{"a ConfigMap of one's own, and no word of etcd", `{config: null, existingConfigMap: mine}`, "StatefulSet spec.podManagementPolicy", ``},
 	} {
 		t.Run(c.name, func(t *testing.T) { expect(t, objects(t, c.values), c.path, c.want) })
 	}

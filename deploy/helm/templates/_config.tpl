@@ -1,7 +1,13 @@
 {{/* The configuration file: the user's, and what the chart knows better. */}}
 {{- define "rotatord.config" -}}
 {{- $config := .Values.config | default dict -}}
-{{- $own := dict "state" (dict "path" "/var/lib/rotatord")
+{{- $state := dict "path" "/var/lib/rotatord" -}}
+{{- if include "rotatord.etcd" . -}}
+{{- $state = dict "identity_file" "/run/identity/identity.txt" -}}
+{{- include "rotatord.refuseOwn" (dict "config" $config "path" (list "state" "identity_file") "instead" "etcd.identitySecret") -}}
+{{- include "rotatord.refuseOwn" (dict "config" $config "path" (list "server" "advertise") "instead" "web.tls, with which each replica has its own address") -}}
+{{- end -}}
+{{- $own := dict "state" $state
       "server" (dict "listen" ":9476" "admin_socket" "/run/rotatord/admin.sock") -}}
 {{- if .Values.web.existingSecret -}}
 {{- $_ := set $own.server "web_config_file" "/run/web/web-config.yaml" -}}

@@ -7,7 +7,12 @@
   emptyDir:
     medium: Memory
     sizeLimit: 1Mi
-{{- if not .Values.persistence.enabled }}
+{{- if include "rotatord.etcd" . }}
+- name: identity
+  secret:
+    secretName: {{ .Values.etcd.identitySecret }}
+    defaultMode: 0440
+{{- else if not .Values.persistence.enabled }}
 - name: state
   emptyDir: {}
 {{- else if .Values.persistence.existingClaim }}
@@ -52,8 +57,14 @@
   readOnly: true
 - name: run
   mountPath: /run/rotatord
+{{- if include "rotatord.etcd" . }}
+- name: identity
+  mountPath: /run/identity
+  readOnly: true
+{{- else }}
 - name: state
   mountPath: /var/lib/rotatord
+{{- end }}
 {{- range .Values.secrets }}
 - name: {{ include "rotatord.secretVolume" . }}
   mountPath: /run/secrets/{{ . }}

@@ -34,7 +34,7 @@ func (w *world) createClaims(t *testing.T, set *appsv1.StatefulSet) {
 	}
 }
 
-const kinds = "pods,persistentvolumeclaims,secrets,configmaps,serviceaccounts,services,statefulsets,networkpolicies," +
+const kinds = "pods,persistentvolumeclaims,secrets,configmaps,serviceaccounts,services,statefulsets,networkpolicies,poddisruptionbudgets," +
 	"servicemonitors,podmonitors,prometheusrules"
 
 // objects returns what there is in a namespace, by kinds and names, beside Helm's own notes.

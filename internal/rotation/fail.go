@@ -48,11 +48,8 @@ func (w *worker) noteFailure(where slot.Stage, err error, of ...slot.Target) {
 	w.failAttempt(where, f, err, of)
 }
 
-// isNoFailure reports whether an error is of what was cut short for something more urgent, was not to be done any more, or is
-// left to another replica.
-func isNoFailure(err error) bool {
-	return errors.Is(err, errPreempted) || errors.Is(err, errLeft) || errors.Is(err, errHeldBack)
-}
+// isNoFailure reports whether an error is of what was cut short for something more urgent, or is left to another replica.
+func isNoFailure(err error) bool { return errors.Is(err, errPreempted) || errors.Is(err, errHeldBack) }
 
 // keepOutcome saves what came of a call that was cut off; the next start makes it at once, as nothing failed.
 func (w *worker) keepOutcome() {

@@ -1,6 +1,8 @@
 package rotation
 
 import (
+	"errors"
+
 	"go.uber.org/zap"
 
 	"github.com/rotatord/rotatord/internal/fault"
@@ -49,7 +51,7 @@ func (w *worker) noteOptional(rot *slot.Rotation, d delivery) []healthChange {
 	defer w.mu.Unlock()
 	o, loc := w.ensureNotes(), d.target.Location
 	o.DeliveringOptional.Remove(loc)
-	if isNoFailure(d.err) || d.err != nil && w.engine.isCutOff() {
+	if isNoFailure(d.err) || errors.Is(d.err, errLeft) || d.err != nil && w.engine.isCutOff() {
 		return nil
 	}
 	changed := w.noteDelivery(rot.ID, d)

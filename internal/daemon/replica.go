@@ -279,7 +279,7 @@ func (r *replica) noteTrouble(err error) {
 // isSameTrouble goes by what has to be done: a text may tell the time.
 func isSameTrouble(a, b error) bool {
 	if a == nil || b == nil {
-		return a == b
+		return a == nil && b == nil
 	}
 	return fault.Of(a).Reason == fault.Of(b).Reason && fault.Of(a).Hint == fault.Of(b).Hint
 }

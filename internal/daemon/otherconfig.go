@@ -61,8 +61,11 @@ func (r *replica) tellAll(ctx context.Context, c *core) {
 	if before != nil && before.SaysTheSame(card) {
 		return
 	}
-	if before != nil && before.Config != card.Config && s.SetConfig(ctx, card.Config) != nil {
-		return
+	if before != nil && before.Config != card.Config {
+		r.markFolders(ctx, s.Store) // it may have new ones
+		if s.SetConfig(ctx, card.Config) != nil {
+			return
+		}
 	}
 	if s.term.Proclaim(ctx, card) == nil {
 		r.told.Store(&card)

@@ -14,7 +14,9 @@ func (c *core) takingOver(o rotation.Options) rotation.Options {
 		return o
 	}
 	o.Term, o.TakeOver = t, true
-	if s, ok := c.journal.(interface{ FormerLeaderClock() etcdjournal.LeaderClock }); ok {
+	if s, ok := c.journal.(interface {
+		FormerLeaderClock() etcdjournal.LeaderClock
+	}); ok {
 		o.LeaderClock = leaderClock(s.FormerLeaderClock(), o.Clock)
 	}
 	return o

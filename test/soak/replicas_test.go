@@ -24,23 +24,27 @@ func TestReplicasUnderFire(t *testing.T) {
 	took := figures{}
 	g.launchAll()
 	g.leads()
-	o := g.watch()
+	defer g.tell(g.watch(), took) // whatever else fails
 	g.sim.Random(*seed, faults()...)
 	g.rage(took)
 	g.sim.Random(0)
 	g.calm()
-	for _, f := range append(o.stop(), g.chronicle.stop()...) {
-		t.Error(f)
-	}
-	g.checkCalls()
-	t.Logf("%d reads, %d tokens held and tested, %d tested too late; %d were handed out; %d rotations begun in %d terms",
-		o.reads.Load(), o.tested.Load(), o.late.Load(), len(g.given.signatures()), g.chronicle.begun, len(g.chronicle.terms))
-	t.Logf("to the next leader's first call of Cloudflare, with a lease of %s: %s", leaseTTL, took)
-	if o.tested.Load() == 0 || o.followed.Load() == 0 || g.chronicle.begun == 0 {
-		t.Error("no token was tested: the watch proves nothing")
-	}
 	g.checkRest()
 	g.checkLeaks()
+}
+
+// tell ends the watch, and tells what it has seen.
+func (g *replicas) tell(o *watcher, took figures) {
+	for _, f := range append(o.stop(), g.chronicle.stop()...) {
+		g.Error(f)
+	}
+	g.checkCalls()
+	g.Logf("%d reads, %d tokens held and tested, %d tested too late; %d were handed out; %d rotations begun in %d terms",
+		o.reads.Load(), o.tested.Load(), o.late.Load(), len(g.given.signatures()), g.chronicle.begun, len(g.chronicle.terms))
+	g.Logf("to the next leader's first call of Cloudflare, with a lease of %s: %s", leaseTTL, took)
+	if o.tested.Load() == 0 || o.followed.Load() == 0 || g.chronicle.begun == 0 {
+		g.Error("no token was tested: the watch proves nothing")
+	}
 }
 
 // rage strikes again and again: each way once, in any order, and then again.

@@ -74,7 +74,7 @@ func logAndLogins() []panel {
 		},
 		{
 			draw: steps, title: "Leader", unit: units.Short, limits: []limit{{-1, "red"}, {1, "green"}},
-			width: 8, height: 8, alerts: []string{"MoQNoLeader"},
+			width: 8, height: 8, alerts: []string{"MoQNoLeader", "MoQTwoLeaders"},
 			tells:   "1 on the replica that rotates, 0 on a standby.",
 			queries: []query{{perInstance(own("leader")), "{{instance}}"}},
 		},

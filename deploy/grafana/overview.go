@@ -68,7 +68,7 @@ func daemonNumbers() []panel {
 			"gone, and its log.",
 			"sum("+chosen("up")+")", []limit{{-1, "red"}, {1, "green"}}, "MoQReplicaDown", "MoQAbsent"),
 		figure("Leaders", "Replicas that rotate, of the installation that has the fewest: exactly one should.",
-			"min(sum by ("+installation+") ("+own("leader")+"))", exactly(1), "MoQNoLeader"),
+			"min(sum by ("+installation+") ("+own("leader")+"))", exactly(1), "MoQNoLeader", "MoQTwoLeaders"),
 		figure("Accounts down", "Accounts whose requests fail: Cloudflare does not answer, or refuses the API token, or that cannot be read.",
 			"sum(1 - "+once("min", "account", ofAccount("account_up"))+")", anyIs("red"), "MoQCloudflareAccountDown"),
 		figure("Sinks down", "Sinks whose store does not answer, or refuses rotatord's credentials. Nothing is "+
@@ -126,15 +126,20 @@ func fleetGraphs() []panel {
 		},
 		{
 			draw: rows, title: "Instances", unit: units.Short, width: 24, height: 6, limits: anyIs("green"),
-			alerts: []string{"MoQReplicaDown", "MoQReloadFailed"},
-			tells: "The daemons: whether each answers and rotates, what was built, and whether its configuration " +
-				"is the one in the file.",
+			alerts: []string{"MoQReplicaDown", "MoQReloadFailed", "MoQReplicasDiffer"},
+			tells: "The daemons: whether each answers and rotates, since when it leads, what was built, and whether its " +
+				"configuration is the one in the file, and the other replicas'.",
 			columns: []column{
 				{name: "Job", label: "job"},
 				{name: "Instance", label: "instance"},
 				{name: "Up", expr: perInstance(chosen("up")), unit: units.Short, limits: exactly(1)},
 				{name: "Leader", expr: perInstance(own("leader")),
 					unit: units.Short, limits: []limit{{0, "blue"}, {1, "green"}}},
+				{name: "Leads since", expr: since(perInstance(own("leader_since_timestamp_seconds"))),
+					unit: units.DurationSeconds},
+				{name: "Configuration", label: "digest",
+					expr: "max by (" + installation + ", instance, digest) (" + own("replica_config_info") +
+						" or on (" + installation + ", instance) " + own("build_info") + ")"}, // whoever is no replica
 				{name: "Configuration in force", expr: perInstance(own("config_last_reload_successful")),
 					unit: units.Short, limits: exactly(1)},
 				{name: "Loaded", expr: since(perInstance(own("config_last_reload_success_timestamp_seconds"))),

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -46,23 +47,31 @@ func replicaAlerts(j *job) {
 	w := j.world(1)
 	w.configure(settings{})
 	d := w.start()
-	var standby atomic.Bool
-	tell := func(text string) string {
-		if standby.Load() {
-			return strings.ReplaceAll(text, "\nrotatord_leader 1\n", "\nrotatord_leader 0\n")
+	var standby, replicas atomic.Bool
+	as := func(name string) func(string) string {
+		return func(text string) string {
+			if standby.Load() {
+				text = strings.ReplaceAll(text, "\nrotatord_leader 1\n", "\nrotatord_leader 0\n")
+			}
+			if replicas.Load() {
+				text += fmt.Sprintf("rotatord_replica_config_info{replica=%q,digest=%[1]q} 1\n", name)
+			}
+			return text
 		}
-		return text
 	}
-	j.standBefore(d, j.listen(), nil, tell)
+	j.standBefore(d, j.listen(), nil, as("one"))
 	other := j.listenAt(j.name, 1)
-	stop := j.standBefore(d, other, nil, tell)
+	stop := j.standBefore(d, other, nil, as("other"))
 	standby.Store(true)
 	j.fires("MoQNoLeader")
 	standby.Store(false)
+	replicas.Store(true)
+	j.fires("MoQTwoLeaders", "MoQReplicasDiffer")
+	replicas.Store(false)
 	stop()
 	j.fires("MoQReplicaDown")
-	j.standBefore(d, other, nil, tell)
-	j.end("MoQNoLeader", "MoQReplicaDown")
+	j.standBefore(d, other, nil, as("other"))
+	j.end("MoQNoLeader", "MoQTwoLeaders", "MoQReplicasDiffer", "MoQReplicaDown")
 }
 
 // standBefore stands between Prometheus and a daemon, at an address: it may log in, and change what is told.

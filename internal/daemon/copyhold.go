@@ -118,7 +118,7 @@ func holderOf(path string) string {
 
 // commandOf is a process's command line, behind a comma; "" where it is not told.
 func commandOf(pid string) string {
-	text, err := os.ReadFile("/proc/" + pid + "/cmdline")
+	text, err := os.ReadFile("/proc/" + pid + "/cmdline") //nolint:gosec // the kernel told the number
 	if err != nil || len(text) == 0 {
 		return ""
 	}

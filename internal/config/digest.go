@@ -35,8 +35,8 @@ func digestOf(cfg *Config, specs map[string]func() sinks.Spec) string {
 	return hex.EncodeToString(sum[:digestSize])
 }
 
-// fieldsOf lists the fields that count, by key.
-func (d *digester) fieldsOf(t reflect.Type) []digestField {
+// countedFields lists the fields that count, by key.
+func (d *digester) countedFields(t reflect.Type) []digestField {
 	if known, ok := d.known[t]; ok {
 		return known
 	}
@@ -54,7 +54,7 @@ func (d *digester) fieldsOf(t reflect.Type) []digestField {
 // appendStruct writes the fields that differ from those of start.
 func (d *digester) appendStruct(out []byte, v, start reflect.Value) []byte {
 	out = append(out, '{')
-	for _, f := range d.fieldsOf(v.Type()) {
+	for _, f := range d.countedFields(v.Type()) {
 		before := len(out)
 		out = append(append(out, f.key...), ':')
 		named := len(out)

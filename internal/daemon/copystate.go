@@ -98,14 +98,14 @@ func (c *stateCopy) explainIdentity(err error) error {
 		return err
 	}
 	hint := "make one with age-keygen -o " + file + ", mode 0600, and give it to each replica"
-	if own := c.ownIdentity(); own != "" {
+	if own := c.identityInFolder(); own != "" {
 		hint = "take the one that is in use: cp -p " + own + " " + file + ", and give it to each replica"
 	}
 	return fault.Newf(fault.Permanent, fault.Setup, "", "", "%w", err).WithHint("%s", hint)
 }
 
-// ownIdentity is the path of the folder's identity; "" where it has none.
-func (c *stateCopy) ownIdentity() string {
+// identityInFolder is the path of the folder's identity; "" where it has none.
+func (c *stateCopy) identityInFolder() string {
 	path := ownIdentity(config.State{Path: c.Folder})
 	if _, err := os.Stat(path); err != nil || path == c.cfg.State.IdentityFile {
 		return ""
@@ -202,7 +202,7 @@ func (c *stateCopy) errSealed(some int, names []string) error {
 		names = append(names, "…")
 	}
 	hint := "add the key that sealed them to the file, which may hold several"
-	if own := c.ownIdentity(); own != "" {
+	if own := c.identityInFolder(); own != "" {
 		hint += ": cat " + own + " >> " + file + ", and give the file to each replica"
 	}
 	return fault.Newf(fault.Permanent, fault.Setup, copying, "",

@@ -17,14 +17,14 @@ var errOtherConfig = errors.New("another configuration than this replica's was a
 // yields is why this replica leaves leading to others: a leader has applied another configuration than it has, and a
 // replica with that one was alive within two leases.
 func (r *replica) yields(c *etcdjournal.Copy) error {
-	if !r.differs(c) || sinceBoot() >= r.aliveUntil() {
+	if !r.hasOtherConfig(c) || sinceBoot() >= r.aliveUntil() {
 		return nil
 	}
 	return errOtherConfig
 }
 
-// differs reports whether a leader applied another configuration than this replica's.
-func (r *replica) differs(c *etcdjournal.Copy) bool {
+// hasOtherConfig reports whether a leader applied another configuration than this replica's.
+func (r *replica) hasOtherConfig(c *etcdjournal.Copy) bool {
 	last, _ := c.Term()
 	return last.Config != "" && last.Config != r.fleet.Load().Digest()
 }
@@ -36,7 +36,7 @@ func (r *replica) compareConfig(c *etcdjournal.Copy) {
 	if r.seen.Load().isAliveWith(last.Config) {
 		r.equalAt.Store(int64(sinceBoot()))
 	}
-	mine, differs := r.fleet.Load().Digest(), r.differs(c)
+	mine, differs := r.fleet.Load().Digest(), r.hasOtherConfig(c)
 	r.metrics.ReplicaConfig(r.name, mine)
 	switch {
 	case differs == r.differed.Swap(differs):

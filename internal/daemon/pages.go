@@ -43,7 +43,7 @@ func (d *daemon) Statuses(yield func(*slot.Status) bool) {
 func (d *daemon) Notes() []string {
 	notes := append(d.accounts.notes(), d.restartNotes()...)
 	if r := d.replica.Load(); r != nil {
-		notes = append(r.notes(), notes...)
+		notes = append(r.replicaNotes(), notes...)
 	}
 	return notes
 }

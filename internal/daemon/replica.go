@@ -83,7 +83,7 @@ func (d *daemon) startReplica(ctx context.Context, cfg *config.Config, pages *we
 	go func() {
 		defer d.lines.LastWords()
 		defer close(r.ended)
-		r.run(ctx)
+		r.serveTerms(ctx)
 	}()
 	d.teardown.add("replica", replicaTime, r.stop)
 	d.startParts(ctx, "background work", append(d.parts(), r.watchOthers), &d.teardown)
@@ -148,8 +148,8 @@ func (r *replica) stop(ctx context.Context) error {
 	return r.left.run(time.Until(end))
 }
 
-// run leads whenever this replica is elected, until ctx ends. A term in force is left to stop.
-func (r *replica) run(ctx context.Context) {
+// serveTerms leads whenever this replica is elected, until ctx ends. A term in force is left to stop.
+func (r *replica) serveTerms(ctx context.Context) {
 	for ctx.Err() == nil {
 		if err := r.serveOnce(ctx); err != nil && ctx.Err() == nil {
 			r.noteTrouble(err)
@@ -320,8 +320,8 @@ func (r *replica) size() int64 {
 	return -1
 }
 
-// notes say what a person should know of the replicas and of etcd.
-func (r *replica) notes() (notes []string) {
+// replicaNotes say what a person should know of the replicas and of etcd.
+func (r *replica) replicaNotes() (notes []string) {
 	if w := r.space.Load(); w != nil {
 		for _, err := range w.Errs() {
 			notes = append(notes, err.Error())

@@ -77,7 +77,7 @@ func (w *worker) revokeByID(id string) error {
 	}
 	err = w.waitForBudget(func(ctx context.Context, p moq.Priority) error {
 		p.Revoke = true
-		if err := w.engine.prove(ctx, "revoke token"); err != nil {
+		if err := w.engine.proveTerm(ctx, "revoke token"); err != nil {
 			return err
 		}
 		return cf.Revoke(ctx, p, w.record.Key.RelayID, id)

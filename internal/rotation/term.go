@@ -52,8 +52,8 @@ func heldBack(op string, err error) error {
 	}
 }
 
-// prove returns nil if the term surely goes on: a save succeeded within the last second, or the store said so.
-func (e *Engine) prove(ctx context.Context, op string) error {
+// proveTerm returns nil if the term surely goes on: a save succeeded within the last second, or the store said so.
+func (e *Engine) proveTerm(ctx context.Context, op string) error {
 	if e.Term == nil {
 		return nil
 	}
@@ -76,7 +76,7 @@ func (e *Engine) proveWrite(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, proofPatience)
 	defer cancel()
-	err := e.prove(ctx, "deliver")
+	err := e.proveTerm(ctx, "deliver")
 	if err != nil && e.mayLead() == nil {
 		return nil
 	}

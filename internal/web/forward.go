@@ -96,7 +96,7 @@ func throughOf(r *http.Request) string {
 // SPKI is the digest of the TCP listener's certificate's key, by which other replicas know it; "" without TLS. It
 // changes when the certificate's file does.
 func (s *Server) SPKI() string {
-	shown := s.certificate()
+	shown := s.shownCertificate()
 	if shown == nil {
 		return ""
 	}
@@ -107,7 +107,7 @@ func (s *Server) SPKI() string {
 	return forward.PinOf(leaf)
 }
 
-func (s *Server) certificate() *tls.Certificate { return s.config.certificate() }
+func (s *Server) shownCertificate() *tls.Certificate { return s.config.certificate() }
 
 // leadership is who leads, for programs; nil on one machine, and where nobody does.
 func (s *Server) leadership() *adminapi.Leader {

@@ -249,7 +249,7 @@ func newBetween(t *testing.T, a, b *replica, answer func(w http.ResponseWriter, 
 		m.seen.Add(1)
 		answer(w, r, body)
 	}))
-	m.TLS = &tls.Config{Certificates: []tls.Certificate{*a.certificate()}, MinVersion: tls.VersionTLS12}
+	m.TLS = &tls.Config{Certificates: []tls.Certificate{*a.shownCertificate()}, MinVersion: tls.VersionTLS12}
 	m.StartTLS()
 	t.Cleanup(m.Close)
 	b.stand(func(s *forward.Standing) { s.Leader.Advertise = m.URL })

@@ -142,7 +142,7 @@ func New(o Options) *Server {
 	l.connections = cmp.Or(o.Connections, l.connections)
 	s := &Server{Options: o, limits: l, pages: newPages(), scans: limit.New(l.scans), places: answers.NewPlaces(l.pages, l.pace)}
 	if o.Replicas != nil {
-		o.Replicas.Certificate = s.certificate
+		o.Replicas.Certificate = s.shownCertificate
 	}
 	return s
 }

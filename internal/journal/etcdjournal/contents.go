@@ -78,8 +78,8 @@ func recordsOf(p *place, kvs []*mvccpb.KeyValue) []*mvccpb.KeyValue {
 	return kvs[i:]
 }
 
-// apply takes what has changed, unless it is known.
-func (c *contents) apply(e *clientv3.Event) {
+// applyEvent takes what has changed, unless it is known.
+func (c *contents) applyEvent(e *clientv3.Event) {
 	switch {
 	case e.Kv.ModRevision <= c.revision:
 	case e.Type == clientv3.EventTypeDelete:
@@ -118,7 +118,7 @@ func (c *contents) keep(kv *mvccpb.KeyValue, r *slot.Record, err error) {
 		return
 	}
 	delete(c.damaged, key)
-	c.words.share(r)
+	c.words.shareWords(r)
 	c.records[r.Key] = held{r, kv.ModRevision}
 }
 

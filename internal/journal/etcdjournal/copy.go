@@ -171,12 +171,12 @@ func (c *Copy) SharedKey(name string) (secret.Value, error) {
 func (c *Copy) Visit(key *moq.Key, visit func(*slot.Record)) {
 	c.visitors.RLock()
 	defer c.visitors.RUnlock()
-	for _, r := range c.recordsOf(key) {
+	for _, r := range c.ownRecords(key) {
 		visit(r)
 	}
 }
 
-func (c *Copy) recordsOf(key *moq.Key) []*slot.Record {
+func (c *Copy) ownRecords(key *moq.Key) []*slot.Record {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if key != nil {

@@ -30,16 +30,16 @@ func (c *Copy) keepFollowing(ctx context.Context) {
 }
 
 func (c *Copy) followOnce(ctx context.Context) error {
-	from, err := c.begin(ctx)
+	from, err := c.beginFollowing(ctx)
 	if err != nil {
 		return err
 	}
 	return c.watch(ctx, from)
 }
 
-// begin returns the revision that a watch has to begin with: of what is known already, because etcd does not say that
+// beginFollowing returns the revision that a watch has to begin with: of what is known already, because etcd does not say that
 // there is no more before it has reached it. Nobody else changes the contents.
-func (c *Copy) begin(ctx context.Context) (int64, error) {
+func (c *Copy) beginFollowing(ctx context.Context) (int64, error) {
 	if !c.contents.anchor.holds(ctx, c.place) {
 		return c.readAll(ctx)
 	}
@@ -147,7 +147,7 @@ func (c *Copy) apply(events []*clientv3.Event) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, e := range events {
-		c.contents.apply(e)
+		c.contents.applyEvent(e)
 	}
 	c.contents.revision = max(c.contents.revision, events[len(events)-1].Kv.ModRevision)
 	c.tell()

@@ -50,7 +50,7 @@ func (s *Store) readSmall(ctx context.Context) (map[string][]byte, error) {
 	_, err := s.list(ctx, folder(metaFolder), func(kvs []*mvccpb.KeyValue) {
 		for _, kv := range kvs {
 			found[s.below(kv.Key)] = kv.Value
-			s.latest.learn(s.below(kv.Key), kv.ModRevision)
+			s.latest.note(s.below(kv.Key), kv.ModRevision)
 		}
 	}, func() { clear(found) })
 	return found, err

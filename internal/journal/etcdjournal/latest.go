@@ -16,8 +16,8 @@ type latest struct {
 
 func newLatest() latest { return latest{make(chan struct{}, 1), map[string]int64{}} }
 
-// learn notes what was read before anything was written.
-func (l latest) learn(key string, revision int64) { l.revisions[key] = revision }
+// note notes what was read before anything was written.
+func (l latest) note(key string, revision int64) { l.revisions[key] = revision }
 
 // putLatest has a key hold the content that tell returns, which is asked anew for each try. One whose answer was lost
 // never undoes a later one: each compares the revision.

@@ -11,8 +11,8 @@ import (
 // the sinks and the boot in common with the record before it. That is a quarter of the memory of a copy.
 type words struct{ before, now []string }
 
-// share has a record that nobody else has yet use strings that are known.
-func (w *words) share(r *slot.Record) {
+// shareWords has a record that nobody else has yet use strings that are known.
+func (w *words) shareWords(r *slot.Record) {
 	w.before, w.now = w.now, w.before[:0]
 	w.walk(reflect.ValueOf(r).Elem())
 }

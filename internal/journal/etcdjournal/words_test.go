@@ -23,7 +23,7 @@ func TestRecordsOfACopyShareTheirWords(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		shared.share(&got)
+		shared.shareWords(&got)
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("%+v became %+v", want, got)
 		}

@@ -243,6 +243,9 @@ func (r *replica) campaign(ctx context.Context) (*leadership.Term, error) {
 		return nil, t.Resign(context.WithoutCancel(ctx))
 	case ctx.Err() != nil:
 		return nil, nil //nolint:nilnil // as it says
+	case errors.Is(err, leadership.ErrOver): // it never led
+		r.log.Info("this replica's candidacy ended with its lease, as etcd did not answer in time; it campaigns anew")
+		return nil, nil //nolint:nilnil // as it says
 	case err != nil:
 		return nil, etcdjournal.FaultOf("campaign", r.client, r.etcd.Prefix, err)
 	}

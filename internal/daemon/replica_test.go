@@ -48,6 +48,23 @@ func TestAReplicaWhoseLeaseIsLostGoesOnStandingBy(t *testing.T) {
 	first.rotate()
 }
 
+// That is what an outage of etcd does, and nothing that a person has to mend.
+func TestACandidateWhoseLeaseEndedIsOneAgain(t *testing.T) {
+	h := newReplicated(t)
+	first := h.run("first")
+	h.eventually("the first leads", first.leads)
+	h.run("second")
+	h.eventually("the second is a candidate", func() bool { return h.candidates() == 2 })
+	ended := h.nextsLease()
+	if _, err := h.etcd.Client.Revoke(t.Context(), ended); err != nil {
+		t.Fatal(err)
+	}
+	h.eventually("the second is a candidate again", func() bool { return h.candidates() == 2 && h.nextsLease() != ended })
+	if log := h.logged(); strings.Contains(log, "cannot lead") || !strings.Contains(log, "it campaigns anew") {
+		t.Errorf("the log:\n%s", log)
+	}
+}
+
 func TestAReplicaWithoutEtcdIsPatientAndNotReadyAndStopsAtOnce(t *testing.T) {
 	h := newReplicated(t)
 	nobody, err := net.Listen("tcp", "127.0.0.1:0")

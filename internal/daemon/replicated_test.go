@@ -157,9 +157,20 @@ func (r *tenant) rotate() {
 // leadersLease is the lease of who leads.
 func (h *replicated) leadersLease() clientv3.LeaseID {
 	h.Helper()
-	found, err := h.etcd.Client.Get(h.Context(), "/rotatord/election/", clientv3.WithFirstCreate()...)
+	return h.leaseOf(clientv3.WithFirstCreate())
+}
+
+// nextsLease is the lease of who became a candidate last.
+func (h *replicated) nextsLease() clientv3.LeaseID {
+	h.Helper()
+	return h.leaseOf(clientv3.WithLastCreate())
+}
+
+func (h *replicated) leaseOf(which []clientv3.OpOption) clientv3.LeaseID {
+	h.Helper()
+	found, err := h.etcd.Client.Get(h.Context(), "/rotatord/election/", which...)
 	if err != nil || len(found.Kvs) != 1 {
-		h.Fatalf("nobody leads: %v, %v", found, err)
+		h.Fatalf("there is no candidate: %v, %v", found, err)
 	}
 	return clientv3.LeaseID(found.Kvs[0].Lease)
 }

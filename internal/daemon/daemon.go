@@ -75,9 +75,7 @@ func newDaemon(cfg *config.Config, o Options) *daemon {
 	})
 	d.metrics.Watch(d)
 	d.metrics.WatchJournal(d.journalSize)
-	if cfg.State.Etcd == nil {
-		d.metrics.WatchState(func() int64 { return freeBytes(cfg.State.Path) })
-	}
+	d.metrics.WatchState(func() int64 { return d.stateFree(cfg.State) })
 	d.accounts = &accountWatch{
 		lines: o.Log, log: d.log, metrics: d.metrics, backends: d.backends.Load, elapsed: sinceBoot, seen: map[string]*seenAccount{},
 	}

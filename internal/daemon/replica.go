@@ -323,6 +323,14 @@ func (r *replica) size() int64 {
 	return -1
 }
 
+// free is how much of its quota the fullest member has left; -1 while it is not known.
+func (r *replica) free() int64 {
+	if w := r.space.Load(); w != nil {
+		return w.Free()
+	}
+	return -1
+}
+
 // replicaNotes say what a person should know of the replicas and of etcd.
 func (r *replica) replicaNotes() (notes []string) {
 	if w := r.space.Load(); w != nil {

@@ -51,6 +51,17 @@ func checkState(dir string, access secret.Access) error {
 	return err
 }
 
+// stateFree is what may still be written of the state, to its folder's file system or to etcd; -1 where that is not known.
+func (d *daemon) stateFree(s config.State) int64 {
+	if s.Etcd == nil {
+		return freeBytes(s.Path)
+	}
+	if r := d.replica.Load(); r != nil {
+		return r.free()
+	}
+	return -1
+}
+
 // freeBytes returns what this user may still write to the file system of a folder; -1 where that is not known.
 func freeBytes(dir string) int64 {
 	var fs unix.Statfs_t

@@ -39,7 +39,7 @@ func (p *polled) pollFamilies(configured map[string]time.Duration) []*dto.Metric
 	return []*dto.MetricFamily{
 		waiting,
 		bytesFamily("journal_size_bytes", "Size of the journal's files.", p.journalSize.Load()),
-		bytesFamily("state_free_bytes", "What rotatord may still write to the file system of its state.", p.stateFree.Load()),
+		bytesFamily("state_free_bytes", "What rotatord may still write to the file system of its state, or to etcd.", p.stateFree.Load()),
 	}
 }
 

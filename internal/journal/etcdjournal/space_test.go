@@ -22,7 +22,7 @@ func TestAnEtcdThatIsFullIsToldByName(t *testing.T) {
 	s := w.open(t, Options{})
 	mustSave(t, s, 1, 1)
 	watch := NewSpaceWatch(w.Client, w.prefix)
-	if size := watch.Size(); size != -1 {
+	if size, free := watch.Size(), watch.Free(); size != -1 || free != -1 {
 		t.Errorf("before the first look its size is %d", size)
 	}
 	expectLook(t, watch, "")
@@ -63,7 +63,7 @@ func expectLook(t *testing.T, watch *SpaceWatch, words ...string) {
 	before := fmt.Sprint(watch.Errs())
 	changed, err := watch.look(t.Context())
 	errs := watch.Errs()
-	if err != nil || watch.Size() <= 0 || len(errs) > 1 || (len(errs) == 0) != (words[0] == "") {
+	if err != nil || watch.Size() <= 0 || watch.Free() < 0 || len(errs) > 1 || (len(errs) == 0) != (words[0] == "") {
 		t.Fatalf("it tells %v (%v)", errs, err)
 	}
 	if now := fmt.Sprint(errs); changed != (before != now) {

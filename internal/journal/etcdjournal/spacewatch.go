@@ -61,6 +61,14 @@ func (w *SpaceWatch) Size() int64 {
 	return -1
 }
 
+// Free is how many bytes of its quota the fullest member had left; -1 when that is not known.
+func (w *SpaceWatch) Free() int64 {
+	if n := w.Last(); n.Quota > 0 {
+		return max(0, n.Quota-n.Size)
+	}
+	return -1
+}
+
 // Run looks every so often until ctx ends. It tells what it found when there is something to do, or no more. What
 // cannot be asked stays as it was: others tell that etcd is away.
 func (w *SpaceWatch) Run(ctx context.Context, every time.Duration, tell func(SpaceNotes)) {

@@ -34,7 +34,9 @@ func (c Card) text() string {
 // Cards returns the cards of all candidates of the election below prefix, that of the leader first. One that cannot be
 // read is of another version: it is there, and says nothing.
 func Cards(ctx context.Context, client *clientv3.Client, prefix string) ([]Card, error) {
-	found, err := client.Get(clientv3.WithRequireLeader(ctx), prefix+"/",
+	ctx, cancel := bound(ctx)
+	defer cancel()
+	found, err := client.Get(ctx, prefix+"/",
 		clientv3.WithPrefix(), clientv3.WithSort(clientv3.SortByCreateRevision, clientv3.SortAscend))
 	if err != nil {
 		return nil, err
@@ -48,4 +50,8 @@ func Cards(ctx context.Context, client *clientv3.Client, prefix string) ([]Card,
 }
 
 // Proclaim has the others see another card of the leader's.
-func (t *Term) Proclaim(ctx context.Context, c Card) error { return t.election.Proclaim(ctx, c.text()) }
+func (t *Term) Proclaim(ctx context.Context, c Card) error {
+	ctx, cancel := bound(ctx)
+	defer cancel()
+	return t.election.Proclaim(ctx, c.text())
+}

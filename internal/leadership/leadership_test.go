@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -236,6 +237,31 @@ func TestACampaignEndsWithItsContextThoughEtcdIsAway(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestNobodyWaitsForAnEtcdThatIsSilent(t *testing.T) {
+	t.Parallel()
+	cluster := etcdtest.Start(t, 1)
+	c, clock := candidate(t, cluster, "leader"), newClock()
+	c.Elapsed = clock.elapsed
+	term := mustLead(t, c)
+	clock.move(proofHolds) // it has to ask
+	cluster.Members[0].Freeze(t)
+	calls := map[string]func() error{
+		"Prove":    func() error { return term.Prove(t.Context()) },
+		"Proclaim": func() error { return term.Proclaim(t.Context(), Card{Replica: "leader"}) },
+		"Campaign": func() error { _, err := c.Campaign(t.Context()); return err },
+		"Cards":    func() error { _, err := Cards(t.Context(), cluster.Client, c.Prefix); return err },
+	}
+	var group sync.WaitGroup
+	for name, call := range calls {
+		group.Go(func() {
+			if err := call(); err == nil {
+				t.Errorf("%s succeeds", name)
+			}
+		})
+	}
+	group.Wait()
 }
 
 func TestWithoutEtcdALeaderStopsBeforeItsLeaseEnds(t *testing.T) {

@@ -34,8 +34,18 @@ type lease struct {
 	confirmedUntil atomic.Int64 // elapsed time in nanoseconds
 }
 
+// answerTime is how long etcd may take to answer. Its client has no deadline of its own: it waits for a connection for ever.
+const answerTime = 5 * time.Second
+
+// bound is for one call, to a member that has a leader: one that has none says so at once.
+func bound(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(clientv3.WithRequireLeader(ctx), answerTime)
+}
+
 // grantLease fails with etcd's error, or when ctx ends.
 func grantLease(ctx context.Context, client *clientv3.Client, length time.Duration, elapsed func() time.Duration) (*lease, error) {
+	ctx, cancel := bound(ctx)
+	defer cancel()
 	asked := elapsed()
 	granted, err := client.Grant(ctx, int64(max(length, time.Second)/time.Second))
 	if err != nil {

@@ -78,6 +78,8 @@ func (t *Term) Prove(ctx context.Context) error {
 	if t.MayAct() == nil && t.lease.elapsed() < time.Duration(t.provedAt.Load())+proofHolds && t.provedAt.Load() > 0 {
 		return nil
 	}
+	ctx, cancel := bound(ctx)
+	defer cancel()
 	asked := t.lease.elapsed()
 	key, revision := t.Fence()
 	held, err := t.client.Get(ctx, key)

@@ -87,12 +87,12 @@ func (w *accountWatch) begin(name string) *seenAccount {
 
 // watch watches one account until ctx ends or it leaves the configuration.
 func (w *accountWatch) watch(ctx context.Context, name string, s *seenAccount, wake func()) {
+	defer w.forget(name) // the next term watches it anew
 	pause := secondSample
 	for {
 		b := w.backends()
 		c := b.byName[name]
 		if c == nil {
-			w.forget(name)
 			return
 		}
 		w.learnTime(ctx, name, s, b.asks[name], c, wake)

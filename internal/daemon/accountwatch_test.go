@@ -146,6 +146,21 @@ func TestEachAccountIsAskedForTheTimeUntilItCounts(t *testing.T) {
 	})
 }
 
+// A replica's accounts live as long as its process, and are watched while it leads.
+func TestAnAccountIsWatchedAnewInTheNextTerm(t *testing.T) {
+	watching(t, func(t *testing.T, w *watched) {
+		w.run(t, 10*time.Minute)
+		w.stop()
+		<-w.ended
+		before := len(w.sim.Calls())
+		w.stop = nil
+		w.run(t, 10*time.Minute)
+		if after := len(w.sim.Calls()); after == before {
+			t.Errorf("it was asked %d times before, and not any more", before)
+		}
+	})
+}
+
 func TestAnAccountThatTellsNoTimeIsAskedEachMinuteAndThatIsToldOnce(t *testing.T) {
 	watching(t, func(t *testing.T, w *watched) {
 		w.answer = func(res *http.Response) { res.Header.Del("Date") }

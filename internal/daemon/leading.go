@@ -37,7 +37,8 @@ func (r *replica) lead(ctx context.Context, t *leadership.Term) error {
 	return nil
 }
 
-// handOverTime is for how long a single run waits to be elected, beyond the lease of who led and is gone.
+// handOverTime is for how long a single run waits to be elected, beyond the lease of who led and is gone, and as long
+// again for replicas that have the configuration applied last.
 const handOverTime = 5 * time.Second
 
 // leadOnce opens a term for who does what is due and ends. It is refused while another replica leads.
@@ -46,7 +47,7 @@ func (r *replica) leadOnce(ctx context.Context) error {
 		return err
 	}
 	r.follow()
-	patient, cancel := context.WithTimeout(ctx, r.etcd.LeaseTTL+handOverTime)
+	patient, cancel := context.WithTimeout(ctx, 2*r.etcd.LeaseTTL+handOverTime)
 	defer cancel()
 	r.awaitFitness(patient)
 	t, err := r.campaign(patient)
@@ -89,8 +90,8 @@ func (r *replica) openTerm(ctx context.Context, t *leadership.Term, opened *tear
 	}
 	c := newCore(termStore{s, t}, r.identity, t)
 	opened.add("journal", journalTime, func(context.Context) error { return c.journal.Close() })
-	r.copy.Store(nil) // it was handed over
-	r.told.Store(nil)
+	r.copy.Store(nil)                                    // it was handed over
+	r.told.Store(&leadership.Card{Config: cfg.Digest()}) // as the record of the term says
 	r.key.Store(nil)
 	c.since, c.revision = time.Now(), revision
 	if err := r.load(ctx, c, cfg, clock); err != nil {

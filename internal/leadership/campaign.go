@@ -78,5 +78,6 @@ func (t *Term) awaitElection(ctx context.Context, card string) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+	t.key, t.revision = t.election.Key(), t.election.Rev()
 	return t.Prove(ctx)
 }

@@ -3,9 +3,11 @@ package leadership
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.etcd.io/etcd/client/v3/concurrency"
 )
 
 // Card is what a replica tells the others of itself, beside its key in the election.
@@ -53,5 +55,9 @@ func Cards(ctx context.Context, client *clientv3.Client, prefix string) ([]Card,
 func (t *Term) Proclaim(ctx context.Context, c Card) error {
 	ctx, cancel := bound(ctx)
 	defer cancel()
-	return t.election.Proclaim(ctx, c.text())
+	err := t.election.Proclaim(ctx, c.text())
+	if errors.Is(err, concurrency.ErrElectionNotLeader) {
+		t.End(errors.New("the election's key is gone"))
+	}
+	return err
 }

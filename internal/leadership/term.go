@@ -26,6 +26,8 @@ type Term struct {
 	session  *concurrency.Session
 	election *concurrency.Election
 	stop     context.CancelFunc // of what keeps the lease
+	key      string             // of the election, and the revision that made it; set once elected
+	revision int64
 
 	provedAt atomic.Int64 // elapsed time of the last question that was answered well; 0 is none
 	over     chan struct{}
@@ -35,7 +37,7 @@ type Term struct {
 
 // Fence is the election's key, and the revision that made it. A transaction that compares them writes in this term
 // or not at all.
-func (t *Term) Fence() (key string, revision int64) { return t.election.Key(), t.election.Rev() }
+func (t *Term) Fence() (key string, revision int64) { return t.key, t.revision }
 
 // Over is closed when the term is over; Err then says why.
 func (t *Term) Over() <-chan struct{} { return t.over }

@@ -13,11 +13,13 @@ import (
 // blocks keeps until when Cloudflare refuses the calls of accounts across the end of the process: the next one would call
 // too early, and be refused for longer. The zero value is not ready; see newBlocks. It is safe for concurrent use.
 type blocks struct {
-	mu      sync.Mutex
-	told    map[string]slot.Timestamp // by account id, of those that were
-	kept    map[string]slot.Timestamp // what of it is durable
-	saving  map[string]bool
-	watched map[string]watchedAccount
+	mu     sync.Mutex
+	told   map[string]slot.Timestamp // by account id, of those that were
+	kept   map[string]slot.Timestamp // what of it is durable
+	saving map[string]bool
+
+	watching sync.Mutex // of watch alone: an account's budget is locked when it calls note, and to begin or end a watch
+	watched  map[string]watchedAccount
 }
 
 func newBlocks() *blocks {
@@ -86,8 +88,8 @@ func (b *blocks) saved(n slot.AccountNote, err error) {
 
 // watch has f called for each block of those accounts, and of no others any more.
 func (b *blocks) watch(accounts map[string]Cloudflare, f func(id string, until time.Time)) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	b.watching.Lock()
+	defer b.watching.Unlock()
 	for id, w := range b.watched {
 		if w.client != accounts[id] {
 			w.stop()

@@ -63,3 +63,24 @@ func TestAReloadHearsOfTheBlocksOfTheAccountsInForceAlone(t *testing.T) {
 		t.Error("an engine that has stopped hears of blocks")
 	}
 }
+
+// blockedMeanwhile is an account that Cloudflare blocks while somebody begins to watch it.
+type blockedMeanwhile struct{ Cloudflare }
+
+func (blockedMeanwhile) WatchBlock(f func(until time.Time)) (stop func()) {
+	told := make(chan struct{})
+	go func() {
+		f(time.Now()) // with the account's budget locked, which WatchBlock waits for
+		close(told)
+	}()
+	<-told
+	return func() {}
+}
+
+func TestABlockIsNotedWhileItsAccountBeginsToBeWatched(t *testing.T) {
+	b := newBlocks()
+	b.watch(map[string]Cloudflare{"main": blockedMeanwhile{}}, func(id string, until time.Time) { b.note(id, until) })
+	if b.until("main").IsZero() {
+		t.Error("it was not noted")
+	}
+}

@@ -33,7 +33,7 @@ func TestVerbsWithoutADaemon(t *testing.T) {
 		}{
 			{[]string{"status", "--chekc"}, "see `rotatord status --help`"},
 			{[]string{"--nonsense"}, "see `rotatord --help`"},
-			{[]string{"statsu"}, `there is no command "statsu" (did you mean status?); see ` + "`rotatord --help`"},
+			{[]string{"statsu"}, `there is no command "statsu" (did you mean status or state?); see ` + "`rotatord --help`"},
 			{[]string{"status", "live"}, "see `rotatord status --help`"},
 			{[]string{"rotate"}, "name the slots to rotate"},
 			{[]string{"rotate", "--all", "live"}, "--all"},

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"go.etcd.io/etcd/api/v3/etcdserverpb"
+	clientv3 "go.etcd.io/etcd/client/v3"
 	"google.golang.org/grpc"
 
 	"github.com/rotatord/rotatord/internal/fault"
@@ -155,5 +157,18 @@ func TestTheConfigurationThatWasAppliedLastIsToldInTheTermsRecord(t *testing.T) 
 	expectFault(t, err, fault.Retry, fault.Conflict, "write journal")
 	if !errors.Is(err, ErrNotLeader) {
 		t.Error(err)
+	}
+}
+
+// Etcd answers each of the questions that are repeated until one is answered.
+func TestAnAnswerThatComesAgainMakesACopyNoOlder(t *testing.T) {
+	now := time.Now()
+	c := &Copy{changed: make(chan struct{}), asOf: now}
+	f := &following{copy: c} // nothing is asked
+	if err := f.take(&clientv3.WatchResponse{Header: &etcdserverpb.ResponseHeader{Revision: 7}}); err != nil {
+		t.Fatal(err)
+	}
+	if !c.asOf.Equal(now) {
+		t.Errorf("it is as of %s", c.asOf)
 	}
 }

@@ -133,6 +133,8 @@ func (f *following) take(a *clientv3.WatchResponse) error {
 	switch {
 	case a.Created:
 		return f.ask()
+	case a.IsProgressNotify() && f.asked.IsZero():
+		return nil // the answer to a question that was repeated
 	case a.IsProgressNotify():
 		f.copy.isUpToDate(f.asked)
 		f.asked = time.Time{}

@@ -34,7 +34,7 @@ type fakeDisk struct {
 func (d *fakeDisk) Save(_ context.Context, r *slot.Record, events ...slot.Event) error {
 	term := d.w.term
 	return d.w.call(saveCall, "", func(o *outcome) error {
-		if term != d.term && (d.w.replicas == nil || !d.w.unfenced) {
+		if term != d.term {
 			return errFenced()
 		}
 		if o.fails() || d.full {

@@ -37,7 +37,6 @@ type replicas struct {
 	skew      [2]time.Duration // of each machine's wall clock
 	machine   int              // whose turn it is
 	handovers int              // how many more may be chosen
-	unfenced  bool             // the journal takes what a former leader writes
 	began     map[slot.Timestamp]string
 	inFlight  []*landing
 }

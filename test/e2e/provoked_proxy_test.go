@@ -42,7 +42,7 @@ func guessPasswords(address string, n int) {
 	guesses.Wait()
 }
 
-// There is no second replica yet: two ways to one daemon are as two would look.
+// Two ways to one daemon are as two replicas would look: what is tried is the alerts, and when they fire.
 func replicaAlerts(j *job) {
 	w := j.world(1)
 	w.configure(settings{})

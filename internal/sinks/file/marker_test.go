@@ -97,17 +97,6 @@ func TestWhoDoesNotSeeTheMarkerIsToldWhatToDo(t *testing.T) {
 	}
 }
 
-func TestAMarkerThatMayNotBeReadIsNotAMissingOne(t *testing.T) {
-	if os.Geteuid() == 0 {
-		t.Skip("root reads everything: the next test stands in")
-	}
-	folder := t.TempDir()
-	if err := os.WriteFile(filepath.Join(folder, markerName), []byte("mine\n"), 0); err != nil {
-		t.Fatal(err)
-	}
-	expectForbidden(t, markerIn(t, folder, hooks{}).Check(t.Context(), "mine"))
-}
-
 func TestAFileSystemThatRefusesIsNamed(t *testing.T) {
 	refusing := hooks{before: func(step) error { return &fs.PathError{Op: "open", Path: "/moq/.rotatord-shared", Err: unix.EACCES} }}
 	m := markerIn(t, t.TempDir(), refusing)

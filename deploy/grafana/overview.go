@@ -124,33 +124,37 @@ func fleetGraphs() []panel {
 				"section in the runbooks, linked above.",
 			queries: []query{{"sum by (alertname, severity) (" + alerts + ")", "{{alertname}} ({{severity}})"}},
 		},
-		{
-			draw: rows, title: "Instances", unit: units.Short, width: 24, height: 6, limits: anyIs("green"),
-			alerts: []string{"MoQReplicaDown", "MoQReloadFailed", "MoQReplicasDiffer"},
-			tells: "The daemons: whether each answers and rotates, since when it leads, what was built, and whether its " +
-				"configuration is the one in the file, and the other replicas'.",
-			columns: []column{
-				{name: "Job", label: "job"},
-				{name: "Instance", label: "instance"},
-				{name: "Up", expr: perInstance(chosen("up")), unit: units.Short, limits: exactly(1)},
-				{name: "Leader", expr: perInstance(own("leader")),
-					unit: units.Short, limits: []limit{{0, "blue"}, {1, "green"}}},
-				{name: "Leads since", expr: since(perInstance(own("leader_since_timestamp_seconds"))),
-					unit: units.DurationSeconds},
-				{name: "Configuration", label: "digest",
-					expr: "max by (" + installation + ", instance, digest) (" + own("replica_config_info") +
-						" or on (" + installation + ", instance) " + own("build_info") + ")"}, // whoever is no replica
-				{name: "Configuration in force", expr: perInstance(own("config_last_reload_successful")),
-					unit: units.Short, limits: exactly(1)},
-				{name: "Loaded", expr: since(perInstance(own("config_last_reload_success_timestamp_seconds"))),
-					unit: units.DurationSeconds},
-				{name: "Runs since", expr: since(perInstance(chosen("process_start_time_seconds"))),
-					unit: units.DurationSeconds},
-				{name: "Version", label: "version",
-					expr: "max by (" + installation + ", instance, version) (" + own("build_info") + ")"},
-			},
-		},
+		instancesTable(),
 	}
 }
 
 func perInstance(series string) string { return once("max", "instance", series) }
+
+func instancesTable() panel {
+	return panel{
+		draw: rows, title: "Instances", unit: units.Short, width: 24, height: 6, limits: anyIs("green"),
+		alerts: []string{"MoQReplicaDown", "MoQReloadFailed", "MoQReplicasDiffer"},
+		tells: "The daemons: whether each answers and rotates, since when it leads, what was built, and whether its " +
+			"configuration is the one in the file, and the other replicas'.",
+		columns: []column{
+			{name: "Job", label: "job"},
+			{name: "Instance", label: "instance"},
+			{name: "Up", expr: perInstance(chosen("up")), unit: units.Short, limits: exactly(1)},
+			{name: "Leader", expr: perInstance(own("leader")),
+				unit: units.Short, limits: []limit{{0, "blue"}, {1, "green"}}},
+			{name: "Leads since", expr: since(perInstance(own("leader_since_timestamp_seconds"))),
+				unit: units.DurationSeconds},
+			{name: "Configuration", label: "digest",
+				expr: "max by (" + installation + ", instance, digest) (" + own("replica_config_info") +
+					" or on (" + installation + ", instance) " + own("build_info") + ")"}, // whoever is no replica
+			{name: "Configuration in force", expr: perInstance(own("config_last_reload_successful")),
+				unit: units.Short, limits: exactly(1)},
+			{name: "Loaded", expr: since(perInstance(own("config_last_reload_success_timestamp_seconds"))),
+				unit: units.DurationSeconds},
+			{name: "Runs since", expr: since(perInstance(chosen("process_start_time_seconds"))),
+				unit: units.DurationSeconds},
+			{name: "Version", label: "version",
+				expr: "max by (" + installation + ", instance, version) (" + own("build_info") + ")"},
+		},
+	}
+}

@@ -12,10 +12,7 @@ import (
 
 func TestOneReplicaLeadsAndTheNextGoesOnWhenItStops(t *testing.T) {
 	h := newReplicated(t)
-	first := h.run("first")
-	h.eventually("the first leads", first.leads)
-	second := h.run("second")
-	h.eventually("the second is a candidate", func() bool { return h.candidates() == 2 })
+	first, second := h.leaderAndStandby()
 	h.eventually("the second says that it stands by", func() bool { return strings.Contains(h.logged(), "this replica stands by") })
 	if second.leads() {
 		t.Error("both lead")
@@ -31,10 +28,7 @@ func TestOneReplicaLeadsAndTheNextGoesOnWhenItStops(t *testing.T) {
 
 func TestAReplicaWhoseLeaseIsLostGoesOnStandingBy(t *testing.T) {
 	h := newReplicated(t)
-	first := h.run("first")
-	h.eventually("the first leads", first.leads)
-	second := h.run("second")
-	h.eventually("the second is a candidate", func() bool { return h.candidates() == 2 })
+	first, second := h.leaderAndStandby()
 	if _, err := h.etcd.Client.Revoke(t.Context(), h.leadersLease()); err != nil {
 		t.Fatal(err)
 	}
@@ -51,10 +45,7 @@ func TestAReplicaWhoseLeaseIsLostGoesOnStandingBy(t *testing.T) {
 // That is what an outage of etcd does, and nothing that a person has to mend.
 func TestACandidateWhoseLeaseEndedIsOneAgain(t *testing.T) {
 	h := newReplicated(t)
-	first := h.run("first")
-	h.eventually("the first leads", first.leads)
-	h.run("second")
-	h.eventually("the second is a candidate", func() bool { return h.candidates() == 2 })
+	h.leaderAndStandby()
 	ended := h.nextsLease()
 	if _, err := h.etcd.Client.Revoke(t.Context(), ended); err != nil {
 		t.Fatal(err)

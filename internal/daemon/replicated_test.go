@@ -88,6 +88,16 @@ func (h *replicated) configs() int {
 	return len(digests)
 }
 
+// leaderAndStandby runs two replicas, of which the first leads and the second is a candidate.
+func (h *replicated) leaderAndStandby() (first, second *tenant) {
+	h.Helper()
+	first = h.run("first")
+	h.eventually("the first leads", first.leads)
+	second = h.run("second")
+	h.eventually("the second is a candidate", func() bool { return h.candidates() == 2 })
+	return first, second
+}
+
 // start starts a replica, and waits until it listens.
 func (h *replicated) start(name, path string) *tenant {
 	h.Helper()

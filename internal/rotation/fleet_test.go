@@ -68,6 +68,12 @@ func newFleet(t *testing.T, strategy moq.Strategy, n int, names ...string) *flee
 // start begins a process over what the disk holds.
 func (f *fleet) start() {
 	f.t.Helper()
+	f.load()
+	f.configure()
+}
+
+func (f *fleet) load() {
+	f.t.Helper()
 	f.engine = New(Options{
 		Instance: "test", Journal: f, Sealer: fakeSealer{&world{}}, Alarm: f, Clock: f,
 		Observer: unobserved{}, Log: zap.NewNop(),
@@ -75,7 +81,6 @@ func (f *fleet) start() {
 	if err := f.engine.Load(f.t.Context(), f.plans); err != nil {
 		f.t.Fatal(err)
 	}
-	f.configure()
 }
 
 func (f *fleet) configure() {

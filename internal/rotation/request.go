@@ -23,22 +23,28 @@ func (e *Engine) Rotate(_ context.Context, relay, typ, by string, compromised bo
 	return w.status(), nil
 }
 
-// request makes a request durable, and lets the slot line up anew for it.
+// request makes a request durable, and lets the slot line up anew for it. One whose save fails is forgotten before another
+// comes, which its forgetting would take along.
 func (w *worker) request(q slot.Request) error {
-	var before *slot.Request
-	err := w.updateWithEvents(func(r *slot.Record) []slot.Event {
-		before = r.Request
-		r.AskForRotation(q)
+	w.saving.Lock()
+	defer w.saving.Unlock()
+	var before, asked *slot.Request
+	var events []slot.Event
+	w.locked(func() {
+		before = w.record.Request
+		w.record.AskForRotation(q)
+		asked = w.record.Request
 		w.requeue()
 		if o := w.notes; o != nil {
 			o.NextRetirement, o.failedRetirements, o.NextRoom = 0, 0, 0
 		}
 		ev := w.newEvent(slot.EventRequested)
 		ev.By, ev.Cause, ev.RotationID, ev.TokenID = q.By, slot.CauseOf(q), "", ""
-		return []slot.Event{ev}
+		events = append(events, ev)
 	})
+	err := w.saveInTurn(events...)
 	if err != nil {
-		w.locked(func() { w.record.Request = before })
+		w.locked(func() { w.record.ForgetRequest(asked, before) })
 	}
 	return err
 }

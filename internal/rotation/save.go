@@ -14,6 +14,11 @@ import (
 func (w *worker) save(events ...slot.Event) error {
 	w.saving.Lock()
 	defer w.saving.Unlock()
+	return w.saveInTurn(events...)
+}
+
+// saveInTurn is save; w.saving is held.
+func (w *worker) saveInTurn(events ...slot.Event) error {
 	w.locked(func() { w.record.NoteSchedule(w.plan) })
 	began := w.engine.Clock.Elapsed().Elapsed
 	err := w.engine.Journal.Save(w.engine.saving(), w.read(), events...)
@@ -49,7 +54,7 @@ func (w *worker) noteSave(err error) {
 }
 
 // updateWithEvents changes the record, and makes that durable together with the events that
-// change returns. What cannot be saved now is saved later.
+// change returns. What cannot be saved now is saved later, but for the events: they are lost to the history.
 func (w *worker) updateWithEvents(change func(*slot.Record) []slot.Event) error {
 	var events []slot.Event
 	w.locked(func() { events = change(&w.record) })

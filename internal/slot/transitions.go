@@ -216,6 +216,13 @@ func (r *Record) AddFailedAttempt(a FailedAttempt) {
 	r.Failure = &f
 }
 
+// ForgetRequest puts the request from before in the place of one that could not be made durable, if it is still there.
+func (r *Record) ForgetRequest(asked, before *Request) {
+	if r.Request == asked {
+		r.Request = before
+	}
+}
+
 // EndFailure forgets a run of failures whose cause is gone.
 func (r *Record) EndFailure() { r.Failure = nil }
 

@@ -32,7 +32,7 @@ func newDeliveries() backlog {
 func newRetirements() backlog {
 	return backlog{
 		label: "account", waiting: map[string]wait{},
-		count: gaugeFamily("pending_retirements", "Old tokens of the account that are past their grace and not yet revoked."),
+		count: gaugeFamily("pending_retirements", "Old tokens of the account's configured slots that are past their grace and not yet revoked."),
 		oldest: gaugeFamily("oldest_pending_retirement_timestamp_seconds",
 			"When the first grace of the account's tokens not yet revoked ended; absent when none is past it."),
 	}

@@ -21,7 +21,7 @@ func slotGauges() []slotGauge {
 			func(s *slot.Status) (float64, bool) { return float64(s.ConsecutiveFailures), true }},
 		{"slot_unhealthy_targets", "Required targets that are missing, changed or unusable, at the last look.",
 			func(s *slot.Status) (float64, bool) { return float64(s.UnhealthyTargets()), true }},
-		{"blackout_start_timestamp_seconds", "Since when the slot's consumers are locked out; absent when they are not.",
+		{"blackout_start_timestamp_seconds", "Since when the slot's consumers are locked out, or may be; absent when they are not.",
 			at(func(s *slot.Status) time.Time { return s.BlackoutSince })},
 		{"last_rotation_timestamp_seconds", "When the slot's last rotation was verified.",
 			at(func(s *slot.Status) time.Time { return s.LastRotation })},

@@ -150,7 +150,7 @@ func (m *Metrics) makeAccountMetrics() {
 }
 
 func (m *Metrics) makeDaemonMetrics(o Options) {
-	m.journalErrs = m.counter("journal_errors_total", "Writes to the journal that failed.")
+	m.journalErrs = m.counter("journal_errors_total", "Writes to the journal, and checks of it, that failed.")
 	m.journal = m.histogram("journal_write_duration_seconds",
 		"Duration of durable writes to the journal.", journalBuckets())
 	m.authFailures = m.counter("http_auth_failures_total", "Failed logins at the TCP listener: passwords and client certificates.")

@@ -11,13 +11,15 @@ import (
 // Check writes a small probe as a save would be written, which tells what this leader's clocks say. What is written stays
 // in etcd until it compacts.
 func (s *Store) Check(ctx context.Context) error {
-	if err := s.over.why(); err != nil {
-		return s.faultOf(writing, err)
+	err := s.over.why()
+	if err == nil {
+		err = s.putLatest(ctx, probeKey, s.readClock)
 	}
-	if err := s.putLatest(ctx, probeKey, s.readClock); err != nil {
-		return s.faultOf(writing, err)
+	if err == nil {
+		return nil
 	}
-	return nil
+	s.observe(0, err)
+	return s.faultOf(writing, err)
 }
 
 // Restore fails: what etcd has lost comes back from a snapshot of etcd's, or is copied there.

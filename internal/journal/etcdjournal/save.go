@@ -28,10 +28,14 @@ func (s *Store) Save(ctx context.Context, r *slot.Record, events ...slot.Event) 
 		}
 	}
 	err := s.save(ctx, r, history)
-	if s.options.Observe != nil {
-		s.options.Observe(time.Since(began), err)
-	}
+	s.observe(time.Since(began), err)
 	return err
+}
+
+func (s *Store) observe(took time.Duration, err error) {
+	if s.options.Observe != nil {
+		s.options.Observe(took, err)
+	}
 }
 
 // historyMaker returns the value that a slot's history is to have, for each try anew.

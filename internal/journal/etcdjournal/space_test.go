@@ -19,7 +19,12 @@ import (
 func TestAnEtcdThatIsFullIsToldByName(t *testing.T) {
 	const quota = 4 << 20
 	w := newWorld(t, 1, etcdtest.Quota(quota))
-	s := w.open(t, Options{})
+	failed := 0
+	s := w.open(t, Options{Observe: func(_ time.Duration, err error) {
+		if err != nil {
+			failed++
+		}
+	}})
 	mustSave(t, s, 1, 1)
 	watch := NewSpaceWatch(w.Client, w.prefix)
 	if size, free := watch.Size(), watch.Free(); size != -1 || free != -1 {
@@ -42,6 +47,9 @@ func TestAnEtcdThatIsFullIsToldByName(t *testing.T) {
 	expectLook(t, watch, "space exceeded", "no replica can be elected", "etcd is full")
 	for _, err := range []error{save(t, s, 1, 2), save(t, s, 2, 1), s.Check(t.Context())} {
 		expectFault(t, err, fault.Retry, fault.Storage, "write journal", "space exceeded", "etcd is full", "quota", "alarm disarm")
+	}
+	if failed != 3 {
+		t.Errorf("%d failed writes were counted", failed)
 	}
 	_, err := w.Client.Grant(t.Context(), 60)
 	expectFault(t, FaultOf("campaign", w.Client, w.prefix, err), fault.Retry, fault.Storage, "campaign", "etcd is full", w.prefix+"/")

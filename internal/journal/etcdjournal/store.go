@@ -41,7 +41,8 @@ type Options struct {
 	Clock Clock
 	// ToMove opens a journal that was moved, or is not whole yet, too.
 	ToMove bool
-	// Observe, if set, is called once per save with how long it took and how it ended. It must not block.
+	// Observe, if set, is called once per save with how long it took and how it ended, and for each check that failed. It
+	// must not block.
 	Observe func(took time.Duration, err error)
 
 	limits limits

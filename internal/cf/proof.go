@@ -80,6 +80,13 @@ func (r *proof) noteOutcome(well, up bool) {
 	}
 }
 
+// IsDoubted reports whether the account has been found down since a call last went well.
+func (c *Client) IsDoubted() bool {
+	c.proof.mu.Lock()
+	defer c.proof.mu.Unlock()
+	return c.proof.doubted
+}
+
 // isCurrent reports whether nothing needs to be asked before the next call.
 func (r *proof) isCurrent() bool {
 	r.mu.Lock()
@@ -105,7 +112,8 @@ func (r *proof) isWithin(d time.Duration) bool {
 func (c *Client) unprovenError(k call) error {
 	e := &fault.Error{
 		Class: fault.Retry, Reason: fault.Timeout, Op: k.op.String(), Object: c.objectOf(k), Unsent: true,
-		Err: errors.New("not sent: the account has not answered for a minute, so long was the wait for the request budget"),
+		Err: errors.New("not sent: the account's last answer is too old by now to prove that calls reach it"),
 	}
-	return e.WithHint("if this goes on, raise the account's rate_limit: two calls must fit into a minute")
+	return e.WithHint("if this goes on, see how long the journal takes, or raise the account's rate_limit: " +
+		"two calls must fit into a minute")
 }

@@ -125,9 +125,10 @@ func (w *accountWatch) forget(name string) {
 	delete(w.seen, name)
 }
 
-// learnTime asks for the time if it is needed, and tells what is known of it.
+// learnTime asks for the time if it is needed, and tells what is known of it. An account that was found down is asked,
+// too: a quiet one has no other call by which it would be found up again.
 func (w *accountWatch) learnTime(ctx context.Context, name string, s *seenAccount, q question, c *cf.Client, wake func()) {
-	if c.Clock().IsDoubted() || c.Time().SampleAge >= sampleLasts {
+	if c.Clock().IsDoubted() || c.IsDoubted() || c.Time().SampleAge >= sampleLasts {
 		w.countSilence(name, s, q.ask(ctx, c) && c.Time().Now.IsZero())
 	}
 	if w.noteOrigin(s, c.Time()) {

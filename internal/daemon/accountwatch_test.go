@@ -20,6 +20,7 @@ import (
 	"github.com/rotatord/rotatord/internal/config"
 	"github.com/rotatord/rotatord/internal/logging"
 	"github.com/rotatord/rotatord/internal/metrics"
+	"github.com/rotatord/rotatord/internal/moq"
 	"github.com/rotatord/rotatord/internal/secret"
 )
 
@@ -174,6 +175,23 @@ func TestAnAccountThatTellsNoTimeIsAskedEachMinuteAndThatIsToldOnce(t *testing.T
 		}
 		if w.wakes.Load() != 0 {
 			t.Error("the slots were woken for nothing")
+		}
+	})
+}
+
+// Nothing else may be asked of it for an hour, and its metric would say for as long that it is down.
+func TestAnAccountThatWasFoundDownIsAskedUntilItIsUpAgain(t *testing.T) {
+	watching(t, func(t *testing.T, w *watched) {
+		w.run(t, 5*time.Minute)
+		page := cfsim.Fault{Kind: cfsim.PageBefore, Status: http.StatusBadGateway}
+		w.sim.Next(cfsim.List, page, page)
+		_, err := w.client.Load().List(t.Context(), moq.Priority{Urgency: moq.Routine}, watchedRelay)
+		if err == nil || !w.client.Load().IsDoubted() {
+			t.Fatalf("it was not found down: %v", err)
+		}
+		w.run(t, 5*time.Minute)
+		if n := len(w.askedAt(cfsim.List)); w.client.Load().IsDoubted() || n != 2+1+2 {
+			t.Errorf("asked %d times; it is still doubted: %v", n, w.client.Load().IsDoubted())
 		}
 	})
 }

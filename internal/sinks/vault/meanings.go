@@ -13,7 +13,8 @@ import (
 
 // answers says what each status of Vault's means here.
 var answers = fault.Table[*api.ResponseError]{
-	fault.When(fault.All(isNotVaults, byStatus(400, 403, 404, 405)), fault.Retry, fault.BadAnswer, ""),
+	fault.When(fault.All(isNotVaults, byStatus(400, 403, 404, 405, 413)), fault.Retry, fault.BadAnswer, ""),
+	fault.When(fault.All(isNotVaults, byStatus(429)), fault.Retry, fault.RateLimited, ""),
 	fault.When(byStatus(400), fault.Permanent, fault.Invalid, "correct the sink's configuration"),
 	fault.When(byStatus(403), fault.Permanent, fault.Forbidden, "the token lacks a permission"), // addAdvice names the policy
 	fault.When(byStatus(404), fault.Permanent, fault.NotFound, "correct mount and namespace"),

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"testing"
 
 	"github.com/hashicorp/vault/api"
@@ -27,11 +28,13 @@ func answersOf(status int) []happening {
 		})
 	}
 	list := []happening{{fmt.Sprintf("%d of Vault", status), answer(false, "said so")}}
-	if status > 404 {
-		return list
+	if status <= 404 {
+		list = append(list, happening{fmt.Sprintf("%d without words", status), answer(false)})
 	}
-	return append(list, happening{fmt.Sprintf("%d without words", status), answer(false)},
-		happening{fmt.Sprintf("%d with a page", status), answer(true, "<html>403</html>")})
+	if slices.Contains([]int{400, 403, 404, 405, 413, 429}, status) { // as proxies answer
+		list = append(list, happening{fmt.Sprintf("%d with a page", status), answer(true, "<html>403</html>")})
+	}
+	return list
 }
 
 func happenings() (list []happening) {

@@ -54,7 +54,7 @@ var meanings = fault.Table[failedCall]{
 	fault.When(failedCall.claimsSuccess, fault.Ambiguous, fault.BadAnswer, ""),
 	fault.When(failedCall.isServerError, fault.Ambiguous, fault.ServerError, ""),
 	fault.When(failedCall.isRateLimited, fault.Retry, fault.RateLimited,
-		"Cloudflare refuses every call of this API token; calls go on in {after}"),
+		"Cloudflare refuses every call of this API token, and asks for a wait of {after}"),
 	fault.When(failedCall.isRedirect, fault.Ambiguous, fault.BadAnswer,
 		"no redirect is followed with the API token; check api_url, and the proxies on the way"),
 	fault.When(failedCall.isNotCloudflares, fault.Ambiguous, fault.BadAnswer,

@@ -125,7 +125,8 @@ type Settings struct {
 	Jitter *time.Duration `yaml:"jitter" jsonschema:"default=0s"`
 	// Create the new token beside the old one, or rotate in place.
 	Strategy moq.Strategy `yaml:"strategy" jsonschema:"enum=overlap,enum=in_place,default=overlap"`
-	// First sight of a slot; default: now for overlap and schedule for in_place.
+	// When a slot that has never rotated does: now, or at its first instant; default: now for overlap and schedule for
+	// in_place.
 	Initial slot.Initial `yaml:"initial" jsonschema:"enum=now,enum=schedule"`
 	// Run a missed schedule once on return.
 	CatchUp *bool `yaml:"catch_up" jsonschema:"default=true"`

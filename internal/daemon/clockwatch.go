@@ -51,7 +51,7 @@ func (d *daemon) warnOfUnsetClock() bool {
 		return false
 	}
 	d.log.Warn("this machine's clock is before the date of rotatord's build: nobody has set it; "+
-		"nothing is minted or revoked until Cloudflare tells the time", zap.Time("clock", now), zap.Time("built", d.builtAt))
+		"no rotation begins and nothing is revoked until it is set, or Cloudflare tells the time; only blackouts are ended", zap.Time("clock", now), zap.Time("built", d.builtAt))
 	return true
 }
 

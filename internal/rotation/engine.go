@@ -5,8 +5,9 @@
 // What is done when, package slot says. Engine keeps the registry of slots; each has a worker,
 // woken by its alarm, or by what it waits for. It asks slot.Decide what to do next (runPass),
 // carries the action out (carryOut, in worker.go: the list of all there are), journals what
-// came of it (a mint before the call, its value before it goes anywhere), and asks again until the answer is to wait. At most one goroutine works on
-// a slot; slots share nothing but the budget, the journal and the gates of places.
+// came of it (a mint before the call, its value before it goes anywhere), and asks again until the
+// answer is to wait. At most one goroutine works on a slot; slots share nothing but the budget, the
+// journal and the gates of places.
 //
 // The world is reached through the interfaces in ports.go alone. Administration is what people ask
 // for beside rotations: tokens, pruning, the history, the forecast.
@@ -39,7 +40,7 @@ type Options struct {
 
 	// With replicas an Engine works for one term, and its Clock counts the term as a boot of its own.
 	Term        Term        // nil: nobody else can lead
-	TakeOver    bool        // it goes on from another replica's records
+	TakeOver    bool        // replicas take turns: it goes on from the records of the term before, perhaps its own
 	LeaderClock LeaderClock // the former leader's
 }
 

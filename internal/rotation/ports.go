@@ -56,7 +56,7 @@ type Journal interface {
 	AccountNotes
 	// Save makes r, and the events if any, durable in one commit before it returns.
 	// On an error nothing of it counts as kept: the next save takes back what may have reached the disk, and only a
-	// crash before that can bring it back. A permanent one is of this record alone.
+	// crash, or the end of the term, before that can bring it back. A permanent one is of this record alone.
 	Save(ctx context.Context, r *slot.Record, events ...slot.Event) error
 	// Load calls visit for every record. The record is visit's to keep, but its words
 	// are parts of longer texts.

@@ -69,7 +69,8 @@ func (e *Engine) proveTerm(ctx context.Context, op string) error {
 	return nil
 }
 
-// proveWrite is prove for a delivery, which goes on as long as the lease is confirmed, though the store does not answer.
+// proveWrite is proveTerm for a delivery, which goes on as long as the lease is confirmed, though the store does not
+// answer.
 func (e *Engine) proveWrite(ctx context.Context) error {
 	if e.Term == nil {
 		return nil
@@ -99,7 +100,8 @@ func (e *Engine) clockAgrees() bool {
 	return e.now().Sub(theirs).Abs() <= clocksAgree
 }
 
-// mayBegin reports whether an action may be carried out now; if not, wait says whether it may later.
+// mayBegin reports whether an action may be carried out now; if not, until is when to ask
+// again; zero: never.
 func (e *Engine) mayBegin(a slot.Action) (may bool, until time.Time) {
 	if !e.mayCarryOut(a) {
 		return false, time.Time{}

@@ -3,8 +3,8 @@
 // nothing of what is rotated.
 //
 // A schedule is a rule in local time, an instant is a point in time. Where the clocks of a zone are
-// changed, a time of day may be missing or come twice: an instant is then neither skipped nor
-// doubled. From a schedule alone follow its gaps, which say whether a grace or a lifetime fits.
+// changed, a time of day may be missing or come twice: a daily run is then neither skipped nor doubled,
+// and runs that are missing together are one, at the end of the gap. From a schedule alone follow its gaps, which say whether a grace or a lifetime fits.
 // Jitter is a delay that is drawn from a key, for a slot its ids, and the instant, so that it is the
 // same after a restart or a rename. The queue goes by the wall clock and sleeps only for a while at a time: a
 // machine may be suspended, and its clock set.

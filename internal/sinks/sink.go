@@ -115,7 +115,7 @@ type Record struct {
 	TokenID    string // jti; of in_place as the value claims, else empty
 	RotationID string
 	RotatedAt  time.Time // UTC, whole seconds; journalled, so a repeat is the same
-	ExpiresAt  time.Time // zero when unknown (in_place)
+	ExpiresAt  time.Time // zero when unknown, as under in_place where the value claims none
 }
 
 // Names are the words that target templates see.

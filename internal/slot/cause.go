@@ -7,7 +7,7 @@ type Cause string
 
 // The causes.
 const (
-	CauseInitial     Cause = "initial"     // first sight of the slot
+	CauseInitial     Cause = "initial"     // the slot has never rotated
 	CauseSchedule    Cause = "schedule"    // an instant of its schedule
 	CauseManual      Cause = "manual"      // somebody asked
 	CauseCompromised Cause = "compromised" // somebody asked with --compromised

@@ -38,7 +38,9 @@ type Times struct {
 	Start      Reading            // elapsed-time clock when this process began
 	Cloudflare moq.CloudflareTime // what the slot's account tells of Cloudflare's time
 
-	TakenOver   bool // this process goes on from another replica's records: Start is when its term began
+	// TakenOver: replicas take turns, and it goes on from the records of the term before, perhaps its own; Start is when
+	// its term began.
+	TakenOver   bool
 	ClockAgrees bool // and our clock is as good as the same as the former leader's
 }
 

@@ -56,7 +56,7 @@ func (p *Plan) sameSchedule(q *Plan) bool {
 	return p.Schedule == q.Schedule || p.Expr != "" && p.Expr == q.Expr
 }
 
-// Initial says what happens at the first sight of a slot.
+// Initial says when a slot that has never rotated does.
 type Initial string
 
 // The choices.

@@ -91,8 +91,8 @@ type Rotation struct {
 	Settle  time.Duration `json:"settle,omitempty"` // from the mint's answer to the first delivery
 	Expires Timestamp     `json:"expires,omitzero"` // asked for
 	Verify  bool          `json:"verify"`
-	// Regrace begins the graces of older tokens anew: a target was found changed, or
-	// is new, and may have served any of them until this rotation.
+	// Regrace begins the graces of older tokens anew: a target was found missing
+	// or changed, or is new, and may have served any of them until this rotation.
 	Regrace bool `json:"regrace,omitempty"`
 	// ClaimedOtherID says that the value claims another id than its answer told.
 	ClaimedOtherID bool `json:"claimed_other_id,omitempty"`

@@ -24,5 +24,5 @@ type View struct {
 	ActiveSince time.Time // since when this process can act, its start or the end of a suspension: what came due before and is unmet was missed
 	JournalDown bool      // the journal cannot be written: mint nothing
 
-	ClockUnset bool // the wall clock is before the build's date, and Cloudflare's time is not known: start nothing
+	ClockUnset bool // the wall clock is before the build's date, and Cloudflare's time is not known: start and revoke nothing, but end blackouts
 }

@@ -23,14 +23,16 @@ import (
 // replicated is a house in which several replicas live, beside an etcd.
 type replicated struct {
 	*house
-	etcd *etcdtest.Cluster
+	etcd     *etcdtest.Cluster
+	identity *secret.Identity
 }
 
 func newReplicated(t *testing.T) *replicated {
 	t.Helper()
 	t.Parallel()
-	h := &replicated{newHouse(t), etcdtest.Start(t, 1)}
-	if _, err := secret.CreateIdentity(h.path("identity.txt")); err != nil {
+	h := &replicated{house: newHouse(t), etcd: etcdtest.Start(t, 1)}
+	var err error
+	if h.identity, err = secret.CreateIdentity(h.path("identity.txt")); err != nil {
 		t.Fatal(err)
 	}
 	return h

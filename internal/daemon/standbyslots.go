@@ -15,6 +15,8 @@ func (r *replica) statuses(yield func(*slot.Status) bool) {
 		return
 	}
 	v := slot.View{Seen: &slot.Observation{}, Sinks: r.backends.Load().configured(), Times: slot.Times{Now: time.Now().Round(0)}}
+	leading, _ := c.Term()
+	v.ActiveSince = leading.Since // what came due before, the leader leaves out or has caught up
 	v.Clock = NewSystemClock().Elapsed()
 	v.Start = v.Clock
 	for _, v.Plan = range r.fleet.Load().Plans() {
@@ -24,7 +26,8 @@ func (r *replica) statuses(yield func(*slot.Status) bool) {
 	}
 }
 
-// describeFrom tells the status of v's slot, whose record a copy has, and reports whether to go on.
+// describeFrom tells the status of v's slot by its record in a copy, and reports whether to go on. One that the leader has
+// not journalled is told as if it were seen for the first time now.
 func describeFrom(c *etcdjournal.Copy, v *slot.View, yield func(*slot.Status) bool) (goOn bool) {
 	describe := func(record *slot.Record) {
 		v.Record = record
@@ -37,7 +40,8 @@ func describeFrom(c *etcdjournal.Copy, v *slot.View, yield func(*slot.Status) bo
 		describe(record)
 	})
 	if !known {
-		describe(&slot.Record{Key: v.Plan.Key})
+		r := slot.NewRecord(v.Plan, v.Now)
+		describe(&r)
 	}
 	return goOn
 }

@@ -89,7 +89,7 @@ func (e *Engine) assignPlans(plans []*slot.Plan, kept func(upstream) bool, first
 	for i, p := range plans {
 		w := e.slots.workerOfLocked(p.Key)
 		if w == nil {
-			w = e.slots.addWorker(e, slot.Record{Key: p.Key, FirstSeen: slot.TimestampOf(now.Truncate(time.Second))})
+			w = e.slots.addWorker(e, slot.NewRecord(p, now))
 			fresh = append(fresh, w)
 		}
 		if !w.unaffectedBy(p, kept) {

@@ -21,8 +21,9 @@ const maxRuns = 1000
 
 // FirstForecast returns the runs of a slot that is seen for the first time now.
 func FirstForecast(p *Plan, now, until time.Time) []Run {
-	seen := TimestampOf(now.Round(0).Truncate(time.Second))
-	v := &View{Record: &Record{Key: p.Key, FirstSeen: seen}, Plan: p, Seen: &Observation{}, Times: Times{Now: now.Round(0)}, ActiveSince: now}
+	now = now.Round(0)
+	r := NewRecord(p, now)
+	v := &View{Record: &r, Plan: p, Seen: &Observation{}, Times: Times{Now: now}, ActiveSince: now}
 	return v.Forecast(until)
 }
 

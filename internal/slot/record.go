@@ -59,6 +59,11 @@ type Record struct {
 	Failure *Failure `json:"failure,omitempty"`
 }
 
+// NewRecord is what is known of a slot that is seen for the first time now.
+func NewRecord(p *Plan, now time.Time) Record {
+	return Record{Key: p.Key, FirstSeen: TimestampOf(now.Truncate(time.Second))}
+}
+
 // Phase is how far a rotation has come.
 type Phase string
 

@@ -98,6 +98,24 @@ func TestDurationsGoByElapsedTime(t *testing.T) {
 	}
 }
 
+// What is due goes by Cloudflare's time there, and is told as our clock shows it.
+func TestTheLagOfAReplicaWhoseClockIsWrongIsOfOneClock(t *testing.T) {
+	for _, ahead := range []time.Duration{-3 * time.Hour, 3 * time.Hour} {
+		w := newWorld(t, moq.Overlap, 1)
+		w.withReplicas([2]time.Duration{ahead, ahead})
+		w.start()
+		w.run(24*time.Hour + ahead - time.Minute)
+		w.sinks["sink0"].down = true
+		w.run(10 * time.Minute)
+		w.sinks["sink0"].down = false
+		w.engine.Retry([]string{"sink0"})
+		w.run(time.Minute)
+		if lag := w.stats.lag; len(lag) != 1 || lag[0] < 9*time.Minute || lag[0] > 10*time.Minute {
+			t.Errorf("with a clock that is %s ahead the lags are %s", ahead, lag)
+		}
+	}
+}
+
 func TestThatATokenWasListedBeforeAStepOfTheClockSaysNothingAfterIt(t *testing.T) {
 	w := newWorld(t, moq.Overlap, 2)
 	w.start()

@@ -84,8 +84,7 @@ func (w *worker) rollbackIntent(before *slot.Rotation, err error) {
 // again.
 func (w *worker) observeLag(a slot.Rotation, before *slot.Rotation) {
 	if before == nil && !a.DueAt.IsZero() {
-		t := w.times()
-		w.engine.Observer.LagMeasured(max(0, t.ScheduleNow().Sub(a.DueAt.Time())))
+		w.engine.Observer.LagMeasured(max(0, w.engine.now().Sub(a.DueAt.Time())))
 	}
 }
 

@@ -83,7 +83,7 @@ type Rotation struct {
 	Cause        Cause        `json:"cause"`
 	By           string       `json:"by,omitempty"`     // who asked for a rotation that this one meets, whatever its cause
 	MeetsThrough Timestamp    `json:"instant,omitzero"` // every schedule instant up to it is met by this rotation
-	DueAt        Timestamp    `json:"due,omitzero"`     // due instant of one that the schedule began, for its lag
+	DueAt        Timestamp    `json:"due,omitzero"`     // by our clock: when the run came due that the schedule began, for its lag
 	Period       Timestamp    `json:"period,omitzero"`  // the period whose drift this rotation answers
 	Started      Timestamp    `json:"started"`          // first mint call of this rotation: where a blackout begins
 	Clock        Reading      `json:"clock,omitzero"`   // then

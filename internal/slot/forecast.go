@@ -75,7 +75,7 @@ func (d Due) startedFrom(v *View, earliest time.Time) Due {
 	}
 	d.At = earliest
 	if v.Plan.Schedule != nil {
-		d.MeetsThrough = laterOf(d.MeetsThrough, v.latestDue(laterOf(d.MeetsThrough, v.scheduleBase()), earliest))
+		d.MeetsThrough = laterOf(d.MeetsThrough, v.latestDue(laterOf(d.MeetsThrough, v.scheduleBase()), v.onSchedule(earliest)))
 	}
 	return d
 }
@@ -86,9 +86,9 @@ func (v *View) runAfter(d Due) Due {
 		return Due{}
 	}
 	met := laterOf(d.MeetsThrough, v.scheduleBase())
-	next := v.Plan.Schedule.Next(laterOf(met, v.latestDue(met, d.At)))
+	next := v.Plan.Schedule.Next(laterOf(met, v.latestDue(met, v.onSchedule(d.At))))
 	if next.IsZero() {
 		return Due{}
 	}
-	return Due{CauseSchedule, v.withJitter(next), next}
+	return Due{CauseSchedule, v.byScheduleClock(v.withJitter(next)), next}
 }

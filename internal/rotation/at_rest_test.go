@@ -137,9 +137,9 @@ func TestSlotsAreListedByRelayThenTypeAndFoundByName(t *testing.T) {
 
 // A fleet's memory is mostly its slots: raise this only with a reason. (That it points to the next slot of its relay
 // takes 8 bytes, and spares the registry an entry of its own for each slot; which schedule it goes by, 8 and what they
-// point to.)
+// point to; since when its first rotation is due, 8, as a start and a standby are to know it too.)
 func TestASlotTakesNoMoreMemoryThanItDid(t *testing.T) {
-	const most, mostOfPlan = 296, 168
+	const most, mostOfPlan = 304, 168
 	size := int(unsafe.Sizeof(worker{}))
 	if size > most {
 		t.Errorf("a slot takes %d bytes, want at most %d", size, most)

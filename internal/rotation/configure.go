@@ -170,17 +170,25 @@ func (w *worker) applyPlan(e *Engine, p *slot.Plan, watch time.Time, kept func(u
 		detachRotations(&w.record)
 		sharePlanWords(&w.record, p)
 	}
-	// w.plan is still the former plan: a record of an older version does not say by which schedule the slot went, and must
-	// before the new one comes, or nobody sees that it changed. Later records say it since their last save.
-	if w.record.InForce == nil {
-		w.record.NoteSchedule(w.plan)
-	}
+	w.noteNext(p, e.now())
 	w.plan, w.nextCheck = p, slot.TimestampOf(watch)
 	w.forgetInspections()
 	w.sightings = slices.DeleteFunc(w.sightings, func(f slot.LocationEntry[slot.Sighting]) bool { return !p.Delivers(f.Location) })
 	if o := w.notes; o != nil {
 		o.Errors, o.NextRoom = nil, 0
 		o.Health = slices.DeleteFunc(o.Health, func(h slot.LocationEntry[slot.TargetHealth]) bool { return !p.Delivers(h.Location) })
+	}
+}
+
+// noteNext has the record say what it must before the slot gets its next plan, or what that changes. m.mu is held.
+func (m *memory) noteNext(p *slot.Plan, now time.Time) {
+	// A record of an older version does not say by which schedule the slot went, and must before the new one comes, or
+	// nobody sees that it changed. Later records say it since their last save.
+	if m.record.InForce == nil {
+		m.record.NoteSchedule(m.plan)
+	}
+	if m.record.NoteInitial(p, slot.TimestampOf(now)) {
+		m.ensureNotes().Unsaved = true
 	}
 }
 

@@ -131,17 +131,6 @@ func (c *Times) quietUntil(rot *Rotation) time.Time {
 	return earlierOf(rot.LostAt.Add(quietMinute).Time(), c.Now)
 }
 
-// dueInitially is the first rotation of a slot. One that comes late meets what was due meanwhile, too.
-func (v *View) dueInitially() Due {
-	if v.Record.Rotation != nil || v.Plan.Initial != InitialNow {
-		return Due{}
-	}
-	seen := v.Record.FirstSeen.Time()
-	d := v.dueAt(CauseInitial, earlierOf(seen, v.Now))
-	d.MeetsThrough = laterOf(seen, d.MeetsThrough)
-	return d
-}
-
 func (v *View) dueOnSchedule() Due {
 	if v.Plan.Schedule == nil {
 		return Due{}

@@ -42,10 +42,11 @@ func (v *View) Forecast(until time.Time) (out []Run) {
 // waiting for its next attempt. Status and metrics give it as next; what is overdue is judged by it or by the token's end
 // (overdueFrom). `plan` shows firstForecastRun, which leaves out what is under way.
 func (v *View) firstUnmetRun() Due {
-	if first := v.dueInitially(); first.Cause != "" {
+	first, scheduled := v.dueInitially(), v.dueOnSchedule()
+	if first.Cause != "" && (scheduled.Cause == "" || !scheduled.At.Before(first.At)) {
 		return first
 	}
-	return v.dueOnSchedule()
+	return scheduled
 }
 
 // firstForecastRun is the first run that is yet to begin, and when it does: one that is late begins now, or when what it

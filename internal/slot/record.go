@@ -21,6 +21,9 @@ type Record struct {
 	// InForce is the schedule that the slot goes by; nil: not known.
 	InForce *ScheduleInForce `json:"schedule,omitempty"`
 
+	// InitialSince is since when the slot is to rotate for the first time (`initial: now`); zero: it is not, or did.
+	InitialSince Timestamp `json:"initial_since,omitzero"`
+
 	// PendingMint is a mint under way: journalled before the call, gone with its outcome. Between two actions it is
 	// there only under in_place, after a rotate call whose answer was lost: consumers are locked out then.
 	PendingMint *Rotation `json:"attempt,omitempty"`
@@ -61,7 +64,9 @@ type Record struct {
 
 // NewRecord is what is known of a slot that is seen for the first time now.
 func NewRecord(p *Plan, now time.Time) Record {
-	return Record{Key: p.Key, FirstSeen: TimestampOf(now.Truncate(time.Second))}
+	r := Record{Key: p.Key, FirstSeen: TimestampOf(now.Truncate(time.Second))}
+	r.NoteInitial(p, r.FirstSeen)
+	return r
 }
 
 // Phase is how far a rotation has come.

@@ -19,7 +19,7 @@ func (v *View) takeBack() Action {
 	if v.Record.namesTimeBeyond(b) {
 		return TakeBack{b}
 	}
-	if now := TimestampOf(v.Now); b.Met == furthest && (max(v.Record.FirstSeen, v.Record.inForce().Since) > now || v.Record.namesInstantAfter(now)) {
+	if now := TimestampOf(v.Now); b.Met == furthest && (v.Record.latestStart() > now || v.Record.namesInstantAfter(now)) {
 		return Wait{v.Now.Add(askAgainIn)}
 	}
 	return Wait{}
@@ -53,10 +53,13 @@ func (r *Record) namesInstantAfter(t Timestamp) bool {
 	return r.MetThrough > t || after(r.PendingMint) || after(r.Rotation)
 }
 
+// latestStart is the latest time from which on something of the slot's schedule counts.
+func (r *Record) latestStart() Timestamp { return max(r.FirstSeen, r.InitialSince, r.inForce().Since) }
+
 // namesTimeBeyond reports whether the record names a time beyond the bounds.
 func (r *Record) namesTimeBeyond(b Bounds) bool {
 	lostAhead := func(l Orphan) bool { return max(TimestampOf(l.At), l.Found) > b.Present }
-	return max(r.FirstSeen, r.inForce().Since) > b.Latest || r.MetThrough > b.Met || r.PendingMint.startedBeyond(b) || r.Rotation.startedBeyond(b) ||
+	return r.latestStart() > b.Latest || r.MetThrough > b.Met || r.PendingMint.startedBeyond(b) || r.Rotation.startedBeyond(b) ||
 		slices.ContainsFunc(r.Orphans, lostAhead) || r.Request.askedBeyond(b) || r.Failure.failedBeyond(b)
 }
 
@@ -73,7 +76,8 @@ func (f *Failure) failedBeyond(b Bounds) bool {
 // TakeBack takes back what lies beyond the bounds. What the record points to stays as it is: a copy may be on its way
 // to the journal.
 func (r *Record) TakeBack(b Bounds) {
-	r.FirstSeen, r.MetThrough = min(r.FirstSeen, b.Latest), b.believed(r.MetThrough)
+	r.FirstSeen, r.InitialSince = min(r.FirstSeen, b.Latest), min(r.InitialSince, b.Latest)
+	r.MetThrough = b.believed(r.MetThrough)
 	if f := r.inForce(); f.Since > b.Latest {
 		f.Since = b.Latest
 		r.keep(f)

@@ -11,6 +11,7 @@ import (
 func recordLines(r *Record) []string {
 	var l lines
 	l.addTime("first seen", r.FirstSeen.Time())
+	l.addTime("first rotation due since", r.InitialSince.Time())
 	l.addTime("scheduled through", r.MetThrough.Time())
 	in := r.inForce()
 	l.add(in.Text != "", "goes by the schedule %s in %s%s", in.Text, in.Zone, textIf(!in.Since.IsZero(), " since "+timestampText(in.Since)))

@@ -77,6 +77,9 @@ func (s *transcript) obey(text string) {
 		forms = append(forms, s.section()...)
 	}
 	s.understand(forms, text)
+	if !s.v.Now.IsZero() {
+		s.v.Record.NoteInitial(s.v.Plan, TimestampOf(s.v.Now))
+	}
 	if !s.loaded && !slices.Equal(before, recordLines(copied)) {
 		s.fatalf("a copy of the record, perhaps on its way to the journal, was changed")
 	}

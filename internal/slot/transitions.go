@@ -86,7 +86,7 @@ func (r *Record) CompleteMint(t Token, sealed []byte, at time.Time) (superseded 
 	if a.Cause == CauseDrift {
 		r.DriftPeriod = a.Period
 	}
-	r.Rotation, r.PendingMint, r.Failure = &a, nil, nil
+	r.Rotation, r.PendingMint, r.Failure, r.InitialSince = &a, nil, nil, 0
 	r.markMayHold(a.Targets, a.ID)
 	return superseded
 }

@@ -176,6 +176,14 @@ func TestPlanAsksADaemonOrForecasts(t *testing.T) {
 		tr.run("plan")
 		tr.run("plan", "--for", "soon")
 	})
+	record(t, "plan-cut.txt", &fakeDaemon{Runs: []adminapi.Run{
+		{At: in(time.Minute), Slot: "live/subscribe", Strategy: moq.Overlap, Account: "main"},
+		{At: in(2 * time.Minute), Slot: "live/subscribe", Strategy: moq.Overlap, Account: "main", MoreFollow: true},
+		{At: in(4 * time.Hour), Slot: "backup/subscribe", Strategy: moq.InPlace, Account: "main"},
+	}}, func(tr *transcript) {
+		tr.run("plan")
+		tr.run("plan", "-o", "json")
+	})
 	record(t, "plan-alone.txt", nil, func(tr *transcript) { tr.run("plan", "--for", "12h") })
 }
 

@@ -33,5 +33,9 @@ func (d *daemon) Forecast(within time.Duration) []slot.Run {
 
 func soonestFirst(runs []slot.Run) []slot.Run {
 	slices.SortFunc(runs, func(a, b slot.Run) int { return a.At.Compare(b.At) })
-	return runs[:min(len(runs), maxForecast)]
+	if len(runs) > maxForecast {
+		runs = runs[:maxForecast]
+		runs[maxForecast-1].MoreFollow = true
+	}
+	return runs
 }

@@ -14,6 +14,8 @@ type Run struct {
 	Type     moq.TokenType `json:"type"`
 	Account  string        `json:"account"`
 	Strategy moq.Strategy  `json:"strategy"`
+	// MoreFollow says that later runs are left out: the slot's own, or, of the last in a list of all slots, any.
+	MoreFollow bool `json:"more_follow,omitempty"`
 }
 
 // maxRuns bounds the forecast of one slot.
@@ -27,9 +29,14 @@ func FirstForecast(p *Plan, now, until time.Time) []Run {
 	return v.Forecast(until)
 }
 
-// Forecast returns the slot's runs that are yet to begin, and do by until, in their order: what is under way is none.
+// Forecast returns the slot's runs that are yet to begin, and do by until, in their order, a thousand at most: what is
+// under way is none.
 func (v *View) Forecast(until time.Time) (out []Run) {
-	for d := v.firstForecastRun(); d.Cause != "" && !d.At.After(until) && len(out) < maxRuns; d = v.runAfter(d) {
+	for d := v.firstForecastRun(); d.Cause != "" && !d.At.After(until); d = v.runAfter(d) {
+		if len(out) == maxRuns {
+			out[maxRuns-1].MoreFollow = true
+			break
+		}
 		out = append(out, Run{
 			At: UTC(d.At), Slot: v.Plan.Slot(), Relay: v.Plan.Relay, Type: v.Plan.Key.Type,
 			Account: v.Plan.Account, Strategy: v.Plan.Strategy,

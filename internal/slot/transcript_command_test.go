@@ -69,7 +69,7 @@ func (s *transcript) questions() []form {
 			s.printAll(runLines(FirstForecast(s.v.Plan, s.v.Now, c.time(0))))
 		}},
 		{"longest waits after NUMBER failures", func(c *clause) { s.printWaits(c) }},
-		{"forecast is as long until TIME", func(c *clause) { s.print("%d rotations", len(s.v.Forecast(c.time(0)))) }},
+		{"forecast is as long until TIME", func(c *clause) { s.printLength(s.v.Forecast(c.time(0))) }},
 		{"the reload changes the slot", func(*clause) { s.print("%s", yesOrNo(!s.former.Same(s.v.Plan))) }},
 		{"listed and accounted for", func(*clause) { s.print("%s", namesOf(s.v.Seen.Listing, s.v.Record.Owns)) }},
 		{"listed and perhaps its own", func(*clause) { s.print("%s", namesOf(s.v.Seen.Listing, s.v.Record.MayOwn)) }},
@@ -135,6 +135,12 @@ func (s *transcript) printWaits(c *clause) {
 	for i := 1; i <= n; i++ {
 		s.print("%d: %s", i, durationText(s.v.Record.Backoff().Ceiling(i)))
 	}
+}
+
+// printLength prints how long a forecast is, and its end.
+func (s *transcript) printLength(runs []Run) {
+	s.print("%d rotations, the last of which is", len(runs))
+	s.printAll(runLines(runs[len(runs)-1:]))
 }
 
 // namesOf are the names of the listed tokens that are meant.

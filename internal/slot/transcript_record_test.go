@@ -166,7 +166,8 @@ func until(t time.Time) string { return textIf(!t.IsZero(), " until "+timeText(t
 
 func runLines(runs []Run) (l lines) {
 	for _, r := range runs {
-		l = append(l, fmt.Sprintf("%s %s of account %s, by %s", timeText(r.At), r.Slot, r.Account, r.Strategy))
+		l = append(l, fmt.Sprintf("%s %s of account %s, by %s%s", timeText(r.At), r.Slot, r.Account, r.Strategy,
+			textIf(r.MoreFollow, ", and more follow")))
 	}
 	l.add(len(runs) == 0, "none")
 	return l

@@ -14,8 +14,8 @@ func clockAndJournal() []panel {
 			limits: []limit{{-1e12, "red"}, {-30, "green"}, {30, "red"}}, none: "not known",
 			width: 8, height: 8,
 			alerts: []string{"MoQClockOff"},
-			tells: "This machine's clock less Cloudflare's. Schedules go by this machine's: see to its time " +
-				"synchronisation.",
+			tells: "This machine's clock less Cloudflare's. Schedules go by this machine's, unless replicas share " +
+				"an etcd: see to its time synchronisation.",
 			queries: []query{{
 				once("max", "account, instance", ofAccount("clock_offset_seconds")),
 				"{{instance}}: {{account}}",

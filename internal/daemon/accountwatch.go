@@ -27,11 +27,12 @@ const (
 // accountWatch watches each account of the configuration in force: what its answers tell of the time, and how its API
 // token stands. It is safe for concurrent use.
 type accountWatch struct {
-	lines    *logging.Log
-	log      *zap.Logger
-	metrics  *metrics.Metrics
-	backends func() *backends // nil: none are open yet
-	elapsed  func() time.Duration
+	lines      *logging.Log
+	log        *zap.Logger
+	metrics    *metrics.Metrics
+	backends   func() *backends // nil: none are open yet
+	elapsed    func() time.Duration
+	ofReplicas bool // they share an etcd
 
 	mu   sync.Mutex
 	seen map[string]*seenAccount // those that are watched

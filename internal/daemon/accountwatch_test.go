@@ -235,6 +235,18 @@ func TestAnOffsetIsLoggedWhenItCrossesThirtySeconds(t *testing.T) {
 	})
 }
 
+func TestAnOffsetIsToldWithWhatGoesByWhichClock(t *testing.T) {
+	now := time.Now()
+	for want, ofReplicas := range map[string]bool{
+		": schedules go by it, tokens by Cloudflare's; set it": false,
+		": schedules and tokens go by Cloudflare's; set it":    true,
+	} {
+		if text := offsetText(time.Hour, now, ofReplicas); !strings.Contains(text, want) {
+			t.Errorf("of replicas %t: %q", ofReplicas, text)
+		}
+	}
+}
+
 func TestClocksThatAgreeAreNotTold(t *testing.T) {
 	watching(t, func(t *testing.T, w *watched) {
 		w.ahead.Store(int64(-29 * time.Second))

@@ -77,7 +77,8 @@ func newDaemon(cfg *config.Config, o Options) *daemon {
 	d.metrics.WatchJournal(d.journalSize)
 	d.metrics.WatchState(func() int64 { return d.stateFree(cfg.State) })
 	d.accounts = &accountWatch{
-		lines: o.Log, log: d.log, metrics: d.metrics, backends: d.backends.Load, elapsed: sinceBoot, seen: map[string]*seenAccount{},
+		lines: o.Log, log: d.log, metrics: d.metrics, backends: d.backends.Load, elapsed: sinceBoot,
+		ofReplicas: cfg.State.Etcd != nil, seen: map[string]*seenAccount{},
 	}
 	d.metrics.WatchClocks(d.accounts.eachOffset)
 	d.metrics.WatchWaits(d.eachAccountsWaiting)

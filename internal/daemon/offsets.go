@@ -48,7 +48,7 @@ func (w *accountWatch) tellOffset(name string, t moq.CloudflareTime) {
 		return
 	}
 	if ahead.Abs() > offsetTold {
-		w.log.Warn(offsetText(ahead, t.Now), zap.String("account", name), zap.Duration("ahead", ahead.Round(time.Millisecond)))
+		w.log.Warn(offsetText(ahead, t.Now, w.ofReplicas), zap.String("account", name), zap.Duration("ahead", ahead.Round(time.Millisecond)))
 		return
 	}
 	w.log.Info("this machine's clock agrees with Cloudflare's again", zap.String("account", name))
@@ -66,15 +66,18 @@ func (w *accountWatch) crosses(name string, off bool) bool {
 	return true
 }
 
-// offsetText says that the clocks are apart, and what to do.
-func offsetText(ahead time.Duration, theirs time.Time) string {
-	which := "ahead of"
+// offsetText says that the clocks are apart by more than offsetTold, what goes by which, and what to do.
+func offsetText(ahead time.Duration, theirs time.Time, ofReplicas bool) string {
+	which, goBy := "ahead of", "schedules go by it, tokens"
 	if ahead < 0 {
 		which = "behind"
 	}
-	return fmt.Sprintf("this machine's clock is %s %s Cloudflare's (%s where Cloudflare's answers say %s): schedules go by it, "+
-		"tokens by Cloudflare's; set it (timedatectl, chronyc)",
-		timefmt.Words(ahead.Abs().Round(10*time.Second)), which, timefmt.Stamp(theirs.Add(ahead)), timefmt.Stamp(theirs))
+	if ofReplicas {
+		goBy = "schedules and tokens go" // slot.ScheduleNow
+	}
+	return fmt.Sprintf("this machine's clock is %s %s Cloudflare's (%s where Cloudflare's answers say %s): "+
+		"%s by Cloudflare's; set it (timedatectl, chronyc)",
+		timefmt.Words(ahead.Abs().Round(10*time.Second)), which, timefmt.Stamp(theirs.Add(ahead)), timefmt.Stamp(theirs), goBy)
 }
 
 // worstOffset says how far the clocks of the account are apart whose are most; "" where none tells of it.
@@ -89,5 +92,5 @@ func (w *accountWatch) worstOffset() string {
 	if account == "" {
 		return ""
 	}
-	return "account " + account + ": " + offsetText(worst, time.Now().Add(-worst))
+	return "account " + account + ": " + offsetText(worst, time.Now().Add(-worst), w.ofReplicas)
 }

@@ -133,7 +133,7 @@ func (c *online) checkAccount(ctx context.Context, name string, client *cf.Clien
 	}
 	theirs := client.LatestTime()
 	if ahead, known := offsetOf(moq.CloudflareTime{Now: theirs}); known && ahead.Abs() > offsetTold {
-		c.found(Warning, "account %s: %s", name, offsetText(ahead, theirs))
+		c.found(Warning, "account %s: %s", name, offsetText(ahead, theirs, c.cfg.State.Etcd != nil))
 	}
 }
 

@@ -179,8 +179,8 @@ func (e *Engine) Quiesce(ctx context.Context) {
 	}
 }
 
-// now is the wall clock without a monotonic reading, which stands still while the machine is suspended: schedules go
-// by it. What goes by which other clock, slot/clock.go says.
+// now is the wall clock without a monotonic reading, which stands still while the machine is suspended: schedules of who
+// is alone go by it. What goes by which other clock, slot/clock.go says.
 func (e *Engine) now() time.Time { return e.Clock.Now().Round(0) }
 
 // Stop finishes the steps in hand and leaves the rest to the journal. When ctx

@@ -6,9 +6,9 @@ import (
 	"github.com/rotatord/rotatord/internal/moq"
 )
 
-// Three clocks tell the time. Schedules, backoffs and checks go by ours, the wall clock, which anybody may set. Graces,
-// settling, the quiet minute and the search for lost mints go by the elapsed-time clock, as long as the machine is up.
-// Tokens go by Cloudflare's, as far as its answers told it.
+// Three clocks tell the time. Schedules (but see ScheduleNow), backoffs and checks go by ours, the wall clock, which
+// anybody may set. Graces, settling, the quiet minute and the search for lost mints go by the elapsed-time clock, as
+// long as the machine is up. Tokens go by Cloudflare's, as far as its answers told it.
 
 const (
 	sampleFor     = time.Minute      // that a sample of Cloudflare's time is good enough to call a token expired

@@ -36,8 +36,8 @@ func ages() row {
 		worst("Oldest tokens", "The slots that serve the oldest tokens. Compare with their schedules.",
 			"First expiry by account", units.DurationSeconds, nil, "topk", since(slots("token_created_timestamp_seconds"))),
 		// What was due since the last scrape may have been rotated by now.
-		worst("Longest overdue", "The slots of which a due instant, jitter included, or the token's life, went unmet "+
-			"for longest, and for more than a minute.",
+		worst("Longest overdue", "The slots of which a due instant, jitter included, went unmet for longest, and for "+
+			"more than a minute. One that is overdue because its token has expired is in “Least life left”.",
 			"Overdue", units.DurationSeconds, atMost(minute, 15*minute), "topk",
 			since(slots("next_rotation_timestamp_seconds"))+" > 60",
 			"MoQRotationOverdue"),

@@ -54,7 +54,7 @@ func TestTheOverviewPutsWhatNeedsAPersonFirst(t *testing.T) {
 		"1 slot is in blackout", "the old token died", "41 s ago", // the blackout, loudly
 		"503 Vault is sealed", "server error", "deliver at vault", "next attempt", "in 1 min", // the failure
 		`title="Mon 2026-11-23 13:00:00 UTC">in 1 h<`, // relative, exact in the title
-		"due ", "5 min ago",
+		"overdue: ", "5 min ago",
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("no %q", want)
@@ -208,7 +208,7 @@ func TestASlotWithoutAScheduleHasANextRunWhileOneIsDue(t *testing.T) {
 	}{
 		"nothing is due":        {func(*slot.Status) {}, "manual"},
 		"its first run is due":  {func(s *slot.Status) { s.NextRotation = now.Add(-time.Second) }, "due <time"},
-		"its token has expired": {func(s *slot.Status) { s.Overdue, s.OverdueSince = true, now.Add(-time.Hour) }, "due <time"},
+		"its token has expired": {func(s *slot.Status) { s.Overdue, s.OverdueSince = true, now.Add(-time.Hour) }, "overdue: <time"},
 	} {
 		s := slotStatus("live", slot.StateIdle)
 		s.Manual, s.NextRotation = true, time.Time{}

@@ -30,7 +30,7 @@ type row struct {
 	Overdue           bool
 	AnyUnhealthy      bool   // a required target is unhealthy
 	Unhealthy         []sink // targets, required or not
-	Passed            bool   // the next run was due in the past
+	Passed            bool   // what Next tells, a run or, of an overdue slot, perhaps its token's end, lies in the past
 	Blackout          moment
 	Age               moment
 	Next              moment

@@ -29,17 +29,13 @@ func startReplicas(t *testing.T, s settings) *replicas {
 	t.Helper()
 	g := &replicas{t: t, etcd: etcdtest.Start(t, 3)}
 	first, ca := newWorld(t, 1), vaulttest.NewCA(t)
-	_ = harness.Must[*secret.Identity](t)(secret.CreateIdentity(first.Path("identity.txt")))
+	first.shareEtcd(g.etcd)
 	s.Disk = ", shared: true"
 	for n := range 3 {
 		w := first
 		if n > 0 {
-			w = newWorld(t, 0)
-			w.sim, w.api = first.sim, first.api
-			w.Put("identity.txt", first.Read("identity.txt"))
+			w = first.replica()
 		}
-		w.identity, w.files = w.Path("identity.txt"), first.Path("tokens")
-		w.etcd = fmt.Sprintf("endpoints: [%s], lease_ttl: 3s", strings.Join(g.etcd.Endpoints(), ", "))
 		cert, key := ca.ClientCert(t, "127.0.0.1") // for servers, too
 		w.Put("web.yml", fmt.Sprintf("tls_server_config: {cert_file: %s, key_file: %s}\n", cert, key))
 		s.Listen = harness.FreeAddress(t)
@@ -48,6 +44,24 @@ func startReplicas(t *testing.T, s settings) *replicas {
 		g.all = append(g.all, w.start())
 	}
 	return g
+}
+
+// shareEtcd has the world's rotatord be the first of several replicas. Their sink disk must be shared, too.
+func (w *world) shareEtcd(etcd *etcdtest.Cluster) {
+	w.t.Helper()
+	w.identity, w.files = w.Path("identity.txt"), w.Path("tokens")
+	_ = harness.Must[*secret.Identity](w.t)(secret.CreateIdentity(w.identity))
+	w.etcd = fmt.Sprintf("endpoints: [%s], lease_ttl: 3s", strings.Join(etcd.Endpoints(), ", "))
+}
+
+// replica returns the world of another one, which has a folder of its own, and shares all else.
+func (w *world) replica() *world {
+	w.t.Helper()
+	other := newWorld(w.t, 0)
+	other.sim, other.api, other.binary, other.files, other.etcd = w.sim, w.api, w.binary, w.files, w.etcd
+	other.identity = other.Path("identity.txt")
+	other.Put("identity.txt", w.Read("identity.txt"))
+	return other
 }
 
 // leader waits until one of those that run says that it leads, and no other does.

@@ -25,6 +25,23 @@ func TestLinesOfDocumentsEndByColumn100(t *testing.T) {
 	}
 }
 
+// A row after an empty line is text to who renders it.
+func TestEveryTableBeginsWithItsHead(t *testing.T) {
+	beginning, isHead := regexp.MustCompile(`(?m)\n\n\|.*\n.*$`), regexp.MustCompile(`\n\|[-|: ]+\|$`)
+	tables := 0
+	for _, file := range allMarkdown(t) {
+		for _, begins := range beginning.FindAllString(read(t, file), -1) {
+			tables++
+			if !isHead.MatchString(begins) {
+				t.Errorf("%s: rows without a head: %.100s", file, begins)
+			}
+		}
+	}
+	if tables < 20 {
+		t.Errorf("only %d were found", tables)
+	}
+}
+
 // itemMark begins an item of a list, or a quotation.
 var itemMark = regexp.MustCompile(`^ *(?:(?:[-*+>]|\d+\.) +)*`)
 

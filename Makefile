@@ -51,6 +51,7 @@ help: ## list the targets
 .PHONY: build
 build: ## the static binary, bin/rotatord
 	$(BUILD) -o bin/rotatord ./cmd/rotatord
+	@chmod 0755 bin/rotatord
 	@stat -c '%n: %s bytes (at most 45000000)' bin/rotatord
 	@test "$$(stat -c %s bin/rotatord)" -le 45000000
 
@@ -247,7 +248,7 @@ release: $(RELEASER) $(SBOM) ## all that a release is of, with SHA256SUMS, in di
 	@cd $(DIST) && cat SHA256SUMS && sha256sum --check --quiet SHA256SUMS
 
 .PHONY: reproduce
-reproduce: ## a release twice, from two folders, the second time without a cache: byte for byte the same
+reproduce: ## a release of the last commit, made twice, each time elsewhere and otherwise: byte for byte the same
 	@.ci/reproduce release
 
 .PHONY: test-packages
@@ -260,6 +261,7 @@ test-packages: ## as root: the packages installed, started, upgraded, removed an
 
 bin/linux-%: FORCE
 	GOARCH=$* GOOS=linux $(BUILD) -o $@/rotatord ./cmd/rotatord
+	@chmod 0755 $@/rotatord
 
 .PHONY: image
 image: build bin/rootfs ## the container image, bin/rotatord-image.tar (OCI archive), without a registry or a container engine
@@ -269,10 +271,10 @@ image: build bin/rootfs ## the container image, bin/rotatord-image.tar (OCI arch
 	@stat -c '%n: %s bytes (at most 30000000)' bin/rotatord-image.tar
 	@test "$$(stat -c %s bin/rotatord-image.tar)" -le 30000000
 
-# The folders that the daemon writes to, which in the image belong to its user.
+# The folders that the daemon writes to, which in the image belong to its user, whatever the mask of whoever builds it.
 bin/rootfs:
-	@mkdir -p $@/var/lib/rotatord $@/run/rotatord
-	@chmod 0700 $@/var/lib/rotatord
+	@install -d -m 0755 $@ $@/var $@/var/lib $@/run $@/run/rotatord
+	@install -d -m 0700 $@/var/lib/rotatord
 
 .PHONY: schema
 schema: ## write deploy/config.schema.json anew

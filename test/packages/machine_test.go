@@ -99,7 +99,7 @@ func (m *machine) end(t *testing.T, cmd *exec.Cmd) {
 func (m *machine) try(name string, args ...string) (string, error) {
 	enter := []string{"--target", m.init, "--mount", "--pid", "--ipc", "--uts", "--cgroup", "--root", "--wd", "--", name}
 	cmd := exec.Command("nsenter", append(enter, args...)...)
-	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", "HOME=/root", "SYSTEMD_PAGER=", "DEBIAN_FRONTEND=noninteractive"}
+	cmd.Env = []string{"PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", "HOME=/root", "SYSTEMD_PAGER=", "DEBIAN_FRONTEND=noninteractive"}
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }

@@ -1,6 +1,9 @@
 package packages
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 // rpm calls rpm, which on Debian knows nothing of what else is installed.
 func (m *machine) rpm(t *testing.T, args ...string) {
@@ -8,10 +11,28 @@ func (m *machine) rpm(t *testing.T, args ...string) {
 	m.run(t, "rpm", append([]string{"--force-debian", "--nodeps"}, args...)...)
 }
 
+// haveSystemd tells rpm that the machine's systemd is there.
+func (m *machine) haveSystemd(t *testing.T) {
+	t.Helper()
+	const spec = "/root/systemd.spec"
+	m.write(t, spec, "Name: systemd\nVersion: 1\nRelease: 1\nSummary: Debian's\nLicense: none\nBuildArch: noarch\n%description\n%files\n")
+	m.run(t, "rpmbuild", "-bb", "--define", "_rpmdir /root", spec)
+	m.rpm(t, "--install", "/root/noarch/systemd-1-1.noarch.rpm")
+}
+
+// dnf installs, or downgrades to, a package, with the command that README.md shows, but for the file's name.
+func (m *machine) dnf(t *testing.T, verb, file string) {
+	t.Helper()
+	shown := shownFor(t, `# or: (dnf install \./rotatord-\*\.x86_64\.rpm)\n`)
+	command := strings.NewReplacer("dnf install", "dnf "+verb, "./rotatord-*.x86_64.rpm", file).Replace(shown)
+	m.run(t, "sh", "-ec", "echo y | "+command)
+}
+
 func TestAnRPMIsInstalledUpgradedAndRemovedUnderSystemd(t *testing.T) {
 	m := boot(t, systemd)
+	m.haveSystemd(t)
 	former, next := m.bring(t, "1.0.0", "rpm"), m.bring(t, "1.1.0", "rpm")
-	m.rpm(t, "--install", former)
+	m.dnf(t, "install", former)
 	m.isInPlace(t)
 	m.hasVersion(t, "1.0.0")
 	m.isOff(t)
@@ -24,18 +45,18 @@ func TestAnRPMIsInstalledUpgradedAndRemovedUnderSystemd(t *testing.T) {
 	m.reloads(t, text)
 
 	before := m.process(t)
-	m.rpm(t, "--upgrade", next)
+	m.dnf(t, "install", next)
 	m.hasRestarted(t, before, text, "1.1.0")
 	before = m.process(t)
-	m.rpm(t, "--upgrade", "--oldpackage", former)
+	m.dnf(t, "downgrade", former)
 	m.hasRestarted(t, before, text, "1.0.0")
 	m.isInForce(t, sim)
 	m.run(t, "systemctl", "stop", "rotatord")
-	m.rpm(t, "--upgrade", next)
+	m.dnf(t, "install", next)
 	m.fails(t, "inactive", "systemctl", "is-active", "rotatord")
 	m.run(t, "systemctl", "start", "rotatord")
 
-	m.run(t, "rpm", "--force-debian", "--erase", "rotatord")
+	m.run(t, "dnf", "-y", "remove", "rotatord")
 	m.isOff(t)
 	m.isGone(t, "/usr/bin/rotatord", "/usr/lib/systemd/system/rotatord.service", "/run/rotatord", config)
 	m.is(t, config+".rpmsave", "-rw-r----- root rotatord")

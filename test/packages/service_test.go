@@ -171,18 +171,9 @@ func (m *machine) isSound(t *testing.T) {
 // doAsWritten runs the commands of a section of docs/operations.md.
 func (m *machine) doAsWritten(t *testing.T, section string) {
 	t.Helper()
-	page, err := os.ReadFile("../../docs/operations.md")
-	check(t, err)
-	_, text, _ := strings.Cut(string(page), "\n## "+section+"\n")
-	text, _, _ = strings.Cut(text, "\n## ")
-	commands := []string{"set -e", "cd /root"}
-	for line := range strings.Lines(text) {
-		if command, ok := strings.CutPrefix(line, "    "); ok {
-			commands = append(commands, strings.TrimSpace(command))
-		}
+	commands := shownCommands(t, "docs/operations.md", section)
+	if len(commands) < 3 {
+		t.Fatalf("the section %q of the page has the commands %q alone", section, commands)
 	}
-	if len(commands) < 5 {
-		t.Fatalf("the section %q of the page has the commands %q alone", section, commands[2:])
-	}
-	m.run(t, "sh", "-c", strings.Join(commands, "\n"))
+	m.run(t, "sh", "-ec", "cd /root\n"+strings.Join(commands, "\n"))
 }

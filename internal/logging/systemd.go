@@ -107,8 +107,7 @@ func priorityOf(level string) string {
 	return "2"
 }
 
-// entryOf returns a line in the journal's own format: a field for each key of its JSON, by its name in capitals. The
-// message, which is all that journalctl shows, names the slot and tells of the error, too.
+// entryOf returns a line in the journal's own format: a field for each key of its JSON, by its name in capitals.
 func entryOf(line []byte) []byte {
 	fields := map[string]any{}
 	dec := json.NewDecoder(bytes.NewReader(line))
@@ -116,10 +115,10 @@ func entryOf(line []byte) []byte {
 	if dec.Decode(&fields) != nil {
 		fields = map[string]any{"msg": string(bytes.TrimSpace(line))}
 	}
-	text := func(key string) string { s, _ := fields[key].(string); return s }
 	var b bytes.Buffer
-	addField(&b, "MESSAGE", messageOf(text("slot"), text("msg"), text("error")))
-	addField(&b, "PRIORITY", priorityOf(text("level")))
+	addField(&b, "MESSAGE", messageOf(fields))
+	level, _ := fields["level"].(string)
+	addField(&b, "PRIORITY", priorityOf(level))
 	addField(&b, "SYSLOG_IDENTIFIER", "rotatord")
 	for _, key := range slices.Sorted(maps.Keys(fields)) {
 		if key != "level" && key != "msg" {
@@ -129,14 +128,36 @@ func entryOf(line []byte) []byte {
 	return b.Bytes()
 }
 
-func messageOf(slot, text, err string) string {
-	if slot != "" {
-		text = slot + ": " + text
+// messageOf returns all that journalctl shows of a line: it names the slot and tells of the error, and where there are
+// neither, of all the line has.
+func messageOf(fields map[string]any) string {
+	text := func(key string) string { s, _ := fields[key].(string); return s }
+	switch slot, err := text("slot"), text("error"); {
+	case slot != "" && err != "":
+		return slot + ": " + text("msg") + ": " + err
+	case slot != "":
+		return slot + ": " + text("msg")
+	case err != "":
+		return text("msg") + ": " + err
 	}
-	if err != "" {
-		text += ": " + err
+	return text("msg") + detailsOf(fields)
+}
+
+// longDetail is as much as one field may add to a message.
+const longDetail = 200
+
+func detailsOf(fields map[string]any) string {
+	var details []string
+	for _, key := range slices.Sorted(maps.Keys(fields)) {
+		value := fieldText(fields[key])
+		if key != "level" && key != "msg" && key != "time" && len(value) <= longDetail {
+			details = append(details, key+" "+value)
+		}
 	}
-	return text
+	if len(details) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(details, ", ") + ")"
 }
 
 // fieldName makes a key a name that the journal takes.

@@ -61,6 +61,20 @@ func TestAnEntryOfTheJournalHasItsPriorityAndFields(t *testing.T) {
 	}
 }
 
+func TestTheMessageOfALineThatIsOfNoSlotHasItsFields(t *testing.T) {
+	j := journald{journaltest.Start(t)}
+	log, lines := j.logger(io.Discard)
+	defer lines.Close()
+	log.Warn("failed login", zap.String("user", "guess"), zap.String("from", "192.0.2.1"), zap.Int("n", 2))
+	if got, want := j.entry(t)["MESSAGE"], "failed login (from 192.0.2.1, n 2, user guess)"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	log.Warn("it fails", zap.String("from", "192.0.2.1"), zap.Error(errors.New("no room")))
+	if got, want := j.entry(t)["MESSAGE"], "it fails: no room"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 func TestALargeEntryGoesToTheJournalInAFile(t *testing.T) {
 	j := journald{journaltest.Start(t)}
 	log, lines := j.logger(io.Discard)

@@ -75,6 +75,18 @@ func (b *blocks) next(id string) (n slot.AccountNote, ok bool) {
 	return slot.AccountNote{AccountID: id, BlockedUntil: b.told[id]}, true
 }
 
+// unsaved are the accounts of which something is not durable.
+func (b *blocks) unsaved() (ids []string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for id, at := range b.told {
+		if at != b.kept[id] {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
 // saved notes what became of a save; after one that failed the next block is saved, too.
 func (b *blocks) saved(n slot.AccountNote, err error) {
 	b.mu.Lock()
@@ -129,20 +141,37 @@ func (e *Engine) watchBlocks(accounts map[string]Cloudflare) { e.blocks.watch(ac
 // noteBlock is called with the account's budget locked: it does not wait.
 func (e *Engine) noteBlock(id string, until time.Time) {
 	if e.blocks.note(id, until) {
-		e.start(func() { e.saveBlock(id) })
+		e.start(func() { e.saveBlock(e.saving(), id) }) // or, once nothing begins any more, saveLastBlocks
 	}
 }
 
-// saveBlock makes an account's latest block durable. What cannot be saved is lost with the process at most.
-func (e *Engine) saveBlock(id string) {
+// saveBlock makes an account's latest block durable, and reports whether it is. What cannot be saved is lost with the
+// process at most.
+func (e *Engine) saveBlock(ctx context.Context, id string) bool {
 	for n, ok := e.blocks.next(id); ok; n, ok = e.blocks.next(id) {
-		err := e.Journal.SaveAccount(e.saving(), n)
+		err := e.Journal.SaveAccount(ctx, n)
 		e.blocks.saved(n, err)
 		if e.haltsFor(err) {
-			return
+			return false
 		}
 		if err != nil {
 			e.Log.Warn("until when Cloudflare refuses an account's calls cannot be journalled", zap.String("account_id", id), zap.Error(err))
+			return false
+		}
+	}
+	return true
+}
+
+// lastBlocksTime is for how long a stop waits for them.
+const lastBlocksTime = 2 * time.Second
+
+// saveLastBlocks makes durable what was told while nothing began any more, by the answers to the last calls. No pass is
+// under way, and nobody is told of more.
+func (e *Engine) saveLastBlocks() {
+	ctx, cancel := context.WithTimeout(e.saving(), lastBlocksTime)
+	defer cancel()
+	for _, id := range e.blocks.unsaved() {
+		if !e.saveBlock(ctx, id) {
 			return
 		}
 	}

@@ -48,6 +48,31 @@ func TestABlockThatCouldNotBeJournalledIsSoWithTheNext(t *testing.T) {
 	}
 }
 
+func TestABlockThatIsToldWhileTheEngineStopsIsJournalled(t *testing.T) {
+	w := newWorld(t, moq.Overlap, 1)
+	w.start()
+	w.run(time.Minute)
+	until := w.now.Add(5 * time.Minute)
+	w.engine.beginNothing()
+	w.relay.tellBlock(until) // the answer to a call in hand
+	w.engine.Stop(t.Context())
+	if n := w.disk.accounts; len(n) != 1 || !n[0].BlockedUntil.Time().Equal(until) {
+		t.Errorf("journalled %+v", n)
+	}
+}
+
+func TestWhoLeadsNoMoreJournalsNoBlock(t *testing.T) {
+	w := newWorld(t, moq.Overlap, 1)
+	w.start()
+	w.run(time.Minute)
+	w.engine.Halt()
+	w.relay.tellBlock(w.now.Add(5 * time.Minute))
+	w.engine.Stop(t.Context())
+	if n := w.disk.accounts; len(n) != 0 {
+		t.Errorf("journalled %+v", n)
+	}
+}
+
 func TestAReloadHearsOfTheBlocksOfTheAccountsInForceAlone(t *testing.T) {
 	w := newWorld(t, moq.Overlap, 1)
 	w.start()

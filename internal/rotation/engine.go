@@ -194,6 +194,7 @@ func (e *Engine) Stop(ctx context.Context) {
 	if e.isHalted() {
 		return // the journal is another's to look after
 	}
+	e.saveLastBlocks()
 	if e.CheckStorage() != nil { // what was lost since the last one would be missed by the next start
 		_ = e.CheckStorage() // it may have been written anew
 	}

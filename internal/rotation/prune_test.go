@@ -1,9 +1,11 @@
 package rotation
 
 import (
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/moq"
 )
 
@@ -96,5 +98,35 @@ func TestPruneGoesPastATokenOfAnotherRelay(t *testing.T) {
 	}
 	if own := w.relay.own(); len(own) != 0 {
 		t.Errorf("not pruned, though the relays of two names were exchanged: %v", own)
+	}
+}
+
+// A write of the former leader may bring a former token to a sink until then.
+func TestForAMinuteAfterATakeOverNothingIsPruned(t *testing.T) {
+	w := newWorld(t, moq.Overlap, 1)
+	w.withReplicas([2]time.Duration{})
+	w.start()
+	w.run(24*time.Hour + time.Minute)
+	w.sinks["sink0"].content = "header." + jwtOf(w.relay.own()[1].ID) + ".signature"
+	w.restart(func() { w.disk.saved = nil })
+	w.run(18 * time.Second)
+	prune := func(dryRun bool) (n int, err error) {
+		tokens, err := NewAdministration(w.engine).Prune(t.Context(), "live", nil, dryRun)
+		return len(tokens), err
+	}
+	if n, err := prune(true); err != nil || n != 2 {
+		t.Errorf("%d former tokens are shown, %v", n, err)
+	}
+	_, err := prune(false)
+	f := fault.Of(err)
+	if f == nil || f.Reason != fault.Conflict || f.After != 42*time.Second || !strings.Contains(err.Error(), "again in 43s") {
+		t.Errorf("the error: %v", err)
+	}
+	if len(w.relay.own()) != 2 {
+		t.Error("a token was pruned")
+	}
+	w.run(43 * time.Second)
+	if _, err := prune(false); err != nil || len(w.relay.own()) != 1 {
+		t.Errorf("after a minute %d tokens are left, %v", len(w.relay.own()), err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"slices"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -33,18 +34,22 @@ func (a Administration) Tokens(ctx context.Context, relay string) ([]slot.RelayT
 
 // Prune revokes the former tokens of this installation that no configured target
 // holds: all, or those with the given ids, which may then be of another living installation that
-// has our name. It returns those that it keeps, too. With dryRun it only says which.
+// has our name. It returns those that it keeps, too. With dryRun it only says which. For a minute after a take-over, in
+// which a target may yet come to hold one of them, it revokes none.
 func (a Administration) Prune(ctx context.Context, relay string, ids []string, dryRun bool) ([]slot.RelayToken, error) {
+	slots, err := a.engine.slotsOfRelay(relay)
+	if err == nil && !dryRun {
+		err = slots[0].checkLateCalls(relay) // before targets are looked at
+	}
+	if err != nil {
+		return nil, err
+	}
 	tokens, err := a.Tokens(ctx, relay)
 	if err != nil {
 		return nil, err
 	}
 	if tokens, err = chosenToPrune(tokens, ids); err != nil || dryRun {
 		return tokens, err
-	}
-	slots, err := a.engine.slotsOfRelay(relay)
-	if err != nil {
-		return nil, err
 	}
 	for i := range tokens {
 		if !tokens[i].Prunable {
@@ -60,6 +65,19 @@ func (a Administration) Prune(ctx context.Context, relay string, ids []string, d
 		a.engine.Log.Info("former token pruned", zap.String("relay", relay), zap.String("token_id", tokens[i].TokenID))
 	}
 	return tokens, nil
+}
+
+// checkLateCalls returns an error while a call of a former leader may still be carried out.
+func (w *worker) checkLateCalls(relay string) error {
+	t := w.times()
+	left := t.LateCalls()
+	if left == 0 {
+		return nil
+	}
+	f := fault.Newf(fault.Retry, fault.Conflict, "prune tokens", "relay "+relay,
+		"this replica has led for less than a minute: a write of the leader before it may still bring one of them to a sink")
+	f.After = left
+	return f.WithHint("nothing was revoked; do it again in %s", left.Truncate(time.Second)+time.Second)
 }
 
 // forgetPruned forgets a token that was revoked by hand, if the slot that left the configuration had it.

@@ -10,8 +10,8 @@ const (
 	clocksDifferBy = 5 * time.Second // our clock and Cloudflare's, or two replicas' clocks, that are taken for the same
 )
 
-// lateCalls is for how much longer a call of the former leader may be carried out; zero without a take-over.
-func (c *Times) lateCalls() time.Duration {
+// LateCalls returns for how much longer a call of the former leader may be carried out; zero without a take-over.
+func (c *Times) LateCalls() time.Duration {
 	if !c.TakenOver {
 		return 0
 	}
@@ -21,7 +21,7 @@ func (c *Times) lateCalls() time.Duration {
 // afterTakeOver has what would revoke a token wait until no call of the former leader can bring that to a target any more.
 // Only a compromised one goes at once, where targets were seen since the take-over not to serve it.
 func (v *View) afterTakeOver(a Action) Action {
-	left := v.lateCalls()
+	left := v.LateCalls()
 	if left == 0 {
 		return a
 	}
@@ -79,7 +79,7 @@ func (r *Record) FirstLook(p *Plan, n, of int) time.Duration {
 // NextLook is in how much time targets that were looked at just now are to be looked at again. Where a value went to them
 // around a take-over, once more as soon as no call of the former leader can change them any more.
 func (v *View) NextLook() time.Duration {
-	left, rot := v.lateCalls(), v.Record.Rotation
+	left, rot := v.LateCalls(), v.Record.Rotation
 	began := TimestampOf(v.Now.Add(-v.running()))
 	if left > 0 && (v.Record.isInDoubt() || rot != nil && rot.Finished >= began) {
 		return min(left, v.Plan.CheckInterval())

@@ -1,14 +1,17 @@
 package cf
 
 import (
+	"context"
 	"errors"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/mandate"
 	"github.com/rotatord/rotatord/internal/moq"
 )
 
@@ -89,4 +92,39 @@ func TestAMintOfWhichABeginningHasLeftIsSentToItsEnd(t *testing.T) {
 	if _, err := w.Create(t.Context(), moq.Priority{}, testRelay, wanted); err != nil {
 		t.Error(err)
 	}
+}
+
+func TestACallThatChangesSomethingIsProvenOnceItsTurnHasCome(t *testing.T) {
+	b := NewBudget(1, time.Hour, 1)
+	w := newOverTLS(t, func(o *Options) { o.MayAct, o.Budget = (&term{}).mayAct, b })
+	if err := b.Acquire(t.Context(), moq.Priority{}); err != nil {
+		t.Fatal(err)
+	}
+	var hasTurn atomic.Bool
+	proofs := make(chan bool, 9)
+	prove := func(context.Context) error { proofs <- hasTurn.Load(); return nil }
+	ctx := mandate.With(t.Context(), mandate.Mandate{Proof: prove})
+	revoked := make(chan error, 1)
+	go func() { revoked <- w.Revoke(ctx, moq.Priority{}, testRelay, strings.Repeat("0", 32)) }()
+	for w.Waiting() == 0 {
+		runtime.Gosched()
+	}
+	hasTurn.Store(true)
+	b.Release(false)
+	if err := <-revoked; err != nil || len(proofs) != 1 || !<-proofs {
+		t.Errorf("%v; %d proofs beside, want one, after the turn", err, len(proofs))
+	}
+}
+
+// A turn of which nothing left is handed back.
+func TestACallWithoutAProofIsNotMadeAndUsesNothingUp(t *testing.T) {
+	w := newOverTLS(t, func(o *Options) { o.MayAct, o.Budget = (&term{}).mayAct, NewBudget(1, time.Hour, 1) })
+	unproven := mandate.With(t.Context(), mandate.Mandate{Proof: func(context.Context) error { return errLed }})
+	for range 3 {
+		_, err := w.Rotate(unproven, moq.Priority{}, testRelay, moq.Subscribe)
+		if f := fault.Of(err); f == nil || f.Class != fault.Retry || !f.Unsent || !errors.Is(err, errLed) {
+			t.Fatalf("got %v", err)
+		}
+	}
+	w.rotate(t)
 }

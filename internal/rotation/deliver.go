@@ -2,7 +2,6 @@ package rotation
 
 import (
 	"bytes"
-	"errors"
 	"slices"
 	"time"
 
@@ -106,11 +105,8 @@ func (w *worker) render(t slot.Target, rec sinks.Record) (sinks.Sink, secret.Val
 func (w *worker) writeContent(sink sinks.Sink, content secret.Value, rotationID string, d *delivery) {
 	o := sinks.WriteOptions{RotationID: rotationID, Ours: w.recognisesOurs(d.target)}
 	d.digest = w.digest(content)
-	if d.err = w.engine.proveWrite(w.callContext(d.target)); d.err != nil {
-		d.digest = nil // nothing was begun
-		return
-	}
-	if d.err = sink.Write(w.callContext(d.target), d.target.Target, content, o); d.err == nil {
+	ctx := w.engine.delivering(w.callContext(d.target))
+	if d.err = sink.Write(ctx, d.target.Target, content, o); d.err == nil {
 		d.acknowledged = w.acknowledgedAt(d.target.Location, slot.TimestampOf(w.engine.now())).Time()
 		_ = w.claimPlace(sink, d.target, holding, sinks.Holding{}) // the write may have made its folder
 	}
@@ -178,8 +174,8 @@ func (w *worker) noteDeliveries(rot *slot.Rotation, results []delivery) {
 	w.locked(func() {
 		v := w.view()
 		for _, d := range results {
-			if d.err != nil && (!v.Delivers(w.record.Rotation, d.target.Location) || errors.Is(d.err, errHeldBack)) {
-				continue // nobody waits for it any more, or it was not begun
+			if d.err != nil && (!v.Delivers(w.record.Rotation, d.target.Location) || fault.IsHeldBack(d.err)) {
+				continue // nobody waits for it any more, or it was not let out
 			}
 			if d.err != nil {
 				errs, failed, stages = append(errs, d.err), append(failed, d.target), append(stages, d.where)

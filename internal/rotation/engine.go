@@ -23,6 +23,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/rotatord/rotatord/internal/mandate"
 	"github.com/rotatord/rotatord/internal/moq"
 	"github.com/rotatord/rotatord/internal/slot"
 )
@@ -103,7 +104,7 @@ type backends struct {
 func New(o Options) *Engine {
 	e := &Engine{Options: o, slots: newRegistry(), together: sideBySide, draw: rand.N[time.Duration], digestKey: o.Journal.DigestKey()}
 	e.spawn, e.idle = e.passes.Go, sync.NewCond(&e.idleMu)
-	e.minting, e.kill = context.WithCancel(context.Background())
+	e.minting, e.kill = context.WithCancel(mandate.With(context.Background(), mandate.Mandate{Lasts: e.mayLead}))
 	e.work, e.cut = context.WithCancel(e.minting)
 	e.lists, e.blocks, e.maker = newLists(), newBlocks(), moq.NewMaker()
 	e.outages = &outages{clock: o.Clock, log: o.Log}

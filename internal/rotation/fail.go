@@ -24,15 +24,16 @@ func (w *worker) failInternally(what string) time.Time {
 // put off by itself (failRetirement), and is no part of the slot's Failure. What was cut short for something more
 // urgent, or by a stop, is no failure.
 func (w *worker) noteFailure(where slot.Stage, err error, of ...slot.Target) {
-	if isNoFailure(err) {
+	switch {
+	case errors.Is(err, errPreempted):
 		return
-	}
-	if w.engine.isCutOff() {
+	case w.engine.isCutOff():
 		w.keepOutcome()
 		return
-	}
-	if w.engine.mayLead() != nil {
+	case w.engine.mayLead() != nil:
 		w.locked(func() { w.ensureNotes().Unsaved = true }) // it is saved if the lease is confirmed anew
+		return
+	case fault.IsHeldBack(err) && where != slot.StageMint: // of a mint without a proof, the store failed
 		return
 	}
 	f := fault.Of(err)
@@ -49,7 +50,7 @@ func (w *worker) noteFailure(where slot.Stage, err error, of ...slot.Target) {
 }
 
 // isNoFailure reports whether an error is of what was cut short for something more urgent, or is left to another replica.
-func isNoFailure(err error) bool { return errors.Is(err, errPreempted) || errors.Is(err, errHeldBack) }
+func isNoFailure(err error) bool { return errors.Is(err, errPreempted) || fault.IsHeldBack(err) }
 
 // keepOutcome saves what came of a call that was cut off; the next start makes it at once, as nothing failed.
 func (w *worker) keepOutcome() {

@@ -263,7 +263,10 @@ func (f *fakeRelay) commitLate() {
 	}
 }
 
-func (f *fakeRelay) Create(_ context.Context, _ moq.Priority, _ string, t moq.NewToken) (moq.Token, error) {
+func (f *fakeRelay) Create(ctx context.Context, _ moq.Priority, _ string, t moq.NewToken) (moq.Token, error) {
+	if err := letOut(ctx); err != nil {
+		return moq.Token{}, err
+	}
 	f.creates++
 	f.w.onMint(t.Label)
 	f.next++
@@ -325,7 +328,10 @@ func (f *fakeRelay) commit(tok *moq.Token) {
 	f.change(append(slices.Clip(f.tokens), made))
 }
 
-func (f *fakeRelay) Rotate(_ context.Context, _ moq.Priority, _ string, _ moq.TokenType) (secret.Value, error) {
+func (f *fakeRelay) Rotate(ctx context.Context, _ moq.Priority, _ string, _ moq.TokenType) (secret.Value, error) {
+	if err := letOut(ctx); err != nil {
+		return secret.Value{}, err
+	}
 	f.rotates++
 	f.w.onMint("")
 	f.next++
@@ -368,6 +374,9 @@ func (f *fakeRelay) List(context.Context, moq.Priority, string) (out moq.TokenLi
 }
 
 func (f *fakeRelay) Revoke(ctx context.Context, _ moq.Priority, _, id string) error {
+	if err := letOut(ctx); err != nil {
+		return err
+	}
 	return f.w.call(revokeCall, "", func(o *outcome) error {
 		if ctx.Err() != nil {
 			return ctx.Err() // it waited for its turn

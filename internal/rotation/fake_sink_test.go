@@ -97,6 +97,9 @@ func (s *fakeSink) shown(o *outcome) sinks.Holding {
 }
 
 func (s *fakeSink) Write(ctx context.Context, _ string, v secret.Value, asked sinks.WriteOptions) error {
+	if err := letOut(ctx); err != nil {
+		return err
+	}
 	s.urgent = sinks.IsUrgent(ctx)
 	plan := s.w.plan
 	return s.w.call(writeCall, s.name, func(o *outcome) error {

@@ -89,13 +89,13 @@ func (w *worker) observeLag(a slot.Rotation, before *slot.Rotation) {
 }
 
 func (w *worker) callMint(cf Cloudflare, p moq.Priority, a slot.Rotation) (moq.Token, error) {
-	e, key := w.engine, w.record.Key
+	ctx, key := w.engine.changing(w.engine.minting), w.record.Key
 	if a.Strategy == moq.InPlace {
-		v, err := cf.Rotate(e.minting, p, key.RelayID, key.Type)
+		v, err := cf.Rotate(ctx, p, key.RelayID, key.Type)
 		return moq.Token{Value: v}, err
 	}
 	want := moq.NewToken{Operations: a.Operations, Expires: a.Expires.Time(), Label: a.Label()}
-	return cf.Create(e.minting, p, key.RelayID, want)
+	return cf.Create(ctx, p, key.RelayID, want)
 }
 
 // failMint keeps what may have been carried out, and forgets what was not.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/mandate"
 	"github.com/rotatord/rotatord/internal/slot"
 )
 
@@ -83,10 +84,12 @@ type fakeTerm struct{ w *world }
 
 func (t fakeTerm) MayAct() error {
 	if t.w.isStale() {
-		return errors.New("another replica leads")
+		return errNotLeader
 	}
 	return nil
 }
+
+var errNotLeader = errors.New("another replica leads")
 
 func (t fakeTerm) Prove(context.Context) error { return t.MayAct() }
 
@@ -135,7 +138,16 @@ func (w *world) callOfFormer(kind callKind, of string, effect func(*outcome) err
 	case createCall, rotateCall, revokeCall, writeCall:
 		w.breaks("3: a former leader begins to %s %s", kind, of)
 	}
-	return fault.Newf(fault.Retry, fault.Conflict, kind.String(), of, "this replica leads no more")
+	return fault.HeldBack(errNotLeader, false)
+}
+
+// letOut is what stands before Cloudflare and the sinks, a connection or a disk: it asks the mandate of a call that
+// changes something whether that may leave.
+func letOut(ctx context.Context) error {
+	if why := mandate.Of(ctx, nil).MayBegin(ctx); why != nil {
+		return fault.HeldBack(why, false)
+	}
+	return nil
 }
 
 // takeTurns has another replica lead at a call, whose outcome o says what becomes of it.
@@ -156,17 +168,15 @@ func (w *world) takeTurns(kind callKind, of string, o *outcome, effect func(*out
 		return errDead
 	}
 	w.standStill(0)
-	return w.callOfFormerRefused(kind, of, effect)
+	return w.callOfFormerRefused(kind, effect)
 }
 
 // callOfFormerRefused is a call that never left, since another leads by now.
-func (w *world) callOfFormerRefused(kind callKind, of string, effect func(*outcome) error) error {
+func (w *world) callOfFormerRefused(kind callKind, effect func(*outcome) error) error {
 	if kind == saveCall {
 		return effect(&calls[kind].outcomes[0])
 	}
-	e := fault.Newf(fault.Retry, fault.Conflict, kind.String(), of, "this replica leads no more")
-	e.Unsent = true
-	return e
+	return fault.HeldBack(errNotLeader, false)
 }
 
 // noteLanded notes that a rotate call was carried out late: it may have ended a value that was on its way.

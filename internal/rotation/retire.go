@@ -2,10 +2,10 @@ package rotation
 
 import (
 	"context"
-	"errors"
 
 	"go.uber.org/zap"
 
+	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/moq"
 	"github.com/rotatord/rotatord/internal/slot"
 )
@@ -77,12 +77,9 @@ func (w *worker) revokeByID(id string) error {
 	}
 	err = w.waitForBudget(func(ctx context.Context, p moq.Priority) error {
 		p.Revoke = true
-		if err := w.engine.proveTerm(ctx, "revoke token"); err != nil {
-			return err
-		}
-		return cf.Revoke(ctx, p, w.record.Key.RelayID, id)
+		return cf.Revoke(w.engine.changing(ctx), p, w.record.Key.RelayID, id)
 	})
-	if errors.Is(err, errHeldBack) {
+	if fault.IsHeldBack(err) {
 		soon := slot.TimestampOf(w.engine.now().Add(confirmedSoon))
 		w.locked(func() { w.ensureNotes().NextRetirement, w.ensureNotes().NextReclaim = soon, soon })
 	}

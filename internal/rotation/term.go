@@ -3,9 +3,11 @@ package rotation
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/mandate"
 	"github.com/rotatord/rotatord/internal/slot"
 )
 
@@ -14,7 +16,7 @@ import (
 
 const (
 	proofLasts    = time.Second // that the term goes on, for a call that changes something
-	proofPatience = time.Second // how long a write waits for a proof that cannot be had; the lease has to do then
+	proofPatience = time.Second // how long a delivery waits for a proof that cannot be had; the lease has to do then
 	confirmedSoon = time.Second // when it is asked again whether the lease is confirmed
 	clocksAgree   = 5 * time.Second
 )
@@ -42,46 +44,38 @@ func (e *Engine) mayLead() error {
 
 var errHalted = errors.New("the term is over")
 
-// errHeldBack says that a call was not sent, since another replica may lead. It is nobody's failure.
-var errHeldBack = errors.New("another replica may lead")
+// changing returns ctx for a call that changes something: right before it leaves, whatever it waited for till then, the
+// term is proven.
+func (e *Engine) changing(ctx context.Context) context.Context { return e.provingBy(ctx, e.proveTerm) }
 
-func heldBack(op string, err error) error {
-	return &fault.Error{
-		Class: fault.Retry, Reason: fault.Conflict, Op: op, Unsent: true, Err: errors.Join(errHeldBack, err),
-		Hint: "the leader does it",
+// delivering is changing for a delivery, which goes on as long as the lease is confirmed, though the store does not
+// answer: for that it waits once.
+func (e *Engine) delivering(ctx context.Context) context.Context {
+	var unanswered atomic.Bool
+	return e.provingBy(ctx, func(ctx context.Context) error {
+		if unanswered.Load() {
+			return nil
+		}
+		ctx, cancel := context.WithTimeout(ctx, proofPatience)
+		defer cancel()
+		unanswered.Store(e.proveTerm(ctx) != nil)
+		return nil // whether the lease is confirmed is asked next
+	})
+}
+
+func (e *Engine) provingBy(ctx context.Context, proof func(context.Context) error) context.Context {
+	if e.Term == nil {
+		return ctx
 	}
+	return mandate.With(ctx, mandate.Mandate{Lasts: e.mayLead, Proof: proof})
 }
 
 // proveTerm returns nil if the term surely goes on: a save succeeded within the last second, or the store said so.
-func (e *Engine) proveTerm(ctx context.Context, op string) error {
-	if e.Term == nil {
-		return nil
-	}
-	if err := e.mayLead(); err != nil {
-		return heldBack(op, err)
-	}
+func (e *Engine) proveTerm(ctx context.Context) error {
 	if at := time.Duration(e.fencedAt.Load()); at > 0 && e.Clock.Elapsed().Elapsed-at < proofLasts {
 		return nil
 	}
-	if err := e.Term.Prove(ctx); err != nil {
-		return heldBack(op, err)
-	}
-	return nil
-}
-
-// proveWrite is proveTerm for a delivery, which goes on as long as the lease is confirmed, though the store does not
-// answer.
-func (e *Engine) proveWrite(ctx context.Context) error {
-	if e.Term == nil {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, proofPatience)
-	defer cancel()
-	err := e.proveTerm(ctx, "deliver")
-	if err != nil && e.mayLead() == nil {
-		return nil
-	}
-	return err
+	return e.Term.Prove(ctx)
 }
 
 // noteFenced notes that a save that began at a time of the elapsed-time clock succeeded, which proves the term until then.

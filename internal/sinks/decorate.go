@@ -16,7 +16,7 @@ import (
 // Observer is told what a sink's calls came to; metrics implement it. Its
 // methods do not block and are safe for concurrent use.
 type Observer interface {
-	// Delivered is called once for each Write.
+	// Delivered is called once for each Write that was not held back.
 	Delivered(sink, sinkType string, ok bool, took time.Duration)
 	// Contacted is called once after each Probe, Read and Write that was neither cancelled nor refused for its
 	// size, nor held back. up says that the store can be reached, takes our credentials and has room (isUp), whatever it
@@ -82,7 +82,9 @@ func (d *decorated) Write(ctx context.Context, target string, content secret.Val
 	err := d.callBounded(ctx, "write", target, func(ctx context.Context) error {
 		return confideContent(ctx, d.Sink.Write(ctx, target, content, o), content)
 	})
-	d.observer.Delivered(d.name, d.typ, err == nil, time.Since(began))
+	if !fault.IsHeldBack(err) {
+		d.observer.Delivered(d.name, d.typ, err == nil, time.Since(began))
+	}
 	d.reportContact(ctx, err)
 	return err
 }

@@ -217,3 +217,15 @@ func TestAContentThatIsTooLargeSaysNothingOfTheStore(t *testing.T) {
 		t.Errorf("told %q", told.lines)
 	}
 }
+
+func TestAWriteThatWasHeldBackIsNoDelivery(t *testing.T) {
+	for begun, want := range map[bool]int{false: 0, true: 2} { // what was cut off may have changed something
+		told := &journal{}
+		_ = write(t.Context(), sinks.Decorate("disk", "file", fake{func(context.Context) error {
+			return fault.HeldBack(errors.New("its term is over"), begun)
+		}}, time.Second, told))
+		if len(told.lines) != want {
+			t.Errorf("begun: %t, told %q", begun, told.lines)
+		}
+	}
+}

@@ -163,9 +163,9 @@ type OpenOptions struct {
 	// Connections and Files bound what the sink may have open at once: connections to a
 	// host, and calls that open files. 0: as many as it likes.
 	Connections, Files int
-	// MayAct, unless it is nil, is asked right before anything is changed, or sent: by a connection before each of
-	// its bytes leaves, by a file before it takes its name. Its error says why this process may not act any more. It does not
-	// block.
+	// MayAct, unless it is nil, is asked right before anything is changed, or sent, by a call that has no mandate of
+	// its own (package mandate): by a connection before each of its bytes leaves, by a file before it takes its name.
+	// Its error says why this process may not act any more. It does not block.
 	MayAct func() error
 }
 

@@ -9,33 +9,43 @@ import (
 	"sync/atomic"
 
 	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/mandate"
 )
 
 // Guarded are transports with Options.MayAct: nothing of a request leaves them once another replica may act. The
-// question is asked below TLS, in each Write of the connection: above it a request waits, in buffers and for its
-// turn, for as long as the process stands still. Requests go over HTTP/1.1, each on a connection that it
+// request's mandate is asked below TLS, in each Write of the connection: above it a request waits, in buffers and for
+// its turn, for as long as the process stands still. Requests go over HTTP/1.1, each on a connection that it
 // has to itself meanwhile, so that refusing one cuts off no other, and whose bytes they are is known. A
 // connection that is not in use writes nothing, and outlives any time in which its process may not act.
 
 // passage is one request on its way out.
 type passage struct {
-	mayAct func() error
-	toEnd  bool // what has begun to leave is sent to its end
-	giveUp context.CancelCauseFunc
+	mandate mandate.Mandate
+	toEnd   bool            // what has begun to leave is sent to its end
+	ctx     context.Context // ends with the request
+	giveUp  context.CancelCauseFunc
 
 	begun   atomic.Bool // something of it may have left
 	refused atomic.Pointer[fault.Error]
 }
 
-// ask returns nil if the next bytes may leave. What was refused once stays so, on any connection.
-func (p *passage) ask() error {
+// askForNext returns nil if the next bytes may leave now. The first of them may wait for a proof.
+func (p *passage) askForNext() error {
+	switch {
+	case !p.begun.Load():
+		return p.ask(func() error { return p.mandate.MayBegin(p.ctx) })
+	case p.toEnd:
+		return nil
+	}
+	return p.ask(p.mandate.MayAct)
+}
+
+// ask returns nil if a question finds nothing against the request. What was refused once stays so, on any connection.
+func (p *passage) ask(question func() error) error {
 	if f := p.refused.Load(); f != nil {
 		return f
 	}
-	if p.toEnd && p.begun.Load() {
-		return nil
-	}
-	why := p.mayAct()
+	why := question()
 	if why == nil {
 		return nil
 	}
@@ -65,7 +75,7 @@ type guardedConn struct {
 // Write implements net.Conn.
 func (c *guardedConn) Write(b []byte) (int, error) {
 	if p := c.current.Load(); p != nil {
-		if err := p.ask(); err != nil {
+		if err := p.askForNext(); err != nil {
 			return 0, err
 		}
 		p.begun.Store(true)
@@ -98,11 +108,11 @@ type guard struct {
 // is of no more use.
 func (g guard) RoundTrip(r *http.Request) (*http.Response, error) {
 	ctx, giveUp := context.WithCancelCause(r.Context()) // it ends with r's, which Bound ends
-	p := &passage{mayAct: g.mayAct, toEnd: r.Context().Value(toEndKey{}) != nil, giveUp: giveUp}
+	p := &passage{mandate: mandate.Of(ctx, g.mayAct), toEnd: ctx.Value(toEndKey{}) != nil, ctx: ctx, giveUp: giveUp}
 	if g.free != nil && g.free(r) {
-		p.mayAct = func() error { return nil }
+		p.mandate = mandate.Mandate{}
 	}
-	if err := p.ask(); err != nil {
+	if err := p.ask(p.mandate.MayAct); err != nil {
 		closeBody(r)
 		return nil, err
 	}

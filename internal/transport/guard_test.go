@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/mandate"
 )
 
 var errLed = errors.New("etcd has not confirmed the lease")
@@ -272,7 +273,7 @@ func TestGuardedRequestsShareNoConnectionAndOthersDo(t *testing.T) {
 // Nothing of it left the first time, so that it is asked about anew.
 func TestAMintThatGoesOutOnceMoreBeginsAnew(t *testing.T) {
 	l := &leader{}
-	p := &passage{mayAct: l.mayAct, toEnd: true, giveUp: func(error) {}}
+	p := &passage{mandate: mandate.Mandate{Lasts: l.mayAct}, toEnd: true, ctx: t.Context(), giveUp: func(error) {}}
 	conn := &guardedConn{Conn: discard{}}
 	p.use(conn)
 	_, err := conn.Write([]byte("x"))

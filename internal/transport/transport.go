@@ -39,9 +39,9 @@ type Options struct {
 	// Dial and DialTLS make connections, ended by Connect. nil: the usual way, within DialTimeout.
 	Dial, DialTLS func(ctx context.Context, network, addr string) (net.Conn, error)
 
-	// MayAct, unless it is nil, is asked before anything of a request leaves; its error, which says why this process
-	// may not act any more, then fails the request, as a *fault.Error. It does not block. What DialTLS returns has to lie
-	// over connections of Dialer.
+	// MayAct, unless it is nil, is asked before anything of a request leaves that has no mandate of its own (package
+	// mandate); one that has goes by that alone. An error, which says why nothing may be done any more, then fails the
+	// request, as a *fault.Error. MayAct does not block. What DialTLS returns has to lie over connections of Dialer.
 	MayAct func() error
 	// Free reports whether a request may leave whatever MayAct says, since it changes nothing that others
 	// have. nil: none.

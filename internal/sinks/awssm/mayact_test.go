@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/mandate"
 	"github.com/rotatord/rotatord/internal/secret"
 	"github.com/rotatord/rotatord/internal/sinks"
 	"github.com/rotatord/rotatord/internal/sinks/awssm/awstest"
@@ -33,10 +34,14 @@ func TestWhoLeadsNoMoreWritesNothing(t *testing.T) {
 			if f := fault.Of(err); f == nil || f.Class != fault.Retry || f.Reason != fault.Canceled || !f.Unsent || !errors.Is(err, why) {
 				t.Errorf("error = %v, want that it leads no more", err)
 			}
+			over.Store(false) // but the term in which a write began is
+			ended := mandate.With(t.Context(), mandate.Mandate{Lasts: func() error { return why }})
+			if err := s.Write(ended, name, secret.New("new"), sinks.WriteOptions{RotationID: "r"}); !errors.Is(err, why) {
+				t.Errorf("a write of a former term: %v", err)
+			}
 			if _, there := server.Value(name); there {
 				t.Error("the secret was written")
 			}
-			over.Store(false)
 			put(t, s, name, "newer", "s")
 		})
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/rotatord/rotatord/internal/durable"
 	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/mandate"
 	"github.com/rotatord/rotatord/internal/secret"
 	"github.com/rotatord/rotatord/internal/sinks"
 )
@@ -37,15 +38,12 @@ const (
 // disk does the file system's part. It is stateless.
 type disk struct {
 	hooks  hooks
-	mayAct func() error // nil: it may
+	mayAct func() error // of calls without a mandate; nil: it may
 }
 
-// checkMayAct returns why no file may be made or named any more.
-func (d disk) checkMayAct() error {
-	if d.mayAct == nil {
-		return nil
-	}
-	if why := d.mayAct(); why != nil {
+// mayBegin returns why no file may be made or named any more.
+func (d disk) mayBegin(ctx context.Context) error {
+	if why := mandate.Of(ctx, d.mayAct).MayBegin(ctx); why != nil {
 		return fault.HeldBack(why, false)
 	}
 	return nil
@@ -145,7 +143,7 @@ func (d disk) lstatTarget(w *way) (fs.FileInfo, error) {
 // write makes target a file that holds content, whole or not at all. What the former file
 // grants beside its mode goes on, if ours knows what it holds.
 func (d disk) write(ctx context.Context, target string, content secret.Value, mode fs.FileMode, who owner, ours func(secret.Value) bool) error {
-	if err := d.checkMayAct(); err != nil {
+	if err := d.mayBegin(ctx); err != nil {
 		return err
 	}
 	w, err := walk(target)
@@ -181,7 +179,7 @@ func (d disk) write(ctx context.Context, target string, content secret.Value, mo
 	if old.holdsContent(content) && p.isLike(old) { // it is as right as can be there
 		return errors.Join(p.Cancel(), d.syncInPlace(w))
 	}
-	return p.commitFile()
+	return p.commitFile(ctx)
 }
 
 // syncInPlace makes sure that a file which is already right is durable too.
@@ -266,11 +264,11 @@ func (p *pending) fillFile(content secret.Value, mode fs.FileMode, who owner, fr
 }
 
 // commitFile puts the file in the target's place and makes that durable.
-func (p *pending) commitFile() error {
+func (p *pending) commitFile(ctx context.Context) error {
 	if err := p.CloseWriter(); err != nil {
 		return errors.Join(err, p.Cancel())
 	}
-	if err := errors.Join(p.beforeStep(stepRename), p.checkMayAct()); err != nil {
+	if err := errors.Join(p.beforeStep(stepRename), p.mayBegin(ctx)); err != nil {
 		return errors.Join(err, p.Cancel())
 	}
 	if err := p.Rename(p.way.name); err != nil {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/rotatord/rotatord/internal/fault"
+	"github.com/rotatord/rotatord/internal/mandate"
 	"github.com/rotatord/rotatord/internal/sinks"
 	"github.com/rotatord/rotatord/internal/sinks/vault/vaulttest"
 )
@@ -43,10 +44,14 @@ func TestWhoLeadsNoMoreWritesNothingAndGivesBackItsLogin(t *testing.T) {
 			t.Errorf("%s: %v, want that nothing was sent", op, err)
 		}
 	}
+	over.Store(false) // but the term in which a write began is
+	ended := mandate.With(t.Context(), mandate.Mandate{Lasts: func() error { return why }})
+	if err := s.Write(ended, target, content(t, s, 2), sinks.WriteOptions{}); !errors.Is(err, why) {
+		t.Errorf("a write of a former term: %v", err)
+	}
 	if now := f.version(t, target); now != version {
 		t.Errorf("the secret has version %d now, not %d", now, version)
 	}
-	over.Store(false)
 	mustWrite(t, s, target, 3)
 
 	over.Store(true)

@@ -1,0 +1,167 @@
+package rotation
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/rotatord/rotatord/internal/mandate"
+	"github.com/rotatord/rotatord/internal/moq"
+	"github.com/rotatord/rotatord/internal/secret"
+	"github.com/rotatord/rotatord/internal/sinks"
+	"github.com/rotatord/rotatord/internal/slot"
+)
+
+// queued are a world's account and sinks, at which what changes something waits for its turn.
+type queued struct {
+	Cloudflare
+	w    *world
+	wait func(context.Context) // is told with what a call waits
+}
+
+func (q queued) Account(string) (Cloudflare, bool) { return q, true }
+
+func (q queued) Create(ctx context.Context, p moq.Priority, relayID string, t moq.NewToken) (moq.Token, error) {
+	q.wait(ctx)
+	return q.Cloudflare.Create(ctx, p, relayID, t)
+}
+
+func (q queued) Rotate(ctx context.Context, p moq.Priority, relayID string, t moq.TokenType) (secret.Value, error) {
+	q.wait(ctx)
+	return q.Cloudflare.Rotate(ctx, p, relayID, t)
+}
+
+func (q queued) Revoke(ctx context.Context, p moq.Priority, relayID, id string) error {
+	q.wait(ctx)
+	return q.Cloudflare.Revoke(ctx, p, relayID, id)
+}
+
+func (q queued) Sink(name string) (sinks.Sink, bool) {
+	s, ok := q.w.Sink(name)
+	return queuedSink{s, q.wait}, ok
+}
+
+type queuedSink struct {
+	sinks.Sink
+	wait func(context.Context)
+}
+
+func (s queuedSink) Write(ctx context.Context, target string, v secret.Value, o sinks.WriteOptions) error {
+	s.wait(ctx)
+	return s.Sink.Write(ctx, target, v, o)
+}
+
+// haveWait has the account's calls, or those of its sinks, wait for two seconds, in which something happens.
+func (w *world) haveWait(atSinks bool, meanwhile func()) {
+	q := queued{w.relay, w, func(context.Context) { w.passAtOnce(2 * time.Second); meanwhile() }}
+	b := *w.engine.backends.Load()
+	if atSinks {
+		b.sinks = q
+	} else {
+		b.accounts = q
+	}
+	w.engine.backends.Store(&b)
+}
+
+var errSilent = errors.New("etcd does not answer")
+
+func TestAMintWhoseTurnComesLateIsProvenThen(t *testing.T) {
+	for _, strategy := range []moq.Strategy{moq.Overlap, moq.InPlace} {
+		w := newWorld(t, strategy, 1)
+		lease := w.inATerm(&term{})
+		w.run(24*time.Hour - time.Minute)
+		before := w.relay.next
+		w.haveWait(false, func() { lease.unanswered = errSilent })
+		w.run(2 * time.Minute)
+		if r := w.disk.record(); w.relay.next != before || lease.proofs == 0 || r.PendingMint != nil || r.Failure == nil {
+			t.Errorf("%s: %d mints without a proof, of which %d were asked for; %s", strategy, w.relay.next-before, lease.proofs, w.describe())
+		}
+		w.haveWait(false, func() { lease.unanswered = nil })
+		w.run(10 * time.Minute)
+		w.mustHold("value-2")
+		w.mustBeSound()
+	}
+}
+
+func TestARevocationWhoseTurnComesLateIsProvenThen(t *testing.T) {
+	w := newWorld(t, moq.Overlap, 1)
+	lease := w.inATerm(&term{})
+	w.run(24*time.Hour + 30*time.Minute)
+	w.mustHold("value-2")
+	w.haveWait(false, func() { lease.unanswered = errSilent })
+	w.run(time.Hour)
+	if n := len(w.relay.revokes); n > 0 || lease.proofs == 0 || w.stats.steps[slot.StageRetire] > 0 {
+		t.Errorf("%d revocations without a proof, of which %d were asked for, %d failures", n, lease.proofs, w.stats.steps[slot.StageRetire])
+	}
+	w.haveWait(false, func() { lease.unanswered = nil })
+	w.run(time.Minute)
+	if n := len(w.relay.revokes); n != 1 {
+		t.Errorf("%d revocations once there is a proof", n)
+	}
+	w.mustBeSound()
+}
+
+func TestADeliveryWhoseTurnComesLateIsProvenThen(t *testing.T) {
+	w := newWorld(t, moq.Overlap, 1)
+	lease := w.inATerm(&term{})
+	w.run(24*time.Hour - time.Minute)
+	proofs := 0
+	w.haveWait(true, func() { proofs, lease.unconfirmed = lease.proofs, errors.New("not confirmed") })
+	w.run(10 * time.Minute)
+	w.mustHold("value-1")
+	if w.stats.failure > 0 || w.rec().Failure != nil {
+		t.Errorf("that the lease ended before the write left counts as a failure: %s", w.describe())
+	}
+	w.haveWait(true, func() { proofs = lease.proofs })
+	lease.unconfirmed = nil
+	w.run(time.Minute)
+	w.mustHold("value-2")
+	if lease.proofs != proofs+1 {
+		t.Errorf("%d proofs of a write that had waited, want one", lease.proofs-proofs)
+	}
+	w.mustBeSound()
+}
+
+func TestADeliveryWaitsForAStoreThatIsSilentOnce(t *testing.T) {
+	w := newWorld(t, moq.Overlap, 1)
+	lease := w.inATerm(&term{unanswered: errSilent})
+	w.passAtOnce(2 * time.Second) // the last save proves nothing any more
+	ctx := w.engine.delivering(t.Context())
+	for range 3 { // a sink may need several requests
+		if err := mandate.Of(ctx, nil).MayBegin(ctx); err != nil {
+			t.Error(err)
+		}
+	}
+	if lease.proofs != 1 {
+		t.Errorf("%d questions to a store that does not answer", lease.proofs)
+	}
+	lease.unconfirmed = errors.New("not confirmed")
+	if mandate.Of(ctx, nil).MayBegin(ctx) == nil {
+		t.Error("it goes on though the lease is not confirmed")
+	}
+}
+
+// What hangs for as long as a process leads again may not take the newer term for its own.
+func TestACallKeepsTheMandateOfTheTermInWhichItBegan(t *testing.T) {
+	w := newWorld(t, moq.Overlap, 1)
+	w.inATerm(&term{})
+	var hung context.Context
+	q := queued{w.relay, w, func(ctx context.Context) { hung = ctx }}
+	b := *w.engine.backends.Load()
+	b.sinks = q
+	w.engine.backends.Store(&b)
+	w.settle()
+	w.run(time.Minute)
+	newer := func() error { return nil }
+	if hung == nil || mandate.Of(hung, newer).MayAct() != nil {
+		t.Fatal("nothing was written, or may not be")
+	}
+	w.engine.Halt()
+	if err := mandate.Of(hung, newer).MayAct(); !errors.Is(err, errHalted) {
+		t.Errorf("after its term: %v", err)
+	}
+	if err := mandate.Of(w.engine.work, newer).MayAct(); !errors.Is(err, errHalted) {
+		t.Errorf("a read after its term: %v", err)
+	}
+}

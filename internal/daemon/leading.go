@@ -112,6 +112,7 @@ func (r *replica) openStore(ctx context.Context, t *leadership.Term, clock Syste
 	return etcdjournal.Open(ctx, r.client, etcdjournal.Options{
 		Prefix: r.etcd.Prefix, Term: fence, Keys: r.keys, Identity: r.identity, Copy: r.copy.Load(), Clock: clock,
 		Observe: r.metrics.JournalWrite,
+		Warn:    func(err error) { r.log.Warn("what replicas share in etcd was damaged", zap.Error(err)) },
 		TermRecord: etcdjournal.TermRecord{
 			Replica: card.Replica, Advertise: card.Advertise, Since: card.Since, Config: card.Config,
 		},

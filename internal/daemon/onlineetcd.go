@@ -131,7 +131,7 @@ func (c *online) tellReplicas(ctx context.Context, client *clientv3.Client) {
 			does = "leads"
 		}
 		name := redact.Printable(card.Replica)
-		if card.Config != c.cfg.Digest() {
+		if card.Config != "" && card.Config != c.cfg.Digest() {
 			c.found(Warning, "%s %s, with another configuration than this one: give both the same, but for server, log, credentials and paths", name, does)
 			continue
 		}

@@ -92,7 +92,7 @@ func (r *replica) otherConfigs() (notes []string) {
 		return nil
 	}
 	for _, c := range seen.cards {
-		if c.Config != mine && c.Replica != r.name {
+		if c.Config != "" && c.Config != mine && c.Replica != r.name {
 			notes = append(notes, fmt.Sprintf("replica %s has another configuration than %s: give both the same, and reload", c.Replica, r.name))
 		}
 	}

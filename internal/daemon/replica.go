@@ -59,6 +59,7 @@ type replica struct {
 	space   atomic.Pointer[etcdjournal.SpaceWatch]
 
 	equalAt  atomic.Int64                    // elapsed time at which a replica with the configuration applied last was seen
+	ignored  error                           // what etcd holds that cannot be read and does no harm, as told last; of watchOthers
 	differed atomic.Bool                     // that this one's differs was told
 	told     atomic.Pointer[leadership.Card] // of this leader, to all
 	key      atomic.Pointer[secret.Value]    // shared by all; nil before this leader knows it
@@ -335,6 +336,11 @@ func (r *replica) free() int64 {
 func (r *replica) replicaNotes() (notes []string) {
 	if w := r.space.Load(); w != nil {
 		for _, err := range w.Errs() {
+			notes = append(notes, err.Error())
+		}
+	}
+	if c := r.copy.Load(); c != nil {
+		if err := c.Ignored(); err != nil {
 			notes = append(notes, err.Error())
 		}
 	}

@@ -56,6 +56,22 @@ func TestACandidateWhoseLeaseEndedIsOneAgain(t *testing.T) {
 	}
 }
 
+func TestADamagedNoteOfAnAccountIsNamedAndHoldsNoTakeOverUp(t *testing.T) {
+	h := newReplicated(t)
+	first, second := h.leaderAndStandby()
+	const key = "/rotatord/meta/account/somebody"
+	if _, err := h.etcd.Client.Put(t.Context(), key, "rubbish"); err != nil {
+		t.Fatal(err)
+	}
+	h.eventually("the standby names it", func() bool { return strings.Contains(h.logged(), key) })
+	first.end()
+	h.eventually("the second leads", second.leads)
+	second.rotate()
+	if log := h.logged(); strings.Contains(log, "cannot lead") || !strings.Contains(log, "what is kept of an account is damaged") {
+		t.Errorf("the log:\n%s", log)
+	}
+}
+
 func TestAReplicaWithoutEtcdIsPatientAndNotReadyAndStopsAtOnce(t *testing.T) {
 	h := newReplicated(t)
 	nobody, err := net.Listen("tcp", "127.0.0.1:0")

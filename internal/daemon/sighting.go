@@ -39,11 +39,21 @@ func (r *replica) watchOthers(ctx context.Context) {
 		} else if c := r.copy.Load(); c != nil {
 			r.lookAround(ctx)
 			r.compareConfig(c)
+			r.tellIgnored(c)
 		}
 		if r.ready() == nil {
 			r.announce()
 		}
 	}
+}
+
+// tellIgnored says once what in etcd cannot be read, though this replica may lead without it.
+func (r *replica) tellIgnored(c *etcdjournal.Copy) {
+	err := c.Ignored()
+	if err != nil && (r.ignored == nil || r.ignored.Error() != err.Error()) {
+		r.log.Warn("what replicas share in etcd is damaged; who leads next makes it anew", zap.Error(err))
+	}
+	r.ignored = err
 }
 
 // lookAround looks who leads, and tells when that is another than before.

@@ -10,7 +10,6 @@ import (
 
 	"go.etcd.io/bbolt"
 
-	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/journal/boltfile"
 	"github.com/rotatord/rotatord/internal/slot"
 )
@@ -43,24 +42,22 @@ func (b *Bolt) SaveAccount(ctx context.Context, n slot.AccountNote) error {
 	return nil
 }
 
-// LoadAccounts returns the notes of all accounts. Damaged ones are left out and named in the error: the others are good
-// even then.
-func (b *Bolt) LoadAccounts(ctx context.Context) (all []slot.AccountNote, err error) {
+// LoadAccounts returns the notes of all accounts. damaged is called for each that cannot be read; it is left out.
+func (b *Bolt) LoadAccounts(ctx context.Context, damaged func(error)) (all []slot.AccountNote, err error) {
 	if err := b.log.Checkpoint(ctx); err != nil { // the database then holds all that was saved
 		return nil, b.readFault(err)
 	}
-	var damaged fault.Several
 	if err := b.eachNote(func(r raw) {
 		n, err := r.decodeNote()
 		if err != nil {
-			damaged.Add(b.readFault(err))
+			damaged(b.readFault(err))
 			return
 		}
 		all = append(all, n)
 	}); err != nil {
 		return nil, b.readFault(err)
 	}
-	return all, damaged.Err()
+	return all, nil
 }
 
 // readNotes reads what a lost database would be written anew with.

@@ -33,9 +33,13 @@ func TestANoteThatIsDamagedIsNamedAndTheOthersAreGood(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	got, err := b.LoadAccounts(t.Context())
+	var damaged fault.Several
+	got, err := b.LoadAccounts(t.Context(), damaged.Add)
+	if err != nil {
+		t.Error(err)
+	}
 	if want := []slot.AccountNote{journaltest.Note(0, 1), journaltest.Note(3, 1)}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
-	expectFault(t, err, fault.Permanent, string(key(1)), "unknown version", string(key(2)), `of account "another"`)
+	expectFault(t, damaged.Err(), fault.Permanent, string(key(1)), "unknown version", string(key(2)), `of account "another"`)
 }

@@ -98,7 +98,7 @@ func testLostFilesAreWrittenAnew(t *testing.T, o Options) {
 				if !slices.Equal(b.DigestKey(), key) {
 					t.Error("the digest key is another")
 				}
-				notes, err := b.LoadAccounts(t.Context())
+				notes, err := b.LoadAccounts(t.Context(), func(err error) { t.Error(err) })
 				if want := []slot.AccountNote{journaltest.Note(1, 1), journaltest.Note(2, 2)}; err != nil || !slices.Equal(notes, want) {
 					t.Errorf("the notes are %v (%v), want %v", notes, err, want)
 				}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -34,7 +35,7 @@ func (c Card) text() string {
 }
 
 // Cards returns the cards of all candidates of the election below prefix, that of the leader first. One that cannot be
-// read is of another version: it is there, and says nothing.
+// read, of another version say, has its key for a name: its replica is there.
 func Cards(ctx context.Context, client *clientv3.Client, prefix string) ([]Card, error) {
 	ctx, cancel := bound(ctx)
 	defer cancel()
@@ -46,6 +47,9 @@ func Cards(ctx context.Context, client *clientv3.Client, prefix string) ([]Card,
 	all := make([]Card, len(found.Kvs))
 	for i, kv := range found.Kvs {
 		_ = json.Unmarshal(kv.Value, &all[i])
+		if all[i].Replica == "" {
+			all[i].Replica = fmt.Sprintf("the candidate %s, whose card cannot be read,", kv.Key)
+		}
 		all[i].Term = kv.CreateRevision
 	}
 	return all, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -274,4 +275,23 @@ func TestWithoutEtcdALeaderStopsBeforeItsLeaseEnds(t *testing.T) {
 		t.Errorf("its term is over before its lease: %v", err)
 	}
 	<-term.Over()
+}
+
+// A card of another version, or what somebody else put there: its replica is there, and may lead.
+func TestACardThatCannotBeReadIsNamedByItsKeyAndOneWithMoreIsRead(t *testing.T) {
+	t.Parallel()
+	cluster := etcdtest.Start(t, 1)
+	for key, card := range map[string]string{"1": "rubbish", "2": `{"replica":"newer","config":"abc","more":{"than":"is known"}}`} {
+		if _, err := cluster.Client.Put(t.Context(), "/rotatord/election/"+key, card); err != nil {
+			t.Fatal(err)
+		}
+	}
+	found, err := Cards(t.Context(), cluster.Client, "/rotatord/election")
+	if err != nil || len(found) != 2 {
+		t.Fatalf("found %+v, %v", found, err)
+	}
+	slices.SortFunc(found, func(a, b Card) int { return strings.Compare(a.Config, b.Config) })
+	if !strings.Contains(found[0].Replica, "/rotatord/election/1") || found[1].Replica != "newer" || found[1].Config != "abc" {
+		t.Errorf("found %+v", found)
+	}
 }

@@ -115,9 +115,12 @@ func (b *blocks) watch(accounts map[string]Cloudflare, f func(id string, until t
 	}
 }
 
-// loadBlocks takes in until when accounts were blocked as the journal says.
+// loadBlocks takes in until when accounts were blocked as the journal says. Without a note an account is called too early
+// at worst, and is told anew until when it is blocked: that is no reason to rotate nothing.
 func (e *Engine) loadBlocks(ctx context.Context) error {
-	notes, err := e.Journal.LoadAccounts(ctx)
+	notes, err := e.Journal.LoadAccounts(ctx, func(err error) {
+		e.Log.Warn("what is kept of an account is damaged, and does not count; the next block of the account is written over it", zap.Error(err))
+	})
 	e.blocks.load(notes)
 	return err
 }

@@ -1,9 +1,14 @@
 package rotation
 
 import (
+	"errors"
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
+
+	"go.uber.org/zap"
 
 	"github.com/rotatord/rotatord/internal/moq"
 	"github.com/rotatord/rotatord/internal/slot"
@@ -107,5 +112,23 @@ func TestABlockIsNotedWhileItsAccountBeginsToBeWatched(t *testing.T) {
 	b.watch(map[string]Cloudflare{"main": blockedMeanwhile{}}, func(id string, until time.Time) { b.note(id, until) })
 	if b.until("main").IsZero() {
 		t.Error("it was not noted")
+	}
+}
+
+// Until when an account is blocked Cloudflare tells anew; that nobody can lead, or start, would be worse.
+func TestAnAccountsDamagedNoteIsNamedAndHoldsNobodyUp(t *testing.T) {
+	w := newWorld(t, moq.Overlap, 1)
+	logs := w.logged()
+	until := w.now.Add(5 * time.Minute)
+	w.disk.accounts = []slot.AccountNote{{AccountID: testAccount, BlockedUntil: slot.TimestampOf(until)}}
+	w.disk.illegible = errors.New(`note "account/another": damaged`)
+	w.start()
+	w.run(time.Minute)
+	if len(w.relay.obeyed) != 1 || !w.relay.obeyed[0].Equal(until) {
+		t.Errorf("it obeys %v, want %v", w.relay.obeyed, until)
+	}
+	told := logs.FilterLevelExact(zap.WarnLevel).All()
+	if len(told) != 1 || !strings.Contains(fmt.Sprint(told[0].ContextMap()["error"]), "account/another") {
+		t.Errorf("it tells %+v", told)
 	}
 }

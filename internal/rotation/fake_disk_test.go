@@ -20,6 +20,7 @@ type fakeDisk struct {
 	saved      *slot.Record // never changed once it is here
 	neighbour  *slot.Record // of another slot of the relay, which left the configuration
 	accounts   []slot.AccountNote
+	illegible  error // what is wrong with another account's note
 	events     []slot.Event
 	full       bool
 	half       bool // saves succeed, checks do not
@@ -119,7 +120,12 @@ func (d *fakeDisk) SaveAccount(_ context.Context, n slot.AccountNote) error {
 	return nil
 }
 
-func (d *fakeDisk) LoadAccounts(context.Context) ([]slot.AccountNote, error) { return d.accounts, nil }
+func (d *fakeDisk) LoadAccounts(_ context.Context, damaged func(error)) ([]slot.AccountNote, error) {
+	if d.illegible != nil {
+		damaged(d.illegible)
+	}
+	return d.accounts, nil
+}
 
 func (d *fakeDisk) DigestKey() []byte { return []byte("0123456789abcdef0123456789abcdef") }
 

@@ -247,8 +247,10 @@ func (f *fleet) WatchBlock(func(time.Time)) func() { return func() {} }
 func (f *fleet) Block(time.Time)                   {}
 func (f *fleet) BeginTerm()                        {}
 
-func (f *fleet) SaveAccount(context.Context, slot.AccountNote) error      { return nil }
-func (f *fleet) LoadAccounts(context.Context) ([]slot.AccountNote, error) { return nil, nil }
+func (f *fleet) SaveAccount(context.Context, slot.AccountNote) error { return nil }
+func (f *fleet) LoadAccounts(context.Context, func(error)) ([]slot.AccountNote, error) {
+	return nil, nil
+}
 
 func (f *fleet) Reserve(_ moq.Priority, granted func()) func() { granted(); return func() {} }
 

@@ -77,8 +77,9 @@ type Journal interface {
 type AccountNotes interface {
 	// SaveAccount makes a note durable before it returns, in the place of the account's former one.
 	SaveAccount(ctx context.Context, n slot.AccountNote) error
-	// LoadAccounts returns the notes of all accounts, in no order.
-	LoadAccounts(ctx context.Context) ([]slot.AccountNote, error)
+	// LoadAccounts returns the notes of all accounts, in no order. damaged is called for each that cannot be read; it is
+	// left out.
+	LoadAccounts(ctx context.Context, damaged func(error)) ([]slot.AccountNote, error)
 }
 
 // Term is a leader's term, of one of several replicas. Safe for concurrent use.

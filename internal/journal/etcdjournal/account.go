@@ -8,7 +8,6 @@ import (
 	"go.etcd.io/etcd/api/v3/mvccpb"
 
 	"github.com/rotatord/rotatord/internal/durable"
-	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/slot"
 )
 
@@ -23,25 +22,25 @@ func (s *Store) SaveAccount(ctx context.Context, n slot.AccountNote) error {
 	return nil
 }
 
-// LoadAccounts returns the notes of all accounts. Damaged ones are left out and named in the error: the others are good
-// even then.
-func (s *Store) LoadAccounts(ctx context.Context) ([]slot.AccountNote, error) {
-	var notes []slot.AccountNote
-	var damaged fault.Several
-	_, err := s.list(ctx, folder(accountFolder), func(kvs []*mvccpb.KeyValue) {
+// LoadAccounts returns the notes of all accounts. damaged is called for each that cannot be read; it is left out.
+func (s *Store) LoadAccounts(ctx context.Context, damaged func(error)) (notes []slot.AccountNote, err error) {
+	var wrong []error
+	if _, err := s.list(ctx, folder(accountFolder), func(kvs []*mvccpb.KeyValue) {
 		for _, kv := range kvs {
 			n, err := s.decodeAccount(kv)
 			if err != nil {
-				damaged.Add(s.faultOf(reading, fmt.Errorf("key %q: %w", kv.Key, err)))
+				wrong = append(wrong, fmt.Errorf("key %q: %w", kv.Key, err))
 				continue
 			}
 			notes = append(notes, n)
 		}
-	}, func() { notes, damaged = nil, fault.Several{} })
-	if err != nil {
+	}, func() { notes, wrong = nil, nil }); err != nil {
 		return nil, s.faultOf(reading, err)
 	}
-	return notes, damaged.Err()
+	for _, err := range wrong {
+		damaged(s.faultOf(reading, err))
+	}
+	return notes, nil
 }
 
 func (p *place) decodeAccount(kv *mvccpb.KeyValue) (n slot.AccountNote, err error) {

@@ -21,7 +21,8 @@ type contents struct {
 	place *place
 
 	records  map[moq.Key]held
-	damaged  map[string]error  // of records and the term's, by the key below the prefix
+	damaged  map[string]error  // what cannot be read and would be missed, by the key below the prefix
+	ignored  map[string]error  // what cannot be read, and is made anew by who leads next
 	small    map[string][]byte // all else, as it is there
 	term     TermRecord
 	termAt   int64 // at which revision the term's record was written; 0: there is none
@@ -44,7 +45,10 @@ func newContents(p *place) *contents {
 }
 
 func (c *contents) clear() {
-	*c = contents{place: c.place, records: map[moq.Key]held{}, damaged: map[string]error{}, small: map[string][]byte{}}
+	*c = contents{
+		place: c.place, records: map[moq.Key]held{},
+		damaged: map[string]error{}, ignored: map[string]error{}, small: map[string][]byte{},
+	}
 }
 
 // checkForm refuses what is newer, sealed for others, or not to be used because of a move.
@@ -99,46 +103,75 @@ func (c *contents) put(kv *mvccpb.KeyValue) {
 		c.keep(kv, &r, err)
 		return
 	case key == termKey:
-		c.putTerm(kv)
+		c.noteWrong(kv, c.putTerm(kv))
 	case key == probeKey:
-		c.putClock(kv)
+		c.noteWrong(kv, c.putClock(kv))
 	default:
 		c.small[key] = kv.Value
+		c.noteWrong(kv, c.checkSigned(key, kv.Value))
 	}
 	c.anchor.see(kv)
+}
+
+// noteWrong notes what is wrong with a value; nil: nothing. All but the records and the key of the digests is written anew by
+// who leads next, so that it holds nobody up.
+func (c *contents) noteWrong(kv *mvccpb.KeyValue, err error) {
+	key := c.place.below(kv.Key)
+	delete(c.damaged, key)
+	delete(c.ignored, key)
+	if err == nil {
+		return
+	}
+	err = fmt.Errorf("key %q: %w", kv.Key, err)
+	if isRecord(key) || key == digestKey {
+		c.damaged[key] = err
+	} else {
+		c.ignored[key] = err
+	}
+}
+
+// checkSigned returns what is wrong with a value that is kept as it is, if those of its kind are signed.
+func (c *contents) checkSigned(key string, value []byte) error {
+	if !isSigned(key) {
+		return nil
+	}
+	_, _, err := c.place.signer.open(key, value)
+	return err
 }
 
 // keep takes a record, or why it is none.
 func (c *contents) keep(kv *mvccpb.KeyValue, r *slot.Record, err error) {
 	key := c.place.below(kv.Key)
 	c.anchor.see(kv)
+	c.noteWrong(kv, err)
 	if err != nil {
 		c.forget(key)
-		c.damaged[key] = err
 		return
 	}
-	delete(c.damaged, key)
 	c.words.shareWords(r)
 	c.records[r.Key] = held{r, kv.ModRevision}
 }
 
-func (c *contents) putTerm(kv *mvccpb.KeyValue) {
+func (c *contents) putTerm(kv *mvccpb.KeyValue) error {
 	var t TermRecord
 	if err := c.place.decode(termKey, kv.Value, &t); err != nil {
-		c.damaged[termKey] = fmt.Errorf("key %q: %w", kv.Key, err)
-		return
+		return err
 	}
-	delete(c.damaged, termKey)
 	c.term, c.termAt = t, kv.ModRevision
+	return nil
 }
 
-// putClock takes what a leader's clocks tell; what nobody of ours wrote tells nothing.
-func (c *contents) putClock(kv *mvccpb.KeyValue) {
+// putClock takes what a leader's clocks tell.
+func (c *contents) putClock(kv *mvccpb.KeyValue) error {
 	var told LeaderClock
-	if c.place.decode(probeKey, kv.Value, &told) == nil && !told.Wall.IsZero() {
+	if err := c.place.decode(probeKey, kv.Value, &told); err != nil {
+		return err
+	}
+	if !told.Wall.IsZero() {
 		told.Seen = time.Now()
 		c.clock = told
 	}
+	return nil
 }
 
 // remove takes what was deleted: nobody of ours does that.
@@ -146,6 +179,7 @@ func (c *contents) remove(kv *mvccpb.KeyValue) {
 	key := c.place.below(kv.Key)
 	c.forget(key)
 	delete(c.damaged, key)
+	delete(c.ignored, key)
 	delete(c.small, key)
 	c.anchor.blind = kv.ModRevision
 }
@@ -157,11 +191,13 @@ func (c *contents) forget(key string) {
 	}
 }
 
-// err says what is there and is not ours.
-func (c *contents) err() error {
+// err says what is there and cannot be done without.
+func (c *contents) err() error { return c.errOf(c.damaged) }
+
+func (c *contents) errOf(wrong map[string]error) error {
 	var all fault.Several
-	for _, key := range slices.Sorted(maps.Keys(c.damaged)) {
-		all.Add(c.place.faultOf(reading, c.damaged[key]))
+	for _, key := range slices.Sorted(maps.Keys(wrong)) {
+		all.Add(c.place.faultOf(reading, wrong[key]))
 	}
 	return all.Err()
 }

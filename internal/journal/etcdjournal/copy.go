@@ -92,6 +92,13 @@ func (c *Copy) Err() error {
 	return c.contents.err()
 }
 
+// Ignored names what cannot be read and keeps nobody from leading: who leads next makes it anew.
+func (c *Copy) Ignored() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.contents.errOf(c.contents.ignored)
+}
+
 // Ready waits until the copy has seen the term's record that was written at a revision: it then holds all that was
 // written before.
 func (c *Copy) Ready(ctx context.Context, revision int64) error {

@@ -204,9 +204,11 @@ func TestACopyNamesWhatNobodyOfUsWroteAndFollowsOn(t *testing.T) {
 	expectCopied(t, c, map[int]int{0: 1, 3: 1})
 	eventually(t, "all is named", func() bool {
 		err := c.Err()
-		return err != nil && strings.Contains(err.Error(), termKey) && strings.Contains(err.Error(), "no-slot") &&
+		return err != nil && strings.Contains(err.Error(), "no-slot") &&
 			strings.Contains(err.Error(), w.full(1)) && strings.Contains(err.Error(), w.full(2))
 	})
+	eventually(t, "the term's record is named", func() bool { return c.Ignored() != nil })
+	expectFault(t, c.Ignored(), fault.Permanent, fault.Invalid, w.prefix+"/"+termKey, "not signed")
 	expectFault(t, c.Err(), fault.Permanent, fault.Invalid, "not signed", "too few", "snapshot")
 	if !errors.Is(c.Err(), durable.ErrDamaged) {
 		t.Errorf("err = %v", c.Err())

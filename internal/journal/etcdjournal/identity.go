@@ -23,7 +23,7 @@ func checkRecipient(i *secret.Identity, first []byte) error {
 
 const sharedKeySize = 32
 
-// SharedKey returns a random key that all replicas know, by its name; it is made where there is none.
+// SharedKey returns a random key that all replicas know, by its name; it is made where there is none, or a damaged one.
 func (s *Store) SharedKey(ctx context.Context, name string) (secret.Value, error) {
 	key, err := s.sharedKey(ctx, sharedFolder+name)
 	if err != nil {
@@ -43,7 +43,11 @@ func (s *Store) sharedKey(ctx context.Context, key string) (secret.Value, error)
 	if err != nil {
 		return secret.Value{}, err
 	}
-	return s.openShared(s.options.Identity, key, there)
+	known, err := s.openShared(s.options.Identity, key, there)
+	if errors.Is(err, durable.ErrDamaged) {
+		return secret.New(string(made)), s.makeAnew(ctx, key, sealed, err)
+	}
+	return known, err
 }
 
 func (p *place) openShared(by *secret.Identity, key string, value []byte) (secret.Value, error) {

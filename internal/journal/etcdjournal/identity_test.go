@@ -104,10 +104,6 @@ func TestAllReplicasKnowASharedKey(t *testing.T) {
 		key, err := c.SharedKey("forwarding")
 		return err == nil && key.Reveal() == made
 	})
-	full := w.prefix + "/" + sharedFolder + "forwarding"
-	w.put(t, full, w.raw(t, w.prefix+"/"+sharedFolder+"another"))
-	_, err := next.SharedKey(t.Context(), "forwarding")
-	expectFault(t, err, fault.Permanent, fault.Invalid, full, "not signed")
 }
 
 func mustShare(t testing.TB, s *Store, name string) string {

@@ -1,6 +1,7 @@
 package etcdjournal
 
 import (
+	"slices"
 	"strings"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -29,6 +30,13 @@ func slotKey(k moq.Key) string { return slotFolder + k.String() }
 func historyKey(k moq.Key) string { return historyFolder + k.String() }
 
 func isRecord(key string) bool { return strings.HasPrefix(key, slotFolder) }
+
+// isSigned reports whether what is at a key, other than a record, lies in an envelope and is kept as it is.
+func isSigned(key string) bool {
+	return key == digestKey || slices.ContainsFunc([]string{sharedFolder, accountFolder, markerFolder}, func(folder string) bool {
+		return strings.HasPrefix(key, folder)
+	})
+}
 
 // slotOf is the slot of a record's key.
 func slotOf(key string) (k moq.Key, ok bool) {

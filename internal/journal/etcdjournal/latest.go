@@ -2,6 +2,7 @@ package etcdjournal
 
 import (
 	"context"
+	"fmt"
 
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -37,6 +38,14 @@ func (s *Store) putLatest(ctx context.Context, key string, tell func() ([]byte, 
 		}
 		return s.replaceLatest(ctx, key, s.signer.seal(key, s.sequence.Add(1), content))
 	})
+}
+
+// makeAnew has a key that holds something damaged hold content, and tells of it.
+func (s *Store) makeAnew(ctx context.Context, key string, content []byte, damaged error) error {
+	if s.options.Warn != nil {
+		s.options.Warn(s.faultOf(reading, fmt.Errorf("it is made anew: %w", damaged)))
+	}
+	return s.putLatest(ctx, key, func() ([]byte, error) { return content, nil })
 }
 
 // replaceLatest finds what is there to be an earlier one, of this store whose answer was lost or of another: then the fence

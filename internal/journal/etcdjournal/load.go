@@ -3,6 +3,7 @@ package etcdjournal
 import (
 	"cmp"
 	"context"
+	"fmt"
 
 	"go.etcd.io/etcd/api/v3/mvccpb"
 
@@ -27,7 +28,7 @@ func (s *Store) Load(ctx context.Context, visit func(*slot.Record) error) error 
 		for i := range page {
 			d := &page[i]
 			if d.err != nil {
-				damaged.Add(s.faultOf(reading, d.err))
+				damaged.Add(s.faultOf(reading, fmt.Errorf("key %q: %w", d.key, d.err)))
 				continue
 			}
 			s.revisions.learn(d.record.Key, d.revision)

@@ -17,7 +17,7 @@ func Look(ctx context.Context, client *clientv3.Client, o FollowOptions) (TermRe
 	if err := c.checkForm(o.Identity); err != nil {
 		return TermRecord{}, c.place.faultOf(reading, err)
 	}
-	return c.term, c.err()
+	return c.term, cmp.Or(c.err(), c.errOf(c.ignored))
 }
 
 // MayWrite finds out whether etcd lets this user write below a prefix. It changes nothing: etcd judges all that a

@@ -3,14 +3,17 @@ package etcdjournal
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
+
+	"github.com/rotatord/rotatord/internal/durable"
 )
 
 func markerKey(folder string) string { return markerFolder + url.PathEscape(folder) }
 
 // NoteMarker tells all replicas what a leader has found in a folder that they share, or put there, and returns what they
-// know of it: an earlier leader's word stays.
+// know of it: an earlier leader's word stays, unless it is damaged.
 func (s *Store) NoteMarker(ctx context.Context, folder, text string) (string, error) {
 	content, _ := json.Marshal(text) // a string
 	key := markerKey(folder)
@@ -18,7 +21,17 @@ func (s *Store) NoteMarker(ctx context.Context, folder, text string) (string, er
 	if err != nil {
 		return "", s.faultOf(writing, err)
 	}
-	return s.readMarker(folder, there)
+	known, err := s.readMarker(folder, there)
+	switch {
+	case err == nil:
+		return known, nil
+	case !errors.Is(err, durable.ErrDamaged):
+		return "", s.faultOf(reading, err)
+	}
+	if err := s.makeAnew(ctx, key, content, err); err != nil {
+		return "", s.faultOf(writing, err)
+	}
+	return text, nil
 }
 
 // Marker returns what a replica has to see in a folder; "" where no leader has told.
@@ -29,13 +42,17 @@ func (c *Copy) Marker(folder string) (string, error) {
 	if !known {
 		return "", nil
 	}
-	return c.readMarker(folder, there)
+	text, err := c.readMarker(folder, there)
+	if err != nil {
+		return "", c.faultOf(reading, err)
+	}
+	return text, nil
 }
 
 func (p *place) readMarker(folder string, value []byte) (text string, err error) {
 	key := markerKey(folder)
 	if err := p.decode(key, value, &text); err != nil {
-		return "", p.faultOf(reading, fmt.Errorf("key %q: %w", p.full(key), err))
+		return "", fmt.Errorf("key %q: %w", p.full(key), err)
 	}
 	return text, nil
 }

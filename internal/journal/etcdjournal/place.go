@@ -90,6 +90,7 @@ func (p *place) get(ctx context.Context, key string, o ...clientv3.OpOption) (an
 
 type decoded struct {
 	record   slot.Record
+	key      []byte // as etcd has it
 	revision int64
 	err      error
 }
@@ -102,7 +103,7 @@ func (p *place) decodePage(kvs []*mvccpb.KeyValue) []decoded {
 	for w := range workers {
 		wg.Go(func() {
 			for i := w; i < len(kvs); i += workers {
-				out[i].revision = kvs[i].ModRevision
+				out[i].key, out[i].revision = kvs[i].Key, kvs[i].ModRevision
 				out[i].err = p.decodeRecord(kvs[i], &out[i].record)
 			}
 		})
@@ -114,10 +115,10 @@ func (p *place) decodePage(kvs []*mvccpb.KeyValue) []decoded {
 func (p *place) decodeRecord(kv *mvccpb.KeyValue, into *slot.Record) error {
 	key := p.below(kv.Key)
 	if err := p.decode(key, kv.Value, into); err != nil {
-		return fmt.Errorf("key %q: %w", kv.Key, err)
+		return err
 	}
 	if slotKey(into.Key) != key {
-		return fmt.Errorf("key %q: %w: it says it is of slot %q", kv.Key, durable.ErrDamaged, into.Key)
+		return fmt.Errorf("%w: it says it is of slot %q", durable.ErrDamaged, into.Key)
 	}
 	return nil
 }

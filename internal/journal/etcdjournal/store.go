@@ -41,6 +41,8 @@ type Options struct {
 	Clock Clock
 	// ToMove opens a journal that was moved, or is not whole yet, too.
 	ToMove bool
+	// Warn, if set, is called with what was damaged and is made anew.
+	Warn func(error)
 	// Observe, if set, is called once per save with how long it took and how it ended, and for each check that failed. It
 	// must not block.
 	Observe func(took time.Duration, err error)

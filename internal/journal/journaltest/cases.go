@@ -324,7 +324,7 @@ func nothingAfterTheEnd(t *testing.T, s *store) {
 		t.Fatal(err)
 	}
 	_, history := s.History(t.Context(), nil, 0)
-	_, notes := s.LoadAccounts(t.Context())
+	_, notes := s.LoadAccounts(t.Context(), func(err error) { t.Error(err) })
 	for call, err := range map[string]error{
 		"SaveAccount": s.SaveAccount(t.Context(), Note(1, 1)), "LoadAccounts": notes,
 		"Save": s.Save(t.Context(), Record(1, 2, 10)), "Load": s.Load(t.Context(), nil), "History": history,

@@ -130,7 +130,7 @@ func (s *store) mustNote(n slot.AccountNote) {
 
 func (s *store) expectNotes(want ...slot.AccountNote) {
 	s.t.Helper()
-	got, err := s.LoadAccounts(s.t.Context())
+	got, err := s.LoadAccounts(s.t.Context(), func(err error) { s.t.Error(err) })
 	slices.SortFunc(got, func(a, b slot.AccountNote) int { return cmp.Compare(a.AccountID, b.AccountID) })
 	if err != nil || !slices.Equal(got, want) {
 		s.t.Errorf("the store holds the notes %v (%v), want %v", got, err, want)

@@ -21,7 +21,7 @@ func (m Move) copyAll(ctx context.Context) (r Result, err error) {
 	if err != nil {
 		return r, err
 	}
-	accounts, err := m.From.LoadAccounts(ctx)
+	accounts, err := m.From.LoadAccounts(ctx, func(err error) { m.tell("left behind, as it tells nothing: %v", err) })
 	for i := 0; err == nil && i < len(accounts); i++ {
 		err = m.To.SaveAccount(ctx, accounts[i])
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/slot"
 )
 
@@ -81,8 +82,9 @@ func (c *counting) total(digestKey []byte, accounts []slot.AccountNote) (Invento
 
 // takeInventory reads all of a store.
 func takeInventory(ctx context.Context, s Store, keptEvents int) (Inventory, error) {
-	accounts, err := s.LoadAccounts(ctx)
-	if err != nil {
+	var damaged fault.Several
+	accounts, err := s.LoadAccounts(ctx, damaged.Add)
+	if err := cmp.Or(err, damaged.Err()); err != nil {
 		return Inventory{}, err
 	}
 	var c counting

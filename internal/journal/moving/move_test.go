@@ -44,6 +44,23 @@ func TestAJournalIsMovedToEtcdAndBack(t *testing.T) {
 	}
 }
 
+func TestAnAccountsDamagedNoteIsLeftBehind(t *testing.T) {
+	w := newWorld(t)
+	embedded, etcd := w.embedded(), w.inEtcd()
+	w.fill(etcd, 3, 1)
+	key := w.prefix + "/meta/account/somebody"
+	if _, err := w.etcd.Client.Put(t.Context(), key, "rubbish"); err != nil {
+		t.Fatal(err)
+	}
+	r, told, err := w.move(etcd, embedded, 0)
+	if err != nil || r.Slots != 3 || r.Accounts != 1 {
+		t.Errorf("the move tells %+v, %v", r, err)
+	}
+	if !strings.Contains(strings.Join(told, "\n"), key) {
+		t.Errorf("it tells %q", told)
+	}
+}
+
 // shorten leaves so many events in what is held.
 func (world) shorten(held string, events int) string {
 	const head = 3

@@ -29,7 +29,7 @@ type Store interface {
 	KeptEvents() int
 
 	SaveAccount(ctx context.Context, n slot.AccountNote) error
-	LoadAccounts(ctx context.Context) ([]slot.AccountNote, error)
+	LoadAccounts(ctx context.Context, damaged func(error)) ([]slot.AccountNote, error)
 }
 
 // Slot is all that a store holds of one slot.

@@ -137,7 +137,7 @@ func (w world) held(s side, limit int) (text string) {
 			return nil
 		})
 		events, errHistory := j.History(w.Context(), nil, limit)
-		accounts, errAccounts := j.LoadAccounts(w.Context())
+		accounts, errAccounts := j.LoadAccounts(w.Context(), func(err error) { w.Error(err) })
 		if err := errors.Join(errLoad, errHistory, errAccounts); err != nil {
 			w.Fatal(err)
 		}

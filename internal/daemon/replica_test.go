@@ -56,6 +56,30 @@ func TestACandidateWhoseLeaseEndedIsOneAgain(t *testing.T) {
 	}
 }
 
+// Replicas of two versions run side by side: the older one stands by.
+func TestAReplicaLeavesLeadingToANewerRotatordWhoseFormatItDoesNotKnow(t *testing.T) {
+	h := newReplicated(t)
+	first, second := h.leaderAndStandby()
+	put := func(format string) {
+		t.Helper()
+		if _, err := h.etcd.Client.Put(t.Context(), "/rotatord/meta/format", format); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("2")
+	h.eventually("the standby is no candidate, and says why", func() bool {
+		err := second.client().Ready(t.Context())
+		return h.candidates() == 1 && err != nil && strings.Contains(err.Error(), "made by a newer rotatord") &&
+			strings.Contains(err.Error(), "upgrade this one")
+	})
+	first.end()
+	if second.leads() {
+		t.Error("it leads")
+	}
+	put("1")
+	h.eventually("it leads, as soon as it can", second.leads)
+}
+
 func TestADamagedNoteOfAnAccountIsNamedAndHoldsNoTakeOverUp(t *testing.T) {
 	h := newReplicated(t)
 	first, second := h.leaderAndStandby()

@@ -3,6 +3,7 @@ package etcdjournal
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"go.etcd.io/etcd/api/v3/mvccpb"
@@ -22,7 +23,8 @@ func (s *Store) SaveAccount(ctx context.Context, n slot.AccountNote) error {
 	return nil
 }
 
-// LoadAccounts returns the notes of all accounts. damaged is called for each that cannot be read; it is left out.
+// LoadAccounts returns the notes of all accounts. damaged is called for each that cannot be read; it is left out. That
+// one is newer is an error: the next save would write over it.
 func (s *Store) LoadAccounts(ctx context.Context, damaged func(error)) (notes []slot.AccountNote, err error) {
 	var wrong []error
 	if _, err := s.list(ctx, folder(accountFolder), func(kvs []*mvccpb.KeyValue) {
@@ -38,6 +40,9 @@ func (s *Store) LoadAccounts(ctx context.Context, damaged func(error)) (notes []
 		return nil, s.faultOf(reading, err)
 	}
 	for _, err := range wrong {
+		if errors.Is(err, durable.ErrNewer) {
+			return nil, s.faultOf(reading, err)
+		}
 		damaged(s.faultOf(reading, err))
 	}
 	return notes, nil

@@ -2,6 +2,7 @@ package etcdjournal
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
+	"github.com/rotatord/rotatord/internal/durable"
 	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/moq"
 	"github.com/rotatord/rotatord/internal/secret"
@@ -21,8 +23,8 @@ type contents struct {
 	place *place
 
 	records  map[moq.Key]held
-	damaged  map[string]error  // what cannot be read and would be missed, by the key below the prefix
-	ignored  map[string]error  // what cannot be read, and is made anew by who leads next
+	damaged  map[string]error  // what must not be led without, or written over, by the key below the prefix
+	ignored  map[string]error  // what is damaged, and is made anew by who leads next
 	small    map[string][]byte // all else, as it is there
 	term     TermRecord
 	termAt   int64 // at which revision the term's record was written; 0: there is none
@@ -113,8 +115,8 @@ func (c *contents) put(kv *mvccpb.KeyValue) {
 	c.anchor.see(kv)
 }
 
-// noteWrong notes what is wrong with a value; nil: nothing. All but the records and the key of the digests is written anew by
-// who leads next, so that it holds nobody up.
+// noteWrong notes what is wrong with a value; nil: nothing. Damage to all but the records and the key of the digests holds
+// nobody up, as who leads next writes it anew; what a newer rotatord wrote is left to that.
 func (c *contents) noteWrong(kv *mvccpb.KeyValue, err error) {
 	key := c.place.below(kv.Key)
 	delete(c.damaged, key)
@@ -123,7 +125,7 @@ func (c *contents) noteWrong(kv *mvccpb.KeyValue, err error) {
 		return
 	}
 	err = fmt.Errorf("key %q: %w", kv.Key, err)
-	if isRecord(key) || key == digestKey {
+	if isRecord(key) || key == digestKey || errors.Is(err, durable.ErrNewer) {
 		c.damaged[key] = err
 	} else {
 		c.ignored[key] = err

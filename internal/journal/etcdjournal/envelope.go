@@ -15,6 +15,10 @@ import (
 // An envelope is the version byte, an HMAC, who wrote it, and the content. The HMAC is over all else and
 // the key below the prefix: who can write to etcd and has no identity can neither make a value nor
 // move one to another slot. That an older value was put back it does not tell.
+//
+// The version rises with whatever an older rotatord must not write over, because it would drop it; what
+// may be lost so is added without. Version and HMAC stay as they are in all versions: so each tells a
+// newer one from what somebody else wrote, and stands by.
 const (
 	envelopeVersion = 1
 	signatureSize   = sha256.Size
@@ -63,13 +67,13 @@ func (s signer) open(key string, envelope []byte) (content []byte, a author, err
 	if len(envelope) < envelopeHead {
 		return nil, author{}, fmt.Errorf("%w: %d bytes are too few", durable.ErrDamaged, len(envelope))
 	}
-	if v := envelope[0]; v != envelopeVersion {
-		return nil, author{}, fmt.Errorf("%w: unknown version %d of the envelope", durable.ErrDamaged, v)
-	}
 	if !slices.ContainsFunc(s.keys, func(k secret.Value) bool {
 		return hmac.Equal(envelope[1:1+signatureSize], sign(k, key, envelope))
 	}) {
 		return nil, author{}, errForeign
+	}
+	if v := envelope[0]; v > envelopeVersion {
+		return nil, author{}, fmt.Errorf("%w: it is of version %d, and this one reads up to %d", durable.ErrNewer, v, envelopeVersion)
 	}
 	rest := envelope[1+signatureSize:]
 	a.writer = [writerSize]byte(rest)

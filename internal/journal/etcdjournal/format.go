@@ -6,6 +6,8 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 
 	"go.etcd.io/etcd/api/v3/mvccpb"
@@ -27,6 +29,9 @@ func (s *Store) prepare(ctx context.Context) error {
 		return err
 	}
 	if err := s.prepareFormat(ctx, found); err != nil {
+		return err
+	}
+	if err := s.refuseNewer(found); err != nil {
 		return err
 	}
 	if s.note, err = s.noteIn(found[moveKey]); err != nil {
@@ -62,6 +67,16 @@ func (s *Store) prepareFormat(ctx context.Context, found map[string][]byte) erro
 		return err
 	}
 	return s.checkFormat(format)
+}
+
+// refuseNewer refuses an etcd with values of a newer rotatord's beside the records: this term would write over them.
+func (s *Store) refuseNewer(found map[string][]byte) error {
+	for _, key := range slices.Sorted(maps.Keys(found)) {
+		if _, _, err := s.signer.open(key, found[key]); errors.Is(err, durable.ErrNewer) {
+			return fmt.Errorf("key %q: %w", s.full(key), err)
+		}
+	}
+	return nil
 }
 
 func (s *Store) prepareKeys(ctx context.Context, found map[string][]byte) error {

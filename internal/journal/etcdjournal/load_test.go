@@ -25,7 +25,7 @@ func TestLoadNamesWhatNobodyOfUsWroteAndGivesTheOthers(t *testing.T) {
 	}
 	w.put(t, w.full(1), w.raw(t, w.full(0))) // a good record in another's place
 	w.put(t, w.full(2), nil)
-	w.put(t, w.full(3), append([]byte{envelopeVersion + 1}, w.raw(t, w.full(3))[1:]...))
+	w.put(t, w.full(3), append([]byte{envelopeVersion + 1}, w.raw(t, w.full(3))[1:]...)) // says it is newer
 	got, err := versions(t, s)
 	if !maps.Equal(got, map[int]int{0: 1, 4: 1}) {
 		t.Errorf("got %v", got)
@@ -33,7 +33,7 @@ func TestLoadNamesWhatNobodyOfUsWroteAndGivesTheOthers(t *testing.T) {
 	if !errors.Is(err, durable.ErrDamaged) {
 		t.Errorf("err = %v", err)
 	}
-	for n, word := range map[int]string{1: "moved to another key", 2: "too few", 3: "unknown version"} {
+	for n, word := range map[int]string{1: "moved to another key", 2: "too few", 3: "not signed"} {
 		if !strings.Contains(err.Error(), w.full(n)) || !strings.Contains(err.Error(), word) {
 			t.Errorf("%v lacks %s, %s", err, w.full(n), word)
 		}

@@ -32,7 +32,7 @@ var meanings = fault.Table[error]{
 	fault.When(fault.Is(errBehind, errSilent), fault.Retry, fault.Storage,
 		"see whether etcd's members reach each other, and whether their disks are slow"),
 	fault.When(fault.Is(durable.ErrNewer), fault.Permanent, fault.Invalid,
-		"run the rotatord that made it, or a newer one; nothing was touched"),
+		"upgrade this one: run the rotatord that made it, or a newer one; nothing was touched"),
 	fault.When(fault.Is(ErrOtherIdentity), fault.Permanent, fault.Invalid,
 		"give all replicas one identity_file; it may hold several identities, of which all open"),
 	fault.When(fault.Is(errForeign), fault.Permanent, fault.Invalid,

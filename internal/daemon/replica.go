@@ -199,7 +199,9 @@ func (r *replica) connect(ctx context.Context) (err error) {
 // follow begins to follow what the leader writes, unless the last term could not begin, and it still does.
 func (r *replica) follow() {
 	if r.copy.Load() == nil {
-		r.copy.Store(etcdjournal.Follow(r.client, etcdjournal.FollowOptions{Prefix: r.etcd.Prefix, Keys: r.keys, Identity: r.identity}))
+		r.copy.Store(etcdjournal.Follow(r.client, etcdjournal.FollowOptions{
+			Prefix: r.etcd.Prefix, Keys: r.keys, Identity: r.identity, Elapsed: sinceBoot,
+		}))
 	}
 }
 

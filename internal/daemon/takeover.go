@@ -1,8 +1,6 @@
 package daemon
 
 import (
-	"time"
-
 	"github.com/rotatord/rotatord/internal/journal/etcdjournal"
 	"github.com/rotatord/rotatord/internal/rotation"
 )
@@ -17,15 +15,15 @@ func (c *core) takingOver(o rotation.Options) rotation.Options {
 	if s, ok := c.journal.(interface {
 		FormerLeaderClock() etcdjournal.LeaderClock
 	}); ok {
-		o.LeaderClock = leaderClock(s.FormerLeaderClock(), o.Clock)
+		o.LeaderClock = leaderClock(s.FormerLeaderClock())
 	}
 	return o
 }
 
 // leaderClock is what a former leader told of its clock, if it was heard as it was told.
-func leaderClock(told etcdjournal.LeaderClock, ours rotation.Clock) rotation.LeaderClock {
-	if told.Seen.IsZero() {
+func leaderClock(told etcdjournal.LeaderClock) rotation.LeaderClock {
+	if told.Heard == 0 {
 		return rotation.LeaderClock{}
 	}
-	return rotation.LeaderClock{Wall: told.Wall, Heard: ours.Elapsed().Elapsed - time.Since(told.Seen)}
+	return rotation.LeaderClock{Wall: told.Wall, Heard: told.Heard}
 }

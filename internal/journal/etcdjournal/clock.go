@@ -18,9 +18,9 @@ type LeaderClock struct {
 	Wall    time.Time    `json:"wall"`
 	Elapsed slot.Reading `json:"elapsed"`
 
-	// Seen is when it was seen as it was written, by our clock, with its monotonic reading; zero where it was found there
-	// later on, and nothing tells how old it is.
-	Seen time.Time `json:"-"`
+	// Heard is when it was seen as it was written, by our elapsed-time clock; zero where it was found there later on, and
+	// nothing tells how old it is.
+	Heard time.Duration `json:"-"`
 }
 
 // FormerLeaderClock is what the leader before this term told last.

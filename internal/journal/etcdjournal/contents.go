@@ -20,7 +20,8 @@ import (
 
 // contents are what etcd holds of ours, but for history, at one revision.
 type contents struct {
-	place *place
+	place   *place
+	elapsed func() time.Duration // since boot, suspension included
 
 	records  map[moq.Key]held
 	damaged  map[string]error  // what must not be led without, or written over, by the key below the prefix
@@ -40,15 +41,15 @@ type held struct {
 	revision int64
 }
 
-func newContents(p *place) *contents {
-	c := &contents{place: p}
+func newContents(p *place, elapsed func() time.Duration) *contents {
+	c := &contents{place: p, elapsed: elapsed}
 	c.clear()
 	return c
 }
 
 func (c *contents) clear() {
 	*c = contents{
-		place: c.place, records: map[moq.Key]held{},
+		place: c.place, elapsed: c.elapsed, records: map[moq.Key]held{},
 		damaged: map[string]error{}, ignored: map[string]error{}, small: map[string][]byte{},
 	}
 }
@@ -72,7 +73,7 @@ func (c *contents) addPage(kvs []*mvccpb.KeyValue) {
 	for i, d := range c.place.decodePage(kvs[at:]) {
 		c.keep(kvs[at+i], &d.record, d.err) // d is a copy: the page is let go of
 	}
-	c.clock.Seen = time.Time{}
+	c.clock.Heard = 0
 }
 
 // recordsOf are the records in a page: they come last.
@@ -170,7 +171,7 @@ func (c *contents) putClock(kv *mvccpb.KeyValue) error {
 		return err
 	}
 	if !told.Wall.IsZero() {
-		told.Seen = time.Now()
+		told.Heard = c.elapsed()
 		c.clock = told
 	}
 	return nil

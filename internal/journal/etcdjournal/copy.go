@@ -21,6 +21,10 @@ type FollowOptions struct {
 	Keys     []secret.Value   // as the leader's store has them
 	Identity *secret.Identity // if set, has to open what the first leader's sealed
 
+	// Elapsed is the time since boot, suspension included: a copy is old after it. Nil: it is not known, and the time since
+	// the copy began will do.
+	Elapsed func() time.Duration
+
 	limits limits
 }
 
@@ -36,17 +40,21 @@ type Copy struct {
 	mu       sync.Mutex
 	contents *contents
 	why      error         // nil while it follows
-	asOf     time.Time     // when etcd was asked last whether there is more, and there was not
+	asOf     time.Duration // elapsed time when etcd was asked last whether there is more, and there was not
 	changed  chan struct{} // closed, and made anew, when one of these has changed
 }
 
 // Follow begins a copy, in the background: it goes on, whatever happens to etcd, until it is closed or handed over.
 func Follow(client *clientv3.Client, o FollowOptions) *Copy {
+	if o.Elapsed == nil {
+		began := time.Now()
+		o.Elapsed = func() time.Duration { return time.Since(began) }
+	}
 	c := &Copy{
 		place: newPlace(client, o.Prefix, newSigner(o.Keys, Term{}), o.limits), options: o,
-		ended: make(chan struct{}), why: errNotRead, asOf: time.Now(), changed: make(chan struct{}),
+		ended: make(chan struct{}), why: errNotRead, asOf: o.Elapsed(), changed: make(chan struct{}),
 	}
-	c.contents = newContents(c.place)
+	c.contents = newContents(c.place, o.Elapsed)
 	go func() {
 		defer close(c.ended)
 		c.keepFollowing(c.closing)
@@ -71,7 +79,7 @@ func (c *Copy) Close() {
 func (c *Copy) Behind() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return time.Since(c.asOf)
+	return c.options.Elapsed() - c.asOf
 }
 
 // longBehind is how old a copy is that nobody should rely on.
@@ -82,7 +90,7 @@ const longBehind = 10 * time.Second
 func (c *Copy) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	behind := time.Since(c.asOf)
+	behind := c.options.Elapsed() - c.asOf
 	switch {
 	case c.why != nil:
 		return c.faultOf(reading, c.why)
@@ -137,7 +145,7 @@ func (c *Copy) handOver(ctx context.Context, revision int64) *contents {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	all := c.contents
-	c.contents, c.why = newContents(c.place), errHandedOver
+	c.contents, c.why = newContents(c.place, c.options.Elapsed), errHandedOver
 	if err != nil || all.termAt != revision {
 		return nil
 	}

@@ -51,7 +51,7 @@ func (c *Copy) beginFollowing(ctx context.Context) (int64, error) {
 
 // readAll lists everything. What is newer, or sealed for others, is not read.
 func (c *Copy) readAll(ctx context.Context) (int64, error) {
-	all := newContents(c.place)
+	all := newContents(c.place, c.options.Elapsed)
 	if _, err := c.list(ctx, folder(metaFolder), all.addPage, all.clear); err != nil {
 		return 0, err
 	}
@@ -113,14 +113,15 @@ type following struct {
 	ctx     context.Context // with which it was begun: it names the stream
 	copy    *Copy
 	watcher clientv3.Watcher
-	asked   time.Time   // whether there is more; zero: not now
-	again   *time.Timer // when it is to be asked next
+	asking  bool          // whether there is more
+	asked   time.Duration // elapsed time then
+	again   *time.Timer   // when it is to be asked next
 }
 
 // ask asks etcd whether there is more. It does not answer while it is behind itself: then it is asked again soon.
 func (f *following) ask() error {
-	if f.asked.IsZero() {
-		f.asked = time.Now()
+	if !f.asking {
+		f.asking, f.asked = true, f.copy.options.Elapsed()
 	}
 	f.again.Reset(f.copy.silence() / 50)
 	return f.watcher.RequestProgress(f.ctx)
@@ -133,11 +134,11 @@ func (f *following) take(a *clientv3.WatchResponse) error {
 	switch {
 	case a.Created:
 		return f.ask()
-	case a.IsProgressNotify() && f.asked.IsZero():
+	case a.IsProgressNotify() && !f.asking:
 		return nil // the answer to a question that was repeated
 	case a.IsProgressNotify():
 		f.copy.isUpToDate(f.asked)
-		f.asked = time.Time{}
+		f.asking = false
 		f.again.Reset(f.copy.silence() / 5)
 		return nil
 	}
@@ -156,7 +157,7 @@ func (c *Copy) apply(events []*clientv3.Event) error {
 	return c.contents.checkForm(c.options.Identity)
 }
 
-func (c *Copy) isUpToDate(asOf time.Time) {
+func (c *Copy) isUpToDate(asOf time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.asOf, c.why = asOf, nil

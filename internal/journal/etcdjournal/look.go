@@ -3,6 +3,7 @@ package etcdjournal
 import (
 	"cmp"
 	"context"
+	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
@@ -10,7 +11,7 @@ import (
 // Look reads once what a replica has to know before it leads, and changes nothing: whether the form is known and what is
 // sealed can be opened. It returns the record of the latest term; the zero one where nobody has led yet.
 func Look(ctx context.Context, client *clientv3.Client, o FollowOptions) (TermRecord, error) {
-	c := newContents(newPlace(client, o.Prefix, newSigner(o.Keys, Term{}), once(o.limits)))
+	c := newContents(newPlace(client, o.Prefix, newSigner(o.Keys, Term{}), once(o.limits)), func() time.Duration { return 0 })
 	if _, err := c.place.list(ctx, folder(metaFolder), c.addPage, c.clear); err != nil {
 		return TermRecord{}, c.place.faultOf(reading, err)
 	}

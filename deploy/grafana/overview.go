@@ -133,9 +133,9 @@ func perInstance(series string) string { return once("max", "instance", series) 
 func instancesTable() panel {
 	return panel{
 		draw: rows, title: "Instances", unit: units.Short, width: 24, height: 6, limits: anyIs("green"),
-		alerts: []string{"MoQReplicaDown", "MoQReloadFailed", "MoQReplicasDiffer"},
-		tells: "The daemons: whether each answers and rotates, since when it leads, what was built, and whether its " +
-			"configuration is the one in the file, and the other replicas'.",
+		alerts: []string{"MoQReplicaDown", "MoQReloadFailed", "MoQReplicasDiffer", "MoQStandbyBehind"},
+		tells: "The daemons: whether each answers and rotates, since when it leads, how far a standby is behind, what was " +
+			"built, and whether its configuration is the one in the file, and the other replicas'.",
 		columns: []column{
 			{name: "Job", label: "job"},
 			{name: "Instance", label: "instance"},
@@ -144,6 +144,8 @@ func instancesTable() panel {
 				unit: units.Short, limits: []limit{{0, "blue"}, {1, "green"}}},
 			{name: "Leads since", expr: since(perInstance(own("leader_since_timestamp_seconds"))),
 				unit: units.DurationSeconds},
+			{name: "Behind", expr: perInstance(own("standby_behind_seconds")) + " or 0 * " + perInstance(own("leader")),
+				unit: units.DurationSeconds, limits: atMost(10, 120)},
 			{name: "Configuration", label: "digest",
 				expr: "max by (" + installation + ", instance, digest) (" + own("replica_config_info") +
 					" or on (" + installation + ", instance) " + own("build_info") + ")"}, // whoever is no replica

@@ -76,6 +76,7 @@ func newDaemon(cfg *config.Config, o Options) *daemon {
 	d.metrics.Watch(d)
 	d.metrics.WatchJournal(d.journalSize)
 	d.metrics.WatchState(func() int64 { return d.stateFree(cfg.State) })
+	d.metrics.WatchStandby(d.behind)
 	d.accounts = &accountWatch{
 		lines: o.Log, log: d.log, metrics: d.metrics, backends: d.backends.Load, elapsed: sinceBoot,
 		ofReplicas: cfg.State.Etcd != nil, seen: map[string]*seenAccount{},

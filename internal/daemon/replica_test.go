@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -209,4 +210,26 @@ func TestAReplicaThatSeesAnotherFileSystemDoesNotLead(t *testing.T) {
 	})
 	h.put(".rotatord-shared", string(text))
 	h.eventually("b leads", b.leads)
+}
+
+func TestAStandbyTellsForHowLongItHasNotFollowed(t *testing.T) {
+	h := newReplicated(t)
+	first, second := h.leaderAndStandby()
+	const series = "rotatord_standby_behind_seconds"
+	if v := first.metric(series); v != "" {
+		t.Errorf("who leads is behind by %s", v)
+	}
+	behind := func() float64 {
+		seconds, err := strconv.ParseFloat(second.metric(series), 64)
+		if err != nil {
+			return -1
+		}
+		return seconds
+	}
+	const some = 3
+	h.eventually("it follows", func() bool { return behind() >= 0 && behind() < some })
+	h.etcd.Members[0].Kill()
+	h.eventually("it does not", func() bool { return behind() > some })
+	h.etcd.Members[0].Run(t)
+	h.eventually("it follows, or leads, again", func() bool { return behind() < some })
 }

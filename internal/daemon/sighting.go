@@ -88,6 +88,17 @@ func (r *replica) ready() error {
 	return errStarting
 }
 
+// behind is for how long nobody has said that what this standby knows is up to date; negative where this process leads,
+// or is alone.
+func (d *daemon) behind() time.Duration {
+	if r := d.replica.Load(); r != nil {
+		if c := r.copy.Load(); c != nil {
+			return c.Behind()
+		}
+	}
+	return -1
+}
+
 // term is the record of who leads, or led last; false where that is not known.
 func (r *replica) term() (etcdjournal.TermRecord, bool) {
 	if c := r.copy.Load(); c != nil {

@@ -80,6 +80,7 @@ func exercise(m *Metrics) {
 	m.APITokenExpires("main", now.Add(time.Hour))
 	m.Leader(now)
 	m.ReplicaConfig("moq1:9476", "0123")
+	m.WatchStandby(func() time.Duration { return 1500 * time.Millisecond })
 	m.WatchClocks(func(yield func(string, time.Duration)) { yield("main", -90*time.Second) })
 }
 

@@ -78,6 +78,7 @@ var contract = []struct {
 	{"leader", dto.MetricType_GAUGE, ""},
 	{"leader_since_timestamp_seconds", dto.MetricType_GAUGE, ""},
 	{"replica_config_info", dto.MetricType_GAUGE, "digest replica"},
+	{"standby_behind_seconds", dto.MetricType_GAUGE, ""},
 	{"build_info", dto.MetricType_GAUGE, "goversion revision version"},
 }
 
@@ -232,6 +233,14 @@ func TestAStandbyLeadsSinceNoTime(t *testing.T) {
 	}
 	if f := got[namespace+"_leader_since_timestamp_seconds"]; f != nil {
 		t.Errorf("it leads since %v", f)
+	}
+}
+
+func TestWhoIsNoStandbyIsNotBehind(t *testing.T) {
+	m := newMetrics(t, true)
+	m.WatchStandby(func() time.Duration { return -1 })
+	if f := gather(t, m)[namespace+"_standby_behind_seconds"]; f != nil {
+		t.Errorf("it is behind: %v", f)
 	}
 }
 

@@ -15,6 +15,7 @@ type polled struct {
 	waits       atomic.Pointer[Waits]
 	journalSize atomic.Pointer[func() int64]
 	stateFree   atomic.Pointer[func() int64]
+	behind      atomic.Pointer[func() time.Duration]
 }
 
 // WatchWaits sets where it is read how many calls wait for their turn.
@@ -25,6 +26,10 @@ func (m *Metrics) WatchJournal(size func() int64) { m.polled.journalSize.Store(&
 
 // WatchState sets where it is read how many bytes are free for the state's folder; -1: it is not known.
 func (m *Metrics) WatchState(free func() int64) { m.polled.stateFree.Store(&free) }
+
+// WatchStandby sets where it is read for how long nobody has said that what this standby knows is up to date; negative:
+// it is no standby.
+func (m *Metrics) WatchStandby(behind func() time.Duration) { m.polled.behind.Store(&behind) }
 
 // pollFamilies returns what is polled now, of the accounts that are configured.
 func (p *polled) pollFamilies(configured map[string]time.Duration) []*dto.MetricFamily {
@@ -40,7 +45,20 @@ func (p *polled) pollFamilies(configured map[string]time.Duration) []*dto.Metric
 		waiting,
 		bytesFamily("journal_size_bytes", "Size of the journal's files.", p.journalSize.Load()),
 		bytesFamily("state_free_bytes", "What rotatord may still write to the file system of its state, or to etcd.", p.stateFree.Load()),
+		behindFamily(p.behind.Load()),
 	}
+}
+
+func behindFamily(behind *func() time.Duration) *dto.MetricFamily {
+	f := gaugeFamily("standby_behind_seconds",
+		"For how long nobody has said that what this standby knows is up to date; absent where it leads, or is alone.")
+	if behind == nil {
+		return f
+	}
+	if d := (*behind)(); d >= 0 {
+		addGauge(f, nil, gaugeOf(d.Seconds()))
+	}
+	return f
 }
 
 // bytesFamily has one value, or none where that is not known.

@@ -19,11 +19,11 @@ func replicaAlerts(j *job) {
 	other.configure(differing)
 	d.rotatord("reload").Expect(j.t, 0)
 	etcd.Members[0].Kill()
-	j.fires("MoQNoLeader", "MoQReplicasDiffer")
+	j.fires("MoQNoLeader", "MoQReplicasDiffer", "MoQStandbyBehind")
 	etcd.Members[0].Run(j.t)
 	other.configure(its)
 	d.rotatord("reload").Expect(j.t, 0)
-	j.end("MoQNoLeader", "MoQReplicasDiffer")
+	j.end("MoQNoLeader", "MoQReplicasDiffer", "MoQStandbyBehind")
 
 	d.stop()
 	other.etcd, other.files = one.etcd+", prefix: /another", other.Path("tokens")

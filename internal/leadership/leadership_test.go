@@ -6,9 +6,11 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
@@ -293,5 +295,92 @@ func TestACardThatCannotBeReadIsNamedByItsKeyAndOneWithMoreIsRead(t *testing.T) 
 	slices.SortFunc(found, func(a, b Card) int { return strings.Compare(a.Config, b.Config) })
 	if !strings.Contains(found[0].Replica, "/rotatord/election/1") || found[1].Replica != "newer" || found[1].Config != "abc" {
 		t.Errorf("found %+v", found)
+	}
+}
+
+// With answers that come too late to act by, the client's session would keep the lease, and others from leading.
+func TestATermEndsThatIsNotConfirmedForLongerThanItsLease(t *testing.T) {
+	t.Parallel()
+	cluster := etcdtest.Start(t, 1)
+	unanswered, err := clientv3.New(clientv3.Config{
+		Endpoints: cluster.Endpoints(), Logger: zap.NewNop(),
+		DialOptions: []grpc.DialOption{grpc.WithStreamInterceptor(
+			func(ctx context.Context, _ *grpc.StreamDesc, _ *grpc.ClientConn, _ string, _ grpc.Streamer, _ ...grpc.CallOption) (grpc.ClientStream, error) {
+				<-ctx.Done()
+				return nil, ctx.Err()
+			})},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unanswered.Close() })
+	var now atomic.Int64
+	l := &lease{client: unanswered, length: length, elapsed: func() time.Duration { return time.Duration(now.Load()) }}
+	l.confirm(0, int64(length/time.Second))
+	now.Store(l.confirmedUntil.Load() + int64(length))
+	if l.isConfirmed() || l.isLost() {
+		t.Errorf("after as long as it lasts it is confirmed: %t, lost: %t", l.isConfirmed(), l.isLost())
+	}
+	lost := make(chan error, 1)
+	go func() { lost <- l.keep(t.Context()) }()
+	now.Add(1)
+	select {
+	case err := <-lost:
+		if err == nil || errors.Is(err, rpctypes.ErrLeaseNotFound) {
+			t.Errorf("it ended with %v", err)
+		}
+	case <-time.After(time.Minute):
+		t.Error("it is renewed on")
+	}
+}
+
+// To etcd a login is a password's hash, and a write that all members sync.
+func TestALeaseIsRenewedWithoutALoginEachTime(t *testing.T) {
+	t.Parallel()
+	cluster := etcdtest.Start(t, 1)
+	askForNames(t, cluster.Client)
+	var logins atomic.Int32
+	client, err := clientv3.New(clientv3.Config{
+		Endpoints: cluster.Endpoints(), Logger: zap.NewNop(), Username: "root", Password: "root",
+		DialOptions: []grpc.DialOption{grpc.WithChainUnaryInterceptor(
+			func(ctx context.Context, method string, request, reply any, to *grpc.ClientConn, call grpc.UnaryInvoker, o ...grpc.CallOption) error {
+				if strings.HasSuffix(method, "/Authenticate") {
+					logins.Add(1)
+				}
+				return call(ctx, method, request, reply, to, o...)
+			})},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = client.Close() })
+	c := candidate(t, cluster, "leader")
+	c.Client = client
+	term := mustLead(t, c)
+	renewed := func() {
+		t.Helper()
+		before := term.lease.confirmedUntil.Load()
+		eventually(t, "the lease is renewed", func() bool { return term.lease.confirmedUntil.Load() > before })
+	}
+	renewed() // by now both the session and the lease have opened their streams
+	before := logins.Load()
+	for range 3 {
+		renewed()
+	}
+	if n := logins.Load() - before; n > 0 {
+		t.Errorf("%d logins", n)
+	}
+}
+
+// askForNames has etcd ask who it is.
+func askForNames(t *testing.T, c *clientv3.Client) {
+	t.Helper()
+	ctx := t.Context()
+	_, roleErr := c.RoleAdd(ctx, "root")
+	_, userErr := c.UserAdd(ctx, "root", "root")
+	_, grantErr := c.UserGrantRole(ctx, "root", "root")
+	_, enableErr := c.AuthEnable(ctx)
+	if err := errors.Join(roleErr, userErr, grantErr, enableErr); err != nil {
+		t.Fatal(err)
 	}
 }

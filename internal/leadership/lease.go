@@ -3,9 +3,11 @@ package leadership
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"time"
 
+	"go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
@@ -32,6 +34,7 @@ type lease struct {
 	elapsed func() time.Duration // since boot, suspension included
 
 	confirmedUntil atomic.Int64 // elapsed time in nanoseconds
+	renewing       *renewing    // nil while there is none; of keep alone
 }
 
 // answerTime is how long etcd may take to answer. Its client has no deadline of its own: it waits for a connection for ever.
@@ -63,9 +66,13 @@ func (l *lease) confirm(asked time.Duration, granted int64) {
 	l.confirmedUntil.Store(int64(asked + length - marginOf(length)))
 }
 
+// isLost reports whether the lease has not been confirmed for longer than it lasts. If it lives yet, by answers that come too
+// late to act by, it keeps others from leading who may be answered sooner.
+func (l *lease) isLost() bool { return l.elapsed()-time.Duration(l.confirmedUntil.Load()) > l.length }
+
 func (l *lease) isConfirmed() bool { return int64(l.elapsed()) < l.confirmedUntil.Load() }
 
-// keep renews the lease until ctx ends, or until etcd says that there is none any more.
+// keep renews the lease until ctx ends, or the lease does, or is lost.
 func (l *lease) keep(ctx context.Context) error {
 	for wait := l.length / renewals; ; {
 		select {
@@ -79,21 +86,63 @@ func (l *lease) keep(ctx context.Context) error {
 			wait = l.length / renewals
 		case errors.Is(err, rpctypes.ErrLeaseNotFound):
 			return err
+		case l.isLost():
+			return fmt.Errorf("etcd has not confirmed it for longer than it lasts: %w", err)
 		default:
 			wait = l.length / retries
 		}
 	}
 }
 
-// renew asks once. The client's own loop takes an answer for news however old it is.
+// renew asks once.
 func (l *lease) renew(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, l.length/renewals)
-	defer cancel()
-	asked := l.elapsed()
-	renewed, err := l.client.KeepAliveOnce(ctx, l.id)
-	if err != nil {
-		return err
+	if l.renewing == nil {
+		l.renewing = newRenewing(ctx, l.client)
 	}
-	l.confirm(asked, renewed.TTL)
+	late := time.AfterFunc(l.length/renewals, l.renewing.end)
+	asked, length, err := l.renewing.ask(l.id, l.elapsed)
+	if err != nil || !late.Stop() {
+		l.renewing.end()
+		l.renewing = nil
+	}
+	switch {
+	case err != nil:
+		return rpctypes.Error(err)
+	case length <= 0:
+		return rpctypes.ErrLeaseNotFound
+	}
+	l.confirm(asked, length)
 	return nil
+}
+
+// renewing is a stream of questions, each of which is answered before the next. One that is not answered in time ends it,
+// so that no answer is taken for that to another question. The client's own stream takes an answer for news however old it
+// is; and its KeepAliveOnce opens one each time: where etcd asks for a name, that is a login, which costs a password's hash
+// and a write to etcd's log.
+type renewing struct {
+	ctx    context.Context
+	end    context.CancelFunc
+	leases etcdserverpb.LeaseClient
+	stream etcdserverpb.Lease_LeaseKeepAliveClient // nil until the first question
+}
+
+func newRenewing(ctx context.Context, client *clientv3.Client) *renewing {
+	r := &renewing{leases: etcdserverpb.NewLeaseClient(client.ActiveConnection())}
+	r.ctx, r.end = context.WithCancel(ctx)
+	return r
+}
+
+// ask returns when it asked, and for how many seconds from then etcd has renewed a lease; 0: there is none.
+func (r *renewing) ask(id clientv3.LeaseID, elapsed func() time.Duration) (asked time.Duration, length int64, err error) {
+	if r.stream == nil {
+		if r.stream, err = r.leases.LeaseKeepAlive(r.ctx); err != nil {
+			return 0, 0, err
+		}
+	}
+	asked = elapsed()
+	if err := r.stream.Send(&etcdserverpb.LeaseKeepAliveRequest{ID: int64(id)}); err != nil {
+		return 0, 0, err
+	}
+	answer, err := r.stream.Recv()
+	return asked, answer.GetTTL(), err
 }

@@ -22,25 +22,25 @@ const electionFolder = "/election"
 
 // dialEtcd makes a client. A password is tried at once, and that fails where etcd is away.
 func dialEtcd(e *config.Etcd, env secret.Environment) (*clientv3.Client, error) {
-	trust, err := etcdTLS(e)
-	if err != nil {
-		return nil, fmt.Errorf("state.etcd: %w", err)
+	a := etcdjournal.Access{Endpoints: e.Endpoints, Username: e.Username}
+	if e.CAFile != "" || e.CertFile != "" {
+		a.TLS = func() (*tls.Config, error) { return readEtcdTLS(e) }
+		if _, err := a.TLS(); err != nil {
+			return nil, fmt.Errorf("state.etcd: %w", err)
+		}
 	}
-	a := etcdjournal.Access{Endpoints: e.Endpoints, TLS: trust, Username: e.Username}
 	if !e.Password.IsZero() {
-		if a.Password, err = e.Password.Read(env); err != nil {
+		password, err := e.Password.Read(env)
+		if err != nil {
 			return nil, fmt.Errorf("state.etcd.password: %w", err)
 		}
+		a.Password = password
 	}
 	return etcdjournal.Dial(a)
 }
 
-// etcdTLS returns nil where the system's authorities will do. A client's certificate is read for each connection anew: it
-// is replaced before it ends.
-func etcdTLS(e *config.Etcd) (*tls.Config, error) {
-	if e.CAFile == "" && e.CertFile == "" {
-		return nil, nil //nolint:nilnil // as etcdjournal.Access has it
-	}
+// readEtcdTLS reads what a connection to etcd is made with.
+func readEtcdTLS(e *config.Etcd) (*tls.Config, error) {
 	c := &tls.Config{MinVersion: tls.VersionTLS12}
 	if e.CAFile != "" {
 		text, err := os.ReadFile(e.CAFile)
@@ -53,10 +53,11 @@ func etcdTLS(e *config.Etcd) (*tls.Config, error) {
 		}
 	}
 	if e.CertFile != "" {
-		c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-			pair, err := tls.LoadX509KeyPair(e.CertFile, e.KeyFile)
-			return &pair, err
+		pair, err := tls.LoadX509KeyPair(e.CertFile, e.KeyFile)
+		if err != nil {
+			return nil, fmt.Errorf("cert_file and key_file: %w", err)
 		}
+		c.Certificates = []tls.Certificate{pair}
 	}
 	return c, nil
 }

@@ -3,12 +3,14 @@ package etcdjournal
 import (
 	"context"
 	"crypto/tls"
+	"net"
 	"strings"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/status"
 
 	"github.com/rotatord/rotatord/internal/secret"
@@ -16,10 +18,13 @@ import (
 
 // Access says how etcd is reached.
 type Access struct {
-	Endpoints []string    // https://host:port, of each member
-	TLS       *tls.Config // nil: an https endpoint is checked with the system's authorities
+	Endpoints []string // https://host:port, of each member
 	Username  string
 	Password  secret.Value
+
+	// TLS is asked for each connection anew, as certificates and authorities are replaced while rotatord runs. Nil: https
+	// endpoints are checked with the system's authorities.
+	TLS func() (*tls.Config, error)
 }
 
 // Dial makes a client. With a name and a password it logs in, and that can fail; else it returns at once, and the first
@@ -27,8 +32,11 @@ type Access struct {
 func Dial(a Access) (*clientv3.Client, error) { return dialWith(a) }
 
 func dialWith(a Access, more ...grpc.DialOption) (*clientv3.Client, error) {
+	if a.TLS != nil && len(a.Endpoints) > 0 && strings.HasPrefix(a.Endpoints[0], "https://") { // the client goes by the first, too
+		more = append(more, grpc.WithTransportCredentials(freshTLS{credentials.NewTLS(nil), a.TLS}))
+	}
 	client, err := clientv3.New(clientv3.Config{
-		Endpoints: a.Endpoints, TLS: a.TLS, Username: a.Username, Password: a.Password.Reveal(),
+		Endpoints: a.Endpoints, Username: a.Username, Password: a.Password.Reveal(),
 		DialTimeout: callTime, DialKeepAliveTime: pingInterval, DialKeepAliveTimeout: pingTime,
 		DialOptions: append(more, grpc.WithContextDialer(dialMember), grpc.WithChainUnaryInterceptor(tellWhy)),
 		Logger:      zap.NewNop(), // what is wrong, errors say
@@ -38,6 +46,24 @@ func dialWith(a Access, more ...grpc.DialOption) (*clientv3.Client, error) {
 	}
 	return client, nil
 }
+
+// freshTLS makes each connection with what there is by then.
+type freshTLS struct {
+	credentials.TransportCredentials // says of what kind they are
+	read                             func() (*tls.Config, error)
+}
+
+// ClientHandshake implements credentials.TransportCredentials.
+func (f freshTLS) ClientHandshake(ctx context.Context, authority string, conn net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	c, err := f.read()
+	if err != nil {
+		return nil, nil, err
+	}
+	return credentials.NewTLS(c).ClientHandshake(ctx, authority, conn)
+}
+
+// Clone implements credentials.TransportCredentials.
+func (f freshTLS) Clone() credentials.TransportCredentials { return f }
 
 // tellWhy has a call that waited for a connection in vain say why there was none. The client's own error is that time
 // was up, and no more.

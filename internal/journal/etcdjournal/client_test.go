@@ -2,7 +2,11 @@ package etcdjournal
 
 import (
 	"crypto/tls"
+	"errors"
 	"net"
+	"os"
+	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -19,30 +23,61 @@ func TestWhyEtcdCannotBeReachedIsTold(t *testing.T) {
 	const brief = 3 * time.Second // and long enough to be refused
 	ca, other := vaulttest.NewCA(t), vaulttest.NewCA(t)
 	w := newWorld(t, 1, etcdtest.TLS(ca.TLS(), func(host string) (string, string) { return ca.ClientCert(t, host) }))
-	s, err := w.tryAccess(t, ca.TLS(), patience)
+	s, err := w.tryAccess(t, ca, patience)
 	if err != nil {
 		t.Fatal(err)
 	}
 	mustSave(t, s, 1, 1)
-	_, err = w.tryAccess(t, other.TLS(), brief)
+	_, err = w.tryAccess(t, other, brief)
 	expectFault(t, err, fault.Retry, fault.Storage, "open journal", "unknown authority", w.Members[0].Endpoint, "ca_file")
 	w.Members[0].Kill()
-	_, err = w.tryAccess(t, ca.TLS(), brief)
+	_, err = w.tryAccess(t, ca, brief)
 	expectFault(t, err, fault.Retry, fault.Storage, "connection refused", w.Members[0].Endpoint, "endpoints of state.etcd")
 	_, err = Dial(Access{})
 	expectFault(t, err, fault.Retry, fault.Storage, "open journal")
 }
 
 // tryAccess opens a store that waits no longer than so.
-func (w world) tryAccess(t *testing.T, trust *tls.Config, patience time.Duration) (*Store, error) {
+func (w world) tryAccess(t *testing.T, trust *vaulttest.CA, patience time.Duration) (*Store, error) {
 	t.Helper()
-	client, err := Dial(Access{Endpoints: w.Endpoints(), TLS: trust})
+	client, err := Dial(Access{Endpoints: w.Endpoints(), TLS: func() (*tls.Config, error) { return trust.TLS(), nil }})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = client.Close() })
 	o := Options{Prefix: w.prefix, Keys: []secret.Value{w.key}, limits: limits{patience: patience}}
 	return Open(t.Context(), client, o)
+}
+
+func TestAnAuthorityThatIsReplacedIsBelievedFromTheNextConnectionOn(t *testing.T) {
+	former, next := vaulttest.NewCA(t), vaulttest.NewCA(t)
+	var cert, key string
+	w := newWorld(t, 1, etcdtest.TLS(former.TLS(), func(host string) (string, string) {
+		cert, key = former.ClientCert(t, host)
+		return cert, key
+	}))
+	var trust atomic.Pointer[vaulttest.CA]
+	trust.Store(former)
+	client, err := Dial(Access{Endpoints: w.Endpoints(), TLS: func() (*tls.Config, error) { return trust.Load().TLS(), nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = client.Close() })
+	s, err := w.tryOpen(t, client, Options{Term: w.lead(t, w.Client)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustSave(t, s, 1, 1)
+	member := w.Members[0]
+	member.Kill()
+	host, _, _ := net.SplitHostPort(strings.TrimPrefix(member.Endpoint, "https://"))
+	nextCert, nextKey := next.ClientCert(t, host)
+	if err := errors.Join(os.Rename(nextCert, cert), os.Rename(nextKey, key)); err != nil {
+		t.Fatal(err)
+	}
+	trust.Store(next)
+	member.Run(t)
+	mustSave(t, s, 1, 2)
 }
 
 // A machine that is gone says nothing; the kernel tells of it in seconds.

@@ -115,15 +115,8 @@ func (c *stateCopy) identityInFolder() string {
 
 // move opens the stores and moves the journal, unless the term ends before.
 func (c *stateCopy) move(ctx context.Context, t *leadership.Term) (_ moving.Result, err error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	go func() {
-		select {
-		case <-t.Over():
-			cancel(t.Err())
-		case <-ctx.Done():
-		}
-	}()
+	ctx, cancel := untilOver(ctx, t)
+	defer cancel()
 	embedded, err := journal.Open(c.Folder, journal.Options{ToMove: true, Warn: c.Tell})
 	if err != nil {
 		return moving.Result{}, c.nameHolder(err)

@@ -43,6 +43,19 @@ type term interface {
 	Over() <-chan struct{} // closed when it is over for good
 }
 
+// untilOver returns a context that ends with a term, too.
+func untilOver(ctx context.Context, t term) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	go func() {
+		select {
+		case <-t.Over():
+			cancel(t.MayAct())
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() { cancel(nil) }
+}
+
 // lifelong is the term of who is alone.
 type lifelong struct{}
 

@@ -74,10 +74,13 @@ func (r *replica) notElected(ctx context.Context) error {
 		WithHint("who leads does what is due; `rotatord rotate` asks it for more. To work without it, stop all replicas first")
 }
 
-// openTerm opens the store of a term and has the slots work. No reload comes between.
+// openTerm opens the store of a term and has the slots work. No reload comes between. Nothing of it outlives the term, or
+// waits for an etcd that is away meanwhile.
 func (r *replica) openTerm(ctx context.Context, t *leadership.Term, opened *teardown) (*core, error) {
 	r.reloading.Lock()
 	defer r.reloading.Unlock()
+	ctx, cancel := untilOver(ctx, t)
+	defer cancel()
 	if err := r.checkFolders(ctx); err != nil { // it may have stood by for long
 		return nil, err
 	}
@@ -88,6 +91,7 @@ func (r *replica) openTerm(ctx context.Context, t *leadership.Term, opened *tear
 	if err != nil {
 		return nil, err
 	}
+	defer context.AfterFunc(ctx, func() { _ = s.Close() })() // before cancel
 	c := newCore(termStore{s, t}, r.identity, t)
 	opened.add("journal", journalTime, func(context.Context) error { return c.journal.Close() })
 	r.copy.Store(nil)                                    // it was handed over

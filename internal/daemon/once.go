@@ -57,7 +57,7 @@ func RunOnce(ctx context.Context, cfg *config.Config, o Options) (failed []slot.
 		d.core.Load().engine.WakeAll()
 	}
 	c := d.core.Load()
-	ctx, cancel = c.untilOver(ctx)
+	ctx, cancel = untilOver(ctx, c.term)
 	defer cancel()
 	c.quiesce(ctx)
 	told := ctx.Err() != nil
@@ -81,19 +81,6 @@ func (d *daemon) openOnce(ctx context.Context, cfg *config.Config) error {
 		err = errors.Join(err, d.teardown.run(cfg.ShutdownTimeout))
 	}
 	return err
-}
-
-// untilOver returns a context that ends with the term.
-func (c *core) untilOver(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(ctx)
-	go func() {
-		select {
-		case <-c.term.Over():
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
-	return ctx, cancel
 }
 
 // quiesce runs the alarms until no slot has anything left to do at once.

@@ -2,12 +2,15 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"net"
 	"os"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/rotatord/rotatord/internal/leadership"
 	"github.com/rotatord/rotatord/internal/slot"
 )
 
@@ -210,6 +213,26 @@ func TestAReplicaThatSeesAnotherFileSystemDoesNotLead(t *testing.T) {
 	})
 	h.put(".rotatord-shared", string(text))
 	h.eventually("b leads", b.leads)
+}
+
+func TestWhatATermOpensEndsWithIt(t *testing.T) {
+	h := newReplicated(t)
+	term, err := leadership.Candidate{
+		Client: h.etcd.Client, Prefix: "/rotatord/election", Length: 3 * time.Second, Elapsed: sinceBoot, Card: leadership.Card{Replica: "a"},
+	}.Campaign(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := untilOver(t.Context(), term)
+	defer cancel()
+	if ctx.Err() != nil {
+		t.Error("it has ended before")
+	}
+	term.End(errors.New("so the test wants it"))
+	<-ctx.Done()
+	if err := context.Cause(ctx); !errors.Is(err, leadership.ErrOver) {
+		t.Errorf("it has ended because of %v", err)
+	}
 }
 
 func TestAStandbyTellsForHowLongItHasNotFollowed(t *testing.T) {

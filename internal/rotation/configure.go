@@ -192,7 +192,8 @@ func (m *memory) noteNext(p *slot.Plan, now time.Time) {
 	}
 }
 
-// saveNew makes the first sight of slots durable, grouped by the journal.
+// saveNew makes the first sight of slots durable, grouped by the journal. Once that cannot be written, the others are not
+// tried: each would wait for it as long.
 func (e *Engine) saveNew(fresh []*worker) {
 	const together = 512
 	var wg sync.WaitGroup
@@ -201,6 +202,10 @@ func (e *Engine) saveNew(fresh []*worker) {
 		gate <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-gate }()
+			if err := e.StorageErr(); err != nil {
+				w.locked(func() { w.noteSave(err) })
+				return
+			}
 			_ = w.save() // memory goes on without; slot.Save comes again
 		})
 	}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/zap"
@@ -369,4 +370,39 @@ func busyFor(d time.Duration) error {
 	e := fault.Newf(fault.Retry, fault.ServerError, "call", "it", "503")
 	e.After = d
 	return e
+}
+
+// silentJournal takes a while for each save, and then says that it was in vain.
+type silentJournal struct{ *fleet }
+
+const silence = 15 * time.Second
+
+func (silentJournal) Save(context.Context, *slot.Record, ...slot.Event) error {
+	<-time.After(silence)
+	return fault.Newf(fault.Retry, fault.Storage, "write journal", "", "no answer")
+}
+
+func TestNewSlotsWaitTogetherOnceForAJournalThatDoesNotAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, moq.Overlap, 5000, "disk")
+		f.engine = New(Options{
+			Instance: "test", Journal: silentJournal{f}, Sealer: fakeSealer{&world{}}, Alarm: f, Clock: f,
+			Observer: unobserved{}, Log: zap.NewNop(),
+		})
+		if err := f.engine.Load(t.Context(), f.plans); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		f.configure()
+		if took := time.Since(began); took != silence {
+			t.Errorf("they waited for %s", took)
+		}
+		for w := range f.engine.slots.eachWorker() {
+			unsaved := false
+			if w.locked(func() { unsaved = w.notes != nil && w.notes.Unsaved }); !unsaved {
+				t.Fatalf("%s is not saved later", w.record.Key)
+			}
+		}
+		f.kill()
+	})
 }

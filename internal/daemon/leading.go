@@ -37,8 +37,7 @@ func (r *replica) lead(ctx context.Context, t *leadership.Term) error {
 	return nil
 }
 
-// handOverTime is for how long a single run waits to be elected, beyond the lease of who led and is gone, and as long
-// again for replicas that have the configuration applied last.
+// handOverTime is for how long a single run waits to be fit and to be elected, beyond the leases of those who are gone.
 const handOverTime = 5 * time.Second
 
 // leadOnce opens a term for who does what is due and ends. It is refused while another replica leads.
@@ -47,10 +46,7 @@ func (r *replica) leadOnce(ctx context.Context) error {
 		return err
 	}
 	r.follow()
-	patient, cancel := context.WithTimeout(ctx, 2*r.etcd.LeaseTTL+handOverTime)
-	defer cancel()
-	r.awaitFitness(patient)
-	t, err := r.campaign(patient)
+	t, err := r.campaignOnce(ctx)
 	if err == nil && t == nil {
 		return r.notElected(ctx)
 	}
@@ -64,12 +60,28 @@ func (r *replica) leadOnce(ctx context.Context) error {
 	return err
 }
 
+// campaignOnce is campaign for who waits a while, and no longer: one lease for who led, and two for who goes before.
+func (r *replica) campaignOnce(ctx context.Context) (*leadership.Term, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	r.startParts(ctx, "watch over the other replicas", []func(context.Context){r.watchOthers}, &r.teardown)
+	patient, cancel := context.WithTimeout(ctx, r.etcd.LeaseTTL+r.twoLeases()+handOverTime)
+	defer cancel()
+	r.awaitFitness(patient)
+	if r.unfit() != nil {
+		return nil, nil //nolint:nilnil // as campaign has it
+	}
+	patient, cancel = context.WithTimeout(ctx, r.twoLeases()+handOverTime)
+	defer cancel()
+	return r.campaign(patient)
+}
+
 // notElected says why a single run may not work.
 func (r *replica) notElected(ctx context.Context) error {
-	if err := r.unfit(); err != nil {
+	r.lookAround(ctx)
+	if err := r.unfit(); err != nil && (r.seen.Load().leader() == "" || !errors.Is(err, errOtherConfig)) {
 		return err
 	}
-	r.lookAround(ctx)
 	return fault.Newf(fault.Retry, fault.Conflict, "run --once", "", "%w", r.standingBy()).
 		WithHint("who leads does what is due; `rotatord rotate` asks it for more. To work without it, stop all replicas first")
 }

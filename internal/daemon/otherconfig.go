@@ -4,24 +4,29 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/rotatord/rotatord/internal/journal/etcdjournal"
+	"github.com/rotatord/rotatord/internal/leadership"
 )
 
 // errOtherConfig says why a replica leaves leading to others.
-var errOtherConfig = errors.New("another configuration than this replica's was applied last, and a replica that has it is alive")
+var errOtherConfig = errors.New("another configuration than this replica's was applied last, and a replica that has it may be alive")
 
-// yields is why this replica leaves leading to others: a leader has applied another configuration than it has, and a
-// replica with that one was alive within two leases.
+// yields is why this replica leaves leading to others: a leader has applied another configuration than it has, and it has
+// not looked for two leases yet without seeing a replica with that one.
 func (r *replica) yields(c *etcdjournal.Copy) error {
-	if !r.hasOtherConfig(c) || sinceBoot() >= r.aliveUntil() {
+	last, _ := c.Term()
+	if !r.hasOtherConfig(c) || r.equals.lastedFor(last.Config) >= r.twoLeases() {
 		return nil
 	}
 	return errOtherConfig
 }
+
+func (r *replica) twoLeases() time.Duration { return 2 * r.etcd.LeaseTTL }
 
 // hasOtherConfig reports whether a leader applied another configuration than this replica's.
 func (r *replica) hasOtherConfig(c *etcdjournal.Copy) bool {
@@ -29,13 +34,19 @@ func (r *replica) hasOtherConfig(c *etcdjournal.Copy) bool {
 	return last.Config != "" && last.Config != r.fleet.Load().Digest()
 }
 
-// compareConfig notes whether a replica is alive with the configuration that was applied last, and tells that this
-// one's differs, or no more.
+// keepVigil notes whether the last look showed a candidate with the configuration that was applied last.
+func (r *replica) keepVigil(c *etcdjournal.Copy, now time.Duration) {
+	last, _ := c.Term()
+	seen := r.seen.Load()
+	r.equals.note(last.Config, seen.lacks(func(c leadership.Card) bool { return c.Config == last.Config }), now)
+}
+
+// beginVigil is for who begins to follow: nothing that was seen before counts.
+func (r *replica) beginVigil() { r.equals.note("", false, sinceBoot()) }
+
+// compareConfig tells that this replica's configuration differs from the one that was applied last, or no more.
 func (r *replica) compareConfig(c *etcdjournal.Copy) {
 	last, _ := c.Term()
-	if r.seen.Load().isAliveWith(last.Config) {
-		r.equalAt.Store(int64(sinceBoot()))
-	}
 	mine, differs := r.fleet.Load().Digest(), r.hasOtherConfig(c)
 	r.metrics.ReplicaConfig(r.name, mine)
 	switch {
@@ -72,17 +83,9 @@ func (r *replica) tellAll(ctx context.Context, c *core) {
 	}
 }
 
-// isAliveWith reports whether a candidate has a configuration.
-func (s *sighting) isAliveWith(digest string) bool {
-	if s == nil {
-		return false
-	}
-	for _, c := range s.cards {
-		if c.Config == digest {
-			return true
-		}
-	}
-	return false
+// lacks reports whether the look has shown that no candidate is so: one that failed shows nothing.
+func (s *sighting) lacks(so func(leadership.Card) bool) bool {
+	return s != nil && s.err == nil && !slices.ContainsFunc(s.cards, so)
 }
 
 // otherConfigs names the candidates whose configuration differs from this replica's.
@@ -97,9 +100,4 @@ func (r *replica) otherConfigs() (notes []string) {
 		}
 	}
 	return notes
-}
-
-// aliveUntil is the elapsed time until which a replica with the configuration applied last counts as alive.
-func (r *replica) aliveUntil() time.Duration {
-	return time.Duration(r.equalAt.Load()) + 2*r.etcd.LeaseTTL
 }

@@ -58,7 +58,7 @@ type replica struct {
 	seen    atomic.Pointer[sighting]         // nil before the first
 	space   atomic.Pointer[etcdjournal.SpaceWatch]
 
-	equalAt  atomic.Int64                    // elapsed time at which a replica with the configuration applied last was seen
+	equals   vigil                           // for replicas with the configuration applied last
 	ignored  error                           // what etcd holds that cannot be read and does no harm, as told last; of watchOthers
 	differed atomic.Bool                     // that this one's differs was told
 	told     atomic.Pointer[leadership.Card] // of this leader, to all
@@ -101,7 +101,6 @@ func (d *daemon) newReplica(ctx context.Context, cfg *config.Config, name string
 		return nil, err
 	}
 	r.fleet.Store(cfg)
-	r.equalAt.Store(int64(sinceBoot()))
 	d.replica.Store(r)
 	if _, err := d.apply(ctx, cfg, nil); err != nil {
 		return nil, err
@@ -199,6 +198,7 @@ func (r *replica) connect(ctx context.Context) (err error) {
 // follow begins to follow what the leader writes, unless the last term could not begin, and it still does.
 func (r *replica) follow() {
 	if r.copy.Load() == nil {
+		r.beginVigil()
 		r.copy.Store(etcdjournal.Follow(r.client, etcdjournal.FollowOptions{
 			Prefix: r.etcd.Prefix, Keys: r.keys, Identity: r.identity, Elapsed: sinceBoot,
 		}))

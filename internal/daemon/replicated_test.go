@@ -120,6 +120,34 @@ func (h *replicated) start(name, path string) *tenant {
 	return r
 }
 
+// idle returns a replica that follows, and does nothing else by itself.
+func (h *replicated) idle(name string, replacing ...string) *replica {
+	h.Helper()
+	cfg := h.loadFrom(h.configFor(name, h.etcd.Endpoints(), replacing...))
+	d := newDaemon(cfg, h.options())
+	h.Cleanup(func() {
+		if err := d.teardown.run(usualStop); err != nil {
+			h.Errorf("%s does not stop: %v", name, err)
+		}
+	})
+	r, err := d.newReplica(h.Context(), cfg, name, func() {})
+	if err == nil {
+		err = r.connect(h.Context())
+	}
+	if err != nil {
+		h.Fatal(err)
+	}
+	h.follow(r)
+	return r
+}
+
+// follow has an idle replica follow, and waits until it knows what etcd holds.
+func (h *replicated) follow(r *replica) {
+	h.Helper()
+	r.follow()
+	h.eventually(r.name+" knows what etcd holds", func() bool { return r.copy.Load().Err() == nil })
+}
+
 // end stops the replica, and waits until it has.
 func (r *tenant) end() {
 	r.Helper()
@@ -138,19 +166,25 @@ func (r *tenant) leads() bool { return r.metric("rotatord_leader") == "1" }
 // metric returns the value of one series; "" where there is none.
 func (r *tenant) metric(series string) string {
 	r.Helper()
+	_, rest, _ := strings.Cut(r.get("/metrics"), "\n"+series+" ")
+	value, _, _ := strings.Cut(rest, "\n")
+	return value
+}
+
+// get returns what is at a path; "" where nobody answers.
+func (r *tenant) get(path string) string {
+	r.Helper()
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "unix", r.path(r.name+".sock"))
 	}
 	client := &http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}
-	resp, err := client.Get("http://admin/metrics")
+	resp, err := client.Get("http://admin" + path)
 	if err != nil {
 		return ""
 	}
 	defer resp.Body.Close()
 	text, _ := io.ReadAll(resp.Body)
-	_, rest, _ := strings.Cut(string(text), "\n"+series+" ")
-	value, _, _ := strings.Cut(rest, "\n")
-	return value
+	return string(text)
 }
 
 // rotate asks a leader for a rotation, and waits until its value is delivered.

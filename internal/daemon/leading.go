@@ -64,7 +64,7 @@ func (r *replica) leadOnce(ctx context.Context) error {
 func (r *replica) campaignOnce(ctx context.Context) (*leadership.Term, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	r.startParts(ctx, "watch over the other replicas", []func(context.Context){r.watchOthers}, &r.teardown)
+	r.startParts(ctx, "watch over the other replicas", r.watches(), &r.teardown)
 	patient, cancel := context.WithTimeout(ctx, r.etcd.LeaseTTL+r.twoLeases()+handOverTime)
 	defer cancel()
 	r.awaitFitness(patient)
@@ -79,7 +79,7 @@ func (r *replica) campaignOnce(ctx context.Context) (*leadership.Term, error) {
 // notElected says why a single run may not work.
 func (r *replica) notElected(ctx context.Context) error {
 	r.lookAround(ctx)
-	if err := r.unfit(); err != nil && (r.seen.Load().leader() == "" || !errors.Is(err, errOtherConfig)) {
+	if err := r.unfit(); err != nil && (r.seen.Load().leader() == "" || !leavesLeading(err)) {
 		return err
 	}
 	return fault.Newf(fault.Retry, fault.Conflict, "run --once", "", "%w", r.standingBy()).
@@ -93,9 +93,6 @@ func (r *replica) openTerm(ctx context.Context, t *leadership.Term, opened *tear
 	defer r.reloading.Unlock()
 	ctx, cancel := untilOver(ctx, t)
 	defer cancel()
-	if err := r.checkFolders(ctx); err != nil { // it may have stood by for long
-		return nil, err
-	}
 	cfg, b := r.fleet.Load(), r.backends.Load()
 	_, revision := t.Fence()
 	clock := NewSystemClock().during(revision)
@@ -113,9 +110,11 @@ func (r *replica) openTerm(ctx context.Context, t *leadership.Term, opened *tear
 	if err := r.load(ctx, c, cfg, clock); err != nil {
 		return nil, err
 	}
+	if err := r.agreeOn(ctx, s, r.foldersOf(cfg)); err != nil {
+		return nil, err
+	}
 	c.engine.Configure(cfg.Plans(), b, b, b.sinkNames())
 	opened.add("slots", slotsTime, func(ctx context.Context) error { return r.stopSlots(ctx, c) })
-	r.markFolders(ctx, s)
 	r.core.Store(c)
 	return c, nil
 }

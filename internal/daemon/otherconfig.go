@@ -34,15 +34,23 @@ func (r *replica) hasOtherConfig(c *etcdjournal.Copy) bool {
 	return last.Config != "" && last.Config != r.fleet.Load().Digest()
 }
 
-// keepVigil notes whether the last look showed a candidate with the configuration that was applied last.
-func (r *replica) keepVigil(c *etcdjournal.Copy, now time.Duration) {
+// anybody is whom the vigil for others is kept for.
+const anybody = "anybody"
+
+// keepVigils notes whether the last look showed another candidate, and one with the configuration that was applied last.
+func (r *replica) keepVigils(c *etcdjournal.Copy, now time.Duration) {
 	last, _ := c.Term()
 	seen := r.seen.Load()
 	r.equals.note(last.Config, seen.lacks(func(c leadership.Card) bool { return c.Config == last.Config }), now)
+	r.others.note(anybody, seen.lacks(func(c leadership.Card) bool { return c.Replica != r.name }), now)
 }
 
-// beginVigil is for who begins to follow: nothing that was seen before counts.
-func (r *replica) beginVigil() { r.equals.note("", false, sinceBoot()) }
+// beginVigils is for who begins to follow: nothing that was seen before counts.
+func (r *replica) beginVigils() {
+	for _, v := range []*vigil{&r.equals, &r.others} {
+		v.note("", false, sinceBoot())
+	}
+}
 
 // compareConfig tells that this replica's configuration differs from the one that was applied last, or no more.
 func (r *replica) compareConfig(c *etcdjournal.Copy) {
@@ -72,11 +80,8 @@ func (r *replica) tellAll(ctx context.Context, c *core) {
 	if before != nil && before.SaysTheSame(card) {
 		return
 	}
-	if before != nil && before.Config != card.Config {
-		r.markFolders(ctx, s.Store) // it may have new ones
-		if s.SetConfig(ctx, card.Config) != nil {
-			return
-		}
+	if before != nil && before.Config != card.Config && s.SetConfig(ctx, card.Config) != nil {
+		return
 	}
 	if s.term.Proclaim(ctx, card) == nil {
 		r.told.Store(&card)

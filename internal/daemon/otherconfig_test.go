@@ -19,10 +19,10 @@ func (h *replicated) followOther() *replica {
 	return other
 }
 
-// keepOn keeps a replica's vigil, from now on, by its last look for two leases and a while.
+// keepOn keeps a replica's vigils, from now on, by its last look for two leases and a while.
 func (r *replica) keepOn() {
 	for at, last := sinceBoot(), sinceBoot()+r.twoLeases()+countedAtMost; at <= last; at += countedAtMost {
-		r.keepVigil(r.copy.Load(), at)
+		r.keepVigils(r.copy.Load(), at)
 	}
 }
 
@@ -44,7 +44,7 @@ func TestAReplicaWithAnotherConfigurationLeadsOnceItHasSeenNobodyForTwoLeases(t 
 		{cards: []leadership.Card{{Config: other.lastConfig()}}}: errOtherConfig,
 		{cards: []leadership.Card{{Config: "a third one"}}}:      nil,
 	} {
-		other.beginVigil()
+		other.beginVigils()
 		other.seen.Store(seen)
 		other.keepOn()
 		if err := other.yields(other.copy.Load()); !errors.Is(err, want) {
@@ -69,7 +69,7 @@ func TestWhatWasSeenBeforeATermIsOfNoUseAfterIt(t *testing.T) {
 	other.copy.Load().Close()
 	other.copy.Store(nil) // as who is elected does
 	h.follow(other)
-	if err := other.yields(other.copy.Load()); !errors.Is(err, errOtherConfig) {
+	if err := other.yields(other.copy.Load()); !errors.Is(err, errOtherConfig) || other.others.lastedFor(anybody) > 0 {
 		t.Errorf("when it follows again: %v", err)
 	}
 }

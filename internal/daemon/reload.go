@@ -47,7 +47,7 @@ func (d *daemon) reload(ctx context.Context) (out adminapi.ReloadResult, err err
 	if err != nil {
 		return out, refusedReload(err)
 	}
-	if out, err = d.compare(before, cfg, e); err != nil {
+	if out, err = d.examine(ctx, before, cfg, e); err != nil {
 		return out, refusedReload(err)
 	}
 	found, err := d.apply(ctx, cfg, e)
@@ -62,9 +62,18 @@ func (d *daemon) reload(ctx context.Context) (out adminapi.ReloadResult, err err
 		out.Warnings = append(out.Warnings, t.err.Error())
 	}
 	if r := d.replica.Load(); r != nil {
-		out.Warnings = append(out.Warnings, r.otherConfigs()...)
+		out.Warnings = append(out.Warnings, r.differences()...)
 	}
 	return out, nil
+}
+
+// examine says what cfg changes, or why it cannot be put into force.
+func (d *daemon) examine(ctx context.Context, before, cfg *config.Config, e *rotation.Engine) (out adminapi.ReloadResult, err error) {
+	out, err = d.compare(before, cfg, e)
+	if r := d.replica.Load(); err == nil && r != nil {
+		err = r.agreeOnNew(ctx, before, cfg)
+	}
+	return out, err
 }
 
 // refusedReload is about a configuration that cannot be put into force.

@@ -59,12 +59,14 @@ type replica struct {
 	space   atomic.Pointer[etcdjournal.SpaceWatch]
 
 	equals   vigil                           // for replicas with the configuration applied last
+	others   vigil                           // for other candidates
 	ignored  error                           // what etcd holds that cannot be read and does no harm, as told last; of watchOthers
 	differed atomic.Bool                     // that this one's differs was told
 	told     atomic.Pointer[leadership.Card] // of this leader, to all
 	key      atomic.Pointer[secret.Value]    // shared by all; nil before this leader knows it
 
-	markers sync.Map // *file.Marker by config.SharedFolder
+	markers sync.Map // marker by its folder
+	sights  sync.Map // sight by the folder; what does not stand there was not looked at yet
 
 	announce func() // is called once it leads or stands by for the first time
 
@@ -87,7 +89,7 @@ func (d *daemon) startReplica(ctx context.Context, cfg *config.Config, pages *we
 		r.serveTerms(ctx)
 	}()
 	d.teardown.add("replica", replicaTime, r.stop)
-	d.startParts(ctx, "background work", append(d.parts(), r.watchOthers), &d.teardown)
+	d.startParts(ctx, "background work", append(d.parts(), r.watches()...), &d.teardown)
 	return nil
 }
 
@@ -165,9 +167,6 @@ func (r *replica) serveOnce(ctx context.Context) error {
 	}
 	r.follow()
 	r.awaitFitness(ctx)
-	if err := r.checkFolders(ctx); err != nil {
-		return err
-	}
 	t, err := r.campaign(ctx)
 	if err != nil {
 		return err
@@ -176,6 +175,11 @@ func (r *replica) serveOnce(ctx context.Context) error {
 		return nil // it is not fit any more
 	}
 	return r.lead(ctx, t)
+}
+
+// watches are what runs beside the loop, while this replica stands by and while it leads.
+func (r *replica) watches() []func(context.Context) {
+	return []func(context.Context){r.watchOthers, r.watchFolders}
 }
 
 // connect makes the client, and has etcd's room be watched until ctx ends.
@@ -198,7 +202,7 @@ func (r *replica) connect(ctx context.Context) (err error) {
 // follow begins to follow what the leader writes, unless the last term could not begin, and it still does.
 func (r *replica) follow() {
 	if r.copy.Load() == nil {
-		r.beginVigil()
+		r.beginVigils()
 		r.copy.Store(etcdjournal.Follow(r.client, etcdjournal.FollowOptions{
 			Prefix: r.etcd.Prefix, Keys: r.keys, Identity: r.identity, Elapsed: sinceBoot,
 		}))
@@ -211,18 +215,26 @@ func (r *replica) unfit() error {
 	if c == nil {
 		return nil // it was elected meanwhile
 	}
-	return cmp.Or(c.Err(), r.yields(c))
+	return cmp.Or(c.Err(), r.checkFolders(c), r.yields(c))
 }
+
+// leavesLeading reports whether an error is why this replica leaves leading to others, and could lead where there are none.
+func leavesLeading(err error) bool { return fault.Is(errOtherConfig, errUnseen)(err) }
 
 // awaitFitness returns when this replica may campaign, or when ctx ends.
 func (r *replica) awaitFitness(ctx context.Context) {
 	for began := sinceBoot(); ; {
 		err := r.unfit()
-		if err == nil || !wait(ctx, fitCheck) {
+		switch {
+		case err == nil:
 			return
-		}
-		if sinceBoot()-began > quietFor && !errors.Is(err, errOtherConfig) {
+		case leavesLeading(err):
+			r.noteTrouble(nil)
+		case isElsewhere(err) || sinceBoot()-began > quietFor:
 			r.noteTrouble(err)
+		}
+		if !wait(ctx, fitCheck) {
+			return
 		}
 	}
 }
@@ -258,7 +270,7 @@ func (r *replica) campaign(ctx context.Context) (*leadership.Term, error) {
 // isToGiveUp reports whether a candidacy is to end: for good, or to begin anew with another card.
 func (r *replica) isToGiveUp(card leadership.Card) bool {
 	err := r.unfit()
-	return errors.Is(err, errOtherConfig) || err != nil && fault.Of(err).Class == fault.Permanent ||
+	return leavesLeading(err) || isElsewhere(err) || err != nil && fault.Of(err).Class == fault.Permanent ||
 		!card.SaysTheSame(r.card())
 }
 
@@ -346,5 +358,8 @@ func (r *replica) replicaNotes() (notes []string) {
 			notes = append(notes, err.Error())
 		}
 	}
-	return append(notes, r.otherConfigs()...)
+	return append(notes, r.differences()...)
 }
+
+// differences tell what keeps replicas from being alike.
+func (r *replica) differences() []string { return append(r.otherConfigs(), r.unseenFolders()...) }

@@ -196,25 +196,6 @@ func TestAReplicaWithAnotherConfigurationLeavesLeadingToTheOthers(t *testing.T) 
 	h.eventually("the other leads, as nobody else is there", other.leads)
 }
 
-func TestAReplicaThatSeesAnotherFileSystemDoesNotLead(t *testing.T) {
-	h := newReplicated(t)
-	a := h.run("a")
-	h.eventually("a leads", a.leads)
-	text, err := os.ReadFile(h.path(".rotatord-shared"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	h.put(".rotatord-shared", "another file system's\n")
-	b := h.start("b", h.configFor("b", h.etcd.Endpoints()))
-	a.end()
-	h.eventually("b says why it does not lead", func() bool {
-		err := b.client().Ready(h.Context())
-		return err != nil && strings.Contains(err.Error(), "another marker is there than the other replicas see")
-	})
-	h.put(".rotatord-shared", string(text))
-	h.eventually("b leads", b.leads)
-}
-
 func TestWhatATermOpensEndsWithIt(t *testing.T) {
 	h := newReplicated(t)
 	term, err := leadership.Candidate{

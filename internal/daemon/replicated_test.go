@@ -148,6 +148,16 @@ func (h *replicated) follow(r *replica) {
 	h.eventually(r.name+" knows what etcd holds", func() bool { return r.copy.Load().Err() == nil })
 }
 
+// shared is what an idle replica has as the one folder that all share.
+func (h *replicated) shared(r *replica) folder {
+	h.Helper()
+	all := r.foldersOf(r.fleet.Load())
+	if len(all) != 1 {
+		h.Fatalf("%d folders are shared", len(all))
+	}
+	return all[0]
+}
+
 // end stops the replica, and waits until it has.
 func (r *tenant) end() {
 	r.Helper()

@@ -38,7 +38,7 @@ func (r *replica) watchOthers(ctx context.Context) {
 			r.lookAround(ctx)
 		} else if c := r.copy.Load(); c != nil {
 			r.lookAround(ctx)
-			r.keepVigil(c, sinceBoot())
+			r.keepVigils(c, sinceBoot())
 			r.compareConfig(c)
 			r.tellIgnored(c)
 		}

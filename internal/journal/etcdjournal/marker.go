@@ -34,6 +34,18 @@ func (s *Store) NoteMarker(ctx context.Context, folder, text string) (string, er
 	return text, nil
 }
 
+// Marker is Copy.Marker for a leader.
+func (s *Store) Marker(ctx context.Context, folder string) (string, error) {
+	found, err := s.get(ctx, s.full(markerKey(folder)))
+	if err != nil {
+		return "", s.faultOf(reading, err)
+	}
+	if len(found.Kvs) == 0 {
+		return "", nil
+	}
+	return s.readMarker(folder, found.Kvs[0].Value)
+}
+
 // Marker returns what a replica has to see in a folder; "" where no leader has told.
 func (c *Copy) Marker(folder string) (string, error) {
 	c.mu.Lock()

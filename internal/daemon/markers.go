@@ -49,12 +49,16 @@ func (r *replica) markerOf(cfg *config.Config, f config.SharedFolder) (marker, e
 	if known, ok := r.markers.Load(f.Folder); ok {
 		return known.(marker), nil
 	}
-	m, err := cfg.Sinks[f.Sink].(*file.Config).Marker(f.Folder)
+	m, err := openMarker(cfg, f)
 	if err != nil {
 		return nil, err
 	}
 	known, _ := r.markers.LoadOrStore(f.Folder, m)
 	return known.(marker), nil
+}
+
+func openMarker(cfg *config.Config, f config.SharedFolder) (*file.Marker, error) {
+	return cfg.Sinks[f.Sink].(*file.Config).Marker(f.Folder)
 }
 
 // eachFolder visits folders side by side.

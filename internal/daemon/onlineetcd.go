@@ -9,6 +9,7 @@ import (
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 
+	"github.com/rotatord/rotatord/internal/config"
 	"github.com/rotatord/rotatord/internal/journal/etcdjournal"
 	"github.com/rotatord/rotatord/internal/leadership"
 	"github.com/rotatord/rotatord/internal/redact"
@@ -65,8 +66,7 @@ func (c *online) foundUnread(key string, err error) {
 	c.found(Failed, "%s", text)
 }
 
-// lookAtTerm tells whether the identity opens what replicas have sealed, and of an etcd that nobody compacts, as far as the
-// latest term is old enough to show it.
+// lookAtTerm tells whether the identity opens what replicas have sealed, and what there is to be told of that.
 func (c *online) lookAtTerm(ctx context.Context, client *clientv3.Client, identity *secret.Identity) {
 	e := c.cfg.State.Etcd
 	keys, err := etcdjournal.KeysOf(identity)
@@ -74,20 +74,54 @@ func (c *online) lookAtTerm(ctx context.Context, client *clientv3.Client, identi
 		c.found(Failed, "%v", err)
 		return
 	}
-	term, err := etcdjournal.Look(ctx, client, etcdjournal.FollowOptions{Prefix: e.Prefix, Keys: keys, Identity: identity})
+	seen, err := etcdjournal.Look(ctx, client, etcdjournal.FollowOptions{Prefix: e.Prefix, Keys: keys, Identity: identity})
 	switch {
 	case err != nil:
 		c.found(Failed, "%v", err)
 		return
-	case term == etcdjournal.TermRecord{}:
+	case seen.Term == etcdjournal.TermRecord{}:
 		c.found(OK, "no replica has led yet: the identity of the first that leads will be the one for all (%s)", identity.Recipient())
 		return
 	}
 	c.found(OK, "state.identity_file opens what replicas have sealed")
+	c.checkMarkers(ctx, seen)
+	c.checkCompacted(ctx, client, seen.Term)
+}
+
+// checkMarkers tells whether folders that replicas share show here what they show the others.
+func (c *online) checkMarkers(ctx context.Context, seen etcdjournal.Seen) {
+	for _, f := range c.cfg.SharedFolders() {
+		text, err := seen.Marker(f.Folder)
+		if err == nil && text == "" {
+			continue // the next leader puts one there
+		}
+		if err == nil {
+			err = checkMarker(ctx, c.cfg, f, text)
+		}
+		if err != nil {
+			c.foundUnread("sink "+f.Sink, err)
+			continue
+		}
+		c.found(OK, "sink %s: %s shows here what the other replicas see there", f.Sink, f.Folder)
+	}
+}
+
+func checkMarker(ctx context.Context, cfg *config.Config, f config.SharedFolder, text string) error {
+	ctx, cancel := context.WithTimeout(ctx, markerTime)
+	defer cancel()
+	m, err := openMarker(cfg, f)
+	if err != nil {
+		return err
+	}
+	return m.Check(ctx, text)
+}
+
+// checkCompacted tells of an etcd that nobody compacts, as far as the latest term is old enough to show it.
+func (c *online) checkCompacted(ctx context.Context, client *clientv3.Client, term etcdjournal.TermRecord) {
 	if time.Since(term.Since) < compactIn {
 		return
 	}
-	if can, err := etcdjournal.NewSpaceWatch(client, e.Prefix).CanRead(ctx, term.Revision); err == nil && can {
+	if can, err := etcdjournal.NewSpaceWatch(client, c.cfg.State.Etcd.Prefix).CanRead(ctx, term.Revision); err == nil && can {
 		c.found(Warning, "nobody compacts etcd: what was there at %s can still be read, and etcd will be full some day "+
 			"(start its members with --auto-compaction-retention=1h)", term.Since.UTC().Format(time.RFC3339))
 	}

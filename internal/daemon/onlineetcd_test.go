@@ -30,13 +30,18 @@ func TestACheckFindsOutWhetherAReplicaCouldLead(t *testing.T) {
 	a := h.run("a")
 	h.eventually("a leads", a.leads)
 	got := h.checkReplica("b")
-	for _, want := range []string{"ok   state.identity_file opens what replicas have sealed\n", "ok   room: ", " leads"} {
+	for _, want := range []string{"ok   state.identity_file opens what replicas have sealed\n",
+		"ok   sink disk: DIR shows here what the other replicas see there\n", "ok   room: ", " leads"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is not told:\n%s", want, got)
 		}
 	}
 	if got := h.checkReplica("b", "{subscribe: {}}", "{publish: {}}"); !strings.Contains(got, "leads, with another configuration than this one") {
 		t.Errorf("of another configuration:\n%s", got)
+	}
+	h.show(markerFile, "another file system's\n")
+	if got := h.checkReplica("b"); !strings.Contains(got, "FAIL sink disk: look at marker DIR/.rotatord-shared: another marker is there than the other replicas see") {
+		t.Errorf("of another file system:\n%s", got)
 	}
 }
 

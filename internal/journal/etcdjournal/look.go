@@ -8,17 +8,26 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
+// Seen is what Look has read.
+type Seen struct {
+	Term     TermRecord // the latest; zero where nobody has led yet
+	contents *contents
+}
+
+// Marker is Copy.Marker.
+func (s Seen) Marker(folder string) (string, error) { return s.contents.marker(folder) }
+
 // Look reads once what a replica has to know before it leads, and changes nothing: whether the form is known and what is
-// sealed can be opened. It returns the record of the latest term; the zero one where nobody has led yet.
-func Look(ctx context.Context, client *clientv3.Client, o FollowOptions) (TermRecord, error) {
+// sealed can be opened.
+func Look(ctx context.Context, client *clientv3.Client, o FollowOptions) (Seen, error) {
 	c := newContents(newPlace(client, o.Prefix, newSigner(o.Keys, Term{}), once(o.limits)), func() time.Duration { return 0 })
 	if _, err := c.place.list(ctx, folder(metaFolder), c.addPage, c.clear); err != nil {
-		return TermRecord{}, c.place.faultOf(reading, err)
+		return Seen{}, c.place.faultOf(reading, err)
 	}
 	if err := c.checkForm(o.Identity); err != nil {
-		return TermRecord{}, c.place.faultOf(reading, err)
+		return Seen{}, c.place.faultOf(reading, err)
 	}
-	return c.term, cmp.Or(c.err(), c.errOf(c.ignored))
+	return Seen{c.term, c}, cmp.Or(c.err(), c.errOf(c.ignored))
 }
 
 // MayWrite finds out whether etcd lets this user write below a prefix. It changes nothing: etcd judges all that a

@@ -17,11 +17,11 @@ func TestALookChangesNothingAndTellsWhoLed(t *testing.T) {
 		if err := MayWrite(t.Context(), w.Client, w.prefix); err != nil {
 			t.Fatal(err)
 		}
-		term, err := Look(t.Context(), w.Client, options)
+		seen, err := Look(t.Context(), w.Client, options)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return term
+		return seen.Term
 	}
 	if got := look(); got != (TermRecord{}) {
 		t.Errorf("in an empty etcd: %+v", got)

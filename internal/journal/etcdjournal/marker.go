@@ -49,14 +49,18 @@ func (s *Store) Marker(ctx context.Context, folder string) (string, error) {
 // Marker returns what a replica has to see in a folder; "" where no leader has told.
 func (c *Copy) Marker(folder string) (string, error) {
 	c.mu.Lock()
-	there, known := c.contents.small[markerKey(folder)]
-	c.mu.Unlock()
+	defer c.mu.Unlock()
+	return c.contents.marker(folder)
+}
+
+func (c *contents) marker(folder string) (string, error) {
+	there, known := c.small[markerKey(folder)]
 	if !known {
 		return "", nil
 	}
-	text, err := c.readMarker(folder, there)
+	text, err := c.place.readMarker(folder, there)
 	if err != nil {
-		return "", c.faultOf(reading, err)
+		return "", c.place.faultOf(reading, err)
 	}
 	return text, nil
 }

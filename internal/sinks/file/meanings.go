@@ -16,7 +16,8 @@ var meanings = fault.Table[error]{
 	fault.When(fault.Is(unix.EPERM), fault.Permanent, fault.Forbidden,
 		"let rotatord's user make and replace files in {folder}: look at owners, sticky and immutable bits, also of {file}"),
 	fault.When(fault.Is(unix.EROFS), fault.Permanent, fault.Storage,
-		"the file system is read-only: remount it, or under systemd add {folder} to ReadWritePaths="),
+		"the file system is read-only: remount it, or under systemd add {folder} to ReadWritePaths= and restart rotatord, "+
+			"which helps, too, where the folder was made anew"),
 	fault.When(fault.Is(unix.ENOSPC), fault.Retry, fault.Full,
 		"free space or inodes on the file system of {folder}"),
 	fault.When(fault.Is(unix.EDQUOT), fault.Retry, fault.Full,

@@ -44,6 +44,12 @@ func TestWhoFollowsTheReadmeGetsFromThePackageToAnAlertAndBackToGreen(t *testing
 	m.write(t, config, text)
 	m.run(t, "rotatord", "reload")
 	untilQuery(t, prometheus, `ALERTS`, 0)
+
+	m.run(t, "sh", "-ec", "rm -r /var/lib/moq; systemd-tmpfiles --create rotatord.conf")
+	m.fails(t, "restart rotatord", "rotatord", "rotate", "live-main/subscribe")
+	untilQuery(t, prometheus, `ALERTS{alertname="MoQTargetUnhealthy", alertstate="firing"}`, 1)
+	m.run(t, "systemctl", "restart", "rotatord")
+	untilQuery(t, prometheus, `ALERTS{severity!="info"}`, 0)
 	m.run(t, "rotatord", "status", "--check")
 }
 

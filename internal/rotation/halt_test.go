@@ -47,7 +47,7 @@ func TestWhoMayNotActAnyMoreKeepsTheAnswerOfAMintAndDeliversNothing(t *testing.T
 		t.Run(string(strategy), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := newFleet(t, strategy, 1, "disk")
-				f.start()
+				f.load()
 				f.engine.Configure(f.plans, slowAccount{f}, f.stores, []string{"disk"})
 				f.engine.WakeAll()
 				<-time.After(30 * time.Second) // the call is under way
@@ -71,7 +71,7 @@ func TestWhoMayNotActAnyMoreKeepsTheAnswerOfAMintAndDeliversNothing(t *testing.T
 func TestWhoMayNotActAnyMoreCutsADeliveryOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, m := newFleet(t, moq.InPlace, 1, "disk"), &mute{}
-		f.start()
+		f.load()
 		f.engine.Configure(f.plans, f, muteStores{f.stores, m}, []string{"disk"})
 		f.engine.WakeAll()
 		<-time.After(time.Second) // a call to the sink is under way

@@ -19,6 +19,7 @@ func TestASlotWhoseTokenHasSettledIsNotQuietBeforeItIsDelivered(t *testing.T) {
 		w := f.engine.slots.workerOf(f.plans[0].Key)
 		for range 100 {
 			<-time.After(time.Hour / 2)
+			synctest.Wait() // a pass of that very instant sets the alarm
 			if _, settling := isOnItsWay(w); settling {
 				break
 			}

@@ -131,7 +131,7 @@ func TestAStopThatCutsACallOffIsNoFailure(t *testing.T) {
 func stopAmidCall(t *testing.T, strategy moq.Strategy, answered int32, patience time.Duration) bool {
 	f, m := newFleet(t, strategy, 1, "disk"), &mute{}
 	m.left.Store(answered)
-	f.start()
+	f.load()
 	said, log := observer.New(zapcore.ErrorLevel)
 	f.engine.Log = zap.New(said)
 	f.engine.Configure(f.plans, muteAccount{f, m}, muteStores{f.stores, m}, []string{"disk"})

@@ -5,10 +5,13 @@ import (
 	"errors"
 	"net"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/rotatord/rotatord/internal/leadership"
 	"github.com/rotatord/rotatord/internal/slot"
@@ -84,20 +87,38 @@ func TestAReplicaLeavesLeadingToANewerRotatordWhoseFormatItDoesNotKnow(t *testin
 	h.eventually("it leads, as soon as it can", second.leads)
 }
 
-func TestADamagedNoteOfAnAccountIsNamedAndHoldsNoTakeOverUp(t *testing.T) {
+func TestWhatIsDamagedBesideTheRecordsIsNamedAndHoldsNoTakeOverUp(t *testing.T) {
 	h := newReplicated(t)
 	first, second := h.leaderAndStandby()
-	const key = "/rotatord/meta/account/somebody"
-	if _, err := h.etcd.Client.Put(t.Context(), key, "rubbish"); err != nil {
-		t.Fatal(err)
+	damaged := []string{"/rotatord/meta/account/somebody"}
+	for _, kept := range []string{"/rotatord/meta/marker/", "/rotatord/meta/shared/", "/rotatord/meta/term"} {
+		h.eventually("the leader has written "+kept, func() bool {
+			found, err := h.etcd.Client.Get(t.Context(), kept, clientv3.WithPrefix(), clientv3.WithKeysOnly())
+			if err != nil || len(found.Kvs) != 1 {
+				return false
+			}
+			damaged = append(damaged, string(found.Kvs[0].Key))
+			return true
+		})
 	}
-	h.eventually("the standby names it", func() bool { return strings.Contains(h.logged(), key) })
+	for _, key := range damaged {
+		if _, err := h.etcd.Client.Put(t.Context(), key, "rubbish"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.eventually("the standby names all", func() bool {
+		log := h.logged()
+		return !slices.ContainsFunc(damaged, func(key string) bool { return !strings.Contains(log, key) })
+	})
 	first.end()
 	h.eventually("the second leads", second.leads)
 	second.rotate()
 	if log := h.logged(); strings.Contains(log, "cannot lead") || !strings.Contains(log, "what is kept of an account is damaged") {
 		t.Errorf("the log:\n%s", log)
 	}
+	third := h.run("third")
+	second.end()
+	h.eventually("the third leads, and sees the marker", third.leads)
 }
 
 func TestAReplicaWithoutEtcdIsPatientAndNotReadyAndStopsAtOnce(t *testing.T) {

@@ -33,6 +33,9 @@ func TestWhatIsDamagedBesideTheRecordsKeepsNobodyFromLeading(t *testing.T) {
 	if err := c.Err(); err != nil {
 		t.Fatalf("a replica may not lead: %v", err)
 	}
+	if text, err := c.Marker("/srv/moq"); err != nil || text != "" {
+		t.Errorf("of the damaged marker it knows %q, %v", text, err)
+	}
 	if _, err := Look(t.Context(), w.Client, FollowOptions{Prefix: w.prefix, Keys: o.Keys, Identity: id}); !namesAll(err) {
 		t.Errorf("a look tells %v", err)
 	}
@@ -79,6 +82,9 @@ func (w world) expectMadeAnew(t *testing.T, s *Store, formerKey string) {
 	expectFault(t, damaged.Err(), fault.Permanent, fault.Invalid, accountFolder+journaltest.Note(1, 0).AccountID)
 	if err := s.SaveAccount(t.Context(), journaltest.Note(1, 2)); err != nil {
 		t.Error(err)
+	}
+	if text, err := s.Marker(t.Context(), "/srv/moq"); err != nil || text != "" {
+		t.Errorf("of the damaged marker it knows %q, %v", text, err)
 	}
 	if text, err := s.NoteMarker(t.Context(), "/srv/moq", "the next"); err != nil || text != "the next" {
 		t.Errorf("the marker is %q, %v", text, err)

@@ -43,10 +43,11 @@ func (s *Store) Marker(ctx context.Context, folder string) (string, error) {
 	if len(found.Kvs) == 0 {
 		return "", nil
 	}
-	return s.readMarker(folder, found.Kvs[0].Value)
+	return s.knownMarker(folder, found.Kvs[0].Value)
 }
 
-// Marker returns what a replica has to see in a folder; "" where no leader has told.
+// Marker returns what a replica has to see in a folder; "" where no leader has told, or what one told is damaged: then who
+// leads next tells it anew.
 func (c *Copy) Marker(folder string) (string, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -58,9 +59,16 @@ func (c *contents) marker(folder string) (string, error) {
 	if !known {
 		return "", nil
 	}
-	text, err := c.place.readMarker(folder, there)
-	if err != nil {
-		return "", c.place.faultOf(reading, err)
+	return c.place.knownMarker(folder, there)
+}
+
+func (p *place) knownMarker(folder string, value []byte) (string, error) {
+	text, err := p.readMarker(folder, value)
+	switch {
+	case errors.Is(err, durable.ErrDamaged):
+		return "", nil
+	case err != nil:
+		return "", p.faultOf(reading, err)
 	}
 	return text, nil
 }

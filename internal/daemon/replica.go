@@ -241,7 +241,6 @@ func (r *replica) awaitFitness(ctx context.Context) {
 
 // campaign returns the term for which this replica was elected; neither a term nor an error when it is not fit any more.
 func (r *replica) campaign(ctx context.Context) (*leadership.Term, error) {
-	r.noteTrouble(nil)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	card := r.card()
@@ -259,7 +258,7 @@ func (r *replica) campaign(ctx context.Context) (*leadership.Term, error) {
 	case ctx.Err() != nil:
 		return nil, nil //nolint:nilnil // as it says
 	case errors.Is(err, leadership.ErrOver): // it never led
-		r.log.Info("this replica's candidacy ended with its lease, as etcd did not answer in time; it campaigns anew")
+		r.log.Info("this replica's candidacy has ended; it campaigns anew", zap.Error(err))
 		return nil, nil //nolint:nilnil // as it says
 	case err != nil:
 		return nil, etcdjournal.FaultOf("campaign", r.client, r.etcd.Prefix, err)
@@ -277,6 +276,7 @@ func (r *replica) isToGiveUp(card leadership.Card) bool {
 func (r *replica) candidate(card leadership.Card) leadership.Candidate {
 	return leadership.Candidate{
 		Client: r.client, Prefix: r.etcd.Prefix + electionFolder, Length: r.etcd.LeaseTTL, Elapsed: sinceBoot, Card: card,
+		Granted: func() { r.noteTrouble(nil) },
 	}
 }
 
@@ -321,7 +321,7 @@ func replicaName(listens string) string {
 	return host
 }
 
-const spaceCheck = time.Minute
+const spaceCheck = 15 * time.Second
 
 // tellSpace says what is to be done for etcd's room; nothing any more is told by silence.
 func (r *replica) tellSpace(w *etcdjournal.SpaceWatch) {

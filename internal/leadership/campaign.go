@@ -28,6 +28,7 @@ type Candidate struct {
 	Length  time.Duration        // of the lease, in whole seconds
 	Card    Card                 // what the others are told of this replica
 	Elapsed func() time.Duration // since boot, suspension included
+	Granted func()               // if set, is called once etcd has granted the lease: it lets a replica stand for election
 }
 
 // Campaign returns when this replica was elected, or when ctx ends, or with etcd's error; to campaign again is the
@@ -37,12 +38,15 @@ func (c Candidate) Campaign(ctx context.Context) (*Term, error) {
 	if err != nil {
 		return nil, err
 	}
+	if c.Granted != nil {
+		c.Granted()
+	}
 	session, err := concurrency.NewSession(c.Client, concurrency.WithLease(l.id))
 	if err != nil {
 		return nil, err
 	}
 	t := &Term{
-		client: c.Client, lease: l, session: session,
+		client: c.Client, lease: l, session: session, prefix: c.Prefix + "/",
 		election: concurrency.NewElection(session, c.Prefix), over: make(chan struct{}),
 	}
 	t.keepLease()
@@ -59,7 +63,7 @@ func (t *Term) keepLease() {
 	ctx, stop := context.WithCancel(t.client.Ctx())
 	t.stop = stop
 	go func() { t.End(fmt.Errorf("its lease has ended: %w", t.lease.keep(ctx))) }()
-	context.AfterFunc(t.session.Ctx(), func() { t.End(errors.New("its session has ended")) })
+	context.AfterFunc(t.session.Ctx(), func() { t.End(t.lease.explain(errors.New("its session has ended"))) })
 }
 
 // awaitElection returns nil when etcd has elected this replica, and said so after the lease was confirmed.
@@ -73,6 +77,8 @@ func (t *Term) awaitElection(ctx context.Context, card string) error {
 		if err != nil {
 			return err
 		}
+	case err := <-t.watchCandidacy(ctx):
+		return err
 	case <-t.over: // it would wait on, without a key
 		return t.why
 	case <-ctx.Done():
@@ -80,4 +86,49 @@ func (t *Term) awaitElection(ctx context.Context, card string) error {
 	}
 	t.key, t.revision = t.election.Key(), t.election.Rev()
 	return t.Prove(ctx)
+}
+
+// errPassedOver ends a candidacy that would last for ever. A candidate waits for an event of etcd's, from a revision on;
+// an etcd that was restored from a snapshot has gone back behind that, and never tells it.
+var errPassedOver = fmt.Errorf("%w: etcd does not say that it is elected, though nobody is before it: "+
+	"etcd was restored from a snapshot, most likely", ErrOver)
+
+// watchCandidacy tells once two looks in a row, a lease apart, have found that this candidate waits for nobody.
+func (t *Term) watchCandidacy(ctx context.Context) <-chan error {
+	passedOver := make(chan error, 1)
+	go func() {
+		looks := time.NewTicker(t.lease.length)
+		defer looks.Stop()
+		for inVain := 0; inVain < 2; {
+			select {
+			case <-looks.C:
+			case <-ctx.Done():
+				return
+			}
+			switch waits, err := t.waitsForAnother(ctx); {
+			case err != nil: // etcd is away
+			case waits:
+				inVain = 0
+			default:
+				inVain++
+			}
+		}
+		passedOver <- errPassedOver
+	}()
+	return passedOver
+}
+
+// waitsForAnother reports whether this candidate's key is there, and an older one.
+func (t *Term) waitsForAnother(ctx context.Context) (bool, error) {
+	ctx, cancel := bound(ctx)
+	defer cancel()
+	mine := fmt.Sprintf("%s%x", t.prefix, t.lease.id)
+	found, err := t.client.Txn(ctx).
+		If(clientv3.Compare(clientv3.CreateRevision(mine), ">", 0)).
+		Then(clientv3.OpGet(t.prefix, append(clientv3.WithFirstCreate(), clientv3.WithKeysOnly())...)).Commit()
+	if err != nil || !found.Succeeded {
+		return false, err
+	}
+	first := found.Responses[0].GetResponseRange().Kvs
+	return len(first) > 0 && string(first[0].Key) != mine, nil
 }

@@ -273,6 +273,9 @@ func TestWithoutEtcdALeaderStopsBeforeItsLeaseEnds(t *testing.T) {
 	term := mustLead(t, candidate(t, cluster, "leader"))
 	cluster.Members[0].Kill()
 	eventually(t, "it may not act", func() bool { return term.MayAct() != nil })
+	if err := term.MayAct(); !errors.Is(err, errUnconfirmed) || err.Error() == errUnconfirmed.Error() {
+		t.Errorf("it does not say why: %v", err)
+	}
 	if err := term.Err(); err != nil {
 		t.Errorf("its term is over before its lease: %v", err)
 	}

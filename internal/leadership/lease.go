@@ -33,8 +33,9 @@ type lease struct {
 	length  time.Duration        // as granted
 	elapsed func() time.Duration // since boot, suspension included
 
-	confirmedUntil atomic.Int64 // elapsed time in nanoseconds
-	renewing       *renewing    // nil while there is none; of keep alone
+	confirmedUntil atomic.Int64          // elapsed time in nanoseconds
+	failure        atomic.Pointer[error] // of the last try to renew it
+	renewing       *renewing             // nil while there is none; of keep alone
 }
 
 // answerTime is how long etcd may take to answer. Its client has no deadline of its own: it waits for a connection for ever.
@@ -72,6 +73,14 @@ func (l *lease) isLost() bool { return l.elapsed()-time.Duration(l.confirmedUnti
 
 func (l *lease) isConfirmed() bool { return int64(l.elapsed()) < l.confirmedUntil.Load() }
 
+// explain adds to an error why the lease was not renewed, if that is known.
+func (l *lease) explain(err error) error {
+	if why := l.failure.Load(); why != nil && *why != nil {
+		return fmt.Errorf("%w: %s", err, (*why).Error()) // in words alone: what it was is for nobody to judge
+	}
+	return err
+}
+
 // keep renews the lease until ctx ends, or the lease does, or is lost.
 func (l *lease) keep(ctx context.Context) error {
 	for wait := l.length / renewals; ; {
@@ -81,6 +90,7 @@ func (l *lease) keep(ctx context.Context) error {
 		case <-time.After(wait):
 		}
 		err := l.renew(ctx)
+		l.failure.Store(&err)
 		switch {
 		case err == nil:
 			wait = l.length / renewals

@@ -23,6 +23,7 @@ const proofHolds = time.Second
 type Term struct {
 	client   *clientv3.Client
 	lease    *lease
+	prefix   string // of the election's keys
 	session  *concurrency.Session
 	election *concurrency.Election
 	stop     context.CancelFunc // of what keeps the lease
@@ -68,7 +69,7 @@ func (t *Term) MayAct() error {
 	case t.Err() != nil:
 		return t.Err()
 	case !t.lease.isConfirmed():
-		return errUnconfirmed
+		return t.lease.explain(errUnconfirmed)
 	}
 	return nil
 }

@@ -18,13 +18,15 @@ import (
 // settings is what standard input says.
 type settings struct {
 	Name    string `json:"name"`
-	Folder  string `json:"folder"`  // of the data; it outlives a restart
-	Client  string `json:"client"`  // URL for clients
-	Peer    string `json:"peer"`    // URL for the other members
-	Cluster string `json:"cluster"` // name=peer URL of all members, with commas between
+	Folder  string `json:"folder"`          // of the data; it outlives a restart
+	Client  string `json:"client"`          // URL for clients
+	Peer    string `json:"peer"`            // URL for the other members
+	Cluster string `json:"cluster"`         // name=peer URL of all members, with commas between
+	Joins   bool   `json:"joins,omitempty"` // members that run already, which know of it
 
 	CertFile string `json:"cert_file,omitempty"` // with KeyFile: TLS for clients
 	KeyFile  string `json:"key_file,omitempty"`
+	CAFile   string `json:"ca_file,omitempty"` // clients need a certificate that it has issued
 
 	Quota   int64 `json:"quota,omitempty"` // bytes; absent: etcd's default
 	Sync    bool  `json:"sync,omitempty"`  // to the disk, as in use; absent: what is held survives a kill, no power loss
@@ -63,6 +65,7 @@ func run(in io.Reader, out io.Writer) error {
 	select {
 	case err = <-over:
 	case err = <-etcd.Err():
+	case <-etcd.Server.StopNotify(): // it was removed from the cluster
 	}
 	return err
 }
@@ -90,6 +93,10 @@ func newConfig(s settings) (*embed.Config, error) {
 	c.ListenClientUrls, c.AdvertiseClientUrls = []url.URL{*client}, []url.URL{*client}
 	c.ListenPeerUrls, c.AdvertisePeerUrls = []url.URL{*peer}, []url.URL{*peer}
 	c.ClientTLSInfo.CertFile, c.ClientTLSInfo.KeyFile = s.CertFile, s.KeyFile
+	c.ClientTLSInfo.TrustedCAFile, c.ClientTLSInfo.ClientCertAuth = s.CAFile, s.CAFile != ""
+	if s.Joins {
+		c.ClusterState = embed.ClusterStateFlagExisting
+	}
 	c.QuotaBackendBytes, c.UnsafeNoFsync = s.Quota, !s.Sync
 	if c.LogLevel = "fatal"; s.Verbose {
 		c.LogLevel = "info"

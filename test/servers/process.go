@@ -62,6 +62,12 @@ func exchangeSettings(in io.Writer, out io.Reader, settings, ready any) error {
 // OS is the process as the operating system knows it, for signals.
 func (p *Process) OS() *os.Process { return p.cmd.Process }
 
+// Wait waits until the process has ended by itself.
+func (p *Process) Wait() {
+	_ = p.cmd.Wait()
+	_ = p.stdin.Close()
+}
+
 // Kill ends the process, as a crash would; it reaches a frozen one too.
 func (p *Process) Kill() {
 	_ = p.cmd.Process.Kill()

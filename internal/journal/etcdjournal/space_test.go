@@ -1,15 +1,11 @@
 package etcdjournal
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"sync"
 	"testing"
 	"time"
-
-	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
-	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/journal/etcdjournal/etcdtest"
@@ -35,15 +31,11 @@ func TestAnEtcdThatIsFullIsToldByName(t *testing.T) {
 		t.Errorf("space %+v, %v", space, err)
 	}
 	var tight sync.Once
-	for full := false; !full; {
-		_, err := w.Client.Put(t.Context(), "filler", strings.Repeat("x", 512<<10))
-		if full = errors.Is(err, rpctypes.ErrNoSpace); err != nil && !full {
-			t.Fatal(err)
-		}
+	w.Fill(t, func() {
 		if space, err := s.Space(t.Context()); err == nil && space.share() > tightShare && !space.Full {
 			tight.Do(func() { expectLook(t, watch, "becomes scarce", "--auto-compaction-retention") })
 		}
-	}
+	})
 	expectLook(t, watch, "space exceeded", "no replica can be elected", "etcd is full")
 	for _, err := range []error{save(t, s, 1, 2), save(t, s, 2, 1), s.Check(t.Context())} {
 		expectFault(t, err, fault.Retry, fault.Storage, "write journal", "space exceeded", "etcd is full", "quota", "alarm disarm")
@@ -57,7 +49,7 @@ func TestAnEtcdThatIsFullIsToldByName(t *testing.T) {
 		t.Errorf("space %+v, %v", space, err)
 	}
 	expectVersions(t, s, map[int]int{1: 1}) // it can be read
-	w.makeRoom(t)
+	w.MakeRoom(t)
 	mustSave(t, s, 1, 3)
 	if space, err := s.Space(t.Context()); err != nil || space.Full || space.share() > 0.5 {
 		t.Errorf("space %+v, %v", space, err)
@@ -81,26 +73,6 @@ func expectLook(t *testing.T, watch *SpaceWatch, words ...string) {
 		if !strings.Contains(fmt.Sprint(errs), word) {
 			t.Errorf("%v lacks %q", errs, word)
 		}
-	}
-}
-
-// makeRoom does what the error says.
-func (w world) makeRoom(t *testing.T) {
-	t.Helper()
-	answer, err := w.Client.Get(t.Context(), "filler")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := w.Client.Compact(t.Context(), answer.Header.Revision, clientv3.WithCompactPhysical()); err != nil {
-		t.Fatal(err)
-	}
-	for _, m := range w.Members {
-		if _, err := w.Client.Defragment(t.Context(), m.Endpoint); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if _, err := w.Client.AlarmDisarm(t.Context(), &clientv3.AlarmMember{}); err != nil {
-		t.Fatal(err)
 	}
 }
 

@@ -47,8 +47,10 @@ type settings struct {
 	Client   string `json:"client"`
 	Peer     string `json:"peer"`
 	Cluster  string `json:"cluster"`
+	Joins    bool   `json:"joins,omitempty"`
 	CertFile string `json:"cert_file,omitempty"`
 	KeyFile  string `json:"key_file,omitempty"`
+	CAFile   string `json:"ca_file,omitempty"`
 	Quota    int64  `json:"quota,omitempty"`
 	Sync     bool   `json:"sync,omitempty"`
 }
@@ -72,6 +74,9 @@ func TLS(trust *tls.Config, issue func(host string) (certFile, keyFile string)) 
 	}
 }
 
+// ClientCerts has members that speak TLS demand certificates of an authority's, from the cluster's own client too.
+func ClientCerts(caFile string) Option { return func(_ *Cluster, s *settings) { s.CAFile = caFile } }
+
 // Start builds the server if need be, starts so many members on a loopback network of their own, and waits until they
 // have a leader. They are stopped when the test ends. Any failure is fatal to the test.
 func Start(t testing.TB, members int, options ...Option) *Cluster {
@@ -82,7 +87,6 @@ func Start(t testing.TB, members int, options ...Option) *Cluster {
 	}
 	c := &Cluster{}
 	network := fmt.Sprintf("127.%d.%d", 1+rand.IntN(250), rand.IntN(250)) // nobody else is likely to be there
-	var all []string
 	for n := range members {
 		s := settings{
 			Name: fmt.Sprint("m", n), Folder: filepath.Join(t.TempDir(), "etcd"),
@@ -91,17 +95,25 @@ func Start(t testing.TB, members int, options ...Option) *Cluster {
 		for _, o := range options {
 			o(c, &s)
 		}
-		all = append(all, s.Name+"="+s.Peer)
 		c.Members = append(c.Members, &Member{Endpoint: s.Client, binary: binary, settings: s})
 	}
 	for _, m := range c.Members {
-		m.settings.Cluster = strings.Join(all, ",")
+		m.settings.Cluster = c.names()
 		t.Cleanup(m.Kill)
 		m.Run(t)
 	}
 	c.Client = c.connect(t)
 	c.await(t)
 	return c
+}
+
+// names says how members find each other.
+func (c *Cluster) names() string {
+	var all []string
+	for _, m := range c.Members {
+		all = append(all, m.settings.Name+"="+m.settings.Peer)
+	}
+	return strings.Join(all, ",")
 }
 
 // Endpoints are the addresses of all members.

@@ -44,7 +44,13 @@ func NewCA(t testing.TB) *CA {
 // ClientCert makes a client certificate for the common name cn, as two PEM files.
 func (ca *CA) ClientCert(t testing.TB, cn string) (certFile, keyFile string) {
 	t.Helper()
-	cert, key := ca.issueCertificate(t, cn)
+	return ca.CertUntil(t, cn, tomorrow())
+}
+
+// CertUntil makes a certificate, of a client or a server, that is good until then, as two PEM files.
+func (ca *CA) CertUntil(t testing.TB, cn string, end time.Time) (certFile, keyFile string) {
+	t.Helper()
+	cert, key := ca.issueCertificate(t, cn, end)
 	return save(t, cn+".pem", cert), save(t, cn+"-key.pem", key)
 }
 
@@ -58,7 +64,7 @@ func (ca *CA) TLS() *tls.Config {
 // ServerTLS returns the configuration of another server on 127.0.0.1, such as a proxy.
 func (ca *CA) ServerTLS(t testing.TB) *tls.Config {
 	t.Helper()
-	cert, key := ca.issueCertificate(t, "127.0.0.1")
+	cert, key := ca.issueCertificate(t, "127.0.0.1", tomorrow())
 	pair, err := tls.X509KeyPair([]byte(cert), []byte(key))
 	if err != nil {
 		t.Fatal(err)
@@ -66,9 +72,10 @@ func (ca *CA) ServerTLS(t testing.TB) *tls.Config {
 	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
 }
 
-func (ca *CA) issueCertificate(t testing.TB, name string) (certPEM, keyPEM string) {
+func (ca *CA) issueCertificate(t testing.TB, name string, end time.Time) (certPEM, keyPEM string) {
 	t.Helper()
 	key, wanted := newKey(t), certificateTemplate(name)
+	wanted.NotAfter = end
 	if ip := net.ParseIP(name); ip != nil {
 		wanted.IPAddresses = []net.IP{ip}
 	}
@@ -80,11 +87,13 @@ func (ca *CA) issueCertificate(t testing.TB, name string) (certPEM, keyPEM strin
 	return encodePEM("CERTIFICATE", der), encodePEM("PRIVATE KEY", raw)
 }
 
+func tomorrow() time.Time { return time.Now().Add(24 * time.Hour) }
+
 func certificateTemplate(name string) *x509.Certificate {
 	now := time.Now()
 	return &x509.Certificate{
 		SerialNumber: big.NewInt(now.UnixNano()), Subject: pkix.Name{CommonName: name},
-		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(24 * time.Hour),
+		NotBefore: now.Add(-time.Hour), NotAfter: tomorrow(),
 		KeyUsage:    x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}

@@ -38,7 +38,7 @@ type Option func(testing.TB, *Server)
 func TLS() Option {
 	return func(t testing.TB, s *Server) {
 		s.CA = NewCA(t)
-		s.settings.CertPEM, s.settings.KeyPEM = s.CA.issueCertificate(t, "127.0.0.1")
+		s.settings.CertPEM, s.settings.KeyPEM = s.CA.issueCertificate(t, "127.0.0.1", tomorrow())
 	}
 }
 

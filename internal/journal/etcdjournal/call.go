@@ -42,6 +42,9 @@ func (p *place) repeat(ctx context.Context, call func(context.Context) error) er
 		if err == nil || isFinal(err) {
 			return err
 		}
+		if p.failed != nil && ctx.Err() == nil {
+			p.failed(err)
+		}
 		if !wait(ctx, rest) && !errors.Is(ctx.Err(), context.Canceled) {
 			return err // it says more than that time is up
 		}

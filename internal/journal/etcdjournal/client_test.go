@@ -23,24 +23,46 @@ func TestWhyEtcdCannotBeReachedIsTold(t *testing.T) {
 	const brief = 3 * time.Second // and long enough to be refused
 	ca, other := vaulttest.NewCA(t), vaulttest.NewCA(t)
 	w := newWorld(t, 1, etcdtest.TLS(ca.TLS(), func(host string) (string, string) { return ca.ClientCert(t, host) }))
-	s, err := w.tryAccess(t, ca, patience)
+	s, err := w.tryAccess(t, ca.TLS(), patience)
 	if err != nil {
 		t.Fatal(err)
 	}
 	mustSave(t, s, 1, 1)
-	_, err = w.tryAccess(t, other, brief)
+	_, err = w.tryAccess(t, other.TLS(), brief)
 	expectFault(t, err, fault.Retry, fault.Storage, "open journal", "unknown authority", w.Members[0].Endpoint, "ca_file")
 	w.Members[0].Kill()
-	_, err = w.tryAccess(t, ca, brief)
+	_, err = w.tryAccess(t, ca.TLS(), brief)
 	expectFault(t, err, fault.Retry, fault.Storage, "connection refused", w.Members[0].Endpoint, "endpoints of state.etcd")
 	_, err = Dial(Access{})
 	expectFault(t, err, fault.Retry, fault.Storage, "open journal")
 }
 
+func TestWhoseCertificateHasExpiredIsTold(t *testing.T) {
+	ca := vaulttest.NewCA(t)
+	shows := func(end time.Time) *tls.Config {
+		trust := ca.TLS()
+		pair, err := tls.LoadX509KeyPair(ca.CertUntil(t, "rotatord", end))
+		if err != nil {
+			t.Fatal(err)
+		}
+		trust.Certificates = []tls.Certificate{pair}
+		return trust
+	}
+	good, ended := shows(time.Now().Add(time.Hour)), shows(time.Now().Add(-time.Minute))
+	w := newWorld(t, 1, etcdtest.ClientCerts(ca.File), etcdtest.TLS(good, func(host string) (string, string) { return ca.ClientCert(t, host) }))
+	if _, err := w.tryAccess(t, good, patience); err != nil {
+		t.Fatal(err)
+	}
+	_, err := w.tryAccess(t, ended, time.Second)
+	expectFault(t, err, fault.Retry, fault.Storage, "expired certificate", "the certificate in cert_file of state.etcd has expired")
+	_, err = w.tryAccess(t, ca.TLS(), time.Second)
+	expectFault(t, err, fault.Retry, fault.Storage, "certificate required", "etcd refuses this replica's certificate")
+}
+
 // tryAccess opens a store that waits no longer than so.
-func (w world) tryAccess(t *testing.T, trust *vaulttest.CA, patience time.Duration) (*Store, error) {
+func (w world) tryAccess(t *testing.T, trust *tls.Config, patience time.Duration) (*Store, error) {
 	t.Helper()
-	client, err := Dial(Access{Endpoints: w.Endpoints(), TLS: func() (*tls.Config, error) { return trust.TLS(), nil }})
+	client, err := Dial(Access{Endpoints: w.Endpoints(), TLS: func() (*tls.Config, error) { return trust, nil }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -54,7 +54,7 @@ func Follow(client *clientv3.Client, o FollowOptions) *Copy {
 		place: newPlace(client, o.Prefix, newSigner(o.Keys, Term{}), o.limits), options: o,
 		ended: make(chan struct{}), why: errNotRead, asOf: o.Elapsed(), changed: make(chan struct{}),
 	}
-	c.contents = newContents(c.place, o.Elapsed)
+	c.contents, c.failed = newContents(c.place, o.Elapsed), c.lose
 	go func() {
 		defer close(c.ended)
 		c.keepFollowing(c.closing)

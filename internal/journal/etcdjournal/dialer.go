@@ -16,6 +16,7 @@ const (
 	unsaid       = 3 * time.Second // that what was sent may stay unacknowledged
 	pingInterval = 10 * time.Second
 	pingTime     = 3 * time.Second
+	longestAway  = 3 * time.Second // between two tries to reach one that is away
 )
 
 // dialMember connects to a member.

@@ -56,13 +56,21 @@ var meanings = fault.Table[error]{
 		fault.Storage, "check username and password of state.etcd"),
 	fault.When(fault.Is(rpctypes.ErrRequestTooLarge), fault.Permanent, fault.Internal,
 		"etcd's --max-request-bytes is below its default: raise it"),
-	fault.When(saysCertificate, fault.Retry, fault.Storage,
+	fault.When(says("remote error: tls: expired certificate"), fault.Retry, fault.Storage,
+		"the certificate in cert_file of state.etcd has expired: put a new one there, and its key into key_file; "+
+			"they are read anew with each connection"),
+	fault.When(says("remote error: tls:"), fault.Retry, fault.Storage,
+		"etcd refuses this replica's certificate: check cert_file and key_file of state.etcd, and that etcd's --trusted-ca-file "+
+			"holds who issued it"),
+	fault.When(says("certificate has expired or is not yet valid"), fault.Retry, fault.Storage,
+		"put a new certificate into etcd's --cert-file, which it reads anew by itself; or set this machine's clock"),
+	fault.When(says("x509:", "tls:", "authentication handshake failed"), fault.Retry, fault.Storage,
 		"check ca_file, cert_file and key_file of state.etcd, the clocks, and which names etcd's certificates hold"),
 	fault.When(fault.Is(rpctypes.ErrNoLeader, rpctypes.ErrLeaderChanged, rpctypes.ErrTimeoutDueToLeaderFail, rpctypes.ErrTimeoutDueToConnectionLost),
 		fault.Retry, fault.Storage, "etcd has no leader: more than half of its members must run and reach each other"),
 	fault.When(fault.Is(rpctypes.ErrTooManyRequests), fault.Retry, fault.Storage, "etcd is overloaded: see whether its disks are slow"),
 	fault.When(fault.Is(errLate), fault.Retry, fault.Storage, "etcd answers late: see whether its disks are slow"),
-	fault.When(isRefused, fault.Retry, fault.Storage, "nothing listens there: check endpoints of state.etcd, and that etcd runs"),
+	fault.When(says("connection refused", "no such host"), fault.Retry, fault.Storage, "nothing listens there: check endpoints of state.etcd, and that etcd runs"),
 	fault.When(isSilent, fault.Retry, fault.Storage,
 		"etcd did not answer in time: check that more than half of its members run, the network, and their disks"),
 	fault.When(fault.Any[error], fault.Retry, fault.Storage, "see etcd's log"),
@@ -77,12 +85,10 @@ func isFinal(err error) bool {
 	)(err)
 }
 
-// saysCertificate reports what gRPC tells in words alone.
-func saysCertificate(err error) bool {
-	return containsAny(err, "x509:", "tls:", "authentication handshake failed")
+// says reports what gRPC tells in words alone.
+func says(words ...string) func(error) bool {
+	return func(err error) bool { return containsAny(err, words...) }
 }
-
-func isRefused(err error) bool { return containsAny(err, "connection refused", "no such host") }
 
 func isSilent(err error) bool {
 	var e rpctypes.EtcdError

@@ -41,6 +41,13 @@ func TestWhatErrorsMean(t *testing.T) {
 		{"a request is too large", rpctypes.ErrRequestTooLarge},
 		{"an unknown authority", noConnection(`latest balancer error: connection error: desc = "transport: authentication handshake failed: ` +
 			`tls: failed to verify certificate: x509: certificate signed by unknown authority"`)},
+		{"etcd's certificate has expired", noConnection(`latest balancer error: connection error: desc = "transport: authentication handshake failed: ` +
+			`tls: failed to verify certificate: x509: certificate has expired or is not yet valid: ` +
+			`current time 2026-11-01T12:00:00Z is after 2026-11-01T00:00:00Z"`)},
+		{"our certificate has expired", noConnection(`latest balancer error: connection error: desc = "error reading server preface: ` +
+			`remote error: tls: expired certificate"`)},
+		{"etcd does not know who issued our certificate", noConnection(`latest balancer error: connection error: desc = "error reading server preface: ` +
+			`remote error: tls: unknown certificate authority"`)},
 		{"no leader", rpctypes.ErrNoLeader},
 		{"the leader was lost", rpctypes.ErrTimeoutDueToLeaderFail},
 		{"too many requests", rpctypes.ErrTooManyRequests},

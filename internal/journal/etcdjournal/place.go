@@ -26,6 +26,7 @@ type place struct {
 	signer signer
 	limits limits
 
+	failed  func(error)     // if set, is told of each call that will be repeated
 	closing context.Context // over when it is closed
 	close   context.CancelFunc
 }

@@ -36,6 +36,32 @@ func TestNothingIsSavedOnceTheTermIsOver(t *testing.T) {
 	}
 }
 
+// Nobody has to save a record for that to be found.
+func TestACheckFindsThatEtcdWasRestored(t *testing.T) {
+	w := newWorld(t, 1)
+	s := w.open(t, Options{})
+	check := func() error { return s.Check(t.Context()) }
+	for range 2 {
+		if err := check(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	member := w.Members[0]
+	member.Kill()
+	putBack := member.Keep(t)
+	member.Run(t)
+	if err := check(); err != nil {
+		t.Fatal(err)
+	}
+	member.Kill()
+	putBack()
+	member.Run(t)
+	if err := check(); !errors.Is(err, ErrRestored) {
+		t.Errorf("err = %v", err)
+	}
+	expectFault(t, save(t, s, 1, 1), fault.Retry, fault.Conflict, probeKey, "read anew")
+}
+
 func TestACheckFindsThatTheTermIsOver(t *testing.T) {
 	w := newWorld(t, 1)
 	s := w.open(t, Options{})

@@ -3,6 +3,7 @@ package etcdjournal
 import (
 	"context"
 	"fmt"
+	"maps"
 
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -49,7 +50,7 @@ func (s *Store) makeAnew(ctx context.Context, key string, content []byte, damage
 }
 
 // replaceLatest finds what is there to be an earlier one, of this store whose answer was lost or of another: then the fence
-// is intact, and it is replaced.
+// is intact, and it is replaced. One that is earlier than what was seen there has come back from a snapshot.
 func (s *Store) replaceLatest(ctx context.Context, key, value string) error {
 	for {
 		at, there, err := s.replace(ctx, key, s.latest.revisions[key], clientv3.OpPut(s.full(key), value))
@@ -60,8 +61,16 @@ func (s *Store) replaceLatest(ctx context.Context, key, value string) error {
 			s.latest.revisions[key] = at
 			return nil
 		}
+		if revisionOf(there) < s.latest.revisions[key] {
+			return s.over.set(fmt.Errorf("%w: key %q is an earlier one", ErrRestored, s.full(key)))
+		}
 		s.latest.revisions[key] = revisionOf(there)
 	}
+}
+
+// dropSpan forgets what was deleted in a span.
+func (l latest) dropSpan(of span) {
+	maps.DeleteFunc(l.revisions, func(key string, _ int64) bool { return of.from <= key && key < of.end })
 }
 
 func revisionOf(found []*mvccpb.KeyValue) int64 {

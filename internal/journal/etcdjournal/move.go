@@ -71,6 +71,7 @@ func (s *Store) Clear(ctx context.Context, newKey []byte) error {
 		if err := s.deleteAll(ctx, of); err != nil {
 			return s.faultOf(writing, err)
 		}
+		s.latest.dropSpan(of)
 	}
 	if err := s.putLatest(ctx, digestKey, func() ([]byte, error) { return newKey, nil }); err != nil {
 		return s.faultOf(writing, err)

@@ -8,6 +8,8 @@ import (
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/rotatord/rotatord/internal/fault"
 )
 
 // Space is how full the fullest member is.
@@ -63,7 +65,7 @@ func (p *place) spaceOf(ctx context.Context, endpoint string) (Space, error) {
 func (p *place) CanRead(ctx context.Context, revision int64) (bool, error) {
 	_, err := p.get(ctx, p.full(formatKey), clientv3.WithRev(revision), clientv3.WithKeysOnly())
 	switch {
-	case errors.Is(err, rpctypes.ErrCompacted):
+	case fault.Is(rpctypes.ErrCompacted, rpctypes.ErrFutureRev)(err): // an etcd that was restored has gone back
 		return false, nil
 	case err != nil:
 		return false, p.faultOf(reading, err)

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -76,7 +77,7 @@ func (r *replica) lookAround(ctx context.Context) {
 func (r *replica) ready() error {
 	if c := r.core.Load(); c != nil {
 		if err := c.term.MayAct(); err != nil {
-			return err
+			return etcdjournal.FaultOf("keep the lease", r.client, r.etcd.Prefix, err)
 		}
 		return c.engine.StorageErr()
 	}
@@ -84,7 +85,7 @@ func (r *replica) ready() error {
 		return *err
 	}
 	if c := r.copy.Load(); c != nil {
-		return c.Err()
+		return cmp.Or(c.Err(), r.noRoom())
 	}
 	return errStarting
 }
@@ -98,6 +99,14 @@ func (d *daemon) behind() time.Duration {
 		}
 	}
 	return -1
+}
+
+// noRoom is that etcd is full, so that who stands by could not take over; nil while it is not.
+func (r *replica) noRoom() error {
+	if w := r.space.Load(); w != nil && w.Last().Full {
+		return w.Errs()[0]
+	}
+	return nil
 }
 
 // term is the record of who leads, or led last; false where that is not known.

@@ -23,15 +23,22 @@ type replicas struct {
 	all  []*daemon
 }
 
-// startReplicas starts three, each in a folder of its own and with a certificate of its own, and waits until they are
-// ready.
+// startReplicas starts three on an etcd of three members.
 func startReplicas(t *testing.T, s settings) *replicas {
 	t.Helper()
-	g := &replicas{t: t, etcd: etcdtest.Start(t, 3)}
+	return startReplicasOn(t, etcdtest.Start(t, 3), 3, 3*time.Second, s)
+}
+
+// startReplicasOn starts so many, each in a folder of its own and with a certificate of its own, and waits until they are
+// ready. The first is the first to lead.
+func startReplicasOn(t *testing.T, etcd *etcdtest.Cluster, count int, lease time.Duration, s settings) *replicas {
+	t.Helper()
+	g := &replicas{t: t, etcd: etcd}
 	first, ca := newWorld(t, 1), vaulttest.NewCA(t)
-	first.shareEtcd(g.etcd)
+	first.shareEtcd(etcd)
+	first.etcd = keysOf(etcd, lease)
 	s.Disk = ", shared: true"
-	for n := range 3 {
+	for n := range count {
 		w := first
 		if n > 0 {
 			w = first.replica()
@@ -51,7 +58,7 @@ func (w *world) shareEtcd(etcd *etcdtest.Cluster) {
 	w.t.Helper()
 	w.identity, w.files = w.Path("identity.txt"), w.Path("tokens")
 	_ = harness.Must[*secret.Identity](w.t)(secret.CreateIdentity(w.identity))
-	w.etcd = fmt.Sprintf("endpoints: [%s], lease_ttl: 3s", strings.Join(etcd.Endpoints(), ", "))
+	w.etcd = keysOf(etcd, 3*time.Second)
 }
 
 // replica returns the world of another one, which has a folder of its own, and shares all else.
@@ -62,6 +69,18 @@ func (w *world) replica() *world {
 	other.identity = other.Path("identity.txt")
 	other.Put("identity.txt", w.Read("identity.txt"))
 	return other
+}
+
+// keysOf are the keys of state.etcd.
+func keysOf(etcd *etcdtest.Cluster, lease time.Duration) string {
+	return fmt.Sprintf("endpoints: [%s], lease_ttl: %s", strings.Join(etcd.Endpoints(), ", "), lease)
+}
+
+// startLeader starts one replica, and waits until it leads.
+func (w *world) startLeader() *daemon {
+	w.t.Helper()
+	d := w.start()
+	return (&replicas{t: w.t, all: []*daemon{d}}).leader()
 }
 
 // leader waits until one of those that run says that it leads, and no other does.
@@ -87,6 +106,18 @@ func (g *replicas) leader() (leader *daemon) {
 		return nil
 	})
 	return leader
+}
+
+// standby is one that runs and does not lead.
+func (g *replicas) standby(leader *daemon) *daemon {
+	g.t.Helper()
+	for _, d := range g.running() {
+		if d != leader {
+			return d
+		}
+	}
+	g.t.Fatal("nobody stands by")
+	return nil
 }
 
 // running are those that run.

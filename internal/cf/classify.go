@@ -42,7 +42,7 @@ func (c *Client) causeOf(x *exchange, problem string) error {
 	case !x.begun:
 		return errors.New("the request could not be built")
 	case x.isUnanswered() && x.ranOutOfTime():
-		return &lateAnswer{from: c.base.Host, connected: x.trace.mayHaveLeft(), within: x.took}
+		return &noAnswerInTime{from: c.base.Host, connected: x.trace.mayHaveLeft(), within: x.took}
 	case x.isUnanswered():
 		return c.redactedCause(x, "no answer from "+c.base.Host)
 	case x.isCutShort():

@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-// lateAnswer is that the time of a call was up before its answer began, in other words than net/http's.
-type lateAnswer struct {
+// noAnswerInTime says that the time of a call was up before its answer began, in other words than net/http does.
+type noAnswerInTime struct {
 	from      string
 	connected bool
 	within    time.Duration
 }
 
 // Error implements error.
-func (e *lateAnswer) Error() string {
+func (e *noAnswerInTime) Error() string {
 	within := e.within.Round(time.Second)
 	if e.within < time.Second {
 		within = e.within.Round(time.Millisecond)
@@ -28,11 +28,11 @@ func (e *lateAnswer) Error() string {
 }
 
 // Is reports a deadline's end as what it is.
-func (e *lateAnswer) Is(target error) bool { return target == context.DeadlineExceeded }
+func (e *noAnswerInTime) Is(target error) bool { return target == context.DeadlineExceeded }
 
 // ranOutOfTime reports whether the call's time was up, and not that of a step of the network's, which names an address.
 func (x *exchange) ranOutOfTime() bool {
-	var late net.Error
+	var timeout net.Error
 	var step *net.OpError
-	return errors.As(x.err, &late) && late.Timeout() && !errors.As(x.err, &step)
+	return errors.As(x.err, &timeout) && timeout.Timeout() && !errors.As(x.err, &step)
 }

@@ -15,7 +15,7 @@ const (
 	maxBurst      = 100             // routine calls at one instant: half of Cloudflare's 200 a second per IP
 	usefulBurst   = 10              // a small budget lets one whole rotation through at once
 	wallCheck     = 30 * time.Second
-	outageLasts   = 10 * time.Second // no good answer for so long is more than a hiccup
+	outageLasts   = 10 * time.Second // to find the account down for so long is more than a hiccup
 )
 
 // Budget is the right to send requests with one API token, shared by all accounts
@@ -45,7 +45,7 @@ type Budget struct {
 	nextPaced   time.Time // when the next routine request is due, were there no bursts (GCRA)
 	blocked     time.Time // until when Cloudflare refuses everything; zero when it does not
 	firstWindow time.Time // until when a term's first window lasts; zero when none does
-	failing     time.Time // since when no request went well; zero when the last did
+	downSince   time.Time // since when no request found the account up; zero when the last did
 	timer       *time.Timer
 	wakeAt      time.Time
 	watchers    map[int]func(until time.Time)
@@ -186,24 +186,24 @@ func (b *Budget) Observe(h http.Header, status int) {
 	b.dispatch()
 }
 
-// wentWell notes whether a request went well. In an outage, requests in vain use the pace
-// up; with its end they begin anew with a burst, so that whoever waited need not wait
-// for the pace as well. What one window may hold stays as it is.
-func (b *Budget) wentWell(well bool) {
+// noteAccountUp notes whether a request found the account up (accountState). In an outage, requests in vain use the
+// pace up; with its end they begin anew with a burst, so that whoever waited need not wait for the pace as well. What one
+// window may hold stays as it is.
+func (b *Budget) noteAccountUp(up bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := time.Now()
 	switch {
-	case !well:
-		if b.failing.IsZero() {
-			b.failing = now
+	case !up:
+		if b.downSince.IsZero() {
+			b.downSince = now
 		}
 		return
-	case !b.failing.IsZero() && now.Sub(b.failing) >= outageLasts:
+	case !b.downSince.IsZero() && now.Sub(b.downSince) >= outageLasts:
 		b.nextPaced = time.Time{}
 		b.dispatch()
 	}
-	b.failing = time.Time{}
+	b.downSince = time.Time{}
 }
 
 // followRemaining learns how much of the window's quota the others have left: ours is our

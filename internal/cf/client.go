@@ -233,7 +233,7 @@ func (c *Client) concludeCall(k call, x *exchange, problem string) error {
 	e := c.classify(k, x, problem)
 	if up, known := accountState(e); known && k.op != verifyAPIToken { // who may not ask for it may do all the rest
 		c.proof.noteOutcome(e == nil, up)
-		c.budget.wentWell(up)
+		c.budget.noteAccountUp(up)
 		c.observer.Up(c.account, up || e.Reason == fault.Forbidden)
 	}
 	if e == nil {

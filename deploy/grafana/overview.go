@@ -102,9 +102,9 @@ func fleetGraphs() []panel {
 			}},
 		},
 		{
-			draw: bars, title: "Ended rotations", unit: units.Short,
+			draw: bars, title: "Rotations by result", unit: units.Short,
 			width: 12, height: 8, alerts: []string{"MoQRotationFailing"},
-			tells: "Rotations by how they ended. *superseded* gave way to a newer one; *failure* is each attempt " +
+			tells: "What came of rotations. *superseded* gave way to a newer one; *failure* is each attempt " +
 				"that failed: see “Failed attempts” why.",
 			queries: []query{{grown("result", ofSlot("rotations_total")), "{{result}}"}},
 		},

@@ -154,12 +154,12 @@ func (c keptClock) Elapsed() slot.Reading {
 
 type unobserved struct{}
 
-func (unobserved) RotationDone(*slot.Plan, moq.Strategy, slot.Result, time.Duration) {}
-func (unobserved) AttemptFailed(string, slot.Stage, string)                          {}
-func (unobserved) LagMeasured(time.Duration)                                         {}
-func (unobserved) BlackoutEnded(time.Duration)                                       {}
-func (unobserved) ClaimsContradicted(string)                                         {}
-func (unobserved) Drifted(string)                                                    {}
+func (unobserved) RotationCounted(*slot.Plan, moq.Strategy, slot.Result, time.Duration) {}
+func (unobserved) AttemptFailed(string, slot.Stage, string)                             {}
+func (unobserved) LagMeasured(time.Duration)                                            {}
+func (unobserved) BlackoutEnded(time.Duration)                                          {}
+func (unobserved) ClaimsContradicted(string)                                            {}
+func (unobserved) Drifted(string)                                                       {}
 
 func (o *outside) Account(string) (rotation.Cloudflare, bool) { return keptCloudflare{o}, true }
 func (o *outside) Sink(string) (sinks.Sink, bool)             { return keptSink{outside: o}, true }

@@ -33,7 +33,7 @@ func newSlotFamilies(now time.Time, perSlot bool) *slotFamilies {
 	f := &slotFamilies{
 		perSlot: perSlot, now: now, gauges: slotGauges(), info: newInfoFamily(), off: gaugeOf(0), on: gaugeOf(1),
 		state:      gaugeFamily("slot_state", "Whether the slot is in the state; exactly one of a slot's states is 1."),
-		rotations:  counterFamily("rotations_total", "Ended rotations, by result (success, failure, superseded)."),
+		rotations:  counterFamily("rotations_total", "What came of rotations, by result: success, superseded, and failure for each failed attempt."),
 		deliveries: newDeliveries(), retirements: newRetirements(), sums: newFleetSums(),
 		foreign: newForeignTokens(),
 	}

@@ -59,7 +59,7 @@ func everyKindOfSeries(t *testing.T, perSlot bool) *Metrics {
 	exercise(m)
 	for i, r := range slot.Results() {
 		p := &slot.Plan{Relay: fmt.Sprintf("r%d", 9-i), Key: moq.Key{Type: moq.Subscribe}}
-		m.RotationDone(p, moq.Overlap, r, 3*time.Second)
+		m.RotationCounted(p, moq.Overlap, r, 3*time.Second)
 	}
 	m.AttemptFailed("main", slot.StageMint, "unauthorized")
 	m.LagMeasured(time.Second / 4)

@@ -169,8 +169,8 @@ func TestExactlyOneStateOfASlotIsOne(t *testing.T) {
 func TestObservationsAreCounted(t *testing.T) {
 	m := newMetrics(t, true)
 	p := &slot.Plan{Relay: "live", Key: moq.Key{Type: moq.Subscribe}}
-	m.RotationDone(p, moq.Overlap, slot.ResultSuccess, time.Second)
-	m.RotationDone(p, moq.Overlap, slot.ResultFailure, time.Second)
+	m.RotationCounted(p, moq.Overlap, slot.ResultSuccess, time.Second)
+	m.RotationCounted(p, moq.Overlap, slot.ResultFailure, time.Second)
 	m.AttemptFailed("main", slot.StageDeliver, "timeout")
 	m.AttemptFailed("main", slot.StageDeliver, "whatever the upstream said")
 	m.LagMeasured(-time.Second)
@@ -291,7 +291,7 @@ func TestReconfiguringKeepsWhatStaysAndForgetsWhatIsGone(t *testing.T) {
 	m := newMetrics(t, true)
 	exercise(m)
 	m.Delivered("disk", "file", true, time.Second)
-	m.RotationDone(&slot.Plan{Relay: "live", Key: moq.Key{Type: moq.Subscribe}}, moq.Overlap, slot.ResultSuccess, 0)
+	m.RotationCounted(&slot.Plan{Relay: "live", Key: moq.Key{Type: moq.Subscribe}}, moq.Overlap, slot.ResultSuccess, 0)
 	m.Watch(fleet{})
 	m.Configure(refs()[:1], []SinkRef{{"disk", "file", time.Minute}, {"vault", "aws_secrets_manager", time.Minute}}, []string{"other"})
 
@@ -322,7 +322,7 @@ func TestASlotsCountOutlivesItsStrategyButNotTheSlot(t *testing.T) {
 	m := newMetrics(t, true)
 	count := func() map[string]float64 { return series(gather(t, m)["rotatord_rotations_total"]) }
 	former, present := "relay=live result=success strategy=overlap type=subscribe", "relay=live result=success strategy=in_place type=subscribe"
-	m.RotationDone(&slot.Plan{Relay: "live", Key: moq.Key{Type: moq.Subscribe}}, moq.Overlap, slot.ResultSuccess, 0)
+	m.RotationCounted(&slot.Plan{Relay: "live", Key: moq.Key{Type: moq.Subscribe}}, moq.Overlap, slot.ResultSuccess, 0)
 	m.Configure([]SlotRef{{"new", moq.Subscribe, "main", moq.Overlap}, {"live", moq.Subscribe, "main", moq.InPlace}}, sinkRefs(), []string{"main"})
 	got := count()
 	if v, ok := got[present]; !ok || v != 0 || got[former] != 1 || len(got) != 3*3 {
@@ -337,7 +337,7 @@ func TestASlotsCountOutlivesItsStrategyButNotTheSlot(t *testing.T) {
 func TestCountsAreListedInOrder(t *testing.T) {
 	m := newMetrics(t, true)
 	for _, relay := range []string{"zulu", "alpha", "live"} { // not all are configured
-		m.RotationDone(&slot.Plan{Relay: relay, Key: moq.Key{Type: moq.Subscribe}}, moq.InPlace, slot.ResultFailure, 0)
+		m.RotationCounted(&slot.Plan{Relay: relay, Key: moq.Key{Type: moq.Subscribe}}, moq.InPlace, slot.ResultFailure, 0)
 	}
 	var relays []string
 	for _, c := range gather(t, m)["rotatord_rotations_total"].GetMetric() {
@@ -358,7 +358,7 @@ func TestACountTakesNoMoreMemoryThanItDid(t *testing.T) {
 func TestASlotHasAtMostTwentyTwoSeries(t *testing.T) {
 	m := newMetrics(t, true)
 	p := &slot.Plan{Relay: "live", Key: moq.Key{Type: moq.Subscribe}}
-	m.RotationDone(p, moq.InPlace, slot.ResultSuccess, 0) // its strategy was changed meanwhile
+	m.RotationCounted(p, moq.InPlace, slot.ResultSuccess, 0) // its strategy was changed meanwhile
 	n := 0
 	for _, f := range gather(t, m) {
 		for s := range series(f) {
@@ -375,7 +375,7 @@ func TestASlotHasAtMostTwentyTwoSeries(t *testing.T) {
 func TestWithoutPerSlotNoSeriesNamesASlot(t *testing.T) {
 	m := newMetrics(t, false)
 	for _, r := range []string{"live", "edge"} {
-		m.RotationDone(&slot.Plan{Relay: r, Key: moq.Key{Type: moq.Subscribe}}, moq.Overlap, slot.ResultSuccess, 0)
+		m.RotationCounted(&slot.Plan{Relay: r, Key: moq.Key{Type: moq.Subscribe}}, moq.Overlap, slot.ResultSuccess, 0)
 	}
 	got := gather(t, m)
 	for name, f := range got {
@@ -398,7 +398,7 @@ func TestTheSumOfAllSlotsDoesNotGoDownWhenOneIsRemoved(t *testing.T) {
 	ref := func(relay string) SlotRef { return SlotRef{Relay: relay, Type: moq.Subscribe, Strategy: moq.Overlap} }
 	m.Configure([]SlotRef{ref("live"), ref("edge")}, nil, nil)
 	for _, r := range []string{"live", "edge"} {
-		m.RotationDone(&slot.Plan{Relay: r, Key: moq.Key{Type: moq.Subscribe}}, moq.Overlap, slot.ResultSuccess, 0)
+		m.RotationCounted(&slot.Plan{Relay: r, Key: moq.Key{Type: moq.Subscribe}}, moq.Overlap, slot.ResultSuccess, 0)
 	}
 	m.Configure([]SlotRef{ref("live")}, nil, nil)
 	if v := series(gather(t, m)["rotatord_rotations_total"])["relay= result=success strategy=overlap type="]; v != 2 {
@@ -491,7 +491,7 @@ func TestScrapesAndObservationsMayOverlap(t *testing.T) {
 	go func() {
 		defer close(done)
 		for i := 0; ctx.Err() == nil; i++ {
-			m.RotationDone(&slot.Plan{Relay: fmt.Sprint("r", i%50)}, moq.Overlap, slot.ResultSuccess, 0)
+			m.RotationCounted(&slot.Plan{Relay: fmt.Sprint("r", i%50)}, moq.Overlap, slot.ResultSuccess, 0)
 			m.Configure(refs()[:i%2], sinkRefs()[:i%2], nil)
 		}
 	}()

@@ -9,8 +9,8 @@ import (
 	"github.com/rotatord/rotatord/internal/slot"
 )
 
-// RotationDone counts what came of a rotation: a failure with each failed attempt. took is observed of a success.
-func (m *Metrics) RotationDone(p *slot.Plan, s moq.Strategy, result slot.Result, took time.Duration) {
+// RotationCounted counts what came of a rotation: a failure with each failed attempt. took is observed of a success.
+func (m *Metrics) RotationCounted(p *slot.Plan, s moq.Strategy, result slot.Result, took time.Duration) {
 	m.rotations.countResult(p.Relay, kind{p.Key.Type, s}, result)
 	if result == slot.ResultSuccess {
 		m.took.WithLabelValues(string(s)).Observe(took.Seconds())

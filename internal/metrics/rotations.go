@@ -10,7 +10,7 @@ import (
 	"github.com/rotatord/rotatord/internal/slot"
 )
 
-// rotations counts the ended rotations of every slot. A CounterVec would keep,
+// rotations counts, of every slot, rotations that ended and attempts that failed. A CounterVec would keep,
 // sort and check three whole metrics a slot; this keeps forty bytes.
 type rotations struct {
 	mu     sync.Mutex
@@ -25,7 +25,7 @@ type kind struct {
 	strategy moq.Strategy
 }
 
-// count is how many rotations of a slot have ended under one strategy.
+// count is what has come of the rotations of a slot under one strategy.
 type count struct {
 	relay string // as the configuration names it
 	*kind

@@ -248,7 +248,7 @@ func blackoutOf(took, readBack time.Duration) time.Duration {
 // announceRotated tells everybody of a verified rotation, which the last required target acknowledged at a time.
 func (w *worker) announceRotated(rot *slot.Rotation, ev slot.Event, acknowledged slot.Timestamp) {
 	if plan := w.currentPlan(); plan != nil {
-		w.engine.Observer.RotationDone(plan, rot.Strategy, slot.ResultSuccess, ev.Took)
+		w.engine.Observer.RotationCounted(plan, rot.Strategy, slot.ResultSuccess, ev.Took)
 	}
 	if rot.Strategy == moq.InPlace {
 		w.engine.Observer.BlackoutEnded(blackoutOf(ev.Took, ev.At.Sub(acknowledged.Time())))

@@ -99,7 +99,7 @@ func (w *worker) failAttempt(where slot.Stage, f *fault.Error, err error, of []s
 	})
 	w.engine.Observer.AttemptFailed(account, failure.Stage, failure.Reason)
 	if plan := w.currentPlan(); plan != nil {
-		w.engine.Observer.RotationDone(plan, ev.Strategy, slot.ResultFailure, 0)
+		w.engine.Observer.RotationCounted(plan, ev.Strategy, slot.ResultFailure, 0)
 	}
 	w.log().Warn("attempt failed", zap.String("step", string(failure.Stage)), zap.String("reason", failure.Reason),
 		sinkField(failure.Sink), zap.Int("consecutive", failure.Count), zap.Error(err), zap.Time("next_attempt", failure.Next))

@@ -358,12 +358,12 @@ func (f *fleet) DigestKey() []byte { return []byte("0123456789abcdef0123456789ab
 // unobserved is an Observer that nobody looks at.
 type unobserved struct{}
 
-func (unobserved) RotationDone(*slot.Plan, moq.Strategy, slot.Result, time.Duration) {}
-func (unobserved) AttemptFailed(string, slot.Stage, string)                          {}
-func (unobserved) LagMeasured(time.Duration)                                         {}
-func (unobserved) BlackoutEnded(time.Duration)                                       {}
-func (unobserved) ClaimsContradicted(string)                                         {}
-func (unobserved) Drifted(string)                                                    {}
+func (unobserved) RotationCounted(*slot.Plan, moq.Strategy, slot.Result, time.Duration) {}
+func (unobserved) AttemptFailed(string, slot.Stage, string)                             {}
+func (unobserved) LagMeasured(time.Duration)                                            {}
+func (unobserved) BlackoutEnded(time.Duration)                                          {}
+func (unobserved) ClaimsContradicted(string)                                            {}
+func (unobserved) Drifted(string)                                                       {}
 
 // busyFor is a store's answer that asks to be left alone.
 func busyFor(d time.Duration) error {

@@ -149,7 +149,7 @@ func (w *worker) completeMint(a slot.Rotation, t moq.Token, sealed []byte) {
 		return []slot.Event{ev}
 	})
 	if plan := w.currentPlan(); superseded != nil && plan != nil {
-		w.engine.Observer.RotationDone(plan, superseded.Strategy, slot.ResultSuperseded, 0)
+		w.engine.Observer.RotationCounted(plan, superseded.Strategy, slot.ResultSuperseded, 0)
 	}
 	w.log().Info("token minted", zap.String("rotation", a.ID), zap.String("token_id", tok.ShownID()),
 		zap.String("cause", string(a.Cause)), zap.String("strategy", string(a.Strategy)))

@@ -124,7 +124,9 @@ type Sinks interface {
 // Observer is told what happened, as it happens; metrics implement it. Its
 // methods do not block and are safe for concurrent use.
 type Observer interface {
-	RotationDone(p *slot.Plan, s moq.Strategy, result slot.Result, took time.Duration)
+	// RotationCounted is told each rotation that ended, and each failed attempt of one that goes on:
+	// rotatord_rotations_total.
+	RotationCounted(p *slot.Plan, s moq.Strategy, result slot.Result, took time.Duration)
 	// AttemptFailed is told each failed attempt, and each mint that a full relay refused:
 	// rotatord_rotation_failures_total. Not those of optional deliveries: rotatord_sink_deliveries_total counts them where
 	// they came to a write.

@@ -369,7 +369,7 @@ func (w *world) Set(k *moq.Key, at time.Time) {
 func (w *world) Now() time.Time        { return w.now }
 func (w *world) Elapsed() slot.Reading { return w.boot }
 
-func (w *world) RotationDone(_ *slot.Plan, _ moq.Strategy, r slot.Result, _ time.Duration) {
+func (w *world) RotationCounted(_ *slot.Plan, _ moq.Strategy, r slot.Result, _ time.Duration) {
 	switch r {
 	case slot.ResultSuccess:
 		w.stats.success++

@@ -104,9 +104,9 @@ func (d *daemon) Account(string) (rotation.Cloudflare, bool) { return d.client, 
 // Sink implements rotation.Sinks.
 func (d *daemon) Sink(name string) (sinks.Sink, bool) { s, ok := d.sinks[name]; return s, ok }
 
-// RotationDone implements rotation.Observer.
-func (d *daemon) RotationDone(p *slot.Plan, s moq.Strategy, r slot.Result, took time.Duration) {
-	d.Metrics.RotationDone(p, s, r, took)
+// RotationCounted implements rotation.Observer.
+func (d *daemon) RotationCounted(p *slot.Plan, s moq.Strategy, r slot.Result, took time.Duration) {
+	d.Metrics.RotationCounted(p, s, r, took)
 	if d.onRotated != nil && r == slot.ResultSuccess {
 		d.onRotated(p)
 	}

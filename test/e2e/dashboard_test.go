@@ -118,7 +118,7 @@ func (h *hour) checkPanel(p panel, answers []answer) {
 func (h *hour) checkBars() {
 	h.t.Helper()
 	for title, counter := range map[string]string{
-		"Ended rotations":       "rotatord_rotations_total",
+		"Rotations by result":   "rotatord_rotations_total",
 		"Requests by operation": "rotatord_cloudflare_requests_total",
 		"Deliveries":            "rotatord_sink_deliveries_total",
 	} {

@@ -33,7 +33,7 @@ func (h *hour) anAccountIsGivenItsToken() {
 
 func (h *hour) slotsRotate() {
 	h.t.Helper()
-	h.shows("Clock offset", "Ended rotations", "Schedule lag", "Duration of rotations", "Deliveries",
+	h.shows("Clock offset", "Rotations by result", "Schedule lag", "Duration of rotations", "Deliveries",
 		"Requests by operation")
 	h.figures(map[string]float64{
 		"Slots": 5, "Instances up": 1, "Leaders": 1, "Sinks down": 0, "Locked out": 0, "Overdue": 0, "Unhealthy targets": 0,

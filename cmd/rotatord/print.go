@@ -71,3 +71,11 @@ func linesOf(args []any) []any {
 	}
 	return out
 }
+
+// count returns so many of something: "1 slot", "3 slots".
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}

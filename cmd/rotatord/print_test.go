@@ -57,3 +57,11 @@ func TestALabelIsShownInQuotes(t *testing.T) {
 		}
 	}
 }
+
+func TestCountsInWords(t *testing.T) {
+	for n, want := range map[int]string{0: "0 slots", 1: "1 slot", 2: "2 slots"} {
+		if got := count(n, "slot"); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}

@@ -15,14 +15,6 @@ import (
 	"github.com/rotatord/rotatord/internal/slot"
 )
 
-func TestCountsInWords(t *testing.T) {
-	for n, want := range map[int]string{0: "0 slots", 1: "1 slot", 2: "2 slots"} {
-		if got := count(n, "slot"); got != want {
-			t.Errorf("%q, want %q", got, want)
-		}
-	}
-}
-
 func TestExitCodes(t *testing.T) {
 	for _, c := range []struct {
 		err  error

@@ -171,7 +171,7 @@ func (w *worker) carryOut(a slot.Action) {
 	case slot.List:
 		w.listTokens(a)
 	case slot.Prove:
-		w.prove()
+		w.proveAccount()
 	case slot.Fail:
 		w.noteFailures(slices.Repeat([]slot.Stage{a.Stage}, len(a.Errs)), a.Errs, a.Targets)
 	case slot.EndFailure:

@@ -7,8 +7,8 @@ import (
 	"github.com/rotatord/rotatord/internal/slot"
 )
 
-// prove has the account show that calls reach it.
-func (w *worker) prove() {
+// proveAccount has the account show that calls reach it.
+func (w *worker) proveAccount() {
 	cf, err := w.account()
 	if err == nil {
 		err = w.waitForBudget(func(ctx context.Context, p moq.Priority) error { return cf.Prove(ctx, p, w.record.Key.RelayID) })

@@ -16,7 +16,8 @@ import (
 // SlotList answers GET /api/v1/slots.
 type SlotList struct {
 	Slots []slot.Status `json:"slots"`
-	Notes []string      `json:"notes,omitempty"` // what a person should know of the installation: "the clock is 3 h ahead"
+	// Notes are what a person should know of the installation: "the clock is 3 h ahead"; first, why it is not ready.
+	Notes []string `json:"notes,omitempty"`
 	// Leader is the replica that leads; nil on one machine.
 	Leader *Leader `json:"leader,omitempty"`
 }

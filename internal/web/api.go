@@ -71,7 +71,7 @@ func (s *Server) encodeSlots() (_ []byte, err error) {
 		return err == nil
 	})
 	b.WriteByte(']')
-	if notes := s.Daemon.Notes(); err == nil && len(notes) > 0 {
+	if notes := s.notes(); err == nil && len(notes) > 0 {
 		b.WriteString(`,"notes":`)
 		err = enc.Encode(notes)
 	}
@@ -81,6 +81,15 @@ func (s *Server) encodeSlots() (_ []byte, err error) {
 	}
 	b.WriteString("}\n")
 	return b.Bytes(), err
+}
+
+// notes are those of the installation, behind why it is not ready: who has only a status is to find the cause there.
+func (s *Server) notes() []string {
+	notes := s.Daemon.Notes()
+	if err := s.Daemon.Ready(); err != nil {
+		notes = append([]string{"not ready: " + err.Error()}, notes...)
+	}
+	return notes
 }
 
 func (s *Server) getSlot(w http.ResponseWriter, r *http.Request) {

@@ -171,6 +171,18 @@ func TestNotesOfTheInstallationAreInTheListAndOnEveryPage(t *testing.T) {
 	}
 }
 
+func TestTheListSaysFirstWhyTheDaemonIsNotReady(t *testing.T) {
+	d := newDaemon()
+	d.notes, d.ready = []string{"a token ends"}, errors.New("the disk is full")
+	_, socket := admin(t, d)
+	c := adminapi.NewClient(socket)
+	defer c.Close()
+	all, err := c.Status(t.Context())
+	if want := []string{"not ready: the disk is full", "a token ends"}; err != nil || !slices.Equal(all.Notes, want) {
+		t.Errorf("got %q, %v", all.Notes, err)
+	}
+}
+
 func TestAnEmptyFleetIsAnEmptyList(t *testing.T) {
 	w := ask(New(options(&fakeDaemon{})).adminHandler(), "GET", "/api/v1/slots", "")
 	var list adminapi.SlotList

@@ -121,7 +121,8 @@ func TestAStateFileThatWasReplacedIsLeftToAPerson(t *testing.T) {
 	w.shell("mv state/state.db . && echo theirs > state/state.db")
 	d.unready("state.db: the file was replaced", "restart rotatord")
 	d.rotatord("rotate", "--all", "--no-wait")
-	d.rotatord("status").Expect(t, 0, "the journal cannot be written: nothing is minted until it can")
+	d.rotatord("status").Expect(t, 0, "the journal cannot be written: nothing is minted until it can",
+		"not ready: ", "state.db: the file was replaced")
 	if text := w.Read("state/state.db"); text != "theirs\n" {
 		t.Errorf("it holds %q", text)
 	}

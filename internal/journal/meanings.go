@@ -42,7 +42,7 @@ const (
 )
 
 // meaning is what some errors mean. They are of the disk, and may go by themselves, but for what
-// was tried in vain for good.
+// was tried in vain for good. A fault.Table has one class an error, whatever was tried.
 type meaning struct {
 	errs   []error
 	inVain []string     // what need not be tried again

@@ -78,8 +78,8 @@ func (r *replica) campaignOnce(ctx context.Context) (*leadership.Term, error) {
 
 // notElected says why a single run may not work.
 func (r *replica) notElected(ctx context.Context) error {
-	r.lookAround(ctx)
-	if err := r.unfit(); err != nil && (r.seen.Load().leader() == "" || !leavesLeading(err)) {
+	r.lookWhoLeads(ctx)
+	if err := r.unfit(); err != nil && (r.lastLook.Load().leader() == "" || !leavesLeading(err)) {
 		return err
 	}
 	return fault.Newf(fault.Retry, fault.Conflict, "run --once", "", "%w", r.standingBy()).

@@ -111,7 +111,7 @@ func TestWhatASharedFolderShowsDecidesWhoMayCampaign(t *testing.T) {
 		if err := b.checkFolders(c); !shown.fits(err) {
 			t.Errorf("%s, beside others: %v", name, err)
 		}
-		b.seen.Store(&sighting{})
+		b.lastLook.Store(&electionLook{})
 		b.keepOn()
 		if err := b.checkFolders(c); !shown.alone(err) {
 			t.Errorf("%s, alone: %v", name, err)

@@ -40,7 +40,7 @@ const anybody = "anybody"
 // keepVigils notes whether the last look showed another candidate, and one with the configuration that was applied last.
 func (r *replica) keepVigils(c *etcdjournal.Copy, now time.Duration) {
 	last, _ := c.Term()
-	seen := r.seen.Load()
+	seen := r.lastLook.Load()
 	r.equals.note(last.Config, seen.lacks(func(c leadership.Card) bool { return c.Config == last.Config }), now)
 	r.others.note(anybody, seen.lacks(func(c leadership.Card) bool { return c.Replica != r.name }), now)
 }
@@ -89,13 +89,13 @@ func (r *replica) tellAll(ctx context.Context, c *core) {
 }
 
 // lacks reports whether the look has shown that no candidate is so: one that failed shows nothing.
-func (s *sighting) lacks(so func(leadership.Card) bool) bool {
-	return s != nil && s.err == nil && !slices.ContainsFunc(s.cards, so)
+func (l *electionLook) lacks(so func(leadership.Card) bool) bool {
+	return l != nil && l.err == nil && !slices.ContainsFunc(l.cards, so)
 }
 
 // otherConfigs names the candidates whose configuration differs from this replica's.
 func (r *replica) otherConfigs() (notes []string) {
-	seen, mine := r.seen.Load(), r.fleet.Load().Digest()
+	seen, mine := r.lastLook.Load(), r.fleet.Load().Digest()
 	if seen == nil {
 		return nil
 	}

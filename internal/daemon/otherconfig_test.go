@@ -30,9 +30,9 @@ func TestAnOutageOfEtcdProvesOfNobodyThatTheyAreGone(t *testing.T) {
 	h := newReplicated(t)
 	other := h.followOther()
 	h.etcd.Members[0].Kill()
-	other.lookAround(t.Context())
+	other.lookWhoLeads(t.Context())
 	other.keepOn()
-	if err := other.yields(other.copy.Load()); other.seen.Load().err == nil || !errors.Is(err, errOtherConfig) {
+	if err := other.yields(other.copy.Load()); other.lastLook.Load().err == nil || !errors.Is(err, errOtherConfig) {
 		t.Errorf("after two leases without an answer: %v", err)
 	}
 }
@@ -40,12 +40,12 @@ func TestAnOutageOfEtcdProvesOfNobodyThatTheyAreGone(t *testing.T) {
 func TestAReplicaWithAnotherConfigurationLeadsOnceItHasSeenNobodyForTwoLeases(t *testing.T) {
 	h := newReplicated(t)
 	other := h.followOther()
-	for seen, want := range map[*sighting]error{
+	for seen, want := range map[*electionLook]error{
 		{cards: []leadership.Card{{Config: other.lastConfig()}}}: errOtherConfig,
 		{cards: []leadership.Card{{Config: "a third one"}}}:      nil,
 	} {
 		other.beginVigils()
-		other.seen.Store(seen)
+		other.lastLook.Store(seen)
 		other.keepOn()
 		if err := other.yields(other.copy.Load()); !errors.Is(err, want) {
 			t.Errorf("%+v: %v, want %v", seen.cards, err, want)
@@ -61,7 +61,7 @@ func (r *replica) lastConfig() string {
 func TestWhatWasSeenBeforeATermIsOfNoUseAfterIt(t *testing.T) {
 	h := newReplicated(t)
 	other := h.followOther()
-	other.seen.Store(&sighting{})
+	other.lastLook.Store(&electionLook{})
 	other.keepOn()
 	if err := other.yields(other.copy.Load()); err != nil {
 		t.Errorf("after two leases in which nobody was seen: %v", err)

@@ -51,12 +51,12 @@ type replica struct {
 	identity  *secret.Identity
 	keys      []secret.Value // of the identity, that records are signed with
 
-	client  *clientv3.Client // of the loop; nil until there is one
-	fleet   atomic.Pointer[config.Config]
-	copy    atomic.Pointer[etcdjournal.Copy] // of what the leader writes; nil before the first, and while this replica leads
-	trouble atomic.Pointer[error]            // why this replica cannot lead, beside what the copy says
-	seen    atomic.Pointer[sighting]         // nil before the first
-	space   atomic.Pointer[etcdjournal.SpaceWatch]
+	client   *clientv3.Client // of the loop; nil until there is one
+	fleet    atomic.Pointer[config.Config]
+	copy     atomic.Pointer[etcdjournal.Copy] // of what the leader writes; nil before the first, and while this replica leads
+	trouble  atomic.Pointer[error]            // why this replica cannot lead, beside what the copy says
+	lastLook atomic.Pointer[electionLook]     // who leads; nil before the first
+	space    atomic.Pointer[etcdjournal.SpaceWatch]
 
 	equals   vigil                           // for replicas with the configuration applied last
 	others   vigil                           // for other candidates

@@ -44,7 +44,7 @@ func (d *daemon) standing() forward.Standing {
 		card.Since, card.Term = c.since, c.revision
 		return forward.Standing{Leads: true, Leader: leaderOf(card)}
 	}
-	if seen := r.seen.Load(); seen.leader() != "" {
+	if seen := r.lastLook.Load(); seen.leader() != "" {
 		return forward.Standing{Leader: leaderOf(seen.cards[0]), Vacant: seen.leader() == r.name}
 	}
 	last, _ := r.term()

@@ -17,18 +17,18 @@ const (
 	lookTime  = 5 * time.Second // for which etcd may take to answer
 )
 
-// sighting is what a replica saw of all, the last time it looked.
-type sighting struct {
+// electionLook is what a replica saw of the candidates, the last time it looked.
+type electionLook struct {
 	cards []leadership.Card // the leader's first
 	err   error             // why it saw nothing
 }
 
 // leader is the name of who leads; "" where nobody is seen to.
-func (s *sighting) leader() string {
-	if s == nil || len(s.cards) == 0 {
+func (l *electionLook) leader() string {
+	if l == nil || len(l.cards) == 0 {
 		return ""
 	}
-	return s.cards[0].Replica
+	return l.cards[0].Replica
 }
 
 // watchOthers looks who leads, and tells the others what has changed here, until ctx ends.
@@ -36,9 +36,9 @@ func (r *replica) watchOthers(ctx context.Context) {
 	for wait(ctx, lookPause) {
 		if c := r.core.Load(); c != nil {
 			r.tellAll(ctx, c)
-			r.lookAround(ctx)
+			r.lookWhoLeads(ctx)
 		} else if c := r.copy.Load(); c != nil {
-			r.lookAround(ctx)
+			r.lookWhoLeads(ctx)
 			r.keepVigils(c, sinceBoot())
 			r.compareConfig(c)
 			r.tellIgnored(c)
@@ -58,16 +58,16 @@ func (r *replica) tellIgnored(c *etcdjournal.Copy) {
 	r.ignored = err
 }
 
-// lookAround looks who leads, and tells when that is another than before.
-func (r *replica) lookAround(ctx context.Context) {
+// lookWhoLeads looks who leads, and tells when that is another than before.
+func (r *replica) lookWhoLeads(ctx context.Context) {
 	answered, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
 	cards, err := leadership.Cards(answered, r.client, r.etcd.Prefix+electionFolder)
 	if ctx.Err() != nil {
 		return
 	}
-	now := &sighting{cards, err}
-	before := r.seen.Swap(now)
+	now := &electionLook{cards, err}
+	before := r.lastLook.Swap(now)
 	if leader := now.leader(); leader != "" && leader != before.leader() && leader != r.name {
 		r.log.Info("this replica stands by", zap.String("replica", r.name), zap.String("leader", leader))
 	}
@@ -119,7 +119,7 @@ func (r *replica) term() (etcdjournal.TermRecord, bool) {
 
 // standingBy says why this replica cannot do what is asked of who leads.
 func (r *replica) standingBy() error {
-	if leader := r.seen.Load().leader(); leader != "" {
+	if leader := r.lastLook.Load().leader(); leader != "" {
 		return fmt.Errorf("this replica stands by: %s leads", leader)
 	}
 	if last, ok := r.term(); ok {
@@ -133,7 +133,7 @@ func (r *replica) line() string {
 	if err := r.ready(); err != nil {
 		return "not ready: " + err.Error()
 	}
-	if leader := r.seen.Load().leader(); leader != "" {
+	if leader := r.lastLook.Load().leader(); leader != "" {
 		return "standing by: " + leader + " leads"
 	}
 	return "standing by: nobody leads"

@@ -30,12 +30,12 @@ func (d *daemon) notWorking() error {
 	return errStarting
 }
 
-// Statuses visits every slot; none while rotatord is starting.
+// Statuses visits every slot; none while rotatord is starting. Of a standby, metrics alone ask for them.
 func (d *daemon) Statuses(yield func(*slot.Status) bool) {
 	if c := d.core.Load(); c != nil {
 		c.engine.Statuses(yield)
 	} else if r := d.replica.Load(); r != nil {
-		r.statuses(yield)
+		r.statusesForMetrics(yield)
 	}
 }
 

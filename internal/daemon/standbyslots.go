@@ -7,9 +7,10 @@ import (
 	"github.com/rotatord/rotatord/internal/slot"
 )
 
-// statuses visits every slot as the leader has journalled it. What a leader knows besides, such as what targets were seen
-// to hold, is not told.
-func (r *replica) statuses(yield func(*slot.Status) bool) {
+// statusesForMetrics visits every slot as the leader has journalled it. What a leader knows besides, such as what targets
+// were seen to hold, is not told. It is for a standby's metrics alone: what its pages and its API are asked, the leader
+// answers (web's answerOrForward).
+func (r *replica) statusesForMetrics(yield func(*slot.Status) bool) {
 	c := r.copy.Load()
 	if c == nil {
 		return

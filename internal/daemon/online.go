@@ -33,7 +33,7 @@ type online struct {
 	OnlineOptions
 	cfg          *config.Config
 	daemon       *adminapi.Client // nil when none answers
-	view         viewpoint
+	users        checkUsers
 	backends     *backends
 	statuses     map[string]slot.Status // by slot, when a daemon answers
 	relayUnknown map[string]bool        // by relay id: Cloudflare does not say that the relay exists
@@ -103,7 +103,7 @@ func (c *online) checkAll(ctx context.Context) error {
 func (c *online) checkRelay(ctx context.Context, relay string, plans []*slot.Plan) {
 	k := plans[0].Key
 	c.found(Heading, "relay %s (%s, account %s)", relay, k.RelayID, plans[0].Account)
-	if err := c.backends.tokens[plans[0].Account].err; err != nil && (c.daemon != nil || c.view.differs() && !errors.Is(err, fs.ErrNotExist)) {
+	if err := c.backends.tokens[plans[0].Account].err; err != nil && (c.daemon != nil || c.users.differs() && !errors.Is(err, fs.ErrNotExist)) {
 		c.checkRelayAsDaemon(ctx, relay, plans, err)
 		return
 	}

@@ -175,7 +175,7 @@ func TestACheckByAnotherUserSaysWhatItCannotJudge(t *testing.T) {
 }
 
 func TestWhereNothingTellsAsWhomRotatordRunsACheckJudgesForItself(t *testing.T) {
-	v := findViewpoint(stranger, newHouse(t).load(), adminapi.Address{Path: "/nonexistent/socket"})
+	v := findCheckUsers(stranger, newHouse(t).load(), adminapi.Address{Path: "/nonexistent/socket"})
 	if _, err := user.Lookup(usualUser); err != nil && v.differs() {
 		t.Errorf("%+v", v)
 	}

@@ -59,8 +59,8 @@ func (c *online) checkEtcd(ctx context.Context) {
 // foundUnread tells of a file or a secret that cannot be read here, and which rotatord's user may read.
 func (c *online) foundUnread(key string, err error) {
 	text := strings.TrimPrefix(key+": "+err.Error(), ": ")
-	if errors.Is(err, fs.ErrPermission) && c.view.differs() {
-		c.found(Warning, "%s; not judged: %s may see it otherwise", text, c.view.service)
+	if errors.Is(err, fs.ErrPermission) && c.users.differs() {
+		c.found(Warning, "%s; not judged: %s may see it otherwise", text, c.users.service)
 		return
 	}
 	c.found(Failed, "%s", text)

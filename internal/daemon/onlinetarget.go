@@ -14,7 +14,7 @@ import (
 // checkTarget probes one target and says what it holds.
 func (c *online) checkTarget(ctx context.Context, p *slot.Plan, t slot.Target) {
 	where := t.Sink + " " + t.Target
-	if c.view.differs() && c.isOnThisMachine(t) && c.checkTargetAsDaemon(p, t, where) {
+	if c.users.differs() && c.isOnThisMachine(t) && c.checkTargetAsDaemon(p, t, where) {
 		return
 	}
 	h, err := c.backends.sinks[t.Sink].Probe(ctx, t.Target, sinks.ProbeOptions{Read: p.Verify, Ours: c.mayBeOurs(p, t)})
@@ -25,9 +25,9 @@ func (c *online) checkTarget(ctx context.Context, p *slot.Plan, t slot.Target) {
 		c.found(Note, "%s: not tried: needs a write (%s)", where, h.Untried)
 	}
 	switch {
-	case err != nil && c.view.differs() && c.isHereAlone(t, err):
+	case err != nil && c.users.differs() && c.isHereAlone(t, err):
 		if !c.checkTargetAsDaemon(p, t, where) {
-			c.found(Warning, "%v; not judged: %s may see it otherwise", err, c.view.service)
+			c.found(Warning, "%v; not judged: %s may see it otherwise", err, c.users.service)
 		}
 	case err != nil && !t.Required:
 		c.found(Warning, "%v (the sink is optional)", err)

@@ -24,8 +24,9 @@ import (
 // usualUser is the one that the packaged unit runs rotatord as.
 const usualUser = "rotatord"
 
-// viewpoint says as whom a check looks at files and environment, and as whom rotatord will. They may see other things.
-type viewpoint struct {
+// checkUsers are who looks at files and environment: a check does as self, rotatord will as service. They may see other
+// things.
+type checkUsers struct {
 	self, service localUser
 	trace         string // what tells of service; empty: nothing does
 }
@@ -46,48 +47,48 @@ func localUserOf(uid uint32) localUser {
 	return localUser{uid, "uid " + id}
 }
 
-// findViewpoint goes by what the daemon, or an earlier one, has left on this machine.
-func findViewpoint(self uint32, cfg *config.Config, socket adminapi.Address) viewpoint {
-	v := viewpoint{self: localUserOf(self)}
+// findCheckUsers goes by what the daemon, or an earlier one, has left on this machine.
+func findCheckUsers(self uint32, cfg *config.Config, socket adminapi.Address) checkUsers {
+	users := checkUsers{self: localUserOf(self)}
 	if uid, ok := socket.Owner(); ok {
-		v.service, v.trace = localUserOf(uid), "the owner of "+socket.Path
+		users.service, users.trace = localUserOf(uid), "the owner of "+socket.Path
 	} else if info, err := os.Stat(cfg.State.Path); err == nil {
 		if st, ok := info.Sys().(*syscall.Stat_t); ok {
-			v.service, v.trace = localUserOf(st.Uid), "the owner of "+cfg.State.Path
+			users.service, users.trace = localUserOf(st.Uid), "the owner of "+cfg.State.Path
 		}
 	} else if u, err := user.Lookup(usualUser); err == nil {
 		if uid, err := strconv.ParseUint(u.Uid, 10, 32); err == nil {
-			v.service, v.trace = localUser{uint32(uid), u.Username}, "as the packaged unit has it"
+			users.service, users.trace = localUser{uint32(uid), u.Username}, "as the packaged unit has it"
 		}
 	}
-	return v
+	return users
 }
 
 // differs reports whether rotatord is another user than this.
-func (v viewpoint) differs() bool { return v.trace != "" && v.self.uid != v.service.uid }
+func (u checkUsers) differs() bool { return u.trace != "" && u.self.uid != u.service.uid }
 
 // checkHere looks at what is of this machine and of no slot.
 func (c *online) checkHere() {
-	c.view = findViewpoint(uint32(c.UID), c.cfg, c.Socket)
-	if !c.view.differs() && c.cfg.Server.WebConfigFile == "" {
+	c.users = findCheckUsers(uint32(c.UID), c.cfg, c.Socket)
+	if !c.users.differs() && c.cfg.Server.WebConfigFile == "" {
 		return
 	}
 	c.found(Heading, "this machine")
-	c.tellViewpoint()
+	c.tellCheckUsers()
 	c.checkWebConfig()
 }
 
-// tellViewpoint says what this user cannot judge. A daemon that runs is asked about it.
-func (c *online) tellViewpoint() {
-	v := c.view
-	who := fmt.Sprintf("this is %s, and rotatord runs as %s (%s)", v.self, v.service, v.trace)
+// tellCheckUsers says what this user cannot judge. A daemon that runs is asked about it.
+func (c *online) tellCheckUsers() {
+	u := c.users
+	who := fmt.Sprintf("this is %s, and rotatord runs as %s (%s)", u.self, u.service, u.trace)
 	switch {
-	case !v.differs():
+	case !u.differs():
 	case c.daemon != nil:
 		c.found(Note, "%s: what depends on its user, files and environment is asked of the daemon", who)
 	default:
 		c.found(Warning, "%s, and no daemon answers. Not judged: whether %s may %s, and which environment and home it has. "+
-			"Run this as that user, or while the daemon runs", who, v.service, c.whatFilesAreFor())
+			"Run this as that user, or while the daemon runs", who, u.service, c.whatFilesAreFor())
 	}
 }
 
@@ -117,8 +118,8 @@ func (c *online) checkWebConfig() {
 	switch err := web.CheckConfigFile(file); {
 	case err == nil:
 		c.found(OK, "server.web_config_file %s can be served by", file)
-	case errors.Is(err, fs.ErrPermission) && c.view.differs():
-		c.found(Warning, "%v; not judged: %s may see it otherwise", err, c.view.service)
+	case errors.Is(err, fs.ErrPermission) && c.users.differs():
+		c.found(Warning, "%v; not judged: %s may see it otherwise", err, c.users.service)
 	default:
 		c.found(Failed, "%v", err)
 	}
@@ -163,7 +164,7 @@ func describeTarget(st slot.TargetStatus) string {
 func (c *online) checkRelayAsDaemon(ctx context.Context, relay string, plans []*slot.Plan, unread error) {
 	c.relayUnknown[plans[0].Key.RelayID] = true
 	if c.daemon == nil {
-		c.found(Warning, "%v; not judged: %s may see it otherwise", unread, c.view.service)
+		c.found(Warning, "%v; not judged: %s may see it otherwise", unread, c.users.service)
 		return
 	}
 	tokens, err := c.daemon.Tokens(ctx, relay)

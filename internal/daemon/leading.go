@@ -30,7 +30,7 @@ func (r *replica) lead(ctx context.Context, t *leadership.Term) error {
 	r.startTerm(ctx, c, &opened)
 	select {
 	case <-ctx.Done():
-		r.left.takeOver(&opened)
+		r.ofLastTerm.moveFrom(&opened)
 	case <-t.Over():
 		r.endTerm(t, &opened)
 	}
@@ -56,7 +56,7 @@ func (r *replica) leadOnce(ctx context.Context) error {
 	opened := teardown{lines: r.lines}
 	opened.add("leadership", resignTime, func(ctx context.Context) error { return r.resign(ctx, t) })
 	_, err = r.openTerm(ctx, t, &opened)
-	r.teardown.takeOver(&opened)
+	r.teardown.moveFrom(&opened)
 	return err
 }
 

@@ -172,7 +172,7 @@ func (r *replica) takeTerm(t *testing.T) error {
 	opened := teardown{lines: r.lines}
 	opened.add("leadership", resignTime, func(ctx context.Context) error { return r.resign(ctx, term) })
 	_, err = r.openTerm(t.Context(), term, &opened)
-	r.teardown.takeOver(&opened)
+	r.teardown.moveFrom(&opened)
 	return err
 }
 

@@ -61,7 +61,7 @@ func (d *daemon) open(ctx context.Context, cfg *config.Config) error {
 	if err != nil {
 		return errors.Join(err, opened.run(cfg.ShutdownTimeout))
 	}
-	d.teardown.takeOver(&opened)
+	d.teardown.moveFrom(&opened)
 	d.core.Store(c)
 	d.unready(nil)
 	return nil

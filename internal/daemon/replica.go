@@ -70,9 +70,9 @@ type replica struct {
 
 	announce func() // is called once it leads or stands by for the first time
 
-	end   context.CancelFunc
-	ended chan struct{}
-	left  teardown // of the term in force at the stop
+	end        context.CancelFunc
+	ended      chan struct{}
+	ofLastTerm teardown // of the term in force at the stop
 }
 
 // startReplica has the replica lead or stand by, until it is told to stop.
@@ -97,7 +97,7 @@ func (d *daemon) startReplica(ctx context.Context, cfg *config.Config, pages *we
 func (d *daemon) newReplica(ctx context.Context, cfg *config.Config, name string, announce func()) (*replica, error) {
 	r := &replica{
 		daemon: d, etcd: cfg.State.Etcd, name: name, announce: sync.OnceFunc(announce),
-		spki: func() string { return "" }, ended: make(chan struct{}), left: teardown{lines: d.lines},
+		spki: func() string { return "" }, ended: make(chan struct{}), ofLastTerm: teardown{lines: d.lines},
 	}
 	if err := r.readIdentity(cfg); err != nil {
 		return nil, err
@@ -147,7 +147,7 @@ func (r *replica) stop(ctx context.Context) error {
 		_ = c.journal.Close() // etcd is away: nothing can be saved, and nobody waits for that
 	}
 	end, _ := ctx.Deadline()
-	return r.left.run(time.Until(end))
+	return r.ofLastTerm.run(time.Until(end))
 }
 
 // serveTerms leads whenever this replica is elected, until ctx ends. A term in force is left to stop.

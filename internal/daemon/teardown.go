@@ -40,8 +40,8 @@ func (t *teardown) add(name string, within time.Duration, stop func(context.Cont
 	t.steps = append(t.steps, stopStep{name, within, stop})
 }
 
-// takeOver moves the steps of other, which were started after those that are here.
-func (t *teardown) takeOver(other *teardown) {
+// moveFrom moves here the steps of other, which were started after those that are here.
+func (t *teardown) moveFrom(other *teardown) {
 	t.steps = append(t.steps, other.steps...)
 	other.steps = nil
 }

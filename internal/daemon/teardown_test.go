@@ -29,7 +29,7 @@ func TestWhatWasStartedLastIsStoppedFirst(t *testing.T) {
 			return nil
 		})
 	}
-	all.takeOver(&later)
+	all.moveFrom(&later)
 	if err := errors.Join(all.run(usualStop), later.run(usualStop), all.run(usualStop)); err != nil {
 		t.Error(err)
 	}

@@ -68,7 +68,7 @@ func newCore(s store, id *secret.Identity, t term) *core {
 
 // load makes the engine, and has it know all records.
 func (d *daemon) load(ctx context.Context, c *core, cfg *config.Config, clock rotation.Clock) error {
-	c.engine = rotation.New(c.takingOver(rotation.Options{
+	c.engine = rotation.New(c.withTerm(rotation.Options{
 		Instance: cfg.Instance, BuiltAt: d.builtAt, Journal: c.journal, Sealer: c.identity, Alarm: c.queue,
 		Clock: clock, Observer: d.metrics, Log: d.log,
 	}))

@@ -5,8 +5,8 @@ import (
 	"github.com/rotatord/rotatord/internal/rotation"
 )
 
-// takingOver adds to an engine's options what it has to know of a term of several replicas.
-func (c *core) takingOver(o rotation.Options) rotation.Options {
+// withTerm adds to an engine's options what it has to know of a term of several replicas.
+func (c *core) withTerm(o rotation.Options) rotation.Options {
 	t, isOfReplicas := c.term.(rotation.Term)
 	if !isOfReplicas {
 		return o

@@ -16,10 +16,10 @@ func (replicasTerm) Prove(context.Context) error { return nil }
 
 func TestAnEngineTakesOverInATermOfReplicasAlone(t *testing.T) {
 	o := rotation.Options{Clock: NewSystemClock()}
-	if alone := newCore(nil, nil, lifelong{}).takingOver(o); alone.TakeOver || alone.Term != nil {
+	if alone := newCore(nil, nil, lifelong{}).withTerm(o); alone.TakeOver || alone.Term != nil {
 		t.Errorf("who is alone takes over: %+v", alone)
 	}
-	if one := newCore(nil, nil, replicasTerm{}).takingOver(o); !one.TakeOver || one.Term == nil {
+	if one := newCore(nil, nil, replicasTerm{}).withTerm(o); !one.TakeOver || one.Term == nil {
 		t.Errorf("one of several does not take over: %+v", one)
 	}
 }

@@ -44,7 +44,7 @@ type seenAccount struct {
 	asked  int       // answers that told no time
 	off    bool      // that the clocks differ was told
 
-	token tokenWatch
+	token apiTokenWatch
 }
 
 // watchAll watches all accounts until ctx ends. wake is called when what is known of an account's time changed.

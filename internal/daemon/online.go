@@ -128,7 +128,7 @@ func (c *online) checkAccount(ctx context.Context, name string, client *cf.Clien
 	if err != nil {
 		return // where the account has relays, their answers have told what is wrong
 	}
-	if text := tokenText(token, now(client)); text != "" {
+	if text := apiTokenText(token, now(client)); text != "" {
 		c.found(Warning, "account %s: %s", name, text)
 	}
 	theirs := client.LatestTime()

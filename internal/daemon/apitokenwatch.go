@@ -13,13 +13,13 @@ import (
 )
 
 const (
-	tokenCheck = 24 * time.Hour
-	tokenRetry = 10 * time.Minute // after a check that nobody answered
-	tokenSoon  = 30 * 24 * time.Hour
+	apiTokenCheck = 24 * time.Hour
+	apiTokenRetry = 10 * time.Minute    // after a check that nobody answered
+	apiTokenSoon  = 30 * 24 * time.Hour // that it expires is told
 )
 
-// tokenWatch is what is known of an account's own API token. The accountWatch's lock guards it.
-type tokenWatch struct {
+// apiTokenWatch is what is known of an account's own API token. The accountWatch's lock guards it.
+type apiTokenWatch struct {
 	client *cf.Client    // that was asked; a reload may bring another, with another token
 	next   time.Duration // when it is asked again, by the elapsed-time clock
 	token  cf.APIToken   // without a status: not known
@@ -27,7 +27,7 @@ type tokenWatch struct {
 }
 
 // verifyAPIToken asks once a day how the account's API token stands, and tells what a person has to do.
-func (w *accountWatch) verifyAPIToken(ctx context.Context, name string, t *tokenWatch, c *cf.Client) {
+func (w *accountWatch) verifyAPIToken(ctx context.Context, name string, t *apiTokenWatch, c *cf.Client) {
 	if c == t.client && w.elapsed() < t.next {
 		return
 	}
@@ -35,22 +35,22 @@ func (w *accountWatch) verifyAPIToken(ctx context.Context, name string, t *token
 	if ctx.Err() != nil {
 		return
 	}
-	t.client, t.next = c, w.elapsed()+tokenCheck
+	t.client, t.next = c, w.elapsed()+apiTokenCheck
 	if err != nil { // what was known stays so
-		t.next = w.elapsed() + tokenRetry
+		t.next = w.elapsed() + apiTokenRetry
 		return
 	}
 	w.metrics.APITokenExpires(name, token.Expires)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	t.token = token
-	if text := tokenText(token, now(c)); text != "" || t.told {
+	if text := apiTokenText(token, now(c)); text != "" || t.told {
 		t.told = text != ""
-		w.logToken(name, text)
+		w.logAPIToken(name, text)
 	}
 }
 
-func (w *accountWatch) logToken(name, text string) {
+func (w *accountWatch) logAPIToken(name, text string) {
 	if text == "" {
 		w.log.Info("the account's API token is good for long again", zap.String("account", name))
 		return
@@ -66,8 +66,8 @@ func now(c *cf.Client) time.Time {
 	return time.Now()
 }
 
-// tokenText says what a person has to do about an account's API token; "" while nothing.
-func tokenText(t cf.APIToken, now time.Time) string {
+// apiTokenText says what a person has to do about an account's API token; "" while nothing.
+func apiTokenText(t cf.APIToken, now time.Time) string {
 	const remedy = "make a new one in Cloudflare's dashboard and put it into its source"
 	left := t.Expires.Sub(now)
 	switch {
@@ -77,7 +77,7 @@ func tokenText(t cf.APIToken, now time.Time) string {
 		return fmt.Sprintf("the account's API token expired on %s: %s", timefmt.Stamp(t.Expires), remedy)
 	case !t.IsActive():
 		return fmt.Sprintf("the account's API token is %q, not active: %s", t.Status, remedy)
-	case !t.Expires.IsZero() && left <= tokenSoon:
+	case !t.Expires.IsZero() && left <= apiTokenSoon:
 		return fmt.Sprintf("the account's API token expires on %s: %s", timefmt.Stamp(t.Expires), remedy)
 	}
 	return ""
@@ -89,14 +89,14 @@ func (w *accountWatch) notes() (all []string) {
 		all = append(all, text)
 	}
 	for _, name := range w.names() {
-		if text := w.tokenNote(name); text != "" {
+		if text := w.apiTokenNote(name); text != "" {
 			all = append(all, "account "+name+": "+text)
 		}
 	}
 	return all
 }
 
-func (w *accountWatch) tokenNote(name string) string {
+func (w *accountWatch) apiTokenNote(name string) string {
 	c := w.backends().byName[name]
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -104,5 +104,5 @@ func (w *accountWatch) tokenNote(name string) string {
 	if s == nil || c == nil {
 		return ""
 	}
-	return tokenText(s.token.token, now(c))
+	return apiTokenText(s.token.token, now(c))
 }

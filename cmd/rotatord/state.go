@@ -89,7 +89,7 @@ func (a *app) copyState(ctx context.Context, cfg *config.Config, folder string, 
 	if folder == "" {
 		folder, named = cfg.State.Path, embeddedStore
 	}
-	result, err := daemon.CopyState(ctx, cfg, daemon.CopyOptions{
+	result, err := daemon.MoveState(ctx, cfg, daemon.MoveOptions{
 		Folder: folder, ToEtcd: toEtcd, Env: a.env, Tell: func(line string) { a.say("%s", line) },
 	})
 	switch {

@@ -14,45 +14,45 @@ import (
 	"github.com/rotatord/rotatord/internal/leadership"
 )
 
-// copierName begins the name under which a copy is a candidate.
-const copierName = "rotatord state copy"
+// moverName begins the name under which a move is a candidate.
+const moverName = "rotatord state copy"
 
-// electionTime is for how long a copy waits to be elected where nobody else is a candidate.
+// electionTime is for how long a move waits to be elected where nobody else is a candidate.
 const electionTime = 5 * time.Second
 
-func (c *stateCopy) replica() string { return copierName + " on " + c.host }
+func (m *stateMove) replica() string { return moverName + " on " + m.host }
 
 // hold has this process be the one that is elected.
-func (c *stateCopy) hold(ctx context.Context) (*leadership.Term, error) {
-	if err := c.awaitNobody(ctx); err != nil {
+func (m *stateMove) hold(ctx context.Context) (*leadership.Term, error) {
+	if err := m.awaitNobody(ctx); err != nil {
 		return nil, err
 	}
-	e := c.cfg.State.Etcd
+	e := m.cfg.State.Etcd
 	short, cancel := context.WithTimeout(ctx, electionTime)
 	defer cancel()
 	t, err := leadership.Candidate{
-		Client: c.client, Prefix: e.Prefix + electionFolder, Length: e.LeaseTTL, Elapsed: sinceBoot,
-		Card: leadership.Card{Replica: c.replica(), Config: c.cfg.Digest(), Since: time.Now()},
+		Client: m.client, Prefix: e.Prefix + electionFolder, Length: e.LeaseTTL, Elapsed: sinceBoot,
+		Card: leadership.Card{Replica: m.replica(), Config: m.cfg.Digest(), Since: time.Now()},
 	}.Campaign(short)
 	if err != nil {
-		if inUse := c.inUse(ctx); inUse != nil { // somebody came between
+		if inUse := m.inUse(ctx); inUse != nil { // somebody came between
 			return nil, inUse
 		}
-		return nil, etcdjournal.FaultOf("campaign", c.client, e.Prefix, err)
+		return nil, etcdjournal.FaultOf("campaign", m.client, e.Prefix, err)
 	}
 	return t, nil
 }
 
-// awaitNobody fails where there are candidates. An earlier copy that was killed is one until its lease has ended.
-func (c *stateCopy) awaitNobody(ctx context.Context) error {
+// awaitNobody fails where there are candidates. An earlier move that was killed is one until its lease has ended.
+func (m *stateMove) awaitNobody(ctx context.Context) error {
 	told := false
-	for end := sinceBoot() + c.cfg.State.Etcd.LeaseTTL + electionTime; ; {
-		err := c.inUse(ctx)
-		if by, used := errors.AsType[usedBy](err); !used || !by.copy() || sinceBoot() > end {
+	for end := sinceBoot() + m.cfg.State.Etcd.LeaseTTL + electionTime; ; {
+		err := m.inUse(ctx)
+		if by, used := errors.AsType[usedBy](err); !used || !by.isMover() || sinceBoot() > end {
 			return err
 		}
 		if !told {
-			c.Tell("waiting until an earlier copy is gone, which takes " + c.cfg.State.Etcd.LeaseTTL.String() + " if it was killed")
+			m.Tell("waiting until an earlier copy is gone, which takes " + m.cfg.State.Etcd.LeaseTTL.String() + " if it was killed")
 			told = true
 		}
 		if !wait(ctx, time.Second) {
@@ -62,25 +62,25 @@ func (c *stateCopy) awaitNobody(ctx context.Context) error {
 }
 
 // inUse returns who uses etcd; nil when nobody does.
-func (c *stateCopy) inUse(ctx context.Context) error {
-	e := c.cfg.State.Etcd
+func (m *stateMove) inUse(ctx context.Context) error {
+	e := m.cfg.State.Etcd
 	ctx, cancel := context.WithTimeout(ctx, electionTime)
 	defer cancel()
-	cards, err := leadership.Cards(ctx, c.client, e.Prefix+electionFolder)
+	cards, err := leadership.Cards(ctx, m.client, e.Prefix+electionFolder)
 	switch {
 	case err != nil:
-		return etcdjournal.FaultOf("see who uses", c.client, e.Prefix, err)
+		return etcdjournal.FaultOf("see who uses", m.client, e.Prefix, err)
 	case len(cards) == 0:
 		return nil
 	}
-	return fault.Newf(fault.Permanent, fault.Conflict, copying, "", "etcd is in use: %w", usedBy(cards)).
+	return fault.Newf(fault.Permanent, fault.Conflict, movingJournal, "", "etcd is in use: %w", usedBy(cards)).
 		WithHint("stop all replicas first; one that was killed is gone from here within %s", e.LeaseTTL)
 }
 
 // usedBy are candidates, who leads first.
 type usedBy []leadership.Card
 
-func (u usedBy) copy() bool { return strings.HasPrefix(u[0].Replica, copierName) }
+func (u usedBy) isMover() bool { return strings.HasPrefix(u[0].Replica, moverName) }
 
 // Error names them all.
 func (u usedBy) Error() string {

@@ -23,20 +23,20 @@ import (
 	"github.com/rotatord/rotatord/internal/slot"
 )
 
-// copying is what a fault of a copy was about.
-const copying = "copy the journal"
+// movingJournal is what a fault of a move was about.
+const movingJournal = "copy the journal"
 
-// CopyOptions are what a copy of the state takes beside the configuration.
-type CopyOptions struct {
+// MoveOptions are what a move of the state takes beside the configuration.
+type MoveOptions struct {
 	Folder string // of the embedded store
 	ToEtcd bool   // else from there
 	Env    Environment
 	Tell   func(line string) // is told what is done
 }
 
-// stateCopy is one copy between the embedded store and etcd.
-type stateCopy struct {
-	CopyOptions
+// stateMove is one move of the journal, between the embedded store and etcd: the verb is `rotatord state copy`.
+type stateMove struct {
+	MoveOptions
 	cfg      *config.Config
 	access   secret.Access
 	identity *secret.Identity
@@ -44,140 +44,140 @@ type stateCopy struct {
 	host     string
 }
 
-// CopyState moves the journal from the embedded store to the etcd of cfg, or back. It holds the folder's lock and the
+// MoveState moves the journal from the embedded store to the etcd of cfg, or back. It holds the folder's lock and the
 // election until it ends.
-func CopyState(ctx context.Context, cfg *config.Config, o CopyOptions) (_ moving.Result, err error) {
-	c := &stateCopy{CopyOptions: o, cfg: cfg}
-	c.host, _ = os.Hostname()
-	c.access = secret.ThisProcess(o.Env.Environment, func(text string) { o.Tell("warning: " + text) })
-	if err := c.prepare(); err != nil {
+func MoveState(ctx context.Context, cfg *config.Config, o MoveOptions) (_ moving.Result, err error) {
+	m := &stateMove{MoveOptions: o, cfg: cfg}
+	m.host, _ = os.Hostname()
+	m.access = secret.ThisProcess(o.Env.Environment, func(text string) { o.Tell("warning: " + text) })
+	if err := m.prepare(); err != nil {
 		return moving.Result{}, err
 	}
-	defer func() { err = errors.Join(err, c.client.Close()) }()
-	t, err := c.hold(ctx)
+	defer func() { err = errors.Join(err, m.client.Close()) }()
+	t, err := m.hold(ctx)
 	if err != nil {
 		return moving.Result{}, err
 	}
 	defer func() { _ = t.Resign(context.WithoutCancel(ctx)) }() // else its lease ends by itself
-	return c.move(ctx, t)
+	return m.move(ctx, t)
 }
 
 // prepare does what needs no store.
-func (c *stateCopy) prepare() (err error) {
-	if err := c.checkFolder(); err != nil {
+func (m *stateMove) prepare() (err error) {
+	if err := m.checkFolder(); err != nil {
 		return err
 	}
-	if c.identity, err = secret.LoadIdentity(c.cfg.State.IdentityFile, c.access); err != nil {
-		return c.explainIdentity(err)
+	if m.identity, err = secret.LoadIdentity(m.cfg.State.IdentityFile, m.access); err != nil {
+		return m.explainIdentity(err)
 	}
-	c.client, err = dialEtcd(c.cfg.State.Etcd, c.Env.Environment)
+	m.client, err = dialEtcd(m.cfg.State.Etcd, m.Env.Environment)
 	return err
 }
 
 // checkFolder refuses a folder that is not there, and whose files this process should not make.
-func (c *stateCopy) checkFolder() error {
-	info, err := os.Stat(c.Folder)
+func (m *stateMove) checkFolder() error {
+	info, err := os.Stat(m.Folder)
 	if err == nil && os.Geteuid() == 0 {
 		if s, ok := info.Sys().(*syscall.Stat_t); ok && s.Uid != 0 {
-			return fault.Newf(fault.Permanent, fault.Setup, copying, c.Folder, "it belongs to the user %d, and this is root", s.Uid).
+			return fault.Newf(fault.Permanent, fault.Setup, movingJournal, m.Folder, "it belongs to the user %d, and this is root", s.Uid).
 				WithHint("copy as rotatord's own user, so that it can read what is made: runuser -u rotatord -- rotatord state copy …")
 		}
 	}
-	_, err = os.Stat(filepath.Join(c.Folder, journal.FileName))
-	if c.ToEtcd && errors.Is(err, fs.ErrNotExist) {
-		return fault.Newf(fault.Permanent, fault.NotFound, copying, c.Folder, "there is no journal in it").
+	_, err = os.Stat(filepath.Join(m.Folder, journal.FileName))
+	if m.ToEtcd && errors.Is(err, fs.ErrNotExist) {
+		return fault.Newf(fault.Permanent, fault.NotFound, movingJournal, m.Folder, "there is no journal in it").
 			WithHint("name the folder that state.path named, and that holds %s", journal.FileName)
 	}
-	return checkState(c.Folder, c.access)
+	return checkState(m.Folder, m.access)
 }
 
 // explainIdentity says where the identity comes from when there is none.
-func (c *stateCopy) explainIdentity(err error) error {
-	file := c.cfg.State.IdentityFile
+func (m *stateMove) explainIdentity(err error) error {
+	file := m.cfg.State.IdentityFile
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	hint := "make one with age-keygen -o " + file + ", mode 0600, and give it to each replica"
-	if own := c.identityInFolder(); own != "" {
+	if own := m.identityInFolder(); own != "" {
 		hint = "take the one that is in use: cp -p " + own + " " + file + ", and give it to each replica"
 	}
 	return fault.Newf(fault.Permanent, fault.Setup, "", "", "%w", err).WithHint("%s", hint)
 }
 
 // identityInFolder is the path of the folder's identity; "" where it has none.
-func (c *stateCopy) identityInFolder() string {
-	path := ownIdentity(config.State{Path: c.Folder})
-	if _, err := os.Stat(path); err != nil || path == c.cfg.State.IdentityFile {
+func (m *stateMove) identityInFolder() string {
+	path := ownIdentity(config.State{Path: m.Folder})
+	if _, err := os.Stat(path); err != nil || path == m.cfg.State.IdentityFile {
 		return ""
 	}
 	return path
 }
 
 // move opens the stores and moves the journal, unless the term ends before.
-func (c *stateCopy) move(ctx context.Context, t *leadership.Term) (_ moving.Result, err error) {
+func (m *stateMove) move(ctx context.Context, t *leadership.Term) (_ moving.Result, err error) {
 	ctx, cancel := untilOver(ctx, t)
 	defer cancel()
-	embedded, err := journal.Open(c.Folder, journal.Options{ToMove: true, Warn: c.Tell})
+	embedded, err := journal.Open(m.Folder, journal.Options{ToMove: true, Warn: m.Tell})
 	if err != nil {
-		return moving.Result{}, c.nameHolder(err)
+		return moving.Result{}, m.nameHolder(err)
 	}
 	defer func() { err = errors.Join(err, embedded.Close()) }()
-	if c.ToEtcd { // before this identity is the first that etcd knows
-		if err := c.checkSealed(ctx, embedded.Load); err != nil {
+	if m.ToEtcd { // before this identity is the first that etcd knows
+		if err := m.checkSealed(ctx, embedded.Load); err != nil {
 			return moving.Result{}, err
 		}
 	}
-	etcd, err := c.openEtcd(ctx, t)
+	etcd, err := m.openEtcd(ctx, t)
 	if err != nil {
 		return moving.Result{}, err
 	}
 	defer func() { err = errors.Join(err, etcd.Close()) }()
-	m := moving.Move{From: c.folderParty(embedded), To: c.etcdParty(etcd), Now: time.Now, Tell: c.Tell}
-	if !c.ToEtcd {
-		if err := c.checkSealed(ctx, etcd.Load); err != nil {
+	move := moving.Move{From: m.folderParty(embedded), To: m.etcdParty(etcd), Now: time.Now, Tell: m.Tell}
+	if !m.ToEtcd {
+		if err := m.checkSealed(ctx, etcd.Load); err != nil {
 			return moving.Result{}, err
 		}
-		m.From, m.To = m.To, m.From
+		move.From, move.To = move.To, move.From
 	}
-	return m.Run(ctx)
+	return move.Run(ctx)
 }
 
-func (c *stateCopy) openEtcd(ctx context.Context, t *leadership.Term) (*etcdjournal.Store, error) {
-	keys, err := etcdjournal.KeysOf(c.identity)
+func (m *stateMove) openEtcd(ctx context.Context, t *leadership.Term) (*etcdjournal.Store, error) {
+	keys, err := etcdjournal.KeysOf(m.identity)
 	if err != nil {
 		return nil, err
 	}
 	var term etcdjournal.Term
 	term.Key, term.Revision = t.Fence()
-	return etcdjournal.Open(ctx, c.client, etcdjournal.Options{
-		Prefix: c.cfg.State.Etcd.Prefix, Term: term, Keys: keys, Identity: c.identity, ToMove: true,
-		TermRecord: etcdjournal.TermRecord{Replica: c.replica(), Since: time.Now(), Config: c.cfg.Digest()},
+	return etcdjournal.Open(ctx, m.client, etcdjournal.Options{
+		Prefix: m.cfg.State.Etcd.Prefix, Term: term, Keys: keys, Identity: m.identity, ToMove: true,
+		TermRecord: etcdjournal.TermRecord{Replica: m.replica(), Since: time.Now(), Config: m.cfg.Digest()},
 	})
 }
 
-func (c *stateCopy) etcdParty(s moving.Store) moving.Party {
-	e := c.cfg.State.Etcd
+func (m *stateMove) etcdParty(s moving.Store) moving.Party {
+	e := m.cfg.State.Etcd
 	return moving.Party{Store: s, Name: moving.Name{
 		Shown: "etcd " + strings.Join(e.Endpoints, ",") + " " + e.Prefix, Argument: etcdjournal.MoveArgument,
 	}}
 }
 
-func (c *stateCopy) folderParty(s moving.Store) moving.Party {
-	return moving.Party{Store: s, Name: moving.Name{Shown: c.Folder + " on " + c.host, Argument: c.Folder}}
+func (m *stateMove) folderParty(s moving.Store) moving.Party {
+	return moving.Party{Store: s, Name: moving.Name{Shown: m.Folder + " on " + m.host, Argument: m.Folder}}
 }
 
 // namedSealed is how many slots are named whose values cannot be opened.
 const namedSealed = 3
 
 // checkSealed refuses a journal with values on their way that nobody could open in the new store.
-func (c *stateCopy) checkSealed(ctx context.Context, load func(context.Context, func(*slot.Record) error) error) error {
+func (m *stateMove) checkSealed(ctx context.Context, load func(context.Context, func(*slot.Record) error) error) error {
 	var names []string
 	some := 0
 	if err := load(ctx, func(r *slot.Record) error {
 		if r.Rotation == nil || len(r.Rotation.Sealed) == 0 {
 			return nil
 		}
-		if _, err := c.identity.Open(r.Rotation.Sealed); err != nil {
+		if _, err := m.identity.Open(r.Rotation.Sealed); err != nil {
 			if some++; some <= namedSealed {
 				names = append(names, r.Rotation.Names.Relay+"/"+string(r.Key.Type))
 			}
@@ -186,30 +186,30 @@ func (c *stateCopy) checkSealed(ctx context.Context, load func(context.Context, 
 	}); err != nil || some == 0 {
 		return err
 	}
-	return c.errSealed(some, names)
+	return m.errSealed(some, names)
 }
 
-func (c *stateCopy) errSealed(some int, names []string) error {
-	file := c.cfg.State.IdentityFile
+func (m *stateMove) errSealed(some int, names []string) error {
+	file := m.cfg.State.IdentityFile
 	if some > len(names) {
 		names = append(names, "…")
 	}
 	hint := "add the key that sealed them to the file, which may hold several"
-	if own := c.identityInFolder(); own != "" {
+	if own := m.identityInFolder(); own != "" {
 		hint += ": cat " + own + " >> " + file + ", and give the file to each replica"
 	}
-	return fault.Newf(fault.Permanent, fault.Setup, copying, "",
+	return fault.Newf(fault.Permanent, fault.Setup, movingJournal, "",
 		"values on their way (%d: %s) were sealed for another identity than those in %s", some, strings.Join(names, ", "), file).
 		WithHint("nothing was touched; %s", hint)
 }
 
 // nameHolder says which process has the folder.
-func (c *stateCopy) nameHolder(err error) error {
+func (m *stateMove) nameHolder(err error) error {
 	f := fault.Of(err)
 	if !errors.Is(err, journal.ErrInUse) {
 		return err
 	}
-	if holder := holderOf(filepath.Join(c.Folder, journal.FileName)); holder != "" {
+	if holder := holderOf(filepath.Join(m.Folder, journal.FileName)); holder != "" {
 		f.Err = fmt.Errorf("%w: %s", f.Err, holder)
 	}
 	return f.WithHint("stop it, and see that nothing starts it again meanwhile: systemctl stop rotatord")

@@ -19,18 +19,18 @@ import (
 	"github.com/rotatord/rotatord/internal/secret"
 )
 
-// copyWorld is a journal with one slot, and an etcd that it is copied to.
-type copyWorld struct {
+// moveWorld is a journal with one slot, and an etcd that it is moved to.
+type moveWorld struct {
 	*testing.T
 	etcd *etcdtest.Cluster
 	cfg  *config.Config
 	told []string
 }
 
-func newCopyWorld(t *testing.T) *copyWorld {
+func newMoveWorld(t *testing.T) *moveWorld {
 	t.Helper()
 	dir := t.TempDir()
-	w := &copyWorld{T: t, etcd: etcdtest.Start(t, 1), cfg: &config.Config{}}
+	w := &moveWorld{T: t, etcd: etcdtest.Start(t, 1), cfg: &config.Config{}}
 	w.cfg.State = config.State{
 		Path: filepath.Join(dir, "state"), IdentityFile: filepath.Join(dir, "identity"),
 		Etcd: &config.Etcd{Endpoints: w.etcd.Endpoints(), Prefix: "/rotatord", LeaseTTL: 3 * time.Second},
@@ -53,15 +53,15 @@ func newCopyWorld(t *testing.T) *copyWorld {
 	return w
 }
 
-func (w *copyWorld) copyToEtcd() error {
-	_, err := CopyState(w.Context(), w.cfg, CopyOptions{
+func (w *moveWorld) moveToEtcd() error {
+	_, err := MoveState(w.Context(), w.cfg, MoveOptions{
 		Folder: w.cfg.State.Path, ToEtcd: true, Tell: func(line string) { w.told = append(w.told, line) },
 	})
 	return err
 }
 
 // candidate puts a candidate into the election, who is gone after a while.
-func (w *copyWorld) candidate(name string, seconds int64) {
+func (w *moveWorld) candidate(name string, seconds int64) {
 	w.Helper()
 	lease, err := w.etcd.Client.Grant(w.Context(), seconds)
 	if err != nil {
@@ -77,11 +77,11 @@ func (w *copyWorld) candidate(name string, seconds int64) {
 	}
 }
 
-func TestACopyNamesTheReplicasThatUseEtcd(t *testing.T) {
-	w := newCopyWorld(t)
+func TestAMoveNamesTheReplicasThatUseEtcd(t *testing.T) {
+	w := newMoveWorld(t)
 	w.candidate("one:9476", 600)
 	w.candidate("two:9476", 600)
-	err := w.copyToEtcd()
+	err := w.moveToEtcd()
 	for _, words := range []string{
 		"etcd is in use: the replica one:9476 leads since 2026-11-23T04:00:00Z, the replica two:9476 stands by", "stop all replicas", "3s",
 	} {
@@ -91,10 +91,10 @@ func TestACopyNamesTheReplicasThatUseEtcd(t *testing.T) {
 	}
 }
 
-func TestACopyWaitsUntilAnEarlierOneThatWasKilledIsGone(t *testing.T) {
-	w := newCopyWorld(t)
-	w.candidate(copierName+" on another machine", 2)
-	if err := w.copyToEtcd(); err != nil {
+func TestAMoveWaitsUntilAnEarlierOneThatWasKilledIsGone(t *testing.T) {
+	w := newMoveWorld(t)
+	w.candidate(moverName+" on another machine", 2)
+	if err := w.moveToEtcd(); err != nil {
 		t.Fatal(err)
 	}
 	if len(w.told) == 0 || !strings.Contains(w.told[0], "waiting until an earlier copy is gone") {
@@ -102,14 +102,14 @@ func TestACopyWaitsUntilAnEarlierOneThatWasKilledIsGone(t *testing.T) {
 	}
 }
 
-func TestACopyNamesTheProcessThatUsesTheFolder(t *testing.T) {
-	w := newCopyWorld(t)
+func TestAMoveNamesTheProcessThatUsesTheFolder(t *testing.T) {
+	w := newMoveWorld(t)
 	j, err := journal.Open(w.cfg.State.Path, journal.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = j.Close() }()
-	if err := w.copyToEtcd(); err == nil || !strings.Contains(err.Error(), fmt.Sprint("another rotatord holds it: process ", os.Getpid())) {
+	if err := w.moveToEtcd(); err == nil || !strings.Contains(err.Error(), fmt.Sprint("another rotatord holds it: process ", os.Getpid())) {
 		t.Errorf("it says %v", err)
 	}
 }

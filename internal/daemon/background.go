@@ -52,8 +52,8 @@ func (d *daemon) partsOf(c *core) []func(context.Context) {
 		func(ctx context.Context) { d.watchStorage(ctx, c) },
 		func(ctx context.Context) { d.watchLogins(ctx, c.engine) },
 		func(ctx context.Context) {
-			for wait(ctx, rotation.LookAroundPause) {
-				c.engine.LookAround(ctx)
+			for wait(ctx, rotation.ListPause) {
+				c.engine.ListNextRelay(ctx)
 			}
 		},
 	}

@@ -25,7 +25,7 @@ type lists struct {
 
 	mu         sync.Mutex
 	revoked    map[string]time.Duration // ids by when this process revoked them, by elapsed time
-	nextRelay  int                      // of the roster: which LookAround looks at next
+	nextRelay  int                      // of the roster: which ListNextRelay lists next
 	roundBegan time.Duration            // by elapsed time; zero: none has begun
 }
 

@@ -20,7 +20,7 @@ func besideANamesake(t *testing.T) (*world, *observer.ObservedLogs) {
 	w.log = zap.New(core)
 	w.start()
 	w.run(10 * time.Minute)
-	w.engine.LookAround(t.Context())
+	w.engine.ListNextRelay(t.Context())
 	w.relay.change(append(slices.Clip(w.relay.tokens), namesakeMints(w)))
 	return w, logs
 }
@@ -28,9 +28,9 @@ func besideANamesake(t *testing.T) (*world, *observer.ObservedLogs) {
 func TestALivingNamesakeIsNoticedThoughNoSlotNeedsAList(t *testing.T) {
 	w, logs := besideANamesake(t)
 	before := w.relay.lists
-	for range 3 * int(time.Hour/LookAroundPause) {
-		w.run(LookAroundPause)
-		w.engine.LookAround(t.Context())
+	for range 3 * int(time.Hour/ListPause) {
+		w.run(ListPause)
+		w.engine.ListNextRelay(t.Context())
 	}
 	if n := w.relay.lists - before; n != 3 {
 		t.Errorf("the relay was listed %d times in three hours", n)
@@ -44,7 +44,7 @@ func TestALivingNamesakeIsNoticedThoughNoSlotNeedsAList(t *testing.T) {
 	}
 	w.relay.change(slices.DeleteFunc(slices.Clone(w.relay.tokens), func(t moq.Token) bool { return t.ID == namesakesToken }))
 	w.run(time.Hour)
-	w.engine.LookAround(t.Context())
+	w.engine.ListNextRelay(t.Context())
 	if st := w.status(); len(st.ForeignInstanceTokens) > 0 || st.Note != "" {
 		t.Errorf("when it is gone the status says %v, %q", st.ForeignInstanceTokens, st.Note)
 	}

@@ -9,15 +9,15 @@ import (
 
 // The relays are listed in turn, though no slot needs it, to notice another installation that has our name.
 const (
-	// LookAroundPause is between two of these lists, whatever the relays: twenty in five minutes.
-	LookAroundPause = 15 * time.Second
+	// ListPause is between two of these lists, whatever the relays: twenty in five minutes.
+	ListPause = 15 * time.Second
 	// A relay is listed after so many probe intervals, an hour by default, and after an hour at most.
 	probesBetweenLists  = 12
 	longestBetweenLists = time.Hour
 )
 
-// LookAround lists one relay whose turn it is, if one's is. What cannot be listed is left for the next turn.
-func (e *Engine) LookAround(ctx context.Context) {
+// ListNextRelay lists one relay whose turn it is, if one's is. What cannot be listed is left for the next turn.
+func (e *Engine) ListNextRelay(ctx context.Context) {
 	if w := e.nextToList(); w != nil {
 		_, _ = w.listRelay(ctx, moq.Priority{Urgency: moq.Routine})
 	}

@@ -25,7 +25,7 @@ type notes struct {
 	blames           []blame                  // whose the present run of failures is
 	retirementBlames []blame                  // whose the failed retirements are
 	optionalBlames   slot.ByLocation[[]blame] // whose the failed optional deliveries are, by location
-	releasedAt       time.Duration            // when they were last tried because somebody came back, on the elapsed-time clock
+	retriedSoonerAt  time.Duration            // when they were last tried because somebody came back, on the elapsed-time clock
 }
 
 // ensureNotes returns the slot's notes, to read and to write; m.mu is held. They are made

@@ -13,8 +13,8 @@ import (
 // of its own. The first of them finds out that it is back; then the others need not
 // wait any longer. Whose a failure is travels with the error.
 
-// releaseGap is the least time between two releases of one slot.
-const releaseGap = 10 * time.Second
+// retryGap is the least time between two retries of one slot because somebody came back.
+const retryGap = 10 * time.Second
 
 // outage is what is known of one upstream, and who waits for it.
 type outage struct {
@@ -74,7 +74,7 @@ func evidenceSince(err error, began, now time.Duration) time.Duration {
 	return now
 }
 
-// awaitUpstreams lets the slot be released when those are back for which it waits.
+// awaitUpstreams has the slot retry when those are back for which it waits.
 // What is older than a healthy answer is nothing to wait for.
 func (w *worker) awaitUpstreams(blames []blame) {
 	for _, k := range blames {
@@ -82,7 +82,7 @@ func (w *worker) awaitUpstreams(blames []blame) {
 			continue
 		}
 		if back := w.engine.outages.outageOf(k.upstream).addWaiting(w, k.at); back {
-			w.releaseFor(k.upstream)
+			w.retrySoonerFor(k.upstream)
 		}
 	}
 }
@@ -133,11 +133,11 @@ func (os *outages) sendAhead(p upstream) {
 	o.sendWaiting(p, false)
 }
 
-// sendWaiting releases one slot, or all, that still wait for p; o.mu is held.
+// sendWaiting has one slot retry, or all, that still wait for p; o.mu is held.
 func (o *outage) sendWaiting(p upstream, all bool) (freed int) {
 	for w := range o.waiting {
 		delete(o.waiting, w)
-		if !w.releaseFor(p) {
+		if !w.retrySoonerFor(p) {
 			continue
 		}
 		if freed++; !all {

@@ -111,7 +111,7 @@ func TestOneGoesAheadAndTheRestFollowOnlyIfItsCallGoesWell(t *testing.T) {
 		f, sink, _ := waitingFleet(t)
 		defer f.kill()
 		for i, want := range []int{1, 1, 40} { // the third time another answer is good before the one's is bad
-			<-time.After(releaseGap)
+			<-time.After(retryGap)
 			now := time.Now()
 			f.goodAnswers(1+i/2, "vault")
 			if n := len(sink.calls(now)); n != want {
@@ -137,7 +137,7 @@ func TestEachGoodAnswerOfAStoreThatLimitsItsCallsLetsOneSlotGo(t *testing.T) {
 	})
 }
 
-func TestNoSlotIsReleasedTwiceWithinTenSeconds(t *testing.T) {
+func TestNoSlotIsMovedUpTwiceWithinTenSeconds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, sink, _ := waitingFleet(t)
 		defer f.kill()
@@ -150,7 +150,7 @@ func TestNoSlotIsReleasedTwiceWithinTenSeconds(t *testing.T) {
 		for target, at := range sink.calls(begin) {
 			tried += len(at)
 			for i := 1; i < len(at); i++ {
-				if gap := at[i].Sub(at[i-1]); gap < releaseGap {
+				if gap := at[i].Sub(at[i-1]); gap < retryGap {
 					t.Errorf("%s was tried again after %s", target, gap)
 				}
 			}
@@ -220,7 +220,7 @@ func TestAnAnswerThatWasOvertakenByAGoodOneIsNotWaitedFor(t *testing.T) {
 		hung := fault.Newf(fault.Retry, fault.Timeout, "write", "it", "no answer")
 		hung.After = time.Hour // so that it is no short backoff by chance
 		s.noteFailure(slot.StageDeliver, f.engine.outages.noteCallOutcome(upstream{name: "vault"}, began, hung))
-		if left := time.Until(s.record.Failure.Next); left > releaseGap {
+		if left := time.Until(s.record.Failure.Next); left > retryGap {
 			t.Errorf("the next attempt is %s away", left)
 		}
 	})

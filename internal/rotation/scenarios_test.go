@@ -302,13 +302,13 @@ func accountOutage(w *world) {
 	w.othersFindWell(upstream{account: true, name: testAccount})
 }
 
-// othersFindWell has calls of other slots go well, and the time pass that two releases are apart.
+// othersFindWell has calls of other slots go well, and the time pass that two retries are apart.
 func (w *world) othersFindWell(p upstream) {
 	for range 2 {
 		_ = w.engine.outages.noteCallOutcome(upstream{account: p.account, name: p.name, writes: true}, w.engine.outages.elapsed(), nil)
 		w.settle()
 	}
-	w.calmly(releaseGap + time.Second)
+	w.calmly(retryGap + time.Second)
 	w.mustNotWait(p)
 	w.run(2 * time.Hour)
 }

@@ -8,9 +8,9 @@ import (
 	"github.com/rotatord/rotatord/internal/slot"
 )
 
-// releaseFor has what a slot leaves undone because of p be tried at once, or as soon as
-// the gap since its last release allows; false when nothing waits for p.
-func (w *worker) releaseFor(p upstream) bool {
+// retrySoonerFor has what a slot leaves undone because of p be tried at once, or as soon as
+// the gap since that was last so allows; false when nothing waits for p.
+func (w *worker) retrySoonerFor(p upstream) bool {
 	var freed bool
 	w.locked(func() { freed = w.retrySooner(w.engine.now(), w.engine.outages.elapsed(), p) })
 	if freed {
@@ -23,14 +23,14 @@ func (w *worker) releaseFor(p upstream) bool {
 func (m *memory) retrySooner(now time.Time, clock time.Duration, p upstream) bool {
 	o := m.ensureNotes()
 	wait := time.Duration(0)
-	if o.releasedAt > 0 {
-		wait = max(0, o.releasedAt+releaseGap-clock)
+	if o.retriedSoonerAt > 0 {
+		wait = max(0, o.retriedSoonerAt+retryGap-clock)
 	}
 	forP := func(k blame) bool { return k.down && k.upstream == p }
 	if !m.bringForward(now.Add(wait), func(blames []blame) bool { return slices.ContainsFunc(blames, forP) }) {
 		return false
 	}
-	o.releasedAt = clock + wait
+	o.retriedSoonerAt = clock + wait
 	return true
 }
 

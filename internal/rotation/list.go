@@ -51,3 +51,19 @@ func (w *worker) listAndNote(ctx context.Context, p moq.Priority) error {
 	})
 	return nil
 }
+
+// listRelay lists what the slot's relay accepts, and notes whose that is.
+func (w *worker) listRelay(ctx context.Context, p moq.Priority) (moq.TokenList, error) {
+	cf, err := w.account()
+	if err != nil {
+		return moq.TokenList{}, err
+	}
+	k := w.record.Key.OfRelay()
+	list, err := cf.List(ctx, p, k.RelayID)
+	if err != nil {
+		return list, err
+	}
+	list = w.engine.lists.withoutRevoked(list, w.engine.Clock.Elapsed().Elapsed)
+	w.noteNamesakes(list)
+	return list, nil
+}

@@ -1,7 +1,6 @@
 package rotation
 
 import (
-	"context"
 	"maps"
 	"slices"
 	"sync"
@@ -105,22 +104,6 @@ func (l *lists) setNamesakeTokens(k moq.RelayKey, list moq.TokenList, theirs []s
 	}
 	l.namesakes.Store(&next)
 	return slices.DeleteFunc(slices.Clone(now), func(id string) bool { return slices.Contains(before, id) })
-}
-
-// listRelay lists what the slot's relay accepts, and notes whose that is.
-func (w *worker) listRelay(ctx context.Context, p moq.Priority) (moq.TokenList, error) {
-	cf, err := w.account()
-	if err != nil {
-		return moq.TokenList{}, err
-	}
-	k := w.record.Key.OfRelay()
-	list, err := cf.List(ctx, p, k.RelayID)
-	if err != nil {
-		return list, err
-	}
-	list = w.engine.lists.withoutRevoked(list, w.engine.Clock.Elapsed().Elapsed)
-	w.noteNamesakes(list)
-	return list, nil
 }
 
 // noteNamesakes notes tokens of another living installation that has our name, and tells of each once. What our slots

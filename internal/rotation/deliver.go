@@ -33,7 +33,7 @@ func (w *worker) deliverRequired(a slot.Deliver) {
 		return
 	}
 	results := make([]delivery, len(a.Targets))
-	w.engine.together(len(results), func(i int) { results[i] = w.write(a.Targets[i], rec, a.Guarded) })
+	w.engine.together(len(results), func(i int) { results[i] = w.write(a.Targets[i], rec, a.ReadBefore) })
 	w.engine.together(len(results), func(i int) { w.readBack(rot, &results[i]) })
 	w.noteDeliveries(rot, results)
 }
@@ -66,7 +66,7 @@ func (w *worker) holdsUnknownValue(sink sinks.Sink, t slot.Target, content secre
 
 // write brings the value to one target. What writes there already ends first, and a target that has left the slot
 // meanwhile is left alone.
-func (w *worker) write(t slot.Target, rec sinks.Record, guard bool) delivery {
+func (w *worker) write(t slot.Target, rec sinks.Record, readBefore bool) delivery {
 	d := delivery{target: t, where: slot.StageDeliver}
 	sink, content, err := w.render(t, rec)
 	if err != nil {
@@ -80,7 +80,7 @@ func (w *worker) write(t slot.Target, rec sinks.Record, guard bool) delivery {
 		return d
 	}
 	var seen sinks.Holding
-	if guard {
+	if readBefore {
 		if seen, d.err = w.holdsUnknownValue(sink, t, content); d.err != nil {
 			return d
 		}

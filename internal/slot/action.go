@@ -49,8 +49,8 @@ type Mint struct{ Due Due }
 
 // Deliver brings the value to required targets.
 type Deliver struct {
-	Targets []Target
-	Guarded bool // each is read before it is written: it must hold what was there before
+	Targets    []Target
+	ReadBefore bool // each is read before it is written: it must hold what was there before
 }
 
 // Redirect has the value go to targets in the place of those that left the slot, too.

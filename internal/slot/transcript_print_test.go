@@ -36,7 +36,7 @@ func (s *transcript) actionText(a Action) string {
 func tokenActionText(a Action) string {
 	switch a := a.(type) {
 	case Deliver:
-		return "deliver to " + sinksOf(a.Targets) + textIf(a.Guarded, ", each read before")
+		return "deliver to " + sinksOf(a.Targets) + textIf(a.ReadBefore, ", each read before")
 	case Redirect:
 		return "redirect to " + sinksOf(a.Targets)
 	case GiveUp:

@@ -71,6 +71,18 @@ func (v *View) isCorrected(rot *Rotation, location string) bool {
 	return TargetAt(v.correctedTargets(rot), location) >= 0
 }
 
+// requiredTargets are the required targets, which must hold a successor before a token goes: the plan's, or those that
+// the last rotation of a slot without a plan still goes to.
+func (v *View) requiredTargets() []Target {
+	if v.Plan != nil {
+		return RequiredOf(v.Plan.Targets)
+	}
+	if v.Record.Rotation == nil {
+		return nil
+	}
+	return RequiredOf(v.targetsOf(v.Record.Rotation))
+}
+
 // RequiredOf returns the required ones of targets.
 func RequiredOf(targets []Target) []Target {
 	return slices.DeleteFunc(slices.Clone(targets), func(t Target) bool { return !t.Required })

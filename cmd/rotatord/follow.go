@@ -163,11 +163,11 @@ func pause(ctx context.Context, d time.Duration) {
 }
 
 // isMet reports whether the request is met: verified after it, and, when compromised, no older token left that has no
-// grace. One that was taken over has: stillAccepted names it.
+// grace. One that was matched has: stillAccepted names it.
 func (s *followed) isMet(now slot.Status) bool {
 	at := s.asked.Requested
 	s.verified = (now.Requested.IsZero() || now.Requested.After(at)) && !now.LastRotation.Before(at)
-	isLeft := func(t slot.TokenStatus) bool { return !t.TakenOver && t.Created.Before(at) }
+	isLeft := func(t slot.TokenStatus) bool { return !t.Matched && t.Created.Before(at) }
 	return s.verified && !(s.compromised && slices.ContainsFunc(now.OldTokens, isLeft))
 }
 

@@ -18,7 +18,7 @@ func TestWhenARequestIsMet(t *testing.T) {
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	asked := slot.Status{Requested: at}
 	old := []slot.TokenStatus{{TokenID: "old", Created: at.Add(-time.Hour)}}
-	takenOver := []slot.TokenStatus{{TokenID: "theirs", Created: at.Add(-time.Hour), TakenOver: true}}
+	matched := []slot.TokenStatus{{TokenID: "theirs", Created: at.Add(-time.Hour), Matched: true}}
 	for name, c := range map[string]struct {
 		s           slot.Status
 		compromised bool
@@ -31,7 +31,7 @@ func TestWhenARequestIsMet(t *testing.T) {
 		"rotated, the old one in grace":  {slot.Status{LastRotation: at.Add(time.Second), OldTokens: old}, false, true},
 		"compromised, the old one there": {slot.Status{LastRotation: at.Add(time.Second), OldTokens: old}, true, false},
 		"compromised, the old one gone":  {slot.Status{LastRotation: at.Add(time.Second)}, true, true},
-		"compromised, one taken over":    {slot.Status{LastRotation: at.Add(time.Second), OldTokens: takenOver}, true, true},
+		"compromised, one taken over":    {slot.Status{LastRotation: at.Add(time.Second), OldTokens: matched}, true, true},
 	} {
 		s := followed{asked: asked, compromised: c.compromised}
 		if got := s.isMet(c.s); got != c.want {

@@ -82,7 +82,7 @@ func (r *resolver) refuseInPlace(typ moq.TokenType, scope *slotScope) {
 		"give this token strategy: overlap")
 }
 
-// checkMatching refuses that a slot takes over tokens which may be another slot's: those of
+// checkMatching refuses that a slot matches tokens which may be another slot's: those of
 // in_place have no label that tells.
 func (r *resolver) checkMatching(plans []*slot.Plan, p *path) {
 	for _, plan := range plans {

@@ -14,7 +14,7 @@ type Places struct {
 }
 
 // PlacesOf returns the places that slots of one relay take. Tokens that others made, and that
-// retire: matching takes over, come on top: no configuration shows how many they are.
+// retire: matching has revoked, come on top: no configuration shows how many they are.
 func PlacesOf(plans []*slot.Plan) Places {
 	var p Places
 	for _, plan := range plans {

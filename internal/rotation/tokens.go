@@ -142,7 +142,7 @@ func (w *worker) markOwned(out *slot.RelayToken, t moq.Token) {
 	for _, o := range w.record.Retiring {
 		if o.ID == t.ID {
 			out.Rotation, out.Retire = o.RotationID, v.RetiresAt(&o)
-			if o.TakenOver {
+			if o.Matched {
 				out.Owner = slot.Others
 			}
 		}

@@ -34,7 +34,7 @@ func (v *View) graceOverAt(t *Token) time.Time {
 // makesRoomAtOnce reports whether a token need not wait for its grace: a compromised slot has none.
 func (v *View) makesRoomAtOnce(t *Token) bool {
 	q := v.Record.Request
-	return q != nil && q.Compromised && !t.TakenOver && (v.blockedByTokenLimit() || v.Seen.RelayFull && v.isDue())
+	return q != nil && q.Compromised && !t.Matched && (v.blockedByTokenLimit() || v.Seen.RelayFull && v.isDue())
 }
 
 // awaitsRegrace reports whether a token's grace begins anew once the rotation under way is verified.
@@ -130,7 +130,7 @@ func (v *View) presentGrace() time.Duration {
 // startGrace starts a token's grace, if it does not run already (or anew, when a
 // target may have served it until now); a compromised one has none but until its successor has settled.
 func (t Token) startGrace(rot *Rotation, clock Reading) Token {
-	if rot.Cause == CauseCompromised && !t.TakenOver {
+	if rot.Cause == CauseCompromised && !t.Matched {
 		t.Compromised = true
 		return t.withGrace(rot.settlesWithinBoot(clock), rot.Finished, clock)
 	}

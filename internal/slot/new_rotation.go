@@ -53,7 +53,7 @@ func (v *View) fixOverlap(a *Rotation, instance string) {
 	a.Settle = v.Plan.Settle
 	a.Grace, a.Regrace = v.Plan.Grace, v.Seen.anyDrift() || v.hasNewTarget()
 	if v.Plan.Matching && v.Seen.Listing != nil {
-		a.Existing = v.tokensToTakeOver(instance)
+		a.Existing = v.matchingTokens(instance)
 	}
 	if v.isFourth() {
 		a.Found = v.foundUnserved()
@@ -63,16 +63,16 @@ func (v *View) fixOverlap(a *Rotation, instance string) {
 	}
 }
 
-// tokensToTakeOver are the listed tokens that retire: matching takes over: exactly the
+// matchingTokens are the listed tokens that retire: matching has the slot revoke: exactly the
 // slot's operations, no other installation's label (nor ours, where another that lives has our name, or may have), and
 // no slot of ours that owns it.
-func (v *View) tokensToTakeOver(instance string) (out []Token) {
+func (v *View) matchingTokens(instance string) (out []Token) {
 	l := v.Seen.Listing
 	for _, t := range l.Tokens {
 		owner, labelled := moq.LabelInstance(t.Label)
 		matches := t.HasOperations(v.Plan.Operations) && (!labelled || owner == instance && !l.Undated)
 		if matches && !v.Record.Owns(t) && l.Owners[t.ID] == "" && !slices.Contains(l.OfNamesake, t.ID) {
-			out = append(out, Token{ID: t.ID, Created: TimestampOf(t.Created), Expires: TimestampOf(t.Expires), TakenOver: true})
+			out = append(out, Token{ID: t.ID, Created: TimestampOf(t.Created), Expires: TimestampOf(t.Expires), Matched: true})
 		}
 	}
 	return out

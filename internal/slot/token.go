@@ -39,8 +39,8 @@ type Token struct {
 	// Compromised tokens are revoked even if a target that left the
 	// configuration may still hold them.
 	Compromised bool `json:"forced,omitempty"`
-	// TakenOver marks a token that retire: matching takes over.
-	TakenOver bool `json:"not_ours,omitempty"`
+	// Matched marks a token that retire: matching has the slot revoke.
+	Matched bool `json:"not_ours,omitempty"`
 }
 
 // mintedAt is the reading at which the token was minted; none once its grace has begun.

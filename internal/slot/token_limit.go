@@ -64,7 +64,7 @@ func (v *View) liveTokens() (held []*Token) {
 		held = append(held, v.Record.Rotation.Token)
 	}
 	for i := range v.Record.Retiring {
-		if t := &v.Record.Retiring[i]; !t.TakenOver && !v.leftToExpire(t) {
+		if t := &v.Record.Retiring[i]; !t.Matched && !v.leftToExpire(t) {
 			held = append(held, t)
 		}
 	}

@@ -118,7 +118,7 @@ func tokenLines(role string, t *Token) []string {
 	}
 	l.add(!t.Retire.IsZero(), "%s has a grace of %s until %s", about, durationText(t.Grace), timestampText(t.Retire))
 	l.add(t.Compromised, "%s is compromised", about)
-	l.add(t.TakenOver, "%s is foreign", about)
+	l.add(t.Matched, "%s is foreign", about)
 	return l
 }
 

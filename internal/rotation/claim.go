@@ -311,8 +311,8 @@ func mayBeElsewhere(r *slot.Record) bool {
 	return r.DeliveryPending() && slices.ContainsFunc(r.PendingOrLatest().Targets, func(t slot.Target) bool { return sinks.HasManyNames(t.Location) })
 }
 
-// waitForUninspected is for how long other slots that were not looked at yet are still waited for; w.mu is held.
-func (w *worker) waitForUninspected() time.Duration {
+// othersAwaitedFor is how much longer other slots, which were not looked at yet, are waited for; w.mu is held.
+func (w *worker) othersAwaitedFor() time.Duration {
 	n := w.engine.uninspected.Load()
 	if w.inspected == awaited {
 		n--

@@ -150,7 +150,7 @@ func (w *worker) view() slot.View {
 	}
 	return slot.View{
 		Record: &w.record, Plan: w.plan, Seen: seen, NextCheck: w.nextCheck, Sightings: w.sightings, Sinks: w.engine.backends.Load().configured, Taken: w.engine.left.Load().taken,
-		Inspected: w.inspected == wasInspected, UninspectedFor: w.waitForUninspected(), Times: w.times(), ActiveSince: slot.Timestamp(w.engine.activeSince.Load()).Time(), JournalDown: w.engine.StorageErr() != nil,
+		Inspected: w.inspected == wasInspected, OthersAwaitedFor: w.othersAwaitedFor(), Times: w.times(), ActiveSince: slot.Timestamp(w.engine.activeSince.Load()).Time(), JournalDown: w.engine.StorageErr() != nil,
 		ClockUnset:      w.engine.isClockUnset(w.record.Key.AccountID),
 		ForeignInstance: w.engine.lists.namesakeTokens(w.record.Key.OfRelay()),
 	}

@@ -248,7 +248,7 @@ func (s *transcript) fail(c *clause) {
 func (s *transcript) restart() {
 	s.loaded = true
 	s.v.Seen, s.v.Sightings = &Observation{}, nil
-	s.v.NextCheck, s.v.Inspected, s.v.UninspectedFor, s.v.JournalDown = TimestampOf(never()), false, 0, false
+	s.v.NextCheck, s.v.Inspected, s.v.OthersAwaitedFor, s.v.JournalDown = TimestampOf(never()), false, 0, false
 	s.v.Start, s.v.ActiveSince = s.v.Clock, s.v.Now
 	if s.v.Record.PendingMint != nil {
 		s.v.Record.LoseMint(s.v.Now, s.v.Clock, true)

@@ -76,7 +76,7 @@ func (s *transcript) lookForms() []form {
 		{"all targets were looked at", func(*clause) { s.checked() }},
 		{"targets are to be looked at", func(*clause) { s.v.NextCheck = 0 }},
 		{"NAME is at a place", func(c *clause) { s.v.Sightings.Edit(s.target(c.words[0]).Location).Place = 1 }},
-		{"other slots are waited for for DURATION", func(c *clause) { s.v.UninspectedFor = c.duration(0) }},
+		{"other slots are waited for for DURATION", func(c *clause) { s.v.OthersAwaitedFor = c.duration(0) }},
 	}
 }
 

@@ -15,8 +15,8 @@ type View struct {
 
 	ForeignInstance []string // ids of the relay's tokens that another living installation of our name minted
 
-	Inspected      bool          // targets were looked at once at least
-	UninspectedFor time.Duration // for how long slots that were not looked at yet are waited for
+	Inspected        bool          // targets were looked at once at least
+	OthersAwaitedFor time.Duration // how much longer other slots, which were not looked at yet, are waited for
 
 	BudgetUntil time.Time // for the status alone: the account's request budget lets nothing through before; zero when nothing tells
 

@@ -40,7 +40,7 @@ func (w *worker) revokeOrphan(a slot.RevokeOrphan) {
 		message = "a new token that was refused is revoked"
 	}
 	_ = w.updateWithEvents(func(r *slot.Record) []slot.Event {
-		r.NoteOrphanFound(a.Orphan.Label, w.engine.now(), w.reading())
+		r.NoteOrphanTurnedUp(a.Orphan.Label, w.engine.now(), w.reading())
 		ev := w.newEvent(slot.EventReclaimed)
 		ev.About(a.Token)
 		ev.Detail = message

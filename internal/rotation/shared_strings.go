@@ -161,7 +161,7 @@ func (w *stringSharer) shareTrouble(r *slot.Record) {
 		w.copyOnce(&r.Orphans[i].Label)
 		w.copyOnce(&r.Orphans[i].TokenID)
 		shareCommon(w, &r.Orphans[i].Clock.Boot)
-		shareCommon(w, &r.Orphans[i].FoundClock.Boot)
+		shareCommon(w, &r.Orphans[i].TurnedUpClock.Boot)
 		w.shareFound(r.Orphans[i].Before)
 	}
 	w.shareForgotten(r.ForgottenMints)

@@ -101,9 +101,9 @@ func (v *View) reclaimOrphans() Action {
 
 // lateFor is for how long no token of a lost mint can have turned up any more; negative while one still can.
 func (c *Times) lateFor(l Orphan) time.Duration {
-	if !l.Found.IsZero() {
-		found, _ := c.passedSince(l.FoundClock)
-		return found
+	if !l.TurnedUp.IsZero() {
+		since, _ := c.passedSince(l.TurnedUpClock)
+		return since
 	}
 	lost, _ := c.passedSince(l.Clock)
 	return lost - lostFor
@@ -124,16 +124,16 @@ func (v *View) nextSearch(l Orphan) time.Duration {
 	return min(max(time.Minute, 2*lookedAfter)-lost, time.Second-pastWindow)
 }
 
-// NoteOrphanFound notes that a token of a lost mint turned up, and was revoked or kept. One that came and was
+// NoteOrphanTurnedUp notes that a token of a lost mint turned up, and was revoked or kept. One that came and was
 // refused is all there is of its mint, which is forgotten.
-func (r *Record) NoteOrphanFound(label string, at time.Time, clock Reading) {
+func (r *Record) NoteOrphanTurnedUp(label string, at time.Time, clock Reading) {
 	i := slices.IndexFunc(r.Orphans, func(l Orphan) bool { return l.Label == label })
 	switch {
 	case i < 0:
 	case r.Orphans[i].TokenID != "":
 		r.ForgetOrphan(label)
 	default:
-		r.Orphans[i].Found, r.Orphans[i].FoundClock = TimestampOf(at), clock
+		r.Orphans[i].TurnedUp, r.Orphans[i].TurnedUpClock = TimestampOf(at), clock
 	}
 }
 
@@ -145,7 +145,7 @@ func (r *Record) orphansNote() string {
 		switch {
 		case l.TokenID != "":
 			refused++
-		case l.Found.IsZero():
+		case l.TurnedUp.IsZero():
 			lost++
 		}
 	}

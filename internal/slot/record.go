@@ -151,9 +151,9 @@ type Orphan struct {
 	Crashed bool `json:"crashed,omitempty"`
 	// Before is what targets held before the mint of a fourth token that was not delivered there.
 	Before []Found `json:"before,omitempty"`
-	// Found is when a token of it was last found, and revoked or kept: there may be another.
-	Found      Timestamp `json:"found,omitzero"`
-	FoundClock Reading   `json:"found_clock,omitzero"` // then
+	// TurnedUp is when a token of it was last found, and revoked or kept: there may be another.
+	TurnedUp      Timestamp `json:"found,omitzero"`
+	TurnedUpClock Reading   `json:"found_clock,omitzero"` // then
 }
 
 // Target is where a rotation delivers to.

@@ -58,7 +58,7 @@ func (r *Record) latestStart() Timestamp { return max(r.FirstSeen, r.InitialSinc
 
 // namesTimeBeyond reports whether the record names a time beyond the bounds.
 func (r *Record) namesTimeBeyond(b Bounds) bool {
-	lostAhead := func(l Orphan) bool { return max(TimestampOf(l.At), l.Found) > b.Present }
+	lostAhead := func(l Orphan) bool { return max(TimestampOf(l.At), l.TurnedUp) > b.Present }
 	return r.latestStart() > b.Latest || r.MetThrough > b.Met || r.PendingMint.startedBeyond(b) || r.Rotation.startedBeyond(b) ||
 		slices.ContainsFunc(r.Orphans, lostAhead) || r.Request.askedBeyond(b) || r.Failure.failedBeyond(b)
 }
@@ -91,7 +91,7 @@ func (r *Record) TakeBack(b Bounds) {
 		}
 	}
 	for i := range r.Orphans {
-		r.Orphans[i].At, r.Orphans[i].Found = notAfter(r.Orphans[i].At, b.Present), min(r.Orphans[i].Found, b.Present)
+		r.Orphans[i].At, r.Orphans[i].TurnedUp = notAfter(r.Orphans[i].At, b.Present), min(r.Orphans[i].TurnedUp, b.Present)
 	}
 	if r.Request.askedBeyond(b) {
 		own := *r.Request

@@ -207,7 +207,7 @@ func (s *transcript) carryOut() bool {
 		r.ForgetToken(a.Token.ID)
 		s.v.Seen.Listing = s.v.Seen.Listing.Without(a.Token.ID)
 	case RevokeOrphan:
-		r.NoteOrphanFound(a.Orphan.Label, s.v.Now, s.v.Clock)
+		r.NoteOrphanTurnedUp(a.Orphan.Label, s.v.Now, s.v.Clock)
 		s.v.Seen.Listing = s.v.Seen.Listing.Without(a.Token.ID)
 	case AdoptOrphan:
 		r.AdoptOrphan(a.Orphan, moq.Token{ID: a.Token.ID, Created: a.Token.Created.Time(), Expires: a.Token.Expires.Time()}, s.v.Now, s.v.Clock)

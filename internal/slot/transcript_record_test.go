@@ -25,7 +25,7 @@ func recordLines(r *Record) []string {
 	}
 	for _, o := range r.Orphans {
 		l.add(true, "orphan %s, %s at %s%s%s", nameOf(o.RotationID), lostOr(o.TokenID), timeText(o.At), textIf(o.Crashed, " by a crash"),
-			textIf(!o.Found.IsZero(), ", found at "+timestampText(o.Found)))
+			textIf(!o.TurnedUp.IsZero(), ", found at "+timestampText(o.TurnedUp)))
 	}
 	f := r.forgotten()
 	l.add(f.ForgottenThrough != "", "lost mints are forgotten through %s", nameOf(f.ForgottenThrough))

@@ -193,7 +193,7 @@ func (r *Record) ForgetToken(id string) {
 // AdoptOrphan keeps a lost mint's token as an old one, because a target may serve it.
 func (r *Record) AdoptOrphan(l Orphan, t moq.Token, at time.Time, clock Reading) {
 	r.Retiring = append(r.Retiring, Token{ID: t.ID, RotationID: l.RotationID, Created: TimestampOf(t.Created), Expires: TimestampOf(t.Expires)})
-	r.NoteOrphanFound(l.Label, at, clock)
+	r.NoteOrphanTurnedUp(l.Label, at, clock)
 }
 
 // BeginGrace puts a token whose grace begins now, an adopted one's or one that begins anew, in the place of what the

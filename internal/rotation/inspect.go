@@ -32,15 +32,19 @@ func (w *worker) inspect(a slot.Inspect) {
 	}
 }
 
-// noteInspections keeps looks at required targets. Only looks at all of them count as having looked at the
-// slot; first: others may have waited for that.
+// noteInspections keeps looks at required targets, but for those that were held back, which say nothing of a target. Only
+// looks at all of them count as having looked at the slot; first: others may have waited for that.
 func (w *worker) noteInspections(targets []slot.Target, looks []slot.Inspection, d slot.Depth) (first bool, changed []healthChange) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	made := 0
 	for i, t := range targets {
-		changed = append(changed, w.noteInspection(t, looks[i])...)
+		if !fault.IsHeldBack(looks[i].Err) {
+			changed = append(changed, w.noteInspection(t, looks[i])...)
+			made++
+		}
 	}
-	if d < slot.DepthProbe || w.plan == nil || len(targets) < len(slot.RequiredOf(w.plan.Targets)) {
+	if d < slot.DepthProbe || w.plan == nil || made < len(slot.RequiredOf(w.plan.Targets)) {
 		return false, changed
 	}
 	first = w.inspected == awaited
@@ -84,7 +88,7 @@ func (w *worker) noteOptionalInspection(t slot.Target, before string, l slot.Ins
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.ensureNotes().InspectingOptional.Remove(t.Location)
-	if w.record.Receipts.At(t.Location).RotationID != before || w.ensureNotes().DeliveringOptional.At(t.Location) {
+	if fault.IsHeldBack(l.Err) || w.record.Receipts.At(t.Location).RotationID != before || w.ensureNotes().DeliveringOptional.At(t.Location) {
 		return nil
 	}
 	return w.noteInspection(t, l)

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/mandate"
 	"github.com/rotatord/rotatord/internal/moq"
 	"github.com/rotatord/rotatord/internal/secret"
@@ -163,5 +164,68 @@ func TestACallKeepsTheMandateOfTheTermInWhichItBegan(t *testing.T) {
 	}
 	if err := mandate.Of(w.engine.work, newer).MayAct(); !errors.Is(err, errHalted) {
 		t.Errorf("a read after its term: %v", err)
+	}
+}
+
+// blind are a world's sinks, of which the next looks are held back: the lease was not confirmed just then.
+type blind struct {
+	w     *world
+	looks int
+}
+
+func (b *blind) Sink(name string) (sinks.Sink, bool) {
+	s, ok := b.w.Sink(name)
+	return blindSink{s, b}, ok
+}
+
+type blindSink struct {
+	sinks.Sink
+	of *blind
+}
+
+func (s blindSink) Read(ctx context.Context, target string) (sinks.Holding, error) {
+	if err := s.of.hold(); err != nil {
+		return sinks.Holding{}, err
+	}
+	return s.Sink.Read(ctx, target)
+}
+
+func (s blindSink) Probe(ctx context.Context, target string, o sinks.ProbeOptions) (sinks.Holding, error) {
+	if err := s.of.hold(); err != nil {
+		return sinks.Holding{}, err
+	}
+	return s.Sink.Probe(ctx, target, o)
+}
+
+func (b *blind) hold() error {
+	if b.looks--; b.looks >= 0 {
+		return fault.HeldBack(errSilent, false)
+	}
+	return nil
+}
+
+func TestALookThatWasHeldBackIsMadeAgainAndFailsNothing(t *testing.T) {
+	for _, strategy := range []moq.Strategy{moq.Overlap, moq.InPlace} {
+		for _, first := range []int{1, 2, 3, 7} { // of a mint, a delivery, a revocation
+			w := newWorld(t, strategy, 2)
+			w.inATerm(&term{})
+			w.run(24*time.Hour - time.Minute)
+			before := w.relay.next
+			b := *w.engine.backends.Load()
+			b.sinks = &blind{w, first}
+			w.engine.backends.Store(&b)
+			for range 3 {
+				w.run(12 * time.Hour)
+				b.sinks.(*blind).looks = first
+			}
+			for _, e := range w.disk.events {
+				if e.Kind == slot.EventFailed {
+					t.Errorf("%s, %d looks: %s failed: %s", strategy, first, e.Stage, e.Detail)
+				}
+			}
+			if r := w.rec(); w.relay.next == before || r.Failure != nil || r.Unfinished() {
+				t.Errorf("%s, %d looks: %d mints; %s", strategy, first, w.relay.next-before, w.describe())
+			}
+		}
 	}
 }

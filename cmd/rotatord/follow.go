@@ -167,7 +167,7 @@ func pause(ctx context.Context, d time.Duration) {
 func (s *followed) isMet(now slot.Status) bool {
 	at := s.asked.Requested
 	s.verified = (now.Requested.IsZero() || now.Requested.After(at)) && !now.LastRotation.Before(at)
-	isLeft := func(t slot.TokenStatus) bool { return !t.Matched && t.Created.Before(at) }
+	isLeft := func(t slot.TokenStatus) bool { return !t.TakenOver && t.Created.Before(at) }
 	return s.verified && !(s.compromised && slices.ContainsFunc(now.OldTokens, isLeft))
 }
 

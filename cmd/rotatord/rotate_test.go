@@ -18,7 +18,7 @@ func TestWhenARequestIsMet(t *testing.T) {
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	asked := slot.Status{Requested: at}
 	old := []slot.TokenStatus{{TokenID: "old", Created: at.Add(-time.Hour)}}
-	matched := []slot.TokenStatus{{TokenID: "theirs", Created: at.Add(-time.Hour), Matched: true}}
+	matched := []slot.TokenStatus{{TokenID: "theirs", Created: at.Add(-time.Hour), TakenOver: true}}
 	for name, c := range map[string]struct {
 		s           slot.Status
 		compromised bool

@@ -110,7 +110,7 @@ func (v *View) retiringStatuses() []TokenStatus {
 		t := &v.Record.Retiring[i]
 		ts := TokenStatus{
 			TokenID: t.ID, RotationID: t.RotationID, Created: t.Created.Time(), Expires: t.Expires.Time(),
-			Retire: v.RetiresAt(t), LeftToExpire: v.leftToExpire(t), Matched: t.Matched,
+			Retire: v.RetiresAt(t), LeftToExpire: v.leftToExpire(t), TakenOver: t.Matched,
 		}
 		out = append(out, ts)
 	}

@@ -122,5 +122,5 @@ type TokenStatus struct {
 	Expires      time.Time `json:"expires,omitzero"`
 	Retire       time.Time `json:"retire,omitzero"` // when its grace ends
 	LeftToExpire bool      `json:"left_to_expire,omitempty"`
-	Matched      bool      `json:"taken_over,omitempty"` // by retire: matching; it has its grace after a compromise, too
+	TakenOver    bool      `json:"taken_over,omitempty"` // by retire: matching; it has its grace after a compromise, too
 }

@@ -15,19 +15,9 @@ func (w *worker) mint(d slot.Due) {
 		w.noteFailure(slot.StageMint, err)
 		return
 	}
-	a, before, wanted := w.intendMint(d)
-	if !wanted {
-		w.locked(w.cancelReservation)
+	a, p, begun := w.beginMint(d)
+	if !begun {
 		return
-	}
-	if err := w.save(); err != nil {
-		w.rollbackIntent(before, err)
-		return
-	}
-	w.observeLag(a, before)
-	p := w.useReservation(a)
-	if a.LostAt.IsZero() {
-		a.Started, a.Clock = slot.TimestampOf(w.engine.now()), w.reading() // the first call of the rotation, without the journal's time
 	}
 	tok, err := w.callMint(cf, p, a)
 	if err == nil {
@@ -44,14 +34,42 @@ func (w *worker) mint(d slot.Due) {
 	w.completeMint(a, tok, sealed)
 }
 
-// useReservation returns the priority of a mint call, which uses up the turn that was granted.
-func (m *memory) useReservation(a slot.Rotation) moq.Priority {
+// beginMint journals the intent, and uses the turn of the call up. There is no call to make when the slot has left the
+// configuration meanwhile, when the journal does not take the intent, or when the turn was handed back.
+func (w *worker) beginMint(d slot.Due) (a slot.Rotation, p moq.Priority, begun bool) {
+	a, before, wanted := w.intendMint(d)
+	if !wanted {
+		w.locked(w.cancelReservation)
+		return a, p, false
+	}
+	if err := w.save(); err != nil {
+		w.rollbackIntent(before, err)
+		return a, p, false
+	}
+	if p, begun = w.useReservation(a); !begun {
+		w.withdrawIntent(before)
+		return a, p, false
+	}
+	w.observeLag(a, before)
+	if a.LostAt.IsZero() {
+		a.Started, a.Clock = slot.TimestampOf(w.engine.now()), w.reading() // the first call of the rotation, without the journal's time
+	}
+	return a, p, true
+}
+
+// useReservation returns the priority of a mint call, which uses up the turn that was granted. A request or a reload may
+// have handed that back meanwhile: the budget would take another slot's in its place.
+func (m *memory) useReservation(a slot.Rotation) (p moq.Priority, held bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	p, o := m.priority(), m.ensureNotes()
+	o := m.ensureNotes()
+	if !o.Reserved {
+		return p, false
+	}
+	p = m.priority()
 	p.Reserved, o.Reserved, o.cancelReservation = true, false, nil
 	p.Proven = a.Strategy == moq.InPlace && a.LostAt.IsZero()
-	return p
+	return p, true
 }
 
 // intendMint writes the pending mint into the record; before is the one it replaces,
@@ -78,6 +96,11 @@ func (w *worker) intendMint(d slot.Due) (a slot.Rotation, before *slot.Rotation,
 func (w *worker) rollbackIntent(before *slot.Rotation, err error) {
 	w.locked(func() { w.record.PendingMint = before })
 	w.noteFailure(slot.StageMint, errStorage(err))
+}
+
+// withdrawIntent undoes an intent that was journalled, before anything was called: the slot lines up anew.
+func (w *worker) withdrawIntent(before *slot.Rotation) {
+	w.updateRecord(func(r *slot.Record) { r.PendingMint = before })
 }
 
 // observeLag measures the schedule lag: of each attempt that the schedule began, but not of a rotate call that is made

@@ -229,3 +229,56 @@ func TestALookThatWasHeldBackIsMadeAgainAndFailsNothing(t *testing.T) {
 		}
 	}
 }
+
+// ownTurns are an account's in a budget that no other slot shares: each is kept for its holder alone.
+type ownTurns struct {
+	Cloudflare
+	held, without int // turns that are held; mints that had none
+}
+
+func (b *ownTurns) Account(string) (Cloudflare, bool) { return b, true }
+
+func (b *ownTurns) Reserve(_ moq.Priority, granted func()) (cancel func()) {
+	b.held++
+	granted()
+	return func() { b.held-- }
+}
+
+func (b *ownTurns) Create(ctx context.Context, p moq.Priority, relayID string, t moq.NewToken) (moq.Token, error) {
+	if !p.Reserved || b.held == 0 {
+		b.without++
+	} else {
+		b.held--
+	}
+	return b.Cloudflare.Create(ctx, p, relayID, t)
+}
+
+func TestAMintDoesNotUseATurnThatAReloadHandedBackMeanwhile(t *testing.T) {
+	w := newWorld(t, moq.Overlap, 1)
+	w.start()
+	w.run(24*time.Hour - time.Minute)
+	budget := &ownTurns{Cloudflare: w.relay}
+	configure := func() { w.engine.Configure([]*slot.Plan{w.plan}, budget, w, []string{"sink0"}) }
+	configure()
+	reloads := 0
+	var reload func()
+	reload = func() {
+		if w.rec().PendingMint == nil {
+			w.during(saveCall, reload)
+			return
+		}
+		changed, policy := *w.plan, *w.plan.Policy
+		policy.Grace += time.Minute
+		changed.Policy, w.plan = &policy, &changed
+		configure()
+		reloads++
+	}
+	w.during(saveCall, reload)
+	w.run(10 * time.Minute)
+	w.mustHold("value-2")
+	if reloads != 1 || budget.without > 0 || budget.held != 0 || w.relay.creates != 2 || len(w.stats.lag) != 1 {
+		t.Errorf("%d reloads, %d mints without a turn of their own, %d turns still held, %d mints, lags %v; want 1, 0, 0, 2, one lag",
+			reloads, budget.without, budget.held, w.relay.creates, w.stats.lag)
+	}
+	w.mustBeSound()
+}

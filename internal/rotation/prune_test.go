@@ -7,6 +7,7 @@ import (
 
 	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/moq"
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 func TestPruneRevokesOnlyWhatNoSinkHolds(t *testing.T) {
@@ -128,5 +129,33 @@ func TestForAMinuteAfterATakeOverNothingIsPruned(t *testing.T) {
 	w.run(43 * time.Second)
 	if _, err := prune(false); err != nil || len(w.relay.own()) != 1 {
 		t.Errorf("after a minute %d tokens are left, %v", len(w.relay.own()), err)
+	}
+}
+
+func TestTheTokenOfAnInPlaceSlotIsOursAndServedWhereTheAccountListsIt(t *testing.T) {
+	w := newWorld(t, moq.InPlace, 1)
+	id := foreignToken[:31] + "d"
+	w.relay.claims = func(moq.Token) string { return `{"jti":"` + id + `"}` }
+	w.start()
+	w.run(time.Minute)
+	w.relay.tokens = append(w.relay.tokens, moq.Token{ID: id, Operations: moq.Subscribe.Operations(), Created: w.now})
+	listed := func() (all [2]slot.RelayToken) {
+		tokens, err := NewAdministration(w.engine).Tokens(t.Context(), "live")
+		if n := copy(all[:], tokens); n != 2 || err != nil || all[1].TokenID != id {
+			t.Fatalf("%+v, %v", tokens, err)
+		}
+		return all
+	}
+	all := listed()
+	if theirs, ours := all[0], all[1]; theirs.Owner != slot.Others || len(theirs.ServedBy) > 0 || ours.Owner != slot.Ours ||
+		ours.Rotation != w.rec().Current.RotationID || len(ours.ServedBy) != 1 || ours.Prunable {
+		t.Errorf("somebody else's and ours: %+v", all)
+	}
+	w.restart(func() { // the record of a version that did not keep what values claim
+		w.disk.saved = w.disk.saved.Clone()
+		w.disk.saved.Current.ClaimedID, w.disk.saved.Rotation.Token.ClaimedID = "", ""
+	})
+	if all := listed(); len(all[0].ServedBy) > 0 || len(all[1].ServedBy) != 1 || all[1].Prunable {
+		t.Errorf("who serves what, by the claims in the sink: %+v", all)
 	}
 }

@@ -131,7 +131,8 @@ func (a Administration) describeToken(t moq.Token, slots []*worker) slot.RelayTo
 func (w *worker) markOwned(out *slot.RelayToken, t moq.Token) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !w.record.Owns(t) {
+	claimed := w.plan != nil && w.record.ClaimsID(t.ID) // what in_place made is no former token, which would be pruned
+	if !w.record.Owns(t) && !claimed {
 		return
 	}
 	out.Owner, out.Slot = slot.Ours, w.nameLocked()
@@ -147,10 +148,10 @@ func (w *worker) markOwned(out *slot.RelayToken, t moq.Token) {
 			}
 		}
 	}
-	if rot := w.record.Rotation; rot != nil && rot.Token != nil && rot.Token.ID == t.ID {
+	if rot := w.record.Rotation; rot != nil && rot.Token != nil && rot.Token.ShownID() == t.ID {
 		out.Rotation = rot.ID
 	}
-	if sv := w.record.Current; sv != nil && sv.ID == t.ID {
+	if sv := w.record.Current; sv != nil && sv.ShownID() == t.ID {
 		out.Rotation = sv.RotationID
 	}
 }
@@ -205,11 +206,11 @@ func (a Administration) findServingAt(ctx context.Context, tokens []slot.RelayTo
 }
 
 // holderOf tells which token a content is of: by the receipt when it is what was
-// delivered, else by the token's id in it or in the claims of a JWT in it.
+// delivered, and by the token's id in it or in the claims of a JWT in it.
 func holderOf(rc slot.Receipt, digest []byte, content secret.Value) func(*slot.RelayToken) bool {
-	if rc.RotationID != "" && string(rc.Digest) == string(digest) {
-		return func(t *slot.RelayToken) bool { return t.Rotation == rc.RotationID }
-	}
+	delivered := rc.RotationID != "" && bytes.Equal(rc.Digest, digest)
 	ids := moq.TokenIDsIn(content)
-	return func(t *slot.RelayToken) bool { return slices.Contains(ids, t.TokenID) }
+	return func(t *slot.RelayToken) bool {
+		return delivered && t.Rotation == rc.RotationID || slices.Contains(ids, t.TokenID)
+	}
 }

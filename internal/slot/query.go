@@ -104,6 +104,12 @@ func (r *Record) Owns(t moq.Token) bool {
 	return slices.ContainsFunc(r.Orphans, func(l Orphan) bool { return l.Label == t.Label })
 }
 
+// ClaimsID reports whether a listed token's id is the one that a value of in_place claims: nothing else tells which it is.
+func (r *Record) ClaimsID(id string) bool {
+	claims := func(t *Token) bool { return t != nil && t.ClaimedID == id }
+	return claims(r.Current) || r.Rotation != nil && claims(r.Rotation.Token)
+}
+
 // MayOwn reports whether a listed token is the slot's, or may be: what in_place makes is known by the id that its value
 // claims at most, so it goes by when it was made and what it may do.
 func (r *Record) MayOwn(t moq.Token) bool {

@@ -41,7 +41,7 @@ func describeFrom(c *etcdjournal.Copy, v *slot.View, yield func(*slot.Status) bo
 		describe(record)
 	})
 	if !known {
-		r := slot.NewRecord(v.Plan, v.Now)
+		r := slot.NewRecord(v.Plan, &v.Times)
 		describe(&r)
 	}
 	return goOn

@@ -35,18 +35,17 @@ func (m *memory) forgetSeen(now slot.Timestamp) {
 }
 
 // reading is the present moment on the elapsed-time clock, and on Cloudflare's.
-func (w *worker) reading() slot.Reading {
-	r := w.engine.Clock.Elapsed()
-	r.Cloudflare = slot.TimestampOf(w.engine.cloudflareTime(w.record.Key.AccountID).Now)
-	return r
-}
+func (w *worker) reading() slot.Reading { return w.times().Clock }
 
-// times are what the clocks tell at this moment.
-func (w *worker) times() slot.Times {
+func (w *worker) times() slot.Times { return w.engine.timesFor(w.record.Key.AccountID) }
+
+// timesFor are what the clocks tell at this moment, Cloudflare's by an account's answers.
+func (e *Engine) timesFor(accountID string) slot.Times {
+	clock, cloudflare := e.Clock.Elapsed(), e.cloudflareTime(accountID)
+	clock.Cloudflare = slot.TimestampOf(cloudflare.Now)
 	return slot.Times{
-		Now: w.engine.now(), Clock: w.reading(), Start: w.engine.began,
-		Cloudflare: w.engine.cloudflareTime(w.record.Key.AccountID),
-		TakenOver:  w.engine.TakeOver, ClockAgrees: w.engine.clockAgrees(),
+		Now: e.now(), Clock: clock, Start: e.began, Cloudflare: cloudflare,
+		TakenOver: e.TakeOver, ClockAgrees: e.clockAgrees(),
 	}
 }
 

@@ -104,7 +104,7 @@ func TestTheLagOfAReplicaWhoseClockIsWrongIsOfOneClock(t *testing.T) {
 		w := newWorld(t, moq.Overlap, 1)
 		w.withReplicas([2]time.Duration{ahead, ahead})
 		w.start()
-		w.run(24*time.Hour + ahead - time.Minute)
+		w.run(24*time.Hour - time.Minute)
 		w.sinks["sink0"].down = true
 		w.run(10 * time.Minute)
 		w.sinks["sink0"].down = false

@@ -89,7 +89,8 @@ func (e *Engine) assignPlans(plans []*slot.Plan, kept func(upstream) bool, first
 	for i, p := range plans {
 		w := e.slots.workerOfLocked(p.Key)
 		if w == nil {
-			w = e.slots.addWorker(e, slot.NewRecord(p, now))
+			t := e.timesFor(p.Key.AccountID)
+			w = e.slots.addWorker(e, slot.NewRecord(p, &t))
 			fresh = append(fresh, w)
 		}
 		if !w.unaffectedBy(p, kept) {

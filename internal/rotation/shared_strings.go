@@ -164,7 +164,7 @@ func (w *stringSharer) shareTrouble(r *slot.Record) {
 		shareCommon(w, &r.Orphans[i].TurnedUpClock.Boot)
 		w.shareFound(r.Orphans[i].Before)
 	}
-	w.shareForgotten(r.ForgottenMints)
+	w.shareExceptions(r.Exceptions)
 	if r.Request != nil {
 		shareCommon(w, &r.Request.By)
 		w.copyOnce(&r.Request.After)
@@ -232,12 +232,13 @@ func sharePlanOfReceipt(rc *slot.Receipt, r *slot.Record, p *slot.Plan) {
 	}
 }
 
-func (w *stringSharer) shareForgotten(f *slot.ForgottenMints) {
-	if f == nil {
+func (w *stringSharer) shareExceptions(x *slot.Exceptions) {
+	if x == nil {
 		return
 	}
-	for i := range f.ForgottenIDs {
-		w.copyOnce(&f.ForgottenIDs[i])
+	shareCommon(w, &x.FirstSeenClock.Boot)
+	for i := range x.ForgottenIDs {
+		w.copyOnce(&x.ForgottenIDs[i])
 	}
-	w.copyOnce(&f.ForgottenThrough) // the last of them, as a rule
+	w.copyOnce(&x.ForgottenThrough) // the last of them, as a rule
 }

@@ -31,3 +31,22 @@ func TestWhatAFormerLeaderIntendedMayHaveBeenCarriedOut(t *testing.T) {
 		t.Errorf("lost mints: %+v", lost)
 	}
 }
+
+func TestWhatFirstSawASlotByAWrongClockMeetsNoInstantFromBeforeAndMissesNone(t *testing.T) {
+	for _, wrong := range []time.Duration{-3 * time.Hour, 3 * time.Hour} {
+		w := newWorld(t, moq.InPlace, 1)
+		w.change(schedule(time.Hour))
+		w.plan.Initial = slot.InitialSchedule
+		w.withReplicas([2]time.Duration{wrong, wrong})
+		w.start()
+		w.run(time.Minute)
+		w.engine.WakeAll()
+		w.run(59*time.Minute - time.Second)
+		if rot := w.rec().Rotation; rot != nil {
+			t.Errorf("by a clock that is wrong by %s the slot rotated because of %s", wrong, rot.Cause)
+		}
+		w.run(2 * time.Second)
+		w.mustHold("value-1")
+		w.mustBeSound()
+	}
+}

@@ -160,6 +160,8 @@ func (w *worker) carryOut(a slot.Action) {
 	switch a := a.(type) {
 	case slot.TakeBack:
 		w.takeBack(a)
+	case slot.DateFirstSight:
+		w.updateRecord(func(r *slot.Record) { r.DateFirstSight(a.At) })
 	case slot.AdoptSchedule:
 		w.adoptSchedule()
 	case slot.Save:

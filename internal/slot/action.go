@@ -13,6 +13,9 @@ type Wait struct{ Until time.Time }
 // the clock set right, the slot would wait for it.
 type TakeBack struct{ Bounds Bounds }
 
+// DateFirstSight has the slot have been seen for the first time at a time of the clock of schedules.
+type DateFirstSight struct{ At time.Time }
+
 // AdoptSchedule has the slot go by a schedule that was changed, from now on.
 type AdoptSchedule struct{}
 
@@ -114,6 +117,7 @@ func (Conclude) isAction()        {}
 func (DeliverOptional) isAction() {}
 func (Drop) isAction()            {}
 func (TakeBack) isAction()        {}
+func (DateFirstSight) isAction()  {}
 func (AdoptSchedule) isAction()   {}
 func (BeginGrace) isAction()      {}
 func (Revoke) isAction()          {}

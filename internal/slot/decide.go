@@ -25,8 +25,8 @@ import "time"
 func Decide(v View) Action {
 	var until time.Time
 	for _, part := range []func(*View) Action{
-		(*View).takeBack, (*View).adoptSchedule, (*View).flush, (*View).endFailure, (*View).deliverOptional, (*View).deliverRequired, (*View).startDue,
-		(*View).retireTokens, (*View).reclaimOrphans, (*View).checkDrift,
+		(*View).takeBack, (*View).dateFirstSight, (*View).adoptSchedule, (*View).flush, (*View).endFailure, (*View).deliverOptional,
+		(*View).deliverRequired, (*View).startDue, (*View).retireTokens, (*View).reclaimOrphans, (*View).checkDrift,
 	} {
 		a := v.afterTakeOver(part(&v))
 		wait, nothing := a.(Wait)

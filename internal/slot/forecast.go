@@ -24,8 +24,9 @@ const maxRuns = 1000
 // FirstForecast returns the runs of a slot that is seen for the first time now.
 func FirstForecast(p *Plan, now, until time.Time) []Run {
 	now = now.Round(0)
-	r := NewRecord(p, now)
-	v := &View{Record: &r, Plan: p, Seen: &Observation{}, Times: Times{Now: now}, ActiveSince: now}
+	v := &View{Plan: p, Seen: &Observation{}, Times: Times{Now: now}, ActiveSince: now}
+	r := NewRecord(p, &v.Times)
+	v.Record = &r
 	return v.Forecast(until)
 }
 

@@ -15,7 +15,7 @@ func TestATokenIsOfALivingNamesakeWhenNoAttemptOfOursCanHaveMadeIt(t *testing.T)
 	r := &Record{
 		PendingMint: &Rotation{ID: id("h")}, Rotation: &Rotation{ID: id("g")}, Current: &Token{RotationID: id("f")},
 		Retiring: []Token{{RotationID: id("e")}}, Orphans: []Orphan{{RotationID: id("d")}},
-		ForgottenMints: &ForgottenMints{ForgottenIDs: []string{id("c"), id("a")}, ForgottenThrough: id("c")},
+		Exceptions: &Exceptions{ForgottenMints: ForgottenMints{ForgottenIDs: []string{id("c"), id("a")}, ForgottenThrough: id("c")}},
 	}
 	for _, tt := range []struct {
 		what    string

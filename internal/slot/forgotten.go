@@ -2,7 +2,7 @@ package slot
 
 import "slices"
 
-// ForgottenMints is what is still known of lost mints that were forgotten. It is replaced, not changed.
+// ForgottenMints is what is still known of lost mints that were forgotten.
 type ForgottenMints struct {
 	// ForgottenIDs are the rotation ids of those that were forgotten last, in this order.
 	ForgottenIDs []string `json:"forgotten,omitempty"`
@@ -14,19 +14,15 @@ type ForgottenMints struct {
 const forgottenRemembered = 8
 
 // forgotten is what is known of lost mints that were forgotten.
-func (r *Record) forgotten() (f ForgottenMints) {
-	if r.ForgottenMints != nil {
-		f = *r.ForgottenMints
-	}
-	return f
-}
+func (r *Record) forgotten() ForgottenMints { return r.exceptions().ForgottenMints }
 
 // ForgetOrphan forgets a lost mint that can no longer turn up, but for its id: a list that lags may still show its token.
 func (r *Record) ForgetOrphan(label string) {
 	for _, l := range r.Orphans {
 		if l.Label == label {
-			next := r.forgotten().withID(l.RotationID)
-			r.ForgottenMints = &next
+			x := r.exceptions()
+			x.ForgottenMints = x.withID(l.RotationID)
+			r.keepExceptions(x)
 		}
 	}
 	r.Orphans = slices.DeleteFunc(r.Orphans, func(l Orphan) bool { return l.Label == label })

@@ -19,7 +19,5 @@ func (v *View) dueInitially() Due {
 	if v.Record.Rotation != nil || v.Plan.Initial != InitialNow {
 		return Due{}
 	}
-	d := v.dueAt(CauseInitial, earlierOf(v.Record.InitialSince.Time(), v.Now))
-	d.MeetsThrough = laterOf(v.Record.FirstSeen.Time(), d.MeetsThrough)
-	return d
+	return v.dueAt(CauseInitial, earlierOf(v.Record.InitialSince.Time(), v.Now))
 }

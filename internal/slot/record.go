@@ -12,7 +12,7 @@ import (
 // sealed.
 type Record struct {
 	Key       moq.Key   `json:"key"`
-	FirstSeen Timestamp `json:"first_seen"`
+	FirstSeen Timestamp `json:"first_seen"` // by the clock of schedules
 
 	// MetThrough is up to when the schedule is met: by a verified rotation, or as far as it can have been
 	// (TakeBack). Instants up to it never fire again.
@@ -46,7 +46,7 @@ type Record struct {
 	// for; or the token came, and was refused.
 	Orphans []Orphan `json:"lost,omitempty"`
 
-	*ForgottenMints // nil when no lost mint was forgotten
+	*Exceptions // nil when there is none
 
 	// Receipts say what each target was last acknowledged to hold; one a location.
 	Receipts Receipts `json:"receipts,omitempty"`
@@ -60,13 +60,6 @@ type Record struct {
 
 	// Failure is the present run of failures; nil when the last attempt succeeded, or its cause has gone.
 	Failure *Failure `json:"failure,omitempty"`
-}
-
-// NewRecord is what is known of a slot that is seen for the first time now.
-func NewRecord(p *Plan, now time.Time) Record {
-	r := Record{Key: p.Key, FirstSeen: TimestampOf(now.Truncate(time.Second))}
-	r.NoteInitial(p, r.FirstSeen)
-	return r
 }
 
 // Phase is how far a rotation has come.

@@ -113,6 +113,9 @@ func (c *Times) byScheduleClock(instant time.Time) time.Time {
 }
 func (c *Times) onSchedule(at time.Time) time.Time { return at.Add(c.ScheduleNow().Sub(c.Now)) }
 
+// knowsScheduleTime reports whether ScheduleNow is sure: not our clock for want of Cloudflare's time.
+func (c *Times) knowsScheduleTime() bool { return !c.TakenOver || c.knowsCloudflare() }
+
 // awaitsTime reports whether it is not known yet, after a take-over, what time it is for schedules: instants that the
 // former leader met must not seem to be yet to come.
 func (c *Times) awaitsTime() bool {

@@ -26,6 +26,7 @@ func (s *transcript) changeForms() []form {
 		{"carried out", func(*clause) { s.mustCarryOut() }},
 		{"settled", func(*clause) { s.settle() }},
 		{"failed in NAME", func(c *clause) { s.fail(c) }},
+		{"the slot is seen for the first time", func(*clause) { *r = NewRecord(s.v.Plan, &s.v.Times) }},
 		{"its schedule is noted", func(*clause) { r.NoteSchedule(s.v.Plan) }},
 		{"NAME asks for a rotation", func(c *clause) { r.AskForRotation(Request{At: s.v.Now, By: c.words[0]}) }},
 		{"NAME asks for a compromised rotation", func(c *clause) {
@@ -215,6 +216,9 @@ func (s *transcript) carryOut() bool {
 		r.EndFailure()
 	case TakeBack:
 		r.TakeBack(a.Bounds)
+	case DateFirstSight:
+		r.DateFirstSight(a.At)
+		r.NoteSchedule(s.v.Plan)
 	case AdoptSchedule:
 		r.AdoptSchedule(s.v.Plan, TimestampOf(s.v.Now))
 		r.NoteSchedule(s.v.Plan)

@@ -49,6 +49,8 @@ func tokenActionText(a Action) string {
 		return "drop the value"
 	case TakeBack:
 		return "take back what is further ahead than it can be"
+	case DateFirstSight:
+		return "date the first sight " + timeText(a.At)
 	case AdoptSchedule:
 		return "adopt the changed schedule"
 	case BeginGrace:

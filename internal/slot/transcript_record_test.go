@@ -10,7 +10,7 @@ import (
 // recordLines are all that a record says, one fact a line; those of a rotation or a token are below its name.
 func recordLines(r *Record) []string {
 	var l lines
-	l.addTime("first seen", r.FirstSeen.Time())
+	l.add(true, "first seen %s%s", timestampText(r.FirstSeen), textIf(r.exceptions().FirstSeenClock != Reading{}, " by our clock"))
 	l.addTime("first rotation due since", r.InitialSince.Time())
 	l.addTime("scheduled through", r.MetThrough.Time())
 	in := r.inForce()

@@ -181,15 +181,17 @@ func (w *worker) applyPlan(e *Engine, p *slot.Plan, watch time.Time, kept func(u
 	}
 }
 
-// noteNext has the record say what it must before the slot gets its next plan, or what that changes. m.mu is held.
-func (m *memory) noteNext(p *slot.Plan, now time.Time) {
+// noteNext has the record say what it must before the slot gets its next plan, or what that changes. w.mu is held.
+func (w *worker) noteNext(p *slot.Plan, now time.Time) {
 	// A record of an older version does not say by which schedule the slot went, and must before the new one comes, or
 	// nobody sees that it changed. Later records say it since their last save.
-	if m.record.InForce == nil {
-		m.record.NoteSchedule(m.plan)
+	if w.record.InForce == nil {
+		w.record.NoteSchedule(w.plan)
 	}
-	if m.record.NoteInitial(p, slot.TimestampOf(now)) {
-		m.ensureNotes().Unsaved = true
+	v := w.view()
+	v.LeaveSchedule(p)
+	if w.record.NoteInitial(p, slot.TimestampOf(now)) {
+		w.ensureNotes().Unsaved = true
 	}
 }
 

@@ -81,3 +81,20 @@ func TestWhatFailsWhenItsScheduleIsChangedStaysDue(t *testing.T) {
 	w.mustHold("value-2")
 	w.mustBeSound()
 }
+
+func TestWhatIsDueAndWaitsWhenItsScheduleIsChangedStaysDueThoughAnotherInstantWasLeftOut(t *testing.T) {
+	w := newWorld(t, moq.Overlap, 1)
+	w.change(schedule(time.Hour))
+	w.plan.CatchUp = false
+	w.start()
+	w.run(time.Minute)
+	w.restart(func() { w.pass(90 * time.Minute) }) // an instant was missed
+	w.disk.full = true
+	_ = w.engine.CheckStorage()
+	w.run(40 * time.Minute) // one comes due, and waits
+	w.change(schedule(7 * day))
+	w.makeRoom()
+	w.run(time.Minute)
+	w.mustHold("value-2")
+	w.mustBeSound()
+}

@@ -9,8 +9,8 @@ type ScheduleInForce struct {
 	Zone string `json:"zone,omitempty"`
 	// Since is when it took the place of another one: what it says of the time before does not count.
 	Since Timestamp `json:"since,omitzero"`
-	// Next is the first unmet instant of Text, when the record was saved. Right after a change it may be that of the
-	// former schedule instead, which is not after Since: it is owed (owes) until it is met.
+	// Next is the first unmet instant of Text, when the record was saved, or another plan came (LeaveSchedule). Right after
+	// a change it may be that of the former schedule instead, which is not after Since: it is owed (owes) until it is met.
 	Next Timestamp `json:"next,omitzero"`
 }
 
@@ -28,6 +28,17 @@ func (r *Record) NoteSchedule(p *Plan) {
 		f.Next = TimestampOf(p.Schedule.Next(max(r.noneMissedThrough(), f.Since).Time()))
 	}
 	r.keep(f)
+}
+
+// LeaveSchedule notes, before the view's plan is replaced, which instant of its schedule would be met next, unless the next
+// plan, if there is one, has the same schedule. What the former plan leaves out is none: it must not hide one that is due.
+func (v *View) LeaveSchedule(next *Plan) {
+	f := v.Record.inForce()
+	if v.Plan == nil || v.Plan.Schedule == nil || f.Text == "" || !f.isOf(v.Plan) || next != nil && f.isOf(next) {
+		return
+	}
+	f.Next = TimestampOf(v.firstUnmet())
+	v.Record.keep(f)
 }
 
 // keep replaces what is known of the schedule: the former may be on its way to the journal.

@@ -46,6 +46,7 @@ func (s *transcript) worldForms() []form {
 			s.moveTo(c.time(0))
 			s.v.ActiveSince = s.v.Now
 		}},
+		{"a reload changes the schedule to TEXT", func(c *clause) { s.changeSchedule(c.words[0]) }},
 		{"the slot leaves the configuration", func(*clause) { s.former, s.v.Plan = s.v.Plan, nil }},
 		{"the instance is called NAME", func(c *clause) { s.instance = c.words[0] }},
 		{"another slot has the place of NAME now", func(c *clause) {

@@ -67,6 +67,16 @@ func (s *transcript) schedule(text string) {
 	s.v.Plan.Schedule, s.v.Plan.Expr, s.v.Plan.Timezone = parsed, expr, cmp.Or(zone, "UTC")
 }
 
+// changeSchedule is a reload, which the process lives through.
+func (s *transcript) changeSchedule(text string) {
+	s.plan(nil)
+	s.schedule(text)
+	next := s.v.Plan
+	s.v.Plan = s.former
+	s.v.LeaveSchedule(next)
+	s.v.Plan = next
+}
+
 // delay is a jitter that is the same for every instant.
 func (s *transcript) delay(d time.Duration) {
 	s.v.Plan.Jitter, s.v.Plan.Delay = d, func(time.Time) time.Duration { return d }

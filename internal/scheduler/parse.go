@@ -63,7 +63,7 @@ func parseEvery(expr string) (*Schedule, error) {
 func parseDescriptor(expr string) (*Schedule, error) {
 	if expr == "@reboot" {
 		return nil, errors.New(`schedule "@reboot" is not supported: a restart rotates nothing by itself; ` +
-			`missed runs are caught up (catch_up) and "initial: now" rotates a slot at first sight`)
+			`missed runs are caught up (catch_up) and "initial: now" rotates a slot that has never rotated`)
 	}
 	return fromCron(expr, cron.NewParser(cron.Descriptor), "known are @hourly, @daily, @midnight, @weekly, @monthly, @yearly, @annually and @every 12h")
 }

@@ -71,10 +71,10 @@ func (v *View) WhyDue() (c Cause, by string) {
 	return c, ""
 }
 
-// without is the view as it would be if the record lacked something.
-func (v *View) without(forget func(*Record)) *View {
+// asIf is the view as it would be with a changed record.
+func (v *View) asIf(change func(*Record)) *View {
 	w, r := *v, *v.Record
-	forget(&r)
+	change(&r)
 	w.Record = &r
 	return &w
 }

@@ -79,7 +79,7 @@ func (v *View) failedOnFormerTarget() bool {
 	if len(f.Locations) == 0 {
 		former = f.Sink != "" && !v.Sinks[f.Sink]
 	}
-	return former && v.isDue() == v.without(func(r *Record) { r.Failure = nil }).isDue()
+	return former && v.isDue() == v.asIf(func(r *Record) { r.Failure = nil }).isDue()
 }
 
 // awaits reports whether the slot waits for a target: a required one, of the plan or of an unfinished rotation.

@@ -61,7 +61,7 @@ func (v *View) firstUnmetRun() Due {
 // waits for is over, but for a turn in the budget, which the core does not know.
 func (v *View) firstForecastRun() Due {
 	if v.Record.PendingMint != nil || v.Record.Unfinished() {
-		return v.without((*Record).meetUnderWay).firstUnmetRun().startedFrom(v, v.Now)
+		return v.asIf((*Record).meetUnderWay).firstUnmetRun().startedFrom(v, v.Now)
 	}
 	until, _ := v.Record.retryAt(v.Now)
 	_, free := v.waitsFor()

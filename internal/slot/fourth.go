@@ -49,7 +49,7 @@ func (v *View) dueByItself() Due {
 	if q := v.Record.Request; q != nil && q.Compromised {
 		return Due{}
 	}
-	return v.without(func(r *Record) { r.Request = nil }).nextDue()
+	return v.asIf(func(r *Record) { r.Request = nil }).nextDue()
 }
 
 // foundUnserved is what required targets, which serve nobody, hold that was not delivered there: as long as they hold it,

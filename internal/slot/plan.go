@@ -48,11 +48,12 @@ type Policy struct {
 
 // Same reports whether a reload changed nothing of a plan.
 func (p *Plan) Same(q *Plan) bool {
-	return p != nil && q != nil && p.Key == q.Key && p.Relay == q.Relay && *p.Policy == *q.Policy && p.sameSchedule(q) &&
+	return p != nil && q != nil && p.Key == q.Key && p.Relay == q.Relay && *p.Policy == *q.Policy && p.sameExpr(q) &&
 		slices.Equal(p.Operations, q.Operations) && maps.Equal(p.Labels, q.Labels) && slices.Equal(p.Targets, q.Targets)
 }
 
-func (p *Plan) sameSchedule(q *Plan) bool {
+// sameExpr compares the expressions alone: the zone is in Policy.
+func (p *Plan) sameExpr(q *Plan) bool {
 	return p.Schedule == q.Schedule || p.Expr != "" && p.Expr == q.Expr
 }
 

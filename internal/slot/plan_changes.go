@@ -93,7 +93,7 @@ func (p *Plan) differingKeys(q *Plan) (keys []string) {
 		{"labels", maps.Equal(p.Labels, q.Labels)},
 		{"operations", slices.Equal(p.Operations, q.Operations)},
 		{"strategy", p.Strategy == q.Strategy},
-		{"schedule", p.sameSchedule(q)},
+		{"schedule", p.sameExpr(q)},
 		{"timezone", p.Timezone == q.Timezone},
 		{"jitter", p.Jitter == q.Jitter},
 		{"initial", p.Initial == q.Initial},

@@ -6,8 +6,8 @@ import (
 	"github.com/rotatord/rotatord/internal/moq"
 )
 
-// Three clocks tell the time. Schedules (but see ScheduleNow), backoffs and checks go by ours, the wall clock, which
-// anybody may set. Graces, settling, the quiet minute and the search for lost mints go by the elapsed-time clock, as
+// Three clocks tell the time. Backoffs and checks go by ours, the wall clock, which anybody may set; so do schedules, but
+// where replicas take turns by Cloudflare's (ScheduleNow). Graces, settling, the quiet minute and the search for lost mints go by the elapsed-time clock, as
 // long as the machine is up. Tokens go by Cloudflare's, as far as its answers told it.
 
 const (
@@ -16,6 +16,8 @@ const (
 	withoutTheirs = 10 * time.Minute // without one, our clock has to do
 	expiredByOurs = 24 * time.Hour   // then a token is expired so long after our clock says so
 	askAgainIn    = time.Minute      // whether Cloudflare's time is known
+
+	clocksDifferBy = 5 * time.Second // our clock and Cloudflare's, or two replicas' clocks, that are taken for the same
 )
 
 // Reading is a moment on the machine's elapsed-time clock, which no change of the wall clock moves. Readings of
@@ -100,4 +102,37 @@ func (c *Times) latestTime() time.Time { return laterOf(c.Now, c.Cloudflare.Now)
 // believed: our clock was wrong when it was set down.
 func (c *Times) waitsUntil(at time.Time, longest time.Duration) bool {
 	return c.Now.Before(at) && at.Sub(c.Now) <= longest
+}
+
+// ScheduleNow is what time it is for schedules: our clock's, but where replicas take turns Cloudflare's, unless the two
+// are as good as the same. Else a wrong clock would meet instants that another replica is to meet.
+func (c *Times) ScheduleNow() time.Time {
+	if !c.TakenOver || !c.knowsCloudflare() || c.Now.Sub(c.Cloudflare.Now).Abs() <= clocksDifferBy {
+		return c.Now
+	}
+	return c.Cloudflare.Now
+}
+
+// instantByOurClock is an instant of the schedule as our clock will show it, and byScheduleClock what the clock of schedules
+// shows when ours shows a time.
+func (c *Times) instantByOurClock(instant time.Time) time.Time {
+	return instant.Add(c.Now.Sub(c.ScheduleNow()))
+}
+func (c *Times) byScheduleClock(at time.Time) time.Time { return at.Add(c.ScheduleNow().Sub(c.Now)) }
+
+// knowsScheduleTime reports whether ScheduleNow is sure: not our clock for want of Cloudflare's time.
+func (c *Times) knowsScheduleTime() bool { return !c.TakenOver || c.knowsCloudflare() }
+
+// awaitsTime reports whether it is not known yet, after a take-over, what time it is for schedules: instants that the
+// former leader met must not seem to be yet to come.
+func (c *Times) awaitsTime() bool {
+	return c.TakenOver && !c.ClockAgrees && !c.knowsCloudflare() && !c.ourClockHasToDo()
+}
+
+// clockSlack is how far ahead the time of another replica may be that nobody takes for wrong.
+func (c *Times) clockSlack() time.Duration {
+	if !c.TakenOver {
+		return 0
+	}
+	return 2 * clocksDifferBy
 }

@@ -39,3 +39,23 @@ func driftOf(rc Receipt, l Inspection) Drift {
 	}
 	return DriftChanged
 }
+
+// FirstLook is in how much time the targets of a slot are looked at that a term takes over, as the nth of so many: at once
+// where a value was on its way to them, else at the pace of probes.
+func (r *Record) FirstLook(p *Plan, n, of int) time.Duration {
+	if p == nil || r.isInDoubt() {
+		return 0
+	}
+	return p.CheckInterval() / time.Duration(max(1, of)) * time.Duration(n)
+}
+
+// NextLook is in how much time targets that were looked at just now are to be looked at again. Where a value went to them
+// around a take-over, once more as soon as no call of the former leader can change them any more.
+func (v *View) NextLook() time.Duration {
+	left, rot := v.LateCalls(), v.Record.Rotation
+	began := TimestampOf(v.Now.Add(-v.running()))
+	if left > 0 && (v.Record.isInDoubt() || rot != nil && rot.Finished >= began) {
+		return min(left, v.Plan.CheckInterval())
+	}
+	return v.Plan.CheckInterval()
+}

@@ -139,7 +139,7 @@ func (v *View) dueOnSchedule() Due {
 	if next.IsZero() {
 		return Due{}
 	}
-	d := v.dueAt(CauseSchedule, v.byScheduleClock(v.withJitter(next)))
+	d := v.dueAt(CauseSchedule, v.instantByOurClock(v.withJitter(next)))
 	d.MeetsThrough = laterOf(next, d.MeetsThrough)
 	return d
 }
@@ -185,7 +185,7 @@ func (v *View) dueForNewTarget() Due {
 // newTargetCounts reports whether one of the new targets was given no value in the present period. Replicas whose
 // configurations differ would else rotate with every take-over.
 func (v *View) newTargetCounts() bool {
-	start := TimestampOf(v.byScheduleClock(v.driftPeriodStart()))
+	start := TimestampOf(v.instantByOurClock(v.driftPeriodStart()))
 	return !v.TakenOver || slices.ContainsFunc(v.Plan.Targets, func(t Target) bool {
 		return !v.Record.Rotation.deliversTo(t.Location) && v.Record.Receipts.At(t.Location).At < start
 	})

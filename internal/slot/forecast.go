@@ -84,7 +84,7 @@ func (d Due) startedFrom(v *View, earliest time.Time) Due {
 	}
 	d.At = earliest
 	if v.Plan.Schedule != nil {
-		d.MeetsThrough = laterOf(d.MeetsThrough, v.latestDue(laterOf(d.MeetsThrough, v.scheduleBase()), v.onSchedule(earliest)))
+		d.MeetsThrough = laterOf(d.MeetsThrough, v.latestDue(laterOf(d.MeetsThrough, v.scheduleBase()), v.byScheduleClock(earliest)))
 	}
 	return d
 }
@@ -95,9 +95,9 @@ func (v *View) runAfter(d Due) Due {
 		return Due{}
 	}
 	met := laterOf(d.MeetsThrough, v.scheduleBase())
-	next := v.Plan.Schedule.Next(laterOf(met, v.latestDue(met, v.onSchedule(d.At))))
+	next := v.Plan.Schedule.Next(laterOf(met, v.latestDue(met, v.byScheduleClock(d.At))))
 	if next.IsZero() {
 		return Due{}
 	}
-	return Due{CauseSchedule, v.byScheduleClock(v.withJitter(next)), next}
+	return Due{CauseSchedule, v.instantByOurClock(v.withJitter(next)), next}
 }

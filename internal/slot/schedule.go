@@ -9,7 +9,7 @@ func (v *View) scheduleBase() time.Time {
 	if !v.skipsMissed() {
 		return base
 	}
-	return laterOf(base, v.latestDue(base, v.onSchedule(v.ActiveSince)))
+	return laterOf(base, v.latestDue(base, v.byScheduleClock(v.ActiveSince)))
 }
 
 // skipsMissed reports whether missed runs are not caught up. A slot that fails catches up in any case: what it tried when

@@ -108,7 +108,7 @@ func (v *View) scheduleInForce() ScheduleInForce {
 // owedInstant is an instant of a former schedule that is to be made up for; zero when there is none.
 func (v *View) owedInstant() time.Time {
 	f := v.scheduleInForce()
-	if !v.Record.owes(f) || v.skipsMissed() && !v.withJitter(f.Next.Time()).After(v.onSchedule(v.ActiveSince)) {
+	if !v.Record.owes(f) || v.skipsMissed() && !v.withJitter(f.Next.Time()).After(v.byScheduleClock(v.ActiveSince)) {
 		return time.Time{}
 	}
 	return f.Next.Time()

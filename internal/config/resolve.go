@@ -21,7 +21,7 @@ type resolver struct {
 
 	timings       timings
 	formerTimings timings // of the configuration before
-	gauge         *scheduler.Gauge
+	gapMeter      *scheduler.GapMeter
 	zones         map[string]*time.Location
 	templates     sinks.Templates
 	labels        map[string]map[string]string
@@ -38,7 +38,7 @@ func newResolver(cfg *Config, f *pathReport, usable map[string]sinks.Spec, known
 	cfg.timings = make([]timing, 0, len(known))
 	return &resolver{
 		pathReport: f, cfg: cfg, usable: usable,
-		timings: make(timings, len(known)), formerTimings: byWords(known), gauge: scheduler.NewGauge(gapsFrom),
+		timings: make(timings, len(known)), formerTimings: byWords(known), gapMeter: scheduler.NewGapMeter(gapsFrom),
 		zones:  map[string]*time.Location{},
 		labels: map[string]map[string]string{}, rights: map[string][]string{}, policies: map[slot.Policy]*slot.Policy{},
 		locations: make(map[string]*slot.Plan, 2*len(cfg.Relays)),

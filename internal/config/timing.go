@@ -74,7 +74,7 @@ func (r *resolver) newTiming(expr, zone string) (*timing, error) {
 	if err != nil {
 		return nil, err
 	}
-	shortest, longest := r.gauge.Gaps(s)
+	shortest, longest := r.gapMeter.Gaps(s)
 	return &timing{schedule: s, shortest: shortest, longest: longest}, nil
 }
 

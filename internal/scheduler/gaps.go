@@ -74,10 +74,10 @@ func highestBit(field uint64) uint64 {
 	return 1 << (bits.Len64(field&(1<<63-1)) - 1)
 }
 
-// Gauge measures the gaps of many schedules from one instant on. A fleet whose slots
+// GapMeter measures the gaps of many schedules from one instant on. A fleet whose slots
 // have a schedule each has few shapes of schedule, of which each is measured once.
 // It is not safe for concurrent use.
-type Gauge struct {
+type GapMeter struct {
 	from  time.Time
 	zones map[*time.Location]changes
 	known map[shape]gaps
@@ -91,13 +91,13 @@ type shape struct {
 	spec cron.SpecSchedule
 }
 
-// NewGauge makes a gauge. from must be a whole hour.
-func NewGauge(from time.Time) *Gauge {
-	return &Gauge{from: from, zones: map[*time.Location]changes{}, known: map[shape]gaps{}}
+// NewGapMeter makes a gap meter. from must be a whole hour.
+func NewGapMeter(from time.Time) *GapMeter {
+	return &GapMeter{from: from, zones: map[*time.Location]changes{}, known: map[shape]gaps{}}
 }
 
 // Gaps returns what s.Gaps returns, measured once for each shape.
-func (g *Gauge) Gaps(s *Schedule) (shortest, longest time.Duration) {
+func (g *GapMeter) Gaps(s *Schedule) (shortest, longest time.Duration) {
 	if s.every > 0 {
 		return s.Gaps(g.from)
 	}
@@ -114,7 +114,7 @@ func (g *Gauge) Gaps(s *Schedule) (shortest, longest time.Duration) {
 // changes no gap where clocks change at whole hours by whole hours, so that the
 // same instants come before and after each change, and where no instant falls
 // into an hour that a change removes: those run at the hour's end instead.
-func (g *Gauge) shapeOf(s *Schedule) shape {
+func (g *GapMeter) shapeOf(s *Schedule) shape {
 	key := shape{s.loc, s.spec}
 	c, ok := g.zones[s.loc]
 	if !ok {

@@ -9,7 +9,7 @@ import (
 func TestAGaugeMeasuresWhatEachScheduleMeasuresItself(t *testing.T) {
 	from := instant(t, "2024-01-01T00:00:00Z")
 	for _, loc := range zones(t, "UTC", "Europe/Berlin", "Australia/Lord_Howe", "Asia/Kathmandu", "America/Santiago") {
-		g := NewGauge(from)
+		g := NewGapMeter(from)
 		for _, hour := range []string{"0", "1", "2", "3", "12", "*", "0-5"} {
 			for _, rest := range []string{"5 %s * * 0", "50 %s * * 0", "10,20 %s 1 * *", "40,50 %s 1 * *", "9 1 %s 31 3 *", "58 59 %s 31 3 *"} {
 				s := mustParse(t, fmt.Sprintf(rest, hour), loc)
@@ -23,7 +23,7 @@ func TestAGaugeMeasuresWhatEachScheduleMeasuresItself(t *testing.T) {
 }
 
 func TestAGaugeMeasuresAFleetOfSchedulesOnce(t *testing.T) {
-	g := NewGauge(instant(t, "2024-01-01T00:00:00Z"))
+	g := NewGapMeter(instant(t, "2024-01-01T00:00:00Z"))
 	loc := zones(t, "Europe/Berlin")[0]
 	for minute := range 60 * 24 {
 		g.Gaps(mustParse(t, fmt.Sprintf("%d %d * * *", minute%60, minute/60), loc))

@@ -63,16 +63,6 @@ func (w *worker) takeBack(a slot.TakeBack) {
 	w.log().Info("a clock that was ahead noted times of the slot that cannot be: they count as now")
 }
 
-// adoptSchedule has a changed schedule count from now on.
-func (w *worker) adoptSchedule() {
-	w.updateRecord(func(r *slot.Record) {
-		if w.plan != nil {
-			t := w.times()
-			r.AdoptSchedule(w.plan, slot.TimestampOf(t.ScheduleNow()))
-		}
-	})
-}
-
 // cloudflareTime is what an account's answers tell of Cloudflare's time.
 func (e *Engine) cloudflareTime(accountID string) moq.CloudflareTime {
 	accounts := e.backends.Load().accounts

@@ -195,6 +195,16 @@ func (w *worker) noteNext(p *slot.Plan, now time.Time) {
 	}
 }
 
+// adoptSchedule has a changed schedule count from now on.
+func (w *worker) adoptSchedule() {
+	w.updateRecord(func(r *slot.Record) {
+		if w.plan != nil {
+			t := w.times()
+			r.AdoptSchedule(w.plan, slot.TimestampOf(t.ScheduleNow()))
+		}
+	})
+}
+
 // saveNew makes the first sight of slots durable, grouped by the journal. Once that cannot be written, the others are not
 // tried: each would wait for it as long.
 func (e *Engine) saveNew(fresh []*worker) {

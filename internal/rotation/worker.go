@@ -49,13 +49,13 @@ func (w *worker) wake() {
 		return
 	}
 	w.running = true
-	if !w.engine.start(func() { w.run() }) {
+	if !w.engine.start(w.makePasses) {
 		w.running = false
 	}
 }
 
-// run makes passes over a slot until nothing is left to do now.
-func (w *worker) run() {
+// makePasses makes passes over a slot until nothing is left to do now.
+func (w *worker) makePasses() {
 	for {
 		until := w.runPass()
 		w.engine.Alarm.Set(&w.record.Key, until) // while running: no other pass sets it meanwhile
@@ -66,7 +66,7 @@ func (w *worker) run() {
 	}
 }
 
-// comeToRest ends the run unless the slot was woken meanwhile.
+// comeToRest ends the passes unless the slot was woken meanwhile.
 func (w *worker) comeToRest(until time.Time) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -91,7 +91,7 @@ func (w *worker) isQuiet() bool {
 	return w.inspected == wasInspected || w.plan == nil || w.record.Failure != nil || w.record.Unfinished()
 }
 
-// shortWait is for how long a single run waits for what tells whether a value may be delivered: lists 10 s apart.
+// shortWait is for how long `run --once` waits for what tells whether a value may be delivered: lists 10 s apart.
 const shortWait = 30 * time.Second
 
 // isAboutToDeliver reports whether an unfinished rotation waits for its alarm alone: its token has settled since the

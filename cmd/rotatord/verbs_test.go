@@ -50,7 +50,7 @@ func someSlots() []slot.Status {
 		},
 		{
 			Slot: "backup/subscribe", Relay: "backup", Type: moq.Subscribe, Operations: moq.Subscribe.Operations(), Account: "main", Strategy: moq.InPlace, State: slot.StateBlackout,
-			Manual: true, BlackoutSince: in(-90 * time.Second), Phase: slot.Minted,
+			NoSchedule: true, BlackoutSince: in(-90 * time.Second), Phase: slot.Minted,
 			Sinks: []slot.TargetStatus{{Sink: "disk", Required: true, State: "pending"}},
 		},
 	}
@@ -74,7 +74,7 @@ func TestStatusShowsASlotALineAndBelowWhatIsWrong(t *testing.T) {
 // A token that has expired makes a slot overdue that has no schedule, and one whose next run is yet to come.
 func TestStatusNamesEachSlotThatFailsItsCheckAsOverdue(t *testing.T) {
 	manual, scheduled := someSlots()[0], someSlots()[0]
-	manual.Slot, manual.Manual, manual.NextRotation = "live/publish", true, time.Time{}
+	manual.Slot, manual.NoSchedule, manual.NextRotation = "live/publish", true, time.Time{}
 	for _, s := range []*slot.Status{&manual, &scheduled} {
 		s.Overdue, s.OverdueSince, s.TokenExpires, s.Sinks = true, in(-20*time.Minute), in(-20*time.Minute), nil
 	}
@@ -113,7 +113,7 @@ func TestHistoryShowsWhatWasDoneByWhom(t *testing.T) {
 	d := &fakeDaemon{Events: []slot.Event{
 		{At: in(-time.Minute), Slot: "live/subscribe", Kind: slot.EventFailed, Stage: slot.StageMint, Detail: "401: 1000 Invalid API Token"},
 		{
-			At: in(-time.Hour), Slot: "live/subscribe", Kind: slot.EventRotated, Cause: slot.CauseManual, By: "root (uid 0)",
+			At: in(-time.Hour), Slot: "live/subscribe", Kind: slot.EventRotated, Cause: slot.CauseRequested, By: "root (uid 0)",
 			Took: 1234567 * time.Microsecond, TokenID: "11111111111111111111111111111111", Detail: "2 targets",
 		},
 	}}

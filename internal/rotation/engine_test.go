@@ -491,7 +491,7 @@ func TestTheHistoryTellsOfAFailedAttemptWhyItWasMadeAndWhoAsked(t *testing.T) {
 		want := slot.Event{Cause: slot.CauseSchedule}
 		if asked {
 			ask("bob")
-			want = slot.Event{Cause: slot.CauseManual, By: "bob"}
+			want = slot.Event{Cause: slot.CauseRequested, By: "bob"}
 		}
 		w.run(24 * time.Hour)
 		i := slices.IndexFunc(w.disk.events, func(e slot.Event) bool { return e.Kind == slot.EventFailed })

@@ -56,7 +56,7 @@ func (w *world) mayHaveFourth(a *slot.Rotation) bool {
 		s := w.sinks[t.Sink]
 		return t.Required && (s.down || w.relay.accepts(s.content))
 	}
-	return a.Cause != slot.CauseManual && a.Cause != slot.CauseCompromised && !slices.ContainsFunc(w.plan.Targets, serves)
+	return a.Cause != slot.CauseRequested && a.Cause != slot.CauseCompromised && !slices.ContainsFunc(w.plan.Targets, serves)
 }
 
 // labels reports whether a label is that of an attempt, under a name that the installation has or had.

@@ -9,7 +9,7 @@ type Cause string
 const (
 	CauseInitial     Cause = "initial"     // the slot has never rotated
 	CauseSchedule    Cause = "schedule"    // an instant of its schedule
-	CauseManual      Cause = "manual"      // somebody asked
+	CauseRequested   Cause = "manual"      // somebody asked
 	CauseCompromised Cause = "compromised" // somebody asked with --compromised
 	CauseExpiry      Cause = "expiry"      // a third of the token's life was left
 	CauseDrift       Cause = "drift"       // a target was found missing or changed
@@ -43,5 +43,5 @@ func CauseOf(q Request) Cause {
 	if q.Compromised {
 		return CauseCompromised
 	}
-	return CauseManual
+	return CauseRequested
 }

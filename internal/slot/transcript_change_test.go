@@ -59,7 +59,7 @@ func (s *transcript) due() Due {
 	if s.v.isDue() {
 		return s.v.nextDue()
 	}
-	return s.v.dueAt(CauseManual, s.v.Now)
+	return s.v.dueAt(CauseRequested, s.v.Now)
 }
 
 // mint is a mint that goes well: intended just now, if it was not before.

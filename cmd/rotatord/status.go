@@ -135,7 +135,7 @@ func nextRunColumn(now time.Time, s slot.Status) string {
 	switch {
 	case s.Overdue:
 		return "overdue " + timefmt.Since(now, s.OverdueSince)
-	case s.NoSchedule && s.NextRotation.IsZero():
+	case s.Manual && s.NextRotation.IsZero():
 		return "manual"
 	}
 	return timefmt.Until(now, s.NextRotation)

@@ -50,7 +50,7 @@ func someSlots() []slot.Status {
 		},
 		{
 			Slot: "backup/subscribe", Relay: "backup", Type: moq.Subscribe, Operations: moq.Subscribe.Operations(), Account: "main", Strategy: moq.InPlace, State: slot.StateBlackout,
-			NoSchedule: true, BlackoutSince: in(-90 * time.Second), Phase: slot.Minted,
+			Manual: true, BlackoutSince: in(-90 * time.Second), Phase: slot.Minted,
 			Sinks: []slot.TargetStatus{{Sink: "disk", Required: true, State: "pending"}},
 		},
 	}
@@ -74,7 +74,7 @@ func TestStatusShowsASlotALineAndBelowWhatIsWrong(t *testing.T) {
 // A token that has expired makes a slot overdue that has no schedule, and one whose next run is yet to come.
 func TestStatusNamesEachSlotThatFailsItsCheckAsOverdue(t *testing.T) {
 	manual, scheduled := someSlots()[0], someSlots()[0]
-	manual.Slot, manual.NoSchedule, manual.NextRotation = "live/publish", true, time.Time{}
+	manual.Slot, manual.Manual, manual.NextRotation = "live/publish", true, time.Time{}
 	for _, s := range []*slot.Status{&manual, &scheduled} {
 		s.Overdue, s.OverdueSince, s.TokenExpires, s.Sinks = true, in(-20*time.Minute), in(-20*time.Minute), nil
 	}

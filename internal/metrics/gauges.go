@@ -38,7 +38,7 @@ func slotGauges() []slotGauge {
 
 // nextRotation is of slots with a schedule alone: a manual one has a first run at most.
 func nextRotation(s *slot.Status) time.Time {
-	if s.NoSchedule {
+	if s.Manual {
 		return time.Time{}
 	}
 	return s.NextRotation

@@ -47,7 +47,7 @@ func busy() slot.Status {
 func quiet() slot.Status {
 	return slot.Status{
 		Relay: "edge", Type: moq.PublishSubscribe, Account: "main", Strategy: moq.InPlace,
-		State: slot.StateIdle, NoSchedule: true, NextRotation: now.Add(time.Hour),
+		State: slot.StateIdle, Manual: true, NextRotation: now.Add(time.Hour),
 	}
 }
 

@@ -14,7 +14,7 @@ func (v *View) Status() Status {
 	st := Status{
 		Slot: v.Plan.Slot(), Relay: v.Plan.Relay, Type: key.Type, Operations: v.Plan.Operations, RelayID: key.RelayID,
 		Account: v.Plan.Account, AccountID: key.AccountID, Strategy: v.Plan.Strategy, Labels: v.Plan.Labels,
-		State: v.state(), NoSchedule: v.Plan.Schedule == nil, BlackoutSince: UTC(v.Record.BlackoutSince()), Note: v.statusNote(),
+		State: v.state(), Manual: v.Plan.Schedule == nil, BlackoutSince: UTC(v.Record.BlackoutSince()), Note: v.statusNote(),
 		ForeignInstanceTokens: v.ForeignInstance,
 	}
 	v.describeTimes(&st)

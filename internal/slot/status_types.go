@@ -34,13 +34,13 @@ type Status struct {
 
 	Operations []string `json:"operations"` // of the slot's tokens, as configured
 
-	RelayID    string            `json:"relay_id"`
-	Account    string            `json:"account"`
-	AccountID  string            `json:"account_id"`
-	Strategy   moq.Strategy      `json:"strategy"`
-	Labels     map[string]string `json:"labels,omitempty"`
-	State      State             `json:"state"`
-	NoSchedule bool              `json:"manual,omitempty"`
+	RelayID   string            `json:"relay_id"`
+	Account   string            `json:"account"`
+	AccountID string            `json:"account_id"`
+	Strategy  moq.Strategy      `json:"strategy"`
+	Labels    map[string]string `json:"labels,omitempty"`
+	State     State             `json:"state"`
+	Manual    bool              `json:"manual,omitempty"`
 
 	TokenID       string    `json:"token_id,omitempty"` // served token; of in_place as its value claims, else empty
 	TokenCreated  time.Time `json:"token_created,omitzero"`

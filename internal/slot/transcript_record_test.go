@@ -128,7 +128,7 @@ func statusLines(st Status) []string {
 		return []string{"none"}
 	}
 	l := lines{string(st.State)}
-	l.add(st.NoSchedule, "no schedule")
+	l.add(st.Manual, "no schedule")
 	l.add(st.Note != "", "note: %s", st.Note)
 	l.add(st.TokenID != "", "current %s", st.TokenID)
 	l.addTime("expires", st.TokenExpires)

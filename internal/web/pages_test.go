@@ -211,7 +211,7 @@ func TestASlotWithoutAScheduleHasANextRunWhileOneIsDue(t *testing.T) {
 		"its token has expired": {func(s *slot.Status) { s.Overdue, s.OverdueSince = true, now.Add(-time.Hour) }, "overdue: <time"},
 	} {
 		s := slotStatus("live", slot.StateIdle)
-		s.NoSchedule, s.NextRotation = true, time.Time{}
+		s.Manual, s.NextRotation = true, time.Time{}
 		c.change(&s)
 		for _, target := range []string{"/", "/slots/live/subscribe"} {
 			page := get(t, &fakeDaemon{slots: []slot.Status{s}}, target)

@@ -26,7 +26,7 @@ type row struct {
 	State             string
 	Strategy          string
 	Account           string
-	NoSchedule        bool
+	Manual            bool
 	Overdue           bool
 	AnyUnhealthy      bool   // a required target is unhealthy
 	Unhealthy         []sink // targets, required or not
@@ -62,7 +62,7 @@ func newRow(st *slot.Status, now time.Time) row {
 	r := row{
 		Slot: st.Slot, Relay: st.Relay, Type: string(st.Type), Link: slotLink(st.Relay, string(st.Type)),
 		State: string(st.State), Strategy: string(st.Strategy), Account: st.Account,
-		NoSchedule: st.NoSchedule, Overdue: st.Overdue, AnyUnhealthy: st.UnhealthyTargets() > 0, Passed: dueAt(st).Before(now), Blackout: pastAt(st.BlackoutSince, now),
+		Manual: st.Manual, Overdue: st.Overdue, AnyUnhealthy: st.UnhealthyTargets() > 0, Passed: dueAt(st).Before(now), Blackout: pastAt(st.BlackoutSince, now),
 		Age: ageOf(st, now), Next: momentAt(dueAt(st), now), Expires: momentAt(st.TokenExpires, now), Attempt: momentAt(st.NextAttempt, now),
 		Failure: newFailure(st.Failure, now), Note: st.Note, Labels: labelList(st.Labels),
 	}

@@ -44,7 +44,7 @@ func TestReloadChangesASchedule(t *testing.T) {
 	})
 	w.configure(settings{})
 	d.reload()
-	if s := d.slot("live/subscribe"); !s.NoSchedule || !s.NextRotation.IsZero() {
+	if s := d.slot("live/subscribe"); !s.Manual || !s.NextRotation.IsZero() {
 		t.Errorf("after the schedule was taken away: %+v", s)
 	}
 	d.untilSlot("live/subscribe", func(s slot.Status) bool { return s.State == slot.StateIdle && len(s.OldTokens) == 0 })

@@ -66,7 +66,7 @@ func (x *exchange) asksToWait() time.Duration {
 func (x *exchange) upstreamText() string {
 	var parts []string
 	for _, e := range x.Errors {
-		parts = append(parts, strings.TrimSpace(strings.Trim(string(e.Code), `"`)+" "+e.Message))
+		parts = append(parts, strings.TrimSpace(e.code()+" "+e.Message))
 	}
 	text := strings.Join(parts, "; ")
 	switch {

@@ -10,6 +10,7 @@ import (
 	"net/http/httptrace"
 	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -75,6 +76,9 @@ type apiError struct {
 	Code    json.RawMessage `json:"code"`
 	Message string          `json:"message"`
 }
+
+// code is the error's code, which may come as a number or as a string.
+func (e apiError) code() string { return strings.Trim(string(e.Code), `"`) }
 
 // saysSomething reports whether the error has a code or a message.
 func (e apiError) saysSomething() bool {
@@ -187,9 +191,9 @@ func (x *exchange) statusLabel() string {
 	return strconv.Itoa(x.status)
 }
 
-// hasCode reports whether Cloudflare's errors hold one of the codes.
+// hasCode reports whether Cloudflare's errors hold one of the codes, be they numbers or strings.
 func (x *exchange) hasCode(codes ...string) bool {
-	return slices.ContainsFunc(x.Errors, func(e apiError) bool { return slices.Contains(codes, string(e.Code)) })
+	return slices.ContainsFunc(x.Errors, func(e apiError) bool { return slices.Contains(codes, e.code()) })
 }
 
 // trace finds out whether a request may have reached the server: it has not while

@@ -33,7 +33,8 @@ func everyAnswer() (all []answer) {
 	}
 	const unreasoned = `{"success":false,"errors":[]}`
 	all = append(all, answer{"200 without a reason", unreasoned, 200}, answer{"400 without a reason", unreasoned, 400})
-	return append(all, answer{"404 with code 21007", refusal("21007"), 404}, answer{"409 with code 21009", refusal("21009"), 409})
+	return append(all, answer{"404 with code 21007", refusal("21007"), 404}, answer{"409 with code 21009", refusal("21009"), 409},
+		answer{"409 with a code in quotes", refusal(`"21009"`), 409})
 }
 
 func TestWhatCloudflaresErrorsMean(t *testing.T) { synctest.Test(t, compareMeanings) }

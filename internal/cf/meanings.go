@@ -46,7 +46,8 @@ var meanings = fault.Table[failedCall]{
 	fault.When(fault.All(failedCall.hasNoAnswer, failedCall.isUnreachable), fault.Ambiguous, fault.Unreachable, networkHint),
 	fault.When(failedCall.hasNoAnswer, fault.Ambiguous, "", ""),
 
-	// The beginning of one came: what it would have said is not known.
+	// The beginning of one came: what it would have said is not known. Broken off or too large, it is a bad answer; else
+	// the time was up, or the call cancelled.
 	fault.When(fault.All(failedCall.brokeOff, failedCall.isUnreachable), fault.Ambiguous, fault.BadAnswer, ""),
 	fault.When(failedCall.brokeOff, fault.Ambiguous, "", ""),
 
@@ -104,7 +105,8 @@ func (f failedCall) hasNoAnswer() bool   { return f.x.isUnanswered() }
 func (f failedCall) brokeOff() bool      { return f.x.isCutShort() }
 func (f failedCall) isRateLimited() bool { return f.x.isThrottled() }
 
-// isUnreachable reports whether there was no connection, or it broke.
+// isUnreachable reports whether no time was up, and no call cancelled: there was no connection, it broke, or its answer
+// was more than is read.
 func (f failedCall) isUnreachable() bool {
 	return f.x.err != nil && fault.NoAnswer("", "", f.x.err).Reason == fault.Unreachable
 }

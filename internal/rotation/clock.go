@@ -27,10 +27,7 @@ func (m *memory) forgetSeen(now slot.Timestamp) {
 	m.forgetInspections()
 	if o := m.notes; o != nil {
 		o.TakeBack(now)
-		o.Listing = nil
-		if m.strategy() == moq.Overlap { // in_place keeps with it that this process minted the value
-			o.NotGoneAt = 0
-		}
+		o.Listing, o.NotGoneAt = nil, 0
 	}
 }
 

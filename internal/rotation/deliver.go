@@ -46,9 +46,10 @@ func (w *worker) valueNeedsJudging(rot *slot.Rotation) bool {
 	return v.NeedsJudging(rot)
 }
 
-// holdsUnknownValue reads what a target holds before a value of an earlier process is written. It is an error that
-// the journal does not know it. A target that may not be read is written.
-func (w *worker) holdsUnknownValue(sink sinks.Sink, t slot.Target, content secret.Value) (sinks.Holding, error) {
+// judgeAtTarget reads a target once more right before an in_place value of an earlier process is written there
+// (slot.NeedsJudging): what it shows must have been there before the mint (slot.HeldBefore), else that is
+// slot.ErrUnknownValue. A target that may not be read is written.
+func (w *worker) judgeAtTarget(sink sinks.Sink, t slot.Target, content secret.Value) (sinks.Holding, error) {
 	h, err := sink.Read(w.callContext(t), t.Target)
 	if err != nil && fault.Of(err).Class == fault.Permanent {
 		return sinks.Holding{}, nil
@@ -81,7 +82,7 @@ func (w *worker) write(t slot.Target, rec sinks.Record, readBefore bool) deliver
 	}
 	var seen sinks.Holding
 	if readBefore {
-		if seen, d.err = w.holdsUnknownValue(sink, t, content); d.err != nil {
+		if seen, d.err = w.judgeAtTarget(sink, t, content); d.err != nil {
 			return d
 		}
 	}

@@ -53,7 +53,7 @@ type Mint struct{ Due Due }
 // Deliver brings the value to required targets.
 type Deliver struct {
 	Targets    []Target
-	ReadBefore bool // each is read before it is written: it must hold what was there before
+	ReadBefore bool // of an in_place value that needs judging: each is read before it is written, and must hold what was there before
 }
 
 // Redirect has the value go to targets in the place of those that left the slot, too.

@@ -120,7 +120,8 @@ func (c *Times) instantByOurClock(instant time.Time) time.Time {
 }
 func (c *Times) byScheduleClock(at time.Time) time.Time { return at.Add(c.ScheduleNow().Sub(c.Now)) }
 
-// knowsScheduleTime reports whether ScheduleNow is sure: not our clock for want of Cloudflare's time.
+// knowsScheduleTime reports whether ScheduleNow is by the clock that it is to be: of who is alone ours, right or wrong
+// (ClockUnset is told apart); where replicas take turns Cloudflare's, once that is known.
 func (c *Times) knowsScheduleTime() bool { return !c.TakenOver || c.knowsCloudflare() }
 
 // awaitsTime reports whether it is not known yet, after a take-over, what time it is for schedules: instants that the

@@ -21,8 +21,8 @@ func (r *Record) DateFirstSight(at time.Time) {
 	r.keepExceptions(x)
 }
 
-// dateFirstSight has a first sight that was dated by our clock be dated by that of schedules, once that is known: where
-// ours was wrong, instants before it would count as missed, or some after it would not count.
+// dateFirstSight has a first sight of a replica's that was dated by our clock be dated by Cloudflare's time, once that is
+// known: where ours was wrong, instants before it would count as missed, or some after it would not count.
 func (v *View) dateFirstSight() Action {
 	seen := v.Record.exceptions().FirstSeenClock
 	switch {

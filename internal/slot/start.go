@@ -88,7 +88,7 @@ func (v *View) reclaimedFirst() (Action, bool) {
 	}
 	a, ok := v.reclaimListed()
 	if !ok && !isWait(a) && isWait(v.afterTakeOver(a)) {
-		return nil, true // it is known, and counts; revoked it is once no call of the former leader can come any more
+		return nil, true // the mint goes on beside it: it is revoked once no call of the former leader can come any more
 	}
 	return a, ok
 }

@@ -4,8 +4,9 @@
 // A Transport (transport.go) bounds the connecting, the handshake, the wait for an answer, its
 // reading and its size; each client has one of its own, so that a server that answers nobody takes
 // connections from nobody else. Authorities of a file are read again when it changes
-// (WithAuthorities). With MayAct, nothing leaves one whose mandate has ended (guard.go). Redirects stands above it: a 3xx is an error with a hint, because the request
-// holds credentials and perhaps a token, unless its Allow lets that one through.
+// (WithAuthorities). With MayAct, nothing leaves one whose mandate has ended (guard.go). Redirects stands
+// above a sink's: a 3xx is an error with a hint, because the request holds credentials and perhaps a
+// token, unless its Allow lets that one through. (Package cf judges a 3xx itself.)
 //
 // Bound does as much for clients that a library brings along. Errors are of package fault; what got
 // no answer is left to the caller, who alone knows whether its request may have been carried out.

@@ -133,7 +133,7 @@ type CloudflareTime struct {
 // NewToken is what a create call asks for.
 type NewToken struct {
 	Operations []string  // one at least
-	Expires    time.Time // by this machine's clock; zero: Cloudflare's default, one year
+	Expires    time.Time // by Cloudflare's time, or this machine's where that is not known; zero: Cloudflare's default, one year
 	Label      string
 }
 

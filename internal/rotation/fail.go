@@ -33,7 +33,8 @@ func (w *worker) noteFailure(where slot.Stage, err error, of ...slot.Target) {
 	case w.engine.mayLead() != nil:
 		w.locked(func() { w.ensureNotes().Unsaved = true }) // it is saved if the lease is confirmed anew
 		return
-	case fault.IsHeldBack(err) && where != slot.StageMint: // of a mint without a proof, the store failed
+	// Held back though nobody else can lead: etcd did not prove the term. Of a mint that is a failure, and told as one.
+	case fault.IsHeldBack(err) && where != slot.StageMint:
 		return
 	}
 	f := fault.Of(err)
@@ -73,7 +74,7 @@ func (w *worker) failRetirement(reason string, err error) {
 // postponeRetirement counts a failed retirement, and returns when the next is tried; w.mu is held.
 func (w *worker) postponeRetirement(err error) (next time.Time) {
 	o, pause := w.ensureNotes(), slot.RoutineBackoff()
-	o.failedRetirements++
+	o.failedRetirements, o.listFailed = o.failedRetirements+1, false
 	if v := w.view(); v.WaitsForRetirement() {
 		pause.Longest = time.Minute // a rotation waits for it
 	}

@@ -17,8 +17,7 @@ func errGone(rot *slot.Rotation) error {
 func (w *worker) listTokens(a slot.List) {
 	err := w.waitForBudget(func(ctx context.Context, p moq.Priority) error { return w.listAndNote(ctx, p) })
 	if err != nil {
-		w.noteFailure(a.Stage, err)
-		w.locked(func() { w.ensureNotes().listFailed = a.Stage == slot.StageRetire })
+		w.noteFailedList(a.Stage, err)
 		return
 	}
 	var rot *slot.Rotation
@@ -33,6 +32,18 @@ func (w *worker) listTokens(a slot.List) {
 	if gone {
 		w.noteValueGone(rot, errGone(rot))
 	}
+}
+
+// noteFailedList is noteFailure for a list. One that goes well mends what that fails of a retirement.
+func (w *worker) noteFailedList(where slot.Stage, err error) {
+	var before int32
+	w.locked(func() { before = w.ensureNotes().failedRetirements })
+	w.noteFailure(where, err)
+	w.locked(func() {
+		if o := w.ensureNotes(); o.failedRetirements > before {
+			o.listFailed = true
+		}
+	})
 }
 
 // listAndNote lists the relay's tokens, and notes what that says of the slot's.

@@ -61,3 +61,32 @@ func TestTheNoteOfARetirementThatFailedEndsWhenWhatFailedGoesWell(t *testing.T) 
 		}
 	})
 }
+
+func TestAListMendsWhatAListFailedAndNothingElse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, moq.Overlap, 1, "disk")
+		f.start()
+		defer f.kill()
+		synctest.Wait()
+		w := f.engine.slots.workerOf(f.plans[0].Key)
+		w.locked(func() { w.record.Retiring = []slot.Token{{ID: "old"}} })
+		list := func(where slot.Stage, trouble error) {
+			f.account.fails(0, trouble)
+			w.listTokens(slot.List{Stage: where})
+		}
+		down := fault.Newf(fault.Retry, fault.ServerError, "list tokens", "", "503")
+		list(slot.StageRetire, down)
+		list(slot.StagePreflight, down)
+		list(slot.StageRetire, nil)
+		if note := w.notes.NotRevoked; note != "" {
+			t.Errorf("after a list that went well: %q", note)
+		}
+		list(slot.StageRetire, down)
+		f.account.fails(0, fault.Newf(fault.Permanent, fault.Forbidden, "revoke token", "old", "403: not allowed"))
+		w.revokeToken(slot.Revoke{Token: slot.Token{ID: "old"}})
+		list(slot.StageRetire, nil)
+		if note := w.notes.NotRevoked; !contains(note, "revoke token old") {
+			t.Errorf("after a revocation that failed, and a list: %q", note)
+		}
+	})
+}

@@ -31,6 +31,10 @@ func (v *View) dateFirstSight() Action {
 	case !v.knowsScheduleTime():
 		return Wait{v.Now.Add(askAgainIn)}
 	}
-	passed, _ := v.passedSince(seen)
-	return DateFirstSight{v.ScheduleNow().Add(-passed)}
+	passed, sure := v.passedSince(seen)
+	at := v.ScheduleNow().Add(-passed)
+	if !sure { // in another term, and nobody knows how long ago: no instant that is due since is to be forgotten
+		at = earlierOf(v.Record.FirstSeen.Time(), at)
+	}
+	return DateFirstSight{at}
 }

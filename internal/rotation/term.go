@@ -56,11 +56,19 @@ func (e *Engine) delivering(ctx context.Context) context.Context {
 		if unanswered.Load() {
 			return nil
 		}
-		ctx, cancel := context.WithTimeout(ctx, proofPatience)
+		ctx, cancel := context.WithTimeout(ctx, patienceWithin(ctx))
 		defer cancel()
 		unanswered.Store(e.proveTerm(ctx) != nil)
 		return nil // whether the lease is confirmed is asked next
 	})
+}
+
+// patienceWithin is how long a call waits for a proof that cannot be had: of its own time, most is left for what it is to do.
+func patienceWithin(ctx context.Context) time.Duration {
+	if end, ends := ctx.Deadline(); ends {
+		return min(proofPatience, time.Until(end)/3)
+	}
+	return proofPatience
 }
 
 func (e *Engine) provingBy(ctx context.Context, proof func(context.Context) error) context.Context {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/rotatord/rotatord/internal/fault"
@@ -281,4 +282,29 @@ func TestAMintDoesNotUseATurnThatAReloadHandedBackMeanwhile(t *testing.T) {
 			reloads, budget.without, budget.held, w.relay.creates, w.stats.lag)
 	}
 	w.mustBeSound()
+}
+
+// In a time of its own that is short a delivery is not to spend all of it on a store that is silent.
+func TestADeliveryWithLittleTimeWaitsForAProofForAPartOfIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, moq.Overlap, 1, "disk")
+		f.load()
+		f.engine.Term = silentTerm{}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second/2)
+		defer cancel()
+		ctx = f.engine.delivering(ctx)
+		if err := mandate.Of(ctx, nil).MayBegin(ctx); err != nil || ctx.Err() != nil {
+			t.Errorf("it may not begin: %v, %v", err, ctx.Err())
+		}
+	})
+}
+
+// silentTerm is a term whose lease is confirmed, and of which nothing else can be learnt.
+type silentTerm struct{}
+
+func (silentTerm) MayAct() error { return nil }
+
+func (silentTerm) Prove(ctx context.Context) error {
+	<-ctx.Done()
+	return ctx.Err()
 }

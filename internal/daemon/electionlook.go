@@ -103,8 +103,8 @@ func (d *daemon) behind() time.Duration {
 
 // noRoom is that etcd is full, so that who stands by could not take over; nil while it is not.
 func (r *replica) noRoom() error {
-	if w := r.space.Load(); w != nil && w.Last().Full {
-		return w.Errs()[0]
+	if w := r.space.Load(); w != nil {
+		return w.FullErr()
 	}
 	return nil
 }

@@ -89,10 +89,12 @@ func (r *replica) notElected(ctx context.Context) error {
 // openTerm opens the store of a term and has the slots work. No reload comes between. Nothing of it outlives the term, or
 // waits for an etcd that is away meanwhile.
 func (r *replica) openTerm(ctx context.Context, t *leadership.Term, opened *teardown) (*core, error) {
-	r.reloading.Lock()
-	defer r.reloading.Unlock()
 	ctx, cancel := untilOver(ctx, t)
 	defer cancel()
+	if err := r.awaitReload(ctx); err != nil {
+		return nil, err
+	}
+	defer r.reloading.Unlock()
 	cfg, b := r.fleet.Load(), r.backends.Load()
 	_, revision := t.Fence()
 	clock := NewSystemClock().during(revision)
@@ -117,6 +119,23 @@ func (r *replica) openTerm(ctx context.Context, t *leadership.Term, opened *tear
 	opened.add("slots", slotsTime, func(ctx context.Context) error { return r.stopSlots(ctx, c) })
 	r.core.Store(c)
 	return c, nil
+}
+
+// reloadPatience is how long who was elected waits for the end of a reload, which may hang at a file: another replica can
+// lead meanwhile.
+const reloadPatience = 10 * time.Second
+
+// awaitReload takes the lock of reloads, if it can be had in time.
+func (r *replica) awaitReload(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, reloadPatience)
+	defer cancel()
+	for !r.reloading.TryLock() {
+		if !wait(ctx, fitCheck) {
+			return fault.Newf(fault.Retry, fault.Timeout, "lead", "", "a reload of this replica is under way, and does not end").
+				WithHint("see whether the configuration and the files that it names can be read")
+		}
+	}
+	return nil
 }
 
 // openStore tells all that this replica leads, by the first write of its term.

@@ -126,20 +126,32 @@ func (w *SpaceWatch) isUncompacted(ctx context.Context) (bool, error) {
 // Errs say what a person should do by what was found last, one thing each. They are none of etcd being away.
 func (w *SpaceWatch) Errs() (errs []error) {
 	n := w.Last()
-	used := fmt.Sprintf("%d of %d MiB are used", n.Size>>20, n.Quota>>20)
 	switch {
 	case n.Full:
-		errs = append(errs, fmt.Errorf("%w: %s: nothing is minted, and no replica can be elected", rpctypes.ErrNoSpace, used))
+		errs = append(errs, w.fullErr(n))
 	case n.Tight:
-		errs = append(errs, fmt.Errorf("%w: %s", errTight, used))
+		errs = append(errs, w.faultOf(reading, fmt.Errorf("%w: %s", errTight, n.used())))
 	}
 	if n.Uncompacted {
-		errs = append(errs, errUncompacted)
-	}
-	for i, err := range errs {
-		errs[i] = w.faultOf(reading, err)
+		errs = append(errs, w.faultOf(reading, errUncompacted))
 	}
 	return errs
+}
+
+// FullErr is that etcd was full when it was looked at last; nil where it was not.
+func (w *SpaceWatch) FullErr() error {
+	if n := w.Last(); n.Full {
+		return w.fullErr(n)
+	}
+	return nil
+}
+
+func (w *SpaceWatch) fullErr(n SpaceNotes) error {
+	return w.faultOf(reading, fmt.Errorf("%w: %s: nothing is minted, and no replica can be elected", rpctypes.ErrNoSpace, n.used()))
+}
+
+func (n SpaceNotes) used() string {
+	return fmt.Sprintf("%d of %d MiB are used", n.Size>>20, n.Quota>>20)
 }
 
 var (

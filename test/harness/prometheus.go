@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
@@ -69,13 +70,21 @@ func FreeAddress(t testing.TB) string {
 	return address
 }
 
-// HoldAddress returns an address of loopback that nobody else can listen at until it is released.
+// HoldAddress returns an address of loopback that nobody else can listen at until it is released. Its port is below those
+// that the kernel gives to connections, so that none of these takes it while who is to listen there is down.
 func HoldAddress(t testing.TB) (address string, release func()) {
 	t.Helper()
-	l := Must[net.Listener](t)(net.Listen("tcp", "127.0.0.1:0"))
-	release = func() { _ = l.Close() }
-	t.Cleanup(release)
-	return l.Addr().String(), release
+	for range 100 {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 10000+rand.IntN(20000)))
+		if err != nil {
+			continue // somebody listens there
+		}
+		release = func() { _ = l.Close() }
+		t.Cleanup(release)
+		return l.Addr().String(), release
+	}
+	t.Fatal("no address of loopback is free")
+	return "", nil
 }
 
 // config returns the configuration file of the Prometheus at an address. JSON is YAML.

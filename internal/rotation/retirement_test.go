@@ -32,8 +32,8 @@ func TestTheNoteOfASlotTellsWhyAnOldTokenIsNotRevokedUntilOneIs(t *testing.T) {
 	})
 }
 
-// What keeps a token from being revoked may be the list that comes before it.
-func TestTheNoteOfARetirementThatFailedEndsWhenWhatFailedGoesWell(t *testing.T) {
+// withAnOldToken has a slot at rest that has an old token to retire.
+func withAnOldToken(t *testing.T, test func(t *testing.T, f *fleet, w *worker)) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(t, moq.Overlap, 1, "disk")
 		f.start()
@@ -41,6 +41,13 @@ func TestTheNoteOfARetirementThatFailedEndsWhenWhatFailedGoesWell(t *testing.T) 
 		synctest.Wait()
 		w := f.engine.slots.workerOf(f.plans[0].Key)
 		w.locked(func() { w.record.Retiring = []slot.Token{{ID: "old"}} })
+		test(t, f, w)
+	})
+}
+
+// What keeps a token from being revoked may be the list that comes before it.
+func TestTheNoteOfARetirementThatFailedEndsWhenWhatFailedGoesWell(t *testing.T) {
+	withAnOldToken(t, func(t *testing.T, f *fleet, w *worker) {
 		look := slot.List{Stage: slot.StageRetire}
 		f.account.fails(0, fault.Newf(fault.Permanent, fault.Forbidden, "list tokens", "", "403: not allowed"))
 		w.listTokens(look)
@@ -63,13 +70,7 @@ func TestTheNoteOfARetirementThatFailedEndsWhenWhatFailedGoesWell(t *testing.T) 
 }
 
 func TestAListMendsWhatAListFailedAndNothingElse(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFleet(t, moq.Overlap, 1, "disk")
-		f.start()
-		defer f.kill()
-		synctest.Wait()
-		w := f.engine.slots.workerOf(f.plans[0].Key)
-		w.locked(func() { w.record.Retiring = []slot.Token{{ID: "old"}} })
+	withAnOldToken(t, func(t *testing.T, f *fleet, w *worker) {
 		list := func(where slot.Stage, trouble error) {
 			f.account.fails(0, trouble)
 			w.listTokens(slot.List{Stage: where})

@@ -1,11 +1,9 @@
 package bench
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -20,12 +18,11 @@ import (
 	"github.com/rotatord/rotatord/test/harness"
 )
 
-// BenchmarkStandby measures a replica that stands by, and follows the records of a fleet whose every slot was rotated; and
-// how long it takes, once nobody leads any more, until it leads itself.
+// BenchmarkStandby measures a replica that stands by, and follows the records of a fleet whose every slot was rotated.
 func BenchmarkStandby(b *testing.B) {
 	rotatord.Path(b) // built before anything is timed
 	say("\nStandby: a replica that follows the records of a fleet in etcd, every slot of which was rotated")
-	say("%9s %9s %9s %9s %9s %9s", "slots", "record", "ready", "resident", "peak", "leads")
+	say("%9s %9s %9s %9s %9s", "slots", "record", "ready", "resident", "peak")
 	for _, n := range given.sizes {
 		measureStandby(b, n)
 	}
@@ -36,37 +33,21 @@ func measureStandby(b *testing.B, slots int) {
 	w := newFleet(b, slots)
 	defer w.Remove()
 	identity := harness.Must[*secret.Identity](b)(secret.CreateIdentity(w.Path("identity.txt")))
-	size, term := w.lead(etcd, identity)
+	size := w.lead(etcd, identity)
 	w.configureWith(harness.Config{
 		State: fmt.Sprintf("identity_file: %s, etcd: {endpoints: [%s]}", w.Path("identity.txt"), strings.Join(etcd.Endpoints(), ", ")),
 	}, "24h, shared: true", "schedule")
 	ready := w.start()
 	w.settled()
-	resident, peak := w.memory("VmRSS"), w.memory("VmHWM")
-	leads := w.takesOver(term)
-	say("%9d %8dB %8.3fs %7.1fMB %7.1fMB %8.3fs", slots, size, ready.Seconds(), resident, peak, leads.Seconds())
+	say("%9d %8dB %8.3fs %7.1fMB %7.1fMB", slots, size, ready.Seconds(), w.memory("VmRSS"), w.memory("VmHWM"))
 	w.stop()
 }
 
-// takesOver ends a term, and returns how long it takes until the replica leads that stands by.
-func (w *fleet) takesOver(from *leadership.Term) time.Duration {
-	w.Helper()
-	began := time.Now()
-	harness.Check(w, from.Resign(w.Context()))
-	harness.Eventually(w, readyTime, "the replica leads", func() error {
-		if !bytes.Contains(harness.Must[[]byte](w)(os.ReadFile(w.Path("log"))), []byte("this replica leads now")) {
-			return errors.New("it stands by")
-		}
-		return nil
-	})
-	return time.Since(began)
-}
-
 // lead leads in the place of another replica, and gives every slot a record. It returns how long one is.
-func (w *fleet) lead(etcd *etcdtest.Cluster, identity *secret.Identity) (recordSize int, term *leadership.Term) {
+func (w *fleet) lead(etcd *etcdtest.Cluster, identity *secret.Identity) (recordSize int) {
 	w.Helper()
 	began := time.Now()
-	term = harness.Must[*leadership.Term](w)(leadership.Candidate{
+	term := harness.Must[*leadership.Term](w)(leadership.Candidate{
 		Client: etcd.Client, Prefix: "/rotatord/election", Length: time.Minute, Card: leadership.Card{Replica: "the benchmark"},
 		Elapsed: func() time.Duration { return time.Since(began) },
 	}.Campaign(w.Context()))
@@ -79,7 +60,7 @@ func (w *fleet) lead(etcd *etcdtest.Cluster, identity *secret.Identity) (recordS
 	}))
 	harness.Check(w, store.Load(w.Context(), func(*slot.Record) error { return nil }))
 	w.saveAll(store)
-	return len(harness.Must[[]byte](w)(json.Marshal(w.rotated(0)))), term
+	return len(harness.Must[[]byte](w)(json.Marshal(w.rotated(0))))
 }
 
 // saveAll saves a record for each slot, many at a time.

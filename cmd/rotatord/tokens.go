@@ -120,7 +120,7 @@ func (a *app) showPrunable(former []adminapi.Token) (some bool) {
 		}
 	}
 	if kept > 0 {
-		a.say("\n%s will be kept: a sink holds it, or what a sink holds cannot be told", count(kept, "token"))
+		a.say("\n%s will be kept: a sink holds it, or what a sink holds cannot be told (`rotatord status` shows which fails)", count(kept, "token"))
 	}
 	return some
 }

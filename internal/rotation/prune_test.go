@@ -1,8 +1,11 @@
 package rotation
 
 import (
+	"errors"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/rotatord/rotatord/internal/fault"
@@ -157,5 +160,51 @@ func TestTheTokenOfAnInPlaceSlotIsOursAndServedWhereTheAccountListsIt(t *testing
 	})
 	if all := listed(); len(all[0].ServedBy) > 0 || len(all[1].ServedBy) != 1 || all[1].Prunable {
 		t.Errorf("who serves what, by the claims in the sink: %+v", all)
+	}
+}
+
+// Two relays may have exchanged their names before the journal was lost.
+func TestPruneLeavesATokenThatATargetOfAnotherRelayMayHold(t *testing.T) {
+	for name, tt := range map[string]struct {
+		holds   func(former moq.Token) string
+		trouble error
+		known   bool // the journal knows a delivery there
+		kept    bool
+	}{
+		"the token":               {holds: func(f moq.Token) string { return "header." + jwtOf(f.ID) + ".signature" }, kept: true},
+		"what cannot be told":     {holds: func(moq.Token) string { return "opaque" }},
+		"what cannot be read":     {trouble: errors.New("away"), kept: true},
+		"what was delivered":      {trouble: errors.New("away"), known: true},
+		"nothing of this relay's": {holds: func(moq.Token) string { return jwtOfRelay(testRelay) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newFleet(t, moq.Overlap, 2, "one", "two")
+				w.start()
+				t.Cleanup(w.kill)
+				<-time.After(time.Minute)
+				synctest.Wait()
+				relay, other := w.plans[0].Key.RelayID, w.plans[1].Key
+				former := w.tokens[relay][0]
+				w.kill()
+				if !tt.known {
+					delete(w.disk, other)
+				}
+				delete(w.disk, w.plans[0].Key)
+				w.stores["one"].held[relay] = jwtOfRelay(testRelay)
+				if tt.holds != nil {
+					w.stores["two"].held[other.RelayID] = tt.holds(former)
+				}
+				w.stores["two"].fails(0, tt.trouble)
+				w.start()
+				synctest.Wait()
+				if _, err := NewAdministration(w.engine).Prune(t.Context(), w.plans[0].Relay, nil, false); err != nil {
+					t.Fatal(err)
+				}
+				if kept := slices.ContainsFunc(w.tokens[relay], func(tok moq.Token) bool { return tok.ID == former.ID }); kept != tt.kept {
+					t.Errorf("kept: %t, want %t", kept, tt.kept)
+				}
+			})
+		})
 	}
 }

@@ -1,7 +1,6 @@
 package rotation
 
 import (
-	"bytes"
 	"context"
 	"slices"
 	"time"
@@ -10,7 +9,6 @@ import (
 
 	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/moq"
-	"github.com/rotatord/rotatord/internal/secret"
 	"github.com/rotatord/rotatord/internal/slot"
 )
 
@@ -153,64 +151,5 @@ func (w *worker) markOwned(out *slot.RelayToken, t moq.Token) {
 	}
 	if sv := w.record.Current; sv != nil && sv.ShownID() == t.ID {
 		out.Rotation = sv.RotationID
-	}
-}
-
-// findServing reads every configured target of the slots and says which token each holds; what slots or targets left is
-// not read.
-// A target whose content cannot be told forbids all pruning, but that of what lets nobody in any more.
-func (a Administration) findServing(ctx context.Context, tokens []slot.RelayToken, slots []*worker) {
-	certain := true
-	for _, w := range slots {
-		plan, rec := w.currentPlan(), w.read()
-		if plan == nil {
-			continue
-		}
-		for _, t := range plan.Targets {
-			certain = a.findServingAt(ctx, tokens, w, rec, t) && certain
-		}
-	}
-	for i := range tokens {
-		former := tokens[i].Owner == slot.Former || tokens[i].Owner == slot.ForeignInstance
-		tokens[i].Prunable = (certain || a.hasExpired(tokens[i], slots[0])) && former && len(tokens[i].ServedBy) == 0
-	}
-}
-
-// hasExpired reports whether a listed token has expired by our clock and Cloudflare's.
-func (a Administration) hasExpired(t slot.RelayToken, w *worker) bool {
-	theirs := a.engine.cloudflareTime(w.record.Key.AccountID).Now
-	return !t.Expires.IsZero() && !theirs.IsZero() && theirs.After(t.Expires) && a.engine.now().After(t.Expires)
-}
-
-func (a Administration) findServingAt(ctx context.Context, tokens []slot.RelayToken, w *worker, rec *slot.Record, t slot.Target) (certain bool) {
-	sink, err := w.sink(t)
-	if err != nil {
-		return false
-	}
-	h, err := sink.Read(ctx, t.Target)
-	if err != nil {
-		return false
-	}
-	if !h.Exists {
-		return true
-	}
-	rc, digest := rec.Receipts.At(t.Location), w.digest(h.Content)
-	holds := holderOf(rc, digest, h.Content)
-	for i := range tokens {
-		if holds(&tokens[i]) {
-			tokens[i].ServedBy = append(tokens[i].ServedBy, t.Sink)
-			certain = true
-		}
-	}
-	return certain || bytes.Equal(rc.Digest, digest) || moq.HoldsTokenOfAnotherRelay(h.Content, w.record.Key.RelayID)
-}
-
-// holderOf tells which token a content is of: by the receipt when it is what was
-// delivered, and by the token's id in it or in the claims of a JWT in it.
-func holderOf(rc slot.Receipt, digest []byte, content secret.Value) func(*slot.RelayToken) bool {
-	delivered := rc.RotationID != "" && bytes.Equal(rc.Digest, digest)
-	ids := moq.TokenIDsIn(content)
-	return func(t *slot.RelayToken) bool {
-		return delivered && t.Rotation == rc.RotationID || slices.Contains(ids, t.TokenID)
 	}
 }

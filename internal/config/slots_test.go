@@ -81,15 +81,17 @@ func TestSettleFollowsTheScheduleAndMakesRoomForTheGrace(t *testing.T) {
 
 func TestGraceAndLifetimeFollowTheSchedule(t *testing.T) {
 	for schedule, want := range map[string]struct{ grace, lifetime time.Duration }{
-		"@every 1h":   {30 * time.Minute, 30 * day},
-		"@every 1s":   {time.Second / 2, 30 * day},
-		"@daily":      {12 * time.Hour, 30 * day},
-		"0 4 * * 1":   {24 * time.Hour, 30 * day}, // 4 × 7 days are less than 30
-		"0 4 1 * *":   {24 * time.Hour, 124 * day},
-		"@yearly":     {24 * time.Hour, year},
-		"manual":      {12 * time.Hour, year},
-		" manual ":    {12 * time.Hour, year},
-		"0 0 4 * * 1": {24 * time.Hour, 30 * day},
+		"@every 1h": {30 * time.Minute, 30 * day},
+		"@every 1s": {time.Second / 2, 30 * day},
+		"@daily":    {12 * time.Hour, 30 * day},
+		"0 4 * * 1": {24 * time.Hour, 30 * day}, // 4 × 7 days are less than 30
+		"0 4 1 * *": {24 * time.Hour, 124 * day},
+		"@yearly":   {24 * time.Hour, year},
+		// four times that is more than a duration can be
+		"@every 700000h": {24 * time.Hour, year},
+		"manual":         {12 * time.Hour, year},
+		" manual ":       {12 * time.Hour, year},
+		"0 0 4 * * 1":    {24 * time.Hour, 30 * day},
 	} {
 		got := planOf(t, "", "", "{schedule: '"+schedule+"'}")
 		if got.Grace != want.grace || got.Lifetime != want.lifetime {

@@ -201,7 +201,7 @@ func defaultLifetime(t *timing) time.Duration {
 	if t.schedule == nil {
 		return year
 	}
-	return min(max(4*t.longest, minDefaultLife), year)
+	return min(max(4*min(t.longest, year), minDefaultLife), year) // four times the longest gap that there can be is no duration
 }
 
 func (r *resolver) warnTiming(plan *slot.Plan, t *timing, scope *slotScope, schedule origin) {

@@ -30,7 +30,7 @@ const (
 const (
 	// fitCheck is the time between two looks whether this replica may campaign.
 	fitCheck = 200 * time.Millisecond
-	// quietFor is for how long a replica may not be fit before a person is told: it reads etcd first.
+	// quietFor is for how long a replica may not be fit before a person is told: etcd may come up at the same time.
 	quietFor = 3 * time.Second
 	// lastingRest is the time between tries where only a person can mend what is wrong.
 	lastingRest = 15 * time.Second
@@ -230,7 +230,7 @@ func (r *replica) awaitFitness(ctx context.Context) {
 			return
 		case leavesLeading(err):
 			r.noteTrouble(nil)
-		case isElsewhere(err) || sinceBoot()-began > quietFor:
+		case isElsewhere(err) || !errors.Is(err, etcdjournal.ErrNotRead) && sinceBoot()-began > quietFor:
 			r.noteTrouble(err)
 		}
 		if !wait(ctx, fitCheck) {

@@ -52,7 +52,7 @@ func Follow(client *clientv3.Client, o FollowOptions) *Copy {
 	}
 	c := &Copy{
 		place: newPlace(client, o.Prefix, newSigner(o.Keys, Term{}), o.limits), options: o,
-		ended: make(chan struct{}), why: errNotRead, asOf: o.Elapsed(), changed: make(chan struct{}),
+		ended: make(chan struct{}), why: ErrNotRead, asOf: o.Elapsed(), changed: make(chan struct{}),
 	}
 	c.contents, c.failed = newContents(c.place, o.Elapsed), c.lose
 	go func() {
@@ -62,8 +62,10 @@ func Follow(client *clientv3.Client, o FollowOptions) *Copy {
 	return c
 }
 
+// ErrNotRead is why a copy cannot be relied on that is being read for the first time, while nothing has failed.
+var ErrNotRead = errors.New("it was not read yet")
+
 var (
-	errNotRead    = errors.New("it was not read yet")
 	errHandedOver = errors.New("this replica was elected, and follows nobody")
 	errStopped    = errors.New("it follows no more")
 	errBehind     = errors.New("what this replica knows is not up to date")

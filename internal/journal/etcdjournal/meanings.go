@@ -28,7 +28,7 @@ var meanings = fault.Table[error]{
 	fault.When(fault.Is(ErrNotLeader), fault.Retry, fault.Conflict, "who leads goes on; this replica stands by"),
 	fault.When(fault.Is(ErrRestored), fault.Retry, fault.Conflict,
 		"all is read anew; if no snapshot of etcd was restored, find out who else writes below {prefix}"),
-	fault.When(fault.Is(errNotRead, errHandedOver, errStopped, errLost), fault.Retry, fault.Storage, "it is read anew"),
+	fault.When(fault.Is(ErrNotRead, errHandedOver, errStopped, errLost), fault.Retry, fault.Storage, "it is read anew"),
 	fault.When(fault.Is(errBehind, errSilent), fault.Retry, fault.Storage,
 		"see whether etcd's members reach each other, and whether their disks are slow"),
 	fault.When(fault.Is(durable.ErrNewer), fault.Permanent, fault.Invalid,

@@ -24,7 +24,7 @@ func TestWhatErrorsMean(t *testing.T) {
 		{"the election's key is gone", ErrNotLeader},
 		{"a record differs", fmt.Errorf("%w: the record of slot a/b/subscribe is gone", ErrRestored)},
 		{"another identity", fmt.Errorf("%w: it was sealed for age1x, and this identity_file opens for age1y", ErrOtherIdentity)},
-		{"a copy was not read yet", errNotRead},
+		{"a copy was not read yet", ErrNotRead},
 		{"a copy is old", fmt.Errorf("%w: it is of 12s ago", errBehind)},
 		{"a newer format", fmt.Errorf("%w: it is of format version 2, and this one reads up to 1", durable.ErrNewer)},
 		{"a wrong signature", fmt.Errorf("key %q: %w", "/rotatord/slots/a/b/subscribe", errForeign)},

@@ -115,6 +115,7 @@ func (r *replica) openTerm(ctx context.Context, t *leadership.Term, opened *tear
 	if err := r.agreeOn(ctx, s, r.foldersOf(cfg)); err != nil {
 		return nil, err
 	}
+	r.log.Info("this replica leads now", zap.String("replica", r.name), zap.Int64("term", c.revision))
 	c.engine.Configure(cfg.Plans(), b, b, b.sinkNames())
 	opened.add("slots", slotsTime, func(ctx context.Context) error { return r.stopSlots(ctx, c) })
 	r.core.Store(c)
@@ -158,7 +159,6 @@ func (r *replica) startTerm(ctx context.Context, c *core, opened *teardown) {
 	_ = r.warnOfUnsetClock()
 	r.startParts(ctx, "background work of the term", r.partsOf(c), opened)
 	r.metrics.Leader(c.since)
-	r.log.Info("this replica leads now", zap.String("replica", r.name), zap.Int64("term", c.revision))
 	r.announce()
 }
 

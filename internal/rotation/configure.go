@@ -43,14 +43,12 @@ func (e *Engine) Compare(plans []*slot.Plan) slot.Changes {
 }
 
 // wakeChanged sees, on all processors if there are many, that each slot is looked at when
-// it has something to do.
+// it has something to do: those that have it now go on meanwhile.
 func (e *Engine) wakeChanged(slots []*worker) {
 	workers := min(runtime.GOMAXPROCS(0), 1+len(slots)/1000)
 	e.together(workers, func(w int) {
 		for i := w; i < len(slots); i += workers {
-			if w := slots[i]; !w.armIfIdle() {
-				e.Alarm.Set(&w.record.Key, e.now())
-			}
+			slots[i].armOrWake()
 		}
 	})
 }
@@ -85,9 +83,10 @@ func (e *Engine) assignPlans(plans []*slot.Plan, kept func(upstream) bool, first
 	next := make(roster, 0, len(plans))
 	e.slots.mu.Lock()
 	defer e.slots.mu.Unlock()
-	e.left.Store(e.findLeftLocations(plans))
+	known := e.slots.workersOf(plans)
+	e.left.Store(e.findLeftLocations(plans, known))
 	for i, p := range plans {
-		w := e.slots.workerOfLocked(p.Key)
+		w := known[i]
 		if w == nil {
 			t := e.timesFor(p.Key.AccountID)
 			w = e.slots.addWorker(e, slot.NewRecord(p, &t))
@@ -167,8 +166,10 @@ func (w *worker) applyPlan(e *Engine, p *slot.Plan, watch time.Time, kept func(u
 		})
 	}
 	w.countUninspected(e, p)
-	if p != nil && w.plan != nil {
-		detachRotations(&w.record)
+	if p != nil {
+		if w.plan != nil || w.visited {
+			detachRotations(&w.record)
+		}
 		sharePlanWords(&w.record, p)
 	}
 	w.noteNext(p, e.now())
@@ -188,8 +189,10 @@ func (w *worker) noteNext(p *slot.Plan, now time.Time) {
 	if w.record.InForce == nil {
 		w.record.NoteSchedule(w.plan)
 	}
-	v := w.view()
-	v.LeaveSchedule(p)
+	if w.plan != nil {
+		v := w.view()
+		v.LeaveSchedule(p)
+	}
 	if w.record.NoteInitial(p, slot.TimestampOf(now)) {
 		w.ensureNotes().Unsaved = true
 	}

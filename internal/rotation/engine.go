@@ -139,9 +139,7 @@ func (e *Engine) Wake(k *moq.Key) {
 // WakeAll has every slot decide anew: something that all of them go by has changed.
 func (e *Engine) WakeAll() {
 	for _, w := range e.slots.allWorkers() {
-		if !w.armIfIdle() {
-			w.wake()
-		}
+		w.armOrWake()
 	}
 }
 

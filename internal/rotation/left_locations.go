@@ -21,12 +21,13 @@ type leftLocations struct {
 	taken  map[string]bool      // those that a configured slot has now
 }
 
-// findLeftLocations finds what slots leave with the plans that are to come into force; e.slots.mu is held.
-func (e *Engine) findLeftLocations(plans []*slot.Plan) *leftLocations {
+// findLeftLocations finds what slots leave with the plans that are to come into force, whose workers are given, too;
+// e.slots.mu is held.
+func (e *Engine) findLeftLocations(plans []*slot.Plan, workers []*worker) *leftLocations {
 	p := &leftLocations{former: map[string][]*worker{}, taken: map[string]bool{}}
 	kept := 0
-	for _, plan := range plans {
-		if w := e.slots.workerOfLocked(plan.Key); w != nil {
+	for i, plan := range plans {
+		if w := workers[i]; w != nil {
 			p.addLeft(w, plan)
 			kept++
 		}

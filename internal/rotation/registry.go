@@ -29,6 +29,9 @@ func newRegistry() *registry {
 	return r
 }
 
+// expect makes room for so many slots, before there are any.
+func (r *registry) expect(slots int) { r.byRelay = make(map[moq.RelayKey]*worker, slots) }
+
 // slotsAtOnce slots are allocated together: they are never freed, and lie closer
 // than among what a start leaves behind. So many fill whole pages.
 const slotsAtOnce = 1024
@@ -74,6 +77,15 @@ func (r *registry) workerOfLocked(k moq.Key) *worker {
 		w = w.nextOfRelay
 	}
 	return w
+}
+
+// workersOf returns the worker of each plan's slot, in their order; nil where there is none. r.mu is held.
+func (r *registry) workersOf(plans []*slot.Plan) []*worker {
+	out := make([]*worker, len(plans))
+	for i, p := range plans {
+		out[i] = r.workerOfLocked(p.Key)
+	}
+	return out
 }
 
 // allWorkers returns every worker, in no order.

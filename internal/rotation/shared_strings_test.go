@@ -6,8 +6,10 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 	"unsafe"
 
+	"github.com/rotatord/rotatord/internal/moq"
 	"github.com/rotatord/rotatord/internal/slot"
 )
 
@@ -85,6 +87,23 @@ func TestALoadedRecordNamesItsRotationByOneWord(t *testing.T) {
 	for i, word := range []string{r.Current.RotationID, r.Receipts[0].RotationID, r.Receipts[1].RotationID} {
 		if unsafe.StringData(word) != unsafe.StringData(r.Rotation.ID) {
 			t.Errorf("word %d is a copy", i)
+		}
+	}
+}
+
+func TestAfterATakeOverARecordSharesTheWordsOfItsPlan(t *testing.T) {
+	w := newWorld(t, moq.Overlap, 1)
+	w.withReplicas([2]time.Duration{})
+	w.start()
+	w.run(time.Hour)
+	w.restart(func() {})
+	for name, words := range map[string][2]string{
+		"a rotation's target": {w.rec().Rotation.Targets[0].Location, w.plan.Targets[0].Location},
+		"a receipt's target":  {w.rec().Receipts[0].Location, w.plan.Targets[0].Location},
+		"the relay's name":    {w.rec().Rotation.Names.Relay, w.plan.Relay},
+	} {
+		if words[0] != words[1] || unsafe.StringData(words[0]) != unsafe.StringData(words[1]) {
+			t.Errorf("%s: %q is a copy of %q", name, words[0], words[1])
 		}
 	}
 }

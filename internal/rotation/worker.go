@@ -41,6 +41,13 @@ func (w *worker) armIfIdle() (calm bool) {
 	return true
 }
 
+// armOrWake sees that the slot is looked at when it has something to do.
+func (w *worker) armOrWake() {
+	if !w.armIfIdle() {
+		w.wake()
+	}
+}
+
 func (w *worker) wake() {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -58,11 +58,21 @@ func (r *revisions) end(key moq.Key, k known) {
 	delete(r.saves, key)
 }
 
+// expect makes room for so many slots, before there are any.
+func (r *revisions) expect(slots int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.known) == 0 {
+		r.known = make(map[moq.Key]known, slots)
+	}
+}
+
 // learn notes a revision that was read, unless a newer one is known.
 func (r *revisions) learn(key moq.Key, revision int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if _, saves := r.saves[key]; !saves && r.known[key].revision < revision {
-		r.known[key] = known{revision: revision, sequence: r.known[key].sequence}
+	k := r.known[key]
+	if _, saves := r.saves[key]; !saves && k.revision < revision {
+		r.known[key] = known{revision: revision, sequence: k.sequence}
 	}
 }

@@ -58,13 +58,22 @@ func (v *View) judgeFirst(missing []Target) (Action, bool) {
 	expected := func(t Target) bool {
 		return v.showsContent(t) && v.Record.HeldBefore(t.Location, v.Seen.Inspections.At(t.Location).Digest)
 	}
-	if v.Now.Sub(rot.MintedAt.Time()) <= believedFor || slices.ContainsFunc(targets, expected) {
+	if v.isNew(rot) || slices.ContainsFunc(targets, expected) {
 		return nil, true
 	}
 	if !slices.ContainsFunc(targets, func(t Target) bool { return !v.isSilent(t) }) {
 		return v.failOn(StageDeliver, missing), false
 	}
 	return GiveUp{errNothingVouches()}, false
+}
+
+// isNew reports whether a value was minted so lately that nothing need vouch for it. Where only our clock tells, one that
+// it puts far ahead is none: it was wrong at the mint, or is now.
+func (v *View) isNew(rot *Rotation) bool {
+	if age, sure := v.passedSince(rot.MintedClock); sure {
+		return age <= believedFor
+	}
+	return Within(rot.MintedAt.Time(), v.Now, believedFor)
 }
 
 // isVouchedFor reports whether a required target is seen to hold the very value: nothing newer can have been minted.

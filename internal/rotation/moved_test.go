@@ -61,13 +61,22 @@ func movedAndBack(w *world) {
 
 // restoredAndWiped: an old state comes back with a value on its way, when a sink is empty by now: another holds the newest
 // value, or, if there is none, nothing shows whether it is the newest.
-func restoredAndWiped(w *world) {
+func restoredAndWiped(w *world) { w.restoreAndWipe(func() {}) }
+
+// restoredUnderARightClock: and that state was kept while the clock was more than a year ahead.
+func restoredUnderARightClock(w *world) {
+	w.step(400 * 24 * time.Hour)
+	w.restoreAndWipe(func() { w.now = w.theirs() })
+}
+
+func (w *world) restoreAndWipe(meanwhile func()) {
 	w.calmly(time.Hour)
 	w.during(writeCall, func() { w.backup = w.disk.saved })
 	w.calmly(50 * time.Hour)
 	w.restart(func() {
 		w.disk.saved, w.forgetful = w.backup, true
 		w.sinks["sink0"].replace("")
+		meanwhile()
 	})
 	w.run(3 * time.Hour)
 }

@@ -22,6 +22,7 @@ func (w *world) onMint(label string) {
 		w.breaks("1: a mint is called without a durable intent")
 		return
 	}
+	w.mints[r.PendingMint.ID] = w.truth()
 	if label != "" && !w.labels(label, r.PendingMint.ID) {
 		w.breaks("1: the label %s is not that of the durable intent %s", label, r.PendingMint.ID)
 	}
@@ -117,9 +118,10 @@ func (w *world) mayReplace(r *slot.Record) bool {
 	return compromised || !tok.BeforeRenewal(w.theirs()) || w.tellTime().Now.IsZero() && !tok.BeforeRenewal(w.now) || tok.ID != "" && !listed || w.identityLost || tok.ID == "" && (w.unknownServed(r) || w.nothingServed(r))
 }
 
-// nothingServed: no target tells anything of an in_place value that is no longer fresh.
+// nothingServed: no target tells anything of an in_place value that is no longer new, in true time: the wall clock may
+// have been set since it was minted, and since it was given up.
 func (w *world) nothingServed(r *slot.Record) bool {
-	return w.now.Sub(r.Rotation.MintedAt.Time()) > 10*time.Minute &&
+	return w.truth()-w.mints[r.Rotation.ID] > 10*time.Minute &&
 		!slices.ContainsFunc(w.plan.Targets, func(t slot.Target) bool { return w.sinks[t.Sink].content != "" })
 }
 

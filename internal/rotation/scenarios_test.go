@@ -122,6 +122,7 @@ func scenarios() []scenario {
 			name: "overlap/replicas, compromised, unverified", long: true, replicas: true, strategy: moq.Overlap, sinks: 1,
 			plan: func(p *slot.Plan) { p.Verify = false }, story: compromisedInGrace,
 		},
+		scenario{name: "in_place/journal restored, all wiped, the clock set right", long: true, strategy: moq.InPlace, sinks: 1, story: restoredUnderARightClock},
 	)
 }
 

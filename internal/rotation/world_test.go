@@ -48,10 +48,11 @@ type world struct {
 	sane    bool             // no more trouble
 
 	identityLost, compromised, removed, forgetful bool
-	timeless                                      bool                    // no answer tells Cloudflare's time
-	passed                                        time.Duration           // since the world began, whatever the clocks say
-	met                                           map[slot.Timestamp]bool // instants met by the schedule; true: when they had passed
-	fresh                                         []time.Duration         // when new values came, in true time
+	timeless                                      bool                     // no answer tells Cloudflare's time
+	passed                                        time.Duration            // since the world began, whatever the clocks say
+	met                                           map[slot.Timestamp]bool  // instants met by the schedule; true: when they had passed
+	fresh                                         []time.Duration          // when new values came, in true time
+	mints                                         map[string]time.Duration // rotation ids by when their mint was called, in true time
 	backup                                        *slot.Record
 
 	born       time.Time
@@ -98,7 +99,7 @@ func newWorld(t testing.TB, strategy moq.Strategy, n int) *world {
 		sinks: map[string]*fakeSink{}, choose: func(choice) int { return 0 }, check: func(*world) {},
 		random: rand.New(rand.NewPCG(1, 0)), names: []string{"test"},
 	}
-	w.born, w.stats.steps, w.met = w.now, map[slot.Stage]int{}, map[slot.Timestamp]bool{}
+	w.born, w.stats.steps, w.met, w.mints = w.now, map[slot.Stage]int{}, map[slot.Timestamp]bool{}, map[string]time.Duration{}
 	w.relay = newFakeRelay(w)
 	w.disk = &fakeDisk{w: w}
 	w.plan = &slot.Plan{

@@ -153,7 +153,7 @@ soak: ## the long forms: KILLS (500) kills of the real binary, FAILOVERS (100) o
 	$(GO) test -count=1 -v -timeout 3h -run '^TestNoCombination' ./internal/rotation -explore.all -explore.depth=2 -explore.walks=$(WALKS)
 
 .PHONY: bench
-bench: ## the table of docs/performance.md; takes about ten minutes on an idle machine
+bench: ## the table of docs/performance.md; takes about half an hour on an idle machine
 	@.ci/setup curl:curl jq:jq
 	@$(GO) test -run '^(TestOnlyTheBudget|TestWhatARotationCosts)' -bench . -benchtime 1x -timeout 1h -v ./test/bench -overdue 5000
 

@@ -88,8 +88,8 @@ func (w *fleet) rotated(i int) *slot.Record {
 	clock := slot.Reading{Boot: "0b2d3a52-3f0e-4a5f-9d4c-8c2a5b1f0e77", Elapsed: time.Hour}
 	id := moq.NewRotationID(at.Time(), "")
 	target := slot.Target{Sink: "disk", Required: true}
-	target.Target = fmt.Sprintf("%s/relay-%d/%s.token", w.Path("tokens"), i/2, typ)
-	target.Location = "file:" + target.Target
+	target.Target = fmt.Sprintf("%s/relay-%d/%s.token", w.files, i/2, typ)
+	target.Location = "file://" + target.Target
 	token := &slot.Token{ID: fmt.Sprintf("%032x", i), RotationID: id, Created: at, Expires: expires, ValueSize: 300, Clock: clock}
 	return &slot.Record{
 		Key:       moq.Key{AccountID: harness.AccountID, RelayID: harness.RelayID(i / 2), Type: typ},

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -48,7 +49,10 @@ type fleet struct {
 	testing.TB
 	*harness.Folder
 	api     string
+	files   string // the folder of the sink
+	state   string // keys of the state; "": its path, in the folder
 	slots   int
+	busy    int // slots that rotate every few seconds
 	admin   *harness.Admin
 	process *harness.Process
 	log     *os.File
@@ -57,9 +61,15 @@ type fleet struct {
 func newFleet(tb testing.TB, slots int) *fleet {
 	tb.Helper()
 	w := &fleet{TB: tb, Folder: harness.NewFolder(tb), slots: slots, api: cloudflare(tb, (slots+1)/2)}
-	w.admin = harness.KeepAliveAdmin(w.Socket())
-	w.log = harness.Must[*os.File](tb)(os.Create(w.Path("log")))
+	w.files = w.Path("tokens")
+	w.open()
 	return w
+}
+
+// open has what is in the folder beside the configuration.
+func (w *fleet) open() {
+	w.admin = harness.KeepAliveAdmin(w.Socket())
+	w.log = harness.Must[*os.File](w)(os.Create(w.Path("log")))
 }
 
 // configure writes the configuration.
@@ -70,16 +80,24 @@ func (w *fleet) configure(probes, initial string) { w.configureWith(harness.Conf
 func (w *fleet) configureWith(c harness.Config, probes, initial string) {
 	var relays strings.Builder
 	for i := 0; i < w.slots; i += 2 {
-		fmt.Fprintf(&relays, "\n  relay-%d:\n    id: %s\n    labels: {team: video}\n    tokens:\n      publish_subscribe: {schedule: \"%s\"}",
-			i/2, harness.RelayID(i/2), schedule(i))
+		fmt.Fprintf(&relays, "\n  relay-%d:\n    id: %s\n    labels: {team: video}\n    tokens:\n      publish_subscribe: {%s}",
+			i/2, harness.RelayID(i/2), w.settings(i))
 		if i+1 < w.slots {
-			fmt.Fprintf(&relays, "\n      subscribe: {schedule: \"%s\"}", schedule(i+1))
+			fmt.Fprintf(&relays, "\n      subscribe: {%s}", w.settings(i+1))
 		}
 	}
+	c.State = cmp.Or(c.State, w.state)
 	c.Top, c.APIURL, c.Account = "log: {level: warn}\n", w.api, ", rate_limit: {requests: 1000000, per: 1s, share: 1}"
-	c.Sinks = fmt.Sprintf("  disk: {type: file, path: \"%s/{{.Relay}}/{{.Type}}.token\", probe_interval: %s}\n", w.Path("tokens"), probes)
+	c.Sinks = fmt.Sprintf("  disk: {type: file, path: \"%s/{{.Relay}}/{{.Type}}.token\", probe_interval: %s}\n", w.files, probes)
 	c.Defaults, c.Relays = fmt.Sprintf("{sinks: [disk], initial: %s}", initial), relays.String()
 	w.Configure(c)
+}
+
+func (w *fleet) settings(i int) string {
+	if i < w.busy {
+		return `schedule: "@every 3s", jitter: 2900ms, grace: 300ms`
+	}
+	return fmt.Sprintf("schedule: %q", schedule(i))
 }
 
 // schedule is a weekly schedule like no other's, the day after tomorrow or later.

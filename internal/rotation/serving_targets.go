@@ -39,7 +39,7 @@ func (a Administration) findServing(ctx context.Context, tokens []slot.RelayToke
 // servingTarget is a configured target that may hold a token, and what it holds.
 type servingTarget struct {
 	slot.Target
-	slot    *worker
+	worker  *worker
 	receipt slot.Receipt
 	holding sinks.Holding
 	err     error
@@ -54,7 +54,7 @@ func (w *worker) servingTargets(chosen func(slot.Receipt) bool) (out []servingTa
 	}
 	for _, t := range w.plan.Targets {
 		if rc := w.record.Receipts.At(t.Location); chosen(rc) {
-			out = append(out, servingTarget{Target: t, slot: w, receipt: rc})
+			out = append(out, servingTarget{Target: t, worker: w, receipt: rc})
 		}
 	}
 	return out
@@ -81,7 +81,7 @@ func (a Administration) readTargets(ctx context.Context, targets []servingTarget
 }
 
 func (t *servingTarget) read(ctx context.Context) {
-	sink, err := t.slot.sink(t.Target)
+	sink, err := t.worker.sink(t.Target)
 	if err == nil {
 		t.holding, err = sink.Read(ctx, t.Target.Target)
 	}
@@ -97,7 +97,7 @@ func (t *servingTarget) markServed(tokens []slot.RelayToken, relay moq.RelayKey)
 	if !t.holding.Exists {
 		return true
 	}
-	content, digest := t.holding.Content, t.slot.digest(t.holding.Content)
+	content, digest := t.holding.Content, t.worker.digest(t.holding.Content)
 	holds := holderOf(t.receipt, digest, content)
 	for i := range tokens {
 		if holds(&tokens[i]) {
@@ -105,7 +105,7 @@ func (t *servingTarget) markServed(tokens []slot.RelayToken, relay moq.RelayKey)
 			certain = true
 		}
 	}
-	return certain || bytes.Equal(t.receipt.Digest, digest) || t.slot.record.Key.OfRelay() != relay ||
+	return certain || bytes.Equal(t.receipt.Digest, digest) || t.worker.record.Key.OfRelay() != relay ||
 		moq.HoldsTokenOfAnotherRelay(content, relay.RelayID)
 }
 

@@ -48,6 +48,7 @@ func measureTakeovers(b *testing.B, slots int) {
 		}
 		say("%9d %-8s %8.3fs %8.3fs", slots, end.leader, all.median().Seconds(), all.quantile(1).Seconds())
 	}
+	say("%9d resident: who leads %.0fMB, who stands by %.0fMB", slots, p.replicas[0].memory("VmRSS"), p.replicas[1].memory("VmRSS"))
 	for _, r := range p.replicas {
 		r.stop()
 	}

@@ -63,10 +63,22 @@ func (v *View) reclaim(l Orphan, t moq.Token) Action {
 	rot := v.Record.Rotation
 	newer := rot != nil && rot.ID > l.RotationID && rot.Cause != CauseCompromised
 	never := func(h Target) bool { return v.neverReceived(h, &tok) || v.holdsAsBefore(h, l) }
-	if !newer && !v.leftToExpire(&tok) && v.everyRequired(never) {
+	switch {
+	case newer || v.leftToExpire(&tok):
+	case v.everyRequired(never):
 		return v.onceSettled(RevokeOrphan{l, tok})
+	case v.onlySilenceHides(never):
+		return v.failOn(StageRetire, v.failedInspection(v.requiredTargets()))
 	}
 	return AdoptOrphan{l, tok}
+}
+
+// onlySilenceHides reports whether required targets that do not answer are all that speaks for keeping the token of a lost
+// mint, beside three tokens. They are looked at again, for as long as it takes: what could be minted meanwhile would be a
+// fourth, which needs an answer of each as well. Kept, the token would take that place for its grace.
+func (v *View) onlySilenceHides(never func(Target) bool) bool {
+	mayHave := func(h Target) bool { return !never(h) }
+	return v.Plan != nil && v.isFourth() && !slices.ContainsFunc(v.reachable(v.requiredTargets()), mayHave)
 }
 
 // reclaimOrphans looks for the tokens of lost mints again and again for a day; once one was found, for a

@@ -123,6 +123,10 @@ func scenarios() []scenario {
 			plan: func(p *slot.Plan) { p.Verify = false }, story: compromisedInGrace,
 		},
 		scenario{name: "in_place/journal restored, all wiped, the clock set right", long: true, strategy: moq.InPlace, sinks: 1, story: restoredUnderARightClock},
+		scenario{
+			name: "overlap/fourth mint cut off beside a silent sink", long: true, strategy: moq.Overlap, sinks: 2,
+			plan: func(p *slot.Plan) { p.Grace = 10 * time.Hour }, story: fourthCutOff,
+		},
 	)
 }
 
@@ -347,16 +351,41 @@ func deadBeside(w *world) {
 
 // allWiped: all targets are wiped while the slot has three tokens, whose graces are long.
 func allWiped(w *world) {
-	w.calmly(24*time.Hour + 10*time.Minute)
-	w.ask(false)
-	w.calmly(20 * time.Minute)
-	before := len(w.relay.own())
-	for _, s := range w.sinks {
-		s.replace("")
-	}
+	before := w.wipeBesideThree()
 	w.run(2 * time.Hour)
 	w.calmly(70 * time.Minute)
 	if before <= slot.MaxTokens { // else the fourth is there already: the token of a lost mint
+		w.mustServeSoon("sink0")
+	}
+	w.run(time.Hour)
+}
+
+// wipeBesideThree has all targets lose what they hold while the slot has three tokens, and returns how many it has.
+func (w *world) wipeBesideThree() (tokens int) {
+	w.calmly(24*time.Hour + 10*time.Minute)
+	w.ask(false)
+	w.calmly(20 * time.Minute)
+	for _, s := range w.sinks {
+		s.replace("")
+	}
+	return len(w.relay.own())
+}
+
+// fourthCutOff: the process dies before the fourth token, which nobody was given, is journalled, and a target does not
+// answer for a while.
+func fourthCutOff(w *world) {
+	before := w.wipeBesideThree()
+	dies := func() {
+		w.dead, w.disk.full, w.sinks["sink1"].down = true, true, true
+		w.during(probeCall, func() { w.disk.full = false }) // of the next process
+	}
+	w.during(createCall, func() { w.during(saveCall, dies) })
+	w.run(2 * time.Hour)
+	w.during(createCall, nil)
+	w.during(saveCall, nil)
+	w.disk.full, w.sinks["sink1"].down = false, false
+	w.calmly(70 * time.Minute)
+	if before <= slot.MaxTokens {
 		w.mustServeSoon("sink0")
 	}
 	w.run(time.Hour)

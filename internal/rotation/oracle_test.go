@@ -118,11 +118,11 @@ func (w *world) mayReplace(r *slot.Record) bool {
 	return compromised || !tok.BeforeRenewal(w.theirs()) || w.tellTime().Now.IsZero() && !tok.BeforeRenewal(w.now) || tok.ID != "" && !listed || w.identityLost || tok.ID == "" && (w.unknownServed(r) || w.nothingServed(r))
 }
 
-// nothingServed: no target tells anything of an in_place value that is no longer new, in true time: the wall clock may
-// have been set since it was minted, and since it was given up.
+// nothingServed: no target tells anything of an in_place value that is no longer new, in true time, since the wall clock may
+// have been set since it was minted, and since it was given up; or by the wall clock, which has to do where nothing else tells.
 func (w *world) nothingServed(r *slot.Record) bool {
-	return w.truth()-w.mints[r.Rotation.ID] > 10*time.Minute &&
-		!slices.ContainsFunc(w.plan.Targets, func(t slot.Target) bool { return w.sinks[t.Sink].content != "" })
+	old := w.truth()-w.mints[r.Rotation.ID] > 10*time.Minute || !slot.Within(r.Rotation.MintedAt.Time(), w.now, 10*time.Minute)
+	return old && !slices.ContainsFunc(w.plan.Targets, func(t slot.Target) bool { return w.sinks[t.Sink].content != "" })
 }
 
 // unknownServed: an in_place target holds what the journal knows nothing of, so

@@ -45,12 +45,8 @@ func (e *Engine) Compare(plans []*slot.Plan) slot.Changes {
 // wakeChanged sees, on all processors if there are many, that each slot is looked at when
 // it has something to do: those that have it now go on meanwhile.
 func (e *Engine) wakeChanged(slots []*worker) {
-	workers := min(runtime.GOMAXPROCS(0), 1+len(slots)/1000)
-	e.together(workers, func(w int) {
-		for i := w; i < len(slots); i += workers {
-			slots[i].armOrWake()
-		}
-	})
+	processors := min(runtime.GOMAXPROCS(0), 1+len(slots)/1000)
+	e.togetherAtMost(processors, len(slots), func(i int) { slots[i].armOrWake() })
 }
 
 // keptBy returns a function that reports whether next has a sink or an account of before, the very same.

@@ -129,6 +129,16 @@ func sideBySide(n int, do func(i int)) {
 	}
 }
 
+// togetherAtMost runs do(0) to do(n-1), so many of them side by side, and waits for all.
+func (e *Engine) togetherAtMost(atOnce, n int, do func(i int)) {
+	atOnce = min(atOnce, n)
+	e.together(atOnce, func(first int) {
+		for i := first; i < n; i += atOnce {
+			do(i)
+		}
+	})
+}
+
 // Wake looks at a slot now. It does not block.
 func (e *Engine) Wake(k *moq.Key) {
 	if w := e.slots.workerOf(*k); w != nil {

@@ -26,7 +26,7 @@ func (a Administration) findServing(ctx context.Context, tokens []slot.RelayToke
 	if slices.ContainsFunc(tokens, isUnknownToJournal) {
 		targets = append(targets, a.engine.undeliveredTargets(relay)...)
 	}
-	a.readTargets(ctx, targets)
+	a.engine.togetherAtMost(readsAtOnce, len(targets), func(i int) { targets[i].read(ctx) })
 	certain := true
 	for i := range targets {
 		certain = targets[i].markServed(tokens, relay) && certain
@@ -69,15 +69,6 @@ func (e *Engine) undeliveredTargets(relay moq.RelayKey) (out []servingTarget) {
 		}
 	}
 	return out
-}
-
-func (a Administration) readTargets(ctx context.Context, targets []servingTarget) {
-	readers := min(readsAtOnce, len(targets))
-	a.engine.together(readers, func(first int) {
-		for i := first; i < len(targets); i += readers {
-			targets[i].read(ctx)
-		}
-	})
 }
 
 func (t *servingTarget) read(ctx context.Context) {

@@ -1,7 +1,6 @@
 package rotation
 
 import (
-	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -42,11 +41,9 @@ func (e *Engine) Compare(plans []*slot.Plan) slot.Changes {
 	return slot.ComparePlans(old, plans)
 }
 
-// wakeChanged sees, on all processors if there are many, that each slot is looked at when
-// it has something to do: those that have it now go on meanwhile.
+// wakeChanged sees that each slot is looked at when it has something to do: those that have it now go on meanwhile.
 func (e *Engine) wakeChanged(slots []*worker) {
-	processors := min(runtime.GOMAXPROCS(0), 1+len(slots)/1000)
-	e.togetherAtMost(processors, len(slots), func(i int) { slots[i].armOrWake() })
+	e.forMany(len(slots), func(i int) { slots[i].armOrWake() })
 }
 
 // keptBy returns a function that reports whether next has a sink or an account of before, the very same.
@@ -76,34 +73,58 @@ func (before *backends) keptBy(next *backends) func(upstream) bool {
 // and all that have something new to look at.
 func (e *Engine) assignPlans(plans []*slot.Plan, kept func(upstream) bool, first bool) (fresh, changed []*worker) {
 	now := e.now()
-	next := make(roster, 0, len(plans))
 	e.slots.mu.Lock()
 	defer e.slots.mu.Unlock()
-	known := e.slots.workersOf(plans)
-	e.left.Store(e.findLeftLocations(plans, known))
-	for i, p := range plans {
-		w := known[i]
-		if w == nil {
-			t := e.timesFor(p.Key.AccountID)
-			w = e.slots.addWorker(e, slot.NewRecord(p, &t))
-			fresh = append(fresh, w)
+	next := make(roster, len(plans))
+	e.forMany(len(plans), func(i int) { next[i] = entry{plans[i], e.slots.workerOfLocked(plans[i].Key)} })
+	e.left.Store(e.findLeftLocations(next))
+	fresh = e.addMissing(next)
+	affected := e.affected(next, kept)
+	changed = make([]*worker, len(affected))
+	e.forMany(len(affected), func(i int) {
+		p, w := affected[i].plan, affected[i].slot
+		wait := staggered(i)
+		if first && e.TakeOver {
+			wait = w.firstLook(p, i, len(plans))
 		}
-		if !w.unaffectedBy(p, kept) {
-			wait := staggered(len(changed))
-			if first && e.TakeOver {
-				wait = w.firstLook(p, i, len(plans))
-			}
-			w.applyPlan(e, p, now.Add(wait), kept)
-			changed = append(changed, w)
-		}
-		next = append(next, entry{w.currentPlan(), w})
-	}
+		w.applyPlan(e, p, now.Add(wait), kept)
+		changed[i] = w
+	})
 	next.sort()
 	if len(next) < e.slots.size {
 		changed = append(changed, e.removePlans(next, now, kept)...)
 	}
 	e.slots.configured.Store(&next)
 	return fresh, changed
+}
+
+// addMissing makes the workers of slots that have none. e.slots.mu is held.
+func (e *Engine) addMissing(next roster) (fresh []*worker) {
+	for i := range next {
+		if n := &next[i]; n.slot == nil {
+			t := e.timesFor(n.plan.Key.AccountID)
+			n.slot = e.slots.addWorker(e, slot.NewRecord(n.plan, &t))
+			fresh = append(fresh, n.slot)
+		}
+	}
+	return fresh
+}
+
+// affected are those of next that get another plan, account or sink. The others keep the plans that they have, there too.
+func (e *Engine) affected(next roster, kept func(upstream) bool) (out roster) {
+	unaffected := make([]bool, len(next))
+	e.forMany(len(next), func(i int) {
+		n := &next[i]
+		if unaffected[i] = n.slot.unaffectedBy(n.plan, kept); unaffected[i] {
+			n.plan = n.slot.currentPlan()
+		}
+	})
+	for i := range next {
+		if !unaffected[i] {
+			out = append(out, next[i])
+		}
+	}
+	return out
 }
 
 // removePlans takes the plans of slots that next does not name any more. It returns all

@@ -17,6 +17,7 @@ import (
 	"context"
 	"hash/maphash"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -137,6 +138,12 @@ func (e *Engine) togetherAtMost(atOnce, n int, do func(i int)) {
 			do(i)
 		}
 	})
+}
+
+// forMany runs do(0) to do(n-1), on all processors if they are many, and waits for all.
+func (e *Engine) forMany(n int, do func(i int)) {
+	processors := min(runtime.NumCPU(), runtime.GOMAXPROCS(0), 1+n/1000)
+	e.togetherAtMost(processors, n, do)
 }
 
 // Wake looks at a slot now. It does not block.

@@ -5,7 +5,6 @@ import (
 	"iter"
 	"slices"
 
-	"github.com/rotatord/rotatord/internal/moq"
 	"github.com/rotatord/rotatord/internal/secret"
 	"github.com/rotatord/rotatord/internal/sinks"
 	"github.com/rotatord/rotatord/internal/slot"
@@ -21,62 +20,77 @@ type leftLocations struct {
 	taken  map[string]bool      // those that a configured slot has now
 }
 
-// findLeftLocations finds what slots leave with the plans that are to come into force, whose workers are given, too;
-// e.slots.mu is held.
-func (e *Engine) findLeftLocations(plans []*slot.Plan, workers []*worker) *leftLocations {
+// findLeftLocations finds what slots leave with the plans that are to come into force; e.slots.mu is held.
+func (e *Engine) findLeftLocations(next roster) *leftLocations {
 	p := &leftLocations{former: map[string][]*worker{}, taken: map[string]bool{}}
-	kept := 0
-	for i, plan := range plans {
-		if w := workers[i]; w != nil {
-			p.addLeft(w, plan)
-			kept++
+	left, known := make([][]string, len(next)), 0
+	e.forMany(len(next), func(i int) { left[i] = next[i].slot.leaves(next[i].plan) })
+	for i := range next {
+		if w := next[i].slot; w != nil {
+			p.add(w, left[i])
+			known++
 		}
 	}
-	if kept < e.slots.size {
-		p.addRemoved(e.slots.eachWorker(), plans)
+	if known < e.slots.size {
+		p.addRemoved(e.slots.eachWorker(), next)
 	}
-	for _, plan := range plans {
-		for _, t := range plan.Targets {
+	if len(p.former) > 0 {
+		p.noteTaken(next)
+	}
+	return p
+}
+
+func (p *leftLocations) noteTaken(next roster) {
+	for i := range next {
+		for _, t := range next[i].plan.Targets {
 			if p.former[t.Location] != nil {
 				p.taken[t.Location] = true
 			}
 		}
 	}
-	return p
 }
 
 // addRemoved adds those of slots that have no plan any more.
-func (p *leftLocations) addRemoved(slots iter.Seq[*worker], plans []*slot.Plan) {
-	planned := make(map[moq.Key]bool, len(plans))
-	for _, plan := range plans {
-		planned[plan.Key] = true
+func (p *leftLocations) addRemoved(slots iter.Seq[*worker], next roster) {
+	planned := make(map[*worker]bool, len(next))
+	for i := range next {
+		planned[next[i].slot] = true
 	}
 	for w := range slots {
-		if !planned[w.record.Key] {
-			p.addLeft(w, nil)
+		if !planned[w] {
+			p.add(w, w.leaves(nil))
 		}
 	}
 }
 
-// addLeft adds the locations that a slot leaves with a plan, where it delivered or is about to; nil: it leaves the
-// configuration.
-func (p *leftLocations) addLeft(w *worker, plan *slot.Plan) {
+func (p *leftLocations) add(w *worker, left []string) {
+	for _, location := range left {
+		p.former[location] = append(p.former[location], w)
+	}
+}
+
+// leaves returns the locations that the slot leaves with a plan, where it delivered or is about to; nil: it leaves the
+// configuration. A slot that was not known leaves none.
+func (w *worker) leaves(plan *slot.Plan) (left []string) {
+	if w == nil {
+		return nil
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	leave := func(location string) {
+		if !plan.Delivers(location) && !slices.Contains(left, location) {
+			left = append(left, location)
+		}
+	}
 	for i := range w.record.Receipts {
-		p.addLocation(w.record.Receipts[i].Location, w, plan)
+		leave(w.record.Receipts[i].Location)
 	}
 	if rot := w.record.PendingOrLatest(); rot != nil {
 		for _, t := range rot.Targets {
-			p.addLocation(t.Location, w, plan)
+			leave(t.Location)
 		}
 	}
-}
-
-func (p *leftLocations) addLocation(location string, w *worker, plan *slot.Plan) {
-	if !plan.Delivers(location) && !slices.Contains(p.former[location], w) {
-		p.former[location] = append(p.former[location], w)
-	}
+	return left
 }
 
 // isDelivered reports whether a content at one of the slot's targets is what was delivered there last, by whichever slot,

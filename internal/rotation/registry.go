@@ -79,15 +79,6 @@ func (r *registry) workerOfLocked(k moq.Key) *worker {
 	return w
 }
 
-// workersOf returns the worker of each plan's slot, in their order; nil where there is none. r.mu is held.
-func (r *registry) workersOf(plans []*slot.Plan) []*worker {
-	out := make([]*worker, len(plans))
-	for i, p := range plans {
-		out[i] = r.workerOfLocked(p.Key)
-	}
-	return out
-}
-
 // allWorkers returns every worker, in no order.
 func (r *registry) allWorkers() []*worker {
 	r.mu.RLock()

@@ -41,6 +41,15 @@ type held struct {
 	revision int64
 }
 
+// revisions yields at which revision each record was written.
+func (c *contents) revisions(yield func(moq.Key, int64) bool) {
+	for key, h := range c.records {
+		if !yield(key, h.revision) {
+			return
+		}
+	}
+}
+
 func newContents(p *place, elapsed func() time.Duration) *contents {
 	c := &contents{place: p, elapsed: elapsed}
 	c.clear()

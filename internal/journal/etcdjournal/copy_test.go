@@ -117,6 +117,30 @@ func TestAStoreBeginsWithItsCopy(t *testing.T) {
 	}
 }
 
+func TestASaveWhileAStoreLoadsItsCopyIsTheNextOfItsSlot(t *testing.T) {
+	w := newWorld(t, 1)
+	first := w.open(t, Options{})
+	c := w.follow(t, FollowOptions{})
+	follows(t, c)
+	const many = 500
+	for n := range many {
+		mustSave(t, first, n, 1)
+	}
+	s := w.open(t, Options{Copy: c})
+	mustSave(t, s, many, 2) // that nobody knew
+	err := s.Load(t.Context(), func(r *slot.Record) error { return save(t, s, journaltest.NumberOf(r.Key), 2) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustSave(t, s, many, 3)
+	mustSave(t, s, 0, 3)
+	expect := map[int]int{0: 3, many: 3}
+	for n := 1; n < many; n++ {
+		expect[n] = 2
+	}
+	expectVersions(t, s, expect)
+}
+
 // What a copy holds once it is ready is all that was saved before, however it came there.
 func TestACopyIsReadyOnceItHasSeenTheTermsRecord(t *testing.T) {
 	w := newWorld(t, 1)

@@ -46,9 +46,8 @@ func (s *Store) loadFrom(ctx context.Context, all *contents, visit func(*slot.Re
 	if err := cmp.Or(s.hasEnded(), ctx.Err()); err != nil {
 		return s.faultOf(reading, err)
 	}
-	s.revisions.expect(len(all.records))
-	for key, h := range all.records {
-		s.revisions.learn(key, h.revision)
+	s.revisions.learnAll(len(all.records), all.revisions)
+	for _, h := range all.records {
 		if err := visit(h.record); err != nil {
 			return err
 		}

@@ -2,6 +2,8 @@ package etcdjournal
 
 import (
 	"context"
+	"iter"
+	"maps"
 	"sync"
 
 	"github.com/rotatord/rotatord/internal/moq"
@@ -58,13 +60,19 @@ func (r *revisions) end(key moq.Key, k known) {
 	delete(r.saves, key)
 }
 
-// expect makes room for so many slots, before there are any.
-func (r *revisions) expect(slots int) {
+// learnAll notes the revisions of so many slots, as they were before the term, in the background. Until they are known,
+// saves wait.
+func (r *revisions) learnAll(slots int, all iter.Seq2[moq.Key, int64]) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	if len(r.known) == 0 {
+	go func() {
+		defer r.mu.Unlock()
+		saved := r.known
 		r.known = make(map[moq.Key]known, slots)
-	}
+		for key, revision := range all {
+			r.known[key] = known{revision: revision}
+		}
+		maps.Copy(r.known, saved)
+	}()
 }
 
 // learn notes a revision that was read, unless a newer one is known.

@@ -3,7 +3,6 @@ package etcdjournal
 import (
 	"context"
 	"iter"
-	"maps"
 	"sync"
 
 	"github.com/rotatord/rotatord/internal/moq"
@@ -66,12 +65,10 @@ func (r *revisions) learnAll(slots int, all iter.Seq2[moq.Key, int64]) {
 	r.mu.Lock()
 	go func() {
 		defer r.mu.Unlock()
-		saved := r.known
 		r.known = make(map[moq.Key]known, slots)
 		for key, revision := range all {
 			r.known[key] = known{revision: revision}
 		}
-		maps.Copy(r.known, saved)
 	}()
 }
 

@@ -43,7 +43,7 @@ func (e *Engine) Compare(plans []*slot.Plan) slot.Changes {
 
 // wakeChanged sees that each slot is looked at when it has something to do: those that have it now go on meanwhile.
 func (e *Engine) wakeChanged(slots []*worker) {
-	e.forMany(len(slots), func(i int) { slots[i].armOrWake() })
+	e.together.forMany(len(slots), func(i int) { slots[i].armOrWake() })
 }
 
 // keptBy returns a function that reports whether next has a sink or an account of before, the very same.
@@ -76,12 +76,12 @@ func (e *Engine) assignPlans(plans []*slot.Plan, kept func(upstream) bool, first
 	e.slots.mu.Lock()
 	defer e.slots.mu.Unlock()
 	next := make(roster, len(plans))
-	e.forMany(len(plans), func(i int) { next[i] = entry{plans[i], e.slots.workerOfLocked(plans[i].Key)} })
+	e.together.forMany(len(plans), func(i int) { next[i] = entry{plans[i], e.slots.workerOfLocked(plans[i].Key)} })
 	e.left.Store(e.findLeftLocations(next))
 	fresh = e.addMissing(next)
 	affected := e.affected(next, kept)
 	changed = make([]*worker, len(affected))
-	e.forMany(len(affected), func(i int) {
+	e.together.forMany(len(affected), func(i int) {
 		p, w := affected[i].plan, affected[i].slot
 		wait := staggered(i)
 		if first && e.TakeOver {
@@ -113,7 +113,7 @@ func (e *Engine) addMissing(next roster) (fresh []*worker) {
 // affected are those of next that get another plan, account or sink. The others keep the plans that they have, there too.
 func (e *Engine) affected(next roster, kept func(upstream) bool) (out roster) {
 	unaffected := make([]bool, len(next))
-	e.forMany(len(next), func(i int) {
+	e.together.forMany(len(next), func(i int) {
 		n := &next[i]
 		if unaffected[i] = n.slot.unaffectedBy(n.plan, kept); unaffected[i] {
 			n.plan = n.slot.currentPlan()

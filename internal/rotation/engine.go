@@ -17,14 +17,12 @@ import (
 	"context"
 	"hash/maphash"
 	"math/rand/v2"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
 
-	"github.com/rotatord/rotatord/internal/mandate"
 	"github.com/rotatord/rotatord/internal/moq"
 	"github.com/rotatord/rotatord/internal/slot"
 )
@@ -49,6 +47,8 @@ type Options struct {
 // Engine carries out rotations. Its methods are safe for concurrent use.
 type Engine struct {
 	Options
+	*lifetime   // until when it works
+	*leadership // whether it may act
 
 	slots    *registry
 	backends atomic.Pointer[backends]
@@ -59,22 +59,12 @@ type Engine struct {
 	began       slot.Reading // elapsed clock at the start
 	activeSince atomic.Int64 // a Timestamp: slot.View's ActiveSince
 
-	minting  context.Context // of mints: outlives stopping by a little
-	kill     context.CancelFunc
-	work     context.Context // of all other outside calls: within minting
-	cut      context.CancelFunc
-	fencedAt atomic.Int64 // elapsed time at which the latest save that succeeded began; 0: none did
-	starting sync.Mutex   // makes stopping certain: no pass starts after it
-	stopping atomic.Bool
-	passes   sync.WaitGroup
-
 	idle   *sync.Cond // on idleMu: a slot came to rest
 	idleMu sync.Mutex
 
 	// How work runs side by side, and how a wait below a limit is drawn; the exploration
 	// puts its own order here.
-	spawn    func(func())
-	together func(n int, do func(i int))
+	together together
 	draw     func(limit time.Duration) time.Duration
 
 	claims      claimTable // whose each place is
@@ -87,11 +77,7 @@ type Engine struct {
 	lists   *lists
 	maker   moq.Maker // of rotation ids
 
-	storage  sync.Mutex
-	storeErr error // why the journal cannot be written; nil while it can
-	byCheck  bool  // a check found it: only a check takes it back, as a save needs less
-
-	restoreErr error // why lost files could not be written anew, the last time
+	storage storage
 }
 
 // backends are what a reload replaces: accounts, sinks and the sinks' names.
@@ -104,9 +90,10 @@ type backends struct {
 // New makes an engine without slots: they come with Load and Configure.
 func New(o Options) *Engine {
 	e := &Engine{Options: o, slots: newRegistry(), together: sideBySide, draw: rand.N[time.Duration], digestKey: o.Journal.DigestKey()}
-	e.spawn, e.idle = e.passes.Go, sync.NewCond(&e.idleMu)
-	e.minting, e.kill = context.WithCancel(mandate.With(context.Background(), mandate.Mandate{Lasts: e.mayLead}))
-	e.work, e.cut = context.WithCancel(e.minting)
+	e.leadership = newLeadership(&e.Options)
+	e.lifetime = e.leadership.life
+	e.idle = sync.NewCond(&e.idleMu)
+	e.storage.log, e.storage.onReturn = o.Log, e.WakeAll
 	e.lists, e.blocks, e.maker = newLists(), newBlocks(), moq.NewMaker()
 	e.outages = &outages{clock: o.Clock, log: o.Log}
 	e.claims.seed, e.claims.of = maphash.MakeSeed(), map[uint64]claim{}
@@ -115,35 +102,6 @@ func New(o Options) *Engine {
 	e.began = e.Clock.Elapsed()
 	e.activeSince.Store(int64(slot.TimestampOf(e.now())))
 	return e
-}
-
-// sideBySide runs do(0) to do(n-1) at once and waits for all. The first needs no
-// goroutine: it begins without a switch.
-func sideBySide(n int, do func(i int)) {
-	var wg sync.WaitGroup
-	defer wg.Wait() // even if do(0) panics: what comes next must be alone
-	for i := 1; i < n; i++ {
-		wg.Go(func() { do(i) })
-	}
-	if n > 0 {
-		do(0)
-	}
-}
-
-// togetherAtMost runs do(0) to do(n-1), so many of them side by side, and waits for all.
-func (e *Engine) togetherAtMost(atOnce, n int, do func(i int)) {
-	atOnce = min(atOnce, n)
-	e.together(atOnce, func(first int) {
-		for i := first; i < n; i += atOnce {
-			do(i)
-		}
-	})
-}
-
-// forMany runs do(0) to do(n-1), on all processors if they are many, and waits for all.
-func (e *Engine) forMany(n int, do func(i int)) {
-	processors := min(runtime.NumCPU(), runtime.GOMAXPROCS(0), 1+n/1000)
-	e.togetherAtMost(processors, n, do)
 }
 
 // Wake looks at a slot now. It does not block.
@@ -158,17 +116,6 @@ func (e *Engine) WakeAll() {
 	for _, w := range e.slots.allWorkers() {
 		w.armOrWake()
 	}
-}
-
-// start begins a pass, unless the engine is stopping.
-func (e *Engine) start(pass func()) bool {
-	e.starting.Lock()
-	defer e.starting.Unlock()
-	if e.stopping.Load() {
-		return false
-	}
-	e.spawn(pass)
-	return true
 }
 
 func (e *Engine) signalRest() {
@@ -218,17 +165,7 @@ func (e *Engine) Stop(ctx context.Context) {
 
 // Halt is for who may not act any more: nothing begins from here on, and calls in hand are cut off, which is nobody's
 // failure. Mints are not, as their answers are worth keeping: Stop waits for those.
-func (e *Engine) Halt() {
-	e.beginNothing()
-	e.cut()
-}
-
-// beginNothing has no pass start from here on.
-func (e *Engine) beginNothing() {
-	e.starting.Lock()
-	defer e.starting.Unlock()
-	e.stopping.Store(true)
-}
+func (e *Engine) Halt() { e.halt() }
 
 // letGo hands back what outlives a term: turns in budgets that nobody will use, and who is to be told of blocks.
 func (e *Engine) letGo() {
@@ -244,21 +181,6 @@ func (e *Engine) letGo() {
 func (e *Engine) cutOff() {
 	e.Log.Warn("calls that are not answered are cut off, as the time to stop is up; the next start goes on from the journal")
 	e.kill()
-}
-
-// isHalted reports whether mints alone may still be in hand.
-func (e *Engine) isHalted() bool { return e.isCutOff() && e.minting.Err() == nil }
-
-// isCutOff reports whether no outside call is begun any more.
-func (e *Engine) isCutOff() bool { return e.work.Err() != nil }
-
-// saving is the context of what is written to the journal, also once outside calls are cut off.
-func (e *Engine) saving() context.Context { return context.WithoutCancel(e.work) }
-
-// mayCarryOut reports whether an action may still be carried out.
-func (e *Engine) mayCarryOut(a slot.Action) bool {
-	_, saves := a.(slot.Save)
-	return !e.stopping.Load() || saves && !e.isHalted() || slot.Urgent(a) && !e.isCutOff()
 }
 
 // Statuses calls yield with the status of every configured slot, sorted by relay, then

@@ -24,7 +24,7 @@ type leftLocations struct {
 func (e *Engine) findLeftLocations(next roster) *leftLocations {
 	p := &leftLocations{former: map[string][]*worker{}, taken: map[string]bool{}}
 	left, known := make([][]string, len(next)), 0
-	e.forMany(len(next), func(i int) { left[i] = next[i].slot.leaves(next[i].plan) })
+	e.together.forMany(len(next), func(i int) { left[i] = next[i].slot.leaves(next[i].plan) })
 	for i := range next {
 		if w := next[i].slot; w != nil {
 			p.add(w, left[i])

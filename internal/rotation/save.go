@@ -1,8 +1,6 @@
 package rotation
 
 import (
-	"errors"
-
 	"go.uber.org/zap"
 
 	"github.com/rotatord/rotatord/internal/fault"
@@ -33,7 +31,7 @@ func (w *worker) saveInTurn(events ...slot.Event) error {
 		w.log().Error("the slot's record cannot be saved: nothing is minted for it until it can", zap.Error(err))
 		return err
 	}
-	w.engine.noteStorage(err, false)
+	w.engine.storage.note(err, false)
 	return err
 }
 
@@ -69,64 +67,6 @@ func (w *worker) updateRecord(change func(*slot.Record)) {
 }
 
 func (w *worker) catchUp() { _ = w.save() }
-
-// noteStorage notes whether the journal can be written, as a save or a check found it, and
-// says so once.
-func (e *Engine) noteStorage(err error, check bool) {
-	e.storage.Lock()
-	was := e.storeErr
-	if check {
-		e.byCheck = err != nil
-	}
-	if err != nil || check || !e.byCheck {
-		e.storeErr = err
-	}
-	now := e.storeErr
-	e.storage.Unlock()
-	switch {
-	case was == nil && now != nil:
-		e.Log.Error("the journal cannot be written: no new token is minted until it can", zap.Error(now))
-	case was != nil && now == nil:
-		e.Log.Info("the journal can be written again")
-		e.WakeAll()
-	}
-}
-
-// StorageErr says why the journal cannot be written; nil while it can.
-func (e *Engine) StorageErr() error {
-	e.storage.Lock()
-	defer e.storage.Unlock()
-	return e.storeErr
-}
-
-// CheckStorage tries whether the journal can be written (again). Files that were lost
-// are written anew: the next check reports whether that helped.
-func (e *Engine) CheckStorage() error {
-	err := e.Journal.Check(e.saving())
-	if e.haltsFor(err) {
-		return err
-	}
-	e.noteStorage(err, true)
-	if errors.Is(err, slot.ErrRecordsLost) {
-		e.restoreJournal()
-	}
-	return err
-}
-
-// restoreJournal writes what memory knows to new files.
-func (e *Engine) restoreJournal() {
-	err := e.Journal.Restore(e.saving(), e.slots.allRecords)
-	e.storage.Lock()
-	was := e.restoreErr
-	e.restoreErr = err
-	e.storage.Unlock()
-	switch {
-	case err == nil:
-		e.Log.Warn("the journal was written anew from memory")
-	case was == nil || was.Error() != err.Error(): // it is tried every second
-		e.Log.Error("the journal cannot be written anew", zap.Error(err))
-	}
-}
 
 // errStorage is about a step that was not taken because it could not be journalled.
 func errStorage(err error) error {

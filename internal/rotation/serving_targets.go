@@ -26,7 +26,7 @@ func (a Administration) findServing(ctx context.Context, tokens []slot.RelayToke
 	if slices.ContainsFunc(tokens, isUnknownToJournal) {
 		targets = append(targets, a.engine.undeliveredTargets(relay)...)
 	}
-	a.engine.togetherAtMost(readsAtOnce, len(targets), func(i int) { targets[i].read(ctx) })
+	a.engine.together.atMost(readsAtOnce, len(targets), func(i int) { targets[i].read(ctx) })
 	certain := true
 	for i := range targets {
 		certain = targets[i].markServed(tokens, relay) && certain

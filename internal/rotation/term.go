@@ -21,44 +21,59 @@ const (
 	clocksAgree   = 5 * time.Second
 )
 
+// leadership is whether the engine may act: always, where nobody else can lead. It is safe for concurrent use.
+type leadership struct {
+	options  *Options     // their Term, Clock and LeaderClock
+	life     *lifetime    // of the calls that may be made while it lasts
+	fencedAt atomic.Int64 // elapsed time at which the latest save that succeeded began; 0: none did
+}
+
+func newLeadership(o *Options) *leadership {
+	l := &leadership{options: o}
+	l.life = newLifetime(l.mayLead)
+	return l
+}
+
 // haltsFor reports whether an error of the journal says that the term is over, or that what memory knows is not what is
 // kept; then the engine halts.
-func (e *Engine) haltsFor(err error) bool {
-	if e.Term == nil || err == nil || fault.Of(err).Reason != fault.Conflict {
+func (l *leadership) haltsFor(err error) bool {
+	if l.options.Term == nil || err == nil || fault.Of(err).Reason != fault.Conflict {
 		return false
 	}
-	e.Halt()
+	l.life.halt()
 	return true
 }
 
 // mayLead returns nil as long as nobody else can lead.
-func (e *Engine) mayLead() error {
-	if e.Term == nil {
+func (l *leadership) mayLead() error {
+	if l.options.Term == nil {
 		return nil
 	}
-	if e.isHalted() {
+	if l.life.isHalted() {
 		return errHalted
 	}
-	return e.Term.MayAct()
+	return l.options.Term.MayAct()
 }
 
 var errHalted = errors.New("the term is over")
 
 // changing returns ctx for a call that changes something: right before it leaves, whatever it waited for till then, the
 // term is proven.
-func (e *Engine) changing(ctx context.Context) context.Context { return e.provingBy(ctx, e.proveTerm) }
+func (l *leadership) changing(ctx context.Context) context.Context {
+	return l.provingBy(ctx, l.proveTerm)
+}
 
 // delivering is changing for a delivery, which goes on as long as the lease is confirmed, though the store does not
 // answer: for that it waits once.
-func (e *Engine) delivering(ctx context.Context) context.Context {
+func (l *leadership) delivering(ctx context.Context) context.Context {
 	var unanswered atomic.Bool
-	return e.provingBy(ctx, func(ctx context.Context) error {
+	return l.provingBy(ctx, func(ctx context.Context) error {
 		if unanswered.Load() {
 			return nil
 		}
 		ctx, cancel := context.WithTimeout(ctx, patienceWithin(ctx))
 		defer cancel()
-		unanswered.Store(e.proveTerm(ctx) != nil)
+		unanswered.Store(l.proveTerm(ctx) != nil)
 		return nil // whether the lease is confirmed is asked next
 	})
 }
@@ -71,35 +86,35 @@ func patienceWithin(ctx context.Context) time.Duration {
 	return proofPatience
 }
 
-func (e *Engine) provingBy(ctx context.Context, proof func(context.Context) error) context.Context {
-	if e.Term == nil {
+func (l *leadership) provingBy(ctx context.Context, proof func(context.Context) error) context.Context {
+	if l.options.Term == nil {
 		return ctx
 	}
-	return mandate.With(ctx, mandate.Mandate{Lasts: e.mayLead, Proof: proof})
+	return mandate.With(ctx, mandate.Mandate{Lasts: l.mayLead, Proof: proof})
 }
 
 // proveTerm returns nil if the term surely goes on: a save succeeded within the last second, or the store said so.
-func (e *Engine) proveTerm(ctx context.Context) error {
-	if at := time.Duration(e.fencedAt.Load()); at > 0 && e.Clock.Elapsed().Elapsed-at < proofLasts {
+func (l *leadership) proveTerm(ctx context.Context) error {
+	if at := time.Duration(l.fencedAt.Load()); at > 0 && l.options.Clock.Elapsed().Elapsed-at < proofLasts {
 		return nil
 	}
-	return e.Term.Prove(ctx)
+	return l.options.Term.Prove(ctx)
 }
 
 // noteFenced notes that a save that began at a time of the elapsed-time clock succeeded, which proves the term until then.
-func (e *Engine) noteFenced(began time.Duration) {
-	for at := e.fencedAt.Load(); int64(began) > at && !e.fencedAt.CompareAndSwap(at, int64(began)); at = e.fencedAt.Load() {
+func (l *leadership) noteFenced(began time.Duration) {
+	for at := l.fencedAt.Load(); int64(began) > at && !l.fencedAt.CompareAndSwap(at, int64(began)); at = l.fencedAt.Load() {
 	}
 }
 
 // clockAgrees reports whether our clock is as good as the same as the former leader's.
-func (e *Engine) clockAgrees() bool {
-	c := e.LeaderClock
-	if c.Wall.IsZero() {
+func (l *leadership) clockAgrees() bool {
+	former, clock := l.options.LeaderClock, l.options.Clock
+	if former.Wall.IsZero() {
 		return false
 	}
-	theirs := c.Wall.Add(e.Clock.Elapsed().Elapsed - c.Heard)
-	return e.now().Sub(theirs).Abs() <= clocksAgree
+	theirs := former.Wall.Add(clock.Elapsed().Elapsed - former.Heard)
+	return clock.Now().Round(0).Sub(theirs).Abs() <= clocksAgree
 }
 
 // mayBegin reports whether an action may be carried out now; if not, until is when to ask

@@ -44,7 +44,7 @@ func (w *worker) noteFailure(where slot.Stage, err error, of ...slot.Target) {
 		err = w.correctHint(where, err)
 	})
 	if where == slot.StageRetire {
-		w.failRetirement(string(f.Reason), err)
+		w.failRetirement(string(f.Reason), err, len(of) > 0)
 		return
 	}
 	w.failAttempt(where, f, err, of)
@@ -61,10 +61,10 @@ func (w *worker) keepOutcome() {
 }
 
 // failRetirement puts the slot's retirements off; its rotations are not held up.
-func (w *worker) failRetirement(reason string, err error) {
+func (w *worker) failRetirement(reason string, err error, ofTarget bool) {
 	var account string
 	var next time.Time
-	w.locked(func() { account, next = w.accountName(), w.postponeRetirement(err) })
+	w.locked(func() { account, next = w.accountName(), w.postponeRetirement(err, ofTarget) })
 	w.engine.Observer.AttemptFailed(account, slot.StageRetire, reason)
 	w.log().Warn("retirement failed", zap.String("step", string(slot.StageRetire)),
 		zap.String("reason", reason), zap.Error(err), zap.Time("next_attempt", next))
@@ -72,15 +72,18 @@ func (w *worker) failRetirement(reason string, err error) {
 }
 
 // postponeRetirement counts a failed retirement, and returns when the next is tried; w.mu is held.
-func (w *worker) postponeRetirement(err error) (next time.Time) {
+func (w *worker) postponeRetirement(err error, ofTarget bool) (next time.Time) {
 	o, pause := w.ensureNotes(), slot.RoutineBackoff()
 	o.failedRetirements, o.listFailed = o.failedRetirements+1, false
 	if v := w.view(); v.WaitsForRetirement() {
 		pause.Longest = time.Minute // a rotation waits for it
 	}
 	next = w.engine.now().Add(w.engine.jittered(pause, int(o.failedRetirements), requestedWait(err, slot.RoutineBackoff().Longest)))
-	o.NotRevoked = boundedMessage(err.Error())
-	o.NextRetirement, o.NextReclaim, o.retirementBlames = slot.TimestampOf(next), slot.TimestampOf(next), blamesOf(err)
+	o.NotRevoked, o.TargetFailed = boundedMessage(err.Error()), ofTarget
+	o.NextRetirement, o.retirementBlames = slot.TimestampOf(next), blamesOf(err)
+	if !ofTarget {
+		o.NextReclaim = slot.TimestampOf(next)
+	}
 	return next
 }
 

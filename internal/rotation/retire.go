@@ -81,7 +81,10 @@ func (w *worker) revokeByID(id string) error {
 	})
 	if fault.IsHeldBack(err) {
 		soon := slot.TimestampOf(w.engine.now().Add(confirmedSoon))
-		w.locked(func() { w.ensureNotes().NextRetirement, w.ensureNotes().NextReclaim = soon, soon })
+		w.locked(func() {
+			o := w.ensureNotes()
+			o.NextRetirement, o.NextReclaim, o.TargetFailed = soon, soon, false
+		})
 	}
 	if err == nil {
 		w.engine.lists.noteRevoked(id, w.engine.Clock.Elapsed().Elapsed)

@@ -36,6 +36,7 @@ type Observation struct {
 
 	NextSave       Timestamp
 	NextRetirement Timestamp
+	TargetFailed   bool          // at the last retirement, which failed: for what is revoked without asking one, that is no reason to wait
 	NotRevoked     string        // why the last retirement, or look for a lost mint, failed, for people; "" once what failed went well
 	LastListing    time.Duration // on the elapsed-time clock; zero: there was none
 	FirstListing   time.Duration // the first of those that each came within a minute of the one before

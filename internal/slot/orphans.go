@@ -36,8 +36,8 @@ func (v *View) revokeRefused() (Action, bool) {
 	if i < 0 {
 		return nil, true
 	}
-	if until := v.Seen.NextRetirement.Time(); v.waitsUntil(until, fault.LongestBlock) {
-		return Wait{until}, false
+	if v.isPutOff(true) {
+		return Wait{v.Seen.NextRetirement.Time()}, false
 	}
 	l := v.Record.Orphans[i]
 	return RevokeOrphan{l, Token{ID: l.TokenID, RotationID: l.RotationID}}, false
@@ -47,8 +47,8 @@ func (v *View) revokeRefused() (Action, bool) {
 // again on its way makes two.
 func (v *View) reclaim(l Orphan, t moq.Token) Action {
 	tok := Token{ID: t.ID, RotationID: l.RotationID, Created: TimestampOf(t.Created), Expires: TimestampOf(t.Expires)}
-	if until := v.Seen.NextRetirement.Time(); v.waitsUntil(until, fault.LongestBlock) {
-		return Wait{until}
+	if v.isPutOff(!l.Crashed) {
+		return Wait{v.Seen.NextRetirement.Time()}
 	}
 	if !l.Crashed { // its value was given to no target
 		return RevokeOrphan{l, tok}

@@ -45,8 +45,8 @@ func (v *View) currentExpiry() time.Time {
 	if t == nil || t.ID == "" || t.Expires.IsZero() {
 		return time.Time{}
 	}
-	if until := v.Seen.NextRetirement.Time(); v.waitsUntil(until, fault.LongestBlock) {
-		return laterOf(v.expiryAt(t), until)
+	if v.isPutOff(true) {
+		return laterOf(v.expiryAt(t), v.Seen.NextRetirement.Time())
 	}
 	return v.expiryAt(t)
 }
@@ -58,9 +58,9 @@ func (v *View) retireOrWait(t *Token) Action {
 	if !due && !v.mayHaveExpired(t) && !v.cannotMeasureGrace(t) {
 		return Wait{v.orExpiry(at, t)}
 	}
-	switch until := v.Seen.NextRetirement.Time(); {
-	case v.waitsUntil(until, fault.LongestBlock):
-		return Wait{until}
+	switch {
+	case v.isPutOff(expired):
+		return Wait{v.Seen.NextRetirement.Time()}
 	case v.Seen.Unsaved:
 		return Wait{}
 	case due && expired:
@@ -74,6 +74,12 @@ func (v *View) retireOrWait(t *Token) Action {
 		return a
 	}
 	return Wait{earlierOf(at, v.expiryAt(t))}
+}
+
+// isPutOff reports whether a token is not to be revoked yet, since a retirement has failed. One for which no target is
+// asked does not wait for a target.
+func (v *View) isPutOff(asksNoTarget bool) bool {
+	return v.waitsUntil(v.Seen.NextRetirement.Time(), fault.LongestBlock) && !(asksNoTarget && v.Seen.TargetFailed)
 }
 
 // retireToken takes an old token a step on its way out: one whose grace has ended, or
@@ -135,7 +141,7 @@ func errStillServed(t Target, kind Drift) error {
 func (v *View) currentFirst() (Action, bool) {
 	t := v.Record.Current
 	switch {
-	case t == nil || t.ID == "" || v.waitsUntil(v.Seen.NextRetirement.Time(), fault.LongestBlock):
+	case t == nil || t.ID == "" || v.isPutOff(true):
 		return nil, true
 	case v.expired(t):
 		return Revoke{Token: *t, Expired: true}, false

@@ -38,7 +38,7 @@ var errTokenLimit = fault.Newf(fault.Retry, fault.Full, "start rotation", "",
 // expiredFirst revokes a token that has expired and whose room is needed. A served one stays otherwise, so that people
 // see it.
 func (v *View) expiredFirst() (Action, bool) {
-	if v.waitsUntil(v.Seen.NextRetirement.Time(), fault.LongestBlock) || !v.Seen.RelayFull && v.countLiveTokens() < MaxTokens {
+	if v.isPutOff(true) || !v.Seen.RelayFull && v.countLiveTokens() < MaxTokens {
 		return nil, true
 	}
 	for _, t := range v.liveTokens() {

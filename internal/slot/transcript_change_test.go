@@ -242,7 +242,10 @@ func (s *transcript) fail(c *clause) {
 	)
 	s.forgetLooks()
 	if f.Stage == StageRetire {
-		s.v.Seen.NextRetirement, s.v.Seen.NextReclaim, s.v.Seen.NotRevoked = TimestampOf(f.Next), TimestampOf(f.Next), "403: not allowed"
+		s.v.Seen.NextRetirement, s.v.Seen.NotRevoked, s.v.Seen.TargetFailed = TimestampOf(f.Next), "403: not allowed", len(f.Locations) > 0
+		if !s.v.Seen.TargetFailed {
+			s.v.Seen.NextReclaim = TimestampOf(f.Next)
+		}
 		return
 	}
 	s.v.Record.AddFailedAttempt(f)

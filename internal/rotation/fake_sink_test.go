@@ -12,20 +12,21 @@ import (
 // fakeSink is a store with one target.
 type fakeSink struct {
 	sinks.Apart
-	w        *world
-	name     string
-	content  string        // "" is absent
-	former   string        // before the present one
-	standby  bool          // it may answer with what it held before
-	lags     time.Duration // until when it does, in true time
-	rotation string
-	since    time.Time // when the present content was written
-	down     bool
-	greedy   bool // its trouble asks for a wait
-	refuses  bool // when it is down: the login, and that for a long time
-	urgent   bool // the latest write was of a slot in blackout
-	writes   int
-	left     map[string]time.Duration // values by when they were replaced, in true time
+	w         *world
+	name      string
+	content   string        // "" is absent
+	former    string        // before the present one
+	standby   bool          // it may answer with what it held before
+	lags      time.Duration // until when it does, in true time
+	rotation  string
+	since     time.Time // when the present content was written
+	down      bool
+	greedy    bool // its trouble asks for a wait
+	refuses   bool // when it is down: the login, and that for a long time
+	urgent    bool // the latest write was of a slot in blackout
+	writes    int
+	forgotten string                   // the content of which the journal was never told
+	left      map[string]time.Duration // values by when they were replaced, in true time
 
 	template func(sinks.Record) error // what rendering comes to; nil: it goes well
 	warnings []string                 // of each trial

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/moq"
 	"github.com/rotatord/rotatord/internal/slot"
 )
@@ -122,6 +123,7 @@ func (w *world) mayReplace(r *slot.Record) bool {
 // have been set since it was minted, and since it was given up; or by the wall clock, which has to do where nothing else tells.
 func (w *world) nothingServed(r *slot.Record) bool {
 	old := w.truth()-w.mints[r.Rotation.ID] > 10*time.Minute || !slot.Within(r.Rotation.MintedAt.Time(), w.now, 10*time.Minute)
+	old = old || slices.ContainsFunc(w.skew[:], func(s time.Duration) bool { return s.Abs() > 10*time.Minute }) // the other replica's clock
 	return old && !slices.ContainsFunc(w.plan.Targets, func(t slot.Target) bool { return w.sinks[t.Sink].content != "" })
 }
 
@@ -298,7 +300,7 @@ const mostFresh = 8
 // nobodyIsLockedOut: two minutes after the end of all trouble consumers have a value that is accepted, though a clock was
 // set. How long other trouble may have them wait, other promises say.
 func (w *world) nobodyIsLockedOut() {
-	if w.steps == clockSteps() {
+	if w.steps == clockSteps() || w.hasNoRoom() {
 		return
 	}
 	for _, t := range w.plan.Targets {
@@ -308,9 +310,22 @@ func (w *world) nobodyIsLockedOut() {
 	}
 }
 
-// mustNotWait: nobody waits for the sake of somebody who is back.
+// hasNoRoom reports whether four tokens are there, one of a mint whose answer was lost, or two of one mint: no other can
+// be minted before a grace ends.
+func (w *world) hasNoRoom() bool {
+	labels := map[string]bool{}
+	for _, t := range w.relay.own() {
+		labels[t.Label] = true
+	}
+	return w.hadFour || len(labels) == slot.MaxTokens && len(w.relay.own()) > slot.MaxTokens
+}
+
+// mustNotWait: nobody waits for the sake of somebody who is back, but for as long as a 429 has asked for.
 func (w *world) mustNotWait(p upstream) {
 	r := w.rec()
+	if r.Failure != nil && fault.Reason(r.Failure.Reason) == fault.RateLimited {
+		return
+	}
 	if r.Failure != nil && r.Failure.Next.After(w.now) && slices.ContainsFunc(w.engine.slots.workerOf(testKey).ensureNotes().blames, func(k blame) bool { return k.down && k.forReads() == p }) {
 		w.breaks("10: the slot waits until %s for %+v, who is back", r.Failure.Next.Format(time.TimeOnly), p)
 	}

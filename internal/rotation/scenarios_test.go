@@ -351,30 +351,30 @@ func deadBeside(w *world) {
 
 // allWiped: all targets are wiped while the slot has three tokens, whose graces are long.
 func allWiped(w *world) {
-	before := w.wipeBesideThree()
+	w.wipeBesideThree()
 	w.run(2 * time.Hour)
 	w.calmly(70 * time.Minute)
-	if before <= slot.MaxTokens { // else the fourth is there already: the token of a lost mint
+	if !w.hasNoRoom() {
 		w.mustServeSoon("sink0")
 	}
 	w.run(time.Hour)
 }
 
-// wipeBesideThree has all targets lose what they hold while the slot has three tokens, and returns how many it has.
-func (w *world) wipeBesideThree() (tokens int) {
+// wipeBesideThree has all targets lose what they hold while the slot has three tokens, or four with that of a lost mint.
+func (w *world) wipeBesideThree() {
 	w.calmly(24*time.Hour + 10*time.Minute)
 	w.ask(false)
 	w.calmly(20 * time.Minute)
 	for _, s := range w.sinks {
 		s.replace("")
 	}
-	return len(w.relay.own())
+	w.hadFour = len(w.relay.own()) > slot.MaxTokens
 }
 
 // fourthCutOff: the process dies before the fourth token, which nobody was given, is journalled, and a target does not
 // answer for a while.
 func fourthCutOff(w *world) {
-	before := w.wipeBesideThree()
+	w.wipeBesideThree()
 	dies := func() {
 		w.dead, w.disk.full, w.sinks["sink1"].down = true, true, true
 		w.during(probeCall, func() { w.disk.full = false }) // of the next process
@@ -385,7 +385,7 @@ func fourthCutOff(w *world) {
 	w.during(saveCall, nil)
 	w.disk.full, w.sinks["sink1"].down = false, false
 	w.calmly(70 * time.Minute)
-	if before <= slot.MaxTokens {
+	if !w.hasNoRoom() {
 		w.mustServeSoon("sink0")
 	}
 	w.run(time.Hour)

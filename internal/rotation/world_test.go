@@ -48,6 +48,7 @@ type world struct {
 	sane    bool             // no more trouble
 
 	identityLost, compromised, removed, forgetful bool
+	hadFour                                       bool                     // tokens when all targets were wiped, one of them of a lost mint
 	timeless                                      bool                     // no answer tells Cloudflare's time
 	passed                                        time.Duration            // since the world began, whatever the clocks say
 	met                                           map[slot.Timestamp]bool  // instants met by the schedule; true: when they had passed
@@ -133,6 +134,7 @@ func copyOf(p *slot.Plan) *slot.Plan {
 
 // start boots a new process over what the disk holds.
 func (w *world) start() {
+	w.forgetUnsaved()
 	w.dead, w.queue, w.alarm, w.told = false, nil, time.Time{}, toldTime{}
 	w.relay.missed, w.opened = map[string]time.Time{}, w.theirs()
 	w.askForTime()
@@ -148,6 +150,18 @@ func (w *world) start() {
 		w.t.Fatal(err)
 	}
 	w.configure()
+}
+
+// forgetUnsaved notes what targets hold that nobody knows of: the journal could not be written before the process died.
+func (w *world) forgetUnsaved() {
+	if w.engine == nil {
+		return
+	}
+	if s := w.engine.slots.workerOf(testKey); s != nil && s.notes != nil && s.notes.Unsaved {
+		for _, sink := range w.sinks {
+			sink.forgotten = sink.content
+		}
+	}
 }
 
 func (w *world) configure() {

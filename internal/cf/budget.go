@@ -2,6 +2,7 @@ package cf
 
 import (
 	"context"
+	"math"
 	"net/http"
 	"sync"
 	"time"
@@ -14,6 +15,7 @@ const (
 	maxInFlight   = 120             // requests under way; hung routine ones leave room for urgent ones
 	maxBurst      = 100             // routine calls at one instant: half of Cloudflare's 200 a second per IP
 	usefulBurst   = 10              // a small budget lets one whole rotation through at once
+	mostInWindow  = math.MaxInt32   // more than anybody grants, and far from where numbers overflow
 	wallCheck     = 30 * time.Second
 	outageLasts   = 10 * time.Second // to find the account down for so long is more than a hiccup
 )
@@ -70,7 +72,7 @@ func NewBudget(requests int, per time.Duration, share float64) *Budget {
 }
 
 // shareOf is our share of n requests, one at least.
-func (b *Budget) shareOf(n float64) int { return max(1, int(b.share*n)) }
+func (b *Budget) shareOf(n float64) int { return max(1, int(min(b.share*n, mostInWindow))) }
 
 // Acquire blocks until one request may be sent, or until ctx ends, whose error it
 // then returns. After nil the caller must call Release once. With p.Reserved it

@@ -13,7 +13,8 @@ type IdlePace struct {
 	per, interval time.Duration
 	tolerance     time.Duration   // what a burst may run ahead
 	due           time.Duration   // when the next call is due, were there no bursts
-	grants        []time.Duration // the latest, as many as one window may hold: a ring
+	window        int             // how many calls one window may hold
+	grants        []time.Duration // the latest, as many as that: a ring
 	next          int
 }
 
@@ -22,13 +23,13 @@ func NewIdlePace(requests int, per time.Duration, share float64) *IdlePace {
 	b := NewBudget(requests, per, share)
 	return &IdlePace{
 		per: b.per, interval: b.paceInterval(), tolerance: time.Duration(b.burstSize()-1) * b.paceInterval(),
-		grants: make([]time.Duration, 0, b.limitFor(moq.Routine)),
+		window: b.limitFor(moq.Routine),
 	}
 }
 
 // PerDay is how many routine calls the budget takes a day.
 func (p *IdlePace) PerDay() float64 {
-	return float64(cap(p.grants)) * float64(24*time.Hour) / float64(p.per)
+	return float64(p.window) * float64(24*time.Hour) / float64(p.per)
 }
 
 // RevocationPatience is how many calls pass a revocation that waits before it has its turn.
@@ -40,7 +41,7 @@ func (p *IdlePace) IsRested(at time.Duration) bool { return p.due <= at }
 // Earliest returns when a call may go that is made at the time at, measured from any instant.
 func (p *IdlePace) Earliest(at time.Duration) time.Duration {
 	at = max(at, p.due-p.tolerance)
-	if len(p.grants) == cap(p.grants) {
+	if len(p.grants) == p.window {
 		at = max(at, p.grants[p.next]+p.per)
 	}
 	return at
@@ -50,7 +51,7 @@ func (p *IdlePace) Earliest(at time.Duration) time.Duration {
 // order in which they go.
 func (p *IdlePace) Grant(at time.Duration) time.Duration {
 	at = p.Earliest(at)
-	if len(p.grants) == cap(p.grants) {
+	if len(p.grants) == p.window {
 		p.grants[p.next] = at
 		p.next = (p.next + 1) % len(p.grants)
 	} else {

@@ -1,6 +1,7 @@
 package cf_test
 
 import (
+	"math"
 	"slices"
 	"sync"
 	"testing"
@@ -10,6 +11,14 @@ import (
 	"github.com/rotatord/rotatord/internal/cf"
 	"github.com/rotatord/rotatord/internal/moq"
 )
+
+func TestAPaceOfAHugeQuotaIsNoSmallOne(t *testing.T) {
+	for _, requests := range []int{1e12, math.MaxInt} {
+		if n := cf.NewIdlePace(requests, window, 1).PerDay(); n < 1e9 {
+			t.Errorf("of %d requests in %s, %g calls a day are told", requests, window, n)
+		}
+	}
+}
 
 // What check tells of the time that a budget takes is what the budget then does.
 func TestAPaceIsThatOfTheBudget(t *testing.T) {
@@ -33,6 +42,7 @@ func TestAPaceIsThatOfTheBudget(t *testing.T) {
 		},
 		"a small budget": {10, time.Minute, 0.7, []calls{{0, 20}, {90 * time.Second, 9}}},
 		"one at a time":  {1, time.Minute, 1, []calls{{0, 3}}},
+		"all there are":  {math.MaxInt / 2, window, 1, []calls{{0, 100}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := cf.NewIdlePace(c.requests, c.per, c.share)

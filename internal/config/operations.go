@@ -90,7 +90,7 @@ func (r *resolver) checkMatching(plans []*slot.Plan, p *path) {
 			if !plan.Matching || other == plan || !moq.SameOperations(plan.Operations, other.Operations) {
 				continue
 			}
-			r.diagnose(r.retirePath(plan, p), "retire: matching would take over tokens of "+other.Slot()+
+			r.diagnose(r.retirePath(plan, p), "retire: matching would take over tokens of "+shownSlot(other)+
 				", which have the same operations", "leave it out where two tokens of a relay may do the same")
 			break
 		}

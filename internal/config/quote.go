@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+
+	"github.com/rotatord/rotatord/internal/slot"
 )
 
 // This file decides which values of the file a diagnostic repeats: those that help and can be no secret. Two things
@@ -98,6 +100,17 @@ func shownKey(key string, belowSecret bool) string {
 	}
 	return "…"
 }
+
+// shownName is the name of a sink, an account, a relay or a token as a text beside its own place shows it.
+func shownName[K ~string](name K) string { return shownKey(string(name), false) }
+
+// shownNames lists the names of a mapping that a text may show, sorted.
+func shownNames[V any](m map[string]V) []string {
+	return slices.DeleteFunc(sortedNames(m), func(name string) bool { return shownName(name) != name })
+}
+
+// shownSlot is a slot's name, relay/type, as a text shows it.
+func shownSlot(p *slot.Plan) string { return shownName(p.Relay) + "/" + shownName(p.Key.Type) }
 
 var plainKey = regexp.MustCompile(`^[A-Za-z_-]{1,32}$`)
 

@@ -120,6 +120,24 @@ func TestAKeyThatMayBeASecretIsNotShown(t *testing.T) {
 	}
 }
 
+// A name that a secret stands in place of is shown neither at its place nor in what is told of others.
+func TestANameThatMayBeASecretIsNotShownElsewhere(t *testing.T) {
+	const secret = "hvs.CAESIJlWh5Q9f0qVbq2u8Xy7Zk3Lm9Np"
+	const other = "b1b2c3d4e5f67890a1b2c3d4e5f67890"
+	for name, text := range map[string]string{
+		"a sink":                change(t, "  disk:", "  "+secret+":"),
+		"an account":            change(t, "  main:", "  "+secret+":") + "    account: main\n",
+		"an account of several": change(t, "accounts:\n", "accounts:\n  "+secret+": {account_id: "+testAccount+", api_token: {env: X}}\n"),
+		"a relay twice":         change(t, "relays:\n", "relays:\n  "+secret+": {id: "+testRelay+", tokens: {publish: {}}}\n"),
+		"a relay of one target": strings.Replace(change(t, "relays:\n", "relays:\n  "+secret+": {id: "+other+", tokens: {subscribe: {}}}\n"), "{{.Relay}}", "", 1),
+		"a token":               change(t, "subscribe: {}", "subscribe: {retire: matching}\n      "+secret+": {operations: [subscribe]}"),
+	} {
+		if got := diagnosticsOf(t, text); strings.Contains(got, secret) {
+			t.Errorf("%s of this name is answered by\n%s", name, got)
+		}
+	}
+}
+
 func TestAKeyThatIsAnOrdinaryNameIsShown(t *testing.T) {
 	for _, name := range []string{"studio-berlin-stage2-cam04", "live_main", "relay-2026-11-27", "Relay_Live"} {
 		_, err := Parse("config.yaml", []byte("relays: {"+name+": {nonsense: 1}}"), fakeSpecs())

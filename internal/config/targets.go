@@ -37,7 +37,7 @@ func (r *resolver) addTarget(plan *slot.Plan, ref *SinkRef, spec sinks.Spec, p *
 	}
 	target, location, err := r.renderTarget(plan, spec, template)
 	if err != nil {
-		r.diagnose(p, plan.Slot()+" has no target in this sink: "+err.Error(), "")
+		r.diagnose(p, shownSlot(plan)+" has no target in this sink: "+err.Error(), "")
 		return
 	}
 	if !r.takeLocation(plan, ref.Sink, location) {
@@ -73,7 +73,7 @@ func (r *resolver) tryContent(plan *slot.Plan, sink string, spec sinks.Spec) {
 	content, err := spec.Render(&r.templates, sinks.Trial(r.namesOf(plan), sinks.TrialSize, plan.Strategy == moq.InPlace))
 	if err != nil {
 		f := fault.Of(err)
-		r.diagnose(p, fmt.Sprintf("no content can be made of a token of %s (%s): %v", plan.Slot(), plan.Strategy, f.Err),
+		r.diagnose(p, fmt.Sprintf("no content can be made of a token of %s (%s): %v", shownSlot(plan), plan.Strategy, f.Err),
 			"correct the sink's template or fields; under in_place .TokenID and .ExpiresAt may be empty")
 		return
 	}
@@ -111,7 +111,7 @@ func (r *resolver) takeLocation(plan *slot.Plan, sink, location string) bool {
 	}
 	p := topLevel("relays").child(plan.Relay).child("tokens").child(string(plan.Key.Type))
 	there := first.Targets[slot.TargetAt(first.Targets, location)].Sink
-	r.diagnose(p, "its target in sink "+sink+" is also the target of "+first.Slot()+" in sink "+there,
+	r.diagnose(p, "its target in sink "+shownName(sink)+" is also the target of "+shownSlot(first)+" in sink "+shownName(there),
 		"tell targets apart with {{.Relay}}, {{.Type}} or another path")
 	return false
 }

@@ -91,7 +91,7 @@ func (v *validator) checkAccounts() {
 			continue
 		}
 		if first := names[a.AccountID]; first != "" {
-			v.diagnose(p.child("account_id"), "this account is already configured as accounts."+first,
+			v.diagnose(p.child("account_id"), "this account is already configured as accounts."+shownName(first),
 				"keep one of them")
 			continue
 		}
@@ -217,13 +217,13 @@ func (v *validator) unknownSink(name string, p *path) {
 		v.diagnose(p, "the sink's name is missing", "write a name, or {sink: name, path: …, required: …}")
 		return
 	}
-	v.diagnose(p, "there is no sink"+called(p, name), suggestion(name, sortedNames(v.cfg.Sinks)))
+	v.diagnose(p, "there is no sink"+called(p, name), suggestion(name, shownNames(v.cfg.Sinks)))
 }
 
 func (v *validator) checkAccountRef(name string, p *path) {
 	if _, ok := v.cfg.Accounts[name]; name != "" && !ok {
 		at := p.child("account")
-		v.diagnose(at, "there is no account"+called(at, name), suggestion(name, sortedNames(v.cfg.Accounts)))
+		v.diagnose(at, "there is no account"+called(at, name), suggestion(name, shownNames(v.cfg.Accounts)))
 	}
 }
 

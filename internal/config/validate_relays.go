@@ -30,7 +30,7 @@ func (v *validator) checkOwner(owners map[moq.RelayKey]string, key moq.RelayKey,
 		return
 	}
 	if first, taken := owners[key]; taken {
-		v.diagnose(p.child("id"), "this relay of the account is already configured as relays."+first, "keep one of them")
+		v.diagnose(p.child("id"), "this relay of the account is already configured as relays."+shownName(first), "keep one of them")
 		return
 	}
 	owners[key] = p.key
@@ -41,7 +41,7 @@ func (v *validator) checkRelay(r *Relay, p *path) {
 	v.checkAccountRef(r.Account, p)
 	if v.cfg.accountOf(r) == "" {
 		v.diagnose(p.child("account"), "the relay has no account",
-			"give it here or in defaults"+among(sortedNames(v.cfg.Accounts)))
+			"give it here or in defaults"+among(shownNames(v.cfg.Accounts)))
 	}
 	v.checkSettings(&r.Settings, p)
 	v.checkRetire(r.Retire, p)

@@ -8,8 +8,6 @@ import (
 	"github.com/rotatord/rotatord/internal/secret"
 )
 
-const sourceHint = "write {env: NAME}, {file: PATH} or {credential: NAME}"
-
 // decodeSource decodes a secret.Source. People paste secrets here, as the value or
 // even as a key: neither is ever repeated.
 func (d *decoder) decodeSource(n *yaml.Node, v reflect.Value, p *path) {
@@ -17,7 +15,7 @@ func (d *decoder) decodeSource(n *yaml.Node, v reflect.Value, p *path) {
 		return
 	}
 	if n.Kind != yaml.MappingNode {
-		d.refuse(p, "must say where the secret is found, not hold the secret", sourceHint)
+		d.refuse(p, "must say where the secret is found, not hold the secret", secret.SourceHint)
 		return
 	}
 	var s secret.Source
@@ -26,7 +24,7 @@ func (d *decoder) decodeSource(n *yaml.Node, v reflect.Value, p *path) {
 	for _, e := range d.doc.entries(n, keyless) {
 		field := known[e.key]
 		if field == nil {
-			d.add(positionOf(e.node), p.String(), "unknown key", sourceHint)
+			d.add(positionOf(e.node), p.String(), "unknown key", secret.SourceHint)
 			continue
 		}
 		at := p.child(e.key).withNode(e.node)

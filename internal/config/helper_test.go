@@ -32,8 +32,10 @@ type fakeAuth struct {
 }
 
 func (s *fakeSink) Diagnostics() []sinks.Diagnostic {
-	if s.Auth != nil && s.Auth.Token.WhatIsWrong() != "" {
-		return []sinks.Diagnostic{{Key: "auth.token", Text: s.Auth.Token.WhatIsWrong(), Hint: "say where it is"}}
+	if s.Auth != nil {
+		if _, text, _ := s.Auth.Token.WhatIsWrong(); text != "" {
+			return []sinks.Diagnostic{{Key: "auth.token", Text: text, Hint: "say where it is"}}
+		}
 	}
 	if s.KV > 2 {
 		return []sinks.Diagnostic{{Key: "kv_version", Text: "is a version nobody knows", Hint: "1 or 2", Warning: true}}

@@ -16,7 +16,6 @@ var (
 	namePattern     = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}$`)
 	instancePattern = regexp.MustCompile(`^[a-z0-9-]{1,16}$`)
 	labelPattern    = regexp.MustCompile(`^[a-zA-Z0-9_]+$`)
-	envPattern      = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 )
 
 // pathReport is where the steps after decoding report to: a diagnostic is placed by its path.
@@ -126,10 +125,8 @@ func (v *validator) checkID(p *path, id string) {
 }
 
 func (v *validator) checkSource(p *path, s secret.Source) {
-	if wrong := s.WhatIsWrong(); wrong != "" {
-		v.diagnose(p, wrong, sourceHint)
-	} else if s.Env != "" && !envPattern.MatchString(s.Env) {
-		v.diagnose(p.child("env"), "must be the name of an environment variable", "not its value")
+	if key, text, hint := s.WhatIsWrong(); text != "" {
+		v.diagnose(p.descendant(key), text, hint)
 	}
 }
 

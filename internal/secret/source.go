@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 )
 
@@ -14,7 +15,7 @@ import (
 // fields is set. It never holds the secret itself.
 type Source struct {
 	// Name of an environment variable; read at start.
-	Env string `yaml:"env"`
+	Env string `yaml:"env" jsonschema:"pattern=^[A-Za-z_][A-Za-z0-9_]*$"`
 	// Path of a file that holds the secret and nothing else; read at each use.
 	File string `yaml:"file"`
 	// Name of a systemd credential (LoadCredential=).
@@ -24,8 +25,14 @@ type Source struct {
 // IsZero reports whether no source is named.
 func (s Source) IsZero() bool { return s == Source{} }
 
-// WhatIsWrong says what is wrong with the choice of fields; "" when nothing is.
-func (s Source) WhatIsWrong() string {
+// SourceHint says how a source is written.
+const SourceHint = "write {env: NAME}, {file: PATH} or {credential: NAME}"
+
+var variablePattern = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+// WhatIsWrong says what is wrong with a source, at which of its keys ("" for all of it), and what to do; text is ""
+// when nothing is. It repeats nothing: a secret may stand there in place of its source.
+func (s Source) WhatIsWrong() (key, text, hint string) {
 	n := 0
 	for _, f := range []string{s.Env, s.File, s.Credential} {
 		if f != "" {
@@ -33,12 +40,15 @@ func (s Source) WhatIsWrong() string {
 		}
 	}
 	if n != 1 {
-		return "exactly one of env, file, credential must be given"
+		return "", "exactly one of env, file, credential must be given", SourceHint
 	}
 	if c := s.Credential; c == "." || c == ".." || c != "" && filepath.Base(c) != c {
-		return "credential must be a plain name"
+		return "", "credential must be a plain name", SourceHint
 	}
-	return ""
+	if s.Env != "" && !variablePattern.MatchString(s.Env) {
+		return "env", "must be the name of an environment variable", "not its value"
+	}
+	return "", "", ""
 }
 
 // String names the source, never the secret: "environment variable X".

@@ -23,8 +23,11 @@ func TestSourceNeedsExactlyOneField(t *testing.T) {
 		{Source{Credential: "/a"}, true},
 		{Source{Credential: ".."}, true},
 		{Source{Credential: "."}, true},
+		{Source{Env: "hvs.CAESIJlWh5Q9f0qVbq2u"}, true},
+		{Source{Env: "A B"}, true},
+		{Source{Env: "_A1"}, false},
 	} {
-		if got := c.source.WhatIsWrong(); (got != "") != c.bad {
+		if _, got, _ := c.source.WhatIsWrong(); (got != "") != c.bad {
 			t.Errorf("%+v: wrong is %q", c.source, got)
 		}
 		if got := c.source.IsZero(); got != (c.source == Source{}) {

@@ -130,10 +130,10 @@ func (a *Auth) diagnostics() []sinks.Diagnostic {
 	return out
 }
 
-func (s *static) diagnostics() []sinks.Diagnostic { return diagnoseAt("", s.source.WhatIsWrong()) }
+func (s *static) diagnostics() []sinks.Diagnostic { return diagnoseSource("", s.source) }
 
 func (m *AppRole) diagnostics() []sinks.Diagnostic {
-	return slices.Concat(diagnoseMissing("role_id", m.RoleID), diagnoseAt("secret_id", m.SecretID.WhatIsWrong()), diagnoseMount(m.Mount))
+	return slices.Concat(diagnoseMissing("role_id", m.RoleID), diagnoseSource("secret_id", m.SecretID), diagnoseMount(m.Mount))
 }
 
 func (m *Kubernetes) diagnostics() []sinks.Diagnostic {
@@ -141,11 +141,19 @@ func (m *Kubernetes) diagnostics() []sinks.Diagnostic {
 }
 
 func (m *JWT) diagnostics() []sinks.Diagnostic {
-	return slices.Concat(diagnoseAt("token", m.Token.WhatIsWrong()), diagnoseMount(m.Mount))
+	return slices.Concat(diagnoseSource("token", m.Token), diagnoseMount(m.Mount))
 }
 
 func (m *Cert) diagnostics() []sinks.Diagnostic {
 	return slices.Concat(diagnoseMissing("cert_file", m.CertFile), diagnoseMissing("key_file", m.KeyFile), diagnoseMount(m.Mount))
+}
+
+func diagnoseSource(key string, s secret.Source) []sinks.Diagnostic {
+	below, text, hint := s.WhatIsWrong()
+	if text == "" {
+		return nil
+	}
+	return []sinks.Diagnostic{{Key: strings.Trim(key+"."+below, "."), Text: text, Hint: hint}}
 }
 
 func diagnoseAt(key, text string) []sinks.Diagnostic {

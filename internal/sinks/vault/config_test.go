@@ -73,6 +73,10 @@ func TestDiagnostics(t *testing.T) {
 		{"no auth", func(c *Config) { c.Auth = Auth{} }, []string{"auth"}},
 		{"two methods of auth", func(c *Config) { c.Auth.JWT = &JWT{Token: source} }, []string{"auth"}},
 		{"a token from nowhere", func(c *Config) { c.Auth.Token = &secret.Source{} }, []string{"auth.token"}},
+		{"a token in place of a variable's name", func(c *Config) { c.Auth.Token = &secret.Source{Env: "hvs.CAESIJlWh5Q9f0qV"} }, []string{"auth.token.env"}},
+		{"a secret id in place of a variable's name", func(c *Config) {
+			c.Auth = Auth{AppRole: &AppRole{RoleID: "r", SecretID: secret.Source{Env: "5f2b9c1e-7a4d-4e8b"}}}
+		}, []string{"auth.approle.secret_id.env"}},
 		{"an AppRole with nothing", func(c *Config) { c.Auth = Auth{AppRole: &AppRole{Mount: "a//b"}} },
 			[]string{"auth.approle.role_id", "auth.approle.secret_id", "auth.approle.mount"}},
 		{"Kubernetes without a role", func(c *Config) { c.Auth = Auth{Kubernetes: &Kubernetes{}} }, []string{"auth.kubernetes.role"}},

@@ -57,15 +57,19 @@ type report struct {
 	file     string
 	list     Diagnostics
 	reported map[string]bool     // by path
+	above    map[string]bool     // paths that something below is reported of
 	unique   map[Diagnostic]bool // without path: a template used by many relays is reported once
 }
 
 func newReport(file string) *report {
-	return &report{file: file, reported: map[string]bool{}, unique: map[Diagnostic]bool{}}
+	return &report{file: file, reported: map[string]bool{}, above: map[string]bool{}, unique: map[Diagnostic]bool{}}
 }
 
 func (r *report) add(at position, path, text, hint string) {
 	r.reported[path] = true
+	for up := parentOf(path); up != "" && !r.above[up]; up = parentOf(up) {
+		r.above[up] = true
+	}
 	d := Diagnostic{File: r.file, Line: max(at.line, 1), Column: max(at.column, 1), Path: path, Text: text, Hint: hint}
 	anywhere := d
 	anywhere.Path = ""
@@ -74,6 +78,9 @@ func (r *report) add(at position, path, text, hint string) {
 		r.list = append(r.list, d)
 	}
 }
+
+// parentOf is a written path without its last key or entry; "" for one without a parent.
+func parentOf(path string) string { return path[:max(0, strings.LastIndexAny(path, ".["))] }
 
 // excuse keeps later checks from reporting path.
 func (r *report) excuse(path string) { r.reported[path] = true }

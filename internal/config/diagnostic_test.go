@@ -1,8 +1,11 @@
 package config
 
 import (
+	"errors"
 	"strings"
 	"testing"
+
+	"github.com/rotatord/rotatord/internal/sinks/all"
 )
 
 func TestEveryDiagnosticSaysWhereAndWhatToDo(t *testing.T) {
@@ -334,5 +337,31 @@ func TestWindowsLineEndsAndAByteOrderMarkAreRead(t *testing.T) {
 	got := diagnosticsOf(t, strings.ReplaceAll(base+"quux: 1\n", "\n", "\r\n"))
 	if !strings.HasPrefix(got, "config.yaml:12:1: quux: unknown key") {
 		t.Error(got)
+	}
+}
+
+// What follows from a value that could not be read is not told beside it.
+func TestWhatCannotBeReadIsToldAlone(t *testing.T) {
+	const vault = "  v: {type: vault, path: '{{.Relay}}/{{.Type}}', "
+	with := func(line, sinkRefs string) string {
+		text := strings.Replace(base, "  safe: {type: vault, path: \"moq/{{.Relay}}/{{.Type}}\"}\n", line, 1)
+		return strings.Replace(text, "sinks: [disk]", "sinks: "+sinkRefs, 1)
+	}
+	for name, c := range map[string]struct {
+		text string
+		want int
+	}{
+		"a template without quotes":        {with(vault+"auth: {token: {env: T}}, fields: {token: {{.Token}}}}\n", "[v]"), 1},
+		"a method that there is not":       {with(vault+"auth: {userpass: {}}}\n", "[v]"), 1},
+		"two methods, one of them broken":  {with(vault+"auth: {token: {env: T}, jwt: {role: [r], token: {env: J}}}}\n", "[v]"), 2},
+		"required that is no truth":        {with("", "[{sink: disk, required: 'yes'}]"), 1},
+		"an unknown sink that is optional": {with("", "[{sink: nowhere, required: false}]"), 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := Parse("config.yaml", []byte(c.text), all.Specs())
+			if list, _ := errors.AsType[Diagnostics](err); len(list) != c.want {
+				t.Errorf("%d faults are told, want %d:\n%v", len(list), c.want, err)
+			}
+		})
 	}
 }

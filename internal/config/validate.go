@@ -156,11 +156,12 @@ func (v *validator) checkSink(name string, spec sinks.Spec) {
 	v.require(shared.ProbeInterval > 0, p.child("probe_interval"), "must be greater than 0", "")
 	usable := true
 	for _, d := range spec.Diagnostics() {
+		at := p.descendant(d.Key)
 		if d.Warning {
-			v.warn(p.descendant(d.Key), d.Text, d.Hint)
+			v.warn(at, d.Text, d.Hint)
 			continue
 		}
-		v.diagnose(p.descendant(d.Key), d.Text, d.Hint)
+		v.require(d.Missing && v.above[at.String()], at, d.Text, d.Hint)
 		usable = false
 	}
 	if usable {
@@ -199,7 +200,7 @@ func (v *validator) isZone(name string) bool {
 func (v *validator) checkSinkRefs(refs []SinkRef, p *path) {
 	required := false
 	for i := range refs {
-		required = required || refs[i].required()
+		required = required || refs[i].required() || v.reported[p.item(i).child("required").String()]
 		if _, ok := v.cfg.Sinks[refs[i].Sink]; !ok {
 			v.unknownSink(refs[i].Sink, p.item(i))
 		}

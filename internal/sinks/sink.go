@@ -176,4 +176,6 @@ type Diagnostic struct {
 	Hint string // what to do; may be empty
 	// Warning: it works, and may not be what is meant.
 	Warning bool
+	// Missing: it follows from what is not there, and is told unless what stands below Key could not be read.
+	Missing bool
 }

@@ -110,7 +110,7 @@ func (c *Config) fieldDiagnostics() []sinks.Diagnostic {
 		}
 	}
 	if len(out) == 0 && len(c.Fields) > 0 && c.isBlind() {
-		out = append(out, sinks.Diagnostic{Key: "fields", Text: "no field holds the token", Hint: `such as token: "{{.Token}}"`})
+		out = append(out, sinks.Diagnostic{Key: "fields", Missing: true, Text: "no field holds the token", Hint: `such as token: "{{.Token}}"`})
 	}
 	return out
 }

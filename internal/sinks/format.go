@@ -69,12 +69,18 @@ func (f Format) Diagnostics(template string, allowed ...Format) []Diagnostic {
 }
 
 func templateDiagnostics(template string) []Diagnostic {
-	v, err := new(Templates).RenderRecord(template, Trial(SampleNames(), TrialSize, false))
+	record := Trial(SampleNames(), TrialSize, false)
+	v, err := new(Templates).RenderRecord(template, record)
+	record.Token = secret.New(record.Token.Reveal() + "b")
+	other, _ := new(Templates).RenderRecord(template, record)
 	switch {
 	case err != nil:
 		return []Diagnostic{{Key: "template", Text: err.Error(), Hint: recordHint}}
 	case v.IsEmpty():
 		return []Diagnostic{{Key: "template", Text: "yields nothing", Hint: recordHint}}
+	case v.Equal(other):
+		return []Diagnostic{{Key: "template", Text: "does not hold the token: who reads it is given no new one before the old one is revoked",
+			Hint: "write {{.Token}} where the value is to stand", Warning: true}}
 	}
 	return nil
 }

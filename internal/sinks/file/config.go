@@ -62,11 +62,23 @@ func (c *Config) Diagnostics() []sinks.Diagnostic {
 	if _, err := parseMode(c.Mode); err != nil {
 		out = append(out, sinks.Diagnostic{Key: "mode", Text: err.Error(), Hint: `put it in quotes: mode: "0640"`})
 	}
+	out = append(out, idDiagnostics("owner", "user", c.Owner)...)
+	out = append(out, idDiagnostics("group", "group", c.Group)...)
 	if folder, shared := c.SharedFolder(c.Path); shared && folder == "/" && c.Path != "" {
 		out = append(out, sinks.Diagnostic{Key: "path", Text: "shared: true, and no folder is the same for all targets",
 			Hint: "begin path with the folder where the shared file system is mounted"})
 	}
 	return out
+}
+
+var numberPattern = regexp.MustCompile(`^[+-]?[0-9]+$`)
+
+// idDiagnostics refuses a number that is no id. Whether there is such a name shows where files are written.
+func idDiagnostics(key, what, value string) []sinks.Diagnostic {
+	if _, isID := parseNumber(value); isID || !numberPattern.MatchString(value) {
+		return nil
+	}
+	return []sinks.Diagnostic{{Key: key, Text: fmt.Sprintf("must be the name or the id of a %s, not %q", what, value), Hint: "an id is from 0 to 4294967294"}}
 }
 
 // TargetTemplate returns the template of the file's path.

@@ -46,12 +46,12 @@ func unknownAccount(key string, err error) error {
 // lookupUser returns the ids of a user, named or numbered, and of its primary
 // group, which is -1 for a number that no account has.
 func lookupUser(name string) (uid, primary int, err error) {
-	if n, err := strconv.ParseUint(name, 10, 31); err == nil {
+	if n, ok := parseNumber(name); ok {
 		u, err := user.LookupId(name)
 		if err != nil {
-			return int(n), -1, nil //nolint:nilerr // a number needs no account
+			return n, -1, nil //nolint:nilerr // a number needs no account
 		}
-		return int(n), parseID(u.Gid), nil
+		return n, parseID(u.Gid), nil
 	}
 	u, err := user.Lookup(name)
 	if err != nil {
@@ -61,14 +61,23 @@ func lookupUser(name string) (uid, primary int, err error) {
 }
 
 func lookupGroup(name string) (int, error) {
-	if n, err := strconv.ParseUint(name, 10, 31); err == nil {
-		return int(n), nil
+	if n, ok := parseNumber(name); ok {
+		return n, nil
 	}
 	g, err := user.LookupGroup(name)
 	if err != nil {
 		return -1, err
 	}
 	return parseID(g.Gid), nil
+}
+
+// noID is what the kernel takes for "leave it".
+const noID = 1<<32 - 1
+
+// parseNumber reads an id in digits; where int has 32 bits, half of them do not fit.
+func parseNumber(text string) (id int, ok bool) {
+	n, err := strconv.ParseUint(text, 10, min(32, strconv.IntSize-1))
+	return int(n), err == nil && n != noID //nolint:gosec // it fits
 }
 
 func parseID(id string) int {

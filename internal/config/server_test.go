@@ -66,3 +66,16 @@ func TestAnAdminSocketForEverybodyIsWantedInSoManyWords(t *testing.T) {
 	}
 	parse(t, base+"server: {admin_socket_mode: '0664'}\n") // who may only read a socket cannot use it
 }
+
+func TestAnAddressOfTheAPIIsOne(t *testing.T) {
+	for address, ok := range map[string]bool{
+		"https://api.example/v4": true, "https://api.example:65535": true, "http://127.0.0.1:8080": true, "http://[::1]": true,
+		"https://api.example:65536": false, "https://api.example:0": false, "https://:443": false, "https://api.example?": false,
+		"https://api.example#": false, "https://me@api.example": false, "http://api.example": false,
+	} {
+		text := change(t, "api_token:", "api_url: '"+address+"', api_token:")
+		if _, err := Parse("config.yaml", []byte(text), fakeSpecs()); (err == nil) != ok {
+			t.Errorf("%s: %v", address, err)
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -133,9 +134,9 @@ func (v *validator) checkSource(p *path, s secret.Source) {
 func (v *validator) checkURL(p *path, text string) {
 	u, err := url.Parse(text)
 	switch {
-	case err != nil || u.Host == "" || u.Opaque != "":
+	case err != nil || !sinks.NamesHost(u) || u.Opaque != "":
 		v.diagnose(p, "must be an address such as https://api.cloudflare.com/client/v4"+butNot(p, text), "")
-	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
+	case u.User != nil || strings.ContainsAny(text, "?#"):
 		v.diagnose(p, "must hold no user, query or fragment", "")
 	case u.Scheme == "https", u.Scheme == "http" && sinks.IsLoopback(u.Hostname()):
 	case u.Scheme == "http":

@@ -131,7 +131,7 @@ func (c *Config) checkEndpoint(address string) error {
 	}
 	u, err := url.Parse(address)
 	switch {
-	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
+	case err != nil || !sinks.NamesHost(u) || u.Scheme != "http" && u.Scheme != "https":
 		return errors.New("is no http or https address")
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
 		return errors.New("must be a bare address")

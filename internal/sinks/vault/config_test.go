@@ -45,6 +45,7 @@ func TestDiagnostics(t *testing.T) {
 		{"plain http on loopback, version 6", func(c *Config) { c.Address = "http://[::1]:8200" }, nil},
 		{"plain http off loopback", func(c *Config) { c.Address = "http://vault.example" }, []string{"address"}},
 		{"plain http that was allowed", func(c *Config) { c.Address, c.Insecure = "http://vault.example", true }, nil},
+		{"a port that there is not", func(c *Config) { c.Address = "https://vault.example:82000" }, []string{"address"}},
 		{"no scheme", func(c *Config) { c.Address = "vault.example:8200" }, []string{"address"}},
 		{"a password in the address", func(c *Config) { c.Address = "https://me:pw@vault.example" }, []string{"address"}},
 		{"a client certificate without TLS", func(c *Config) {

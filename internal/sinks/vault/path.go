@@ -43,7 +43,7 @@ func parseAddress(address string) (*url.URL, error) {
 		return nil, errors.New("it is not a URL") // the error would quote a password
 	case u.User != nil:
 		return nil, errors.New("it holds a user name or password, which Vault does not take")
-	case u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
+	case u.Scheme != "http" && u.Scheme != "https" || !sinks.NamesHost(u):
 		return nil, fmt.Errorf("%q is not an http or https address", address)
 	case u.RawQuery != "" || u.Fragment != "":
 		return nil, fmt.Errorf("%q has a query or fragment", address)

@@ -111,6 +111,11 @@ config.yaml:3:47: accounts.main.rate_limit.requests: must be greater than 0, not
 config.yaml:3:60: accounts.main.rate_limit.per: must be greater than 0
 config.yaml:3:69: accounts.main.rate_limit.share: must be greater than 0 and at most 1, not 1.5`,
 		},
+		"ids of the right length": {
+			change(t, testRelay, strings.ToUpper(testRelay)) + "  other: {id: g1b2c3d4e5f67890a1b2c3d4e5f67890, tokens: {publish: {}}}\n",
+			`config.yaml:9:5: relays.live-main.id: must be 32 hex digits in lower case, not "A1B2C3D4E5F67890A1B2C3D4E5F67890" (write its letters in lower case)
+config.yaml:12:11: relays.other.id: must be 32 hex digits in lower case (it has other characters than 0-9 and a-f)`,
+		},
 		"missing keys are placed at what lacks them": {
 			change(t, "{account_id: 023e105f4ecef8ad9ca31a8372d0c353, api_token: {env: CLOUDFLARE_API_TOKEN}}", "{}") + "  empty: {}\n",
 			`config.yaml:2:3: accounts.main.account_id: is required (32 hex digits, as the dashboard shows them)

@@ -121,7 +121,21 @@ func (v *validator) checkID(p *path, id string) {
 		v.diagnose(p, "is required", "32 hex digits, as the dashboard shows them")
 	case !moq.IsID(id):
 		v.diagnose(p, "must be 32 hex digits in lower case"+butNot(p, id),
-			fmt.Sprintf("it has %d characters", utf8.RuneCountInString(id)))
+			whatIsWrongWithID(id))
+	}
+}
+
+// whatIsWrongWithID is a hint for what is no id.
+func whatIsWrongWithID(id string) string {
+	switch n := utf8.RuneCountInString(id); {
+	case moq.IsID(strings.ToLower(id)):
+		return "write its letters in lower case"
+	case n == idDigits:
+		return "it has other characters than 0-9 and a-f"
+	case n == 1:
+		return "it has 1 character"
+	default:
+		return fmt.Sprintf("it has %d characters", n)
 	}
 }
 

@@ -71,6 +71,9 @@ func TestSchemaAndCodeAgreeOnUnknownKeys(t *testing.T) {
 func TestSchemaAndCodeAgreeOnWhatIsAccepted(t *testing.T) {
 	schema := compile(t, fakeSpecs())
 	for _, text := range []string{base, full, change(t, "subscribe: {}", "subscribe:"),
+		"state:\nserver:\nlog:\nmetrics:\n" + change(t, "subscribe: {}", "subscribe: {jitter: 0, grace: 0, settle: 0s}"),
+		change(t, "    tokens:", "    labels: {floor: 3, live: true, rate: 0.5}\n    tokens:"),
+		strings.Replace(full, "admin_socket_group: g", "admin_socket_group: 1000", 1), strings.Replace(full, "fields: {a: b}", "fields:", 1),
 		change(t, "subscribe: {}", "studio-a: {operations: [publish, 'publish:stats']}")} {
 		parse(t, text)
 		if err := conforms(t, schema, text); err != nil {
@@ -82,12 +85,34 @@ func TestSchemaAndCodeAgreeOnWhatIsAccepted(t *testing.T) {
 		{"live-main:", "Live:"}, {"subscribe: {}", "subscriber: {}"}, {testRelay, "abc"}, {"subscribe: {}", "studio-a:"},
 		{"subscribe: {}", "studio-a: {operations: []}"}, {"subscribe: {}", "studio-a: {operations: [publish, publish]}"},
 		{"subscribe: {}", "studio-a: {operations: [Publish]}"}, {"subscribe: {}", "subscribe: {operations: [subscribe]}"},
-		{"subscribe: {}", "Studio: {operations: [publish]}"},
+		{"subscribe: {}", "Studio: {operations: [publish]}"}, {"sinks: [disk]", "sinks: [disk], grace: 12"},
+		{"env: CLOUDFLARE_API_TOKEN", "env: v1.0-token"},
 	} {
 		text := change(t, faulty.old, faulty.new)
 		diagnosticsOf(t, text)
 		if conforms(t, schema, text) == nil {
 			t.Errorf("the schema accepts %s", faulty.new)
+		}
+	}
+}
+
+func TestSchemaAndCodeAgreeOnSinks(t *testing.T) {
+	schema, example := compile(t, all.Specs()), string(read(t, exampleFile))
+	for _, c := range []struct {
+		old, new string
+		ok       bool
+	}{
+		{`mode: "0640"`, "owner: 1000\n    group: 3000000000", true}, {`mode: "0640"`, "owner: moq", true},
+		{`fields: {token: "{{.Token}}"}`, `fields: {token: "{{.Token}}", kind: 1}`, true}, {`fields: {token: "{{.Token}}"}`, "fields:", true},
+		{"create: true", "create: true\n    tags: {team: 7}", true}, {"token: {file: /run/secrets/vault-token}", "{}", false},
+	} {
+		if !strings.Contains(example, c.old) {
+			t.Fatalf("the example does not hold %s", c.old)
+		}
+		text := strings.Replace(example, c.old, c.new, 1)
+		_, err := Parse("config.yaml", []byte(text), all.Specs())
+		if wrong := conforms(t, schema, text); (err == nil) != c.ok || (wrong == nil) != c.ok {
+			t.Errorf("%s: the code says %v, the schema %v", c.new, err, wrong)
 		}
 	}
 }

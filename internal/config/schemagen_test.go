@@ -33,6 +33,12 @@ func generateSchema(specs map[string]func() sinks.Spec) ([]byte, error) {
 	maps.Copy(s.Definitions, sharedDefinitions(specs, comments))
 	nameKeys(s)
 	splitTokens(s.Definitions)
+	for p := s.Properties.Oldest(); p != nil; p = p.Next() {
+		admitAsDecoded(p.Value)
+	}
+	for _, d := range s.Definitions {
+		admitAsDecoded(d)
+	}
 	text, err := json.MarshalIndent(s, "", "  ")
 	return append(text, '\n'), err
 }
@@ -161,4 +167,33 @@ func splitTokens(defs jsonschema.Definitions) {
 
 var meaningOf = map[moq.TokenType]string{
 	moq.PublishSubscribe: "Full access.", moq.Subscribe: "Read only.", moq.Publish: "Write only, for an encoder.",
+}
+
+// admitAsDecoded admits what the decoder takes beside what a key's type says: nothing behind a key whose mapping may be
+// empty, numbers in a mapping of the user's own keys, ids in digits, and 0 without a unit.
+func admitAsDecoded(s *jsonschema.Schema) {
+	for p := s.Properties.Oldest(); p != nil; p = p.Next() {
+		switch p.Key {
+		case "owner", "group", "admin_socket_group":
+			admitTypes(p.Value, "string", "integer")
+		case "jitter", "grace", "settle":
+			admitTypes(p.Value, "string", "integer")
+			p.Value.Minimum, p.Value.Maximum = "0", "0"
+		case "auth":
+			one := uint64(1)
+			p.Value.MinProperties = &one
+		}
+		admitAsDecoded(p.Value)
+	}
+	if v := s.AdditionalProperties; v != nil && v.Type == "string" {
+		admitTypes(v, "string", "number", "boolean")
+	}
+	if s.Type == "object" && len(s.Required) == 0 && s.MinProperties == nil {
+		admitTypes(s, "object", "null")
+	}
+}
+
+// admitTypes lets a value be of any of several types, of which the library has words for one alone.
+func admitTypes(s *jsonschema.Schema, types ...string) {
+	s.Type, s.Extras = "", map[string]any{"type": types}
 }

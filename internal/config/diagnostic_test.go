@@ -185,7 +185,7 @@ config.yaml:12:27: relays.live-main.tokens.publish_subscribe.sinks: at least one
 		"target templates": {
 			change(t, token, "subscribe: {sinks: [{sink: disk, path: 'a b'}, {sink: safe, path: '{{.Relai}}'}]}"),
 			`config.yaml:11:40: relays.live-main.tokens.subscribe.sinks[0].path: live-main/subscribe has no target in this sink: a target holds no spaces
-config.yaml:11:67: relays.live-main.tokens.subscribe.sinks[1].path: live-main/subscribe has no target in this sink: template: template:1:2: executing "template" at <.Relai>: can't evaluate field Relai in type sinks.Names`,
+config.yaml:11:67: relays.live-main.tokens.subscribe.sinks[1].path: live-main/subscribe has no target in this sink: template: template:1:2: executing "template" at <.Relai>: can't evaluate field Relai in type sinks.Names (words: .Relay .RelayID .Type .Account .AccountID .Instance; functions: dns, upper, lower, replace "a" "b")`,
 		},
 		"one relay twice": {
 			base + "  other:\n    id: a1b2c3d4e5f67890a1b2c3d4e5f67890\n    tokens: {publish_subscribe: }\n",

@@ -37,7 +37,11 @@ func (r *resolver) addTarget(plan *slot.Plan, ref *SinkRef, spec sinks.Spec, p *
 	}
 	target, location, err := r.renderTarget(plan, spec, template)
 	if err != nil {
-		r.diagnose(p, shownSlot(plan)+" has no target in this sink: "+err.Error(), "")
+		hint := ""
+		if target == "" { // the template yields none
+			hint = sinks.TargetHint
+		}
+		r.diagnose(p, shownSlot(plan)+" has no target in this sink: "+err.Error(), hint)
 		return
 	}
 	if !r.takeLocation(plan, ref.Sink, location) {

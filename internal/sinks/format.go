@@ -96,8 +96,9 @@ func joinFormats(fs []Format) string {
 const (
 	targetWords = ".Relay .RelayID .Type .Account .AccountID .Instance"
 	recordWords = targetWords + " .RotationID .Token .TokenID .ExpiresAt .RotatedAt"
-	targetHint  = "words: " + targetWords + functionsHint
-	recordHint  = "words: " + recordWords + functionsHint
+	// TargetHint lists what a target's template may say.
+	TargetHint = "words: " + targetWords + functionsHint
+	recordHint = "words: " + recordWords + functionsHint
 )
 
 // SampleNames are harmless words of the right form, to try a template with.
@@ -114,7 +115,7 @@ func TargetDiagnostics(key, template string, locate func(string) (string, error)
 	}
 	target, err := new(Templates).RenderTarget(template, SampleNames())
 	if err != nil {
-		return []Diagnostic{{Key: key, Text: err.Error(), Hint: targetHint}}
+		return []Diagnostic{{Key: key, Text: err.Error(), Hint: TargetHint}}
 	}
 	if _, err := locate(target); err != nil {
 		return []Diagnostic{{Key: key, Text: err.Error()}}

@@ -232,6 +232,11 @@ config.yaml:11:44: relays.live-main.tokens.subscribe.timezone: must be a time zo
 			change(t, token, "subscribe: {schedule: '@hourly', grace: 50m, settle: 10m}"),
 			`config.yaml:11:52: relays.live-main.tokens.subscribe.settle: settle (10m) and grace (50m) together must be shorter than the schedule's shortest gap (1h) (give this slot a shorter settle or grace, or a rarer schedule)`,
 		},
+		"settle against the lifetime, where no schedule bounds it": {
+			change(t, token, "subscribe: {schedule: manual, grace: 1h, lifetime: 1d, settle: 24h}\n      publish: {schedule: manual, settle: 400d}"),
+			`config.yaml:11:62: relays.live-main.tokens.subscribe.settle: settle (24h) must be shorter than the token's lifetime (24h): it would expire before it is delivered (give this slot a shorter settle)
+config.yaml:12:35: relays.live-main.tokens.publish.settle: settle (400d) must be shorter than the token's lifetime (365d): it would expire before it is delivered (give this slot a shorter settle)`,
+		},
 		"a default settle against a token's schedule blames the nearer": {
 			strings.Replace(change(t, "{sinks: [disk]}\n", "{sinks: [disk], settle: 40m}\n"), token, "subscribe: {schedule: '@hourly'}", 1),
 			`config.yaml:11:19: relays.live-main.tokens.subscribe.schedule: settle (40m) and grace (30m) together must be shorter than the schedule's shortest gap (1h) (give this slot a shorter settle or grace, or a rarer schedule)`,

@@ -112,6 +112,7 @@ func (r *resolver) resolveTiming(plan *slot.Plan, scope *slotScope) {
 		r.resolveGrace(plan, t, scope, from)
 		r.resolveSettle(plan, t, scope, from)
 		r.resolveLifetime(plan, t, scope, from)
+		r.checkSettle(plan, scope)
 	}
 }
 
@@ -149,6 +150,22 @@ func (r *resolver) resolveSettle(plan *slot.Plan, t *timing, scope *slotScope, s
 				") together must be shorter than the schedule's shortest gap ("+formatDuration(t.shortest)+")",
 			"give this slot a shorter settle or grace, or a rarer schedule")
 	}
+}
+
+// checkSettle refuses that a token expires before it has settled: no gap of a schedule may keep it from that.
+func (r *resolver) checkSettle(plan *slot.Plan, scope *slotScope) {
+	_, settle := nearestOf(scope, func(s *Settings) *time.Duration { return s.Settle }, 0)
+	_, lifetime := nearestOf(scope, func(s *Settings) *time.Duration { return s.Lifetime }, 0)
+	if settle == builtIn || plan.Lifetime == 0 || plan.Settle < plan.Lifetime {
+		return
+	}
+	key, at := "settle", settle
+	if lifetime > settle {
+		key, at = "lifetime", lifetime
+	}
+	r.diagnose(scope.pathOf(at).child(key),
+		"settle ("+formatDuration(plan.Settle)+") must be shorter than the token's lifetime ("+formatDuration(plan.Lifetime)+
+			"): it would expire before it is delivered", "give this slot a shorter settle")
 }
 
 // settleWithin is how long a token settles that nobody gave a time for: it fits beside any grace that fits.

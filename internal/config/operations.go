@@ -82,12 +82,17 @@ func (r *resolver) refuseInPlace(typ moq.TokenType, scope *slotScope) {
 		"give this token strategy: overlap")
 }
 
-// checkMatching refuses that a slot matches tokens which may be another slot's: those of
-// in_place have no label that tells.
+// checkMatching warns of slots that match tokens, and refuses that one matches those which may be another slot's: those
+// of in_place have no label that tells.
 func (r *resolver) checkMatching(plans []*slot.Plan, p *path) {
 	for _, plan := range plans {
+		if !plan.Matching {
+			continue
+		}
+		r.warn(r.retirePath(plan, p), "retire: matching also revokes tokens that rotatord did not make",
+			"be sure that nobody else uses tokens of this relay")
 		for _, other := range plans {
-			if !plan.Matching || other == plan || !moq.SameOperations(plan.Operations, other.Operations) {
+			if other == plan || !moq.SameOperations(plan.Operations, other.Operations) {
 				continue
 			}
 			r.diagnose(r.retirePath(plan, p), "retire: matching would take over tokens of "+shownSlot(other)+

@@ -241,6 +241,22 @@ config.yaml:12:55: relays.live-main.tokens.subscribe.retire: retire: matching al
 	}
 }
 
+func TestAWarningIsOfWhatHasAnEffect(t *testing.T) {
+	with := func(relay, token string) string {
+		return change(t, "subscribe: {}", "subscribe: "+token) + relay
+	}
+	for name, c := range map[string]struct{ text, want string }{
+		"matching, inherited":             {with("    retire: matching\n", "{}"), "relays.live-main.retire: retire: matching also"},
+		"matching, inherited by in_place": {with("    retire: matching\n", "{strategy: in_place}"), ""},
+		"matching, overridden":            {with("    retire: matching\n", "{retire: own}"), ""},
+		"the machine's own time zone":     {with("    timezone: Local\n", "{}"), "relays.live-main.timezone: is what the machine"},
+	} {
+		if got := besideUnused(parse(t, c.text)).Error(); !strings.Contains(got, c.want) || c.want == "" && got != "" {
+			t.Errorf("%s: warned of %q, want %q", name, got, c.want)
+		}
+	}
+}
+
 func TestDurations(t *testing.T) {
 	for text, want := range map[string]time.Duration{
 		"90s": 90 * time.Second, "1h30m": 90 * time.Minute, "30d": 30 * day, "2w": 14 * day, "1w2d3h": 9*day + 3*time.Hour,

@@ -192,6 +192,10 @@ func (v *validator) checkSettings(s *Settings, p *path) {
 		v.diagnose(at, "must be a time zone that is known here"+butNot(at, *s.Timezone),
 			"use a name such as UTC or Europe/Berlin")
 	}
+	if s.Timezone != nil && *s.Timezone == time.Local.String() {
+		v.warn(p.child("timezone"), "is what the machine that runs rotatord calls local, which a replica's or the next may not",
+			"name it, such as Europe/Berlin")
+	}
 	if s.Lifetime != nil {
 		at := p.child("lifetime")
 		v.require(*s.Lifetime <= year, at, "must be at most one year ("+formatDuration(year)+")", "")

@@ -44,7 +44,6 @@ func (v *validator) checkRelay(r *Relay, p *path) {
 			"give it here or in defaults"+among(shownNames(v.cfg.Accounts)))
 	}
 	v.checkSettings(&r.Settings, p)
-	v.checkRetire(r.Retire, p)
 	for _, name := range sortedNames(r.Labels) {
 		v.require(labelPattern.MatchString(name), p.child("labels").child(name),
 			"a label's name is made of letters, digits and _", "")
@@ -63,14 +62,6 @@ func (v *validator) checkRelay(r *Relay, p *path) {
 func (v *validator) checkToken(typ moq.TokenType, t *Token, p *path) {
 	v.checkOperations(typ, t, p)
 	v.checkSettings(&t.Settings, p)
-	v.checkRetire(t.Retire, p)
-}
-
-func (v *validator) checkRetire(retire string, p *path) {
-	if retire == retireMatching {
-		v.warn(p.child("retire"), "retire: matching also revokes tokens that rotatord did not make",
-			"be sure that nobody else uses tokens of this relay")
-	}
 }
 
 func among(names []string) string {

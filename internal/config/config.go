@@ -142,7 +142,7 @@ type Settings struct {
 	// Read every sink back.
 	Verify *bool `yaml:"verify" jsonschema:"default=true"`
 	// Where the token is delivered.
-	Sinks []SinkRef `yaml:"sinks"`
+	Sinks []SinkRef `yaml:"sinks" jsonschema:"minItems=1"`
 }
 
 // SinkRef names a sink that a slot's token goes to.

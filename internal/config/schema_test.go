@@ -86,7 +86,8 @@ func TestSchemaAndCodeAgreeOnWhatIsAccepted(t *testing.T) {
 		{"subscribe: {}", "studio-a: {operations: []}"}, {"subscribe: {}", "studio-a: {operations: [publish, publish]}"},
 		{"subscribe: {}", "studio-a: {operations: [Publish]}"}, {"subscribe: {}", "subscribe: {operations: [subscribe]}"},
 		{"subscribe: {}", "Studio: {operations: [publish]}"}, {"sinks: [disk]", "sinks: [disk], grace: 12"},
-		{"env: CLOUDFLARE_API_TOKEN", "env: v1.0-token"},
+		{"env: CLOUDFLARE_API_TOKEN", "env: v1.0-token"}, {"env: CLOUDFLARE_API_TOKEN", "credential: a/b"}, {"sinks: [disk]", "sinks: []"},
+		{"    tokens:", "    labels: {a-b: c}\n    tokens:"},
 	} {
 		text := change(t, faulty.old, faulty.new)
 		diagnosticsOf(t, text)
@@ -104,7 +105,7 @@ func TestSchemaAndCodeAgreeOnSinks(t *testing.T) {
 	}{
 		{`mode: "0640"`, "owner: 1000\n    group: 3000000000", true}, {`mode: "0640"`, "owner: moq", true},
 		{`fields: {token: "{{.Token}}"}`, `fields: {token: "{{.Token}}", kind: 1}`, true}, {`fields: {token: "{{.Token}}"}`, "fields:", true},
-		{"create: true", "create: true\n    tags: {team: 7}", true}, {"token: {file: /run/secrets/vault-token}", "{}", false},
+		{`mode: "0640"`, `mode: "640"`, false}, {"create: true", "create: true\n    tags: {team: 7}", true}, {"token: {file: /run/secrets/vault-token}", "{}", false},
 	} {
 		if !strings.Contains(example, c.old) {
 			t.Fatalf("the example does not hold %s", c.old)

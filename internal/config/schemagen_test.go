@@ -179,6 +179,8 @@ func admitAsDecoded(s *jsonschema.Schema) {
 		case "jitter", "grace", "settle":
 			admitTypes(p.Value, "string", "integer")
 			p.Value.Minimum, p.Value.Maximum = "0", "0"
+		case "labels":
+			p.Value.PropertyNames = &jsonschema.Schema{Pattern: labelPattern.String()}
 		case "auth":
 			one := uint64(1)
 			p.Value.MinProperties = &one

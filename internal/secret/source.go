@@ -19,7 +19,7 @@ type Source struct {
 	// Path of a file that holds the secret and nothing else; read at each use.
 	File string `yaml:"file"`
 	// Name of a systemd credential (LoadCredential=).
-	Credential string `yaml:"credential"`
+	Credential string `yaml:"credential" jsonschema:"pattern=^[^/]+$"`
 }
 
 // IsZero reports whether no source is named.

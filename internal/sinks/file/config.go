@@ -41,7 +41,7 @@ type Config struct {
 	// The file's content, for format: template.
 	Template string `yaml:"template"`
 	// Permissions in octal, such as "0640".
-	Mode string `yaml:"mode"`
+	Mode string `yaml:"mode" jsonschema:"pattern=^0[0-7]{3}$"`
 	// Name or id of the file's owner.
 	Owner string `yaml:"owner"`
 	// Name or id of the file's group.

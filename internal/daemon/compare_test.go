@@ -42,6 +42,15 @@ func TestAReloadSaysWhatHasChanged(t *testing.T) {
 		"accounts changed: main (rate_limit); settings changed: log.level, metrics.per_slot")
 }
 
+func TestTheLogOfAReloadCountsWhatTheConfigurationIsWarnedOf(t *testing.T) {
+	h := newHouse(t)
+	d := h.opened()
+	h.configure("", "tokens: {subscribe: {}}", "tokens: {subscribe: {timezone: Local}}")
+	if _, err := d.Reload(t.Context()); err != nil || !strings.Contains(h.logged(), `"warnings":1`) {
+		t.Errorf("%v, logged\n%s", err, h.logged())
+	}
+}
+
 func TestAReloadPutsAnotherShutdownTimeoutIntoForce(t *testing.T) {
 	h := newHouse(t)
 	d, first := h.opened(), h.load()

@@ -22,37 +22,37 @@ var errStopping = errors.New("rotatord is stopping")
 func (d *daemon) Reload(ctx context.Context) (adminapi.ReloadResult, error) {
 	d.reloading.Lock()
 	defer d.reloading.Unlock()
-	result, err := d.reload(ctx)
+	result, warned, err := d.reload(ctx)
 	d.metrics.Reloaded(err == nil, time.Now())
 	if err != nil {
 		d.log.Error("reload failed; the former configuration stays in force", zap.Error(err))
 		return adminapi.ReloadResult{}, err
 	}
-	d.log.Info("configuration reloaded", zap.String("file", d.configPath), zap.Int("warnings", len(result.Warnings)),
+	d.log.Info("configuration reloaded", zap.String("file", d.configPath), zap.Int("warnings", warned),
 		zap.Strings("changes", result.Lines()))
 	return result, nil
 }
 
-// reload is Reload. d.reloading is held.
-func (d *daemon) reload(ctx context.Context) (out adminapi.ReloadResult, err error) {
+// reload is Reload, and counts what was warned of. d.reloading is held.
+func (d *daemon) reload(ctx context.Context) (out adminapi.ReloadResult, warned int, err error) {
 	inForce := d.backends.Load()
 	switch {
 	case inForce == nil:
-		return out, errStarting
+		return out, 0, errStarting
 	case d.stopping:
-		return out, errStopping
+		return out, 0, errStopping
 	}
 	before, e := inForce.cfg, d.engine()
 	cfg, err := before.Reload(d.configPath, all.Specs())
 	if err != nil {
-		return out, refusedReload(err)
+		return out, 0, refusedReload(err)
 	}
 	if out, err = d.examine(ctx, before, cfg, e); err != nil {
-		return out, refusedReload(err)
+		return out, 0, refusedReload(err)
 	}
 	found, err := d.apply(ctx, cfg, e)
 	if err != nil {
-		return out, refusedReload(err)
+		return out, 0, refusedReload(err)
 	}
 	d.awaitsRestart.Store(&out.NeedsRestart)
 	if names := d.backends.Load().logins.AllowOnce(); e != nil {
@@ -64,7 +64,7 @@ func (d *daemon) reload(ctx context.Context) (out adminapi.ReloadResult, err err
 	if r := d.replica.Load(); r != nil {
 		out.Warnings = append(out.Warnings, r.differences()...)
 	}
-	return out, nil
+	return out, len(out.Warnings) + len(cfg.Warnings()), nil
 }
 
 // examine says what cfg changes, or why it cannot be put into force.

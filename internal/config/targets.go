@@ -77,7 +77,8 @@ func (r *resolver) tryContent(plan *slot.Plan, sink string, spec sinks.Spec) {
 	content, err := spec.Render(&r.templates, sinks.Trial(r.namesOf(plan), sinks.TrialSize, plan.Strategy == moq.InPlace))
 	if err != nil {
 		f := fault.Of(err)
-		r.diagnose(p, fmt.Sprintf("no content can be made of a token of %s (%s): %v", shownSlot(plan), plan.Strategy, f.Err),
+		r.diagnose(p,
+			fmt.Sprintf("no content can be made of a token of %s (%s): %v", shownSlot(plan), plan.Strategy, f.Err),
 			"correct the sink's template or fields; under in_place .TokenID and .ExpiresAt may be empty")
 		return
 	}
@@ -115,7 +116,8 @@ func (r *resolver) takeLocation(plan *slot.Plan, sink, location string) bool {
 	}
 	p := topLevel("relays").child(plan.Relay).child("tokens").child(string(plan.Key.Type))
 	there := first.Targets[slot.TargetAt(first.Targets, location)].Sink
-	r.diagnose(p, "its target in sink "+shownName(sink)+" is also the target of "+shownSlot(first)+" in sink "+shownName(there),
+	r.diagnose(p,
+		"its target in sink "+shownName(sink)+" is also the target of "+shownSlot(first)+" in sink "+shownName(there),
 		"tell targets apart with {{.Relay}}, {{.Type}} or another path")
 	return false
 }

@@ -164,8 +164,8 @@ func (r *resolver) checkSettle(plan *slot.Plan, scope *slotScope) {
 		key, at = "lifetime", lifetime
 	}
 	r.diagnose(scope.pathOf(at).child(key),
-		"settle ("+formatDuration(plan.Settle)+") must be shorter than the token's lifetime ("+formatDuration(plan.Lifetime)+
-			"): it would expire before it is delivered", "give this slot a shorter settle")
+		"settle ("+formatDuration(plan.Settle)+") must be shorter than the token's lifetime ("+
+			formatDuration(plan.Lifetime)+"): it would expire before it is delivered", "give this slot a shorter settle")
 }
 
 // settleWithin is how long a token settles that nobody gave a time for: it fits beside any grace that fits.

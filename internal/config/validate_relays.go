@@ -30,7 +30,8 @@ func (v *validator) checkOwner(owners map[moq.RelayKey]string, key moq.RelayKey,
 		return
 	}
 	if first, taken := owners[key]; taken {
-		v.diagnose(p.child("id"), "this relay of the account is already configured as relays."+shownName(first), "keep one of them")
+		v.diagnose(p.child("id"), "this relay of the account is already configured as relays."+shownName(first),
+			"keep one of them")
 		return
 	}
 	owners[key] = p.key

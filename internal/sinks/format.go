@@ -79,8 +79,9 @@ func templateDiagnostics(template string) []Diagnostic {
 	case v.IsEmpty():
 		return []Diagnostic{{Key: "template", Text: "yields nothing", Hint: recordHint}}
 	case v.Equal(other):
-		return []Diagnostic{{Key: "template", Text: "does not hold the token: who reads it is given no new one before the old one is revoked",
-			Hint: "write {{.Token}} where the value is to stand", Warning: true}}
+		return []Diagnostic{{Key: "template", Warning: true,
+			Text: "does not hold the token: who reads it is given no new one before the old one is revoked",
+			Hint: "write {{.Token}} where the value is to stand"}}
 	}
 	return nil
 }

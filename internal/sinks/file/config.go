@@ -78,7 +78,8 @@ func idDiagnostics(key, what, value string) []sinks.Diagnostic {
 	if _, isID := parseNumber(value); isID || !numberPattern.MatchString(value) {
 		return nil
 	}
-	return []sinks.Diagnostic{{Key: key, Text: fmt.Sprintf("must be the name or the id of a %s, not %q", what, value), Hint: "an id is from 0 to 4294967294"}}
+	text := fmt.Sprintf("must be the name or the id of a %s, not %q", what, value)
+	return []sinks.Diagnostic{{Key: key, Text: text, Hint: "an id is from 0 to 4294967294"}}
 }
 
 // TargetTemplate returns the template of the file's path.

@@ -119,7 +119,8 @@ func (a *Auth) diagnostics() []sinks.Diagnostic {
 	all := a.chosenMethods()
 	if len(all) != 1 {
 		return []sinks.Diagnostic{{
-			Key: "auth", Text: "exactly one method must be given", Hint: "token, approle, kubernetes, jwt or cert", Missing: len(all) == 0,
+			Key: "auth", Text: "exactly one method must be given", Hint: "token, approle, kubernetes, jwt or cert",
+			Missing: len(all) == 0,
 		}}
 	}
 	var out []sinks.Diagnostic

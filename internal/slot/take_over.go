@@ -16,8 +16,9 @@ func (c *Times) LateCalls() time.Duration {
 	return max(0, lateCallsFor-c.running())
 }
 
-// afterTakeOver has what would revoke a token wait until no call of the former leader can bring that to a target any more.
-// Only a compromised one goes at once, where targets were seen since the take-over not to serve it.
+// afterTakeOver has what would revoke a token, or begin the grace of one of a lost mint, wait until no call of the former
+// leader can bring that to a target any more. Only a compromised one goes at once, where targets were seen since the
+// take-over not to serve it.
 func (v *View) afterTakeOver(a Action) Action {
 	left := v.LateCalls()
 	if left == 0 {
@@ -29,6 +30,10 @@ func (v *View) afterTakeOver(a Action) Action {
 			return v.unlessSeen(a, v.Now.Add(left))
 		}
 	case RevokeOrphan:
+	case BeginGrace: // of who was seen to be served nowhere: a delivery may yet come
+		if a.Anew {
+			return a
+		}
 	default:
 		return a
 	}

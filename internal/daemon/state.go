@@ -144,6 +144,6 @@ type errIdentityLost struct{ path string }
 func (e errIdentityLost) Error() string {
 	return fmt.Sprintf("the identity file %s is missing, but the journal is not empty: "+
 		"values that are still on their way are sealed with it. Put the file back; if it is lost for good, "+
-		"make a new one with `age-keygen -o %s` (mode 0600): "+
-		"the slots with an undelivered value then rotate anew", e.path, e.path)
+		"make a new one with `age-keygen -o %s`, for the user %d, as whom rotatord runs (chown, mode 0600): "+
+		"the slots with an undelivered value then rotate anew", e.path, e.path, os.Geteuid())
 }

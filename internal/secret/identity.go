@@ -47,6 +47,9 @@ func GenerateIdentity() (*Identity, error) {
 // others may have read is refused; who counts as such, access says.
 func LoadIdentity(path string, access Access) (*Identity, error) {
 	text, err := readPrivate(path, access)
+	if errors.Is(err, fs.ErrPermission) { // as root leaves it who puts one back, or makes a new one
+		err = fmt.Errorf("%w (rotatord runs as %d: let that user read it, with chown and mode 0600)", err, access.uid)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read age identity %s: %w", path, err)
 	}

@@ -1,12 +1,14 @@
 package e2e
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 
+	"github.com/rotatord/rotatord/internal/secret"
 	"github.com/rotatord/rotatord/test/harness"
 )
 
@@ -67,6 +69,28 @@ func TestAVolumeWhereEverybodyWritesIsToldWithTheCure(t *testing.T) {
 	}
 	w.asOther("run", "--once").Expect(t, 1, "emptyDir", w.Path("state/state"))
 	w.Put("config.yaml", strings.ReplaceAll(w.Read("config.yaml"), w.Path("state"), w.Path("state/state")))
+	w.asOther("run", "--once").Expect(t, 0)
+}
+
+// Who makes a lost identity anew is mostly root, whose file rotatord's user may not read.
+func TestALostIdentityThatRootMakesAnewIsToldWithTheCure(t *testing.T) {
+	t.Parallel()
+	m := mounted{folder: 0o770, secretFolder: 0o755, secretFile: 0o440}
+	w := m.world(t)
+	w.asOther("run", "--once").Expect(t, 0)
+	identity, who := w.Path("state/identity.txt"), os.Getuid()
+	if who == 0 {
+		who = otherUser
+	}
+	harness.Check(t, os.Remove(identity))
+	w.asOther("run", "--once").Expect(t, 1, fmt.Sprintf("for the user %d, as whom rotatord runs (chown, mode 0600)", who))
+	_, err := secret.CreateIdentity(identity)
+	harness.Check(t, err)
+	if os.Getuid() > 0 {
+		harness.Check(t, os.Chmod(identity, 0))
+	}
+	w.asOther("run", "--once").Expect(t, 1, identity, fmt.Sprintf("rotatord runs as %d: let that user read it", who))
+	w.set(identity, 0o600, false)
 	w.asOther("run", "--once").Expect(t, 0)
 }
 

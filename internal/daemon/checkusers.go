@@ -174,11 +174,5 @@ func (c *online) checkRelayAsDaemon(ctx context.Context, relay string, plans []*
 	}
 	c.found(OK, "the daemon lists its %s; the API token cannot be read here", count(len(tokens), "token"))
 	c.relayUnknown[plans[0].Key.RelayID] = false
-	others := 0
-	for _, t := range tokens {
-		if t.Owner == adminapi.Others || t.Owner == adminapi.OtherInstance {
-			others++
-		}
-	}
-	c.checkRoom(others, plans)
+	c.checkRoom(countOthers(tokens), plans)
 }

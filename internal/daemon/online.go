@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"maps"
 	"slices"
@@ -118,7 +119,7 @@ func (c *online) checkRelay(ctx context.Context, relay string, plans []*slot.Pla
 	list, err := client.List(ctx, moq.Priority{Urgency: moq.Routine}, k.RelayID)
 	c.listErrors[k.RelayID] = err
 	if err == nil {
-		c.checkRoom(c.othersAmong(list.Tokens, plans), plans)
+		c.checkRoom(c.heldByOthers(ctx, relay, list.Tokens), plans)
 	}
 }
 
@@ -137,9 +138,22 @@ func (c *online) checkAccount(ctx context.Context, name string, client *cf.Clien
 	}
 }
 
+// held counts a relay's tokens that are of none of the slots.
+type held struct {
+	all    int
+	former int // of them, labelled by this installation, and of no slot of its journal that is configured
+}
+
+func (h held) String() string {
+	if h.former == 0 {
+		return "others hold " + count(h.all, "token")
+	}
+	return fmt.Sprintf("others hold %s (%d of them former ones of this installation, see `rotatord tokens`)", count(h.all, "token"), h.former)
+}
+
 // checkRoom counts others' tokens, and three for each overlap slot; or two, where three each are more than
 // a relay has, which the file alone shows and is warned of.
-func (c *online) checkRoom(others int, plans []*slot.Plan) {
+func (c *online) checkRoom(others held, plans []*slot.Plan) {
 	overlap := 0
 	for _, p := range plans {
 		if p.Strategy == moq.Overlap {
@@ -149,44 +163,45 @@ func (c *online) checkRoom(others int, plans []*slot.Plan) {
 	if overlap == 0 {
 		return // in_place takes no places
 	}
-	usual, most := 2*overlap, slot.MaxTokens*overlap
+	usual, most, left := 2*overlap, slot.MaxTokens*overlap, moq.RelayPlaces-others.all
 	switch {
-	case others+most <= moq.RelayPlaces:
-		c.found(OK, "room: others hold %s, rotatord needs up to %d of the other %d places",
-			count(others, "token"), most, moq.RelayPlaces-others)
-	case most > moq.RelayPlaces && others+usual <= moq.RelayPlaces:
-		c.found(Warning, "little room: others hold %s, rotatord needs %d and now and then up to %d of the other %d places: "+
-			"rotations may then wait for one", count(others, "token"), usual, most, moq.RelayPlaces-others)
+	case most <= left:
+		c.found(OK, "room: %v, rotatord needs up to %d of the other %d places", others, most, left)
+	case most > moq.RelayPlaces && usual <= left:
+		c.found(Warning, "little room: %v, rotatord needs %d and now and then up to %d of the other %d places: "+
+			"rotations may then wait for one", others, usual, most, left)
 	default:
-		c.found(Failed, "no room: others hold %s and rotatord needs up to %d, but a relay holds %d; "+
-			"revoke tokens that nobody uses", count(others, "token"), most, moq.RelayPlaces)
+		c.found(Failed, "no room: %v and rotatord needs up to %d, but a relay holds %d; "+
+			"revoke tokens that nobody uses", others, most, moq.RelayPlaces)
 	}
 }
 
-// othersAmong counts the listed tokens that are not the slots' own.
-func (c *online) othersAmong(tokens []moq.Token, plans []*slot.Plan) (others int) {
+// heldByOthers counts the listed tokens that are not the slots' own. A running daemon knows them by its journal; without
+// one their label tells, as far as it can.
+func (c *online) heldByOthers(ctx context.Context, relay string, listed []moq.Token) (h held) {
+	if c.daemon != nil {
+		if known, err := c.daemon.Tokens(ctx, relay); err == nil {
+			return countOthers(known)
+		}
+	}
+	for _, t := range listed {
+		if instance, ok := moq.LabelInstance(t.Label); !ok || instance != c.cfg.Instance {
+			h.all++
+		}
+	}
+	return h
+}
+
+func countOthers(tokens []adminapi.Token) (h held) {
 	for _, t := range tokens {
-		if !c.isOurs(t, plans) {
-			others++
+		if t.Owner != adminapi.Ours {
+			h.all++
+		}
+		if t.Owner == adminapi.Former {
+			h.former++
 		}
 	}
-	return others
-}
-
-// isOurs reports whether a listed token is one of the slots' that a running daemon knows; else its label tells, as
-// far as it can.
-func (c *online) isOurs(t moq.Token, plans []*slot.Plan) bool {
-	for _, p := range plans {
-		st := c.statuses[p.Slot()]
-		switch {
-		case slices.Contains(st.ForeignInstanceTokens, t.ID):
-			return false
-		case st.TokenID == t.ID, slices.ContainsFunc(st.OldTokens, func(o slot.TokenStatus) bool { return o.TokenID == t.ID }):
-			return true
-		}
-	}
-	owner, ok := moq.LabelInstance(t.Label)
-	return ok && owner == c.cfg.Instance
+	return h
 }
 
 // checkSlot reports whether the slot's strategy is offered and its targets can be written.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -221,5 +222,28 @@ func TestACheckAsksARunningDaemonWhatItDelivered(t *testing.T) {
 		for !strings.Contains(got, "it holds the token that rotatord delivered") && t.Context().Err() == nil {
 			got = h.checkOnline(t.Context())
 		}
+	})
+}
+
+// After a journal was lost, its tokens are nobody's and take places, which their label does not tell.
+func TestACheckCountsTokensThatTheJournalDoesNotKnowAsOthers(t *testing.T) {
+	h := newHouse(t)
+	h.configure("", "initial: schedule", "initial: now")
+	for range 6 {
+		h.whileItRuns(func() {
+			for !strings.Contains(h.checkOnline(t.Context()), "it holds the token that rotatord delivered") && t.Context().Err() == nil {
+				runtime.Gosched()
+			}
+		})
+		for _, lost := range []string{"state", "live-subscribe.token"} {
+			if err := os.RemoveAll(h.path(lost)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	h.configure("")
+	h.whileItRuns(func() {
+		wantSaid(t, h.checkOnline(t.Context()),
+			"FAIL no room: others hold 8 tokens (6 of them former ones of this installation, see `rotatord tokens`) and rotatord needs up to 3,")
 	})
 }

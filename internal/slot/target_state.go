@@ -96,6 +96,8 @@ func (v *View) Repair(t Target, s TargetState) string {
 		return "with the next attempt, " + dayAndTime(attempt)
 	case !v.graceAwaitedUntil().IsZero():
 		return "once there is room for a token, " + dayAndTime(v.graceAwaitedUntil())
+	case v.waitsForRoom():
+		return "once the relay has room for a token"
 	}
 	return "now"
 }

@@ -1,10 +1,13 @@
 package e2e
 
 import (
+	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/rotatord/rotatord/internal/cf/cfsim"
 	"github.com/rotatord/rotatord/internal/slot"
+	"github.com/rotatord/rotatord/test/harness"
 )
 
 // With three tokens a slot waits for a grace, unless its consumers have nothing at all: then it makes a fourth, once.
@@ -44,4 +47,23 @@ func TestConsumersWithoutAFileAreServedThoughTheSlotHasThreeTokens(t *testing.T)
 			}
 		})
 	}
+}
+
+// A repair that waits for room is not told to be made now.
+func TestAMissingTargetOnAFullRelayIsToldToWaitForRoom(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	w.configure(settings{Disk: ", probe_interval: 1s"})
+	d := w.start()
+	d.rotatord("rotate", "live").Expect(t, 0)
+	w.fill(harness.RelayID(0), 7)
+	w.shell("rm -r tokens")
+	d.untilSlot("live/subscribe", func(s slot.Status) bool { return s.WaitsFor == slot.WaitsForRoom })
+	r := d.rotatord("status").Expect(t, 0, "is missing", "repaired once the relay has room for a token", "the relay is full")
+	if strings.Contains(r.Out, "repaired now") {
+		t.Error("it says that the target is repaired now")
+	}
+	foreign := w.sim.Tokens(harness.RelayID(0))[0].ID
+	w.call(http.MethodDelete, harness.RelayID(0)+"/tokens/"+foreign, "")
+	d.untilSlot("live/subscribe", func(s slot.Status) bool { return s.UnhealthyTargets() == 0 })
 }

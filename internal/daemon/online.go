@@ -148,7 +148,8 @@ func (h held) String() string {
 	if h.former == 0 {
 		return "others hold " + count(h.all, "token")
 	}
-	return fmt.Sprintf("others hold %s (%d of them former ones of this installation, see `rotatord tokens`)", count(h.all, "token"), h.former)
+	return fmt.Sprintf("others hold %s (%d of them former ones of this installation, see `rotatord tokens`)",
+		count(h.all, "token"), h.former)
 }
 
 // checkRoom counts others' tokens, and three for each overlap slot; or two, where three each are more than
@@ -176,8 +177,8 @@ func (c *online) checkRoom(others held, plans []*slot.Plan) {
 	}
 }
 
-// heldByOthers counts the listed tokens that are not the slots' own. A running daemon knows them by its journal; without
-// one their label tells, as far as it can.
+// heldByOthers counts the listed tokens that are not the slots' own. A running daemon knows them by its journal;
+// without one their label tells, as far as it can.
 func (c *online) heldByOthers(ctx context.Context, relay string, listed []moq.Token) (h held) {
 	if c.daemon != nil {
 		if known, err := c.daemon.Tokens(ctx, relay); err == nil {

@@ -120,11 +120,11 @@ func (w *world) mayReplace(r *slot.Record) bool {
 }
 
 // nothingServed: no target tells anything of an in_place value that is no longer new, in true time, since the wall clock may
-// have been set since it was minted, and since it was given up; or by the wall clock, which has to do where nothing else tells.
+// have been set since it was minted, and since it was given up; or by the wall clock, of either replica, which has to do
+// where nothing else tells.
 func (w *world) nothingServed(r *slot.Record) bool {
 	old := w.truth()-w.mints[r.Rotation.ID] > 10*time.Minute || !slot.Within(r.Rotation.MintedAt.Time(), w.now, 10*time.Minute)
-	old = old || slices.ContainsFunc(w.skew[:], func(s time.Duration) bool { return s.Abs() > 10*time.Minute }) // the other replica's clock
-	return old && !slices.ContainsFunc(w.plan.Targets, func(t slot.Target) bool { return w.sinks[t.Sink].content != "" })
+	return (old || w.hasWrongClock()) && !slices.ContainsFunc(w.plan.Targets, func(t slot.Target) bool { return w.sinks[t.Sink].content != "" })
 }
 
 // unknownServed: an in_place target holds what the journal knows nothing of, so

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/rotatord/rotatord/internal/fault"
@@ -59,6 +60,12 @@ var elapsedOn = [2]time.Duration{time.Hour, 1000 * time.Hour}
 // withReplicas has two machines whose wall clocks are wrong by so much.
 func (w *world) withReplicas(skew [2]time.Duration) {
 	w.replicas = &replicas{handovers: maxCrashes, machine: 1, skew: skew, began: map[slot.Timestamp]string{}}
+}
+
+// hasWrongClock reports whether a replica's wall clock tells no value's age.
+func (w *world) hasWrongClock() bool {
+	wrong := func(skew time.Duration) bool { return skew.Abs() > 10*time.Minute }
+	return w.replicas != nil && slices.ContainsFunc(w.skew[:], wrong)
 }
 
 // beginTerm has the process that starts lead, on the other machine.

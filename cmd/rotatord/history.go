@@ -1,11 +1,13 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/rotatord/rotatord/internal/adminapi"
 	"github.com/rotatord/rotatord/internal/slot"
 	"github.com/rotatord/rotatord/internal/timefmt"
 )
@@ -17,6 +19,9 @@ func (a *app) historyCommand() *cobra.Command {
 		Short: "Show what was done, when, by whom",
 		Args:  usage(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if limit < 1 || limit > adminapi.MaxHistory {
+				return errUsage{fmt.Errorf("-n takes a number from 1 to %d, not %d", adminapi.MaxHistory, limit)}
+			}
 			events, err := a.client().History(cmd.Context(), strings.Join(args, ""), limit)
 			if err != nil {
 				return err

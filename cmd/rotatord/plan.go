@@ -31,6 +31,9 @@ func (a *app) planCommand() *cobra.Command {
 			if err != nil || d <= 0 {
 				return errUsage{fmt.Errorf("--for takes a duration such as 12h or 7d, not %q", within)}
 			}
+			if d > adminapi.MaxForecast {
+				return errUsage{fmt.Errorf("--for takes 366d at most, not %q", within)}
+			}
 			runs, err := a.forecast(cmd.Context(), d)
 			if err != nil {
 				return err

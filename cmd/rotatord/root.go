@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -108,11 +109,32 @@ func newRoot(a *app) *cobra.Command {
 		a.runCommand(), a.checkCommand(), a.rotateCommand(), a.reloadCommand(), a.statusCommand(), a.planCommand(),
 		a.historyCommand(), a.tokensCommand(), a.stateCommand(), a.devCommand(), a.schemaCommand(), a.versionCommand(),
 	)
+	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
+	if help, _, err := root.Find([]string{"help"}); err == nil {
+		help.Args = knownTopic
+	}
 	if completion, _, err := root.Find([]string{"completion"}); err == nil {
-		completion.Args, completion.RunE = knownCommand, help
+		refuseArguments(completion)
 	}
 	return root
+}
+
+// refuseArguments makes what is left over behind a shell's name wrong use, as it is behind every other verb.
+func refuseArguments(completion *cobra.Command) {
+	completion.Args, completion.RunE = knownCommand, help
+	for _, shell := range completion.Commands() {
+		shell.Args = usage(cobra.NoArgs)
+	}
+}
+
+// knownTopic refuses to help with commands that there are not.
+func knownTopic(cmd *cobra.Command, args []string) error {
+	topic, left, err := cmd.Root().Find(args)
+	if err != nil || !topic.HasSubCommands() {
+		return err
+	}
+	return knownCommand(topic, left)
 }
 
 func help(cmd *cobra.Command, _ []string) error { return cmd.Help() }
@@ -120,12 +142,16 @@ func help(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 // usage makes a complaint about arguments one about wrong use.
 func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
-		if check(cmd, args) == nil {
+		if check(cmd, args) == nil && !slices.ContainsFunc(args, isNoName) {
 			return nil
 		}
 		return errUsage{fmt.Errorf("wrong arguments %q: it is `%s`; see `%s --help`", args, cmd.UseLine(), cmd.CommandPath())}
 	}
 }
+
+// isNoName reports whether an argument, perhaps of a variable that nobody set, can name nothing: in an address it would
+// lead elsewhere.
+func isNoName(arg string) bool { return arg == "" || arg == "." || arg == ".." }
 
 // knownCommand refuses what is left over after the commands that there are.
 func knownCommand(cmd *cobra.Command, args []string) error {

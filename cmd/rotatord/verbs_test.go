@@ -451,7 +451,9 @@ func TestWrongUseIsToldWithTheRightOne(t *testing.T) {
 	record(t, "usage.txt", nil, func(tr *transcript) {
 		for _, args := range [][]string{
 			{"statsu"}, {"frobnicate"}, {"--nonsense"}, {"status", "--chekc"}, {"status", "live"}, {"status", "-o", "yaml"},
-			{"dev", "--strategy", "both"}, {"completion", "tcl"}, {"run", "now"},
+			{"dev", "--strategy", "both"}, {"completion", "tcl"}, {"completion", "bash", "now"}, {"run", "now"},
+			{"help", "statsu"}, {"help", "tokens", "statsu"}, {"tokens", ""}, {"tokens", "prune", ".."}, {"history", ""}, {"history", "-n", "0"},
+			{"history", "-n", "1001"}, {"plan", "--for", "400d"},
 		} {
 			tr.run(args...)
 		}

@@ -13,6 +13,12 @@ import (
 	"github.com/rotatord/rotatord/internal/slot"
 )
 
+// What may be asked for at once.
+const (
+	MaxHistory  = 1000                 // events
+	MaxForecast = 366 * 24 * time.Hour // ahead
+)
+
 // SlotList answers GET /api/v1/slots.
 type SlotList struct {
 	Slots []slot.Status `json:"slots"`

@@ -22,9 +22,7 @@ import (
 
 const (
 	defaultHistory = 100
-	maxHistory     = 1000
 	defaultPlan    = 7 * 24 * time.Hour
-	maxPlan        = 366 * 24 * time.Hour
 )
 
 func serveHealthy(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "healthy") }
@@ -130,7 +128,12 @@ func (s *Server) serveHistory(w http.ResponseWriter, r *http.Request) {
 		writeError(w, r, http.StatusBadRequest, err.Error())
 		return
 	}
-	relay, typ, _ := strings.Cut(r.URL.Query().Get("slot"), "/")
+	named := r.URL.Query().Get("slot")
+	relay, typ, _ := strings.Cut(named, "/")
+	if relay == "" && named != "" {
+		writeError(w, r, http.StatusBadRequest, fmt.Sprintf("slot %q names no relay: it is a relay, or relay/type", named))
+		return
+	}
 	events, err := s.Daemon.History(r.Context(), relay, typ, limit)
 	if err != nil {
 		failWith(w, r, err)
@@ -144,10 +147,10 @@ func historyLimit(s string) (int, error) {
 		return defaultHistory, nil
 	}
 	n, err := strconv.Atoi(s)
-	if err != nil || n < 1 {
-		return 0, fmt.Errorf("limit %q is not a number from 1 to %d", s, maxHistory)
+	if err != nil || n < 1 || n > adminapi.MaxHistory {
+		return 0, fmt.Errorf("limit %q is not a number from 1 to %d", s, adminapi.MaxHistory)
 	}
-	return min(n, maxHistory), nil
+	return n, nil
 }
 
 func (s *Server) serveTokens(w http.ResponseWriter, r *http.Request) {
@@ -178,8 +181,8 @@ func (s *Server) servePlan(w http.ResponseWriter, r *http.Request) {
 	within := defaultPlan
 	if f := r.URL.Query().Get("for"); f != "" {
 		d, err := time.ParseDuration(f)
-		if err != nil || d <= 0 || d > maxPlan {
-			writeError(w, r, http.StatusBadRequest, fmt.Sprintf("for=%q is not a duration up to %s, such as 168h", f, maxPlan))
+		if err != nil || d <= 0 || d > adminapi.MaxForecast {
+			writeError(w, r, http.StatusBadRequest, fmt.Sprintf("for=%q is not a duration up to %s, such as 168h", f, adminapi.MaxForecast))
 			return
 		}
 		within = d

@@ -1,9 +1,6 @@
 package main
 
 import (
-	"context"
-	"errors"
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,12 +18,7 @@ func (a *app) reloadCommand() *cobra.Command {
 			"The daemon reads the file that it was started with, whatever -c says here.",
 		Args: usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
-			defer cancel()
-			result, err := a.client().Reload(ctx)
-			if errors.Is(err, context.DeadlineExceeded) {
-				return fmt.Errorf("no answer within %s: the daemon may be at it yet; its log says what comes of it", timeout)
-			}
+			result, err := within(cmd.Context(), timeout, a.client().Reload)
 			if err != nil {
 				return err
 			}

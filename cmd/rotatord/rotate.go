@@ -19,7 +19,11 @@ import (
 type rotateFlags struct {
 	all, noWait, compromised bool
 	timeout                  time.Duration
+	answer                   time.Duration // for each answer before the waiting begins
 }
+
+// leastAnswer is what a daemon has for an answer under the shortest timeout: a list of very many slots takes seconds.
+const leastAnswer = 10 * time.Second
 
 func (a *app) rotateCommand() *cobra.Command {
 	var f rotateFlags
@@ -30,6 +34,7 @@ func (a *app) rotateCommand() *cobra.Command {
 			if f.all == (len(args) > 0) {
 				return errUsage{errors.New("name the slots to rotate (RELAY or RELAY/TYPE), or give --all")}
 			}
+			f.answer = max(f.timeout, leastAnswer)
 			return a.rotate(cmd.Context(), a.client(), args, f)
 		},
 	}
@@ -40,12 +45,17 @@ func (a *app) rotateCommand() *cobra.Command {
 	return cmd
 }
 
+const staysOpen = "connections that are already open stay open: Cloudflare checks a token when a client connects"
+
 func (a *app) rotate(ctx context.Context, client *adminapi.Client, args []string, f rotateFlags) error {
-	slots, err := choose(ctx, client, args)
+	slots, err := choose(ctx, client, args, f.answer)
 	if err != nil {
 		return err
 	}
 	asked, errs := a.ask(ctx, client, slots, f)
+	if f.compromised && f.noWait && len(asked) > 0 {
+		a.say("%s", staysOpen)
+	}
 	if f.noWait || len(asked) == 0 {
 		return errors.Join(errs...)
 	}
@@ -55,7 +65,7 @@ func (a *app) rotate(ctx context.Context, client *adminapi.Client, args []string
 	}
 	errs = append(errs, unmet...)
 	if f.compromised {
-		a.say("connections that are already open stay open: Cloudflare checks a token when a client connects")
+		a.say("%s", staysOpen)
 		errs = append(errs, a.stillAccepted(ctx, client, asked))
 	}
 	return errors.Join(errs...)
@@ -64,9 +74,11 @@ func (a *app) rotate(ctx context.Context, client *adminapi.Client, args []string
 // ask asks for a rotation of each slot, and returns those of which the daemon has taken that down.
 func (a *app) ask(ctx context.Context, client *adminapi.Client, slots []slot.Status, f rotateFlags) (asked []slot.Status, errs []error) {
 	for _, s := range slots {
-		now, err := client.Rotate(ctx, s.Relay, string(s.Type), f.compromised)
-		if errors.Is(err, adminapi.ErrNoDaemon) {
-			return asked, append(errs, err)
+		now, err := within(ctx, f.answer, func(ctx context.Context) (slot.Status, error) {
+			return client.Rotate(ctx, s.Relay, string(s.Type), f.compromised)
+		})
+		if _, none := errors.AsType[errNoAnswer](err); none || errors.Is(err, adminapi.ErrNoDaemon) {
+			return asked, append(errs, err) // nor is there one for the others
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", s.Slot, err))
@@ -79,8 +91,8 @@ func (a *app) ask(ctx context.Context, client *adminapi.Client, slots []slot.Sta
 }
 
 // choose finds the slots that args name; none means all.
-func choose(ctx context.Context, client *adminapi.Client, args []string) ([]slot.Status, error) {
-	known, err := client.Slots(ctx)
+func choose(ctx context.Context, client *adminapi.Client, args []string, answer time.Duration) ([]slot.Status, error) {
+	known, err := within(ctx, answer, client.Slots)
 	if err != nil || len(args) == 0 {
 		return known, err
 	}

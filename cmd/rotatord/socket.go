@@ -2,9 +2,11 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -66,4 +68,23 @@ func (a *app) address() adminapi.Address {
 		})
 	}
 	return byDefault
+}
+
+// within bounds a call: a daemon that is stopped or stuck takes connections, and answers nothing.
+func within[T any](ctx context.Context, d time.Duration, call func(context.Context) (T, error)) (T, error) {
+	ctx, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	out, err := call(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = errNoAnswer{d}
+	}
+	return out, err
+}
+
+// errNoAnswer is of a daemon that took the connection. What it was asked for it may have taken down.
+type errNoAnswer struct{ within time.Duration }
+
+// Error says where to look.
+func (e errNoAnswer) Error() string {
+	return fmt.Sprintf("no answer within %s: the daemon may be at it yet; its log says what comes of it", e.within)
 }

@@ -200,6 +200,7 @@ func TestRotateFollowsTheRequestToItsEnd(t *testing.T) {
 	record(t, "rotate.txt", d, func(tr *transcript) {
 		tr.run("rotate", "live/subscribe")
 		tr.run("rotate", "live", "--no-wait")
+		tr.run("rotate", "live/subscribe", "--no-wait", "--compromised")
 		tr.say("too many attempts fail")
 		tr.run("rotate", "live/publish_subscribe")
 		tr.say("several slots, each with an end of its own")
@@ -247,14 +248,32 @@ func TestReloadSaysWhatChangedWhatNeedsARestartOrWhatWasRefused(t *testing.T) {
 	})
 }
 
-func TestReloadDoesNotWaitForEver(t *testing.T) {
+// stuckDaemon takes connections, and answers nothing; it returns its socket's path.
+func stuckDaemon(t *testing.T) string {
+	t.Helper()
 	l, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = l.Close() }()
+	t.Cleanup(func() { _ = l.Close() })
+	return l.Addr().String()
+}
+
+func TestRotateDoesNotWaitForEverForAnAnswer(t *testing.T) {
+	client := adminapi.NewClient(stuckDaemon(t))
+	t.Cleanup(client.Close)
+	a, f := &app{stdio: stdio{out: io.Discard}}, rotateFlags{answer: time.Millisecond}
+	if err := a.rotate(t.Context(), client, []string{"live"}, f); err == nil || !strings.Contains(err.Error(), "no answer within 1ms") {
+		t.Errorf("which slots there are: %v", err)
+	}
+	if asked, errs := a.ask(t.Context(), client, someSlots(), f); len(asked) > 0 || len(errs) != 1 {
+		t.Errorf("of a daemon that is stuck, each slot is asked for: %v", errs)
+	}
+}
+
+func TestReloadDoesNotWaitForEver(t *testing.T) {
 	var errs bytes.Buffer
-	args := []string{"--socket", l.Addr().String(), "reload", "--timeout", "1ms"}
+	args := []string{"--socket", stuckDaemon(t), "reload", "--timeout", "1ms"}
 	code := execute(t.Context(), args, stdio{out: io.Discard, err: &errs}, daemon.Environment{}, testHangups)
 	if code != exitFailed || !strings.Contains(errs.String(), "no answer within 1ms") {
 		t.Errorf("exit code %d: %s", code, errs.String())

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -74,6 +76,7 @@ func (a *app) cleanUp(w *devWorld) error {
 }
 
 func (a *app) showAround(w *devWorld, addr string) {
+	me := callName(os.Executable())
 	a.say(`
 rotatord is rotating the tokens of a simulated Cloudflare relay (strategy %s).
 
@@ -84,14 +87,25 @@ rotatord is rotating the tokens of a simulated Cloudflare relay (strategy %s).
 
   Try, in another terminal:
     watch cat %s
-    go run ./cmd/rotatord -c %s status
-    go run ./cmd/rotatord -c %s history
-    go run ./cmd/rotatord -c %s rotate dev
+    %s -c %s status
+    %s -c %s history
+    %s -c %s rotate dev
 
   Only warnings are logged, so that this stays in sight; for all the rest set log.level to info there, and
-    go run ./cmd/rotatord -c %s reload
+    %s -c %s reload
 
   Ctrl-C stops and cleans up.
 `, w.Strategy, filepath.Join(w.Dir, "tokens", "dev", "publish_subscribe.token"), addr, addr, a.config,
-		filepath.Join(w.Dir, "tokens", "dev", "subscribe.token"), a.config, a.config, a.config, a.config)
+		filepath.Join(w.Dir, "tokens", "dev", "subscribe.token"), me, a.config, me, a.config, me, a.config, me, a.config)
+}
+
+// callName is how a program is called again: by its path, but for what `go run` has built, whose path nobody types.
+func callName(executable string, err error) string {
+	switch {
+	case err != nil:
+		return "rotatord"
+	case strings.Contains(executable, "/go-build"):
+		return "go run ./cmd/rotatord"
+	}
+	return executable
 }

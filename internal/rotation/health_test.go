@@ -148,6 +148,22 @@ func TestAStoreThatIsDownAndOneThatRefusesAreToldApart(t *testing.T) {
 	}
 }
 
+// Before the first look nobody knows how a target was: that it was well would be made up.
+func TestATargetThatWasNeverSeenWellIsNotSaidToBeSoNoMore(t *testing.T) {
+	w := newWorld(t, moq.Overlap, 1)
+	core, logs := observer.New(zap.InfoLevel)
+	w.log = zap.New(core)
+	w.sinks["sink0"].down, w.sinks["sink0"].refuses = true, true
+	w.start()
+	w.run(time.Minute)
+	if n := logs.FilterMessage("a target is not well any more").Len(); n != 0 {
+		t.Errorf("it is said to have been well %d times", n)
+	}
+	if told := logs.FilterMessage("a target is not well").All(); len(told) != 1 || told[0].ContextMap()["before"] != nil {
+		t.Errorf("told: %v", told)
+	}
+}
+
 func TestOneStaleAnswerOfAStandbyBurnsNoToken(t *testing.T) {
 	w, lines := heard(t, moq.Overlap, 1)
 	s := w.sinks["sink0"]

@@ -205,9 +205,15 @@ func (w *worker) noteInspection(t slot.Target, l slot.Inspection) []healthChange
 	if rc := w.record.Receipts.At(t.Location); hmac.Equal(rc.Digest, l.Digest) {
 		l.Digest = rc.Digest // one copy will do
 	}
-	w.sightings.Edit(t.Location).Checked = slot.TimestampOf(l.At)
+	checked := &w.sightings.Edit(t.Location).Checked
+	first := *checked == 0
+	*checked = slot.TimestampOf(l.At)
 	before, after := w.ensureNotes().NoteInspection(&w.record, t, l, w.engine.Clock.Elapsed().Elapsed)
-	return w.changeOf(t, before, after, l)
+	changed := w.changeOf(t, before, after, l)
+	for i := range changed {
+		changed[i].first = first
+	}
+	return changed
 }
 
 func errForeign(t slot.Target) error {

@@ -14,6 +14,7 @@ type healthChange struct {
 	slot.HealthChange
 	target        slot.Target
 	before, after slot.TargetHealth
+	first         bool       // nobody has looked before, since the start or the last delivery
 	repair        string     // when it gets a value again; "" where that is not asked
 	err           error      // why it is not well, as far as an error says it
 	event         slot.Event // of a drift
@@ -53,7 +54,10 @@ func (w *worker) tellHealth(changed []healthChange) {
 func (w *worker) logHealth(c healthChange) {
 	fields := []zap.Field{
 		zap.String("sink", c.target.Sink), zap.String("target", c.target.Target), zap.Bool("required", c.target.Required),
-		zap.String("state", string(cmp.Or(c.after.State, slot.TargetOK))), zap.String("before", string(cmp.Or(c.before.State, slot.TargetOK))),
+		zap.String("state", string(cmp.Or(c.after.State, slot.TargetOK))),
+	}
+	if !c.isNews() {
+		fields = append(fields, zap.String("before", string(cmp.Or(c.before.State, slot.TargetOK))))
 	}
 	if c.HealthChange == slot.WellAgain {
 		lasted := max(0, w.engine.now().Sub(c.before.Since.Time()).Round(time.Second))
@@ -70,15 +74,21 @@ func (w *worker) logHealth(c healthChange) {
 	if c.err != nil {
 		fields = append(fields, zap.Error(c.err))
 	}
-	w.log().Warn(messageOf(c.HealthChange), fields...)
+	w.log().Warn(c.message(), fields...)
 }
 
-func messageOf(c slot.HealthChange) string {
-	switch c {
-	case slot.Drifted:
+// isNews reports whether nobody knows how the target was before.
+func (c healthChange) isNews() bool { return c.first && c.before.State == "" }
+
+// message is of a target that is not well.
+func (c healthChange) message() string {
+	switch {
+	case c.HealthChange == slot.Drifted:
 		return "a target is not as it was delivered"
-	case slot.StillUnwell:
+	case c.HealthChange == slot.StillUnwell:
 		return "a target is still not well"
+	case c.isNews():
+		return "a target is not well"
 	}
 	return "a target is not well any more"
 }

@@ -69,14 +69,19 @@ func (l listening) refusalOf(r *http.Request, authenticated bool) string {
 	return ""
 }
 
-// guardHealth lets everybody through to next, but for pages elsewhere.
-func (l listening) guardHealth(next http.Handler) http.Handler {
+// guardHealth lets everybody through to next, but for pages elsewhere. Who comes by another name and shows a password,
+// though none is asked for, goes the way of those who must.
+func (l listening) guardHealth(next, guarded http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if l.loopback && !isLoopbackHost(r.Host) && certificateOf(r) == "" {
+		_, _, given := r.BasicAuth()
+		switch {
+		case !l.loopback || isLoopbackHost(r.Host) || certificateOf(r) != "":
+			next.ServeHTTP(w, r)
+		case given:
+			guarded.ServeHTTP(w, r)
+		default:
 			writeError(w, r, http.StatusForbidden, refusedHost)
-			return
 		}
-		next.ServeHTTP(w, r)
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -193,6 +194,26 @@ func TestHealthAsksForNoPasswordAndAllElseDoes(t *testing.T) {
 		if status != tt.status || !strings.Contains(answer, "X-Frame-Options:[sameorigin]") {
 			t.Errorf("%s: %d %s, want %d with the file's header", tt.path, status, answer, tt.status)
 		}
+	}
+}
+
+// A proxy on this machine may keep the name that it was asked by.
+func TestHealthByAnotherNameIsForWhoLogsIn(t *testing.T) {
+	ask := func(s *Server, user, pass string) int {
+		r := must(http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+s.Addr()+"/-/ready", http.NoBody))
+		r.Host = "media.example"
+		if user != "" {
+			r.SetBasicAuth(user, pass)
+		}
+		resp := must(http.DefaultClient.Do(r))
+		_ = resp.Body.Close()
+		return resp.StatusCode
+	}
+	asking, open := public(t, newDaemon(), t.TempDir(), users(), nil), public(t, newDaemon(), t.TempDir(), "", nil)
+	asking.logins.delay = time.Millisecond
+	got := []int{ask(asking, "ada", password), ask(asking, "ada", "wrong"), ask(asking, "", ""), ask(open, "ada", password)}
+	if want := []int{200, 401, 403, 403}; !slices.Equal(got, want) {
+		t.Errorf("logged in, with a wrong password, without, and where nobody can: %v, want %v", got, want)
 	}
 }
 

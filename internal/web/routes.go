@@ -38,12 +38,13 @@ func (m methods) allowHeader() string {
 func (s *Server) publicHandler(on listening, c *webConfig) http.Handler {
 	health, rest := http.NewServeMux(), http.NewServeMux()
 	s.handle(health, s.healthRoutes())
+	s.handle(rest, s.healthRoutes()) // for who has to log in to be let in there
 	s.handle(rest, s.commonRoutes())
 	rest.HandleFunc("/", serveNothing)
 	logins := newLogins(c, s.Log, s.AuthFailed)
 	s.logins = logins
 	guarded := limitRate(c.get().RateLimiterConfig, logins.require(on.guardPublic(rest)))
-	return s.withLimits(c.setOwnHeaders, guardSpare(on.guardHealth(health), s.receiveForwarded(guarded)))
+	return s.withLimits(c.setOwnHeaders, guardSpare(on.guardHealth(health, guarded), s.receiveForwarded(guarded)))
 }
 
 // adminHandler serves the admin socket: everything.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -141,14 +142,18 @@ func (a *app) stillAccepted(ctx context.Context, client *adminapi.Client, asked 
 func listStandIns(ctx context.Context, client *adminapi.Client, asked []slot.Status) (left []string, err error) {
 	ctx = context.WithoutCancel(ctx) // once the time is over, what was found is still to be said
 	for _, s := range asked {
-		if s.Strategy != moq.Overlap {
-			continue
-		}
 		now, err := client.Slot(ctx, s.Relay, string(s.Type))
 		if err != nil {
 			return nil, err
 		}
+		inPlace := s.Strategy == moq.InPlace
+		if inPlace && now.TokenID == "" {
+			continue // its value claims no id, by which it could be told from others
+		}
 		tokens, err := client.Tokens(ctx, s.Relay)
+		if inPlace && isNotOffered(err) {
+			continue // an account that has in_place alone has no lists
+		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: what else is accepted cannot be listed: %w", s.Slot, err)
 		}
@@ -159,6 +164,11 @@ func listStandIns(ctx context.Context, client *adminapi.Client, asked []slot.Sta
 		}
 	}
 	return left, nil
+}
+
+func isNotOffered(err error) bool {
+	e, ok := errors.AsType[*adminapi.Error](err)
+	return ok && e.Status == http.StatusConflict
 }
 
 // mayStandIn reports whether a token may do what the slot's tokens may, and is not known to be another slot's.

@@ -220,6 +220,24 @@ func TestRotateFollowsTheRequestToItsEnd(t *testing.T) {
 	})
 }
 
+func TestOfACompromisedInPlaceSlotStandInsAreNamedWhereTheyCanBeListed(t *testing.T) {
+	d := &fakeDaemon{Slots: someSlots()[2:], Tokens: someTokens()[5:]}
+	verified := d.Slots[0]
+	verified.State, verified.BlackoutSince, verified.Phase, verified.LastRotation = slot.StateIdle, time.Time{}, "", in(time.Second)
+	verified.Operations, verified.TokenID = moq.Subscribe.Operations(), someTokens()[0].TokenID
+	d.After = map[string]slot.Status{verified.Slot: verified}
+	record(t, "rotate-in-place.txt", d, func(tr *transcript) {
+		tr.run("rotate", "backup", "--compromised")
+		tr.say("the account has no lists")
+		d.Fails = map[string]string{"/api/v1/tokens/backup": "the account does not offer this"}
+		tr.run("rotate", "backup", "--compromised")
+		tr.say("the value claims no id")
+		verified.TokenID, d.Fails = "", nil
+		d.After = map[string]slot.Status{verified.Slot: verified}
+		tr.run("rotate", "backup", "--compromised")
+	})
+}
+
 func TestReloadSaysWhatChangedWhatNeedsARestartOrWhatWasRefused(t *testing.T) {
 	d := &fakeDaemon{}
 	record(t, "reload.txt", d, func(tr *transcript) {

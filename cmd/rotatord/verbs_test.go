@@ -223,7 +223,8 @@ func TestRotateFollowsTheRequestToItsEnd(t *testing.T) {
 func TestOfACompromisedInPlaceSlotStandInsAreNamedWhereTheyCanBeListed(t *testing.T) {
 	d := &fakeDaemon{Slots: someSlots()[2:], Tokens: someTokens()[5:]}
 	verified := d.Slots[0]
-	verified.State, verified.BlackoutSince, verified.Phase, verified.LastRotation = slot.StateIdle, time.Time{}, "", in(time.Second)
+	verified.State, verified.BlackoutSince, verified.Phase = slot.StateIdle, time.Time{}, ""
+	verified.LastRotation = in(time.Second)
 	verified.Operations, verified.TokenID = moq.Subscribe.Operations(), someTokens()[0].TokenID
 	d.After = map[string]slot.Status{verified.Slot: verified}
 	record(t, "rotate-in-place.txt", d, func(tr *transcript) {
@@ -281,7 +282,8 @@ func TestRotateDoesNotWaitForEverForAnAnswer(t *testing.T) {
 	client := adminapi.NewClient(stuckDaemon(t))
 	t.Cleanup(client.Close)
 	a, f := &app{stdio: stdio{out: io.Discard}}, rotateFlags{answer: time.Millisecond}
-	if err := a.rotate(t.Context(), client, []string{"live"}, f); err == nil || !strings.Contains(err.Error(), "no answer within 1ms") {
+	err := a.rotate(t.Context(), client, []string{"live"}, f)
+	if err == nil || !strings.Contains(err.Error(), "no answer within 1ms") {
 		t.Errorf("which slots there are: %v", err)
 	}
 	if asked, errs := a.ask(t.Context(), client, someSlots(), f); len(asked) > 0 || len(errs) != 1 {
@@ -489,8 +491,8 @@ func TestWrongUseIsToldWithTheRightOne(t *testing.T) {
 		for _, args := range [][]string{
 			{"statsu"}, {"frobnicate"}, {"--nonsense"}, {"status", "--chekc"}, {"status", "live"}, {"status", "-o", "yaml"},
 			{"dev", "--strategy", "both"}, {"completion", "tcl"}, {"completion", "bash", "now"}, {"run", "now"},
-			{"help", "statsu"}, {"help", "tokens", "statsu"}, {"tokens", ""}, {"tokens", "prune", ".."}, {"history", ""}, {"history", "-n", "0"},
-			{"history", "-n", "1001"}, {"plan", "--for", "400d"},
+			{"help", "statsu"}, {"help", "tokens", "statsu"}, {"tokens", ""}, {"tokens", "prune", ".."}, {"history", ""},
+			{"history", "-n", "0"}, {"history", "-n", "1001"}, {"plan", "--for", "400d"},
 		} {
 			tr.run(args...)
 		}

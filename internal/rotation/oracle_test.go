@@ -10,6 +10,7 @@ import (
 
 	"github.com/rotatord/rotatord/internal/fault"
 	"github.com/rotatord/rotatord/internal/moq"
+	"github.com/rotatord/rotatord/internal/secret"
 	"github.com/rotatord/rotatord/internal/slot"
 )
 
@@ -127,14 +128,16 @@ func (w *world) nothingServed(r *slot.Record) bool {
 	return (old || w.hasWrongClock()) && !slices.ContainsFunc(w.plan.Targets, func(t slot.Target) bool { return w.sinks[t.Sink].content != "" })
 }
 
-// unknownServed: an in_place target holds what the journal knows nothing of, so
-// that the value at hand may be the older one.
+// unknownServed: an in_place target holds what the journal knows nothing of, so that the value at hand may be the older
+// one; or a store that may answer stale says so. To ask it again ten seconds later would make a blackout so much longer.
 func (w *world) unknownServed(r *slot.Record) bool {
 	s := w.engine.slots.workerOf(testKey)
 	for _, t := range w.plan.Targets {
 		sink := w.sinks[t.Sink]
-		held := s.digest(sink.holding().Content)
-		if sink.content != "" && !bytes.Equal(held, r.Receipts.At(t.Location).Digest) {
+		unknown := func(content string) bool {
+			return content != "" && !bytes.Equal(s.digest(secret.New(content)), r.Receipts.At(t.Location).Digest)
+		}
+		if unknown(sink.content) || sink.standby && unknown(sink.former) {
 			return true
 		}
 	}

@@ -122,13 +122,14 @@ const (
 // as long as there are any.
 func (a *app) stillAccepted(ctx context.Context, client *adminapi.Client, asked []slot.Status) error {
 	for looked := time.Duration(0); ; looked += listGap {
-		left, err := listStandIns(ctx, client, asked)
+		last := ctx.Err() != nil || looked >= lookFor
+		left, err := listStandIns(ctx, client, asked, last)
 		switch {
 		case err != nil:
 			return err
 		case len(left) == 0:
 			return nil
-		case ctx.Err() != nil || looked >= lookFor:
+		case last:
 			return fmt.Errorf("still accepted with the same rights: %s", strings.Join(left, "; "))
 		case looked == 0:
 			a.say("still listed with the same rights: %s; lists lag behind, so the relays are looked at again for up to %.0f s",
@@ -138,8 +139,9 @@ func (a *app) stillAccepted(ctx context.Context, client *adminapi.Client, asked 
 	}
 }
 
-// listStandIns names the tokens that the relays list and that may do what those of the slots may.
-func listStandIns(ctx context.Context, client *adminapi.Client, asked []slot.Status) (left []string, err error) {
+// listStandIns names the tokens that the relays list and that may do what those of the slots may. The last list counts
+// for an in_place slot only if it has the slot's own token, by the id that the value claims.
+func listStandIns(ctx context.Context, client *adminapi.Client, asked []slot.Status, last bool) (left []string, err error) {
 	ctx = context.WithoutCancel(ctx) // once the time is over, what was found is still to be said
 	for _, s := range asked {
 		now, err := client.Slot(ctx, s.Relay, string(s.Type))
@@ -157,13 +159,21 @@ func listStandIns(ctx context.Context, client *adminapi.Client, asked []slot.Sta
 		if err != nil {
 			return nil, fmt.Errorf("%s: what else is accepted cannot be listed: %w", s.Slot, err)
 		}
-		for _, t := range tokens {
-			if t.TokenID != now.TokenID && mayStandIn(t, now) && (t.Expires.IsZero() || t.Expires.After(time.Now())) {
-				left = append(left, fmt.Sprintf("%s on relay %s (%s)", t.TokenID, s.Relay, ownerWords(t)))
-			}
+		if !inPlace || !last || slices.ContainsFunc(tokens, func(t adminapi.Token) bool { return t.TokenID == now.TokenID }) {
+			left = append(left, standInsOf(now, tokens)...)
 		}
 	}
 	return left, nil
+}
+
+// standInsOf names those of a relay's tokens that are not the slot's and may do what its may.
+func standInsOf(s slot.Status, tokens []adminapi.Token) (names []string) {
+	for _, t := range tokens {
+		if t.TokenID != s.TokenID && mayStandIn(t, s) && (t.Expires.IsZero() || t.Expires.After(time.Now())) {
+			names = append(names, fmt.Sprintf("%s on relay %s (%s)", t.TokenID, s.Relay, ownerWords(t)))
+		}
+	}
+	return names
 }
 
 func isNotOffered(err error) bool {

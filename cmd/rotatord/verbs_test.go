@@ -221,13 +221,17 @@ func TestRotateFollowsTheRequestToItsEnd(t *testing.T) {
 }
 
 func TestOfACompromisedInPlaceSlotStandInsAreNamedWhereTheyCanBeListed(t *testing.T) {
-	d := &fakeDaemon{Slots: someSlots()[2:], Tokens: someTokens()[5:]}
+	own, others := someTokens()[0], someTokens()[5:]
+	d := &fakeDaemon{Slots: someSlots()[2:], Tokens: append(others, own)}
 	verified := d.Slots[0]
 	verified.State, verified.BlackoutSince, verified.Phase = slot.StateIdle, time.Time{}, ""
 	verified.LastRotation = in(time.Second)
-	verified.Operations, verified.TokenID = moq.Subscribe.Operations(), someTokens()[0].TokenID
+	verified.Operations, verified.TokenID = moq.Subscribe.Operations(), own.TokenID
 	d.After = map[string]slot.Status{verified.Slot: verified}
 	record(t, "rotate-in-place.txt", d, func(tr *transcript) {
+		tr.run("rotate", "backup", "--compromised")
+		tr.say("lists do not know the slot's own token by the id that its value claims")
+		d.Tokens = others
 		tr.run("rotate", "backup", "--compromised")
 		tr.say("the account has no lists")
 		d.Fails = map[string]string{"/api/v1/tokens/backup": "the account does not offer this"}

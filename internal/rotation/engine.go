@@ -9,8 +9,10 @@
 // answer is to wait. At most one goroutine works on a slot; slots share nothing but the budget, the
 // journal and the gates of places.
 //
-// The world is reached through the interfaces in ports.go alone. Administration is what people ask
-// for beside rotations: tokens, pruning, the history, the forecast.
+// Until when the engine works, lifetime.go says; whether it may act, where replicas take turns,
+// term.go; whether its journal can be written, storage.go. The world is reached through the
+// interfaces in ports.go alone. Administration is what people ask for beside rotations: tokens,
+// pruning, the history, the forecast.
 package rotation
 
 import (
@@ -47,8 +49,8 @@ type Options struct {
 // Engine carries out rotations. Its methods are safe for concurrent use.
 type Engine struct {
 	Options
-	*lifetime   // until when it works
-	*leadership // whether it may act
+	*lifetime  // until when it works
+	*termGuard // whether it may act
 
 	slots    *registry
 	backends atomic.Pointer[backends]
@@ -90,8 +92,8 @@ type backends struct {
 // New makes an engine without slots: they come with Load and Configure.
 func New(o Options) *Engine {
 	e := &Engine{Options: o, slots: newRegistry(), together: sideBySide, draw: rand.N[time.Duration], digestKey: o.Journal.DigestKey()}
-	e.leadership = newLeadership(&e.Options)
-	e.lifetime = e.leadership.life
+	e.termGuard = newTermGuard(&e.Options)
+	e.lifetime = e.termGuard.life
 	e.idle = sync.NewCond(&e.idleMu)
 	e.storage.log, e.storage.onReturn = o.Log, e.WakeAll
 	e.lists, e.blocks, e.maker = newLists(), newBlocks(), moq.NewMaker()

@@ -21,59 +21,59 @@ const (
 	clocksAgree   = 5 * time.Second
 )
 
-// leadership is whether the engine may act: always, where nobody else can lead. It is safe for concurrent use.
-type leadership struct {
+// termGuard is whether the engine may act: always, where nobody else can lead. It is safe for concurrent use.
+type termGuard struct {
 	options  *Options     // their Term, Clock and LeaderClock
 	life     *lifetime    // of the calls that may be made while it lasts
 	fencedAt atomic.Int64 // elapsed time at which the latest save that succeeded began; 0: none did
 }
 
-func newLeadership(o *Options) *leadership {
-	l := &leadership{options: o}
-	l.life = newLifetime(l.mayLead)
-	return l
+func newTermGuard(o *Options) *termGuard {
+	g := &termGuard{options: o}
+	g.life = newLifetime(g.mayLead)
+	return g
 }
 
 // haltsFor reports whether an error of the journal says that the term is over, or that what memory knows is not what is
 // kept; then the engine halts.
-func (l *leadership) haltsFor(err error) bool {
-	if l.options.Term == nil || err == nil || fault.Of(err).Reason != fault.Conflict {
+func (g *termGuard) haltsFor(err error) bool {
+	if g.options.Term == nil || err == nil || fault.Of(err).Reason != fault.Conflict {
 		return false
 	}
-	l.life.halt()
+	g.life.halt()
 	return true
 }
 
 // mayLead returns nil as long as nobody else can lead.
-func (l *leadership) mayLead() error {
-	if l.options.Term == nil {
+func (g *termGuard) mayLead() error {
+	if g.options.Term == nil {
 		return nil
 	}
-	if l.life.isHalted() {
+	if g.life.isHalted() {
 		return errHalted
 	}
-	return l.options.Term.MayAct()
+	return g.options.Term.MayAct()
 }
 
 var errHalted = errors.New("the term is over")
 
 // changing returns ctx for a call that changes something: right before it leaves, whatever it waited for till then, the
 // term is proven.
-func (l *leadership) changing(ctx context.Context) context.Context {
-	return l.provingBy(ctx, l.proveTerm)
+func (g *termGuard) changing(ctx context.Context) context.Context {
+	return g.provingBy(ctx, g.proveTerm)
 }
 
 // delivering is changing for a delivery, which goes on as long as the lease is confirmed, though the store does not
 // answer: for that it waits once.
-func (l *leadership) delivering(ctx context.Context) context.Context {
+func (g *termGuard) delivering(ctx context.Context) context.Context {
 	var unanswered atomic.Bool
-	return l.provingBy(ctx, func(ctx context.Context) error {
+	return g.provingBy(ctx, func(ctx context.Context) error {
 		if unanswered.Load() {
 			return nil
 		}
 		ctx, cancel := context.WithTimeout(ctx, patienceWithin(ctx))
 		defer cancel()
-		unanswered.Store(l.proveTerm(ctx) != nil)
+		unanswered.Store(g.proveTerm(ctx) != nil)
 		return nil // whether the lease is confirmed is asked next
 	})
 }
@@ -86,30 +86,30 @@ func patienceWithin(ctx context.Context) time.Duration {
 	return proofPatience
 }
 
-func (l *leadership) provingBy(ctx context.Context, proof func(context.Context) error) context.Context {
-	if l.options.Term == nil {
+func (g *termGuard) provingBy(ctx context.Context, proof func(context.Context) error) context.Context {
+	if g.options.Term == nil {
 		return ctx
 	}
-	return mandate.With(ctx, mandate.Mandate{Lasts: l.mayLead, Proof: proof})
+	return mandate.With(ctx, mandate.Mandate{Lasts: g.mayLead, Proof: proof})
 }
 
 // proveTerm returns nil if the term surely goes on: a save succeeded within the last second, or the store said so.
-func (l *leadership) proveTerm(ctx context.Context) error {
-	if at := time.Duration(l.fencedAt.Load()); at > 0 && l.options.Clock.Elapsed().Elapsed-at < proofLasts {
+func (g *termGuard) proveTerm(ctx context.Context) error {
+	if at := time.Duration(g.fencedAt.Load()); at > 0 && g.options.Clock.Elapsed().Elapsed-at < proofLasts {
 		return nil
 	}
-	return l.options.Term.Prove(ctx)
+	return g.options.Term.Prove(ctx)
 }
 
 // noteFenced notes that a save that began at a time of the elapsed-time clock succeeded, which proves the term until then.
-func (l *leadership) noteFenced(began time.Duration) {
-	for at := l.fencedAt.Load(); int64(began) > at && !l.fencedAt.CompareAndSwap(at, int64(began)); at = l.fencedAt.Load() {
+func (g *termGuard) noteFenced(began time.Duration) {
+	for at := g.fencedAt.Load(); int64(began) > at && !g.fencedAt.CompareAndSwap(at, int64(began)); at = g.fencedAt.Load() {
 	}
 }
 
 // clockAgrees reports whether our clock is as good as the same as the former leader's.
-func (l *leadership) clockAgrees() bool {
-	former, clock := l.options.LeaderClock, l.options.Clock
+func (g *termGuard) clockAgrees() bool {
+	former, clock := g.options.LeaderClock, g.options.Clock
 	if former.Wall.IsZero() {
 		return false
 	}

@@ -92,7 +92,7 @@ func (e *Engine) assignPlans(plans []*slot.Plan, kept func(upstream) bool, first
 	})
 	next.sort()
 	if len(next) < e.slots.size {
-		changed = append(changed, e.removePlans(next, now, kept)...)
+		changed = slices.Concat(changed, e.removePlans(next, now, kept))
 	}
 	e.slots.configured.Store(&next)
 	return fresh, changed

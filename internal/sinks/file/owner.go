@@ -77,7 +77,7 @@ const noID = 1<<32 - 1
 // parseNumber reads an id in digits; where int has 32 bits, half of them do not fit.
 func parseNumber(text string) (id int, ok bool) {
 	n, err := strconv.ParseUint(text, 10, min(32, strconv.IntSize-1))
-	return int(n), err == nil && n != noID //nolint:gosec // it fits
+	return int(n), err == nil && n != noID
 }
 
 func parseID(id string) int {

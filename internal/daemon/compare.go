@@ -10,6 +10,7 @@ import (
 	"github.com/rotatord/rotatord/internal/config"
 	"github.com/rotatord/rotatord/internal/rotation"
 	"github.com/rotatord/rotatord/internal/slot"
+	"github.com/rotatord/rotatord/internal/timefmt"
 )
 
 // liveSettings are the keys of the whole installation whose new values a reload puts into force.
@@ -46,8 +47,12 @@ func (d *daemon) compareSlots(cfg *config.Config, e *rotation.Engine) slot.Chang
 	return e.Compare(cfg.Plans())
 }
 
-// restartNotes tell what of the file waits for a restart.
-func (d *daemon) restartNotes() (notes []string) {
+// fileNotes tell what of the file is not in force.
+func (d *daemon) fileNotes() (notes []string) {
+	if at := d.refusedAt.Load(); at != nil {
+		notes = append(notes, fmt.Sprintf("the reload at %s was refused, and the former configuration stays in force: `rotatord reload` says why",
+			timefmt.Stamp(*at)))
+	}
 	if keys := d.awaitsRestart.Load(); keys != nil && len(*keys) > 0 {
 		notes = append(notes, fmt.Sprintf("the configuration has another value of %s than is in force: a restart takes it up",
 			strings.Join(*keys, ", ")))

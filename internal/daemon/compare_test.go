@@ -87,6 +87,20 @@ func TestAReloadSaysWhatNeedsARestart(t *testing.T) {
 	}
 }
 
+func TestARefusedReloadIsNotedUntilOneIsNot(t *testing.T) {
+	h := newHouse(t)
+	d := h.opened()
+	h.configure("", "type: file,", "type: flie,")
+	_, err := d.Reload(t.Context())
+	if notes := strings.Join(d.Notes(), "; "); err == nil || !strings.Contains(notes, "was refused, and the former configuration stays in force") {
+		t.Errorf("%v; status notes %q", err, notes)
+	}
+	h.configure("")
+	if _, err := d.Reload(t.Context()); err != nil || len(d.Notes()) > 0 {
+		t.Errorf("mended: %v; status notes %q", err, d.Notes())
+	}
+}
+
 func TestARefusedReloadTellsEachFaultOnALineOfItsOwn(t *testing.T) {
 	h := newHouse(t)
 	d := h.opened()

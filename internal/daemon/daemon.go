@@ -55,13 +55,15 @@ type daemon struct {
 	stopping  bool // guarded by reloading: no reload opens anything any more
 	// awaitsRestart are the keys that the file now has otherwise than the process was started with; nil: none.
 	awaitsRestart atomic.Pointer[[]string]
-	backends      atomic.Pointer[backends]
-	former        formerBackends
-	accounts      *accountWatch
-	core          atomic.Pointer[core]    // nil until the journal is open, and while another replica leads
-	replica       atomic.Pointer[replica] // nil where this process is alone
-	starting      atomic.Pointer[error]
-	teardown      teardown // of the goroutine that opens and stops
+	// refusedAt is when the last reload was refused; nil: it was not.
+	refusedAt atomic.Pointer[time.Time]
+	backends  atomic.Pointer[backends]
+	former    formerBackends
+	accounts  *accountWatch
+	core      atomic.Pointer[core]    // nil until the journal is open, and while another replica leads
+	replica   atomic.Pointer[replica] // nil where this process is alone
+	starting  atomic.Pointer[error]
+	teardown  teardown // of the goroutine that opens and stops
 }
 
 func newDaemon(cfg *config.Config, o Options) *daemon {

@@ -41,7 +41,7 @@ func (d *daemon) Statuses(yield func(*slot.Status) bool) {
 
 // Notes are what a person should know of the installation, beside its slots.
 func (d *daemon) Notes() []string {
-	notes := append(d.accounts.notes(), d.restartNotes()...)
+	notes := append(d.accounts.notes(), d.fileNotes()...)
 	if r := d.replica.Load(); r != nil {
 		notes = append(r.replicaNotes(), notes...)
 	}

@@ -23,7 +23,7 @@ func (d *daemon) Reload(ctx context.Context) (adminapi.ReloadResult, error) {
 	d.reloading.Lock()
 	defer d.reloading.Unlock()
 	result, warned, err := d.reload(ctx)
-	d.metrics.Reloaded(err == nil, time.Now())
+	d.noteReload(err, time.Now())
 	if err != nil {
 		d.log.Error("reload failed; the former configuration stays in force", zap.Error(err))
 		return adminapi.ReloadResult{}, err
@@ -31,6 +31,17 @@ func (d *daemon) Reload(ctx context.Context) (adminapi.ReloadResult, error) {
 	d.log.Info("configuration reloaded", zap.String("file", d.configPath), zap.Int("warnings", warned),
 		zap.Strings("changes", result.Lines()))
 	return result, nil
+}
+
+// noteReload has the metrics, the page and `status` tell how a reload ended.
+func (d *daemon) noteReload(err error, at time.Time) {
+	d.metrics.Reloaded(err == nil, at)
+	switch {
+	case err == nil:
+		d.refusedAt.Store(nil)
+	case !errors.Is(err, errStarting) && !errors.Is(err, errStopping):
+		d.refusedAt.Store(&at)
+	}
 }
 
 // reload is Reload, and counts what was warned of. d.reloading is held.

@@ -31,7 +31,7 @@ func (w *worker) saveInTurn(events ...slot.Event) error {
 		w.log().Error("the slot's record cannot be saved: nothing is minted for it until it can", zap.Error(err))
 		return err
 	}
-	w.engine.storage.note(err, false)
+	w.engine.storage.noteWritten(err, false)
 	return err
 }
 

@@ -20,8 +20,8 @@ type storage struct {
 	restoreErr error // why lost files could not be written anew, the last time
 }
 
-// note notes what a save or a check found, and says so once.
-func (s *storage) note(err error, check bool) {
+// noteWritten notes what a save or a check found, and says so once.
+func (s *storage) noteWritten(err error, check bool) {
 	switch was, now := s.replace(err, check); {
 	case was == nil && now != nil:
 		s.log.Error("the journal cannot be written: no new token is minted until it can", zap.Error(now))
@@ -74,7 +74,7 @@ func (e *Engine) CheckStorage() error {
 	if e.haltsFor(err) {
 		return err
 	}
-	e.storage.note(err, true)
+	e.storage.noteWritten(err, true)
 	if errors.Is(err, slot.ErrRecordsLost) {
 		e.storage.noteRestored(e.Journal.Restore(e.saving(), e.slots.allRecords))
 	}

@@ -313,14 +313,16 @@ func (w *world) nobodyIsLockedOut() {
 	}
 }
 
-// hasNoRoom reports whether four tokens are there, one of a mint whose answer was lost, or two of one mint: no other can
-// be minted before a grace ends.
+// hasNoRoom reports whether four tokens are there, and no other can be minted before a grace ends: one or two are of a
+// mint whose answer was lost, or a target holds the fourth, of which a full journal was not told.
 func (w *world) hasNoRoom() bool {
 	labels := map[string]bool{}
 	for _, t := range w.relay.own() {
 		labels[t.Label] = true
 	}
-	return w.hadFour || len(labels) == slot.MaxTokens && len(w.relay.own()) > slot.MaxTokens
+	isServed := func(t slot.Target) bool { return w.relay.accepts(w.sinks[t.Sink].content) }
+	full := len(w.relay.own()) > slot.MaxTokens
+	return w.hadFour || full && (len(labels) == slot.MaxTokens || slices.ContainsFunc(w.plan.Targets, isServed))
 }
 
 // mustNotWait: nobody waits for the sake of somebody who is back, but for as long as a 429 has asked for.

@@ -76,7 +76,7 @@ func (a *app) cleanUp(w *devWorld) error {
 }
 
 func (a *app) showAround(w *devWorld, addr string) {
-	me := callName(os.Executable())
+	call := callName(os.Executable()) + " -c " + a.config
 	a.say(`
 rotatord is rotating the tokens of a simulated Cloudflare relay (strategy %s).
 
@@ -87,16 +87,16 @@ rotatord is rotating the tokens of a simulated Cloudflare relay (strategy %s).
 
   Try, in another terminal:
     watch cat %s
-    %s -c %s status
-    %s -c %s history
-    %s -c %s rotate dev
+    %s status
+    %s history
+    %s rotate dev
 
   Only warnings are logged, so that this stays in sight; for all the rest set log.level to info there, and
-    %s -c %s reload
+    %s reload
 
   Ctrl-C stops and cleans up.
 `, w.Strategy, filepath.Join(w.Dir, "tokens", "dev", "publish_subscribe.token"), addr, addr, a.config,
-		filepath.Join(w.Dir, "tokens", "dev", "subscribe.token"), me, a.config, me, a.config, me, a.config, me, a.config)
+		filepath.Join(w.Dir, "tokens", "dev", "subscribe.token"), call, call, call, call)
 }
 
 // callName is how a program is called again: by its path, but for what `go run` has built, whose path nobody types.

@@ -32,7 +32,7 @@ func (a *app) planCommand() *cobra.Command {
 				return errUsage{fmt.Errorf("--for takes a duration such as 12h or 7d, not %q", within)}
 			}
 			if d > adminapi.MaxForecast {
-				return errUsage{fmt.Errorf("--for takes 366d at most, not %q", within)}
+				return errUsage{fmt.Errorf("--for takes %dd at most, not %q", adminapi.MaxForecast/(24*time.Hour), within)}
 			}
 			runs, err := a.forecast(cmd.Context(), d)
 			if err != nil {
